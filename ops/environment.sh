@@ -1,0 +1,55 @@
+# Read by ops/run, ops/test and .ci/run, which set $checkout: makes sure that an environment is there.
+# The first time, and whenever what it is made of changed, it is built by ops/environment.py; after that only
+# the stamp is compared, which costs a few milliseconds and starts no Python.
+# shellcheck shell=sh
+
+# Says why nothing can be set up, and ends with 69 (a service is unavailable).
+refuse() {
+    printf '%s\n' "$@" >&2
+    exit 69
+}
+
+# Sets $python to an interpreter of at least 3.11: $PYTHON and nothing else if set, else the first that fits.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        python=$PYTHON
+        is_new_enough "$python" && return
+        refuse "PYTHON=$PYTHON is not a Python of at least 3.11 (${found:-it does not start})." \
+            "Name one, for example: PYTHON=/usr/bin/python3.11 sh ops/run, or unset PYTHON to search the PATH."
+    fi
+    seen=
+    for python in python3 python3.14 python3.13 python3.12 python3.11; do
+        is_new_enough "$python" && return
+        [ -z "$found" ] || seen="$seen $python is $found;"
+    done
+    refuse "No Python of at least 3.11 on the PATH (${seen:- no python3 at all;}${seen:+ }tried python3 and python3.11 to 3.14)." \
+        "Install one, or name one that is elsewhere: PYTHON=/path/to/python3 sh ops/run"
+}
+
+# Tells whether this interpreter will do; sets $found to its version, empty if it does not start.
+is_new_enough() {
+    found=$("$1" -I -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || found=
+    case $found in
+        3.[0-9].* | 3.10.* | '') return 1 ;;
+        3.*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# prepare_environment run|test: sets $environment to the directory of a complete environment.
+prepare_environment() {
+    environment=${checkout:?is set by the script that reads this}/.venv-$1
+    case $1 in
+        run) lock=requirements.txt ;;
+        test) lock=requirements-dev.txt ;;
+    esac
+    # All that an environment is made of. The code itself is used in place, so an edit needs no renewal.
+    stamp="checkout $checkout
+python ${PYTHON:-any}
+$(cd "$checkout" && cksum "$lock" ops/environment.py)"
+    if [ -x "$environment/bin/python" ] && [ "$(cat "$environment/stamp" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    find_python
+    "$python" -I "$checkout/ops/environment.py" "$environment" "$checkout/$lock" "$stamp" </dev/null || exit $?
+}
