@@ -1,0 +1,173 @@
+"""One replica compared with a snapshot: differences, plan and verdict, and how that reads in a report."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.core.diff import Cause, Kind
+from engine.core.foreign import foreign_reasons
+from engine.core.guard import Verdict
+from engine.core.plan import Action, Operation, Plan
+from engine.core.record import Key
+from engine.core.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
+from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What a pass found out about one replica, before anything was done about it."""
+
+    plan: Plan
+    verdict: Verdict
+    observed_count: int  # rows of the registries that were compared
+    absences: dict[Key, float]
+    known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
+
+    @property
+    def replica(self) -> str:
+        """The replica's name."""
+        return self.plan.replica
+
+
+def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
+    """Operations by action."""
+    counts = Counter(o.action for o in operations)
+    return PlanCounts(counts[Action.UPSERT], counts[Action.MOVE], counts[Action.DELETE])
+
+
+def report_replica(comparison: Comparison, *, applied: bool, error: str | None) -> ReplicaReport:
+    """The replica's part of the report. `applied`: the verdict's operations were carried out."""
+    plan, verdict = comparison.plan, comparison.verdict
+    kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
+    foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
+    counts = Counts(
+        in_sync=comparison.observed_count - kinds[Kind.STALE] - kinds[Kind.ORPHANED] - foreign,
+        missing=kinds[Kind.MISSING],
+        stale=kinds[Kind.STALE],
+        orphaned=kinds[Kind.ORPHANED],
+        foreign=foreign,
+    )
+    return ReplicaReport(
+        replica=plan.replica,
+        status=_status(comparison, applied=applied, failed=error is not None),
+        counts=counts,
+        planned=count_operations(plan.operations),
+        applied=count_operations(verdict.allowed) if applied else PlanCounts(),
+        refusals=tuple(RefusalReport(r.guard, r.message, r.hint, r.held) for r in verdict.refusals),
+        waiting=len(verdict.waiting),
+        fingerprint=plan.fingerprint,
+        error=error,
+    )
+
+
+def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
+    if comparison.verdict.refusals:
+        return "blocked"
+    left = comparison.verdict.waiting or comparison.plan.foreign
+    if failed or left or (comparison.verdict.allowed and not applied):
+        return "out_of_sync"
+    return "in_sync"
+
+
+def report_records(
+    comparison: Comparison, desired: Snapshot, *, done: str, compared_at: float
+) -> list[RecordReport]:
+    """One entry per differing record. `done` is the outcome of the operations that were allowed."""
+    held = {o.key for o in comparison.verdict.held}
+    waiting = {o.key for o in comparison.verdict.waiting}
+    reports = []
+    for operation in comparison.plan.operations:
+        key = operation.key
+        outcome = "held" if key in held else "waiting" if key in waiting else done
+        reports.append(_operation_report(comparison, operation, desired, outcome, compared_at))
+    return reports + _foreign_reports(comparison, desired)
+
+
+def _operation_report(
+    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: str, compared_at: float
+) -> RecordReport:
+    difference = operation.difference
+    return RecordReport(
+        replica=comparison.replica,
+        registry=operation.key.registry,
+        key=operation.key.id,
+        name=operation.label,
+        kind=difference.kind,
+        cause=difference.cause,
+        action=operation.action,
+        outcome=outcome,
+        fields=operation.fields,
+        source_hash=desired.hashes.get(operation.key),
+        replica_hash=difference.observed,
+        applied_hash=difference.applied,
+        since=rfc3339(_since(comparison, operation, compared_at)),
+        why=tuple(_why(operation, desired, comparison.absences)),
+    )
+
+
+def _since(comparison: Comparison, operation: Operation, compared_at: float) -> float:
+    """When the difference began, as far as anybody can know; else when it was found."""
+    if operation.after is None:
+        return comparison.absences.get(operation.key, compared_at)
+    if operation.difference.cause is Cause.PENDING and operation.after.modified_at:
+        return min(operation.after.modified_at, compared_at)
+    return compared_at
+
+
+def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, float]) -> list[str]:
+    replica_side = {
+        Cause.PENDING: "",
+        Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
+        Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
+        Cause.FOREIGN: "a foreign row, pruned as asked",
+    }[operation.difference.cause]
+    reasons = [replica_side] if replica_side else []
+    if operation.moved_from:
+        reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")
+    if operation.replaces:
+        reasons.append(f"it now bears the entity_id of {operation.replaces}")
+    if operation.action is Action.DELETE and operation.difference.applied is not None:
+        key = operation.key
+        if key in desired.removed:
+            reasons.append("Home Assistant lists it as deleted")
+        elif key in absences:
+            reasons.append(f"missing from every read since {rfc3339(absences[key])}")
+        else:
+            reasons.append("missing from this read for the first time")
+    return reasons
+
+
+def _foreign_reports(comparison: Comparison, desired: Snapshot) -> list[RecordReport]:
+    rows = {row.key: row for row in comparison.plan.foreign}
+    if not rows:
+        return []
+    reasons = foreign_reasons(rows, comparison.known_ids, _populated(rows, desired))
+    found = {d.key: d for d in comparison.plan.diff.differences}
+    return [
+        RecordReport(
+            replica=comparison.replica,
+            registry=key.registry,
+            key=key.id,
+            name=row.label,
+            kind=Kind.ORPHANED,
+            cause=Cause.FOREIGN,
+            action=None,
+            outcome="reported",
+            fields=(),
+            source_hash=None,
+            replica_hash=found[key].observed,
+            applied_hash=None,
+            since=None,
+            why=("Home Assistant does not have it and the engine never wrote it", *reasons[key]),
+        )
+        for key, row in sorted(rows.items())
+    ]
+
+
+def _populated(rows: Mapping[Key, StoredRow], desired: Snapshot) -> frozenset[str]:
+    from_rows = {str(r.fields.get("device_id")) for r in rows.values() if r.key.registry == "entity"}
+    from_home = {
+        str(getattr(r, "device_id", "")) for k, r in desired.records.items() if k.registry == "entity"
+    }
+    return frozenset(from_rows | from_home)

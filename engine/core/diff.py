@@ -1,0 +1,110 @@
+"""The three-way comparison: what differs between Home Assistant and a replica, and whose doing it was.
+
+With D = desired, O = observed, A = last applied (each a hash, or nothing):
+
+    D = O                    in sync; where A differs, A is to be recorded again
+    D != O, O = A            pending    Home Assistant changed, not yet written
+    D != O, A unknown        pending    first run, or a row that existed before us
+    D = A, O != A            drift      the replica was changed behind our back
+    all three differ         conflict   both changed; Home Assistant wins
+    only O                   foreign    a row Home Assistant does not have and we never wrote
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from engine.core.record import Key
+
+
+class Cause(StrEnum):
+    """Whose change made the difference."""
+
+    PENDING = "pending"
+    DRIFT = "drift"
+    CONFLICT = "conflict"
+    FOREIGN = "foreign"
+
+
+class Kind(StrEnum):
+    """What the difference looks like from the replica."""
+
+    MISSING = "missing"
+    STALE = "stale"
+    ORPHANED = "orphaned"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One key on which Home Assistant and a replica do not agree; hashes, None for absent."""
+
+    key: Key
+    cause: Cause
+    desired: str | None
+    observed: str | None
+    applied: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """Missing from the replica, stale in it, or orphaned in it."""
+        if self.observed is None:
+            return Kind.MISSING
+        return Kind.ORPHANED if self.desired is None else Kind.STALE
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """All differences, sorted by key, and the bookkeeping that lags behind the truth."""
+
+    differences: tuple[Difference, ...]
+    settled: tuple[tuple[Key, str | None], ...]  # last applied hash to record (None: forget) without a write
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the two sides agree."""
+        return not self.differences
+
+
+def compare(
+    desired: Mapping[Key, str],
+    observed: Mapping[Key, str],
+    applied: Mapping[Key, str],
+    registries: frozenset[str],
+) -> Diff:
+    """Compare the three sides over the given registries; cost beyond set operations follows what differs."""
+    differences: list[Difference] = []
+    settled: list[tuple[Key, str | None]] = []
+    unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
+    for key in sorted({key for key, _ in unequal}):
+        if key.registry not in registries:
+            continue
+        d, o, a = desired.get(key), observed.get(key), applied.get(key)
+        if d != o:
+            differences.append(Difference(key, _cause(d, o, a), d, o, a))
+        elif d != a:
+            settled.append((key, d))
+    return Diff(tuple(differences), tuple(settled))
+
+
+def adopt(observed: Mapping[Key, str], owners: Mapping[str, Key]) -> tuple[dict[Key, str], dict[Key, Key]]:
+    """Give rows that are known only by their entity_id the key of the entity that now bears it.
+
+    Rows written by other programs have no registry id; the replica lists them under
+    `Key("entity", entity_id)`. `owners` maps entity_id to key, as Home Assistant has it. Returns the
+    versions under their new keys, and the new keys with the key the replica knows the row by.
+    """
+    adopted = dict(observed)
+    aliases: dict[Key, Key] = {}
+    for key in observed:
+        owner = owners.get(key.id) if key.registry == "entity" else None
+        if owner is not None and owner != key and owner not in observed:
+            adopted[owner] = adopted.pop(key)
+            aliases[owner] = key
+    return adopted, aliases
+
+
+def _cause(desired: str | None, observed: str | None, applied: str | None) -> Cause:
+    if applied is None:
+        return Cause.PENDING if desired is not None else Cause.FOREIGN
+    if observed == applied:
+        return Cause.PENDING
+    return Cause.DRIFT if desired == applied else Cause.CONFLICT

@@ -1,0 +1,328 @@
+"""Records: one registry item of Home Assistant, in canonical form.
+
+A record is canonical by construction: what Home Assistant holds as a set is sorted, and what says nothing
+(a default) equals an absent key, so that a new release that adds a key with its default changes no record.
+Field names and meanings are Home Assistant's (websocket API, 2024.3 to 2026.11). Keys that this version
+does not know are kept in `extra` and count like any other; their null, false and empty values do not.
+
+`UNHASHED` names the fields that are kept but do not make a record different: they move by themselves
+(`modified_at`), or only some ways of reading the same home know them (`unit_of_measurement`).
+Config entry `data` and `options` hold passwords and are no fields here, so they cannot be stored.
+"""
+
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import msgspec
+
+from engine.errors import SourceInvalid
+
+# Any JSON value. (msgspec cannot decode into a recursive alias.)
+Json: TypeAlias = Any
+
+# Parents before children: the order in which upserts are written; deletes go the other way.
+REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
+
+_STAMPS = frozenset({"created_at", "modified_at"})
+
+
+class Key(NamedTuple):
+    """Identity of a record. It survives renames: `id` is the registry's own id."""
+
+    registry: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.id}"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all registries share. Timestamps are Unix seconds, UTC; None where Home Assistant has none."""
+
+    REGISTRY: ClassVar[str]
+    ID_FIELD: ClassVar[str] = "id"
+    SETS: ClassVar[tuple[str, ...]] = ()
+    UNHASHED: ClassVar[frozenset[str]] = _STAMPS
+
+    created_at: float | None = None
+    modified_at: float | None = None
+    # The encoded name cannot occur in Home Assistant, so a future key called "extra" lands inside it.
+    extra: dict[str, Json] = msgspec.field(default_factory=dict, name="(extra)")
+
+    @property
+    def id_value(self) -> str:
+        """The id within the registry."""
+        value: str = getattr(self, self.ID_FIELD)
+        return value
+
+    @property
+    def key(self) -> Key:
+        """The record's identity."""
+        return Key(self.REGISTRY, self.id_value)
+
+    def __post_init__(self) -> None:
+        """Sort sets, and drop stamps that only say "unknown" (0.0 since the 2024.8 migration)."""
+        if not self.id_value:
+            raise ValueError(f"{self.REGISTRY} row has an empty {self.ID_FIELD}")
+        for name in self.SETS:
+            values = getattr(self, name)
+            if len(values) > 1:
+                msgspec.structs.force_setattr(self, name, tuple(sorted(set(values), key=_sort_key)))
+        for name in ("created_at", "modified_at"):
+            if getattr(self, name) == 0.0:
+                msgspec.structs.force_setattr(self, name, None)
+
+
+class Device(Record, frozen=True, kw_only=True):
+    """A device. Child devices (2026.9) carry `parent_device_id` and leave most fields empty."""
+
+    REGISTRY: ClassVar[str] = "device"
+    SETS: ClassVar[tuple[str, ...]] = ("identifiers", "connections", "labels", "config_entries")
+    UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {"next_name_part"}
+
+    id: str
+    name: str | None = None
+    name_by_user: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    sw_version: str | None = None
+    hw_version: str | None = None
+    serial_number: str | None = None
+    area_id: str | None = None
+    labels: tuple[str, ...] = ()
+    entry_type: str | None = None
+    configuration_url: str | None = None
+    disabled_by: str | None = None
+    identifiers: tuple[tuple[Json, ...], ...] = ()
+    connections: tuple[tuple[Json, ...], ...] = ()
+    config_entry_id: str | None = None
+    config_subentry_id: str | None = None
+    config_entries: tuple[str, ...] = ()
+    config_entries_subentries: dict[str, Json] = {}
+    via_device_id: str | None = None
+    parent_device_id: str | None = None
+    next_name_part: str | None = None
+
+
+class Entity(Record, frozen=True, kw_only=True):
+    """An entity. `aliases` is in the 2026.4 form: ordered, None stands for the computed name."""
+
+    REGISTRY: ClassVar[str] = "entity"
+    SETS: ClassVar[tuple[str, ...]] = ("labels",)
+    UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {
+        "next_name_part",
+        "has_entity_name",
+        "supported_features",
+        "unit_of_measurement",
+    }
+
+    id: str
+    entity_id: str
+    unique_id: str
+    platform: str
+    name: str | None = None
+    original_name: str | None = None
+    has_entity_name: bool | None = None
+    device_id: str | None = None
+    area_id: str | None = None
+    labels: tuple[str, ...] = ()
+    categories: dict[str, str] = {}
+    aliases: tuple[str | None, ...] = (None,)
+    icon: str | None = None
+    original_icon: str | None = None
+    device_class: str | None = None
+    original_device_class: str | None = None
+    unit_of_measurement: str | None = None
+    supported_features: int | None = None
+    capabilities: dict[str, Json] | None = None
+    entity_category: str | None = None
+    disabled_by: str | None = None
+    hidden_by: str | None = None
+    options: dict[str, Json] = {}
+    translation_key: str | None = None
+    config_entry_id: str | None = None
+    config_subentry_id: str | None = None
+    next_name_part: str | None = None
+
+
+class Area(Record, frozen=True, kw_only=True):
+    """An area, on at most one floor."""
+
+    REGISTRY: ClassVar[str] = "area"
+    ID_FIELD: ClassVar[str] = "area_id"
+    SETS: ClassVar[tuple[str, ...]] = ("aliases", "labels")
+
+    area_id: str
+    name: str
+    floor_id: str | None = None
+    aliases: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    icon: str | None = None
+    picture: str | None = None
+    humidity_entity_id: str | None = None
+    temperature_entity_id: str | None = None
+
+
+class Floor(Record, frozen=True, kw_only=True):
+    """A floor; `level` is 0 for the ground floor, None when not given."""
+
+    REGISTRY: ClassVar[str] = "floor"
+    ID_FIELD: ClassVar[str] = "floor_id"
+    SETS: ClassVar[tuple[str, ...]] = ("aliases",)
+
+    floor_id: str
+    name: str
+    level: int | None = None
+    aliases: tuple[str, ...] = ()
+    icon: str | None = None
+
+
+class Label(Record, frozen=True, kw_only=True):
+    """A label."""
+
+    REGISTRY: ClassVar[str] = "label"
+    ID_FIELD: ClassVar[str] = "label_id"
+
+    label_id: str
+    name: str
+    description: str | None = None
+    color: str | None = None
+    icon: str | None = None
+
+
+class Category(Record, frozen=True, kw_only=True):
+    """A category; its id is unique only within `scope` (automation, script, scene, helpers, ...)."""
+
+    REGISTRY: ClassVar[str] = "category"
+    ID_FIELD: ClassVar[str] = "category_id"
+
+    category_id: str
+    scope: str
+    name: str
+    icon: str | None = None
+
+    @property
+    def id_value(self) -> str:
+        """Scope and id, joined by a slash."""
+        return f"{self.scope}/{self.category_id}"
+
+
+class ConfigEntry(Record, frozen=True, kw_only=True):
+    """An integration's config entry. Its `state` changes at every start and is no part of the record."""
+
+    REGISTRY: ClassVar[str] = "config_entry"
+    ID_FIELD: ClassVar[str] = "entry_id"
+
+    entry_id: str
+    domain: str
+    title: str = ""
+    source: str | None = None
+    pref_disable_new_entities: bool = False
+    pref_disable_polling: bool = False
+    disabled_by: str | None = None
+
+
+RECORD_TYPES: dict[str, type[Record]] = {
+    t.REGISTRY: t for t in (ConfigEntry, Floor, Label, Category, Area, Device, Entity)
+}
+
+_DECODERS = {name: msgspec.json.Decoder(t) for name, t in RECORD_TYPES.items()}
+_ROW_DECODER = msgspec.json.Decoder(dict[str, Json])
+# (name, default) in the order of `msgspec.structs.astuple`; `extra` is told apart by its name.
+_FIELDS = {
+    name: tuple(
+        (f.name, {} if f.default is msgspec.NODEFAULT else f.default) for f in msgspec.structs.fields(t)
+    )
+    for name, t in RECORD_TYPES.items()
+}
+
+
+def field_names(registry: str) -> tuple[str, ...]:
+    """The modelled fields of a registry, in declaration order, without `extra`."""
+    return tuple(name for name, _ in _FIELDS[registry] if name != "extra")
+
+
+_FIELD_NAMES = {name: frozenset(field_names(name)) for name in RECORD_TYPES}
+
+
+def make_record(registry: str, row: dict[str, Json]) -> Record:
+    """Turn a row with Home Assistant's keys into a record; unknown keys go to `extra`.
+
+    Raises SourceInvalid naming the registry, the field and what was expected.
+    """
+    known = {k: v for k, v in row.items() if k in _FIELD_NAMES[registry]}
+    if len(known) != len(row):
+        known["(extra)"] = {k: v for k, v in row.items() if k not in known and not _says_nothing(v)}
+    try:
+        return msgspec.convert(known, RECORD_TYPES[registry])
+    except (msgspec.ValidationError, ValueError) as error:
+        raise _invalid_row(registry, row, error) from error
+
+
+def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
+    """Decode one JSON object with Home Assistant's keys into a record; the fast way for rows all known.
+
+    Raises SourceInvalid as `make_record` does, and when `data` is not a JSON object.
+    """
+    try:
+        return _DECODERS[registry].decode(data)
+    except msgspec.ValidationError:
+        # An unknown key, or a value of another type: the slow way tells which.
+        return make_record(registry, decode_row(registry, data))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error
+
+
+def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
+    """Decode one JSON object; raises SourceInvalid when it is none."""
+    try:
+        return _ROW_DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceInvalid(f"A {registry} row is not a JSON object: {error}.") from error
+
+
+def canonical_fields(record: Record) -> dict[str, Json]:
+    """All that a record says: fields that differ from their default, and `extra`, in one namespace.
+
+    One namespace, so that a key keeps its place in the hash on the day it becomes a modelled field.
+    """
+    values = msgspec.structs.astuple(record)
+    fields = {
+        name: value
+        for (name, default), value in zip(_FIELDS[record.REGISTRY], values, strict=True)
+        if value is not default and value != default
+    }
+    if record.extra:
+        fields.update(fields.pop("extra"))
+    return fields
+
+
+def encode_record(record: Record) -> bytes:
+    """The canonical JSON of a record, unhashed fields included; `decode_record` reads it back."""
+    return msgspec.json.encode(canonical_fields(record), order="sorted")
+
+
+def changed_fields(before: Record | None, after: Record | None) -> tuple[tuple[str, Json, Json], ...]:
+    """(name, before, after) of every hashed field that differs, sorted by name; None stands for absent."""
+    old, new = (canonical_fields(r) if r else {} for r in (before, after))
+    unhashed = (before or after or Record).UNHASHED
+    names = sorted(n for n in old.keys() | new.keys() if n not in unhashed and old.get(n) != new.get(n))
+    return tuple((name, old.get(name), new.get(name)) for name in names)
+
+
+def _says_nothing(value: Json) -> bool:
+    return value is None or value is False or value in ([], {})
+
+
+def _sort_key(value: Json) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _invalid_row(registry: str, row: dict[str, Json], error: Exception) -> SourceInvalid:
+    identity = next(
+        (f"{k}={row[k]!r}" for k in ("id", "entity_id", "area_id", "name") if row.get(k)), "no id"
+    )
+    return SourceInvalid(
+        f"A {registry} row ({identity[:80]}) cannot be read: {error}.",
+        "Nothing was changed. If this Home Assistant is newer than this program, update the program.",
+    )

@@ -1,0 +1,136 @@
+"""The report: one document for `reconcile --json`, `reconcile drift --json` and the drift endpoint.
+
+`status` never says more than was looked at: a pass that could not read one side is `unknown` for it, and
+`errors` is then not empty. Times are RFC 3339 in UTC, durations seconds.
+"""
+
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+
+from engine.core.diff import Cause, Kind
+from engine.core.plan import Action, FieldChange
+from engine.errors import EngineError
+
+SCHEMA_VERSION = 1
+
+
+class SourceReport(msgspec.Struct, frozen=True):
+    """Where the desired state was read."""
+
+    uri: str
+    connected: bool
+    version: str | None = None
+    state: str | None = None
+    records: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Records of one replica by how they compare."""
+
+    in_sync: int = 0
+    missing: int = 0
+    stale: int = 0
+    orphaned: int = 0
+    foreign: int = 0
+
+
+class PlanCounts(msgspec.Struct, frozen=True):
+    """Operations by action."""
+
+    upsert: int = 0
+    move: int = 0
+    delete: int = 0
+
+
+class RefusalReport(msgspec.Struct, frozen=True):
+    """A guard that held operations back, and what would change that."""
+
+    guard: str
+    message: str
+    hint: str
+    held: int
+
+
+class RecordReport(msgspec.Struct, frozen=True):
+    """One record on which Home Assistant and a replica differ (or differed, when it was written)."""
+
+    replica: str
+    registry: str
+    key: str
+    name: str
+    kind: Kind
+    cause: Cause
+    action: Action | None  # None: reported only
+    outcome: str  # planned, applied, held, waiting, observed, failed, reported
+    fields: tuple[FieldChange, ...]
+    source_hash: str | None
+    replica_hash: str | None
+    applied_hash: str | None
+    since: str | None
+    why: tuple[str, ...] = ()
+
+
+class ReplicaReport(msgspec.Struct, frozen=True):
+    """One replica: how it compared, what was planned, what was done."""
+
+    replica: str
+    status: str  # in_sync, out_of_sync, blocked, unknown
+    counts: Counts
+    planned: PlanCounts
+    applied: PlanCounts
+    refusals: tuple[RefusalReport, ...] = ()
+    waiting: int = 0
+    fingerprint: str | None = None
+    error: str | None = None
+
+
+class ErrorReport(msgspec.Struct, frozen=True):
+    """What could not be looked at or written."""
+
+    subject: str  # source, or a replica's name
+    message: str
+    hint: str
+    transient: bool
+
+    @classmethod
+    def of(cls, subject: str, error: EngineError) -> Self:
+        """The report of one error."""
+        return cls(subject, error.message, error.hint, error.transient)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One pass over all replicas, complete enough to act upon without asking further."""
+
+    schema_version: int
+    status: str  # in_sync, out_of_sync, blocked, unknown
+    mode: str  # apply, dry_run, observe, drift
+    run_id: str
+    site: str
+    compared_at: str
+    duration_seconds: float
+    source: SourceReport
+    replicas: tuple[ReplicaReport, ...]
+    records: tuple[RecordReport, ...]
+    errors: tuple[ErrorReport, ...]
+    partial: bool  # one replica failed while another was served
+
+
+def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
+    """The report of a replica that could not be compared."""
+    return ReplicaReport(replica, "unknown", Counts(), PlanCounts(), PlanCounts(), error=error)
+
+
+def combined_status(statuses: list[str]) -> str:
+    """The status of the whole: the most alarming of its parts; nothing looked at is unknown."""
+    return next(
+        (s for s in ("unknown", "blocked", "out_of_sync") if s in statuses),
+        "in_sync" if statuses else "unknown",
+    )
+
+
+def rfc3339(unix_seconds: float) -> str:
+    """A point in time as text, UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
