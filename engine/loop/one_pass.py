@@ -1,0 +1,223 @@
+"""One pass after Home Assistant was read: compare every replica, carry out the verdicts, report.
+
+Replicas fail alone: one that cannot be read or written is reported as such, and the others are served.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.comparison import Comparison, report_records, report_replica
+from engine.core.diff import Cause, adopt, compare
+from engine.core.guard import Policy, review, track_absences
+from engine.core.plan import make_plan
+from engine.core.record import Entity, Key
+from engine.core.report import (
+    SCHEMA_VERSION,
+    ErrorReport,
+    RecordReport,
+    ReplicaReport,
+    Report,
+    SourceReport,
+    combined_status,
+    rfc3339,
+    unknown_replica,
+)
+from engine.core.snapshot import Snapshot
+from engine.errors import EngineError, PlanStale, ReplicaError
+from engine.ports import Ledger, Replica, Run
+
+
+class PassOptions(msgspec.Struct, frozen=True):
+    """How one pass is to be done."""
+
+    mode: str  # apply, dry_run, observe, drift: only `apply` writes
+    policy: Policy
+    registries: frozenset[str]
+    run_id: str
+    site: str
+    confirm_deletes: bool = False
+    expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
+
+
+class OnePass:
+    """What one pass found out, decided and did. Built with the desired state, used once."""
+
+    def __init__(
+        self,
+        options: PassOptions,
+        desired: Snapshot,
+        replicas: Sequence[Replica],
+        ledger: Ledger,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is read yet."""
+        self._options = options
+        self._desired = desired
+        self._replicas = {replica.name: replica for replica in replicas}
+        self._ledger = ledger
+        self._clock = clock
+        self._owners = {r.entity_id: k for k, r in desired.records.items() if isinstance(r, Entity)}
+        self._comparisons: dict[str, Comparison] = {}
+        self._last: dict[str, dict[Key, str]] = {}
+        self._absences: dict[Key, float] = {}
+        self._applied: set[str] = set()
+        self._errors: dict[str, EngineError] = {}
+
+    @property
+    def read_at(self) -> float:
+        """When Home Assistant was read."""
+        return self._desired.taken_at
+
+    @property
+    def waiting_keys(self) -> set[Key]:
+        """Records whose delete needs a second look at Home Assistant."""
+        return {o.key for c in self._comparisons.values() for o in c.verdict.waiting}
+
+    async def examine(self, first_missed: Mapping[Key, float]) -> None:
+        """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
+        try:
+            self._absences = {**first_missed, **await anyio.to_thread.run_sync(self._ledger.absences)}
+        except ReplicaError as error:
+            self._errors[error.replica] = error
+        for name, replica in self._replicas.items():
+            try:
+                self._comparisons[name] = await anyio.to_thread.run_sync(partial(self._compare, replica))
+            except ReplicaError as error:
+                self._errors[error.replica] = error
+
+    def check_expected(self) -> None:
+        """Refuse to go on when a saved plan is not what there is to do now."""
+        expected = self._options.expected
+        if expected is None:
+            return
+        found = {name: c.plan.fingerprint for name, c in self._comparisons.items()}
+        changed = sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
+        if changed:
+            raise PlanStale(
+                f"The saved plan is stale: Home Assistant or {', '.join(changed)} changed since it was made.",
+                "Nothing was written. Make a new plan with --plan-out.",
+            )
+
+    async def carry_out(self) -> None:
+        """Apply what the verdicts allow, each replica by itself, then remember what was missed."""
+        for name, comparison in self._comparisons.items():
+            try:
+                await anyio.to_thread.run_sync(partial(self._apply, self._replicas[name], comparison))
+            except ReplicaError as error:
+                self._errors[error.replica] = error
+        begun, over = track_absences(self._desired, self._known(), self._absences, self._options.policy)
+        try:
+            note = partial(self._ledger.note_absences, begun, over, self.read_at)
+            await anyio.to_thread.run_sync(note)
+        except ReplicaError as error:
+            self._errors.setdefault(error.replica, error)
+
+    def report(self, started: float) -> Report:
+        """The pass as one document."""
+        replicas: list[ReplicaReport] = []
+        records: list[RecordReport] = []
+        for name in self._replicas:
+            comparison, error = self._comparisons.get(name), self._errors.get(name)
+            text = str(error) if error else None
+            if comparison is None:
+                replicas.append(unknown_replica(name, text))
+                continue
+            applied = name in self._applied
+            replicas.append(report_replica(comparison, applied=applied, error=text))
+            done = self._outcome(applied=applied)
+            records += report_records(comparison, self._desired, done=done, compared_at=self.read_at)
+        desired = self._desired
+        health = desired.health
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            status=combined_status([r.status for r in replicas]),
+            mode=self._options.mode,
+            run_id=self._options.run_id,
+            site=self._options.site,
+            compared_at=rfc3339(self.read_at),
+            duration_seconds=round(self._clock() - started, 6),
+            source=SourceReport(desired.origin, True, health.ha_version, health.state, len(desired.records)),
+            replicas=tuple(replicas),
+            records=tuple(records),
+            errors=tuple(ErrorReport.of(name, e) for name, e in self._errors.items()),
+            partial=bool(self._errors) and len(self._errors) < len(self._replicas),
+        )
+
+    def _compare(self, replica: Replica) -> Comparison:
+        desired, policy = self._desired, self._options.policy
+        applied = self._last[replica.name] = self._last_applied(replica.name)
+        versions, aliases = adopt(replica.observe().versions, self._owners)
+        diff = compare(self._wanted(replica), versions, applied, desired.registries)
+        existing = [d.key for d in diff.differences if d.observed is not None]
+        rows = replica.read([aliases.get(key, key) for key in existing])
+        plan = make_plan(
+            replica.name,
+            diff,
+            desired,
+            {key: rows[aliases.get(key, key)] for key in existing},
+            with_derived=replica.stores_derived,
+            prune_foreign=policy.prune_foreign,
+        )
+        observed_count = sum(key.registry in desired.registries for key in versions)
+        verdict = review(
+            plan,
+            desired,
+            applied=applied,
+            observed_count=observed_count,
+            absences=self._absences,
+            policy=policy,
+            now=self.read_at,
+        )
+        foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
+        known_ids = self._ledger.known_ids(foreign) if foreign else frozenset()
+        return Comparison(plan, verdict, observed_count, self._absences, known_ids)
+
+    def _wanted(self, replica: Replica) -> Mapping[Key, str]:
+        return self._desired.row_versions if replica.stores_derived else self._desired.hashes
+
+    def _last_applied(self, replica: str) -> dict[Key, str]:
+        try:
+            return self._ledger.applied(replica)
+        except ReplicaError as error:
+            # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
+            self._errors.setdefault(error.replica, error)
+            return {}
+
+    def _apply(self, replica: Replica, comparison: Comparison) -> None:
+        diff, allowed = comparison.plan.diff, comparison.verdict.allowed
+        wanted = self._wanted(replica)
+        if allowed:
+            ha_version = self._desired.health.ha_version
+            run = Run(self._options.run_id, self.read_at, self._desired.origin, ha_version, wanted)
+            replica.apply(allowed, run)
+        self._applied.add(replica.name)
+        written = [(o.key, wanted.get(o.key)) for o in allowed]
+        moved = [(o.moved_from, None) for o in allowed if o.moved_from]
+        # A replica that is the ledger recorded what it wrote in the same transaction.
+        fresh = [] if cast("object", replica) is self._ledger else [*written, *moved]
+        self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
+
+    def _known(self) -> dict[Key, str]:
+        """What some replica still holds of ours after this pass."""
+        known: dict[Key, str] = {}
+        for name, applied in self._last.items():
+            comparison = self._comparisons.get(name)
+            gone: set[Key] = set()
+            if comparison is not None and name in self._applied:
+                gone = {
+                    o.moved_from or o.key
+                    for o in comparison.verdict.allowed
+                    if o.after is None or o.moved_from
+                }
+                gone |= {key for key, version in comparison.plan.diff.settled if version is None}
+            known |= {key: version for key, version in applied.items() if key not in gone}
+        return known
+
+    def _outcome(self, *, applied: bool) -> str:
+        if self._options.mode == "apply":
+            return "applied" if applied else "failed"
+        return "observed" if self._options.mode == "observe" else "planned"

@@ -1,0 +1,114 @@
+"""What the engine needs from the world, as contracts. Adapters implement them; only `run.py` names adapters.
+
+Replicas are synchronous: the loop calls them in a worker thread. Every method may be called again after any
+failure, and raises ReplicaError or nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from engine.core.plan import Operation
+from engine.core.record import Json, Key
+from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
+
+# Told what is being read and how far it is: (what, done, total or None).
+Progress = Callable[[str, int, int | None], None]
+
+
+class Source(Protocol):
+    """The desired state. Never writes to Home Assistant."""
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it, without secrets."""
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry in full. Raises SourceError; a partial read raises, it is never returned."""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What a replica holds: the version of every row, recomputed from the row itself.
+
+    An entity row that another program wrote has no registry id; it stands under its entity_id instead, as
+    `Key("entity", entity_id)` (see `core.diff.adopt`).
+    """
+
+    versions: dict[Key, str]
+
+
+class Replica(Protocol):
+    """A store kept equal to the source."""
+
+    @property
+    def name(self) -> str:
+        """The replica's name in reports and metrics: sqlite, history, influxdb."""
+
+    @property
+    def stores_derived(self) -> bool:
+        """Whether rows carry derived columns, so that versions are row versions."""
+
+    def observe(self) -> Observed:
+        """The versions of all rows, hashed from what the rows hold now. An absent store is empty."""
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        """The rows of the given keys that exist."""
+
+    def apply(self, operations: Sequence[Operation], run: "Run") -> None:
+        """Carry out the operations in order, durably, all or (where the store can) none; read them back.
+
+        Raises ReplicaDiverged when what was read back is not what was written.
+        """
+
+    def close(self) -> None:
+        """Release the store. May be called twice."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One writing pass: its id, when it was read, where from."""
+
+    run_id: str
+    at: float  # Unix seconds
+    origin: str
+    ha_version: str | None
+    desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
+
+
+class Ledger(Protocol):
+    """The engine's memory between passes: what was last applied where, and what was first missed when."""
+
+    def applied(self, replica: str) -> dict[Key, str]:
+        """The versions last applied to a replica."""
+
+    def absences(self) -> dict[Key, float]:
+        """When each missing key was first missed, Unix seconds."""
+
+    def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """Those of the keys that Home Assistant was ever seen to have."""
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
+
+    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
+        """Remember keys first missed at `at`, forget those that are over. Opens no transaction for nothing."""
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """One entry of a key's timeline in the records replica."""
+
+    key: Key
+    at: float  # commit time, Unix seconds
+    op: str  # create, update, delete, refresh, repair
+    rev: int
+    hash: str  # "-" in a tombstone
+    run_id: str
+    fields: dict[str, Json]  # canonical fields; empty in a tombstone
+
+
+class Records(Replica, Protocol):
+    """A replica that also keeps every earlier version."""
+
+    def timeline(self, key: Key) -> list[Revision]:
+        """All revisions of a key, oldest first."""

@@ -1,0 +1,121 @@
+"""A replica and a ledger that are plain dictionaries: the port's contract with nothing behind it.
+
+The ledger is apart from the replica, as it is for InfluxDB, so that the loop has to keep it itself.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from engine.core.content_hash import content_hash
+from engine.core.derived import Derived
+from engine.core.plan import Operation
+from engine.core.record import Json, Key, Record, canonical_fields, make_record
+from engine.core.snapshot import Snapshot, row_version
+from engine.core.stored import StoredRow
+from engine.errors import EngineError, ReplicaError
+from engine.ports import Observed, Progress, Run
+
+
+class MemoryReplica:
+    """Rows in a dictionary; `fail_with` makes the next call raise, `applied_runs` counts writing passes."""
+
+    def __init__(self, name: str = "memory", *, stores_derived: bool = True) -> None:
+        self.name = name
+        self.stores_derived = stores_derived
+        self.rows: dict[Key, tuple[Record, Derived | None]] = {}
+        self.writes = 0
+        self.fail_with: ReplicaError | None = None
+
+    def observe(self) -> Observed:
+        self._fail()
+        return Observed({key: row_version(content_hash(r), d) for key, (r, d) in self.rows.items()})
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        self._fail()
+        return {key: self._stored(key) for key in keys if key in self.rows}
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        self._fail()
+        self.writes += 1
+        for operation in operations:
+            self.rows.pop(operation.moved_from or operation.key, None)
+            if operation.after is not None:
+                self.rows[operation.key] = (operation.after, operation.derived)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def edit(self, key: Key, **fields: Json) -> None:
+        """Change a row behind the engine's back."""
+        record, derived = self.rows[key]
+        row = {**msgspec.to_builtins(canonical_fields(record)), **fields}
+        self.rows[key] = (make_record(key.registry, row), derived)
+
+    def _stored(self, key: Key) -> StoredRow:
+        record, derived = self.rows[key]
+        return StoredRow(key, canonical_fields(record), msgspec.to_builtins(derived) if derived else {})
+
+    def _fail(self) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with
+
+
+class MemoryLedger:
+    """Last applied versions and absences."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, dict[Key, str]] = {}
+        self.missed: dict[Key, float] = {}
+        self.writes = 0
+        self.fail_with: ReplicaError | None = None
+
+    def applied(self, replica: str) -> dict[Key, str]:
+        self._fail()
+        return dict(self.versions.get(replica, {}))
+
+    def absences(self) -> dict[Key, float]:
+        self._fail()
+        return dict(self.missed)
+
+    def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+        return frozenset(k for k in keys if any(k in versions for versions in self.versions.values()))
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        self._fail()
+        for key, version in versions:
+            self.writes += 1
+            if version is None:
+                self.versions.setdefault(replica, {}).pop(key, None)
+            else:
+                self.versions.setdefault(replica, {})[key] = version
+
+    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
+        self._fail()
+        for key in begun:
+            self.writes += 1
+            self.missed[key] = at
+        for key in over:
+            self.writes += 1
+            self.missed.pop(key, None)
+
+    def _fail(self) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with
+
+
+class MemorySource:
+    """A Home Assistant that answers with prepared snapshots, the last one for ever; errors are raised."""
+
+    origin = "memory"
+
+    def __init__(self, *answers: Snapshot | EngineError) -> None:
+        self._answers = list(answers)
+        self.reads = 0
+
+    async def read(self, progress: Progress) -> Snapshot:
+        self.reads += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer
