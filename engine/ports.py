@@ -5,12 +5,12 @@ failure, and raises ReplicaError or nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from engine.core.plan import Operation
-from engine.core.record import Json, Key
+from engine.core.record import Json, Key, Record
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
 
@@ -112,3 +112,27 @@ class Records(Replica, Protocol):
 
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first."""
+
+    def as_of(self, at: float) -> dict[Key, Record]:
+        """The records that were live at a time (Unix seconds)."""
+
+
+@runtime_checkable
+class Upkeep(Protocol):
+    """A replica that has work to do even when nothing differs."""
+
+    def upkeep(self, desired: Snapshot, run: Run) -> None:
+        """Do what is due: send again what was not confirmed, renew what retention would drop."""
+
+
+class Outbox(Protocol):
+    """Batches that must reach a replica although this process may die first."""
+
+    def put(self, replica: str, body: bytes) -> int:
+        """Keep a batch durably before it is sent; returns its number. Raises ReplicaUnavailable when full."""
+
+    def pending(self, replica: str) -> list[tuple[int, bytes]]:
+        """Batches not yet dropped, oldest first."""
+
+    def drop(self, number: int) -> None:
+        """Forget a batch that arrived."""

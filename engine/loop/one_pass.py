@@ -28,7 +28,7 @@ from engine.core.report import (
 )
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaError
-from engine.ports import Ledger, Replica, Run
+from engine.ports import Ledger, Replica, Run, Upkeep
 
 
 class PassOptions(msgspec.Struct, frozen=True):
@@ -190,10 +190,12 @@ class OnePass:
     def _apply(self, replica: Replica, comparison: Comparison) -> None:
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
         wanted = self._wanted(replica)
+        ha_version = self._desired.health.ha_version
+        run = Run(self._options.run_id, self.read_at, self._desired.origin, ha_version, wanted)
         if allowed:
-            ha_version = self._desired.health.ha_version
-            run = Run(self._options.run_id, self.read_at, self._desired.origin, ha_version, wanted)
             replica.apply(allowed, run)
+        if isinstance(replica, Upkeep):
+            replica.upkeep(self._desired, run)
         self._applied.add(replica.name)
         written = [(o.key, wanted.get(o.key)) for o in allowed]
         moved = [(o.moved_from, None) for o in allowed if o.moved_from]
