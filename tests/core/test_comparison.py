@@ -1,0 +1,103 @@
+"""How a comparison reads in a report: statuses that never say too much, times and reasons that are known."""
+
+from engine.core.comparison import Comparison, count_operations, report_records, report_replica
+from engine.core.diff import compare
+from engine.core.guard import Policy, review
+from engine.core.plan import make_plan
+from engine.core.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.report import PlanCounts, combined_status, rfc3339
+from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+
+
+def compared(
+    desired: Snapshot, *stored: Record, ours: bool = True, absences: dict[Key, float] | None = None
+) -> Comparison:
+    have = snapshot(*stored)
+    applied = have.hashes if ours else {}
+    diff = compare(desired.hashes, have.hashes, applied, frozenset(REGISTRIES))
+    rows = {
+        key: StoredRow(key, canonical_fields(r), stamps={"last_seen": "12:00"})
+        for key, r in have.records.items()
+    }
+    plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
+    verdict = review(
+        plan,
+        desired,
+        applied=applied,
+        observed_count=len(rows),
+        absences=absences or {},
+        policy=Policy(),
+        now=NOON,
+    )
+    return Comparison(plan, verdict, len(rows), absences or {}, frozenset())
+
+
+def test_nothing_differs() -> None:
+    report = report_replica(compared(snapshot(ENTRY), ENTRY), applied=False, error=None)
+    assert (report.status, report.counts.in_sync) == ("in_sync", 1)
+
+
+def test_a_plan_that_was_not_carried_out_is_out_of_sync() -> None:
+    comparison = compared(snapshot(ENTRY, device(1)), ENTRY)
+    assert report_replica(comparison, applied=False, error=None).status == "out_of_sync"
+    assert report_replica(comparison, applied=True, error=None).status == "in_sync"
+    assert report_replica(comparison, applied=True, error="ledger locked").status == "out_of_sync"
+
+
+def test_counts_tell_missing_stale_orphaned_and_foreign_apart() -> None:
+    desired = snapshot(ENTRY, device(1, name="New"), device(2))
+    report = report_replica(compared(desired, ENTRY, device(1), entity(1)), applied=False, error=None)
+    counts = report.counts
+    assert (counts.in_sync, counts.missing, counts.stale, counts.orphaned, counts.foreign) == (1, 1, 1, 1, 0)
+    assert (report.planned, report.waiting) == (PlanCounts(upsert=2, delete=1), 1)
+
+
+def test_a_pending_change_began_when_home_assistant_made_it() -> None:
+    changed = device(1, name="New", modified_at=NOON - 30)
+    (record,) = report_records(
+        compared(snapshot(ENTRY, changed), ENTRY, device(1)),
+        snapshot(ENTRY, changed),
+        done="planned",
+        compared_at=NOON,
+    )
+    assert (record.since, record.cause) == ("2026-11-23T11:59:30.000Z", "pending")
+
+
+def test_an_absence_began_when_it_was_first_missed() -> None:
+    desired = snapshot(ENTRY)
+    key = device(1).key
+    comparison = compared(desired, ENTRY, device(1), absences={key: NOON - 10})
+    (record,) = report_records(comparison, desired, done="planned", compared_at=NOON)
+    assert (record.since, record.outcome) == ("2026-11-23T11:59:50.000Z", "waiting")
+    assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)
+
+
+def test_foreign_rows_are_reported_with_reasons_and_without_an_action() -> None:
+    desired = snapshot(ENTRY)
+    comparison = compared(desired, device(7, name="Sun"), device(8, name="Moon"), ours=False)
+    foreign = [
+        r
+        for r in report_records(comparison, desired, done="planned", compared_at=NOON)
+        if r.cause == "foreign"
+    ]
+    assert [(r.name, r.action, r.since) for r in foreign] == [("Sun", None, None), ("Moon", None, None)]
+    assert "its last_seen 12:00 is identical to that of 1 other foreign row" in foreign[0].why
+
+
+def test_operations_are_counted_by_action() -> None:
+    plan = compared(snapshot(ENTRY, entity(1, entity_id="sensor.other")), entity(1), device(1)).plan
+    assert count_operations(plan.operations) == PlanCounts(upsert=1, move=1, delete=1)
+
+
+def test_the_whole_is_as_good_as_its_worst_part() -> None:
+    assert combined_status(["in_sync", "in_sync"]) == "in_sync"
+    assert combined_status(["in_sync", "out_of_sync"]) == "out_of_sync"
+    assert combined_status(["blocked", "out_of_sync"]) == "blocked"
+    assert combined_status(["blocked", "unknown"]) == "unknown"
+    assert combined_status([]) == "unknown"
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    assert rfc3339(NOON + 0.0015) == "2026-11-23T12:00:00.001Z"

@@ -1,0 +1,139 @@
+"""Settings: precedence, one clear error per mistake, and secrets that do not print."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.core.record import REGISTRIES
+from engine.errors import SettingsError
+from engine.settings import LoadedSettings, documented_settings, load_settings
+
+
+def load(
+    tmp_path: Path,
+    toml: str | None = None,
+    environ: dict[str, str] | None = None,
+    flags: dict[str, object] | None = None,
+) -> LoadedSettings:
+    file = None
+    if toml is not None:
+        file = tmp_path / "given.toml"
+        file.write_text(toml, encoding="utf-8")
+    return load_settings(flags or {}, environ or {}, file, tmp_path)
+
+
+def test_defaults_without_anything(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    assert loaded.settings.source.registries == REGISTRIES
+    assert loaded.origins == {}
+    assert not loaded.token
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
+    toml = '[plan]\ndelete_count_max = 1\ndelete_few_max = 1\ndelete_ratio_max = 0.5\n[site]\nname = "file"'
+    environ = {"RECONCILE_PLAN__DELETE_COUNT_MAX": "2", "RECONCILE_PLAN__DELETE_FEW_MAX": "2"}
+    loaded = load(tmp_path, toml, environ, {"plan.delete_count_max": 3})
+    plan = loaded.settings.plan
+    assert (plan.delete_count_max, plan.delete_few_max, plan.delete_ratio_max) == (3, 2, 0.5)
+    assert loaded.origins["plan.delete_count_max"] == "flag"
+    assert loaded.origins["plan.delete_few_max"] == "environment"
+    assert loaded.origins["site.name"] == str(tmp_path / "given.toml")
+
+
+def test_the_file_in_the_working_directory_is_found_and_the_environment_can_name_another(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "reconcile.toml").write_text('[site]\nname = "here"')
+    assert load(tmp_path).settings.site.name == "here"
+    other = tmp_path / "other.toml"
+    other.write_text('[site]\nname = "there"')
+    assert load(tmp_path, environ={"RECONCILE_CONFIG": str(other)}).settings.site.name == "there"
+
+
+@pytest.mark.parametrize(
+    ("toml", "environ", "parts"),
+    [
+        (
+            "[plan]\ndelete_cuont_max = 1",
+            {},
+            ["plan.delete_cuont_max", "Did you mean plan.delete_count_max?"],
+        ),
+        ("[plna]\nmode = 'observe'", {}, ["plna.mode", "Did you mean plan.mode?"]),
+        ("site = 'x'", {}, ["site"]),
+        ("[plan", {}, ["given.toml", "cannot be read"]),
+        ("[plan]\nmode = 'guess'", {}, ["plan.mode", "'guess'", "enforce writes"]),
+        ("[plan]\ndelete_ratio_max = 1.5", {}, ["plan.delete_ratio_max", "1.5", "<= 1"]),
+        ("[source]\nregistries = ['device', 'entitty']", {}, ["source.registries", "entitty", "entity"]),
+        ("[source]\ntoken = 'abc'", {}, ["source.token", "token_file"]),
+        (None, {"RECONCILE_SOURCE_URI": "ws://x"}, ["RECONCILE_SOURCE_URI", "Did you mean source.uri?"]),
+        (None, {"RECONCILE_PLAN__DELETE_COUNT_MAX": "many"}, ["plan.delete_count_max", "environment"]),
+        (None, {"RECONCILE_SITE__NAME": "My Home"}, ["site.name", "a-z"]),
+        (None, {"RECONCILE_SOURCE__TOKEN_FILE": "/nonexistent/token"}, ["/nonexistent/token", "token_file"]),
+        (None, {"RECONCILE_CONFIG": "/nonexistent.toml"}, ["/nonexistent.toml", "--config"]),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_change(
+    tmp_path: Path, toml: str | None, environ: dict[str, str], parts: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, toml, environ)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_wrong_token_in_the_settings_file_is_not_repeated_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, "[source]\ntoken = 'very-secret'")
+    assert "very-secret" not in str(caught.value)
+
+
+def test_registries_from_the_environment_are_a_comma_separated_list(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"RECONCILE_SOURCE__REGISTRIES": "device, entity"})
+    assert loaded.settings.source.registries == ("device", "entity")
+
+
+def test_where_the_token_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "source_token").write_text("from-systemd")
+    environ = {
+        "RECONCILE_SOURCE__TOKEN_FILE": str(file),
+        "RECONCILE_SOURCE__TOKEN": "from-environment",
+        "CREDENTIALS_DIRECTORY": str(credentials),
+        "SUPERVISOR_TOKEN": "from-supervisor",
+    }
+    found = []
+    while environ:
+        loaded = load(tmp_path, environ=environ)
+        found.append(loaded.token.reveal())
+        environ.pop(next(iter(environ)))
+    assert found == ["from-file", "from-environment", "from-systemd", "from-supervisor"]
+
+
+def test_under_the_supervisor_the_source_is_known(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"SUPERVISOR_TOKEN": "t"})
+    assert loaded.settings.source.uri == "ws://supervisor/core/websocket"
+
+
+@pytest.mark.parametrize("content", ["", "  \n", "two words", "a\nb"])
+def test_a_token_file_must_hold_one_token(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match="one token"):
+        load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": str(file)})
+
+
+def test_a_token_never_prints(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN": "very-secret"})
+    assert "very-secret" not in f"{loaded} {loaded!r} {loaded.token} {loaded.token!r}"
+
+
+def test_every_setting_has_a_description_and_a_default() -> None:
+    settings = documented_settings()
+    assert len({s.name for s in settings}) == len(settings) > 15
+    for setting in settings:
+        assert setting.description
+        assert setting.default is not msgspec.NODEFAULT
