@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.core.record import Key
+from engine.core.record import Entity, Key, Record
 
 
 class Cause(StrEnum):
@@ -85,18 +85,24 @@ def compare(
     return Diff(tuple(differences), tuple(settled))
 
 
-def adopt(observed: Mapping[Key, str], owners: Mapping[str, Key]) -> tuple[dict[Key, str], dict[Key, Key]]:
+def adopt(
+    observed: Mapping[Key, str], desired: Mapping[Key, Record]
+) -> tuple[Mapping[Key, str], dict[Key, Key]]:
     """Give rows that are known only by their entity_id the key of the entity that now bears it.
 
     Rows written by other programs have no registry id; the replica lists them under
-    `Key("entity", entity_id)`. `owners` maps entity_id to key, as Home Assistant has it. Returns the
-    versions under their new keys, and the new keys with the key the replica knows the row by.
+    `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
+    by which the replica knows the row.
     """
+    strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
+    if not strangers:
+        return observed, {}
+    owners = {record.entity_id: key for key, record in desired.items() if isinstance(record, Entity)}
     adopted = dict(observed)
     aliases: dict[Key, Key] = {}
-    for key in observed:
-        owner = owners.get(key.id) if key.registry == "entity" else None
-        if owner is not None and owner != key and owner not in observed:
+    for key in strangers:
+        owner = owners.get(key.id)
+        if owner is not None and owner not in observed:
             adopted[owner] = adopted.pop(key)
             aliases[owner] = key
     return adopted, aliases

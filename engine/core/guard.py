@@ -129,7 +129,7 @@ def track_absences(
     A read that may not delete is no evidence either, so it starts no absence; it still ends one.
     """
     trusted = not _refuse_everything(desired, known, policy) and not _untrusted_read(desired)
-    missing = {k for k in known if k.registry in desired.registries and k not in desired.records}
+    missing = {k for k in known.keys() - desired.records.keys() if k.registry in desired.registries}
     begun = frozenset(missing - absences.keys()) if trusted else frozenset()
     over = frozenset(k for k in absences if k in desired.records or k not in known)
     return begun, over

@@ -79,6 +79,8 @@ class Snapshot:
 
     def only(self, registries: frozenset[str]) -> "Snapshot":
         """The same snapshot with only some registries; derived values still see all of them."""
+        if self.registries <= registries:
+            return self
         part = Snapshot(
             records=(r for k, r in self.records.items() if k.registry in registries),
             taken_at=self.taken_at,

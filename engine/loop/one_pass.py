@@ -14,7 +14,7 @@ from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import Cause, adopt, compare
 from engine.core.guard import Policy, review, track_absences
 from engine.core.plan import make_plan
-from engine.core.record import Entity, Key
+from engine.core.record import Key
 from engine.core.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -60,7 +60,6 @@ class OnePass:
         self._replicas = {replica.name: replica for replica in replicas}
         self._ledger = ledger
         self._clock = clock
-        self._owners = {r.entity_id: k for k, r in desired.records.items() if isinstance(r, Entity)}
         self._comparisons: dict[str, Comparison] = {}
         self._last: dict[str, dict[Key, str]] = {}
         self._absences: dict[Key, float] = {}
@@ -150,7 +149,7 @@ class OnePass:
     def _compare(self, replica: Replica) -> Comparison:
         desired, policy = self._desired, self._options.policy
         applied = self._last[replica.name] = self._last_applied(replica.name)
-        versions, aliases = adopt(replica.observe().versions, self._owners)
+        versions, aliases = adopt(replica.observe().versions, desired.records)
         diff = compare(self._wanted(replica), versions, applied, desired.registries)
         existing = [d.key for d in diff.differences if d.observed is not None]
         rows = replica.read([aliases.get(key, key) for key in existing])

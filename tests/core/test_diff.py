@@ -4,6 +4,7 @@ import pytest
 
 from engine.core.diff import Cause, Diff, Kind, adopt, compare
 from engine.core.record import REGISTRIES, Key
+from tests.homes import entity
 
 K = Key("device", "x")
 ALL = frozenset(REGISTRIES)
@@ -65,14 +66,16 @@ def test_differences_come_sorted() -> None:
 
 
 def test_a_row_known_by_its_entity_id_is_adopted_by_the_entity_that_bears_it() -> None:
-    bare, owner = Key("entity", "light.a"), Key("entity", "id-of-a")
-    versions, aliases = adopt({bare: "v", K: "w"}, {"light.a": owner})
-    assert versions == {owner: "v", K: "w"}
-    assert aliases == {owner: bare}
+    lamp = entity(1, entity_id="light.a")
+    bare = Key("entity", "light.a")
+    versions, aliases = adopt({bare: "v", K: "w"}, {lamp.key: lamp})
+    assert versions == {lamp.key: "v", K: "w"}
+    assert aliases == {lamp.key: bare}
 
 
 def test_a_row_is_not_adopted_when_the_entity_has_its_own() -> None:
-    bare, owner = Key("entity", "light.a"), Key("entity", "id-of-a")
-    versions, aliases = adopt({bare: "v", owner: "w"}, {"light.a": owner})
-    assert versions == {bare: "v", owner: "w"}
+    lamp = entity(1, entity_id="light.a")
+    bare = Key("entity", "light.a")
+    versions, aliases = adopt({bare: "v", lamp.key: "w"}, {lamp.key: lamp})
+    assert versions == {bare: "v", lamp.key: "w"}
     assert aliases == {}

@@ -78,8 +78,11 @@ class HomeAssistant:
 
     # Process
 
-    def start(self) -> None:
-        """Start and wait until it is running; the first time, become its owner and get `token`."""
+    def start(self, *, until_running: bool = True) -> None:
+        """Start and wait until it is running; the first time, become its owner and get `token`.
+
+        Without `until_running` return as soon as it answers commands, which is long before (`add_bulk(delay=…)`).
+        """
         assert self._process is None, "already started"
         command = [str(self._python), "-m", "homeassistant", "--config", str(self.config_dir), "--skip-pip"]
         with self._output_file.open("ab") as output:
@@ -97,7 +100,10 @@ class HomeAssistant:
             self.token = self._onboard()
             self.wait_until_running()
             self._settle()
-        self.wait_until_running()
+        if until_running:
+            self.wait_until_running()
+        else:
+            self._wait_until(lambda: bool(self.command("get_config")), "answer a command")
 
     def stop(self) -> None:
         """Stop cleanly: everything that waits to be written to `.storage` is written."""
