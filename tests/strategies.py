@@ -20,6 +20,7 @@ def devices(id_: str) -> st.SearchStrategy[Device]:
         area_id=st.none() | st.sampled_from(_AREA_IDS),
         labels=_LABELS,
         config_entry_id=st.just(ENTRY_ID),
+        parent_device_id=st.none() | st.sampled_from(_IDS[:4]),
         modified_at=st.none() | st.sampled_from([1.5, 2.5]),
         extra=st.just({}) | st.just({"new_key": 1}),
     )
@@ -41,7 +42,7 @@ def entities(id_: str, entity_id: str) -> st.SearchStrategy[Entity]:
 @st.composite
 def homes(draw: st.DrawFn) -> list[Record]:
     """A home: every device, entity and area may or may not be there; entity_ids are a random injection."""
-    records: list[Record] = [ConfigEntry(entry_id=ENTRY_ID, domain="demo")]
+    records: list[Record] = [ConfigEntry(entry_id=ENTRY_ID, domain=draw(st.sampled_from(["demo", "hue"])))]
     records += [Area(area_id=a, name=a.title()) for a in draw(st.sets(st.sampled_from(_AREA_IDS)))]
     records += [draw(devices(i)) for i in draw(st.sets(st.sampled_from(_IDS[:4])))]
     entity_keys = sorted(draw(st.sets(st.sampled_from(_IDS))))

@@ -7,7 +7,7 @@ when a device is renamed, its entities' records did not change.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -28,20 +28,25 @@ class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
     disabled: bool | None = None
 
 
-def derive(records: Mapping[Key, Record], ha_version: tuple[int, int] | None) -> dict[Key, Derived]:
-    """The derived values of every device and entity; `ha_version` is (year, month), None when unknown."""
+def derive(
+    records: Mapping[Key, Record], ha_version: tuple[int, int] | None, keys: Iterable[Key] | None = None
+) -> dict[Key, Derived]:
+    """The derived values of devices and entities: of all, or of those among `keys`.
+
+    `ha_version` is (year, month), None when unknown.
+    """
     devices = {r.id: r for r in records.values() if isinstance(r, Device)}
     entries = {r.entry_id: r.domain for r in records.values() if isinstance(r, ConfigEntry)}
     counts = Counter(r.device_id for r in records.values() if isinstance(r, Entity))
     prefixed = ha_version is None or ha_version >= _NAMES_PREFIXED_SINCE
-    areas = {device_id: _device_area(device, devices) for device_id, device in devices.items()}
     derived: dict[Key, Derived] = {}
-    for key, record in records.items():
+    for key in records if keys is None else keys:
+        record = records.get(key)
         if isinstance(record, Entity):
-            derived[key] = _entity(record, devices, areas, prefixed=prefixed)
+            derived[key] = _entity(record, devices, prefixed=prefixed)
         elif isinstance(record, Device):
             derived[key] = Derived(
-                effective_area_id=areas[record.id],
+                effective_area_id=_device_area(record, devices),
                 effective_name=_device_name(record),
                 integration=entries.get(record.config_entry_id or ""),
                 entity_count=counts[record.id],
@@ -50,12 +55,44 @@ def derive(records: Mapping[Key, Record], ha_version: tuple[int, int] | None) ->
     return derived
 
 
-def _entity(
-    entity: Entity, devices: Mapping[str, Device], areas: Mapping[str, str | None], *, prefixed: bool
-) -> Derived:
+def affected_keys(
+    before: Mapping[Key, Record], after: Mapping[Key, Record], changed: Iterable[Key]
+) -> set[Key]:
+    """The changed keys and those whose derived values depend on them.
+
+    An entity depends on its device, a device on its parents, its config entry and the number of its entities.
+    """
+    affected = set(changed)
+    devices = {key.id for key in affected if key.registry == "device"}
+    entries = {key.id for key in affected if key.registry == "config_entry"}
+    for records in (before, after):
+        for key in tuple(affected):
+            record = records.get(key)
+            if isinstance(record, Entity) and record.device_id:
+                affected.add(Key("device", record.device_id))
+    if entries:
+        devices |= {r.id for r in after.values() if isinstance(r, Device) and r.config_entry_id in entries}
+    if devices:
+        parents = {r.id: r.parent_device_id for r in after.values() if isinstance(r, Device)}
+        devices |= {id_ for id_ in parents if devices & _ancestors(id_, parents)}
+        affected |= {Key("device", id_) for id_ in devices}
+        affected |= {k for k, r in after.items() if isinstance(r, Entity) and r.device_id in devices}
+    return affected
+
+
+def _ancestors(device_id: str, parents: Mapping[str, str | None]) -> set[str]:
+    found: set[str] = set()
+    current = parents.get(device_id)
+    while current and current not in found:
+        found.add(current)
+        current = parents.get(current)
+    return found
+
+
+def _entity(entity: Entity, devices: Mapping[str, Device], *, prefixed: bool) -> Derived:
     device = devices.get(entity.device_id or "")
     return Derived(
-        effective_area_id=entity.area_id or (areas[device.id] if device else None),
+        effective_area_id=entity.area_id or (_device_area(device, devices) if device else None),
         effective_name=_entity_name(entity, _device_name(device) if device else None, prefixed=prefixed),
         domain=entity.entity_id.partition(".")[0],
         disabled=entity.disabled_by is not None,

@@ -5,13 +5,14 @@ deleted depends on the state Home Assistant was in when it was asked.
 """
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cached_property
 
 import msgspec
 
 from engine.core.content_hash import content_hash, row_digest
-from engine.core.derived import Derived, derive
-from engine.core.record import Key, Record
+from engine.core.derived import Derived, affected_keys, derive
+from engine.core.record import Entity, Key, Record
 from engine.errors import SourceInvalid
 
 
@@ -53,7 +54,7 @@ class Snapshot:
                     "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
                 )
             self.records[record.key] = record
-        self._check_entity_ids()
+        _check_entity_ids(self.records)
         self.taken_at = taken_at
         self.origin = origin
         self.registries = registries
@@ -95,17 +96,59 @@ class Snapshot:
         part.__dict__["derived"] = {k: d for k, d in self.derived.items() if k.registry in registries}
         return part
 
-    def _check_entity_ids(self) -> None:
-        seen: dict[str, Key] = {}
-        for key, record in self.records.items():
-            if key.registry != "entity":
-                continue
-            entity_id: str = record.entity_id  # type: ignore[attr-defined]  # narrowed by the registry
-            if entity_id in seen:
-                raise SourceInvalid(
-                    f"Home Assistant lists entity_id {entity_id} for {seen[entity_id]} and {key}."
-                )
-            seen[entity_id] = key
+    def with_changes(
+        self, changed: Iterable[tuple[Record, str]], gone: Iterable[Key], *, taken_at: float
+    ) -> "Snapshot":
+        """The same home a little later: records with their hashes replaced or added, others gone.
+
+        Costs what changed and a few looks over all records; equal to a snapshot made of the same records.
+        `gone` is what Home Assistant said was removed. Raises SourceInvalid as the constructor does.
+        """
+        later = copy(self)
+        for name in ("derived", "row_versions"):
+            later.__dict__.pop(name, None)
+        later.taken_at = taken_at
+        later.records, later.hashes = dict(self.records), dict(self.hashes)
+        touched: set[Key] = set()
+        for key in gone:
+            if later.records.pop(key, None) is not None:
+                del later.hashes[key]
+                touched.add(key)
+        later.removed = self.removed | touched
+        for record, hash_ in changed:
+            later.records[record.key], later.hashes[record.key] = record, hash_
+            touched.add(record.key)
+        later.removed -= later.records.keys()
+        if any(key.registry == "config_entry" for key in touched):
+            later.entry_ids = frozenset(k.id for k in later.records if k.registry == "config_entry")
+        _check_entity_ids(later.records)
+        affected = affected_keys(self.records, later.records, touched)
+        # Filled in where `cached_property` looks, so that nothing is derived from scratch.
+        later.__dict__.update(self._derived_after(later.records, later.hashes, affected))
+        return later
+
+    def _derived_after(
+        self, records: Mapping[Key, Record], hashes: Mapping[Key, str], affected: set[Key]
+    ) -> dict[str, object]:
+        """What is derived of `records`, taken over from this snapshot wherever it cannot have changed."""
+        derived = {key: value for key, value in self.derived.items() if key in records}
+        derived |= derive(records, version_of(self.health.ha_version), affected)
+        versions = {key: value for key, value in self.row_versions.items() if key in records}
+        for key in affected & records.keys():
+            versions[key] = row_version(hashes[key], derived.get(key))
+        return {"derived": derived, "row_versions": versions}
+
+
+def _check_entity_ids(records: Mapping[Key, Record]) -> None:
+    seen: dict[str, Key] = {}
+    for key, record in records.items():
+        if not isinstance(record, Entity):
+            continue
+        if record.entity_id in seen:
+            raise SourceInvalid(
+                f"Home Assistant lists entity_id {record.entity_id} for {seen[record.entity_id]} and {key}."
+            )
+        seen[record.entity_id] = key
 
 
 def row_version(hash_: str, derived: Derived | None) -> str:

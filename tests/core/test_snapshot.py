@@ -1,12 +1,14 @@
 """Snapshots: complete or refused, and what a part of one still knows."""
 
 import pytest
+from hypothesis import given
 
 from engine.core.content_hash import content_hash
-from engine.core.record import Key
+from engine.core.record import Key, Record
 from engine.core.snapshot import version_of
 from engine.errors import SourceInvalid
 from tests.homes import ENTRY, device, entity, snapshot
+from tests.strategies import homes
 
 
 def test_two_rows_with_one_id_are_refused() -> None:
@@ -53,3 +55,34 @@ def test_records_without_derived_values_have_their_hash_as_row_version() -> None
 )
 def test_versions(text: str | None, expected: tuple[int, int] | None) -> None:
     assert version_of(text) == expected
+
+
+@given(homes(), homes())
+def test_a_snapshot_with_changes_equals_one_made_of_the_same_records(
+    old: list[Record], new: list[Record]
+) -> None:
+    before, expected = snapshot(*old), snapshot(*new)
+    assert before.row_versions is not None
+    changed = [(r, content_hash(r)) for k, r in expected.records.items() if before.records.get(k) != r]
+    gone = before.records.keys() - expected.records.keys()
+    later = before.with_changes(changed, gone, taken_at=5.0)
+    assert later.records == expected.records
+    assert later.hashes == expected.hashes
+    assert later.derived == expected.derived
+    assert later.row_versions == expected.row_versions
+    assert later.entry_ids == expected.entry_ids
+    assert set(later.removed) == set(gone)
+    assert later.taken_at == 5.0
+
+
+def test_with_changes_refuses_a_second_bearer_of_an_entity_id() -> None:
+    other = entity(2, entity_id="sensor.s1")
+    with pytest.raises(SourceInvalid):
+        snapshot(entity(1)).with_changes([(other, content_hash(other))], [], taken_at=1.0)
+
+
+def test_what_comes_back_is_no_longer_removed() -> None:
+    gone = snapshot(entity(1)).with_changes([], [entity(1).key], taken_at=1.0)
+    assert gone.removed == {entity(1).key}
+    back = gone.with_changes([(entity(1), content_hash(entity(1)))], [], taken_at=2.0)
+    assert back.removed == frozenset()
