@@ -97,12 +97,17 @@ class Snapshot:
         return part
 
     def with_changes(
-        self, changed: Iterable[tuple[Record, str]], gone: Iterable[Key], *, taken_at: float
+        self,
+        changed: Iterable[tuple[Record, str]],
+        gone: Iterable[Key],
+        *,
+        taken_at: float,
+        removed: frozenset[Key] = frozenset(),
     ) -> "Snapshot":
-        """The same home a little later: records with their hashes replaced or added, others gone.
+        """The same home a little later: records with their hashes replaced or added, others `gone`.
 
         Costs what changed and a few looks over all records; equal to a snapshot made of the same records.
-        `gone` is what Home Assistant said was removed. Raises SourceInvalid as the constructor does.
+        `removed` is what Home Assistant said it removed. Raises SourceInvalid as the constructor does.
         """
         later = copy(self)
         for name in ("derived", "row_versions"):
@@ -114,7 +119,7 @@ class Snapshot:
             if later.records.pop(key, None) is not None:
                 del later.hashes[key]
                 touched.add(key)
-        later.removed = self.removed | touched
+        later.removed = self.removed | removed
         for record, hash_ in changed:
             later.records[record.key], later.hashes[record.key] = record, hash_
             touched.add(record.key)

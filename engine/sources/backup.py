@@ -1,0 +1,207 @@
+"""The source `backup:FILE`: an unprotected backup of Home Assistant, read in place.
+
+A backup is a plain tar with `backup.json` and `homeassistant.tar.gz` (or `.tar`); the registries are in the
+latter, below `data/.storage/`, as the files they were, so up to one save delay older than the backup (cores
+2024.3.3 and 2026.11.0, and Supervisor; seen 2026-11-23). Nothing is extracted to disk: the few members that
+are wanted are read by their exact names, so no name in the archive can lead anywhere. Sizes are bounded,
+because an archive may claim or unpack to any.
+"""
+
+import gzip
+import io
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
+from engine.ports import Progress
+from engine.sources.json_text import decode_json
+from engine.sources.storage_files import (
+    FILE_BYTES_MAX,
+    FILES,
+    StorageFiles,
+    StoredFile,
+    snapshot_of_files,
+)
+
+INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
+MEMBERS_MAX = 1_000_000
+_READ_BYTES_MAX = 16 * 2**20  # one read of an archive; longer ones are headers that lie about their size
+_CHUNK_BYTES = 2**20
+
+_INNER_NAMES = ("homeassistant.tar.gz", "homeassistant.tar")
+_STORAGE = "data/.storage/"
+_GZIP_MAGIC = b"\x1f\x8b"
+_SECURETAR_MAGIC = b"SecureTar"
+_BLOCK_BYTES = 512
+
+_REMEDY = (
+    "Make a backup without encryption in Home Assistant, or let source.uri name the configuration folder "
+    "with storage:DIR."
+)
+
+
+class _Core(msgspec.Struct):
+    version: str | None = None
+
+
+class _BackupInfo(msgspec.Struct):
+    homeassistant: _Core | str | None = None
+    date: str | None = None
+    protected: bool = False
+
+
+_INFO = msgspec.json.Decoder(_BackupInfo)
+
+
+class BackupSource:
+    """Reads an unprotected backup. `clock` gives Unix seconds, for a backup that does not tell its own date."""
+
+    def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return f"backup:{self._file}"
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read the backup as of its date.
+
+        Raises SourceRefused when it is protected, SourceInvalid when it is damaged or none, SourceUnavailable
+        when the file cannot be read.
+        """
+        return await anyio.to_thread.run_sync(self._read, progress)
+
+    def _read(self, progress: Progress) -> Snapshot:
+        try:
+            with self._file.open("rb") as opened:
+                info, files = self._read_archive(opened, progress)
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise SourceInvalid(
+                f"{self._file} is damaged, or no Home Assistant backup: {error}.", "Make another backup."
+            ) from error
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise SourceInvalid(
+                f"{self._file} cannot be read: {error.strerror}.", "Let source.uri name a backup file."
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(f"Reading {self._file} failed: {error.strerror or error}.") from error
+        core = info.homeassistant
+        return snapshot_of_files(
+            files,
+            ha_version=core.version if isinstance(core, _Core) else core,
+            taken_at=self._taken_at(info),
+            origin=self.origin,
+        )
+
+    def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
+        with tarfile.open(fileobj=_BoundedReader(opened, self._file), mode="r:") as outer:
+            members = {m.name.removeprefix("./"): m for m in outer if m.isreg()}
+            info_member = members.get("backup.json")
+            inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
+            if info_member is None:
+                raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
+            info = decode_json(_INFO, self._content(outer, info_member), f"backup.json in {self._file}")
+            if info.protected:
+                raise self._protected()
+            if inner_member is None:
+                raise SourceInvalid(
+                    f"{self._file} is a partial backup without Home Assistant's settings.",
+                    "Make a backup that includes Home Assistant.",
+                )
+            inner = outer.extractfile(inner_member)
+            assert inner is not None  # a regular file has content
+            return info, self._read_inner(inner, progress)
+
+    def _read_inner(self, inner: IO[bytes], progress: Progress) -> StorageFiles:
+        magic = inner.read(len(_SECURETAR_MAGIC))
+        inner.seek(0)
+        if magic == _SECURETAR_MAGIC:
+            raise self._protected()
+        unpacked = gzip.GzipFile(fileobj=inner, mode="rb") if magic.startswith(_GZIP_MAGIC) else inner
+        reader = _BoundedReader(unpacked, self._file)
+        contents: dict[str, StoredFile] = {}
+        names = set()
+        with tarfile.open(fileobj=reader, mode="r:") as archive:
+            for done, member in enumerate(self._bounded(archive)):
+                if done % 1000 == 0:
+                    progress("backup", done, None)
+                path = member.name.removeprefix("./")
+                name = path.removeprefix(_STORAGE)
+                if name == path or "/" in name or not member.isreg():
+                    continue
+                names.add(name)
+                if name in FILES:
+                    contents[name] = StoredFile(self._content(archive, member), float(member.mtime))
+        if reader.last_read != bytes(_BLOCK_BYTES):
+            # tarfile takes a broken header for the end; a registry behind it would seem never saved.
+            raise SourceInvalid(
+                f"{self._file} is damaged: it breaks off in the middle.", "Make another backup."
+            )
+        return StorageFiles(f"{self._file}:{_STORAGE.rstrip('/')}", contents, frozenset(names))
+
+    def _bounded(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        for count, member in enumerate(archive):
+            if count >= MEMBERS_MAX or member.offset_data + member.size > INNER_BYTES_MAX:
+                raise SourceInvalid(
+                    f"{self._file} holds more than {MEMBERS_MAX} files or unpacks to more than {INNER_BYTES_MAX} bytes.",
+                    _REMEDY,
+                )
+            yield member
+
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+        if member.size > FILE_BYTES_MAX:
+            raise SourceInvalid(
+                f"{member.name} in {self._file} has {member.size} bytes; at most {FILE_BYTES_MAX} are read.",
+                "No registry is that large: make another backup.",
+            )
+        opened = archive.extractfile(member)
+        assert opened is not None  # a regular file has content
+        content = bytearray()
+        while chunk := opened.read(_CHUNK_BYTES):
+            content += chunk
+        return bytes(content)
+
+    def _taken_at(self, info: _BackupInfo) -> float:
+        try:
+            return datetime.fromisoformat(info.date or "").timestamp()
+        except ValueError:
+            return self._clock()
+
+    def _protected(self) -> SourceRefused:
+        return SourceRefused(f"{self._file} is encrypted.", _REMEDY)
+
+
+class _BoundedReader(io.RawIOBase):
+    """A file that gives out at most so much at a time, and remembers what it gave out last."""
+
+    def __init__(self, opened: IO[bytes] | gzip.GzipFile, file: Path) -> None:
+        super().__init__()
+        self._opened = opened
+        self._file = file
+        self.last_read = b""
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _READ_BYTES_MAX:
+            raise SourceInvalid(f"{self._file} has a header of {size} bytes: damaged, or no backup.", _REMEDY)
+        self.last_read = self._opened.read(size)
+        return self.last_read
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._opened.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._opened.tell()

@@ -1,0 +1,167 @@
+"""What Home Assistant's commands answered, and the snapshot that it makes.
+
+Shared by the live websocket and by recordings of it; neither knows the other. It must not decide what to ask
+for, only what the answers mean.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+
+import msgspec
+
+from engine.core.record import REGISTRIES, Record
+from engine.core.snapshot import Health, Snapshot
+from engine.sources.json_text import decode_json
+from engine.sources.registry_rows import row_record
+from engine.sources.row_cache import Known, RowCache
+from engine.sources.upheavals import corrupt_stores_of_issues, order_split
+
+GET_CONFIG = "get_config"
+ENTITY_LIST = "config/entity_registry/list"
+ENTITY_ENTRIES = "config/entity_registry/get_entries"
+CATEGORY_LIST = "config/category_registry/list"
+COMPOSITE_SPLITS = "config/device_registry/list_composite_splits"
+LIST_ISSUES = "repairs/list_issues"
+
+# What an entity refers to is listed after it, in this order: whatever is added in between is then never
+# referred to without being there. What is removed in between may be; the next pass settles it.
+LISTS = {
+    "device": "config/device_registry/list",
+    "area": "config/area_registry/list",
+    "floor": "config/floor_registry/list",
+    "label": "config/label_registry/list",
+    "config_entry": "config_entries/get",
+}
+
+
+class CoreConfig(msgspec.Struct, frozen=True):
+    """The part of get_config that says whether its lists can be trusted; positions in it are not decoded."""
+
+    version: str | None = None
+    state: str | None = None
+    recovery_mode: bool | None = None
+
+
+class _Issue(msgspec.Struct):
+    issue_id: str = ""
+
+
+class _Issues(msgspec.Struct):
+    issues: list[_Issue] = []
+
+
+class _Split(msgspec.Struct):
+    split_ids: list[str]
+    primary_id: str | None = None
+
+
+_CONFIG = msgspec.json.Decoder(CoreConfig)
+_ISSUES = msgspec.json.Decoder(_Issues)
+_SPLITS = msgspec.json.Decoder(dict[str, _Split])
+
+
+class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of one read, undecoded but for entities; what the core does not know is absent.
+
+    `configs` are the answers of get_config before and after the lists; `lists` has them by registry,
+    `categories` by scope, and is None where there is no category registry.
+    """
+
+    entities: Sequence[Known]
+    lists: dict[str, msgspec.Raw]
+    categories: dict[str, msgspec.Raw] | None
+    configs: tuple[CoreConfig, ...] = ()
+    splits: msgspec.Raw | None = None
+    issues: msgspec.Raw | None = None
+
+
+def decode_config(answer: msgspec.Raw) -> CoreConfig:
+    """What get_config says of the core. Raises SourceInvalid."""
+    return decode_json(_CONFIG, answer, "The answer to get_config")
+
+
+class SnapshotMaker:
+    """Makes the snapshots of one home, read after read."""
+
+    def __init__(self) -> None:
+        self._rows = RowCache()
+        self._parts: list[Sequence[Known]] = []
+        self._last: Snapshot | None = None
+
+    def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
+        """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
+        parts: list[Sequence[Known]] = [results.entities]
+        registries = {"entity", *results.lists}
+        for registry, answer in results.lists.items():
+            parts.append(self._rows.records(registry, answer, _maker(registry)))
+        if results.categories is not None:
+            registries.add("category")
+            for scope, answer in sorted(results.categories.items()):
+                parts.append(self._rows.records(f"category {scope}", answer, _maker("category", scope)))
+        assert registries <= set(REGISTRIES)
+        health, splits = _health(results), _splits(results.splits)
+        snapshot = self._same_records(parts, registries, health, splits)
+        if snapshot is None:
+            snapshot = Snapshot(
+                records=[known.record for part in parts for known in part],
+                hashes={known.key: known.hash for part in parts for known in part},
+                taken_at=taken_at,
+                origin=origin,
+                registries=frozenset(registries),
+                health=health,
+                splits=splits,
+            )
+        snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
+        self._parts, self._last = parts, snapshot
+        return snapshot
+
+    def _same_records(
+        self,
+        parts: list[Sequence[Known]],
+        registries: set[str],
+        health: Health,
+        splits: dict[str, tuple[str, ...]],
+    ) -> Snapshot | None:
+        """A copy of the last snapshot, with what was derived from it, if its records are these; else None."""
+        last = self._last
+        if last is None or len(parts) != len(self._parts):
+            return None
+        unchanged = (
+            # The caches return the very same sequence for the very same bytes.
+            all(part is before for part, before in zip(parts, self._parts, strict=True))
+            and last.registries == registries
+            and last.splits == splits
+            # Derived names depend on the version.
+            and last.health.ha_version == health.ha_version
+        )
+        return copy(last) if unchanged else None
+
+
+def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:
+    return lambda row: row_record(registry, row, scope=scope)
+
+
+def _health(results: CommandResults) -> Health:
+    """What the core said of itself, of two answers the worse: it must have been well all the time."""
+    states = [c.state for c in results.configs if c.state is not None]
+    modes = [c.recovery_mode for c in results.configs if c.recovery_mode is not None]
+    return Health(
+        ha_version=next((c.version for c in results.configs if c.version), None),
+        state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
+        recovery_mode=any(modes) if modes else None,
+        corrupt_stores=_corrupt_stores(results.issues),
+    )
+
+
+def _corrupt_stores(issues: msgspec.Raw | None) -> tuple[str, ...]:
+    if issues is None:
+        return ()
+    listed = decode_json(_ISSUES, issues, "The answer to repairs/list_issues").issues
+    return corrupt_stores_of_issues(issue.issue_id for issue in listed)
+
+
+def _splits(answer: msgspec.Raw | None) -> dict[str, tuple[str, ...]]:
+    if answer is None:
+        return {}
+    splits = decode_json(_SPLITS, answer, "The answer to list_composite_splits")
+    return {old: order_split(s.split_ids, s.primary_id) for old, s in sorted(splits.items())}

@@ -1,0 +1,170 @@
+"""The entities of a home: a list whose rows lack some fields, completed by extended rows asked for by name.
+
+The conversation is the caller's; this holds what it comes to. One read is `take_list`, then the answers to
+`get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
+`modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
+no extended row again; on older cores all are asked for each time, and those unchanged are not decoded.
+
+Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
+If that cannot be had (the entity was renamed or removed meanwhile), the read has to begin again with the
+list, because taking a renamed entity for a removed one would delete it.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from engine.core.record import Entity
+from engine.errors import SourceInvalid
+from engine.sources.json_text import decode_json
+from engine.sources.registry_rows import at_position, entity_record
+from engine.sources.row_cache import Fingerprint, Known, known_record
+
+
+class _ListRow(msgspec.Struct):
+    """What of a list row is needed to ask for its extended row."""
+
+    id: str
+    entity_id: str
+    modified_at: float | None = None
+
+
+class _AliasesRow(msgspec.Struct):
+    aliases: list[str | None] = []
+
+
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+_LIST_ROW = msgspec.json.Decoder(_ListRow)
+_EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ALIASES_ROWS = msgspec.json.Decoder(dict[str, _AliasesRow | None])
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A listed entity whose extended row is wanted; the fingerprint is None where the row has no stamp."""
+
+    id: str
+    fingerprint: bytes | None
+    row: msgspec.Raw
+    position: int
+
+
+class EntityRows:
+    """The entities of one home, over any number of reads."""
+
+    def __init__(self) -> None:
+        self._fingerprint = Fingerprint()
+        self._aliases_ordered = True
+        # Of the last complete read:
+        self._answer: bytes | None = None  # None if its rows have no stamps
+        self._entities: list[Known] = []
+        self._by_list_row: dict[bytes, Known] = {}
+        self._by_extended_row: dict[bytes, Known] = {}
+        # Of the read under way:
+        self._taken: bytes | None = None
+        self._kept: dict[bytes, Known] = {}
+        self._wanted: dict[str, _Listed] = {}
+
+    def begin(self, *, aliases_ordered: bool) -> None:
+        """Begin a read. Aliases are a set before 2026.4; if that changes, nothing known counts any more."""
+        if aliases_ordered != self._aliases_ordered:
+            self._aliases_ordered = aliases_ordered
+            self._answer = None
+            self._by_list_row = {}
+            self._by_extended_row = {}
+
+    def take_list(self, answer: msgspec.Raw) -> list[str]:
+        """Take the answer of `config/entity_registry/list`; returns the entity_ids to ask `get_entries` for.
+
+        Raises SourceInvalid when it is no list of entities, or names one of them twice.
+        """
+        self._taken = self._fingerprint(answer)
+        self._kept, self._wanted = {}, {}
+        if self._taken == self._answer:
+            return []
+        ids: set[str] = set()
+        stamped = True
+        rows = decode_json(_ROWS, answer, "The entity list")
+        for position, row in enumerate(rows):
+            listed = self._read_list_row(row, position)
+            if listed.id in ids or listed.entity_id in self._wanted:
+                raise SourceInvalid(
+                    f"Home Assistant lists entity {listed.entity_id} ({listed.id}) twice.",
+                    "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
+                )
+            ids.add(listed.id)
+            has_stamp = listed.modified_at is not None
+            stamped = stamped and has_stamp
+            fingerprint = self._fingerprint(row) if has_stamp else None
+            known = self._by_list_row.get(fingerprint) if fingerprint else None
+            if known is not None and fingerprint is not None:
+                self._kept[fingerprint] = known
+            else:
+                self._wanted[listed.entity_id] = _Listed(listed.id, fingerprint, row, position)
+        if not stamped:
+            self._taken = None
+        return list(self._wanted)
+
+    def take_entries(self, results: Iterable[msgspec.Raw]) -> list[Known] | None:
+        """Take the answers of `get_entries` to all that was asked for; returns the home's entities.
+
+        Returns None when an entity was renamed or removed since it was listed: read the list again. Raises
+        SourceInvalid when a row cannot be read.
+        """
+        entries: dict[str, msgspec.Raw] = {}
+        for result in results:
+            decoded = decode_json(_EXTENDED_ROWS, result, "The answer to get_entries")
+            entries.update(decoded)
+        if self._taken is not None and self._taken == self._answer:
+            return self._entities
+        by_extended_row: dict[bytes, Known] = {}
+        by_list_row = dict(self._kept)
+        entities = list(self._kept.values())
+        for entity_id, listed in self._wanted.items():
+            row = entries.get(entity_id)
+            if row is None or bytes(row) == b"null":
+                return None
+            fingerprint = self._fingerprint(row)
+            known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position)
+            if known.record.id_value != listed.id:
+                return None
+            if listed.fingerprint is not None:
+                by_list_row[listed.fingerprint] = known
+            else:
+                by_extended_row[fingerprint] = known
+            entities.append(known)
+        self._answer = self._taken
+        self._by_list_row, self._by_extended_row = by_list_row, by_extended_row
+        if entities != self._entities:
+            # The very same list where nothing changed, so that what was made of it can be kept.
+            self._entities = entities
+        return self._entities
+
+    def take_list_only(self) -> list[Known]:
+        """The home's entities from their list rows alone, where there are no extended rows."""
+        return [self._make(listed.row, listed.position) for listed in self._wanted.values()]
+
+    def _make(self, row: msgspec.Raw, position: int) -> Known:
+        try:
+            return known_record(entity_record(row, aliases_ordered=self._aliases_ordered))
+        except SourceInvalid as error:
+            raise at_position("entity", position, error) from error
+
+    def _read_list_row(self, row: msgspec.Raw, position: int) -> _ListRow:
+        try:
+            return decode_json(_LIST_ROW, row, "It")
+        except SourceInvalid as error:
+            raise at_position("entity", position, error) from error
+
+
+def category_scopes(entities: Iterable[Known]) -> set[str]:
+    """The scopes of all categories that entities are in."""
+    return {scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories}
+
+
+def aliases_look_ordered(entries: msgspec.Raw) -> bool:
+    """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
+
+    A guess for recordings that do not say their version: null is the default there and unknown before.
+    """
+    rows = decode_json(_ALIASES_ROWS, entries, "The answer to get_entries").values()
+    return any(None in row.aliases for row in rows if row is not None)

@@ -1,0 +1,144 @@
+"""What can go wrong between us and Home Assistant's websocket, said in the engine's errors.
+
+Turns an exception of `websockets`, TLS or the operating system into one SourceError that names what was
+tried, where, and the setting to change. It must not raise, retry or log; callers chain the original with
+`from`.
+"""
+
+import os
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
+
+from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
+
+_NOT_HOME_ASSISTANT = "Check the host, port and path in source.uri; the path is normally /api/websocket."
+_STOPPING = "It may be stopping or restarting, or have dropped us for reading too slowly."
+
+
+def connect_failure(error: OSError | WebSocketException, uri: str, timeout_seconds: float) -> SourceError:
+    """Returns why no websocket to `uri` could be opened within `timeout_seconds`."""
+    if isinstance(error, InvalidStatus):
+        return _http_failure(error.response.status_code, error.response.headers.get("Location", ""), uri)
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return _tls_failure(error, uri)
+    if isinstance(error, TimeoutError):
+        return SourceUnavailable(
+            f"{uri} did not complete the opening handshake within {timeout_seconds:g} s.",
+            "Check that source.uri names Home Assistant's host and port and that no firewall is between.",
+        )
+    if isinstance(error, socket.gaierror):
+        return SourceUnavailable(
+            f"The host name in {uri} could not be looked up: {error.strerror}.",
+            "Check the name in source.uri, or use the address instead.",
+        )
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError) or _is_hang_up(error):
+        return SourceUnavailable(
+            f"{uri} closed the connection without answering.",
+            f"It may be starting; if it stays so, {_other_scheme(uri)}",
+        )
+    if isinstance(error, OSError):
+        port = "" if urlsplit(uri).port else " It names no port: most installations listen on 8123."
+        return SourceUnavailable(
+            f"Could not connect to {uri}: {_reason(error)}.",
+            f"Check that Home Assistant is running and that source.uri names its host and port.{port}",
+        )
+    return SourceInvalid(f"{uri} does not speak the websocket protocol: {error}.", _NOT_HOME_ASSISTANT)
+
+
+def login_timeout(uri: str, timeout_seconds: float) -> SourceError:
+    """Returns that `uri` opened a websocket and then did not lead the login to its end."""
+    return SourceUnavailable(
+        f"{uri} opened a websocket but did not complete the login within {timeout_seconds:g} s.",
+        "Home Assistant may be overloaded; if it stays so, check that source.uri names a Home Assistant.",
+    )
+
+
+def command_timeout(uri: str, command_type: str, timeout_seconds: float) -> SourceError:
+    """Returns that one command was not answered."""
+    return SourceUnavailable(
+        f"{uri} did not answer {command_type} within {timeout_seconds:g} s.",
+        "Home Assistant may be busy adding or removing integrations.",
+    )
+
+
+def closed_failure(error: ConnectionClosed, uri: str, doing: str, message_bytes_max: int) -> SourceError:
+    """Returns why an open connection to `uri` ended while we were `doing` something."""
+    ours = error.sent if error.sent is not None and not error.rcvd_then_sent else None
+    if ours is not None and ours.code == CloseCode.MESSAGE_TOO_BIG:
+        return SourceInvalid(
+            f"{uri} sent a message of more than {message_bytes_max} bytes while {doing}.",
+            f"To allow this, raise source.message_bytes_max (now {message_bytes_max}).",
+        )
+    if ours is not None and ours.code in (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA):
+        return SourceInvalid(
+            f"{uri} broke the websocket protocol while {doing}: {ours.reason}.", _NOT_HOME_ASSISTANT
+        )
+    if ours is not None and ours.code == CloseCode.INTERNAL_ERROR:
+        return SourceUnavailable(
+            f"{uri} stopped answering while {doing}: {ours.reason}.",
+            "Check the network, and Home Assistant's load.",
+        )
+    if error.rcvd is None:
+        return SourceUnavailable(f"The connection to {uri} broke while {doing}.", _STOPPING)
+    return SourceUnavailable(
+        f"{uri} closed the connection while {doing} (close code {error.rcvd.code}).", _STOPPING
+    )
+
+
+def _reason(error: OSError) -> str:
+    # asyncio puts a text of its own, with the address, where the system's words for the number would stand.
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+
+
+def _is_hang_up(error: Exception) -> bool:
+    # The end of the connection in place of an answer, as websockets and the TLS layer report it.
+    at_end = isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError)
+    return at_end or isinstance(error, ssl.SSLEOFError)
+
+
+def _http_failure(status: int, location: str, uri: str) -> SourceError:
+    answered = f"{uri} answered HTTP {status} instead of opening a websocket"
+    if status in (401, 403):
+        return SourceRefused(
+            f"{answered}: it does not let us in.",
+            "Home Assistant may have banned this address after failed logins: look into its ip_bans.yaml. "
+            "A proxy in front of it may want a login of its own: let source.uri name Home Assistant itself.",
+        )
+    if 300 <= status < 400:
+        # Not followed: the token would go wherever the answer points.
+        where = location.partition("?")[0]
+        return SourceInvalid(f"{answered}, and points to {where!r}.", "Set source.uri to the final address.")
+    if status == 400:
+        return SourceInvalid(
+            f"{answered}.",
+            "If a proxy stands in front, add it to http.trusted_proxies in Home Assistant; "
+            f"else {_other_scheme(uri)}",
+        )
+    if status == 429 or status >= 500:
+        return SourceUnavailable(
+            f"{answered}.",
+            "A proxy or the Supervisor is up, but Home Assistant behind it is down, starting or updating.",
+        )
+    return SourceInvalid(f"{answered}: this is not a Home Assistant.", _NOT_HOME_ASSISTANT)
+
+
+def _tls_failure(error: ssl.SSLError, uri: str) -> SourceError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SourceInvalid(
+            f"{uri} showed a certificate that cannot be trusted: {error.verify_message.rstrip('.')}.",
+            "Use the host name that the certificate was made for in source.uri, and for a self-signed "
+            "certificate name its file in the environment variable SSL_CERT_FILE.",
+        )
+    return SourceInvalid(
+        f"{uri} could not agree on TLS: {error.reason or error}.", f"To repair this, {_other_scheme(uri)}"
+    )
+
+
+def _other_scheme(uri: str) -> str:
+    if uri.startswith("wss:"):
+        return "check whether the port speaks TLS; if it does not, use ws:// in source.uri."
+    return "check whether the port speaks TLS; if it does, use wss:// in source.uri."

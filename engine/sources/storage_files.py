@@ -1,0 +1,210 @@
+"""The registry files of a `.storage` folder, wherever they come from, and the snapshot that they make.
+
+Pure: takes file contents, touches no disk. Each file is `{"version", "minor_version", "key", "data"}`. A
+newer minor version is readable by Home Assistant's own promise, a newer major one is refused. A registry
+that was never saved has no file and is empty; but no home is without both devices and entities.
+
+Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, area 1.6 to 1.9, floor 1.1 to
+1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from engine.core.record import REGISTRIES, Json, Key, Record
+from engine.core.snapshot import Health, Snapshot
+from engine.errors import SourceInvalid
+from engine.sources.json_text import decode_json
+from engine.sources.registry_rows import at_position
+from engine.sources.storage_rows import (
+    StoredEntry,
+    area_from_store,
+    config_entry_from_store,
+    device_from_store,
+    device_name,
+    entity_from_store,
+    row_from_store,
+    splits_of_devices,
+)
+from engine.sources.upheavals import STORES, corrupt_stores_of_issues, corrupted_at
+
+ISSUES_FILE = "repairs.issue_registry"
+FILES = frozenset({*STORES.values(), ISSUES_FILE})
+FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
+
+_MAJOR_VERSIONS = {"device": (1, 3)}
+
+Data = TypeVar("Data", bound=msgspec.Struct)
+Row = TypeVar("Row")
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file's content and when it was last written, Unix seconds."""
+
+    content: bytes
+    modified_at: float
+
+
+class StorageFiles(msgspec.Struct, frozen=True):
+    """What was found: the contents of those of `FILES` that exist, and the names of all files beside them."""
+
+    place: str  # as a person would name it
+    contents: dict[str, StoredFile]
+    names: frozenset[str]
+
+
+class _Envelope(msgspec.Struct):
+    version: int
+    data: msgspec.Raw
+    minor_version: int = 1
+
+
+class _DeletedRow(msgspec.Struct):
+    id: str | None = None
+
+
+class _Devices(msgspec.Struct):
+    devices: list[dict[str, Json]]
+    child_devices: list[dict[str, Json]] = []
+    deleted_devices: list[_DeletedRow] = []
+
+
+class _Entities(msgspec.Struct):
+    entities: list[dict[str, Json]]
+    deleted_entities: list[_DeletedRow] = []
+
+
+class _Areas(msgspec.Struct):
+    areas: list[dict[str, Json]] = []
+
+
+class _Floors(msgspec.Struct):
+    floors: list[dict[str, Json]] = []
+
+
+class _Labels(msgspec.Struct):
+    labels: list[dict[str, Json]] = []
+
+
+class _Categories(msgspec.Struct):
+    categories: dict[str, list[dict[str, Json]]] = {}
+
+
+class _Entries(msgspec.Struct):
+    entries: list[StoredEntry] = []
+
+
+class _Issue(msgspec.Struct):
+    issue_id: str = ""
+
+
+class _Issues(msgspec.Struct):
+    issues: list[_Issue] = []
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+def snapshot_of_files(
+    files: StorageFiles, *, ha_version: str | None, taken_at: float, origin: str
+) -> Snapshot:
+    """The snapshot of a `.storage` folder. Raises SourceInvalid naming the file and what is wrong with it."""
+    if not {STORES["device"], STORES["entity"]} & files.contents.keys():
+        raise SourceInvalid(
+            f"{files.place} holds neither {STORES['device']} nor {STORES['entity']}: not a .storage folder.",
+            "Let source.uri name Home Assistant's configuration folder or the .storage folder in it.",
+        )
+    devices, _ = _open(files, "device", _Devices) or (_Devices([]), 1)
+    entities, minor = _open(files, "entity", _Entities) or (_Entities([]), 1)
+    names = {str(row.get("id")): device_name(row) for row in (*devices.devices, *devices.child_devices)}
+    splits = splits_of_devices(devices.devices)
+    records = [
+        *_made("device", [*devices.devices, *devices.child_devices], device_from_store),
+        *_made("entity", entities.entities, lambda row: entity_from_store(row, minor, names)),
+        *_other_records(files),
+    ]
+    live = {record.key for record in records}
+    deleted = {Key("device", row.id) for row in devices.deleted_devices if row.id}
+    deleted |= {Key("entity", row.id) for row in entities.deleted_entities if row.id}
+    return Snapshot(
+        records=records,
+        taken_at=taken_at,
+        origin=origin,
+        registries=frozenset(REGISTRIES),
+        health=Health(ha_version=ha_version, corrupt_stores=_corrupt_stores(files)),
+        removed=frozenset(deleted - live),
+        splits=splits,
+    )
+
+
+def _other_records(files: StorageFiles) -> list[Record]:
+    areas, _ = _open(files, "area", _Areas) or (_Areas(), 1)
+    floors, _ = _open(files, "floor", _Floors) or (_Floors(), 1)
+    labels, _ = _open(files, "label", _Labels) or (_Labels(), 1)
+    categories, _ = _open(files, "category", _Categories) or (_Categories(), 1)
+    entries, _ = _open(files, "config_entry", _Entries) or (_Entries(), 1)
+    scoped = [{**row, "scope": scope} for scope, rows in categories.categories.items() for row in rows]
+    return [
+        *_made("area", areas.areas, area_from_store),
+        *_made("floor", floors.floors, lambda row: row_from_store("floor", row)),
+        *_made("label", labels.labels, lambda row: row_from_store("label", row)),
+        *_made("category", scoped, lambda row: row_from_store("category", row)),
+        *_made("config_entry", entries.entries, config_entry_from_store),
+    ]
+
+
+def _made(registry: str, rows: Iterable[Row], make: Callable[[Row], Record]) -> Iterable[Record]:
+    for position, row in enumerate(rows):
+        try:
+            yield make(row)
+        except SourceInvalid as error:
+            raise at_position(registry, position, error) from error
+
+
+def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, int] | None:
+    """(data, minor version) of a registry's file; None when it was never saved."""
+    name = STORES[registry]
+    file = files.contents.get(name)
+    if file is None:
+        return None
+    where = f"{files.place}/{name}"
+    envelope = decode_json(_ENVELOPE, file.content, where)
+    if envelope.version not in _MAJOR_VERSIONS.get(registry, (1,)):
+        raise SourceInvalid(
+            f"{where} has version {envelope.version}.{envelope.minor_version}, which this program does not know.",
+            "Update this program, or read the home through the websocket API.",
+        )
+    return decode_json(msgspec.json.Decoder(shape), envelope.data, where), envelope.minor_version
+
+
+def _corrupt_stores(files: StorageFiles) -> tuple[str, ...]:
+    """The stores that were found corrupt, until a person has settled it in Home Assistant.
+
+    Home Assistant renames a corrupt file and opens a repair issue, which it saves and which goes when it is
+    settled; the renamed file stays for ever. So a renamed file counts unless the issues were saved later and
+    say nothing of it.
+    """
+    issues = files.contents.get(ISSUES_FILE)
+    listed: tuple[str, ...] = ()
+    if issues is not None:
+        where = f"{files.place}/{ISSUES_FILE}"
+        data = decode_json(_ENVELOPE, issues.content, where).data
+        decoded = decode_json(msgspec.json.Decoder(_Issues), data, where)
+        listed = corrupt_stores_of_issues(issue.issue_id for issue in decoded.issues)
+    unsettled = {
+        found[0]
+        for found in map(corrupted_at, files.names)
+        if found and (issues is None or not _is_before(found[1], issues.modified_at))
+    }
+    return tuple(sorted(unsettled.union(listed)))
+
+
+def _is_before(iso_time: str, seconds: float) -> bool:
+    try:
+        at = datetime.fromisoformat(iso_time)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() < seconds
+    except ValueError:
+        return False  # named by a person; the cautious reading is that it counts

@@ -1,0 +1,170 @@
+"""The source `ws://…`: a running Home Assistant, read with the rights of any user.
+
+Only asks for lists. One command after the other, because a big home's lists asked for in one frame block it
+for their sum. The answers are of slightly different moments; what that can do, and why the order is as it
+is, stands with `LISTS`. Home Assistant's state is asked for before and after, and the worse answer counts.
+A command that this core does not know leaves its registry out of the snapshot.
+
+Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceUnavailable
+from engine.ports import Progress
+from engine.sources.command_results import (
+    CATEGORY_LIST,
+    COMPOSITE_SPLITS,
+    ENTITY_ENTRIES,
+    ENTITY_LIST,
+    GET_CONFIG,
+    LIST_ISSUES,
+    LISTS,
+    CommandResults,
+    CoreConfig,
+    SnapshotMaker,
+    decode_config,
+)
+from engine.sources.entity_rows import EntityRows, category_scopes
+from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
+from engine.sources.ha_uri import websocket_uri
+from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
+from engine.sources.row_cache import Known
+
+# 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
+ENTITIES_PER_COMMAND = 1000
+# Entities being renamed or removed while they are read make the list out of date; a home that is being set
+# up does that for seconds, not for ever.
+ENTITY_LIST_TRIES = 5
+
+
+class WebsocketSource:
+    """Reads a running Home Assistant through its websocket API.
+
+    `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds.
+    Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        token: str,
+        *,
+        message_bytes_max: int = MESSAGE_BYTES_MAX,
+        timeout_seconds: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._uri = websocket_uri(uri)
+        self._token = token
+        self._message_bytes_max = message_bytes_max
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._snapshots = SnapshotMaker()
+        self._entities = EntityRows()
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it; an accepted URI holds no secret."""
+        return self._uri
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Connect, read every registry, and hang up. Raises SourceError; see `open_connection`."""
+        progress("connecting", 0, None)
+        async with open_connection(
+            self._uri,
+            self._token,
+            message_bytes_max=self._message_bytes_max,
+            timeout_seconds=self._timeout_seconds,
+        ) as connection:
+            return await self.read_from(connection, progress)
+
+    async def read_from(self, connection: Connection, progress: Progress) -> Snapshot:
+        """Read every registry through a connection that somebody else holds open. Raises SourceError."""
+        # As old as its oldest answer: what changes from now on is not in it.
+        taken_at = self._clock()
+        before = decode_config(await connection.command(GET_CONFIG))
+        issues = await _ask_if_known(connection, LIST_ISSUES)
+        entities = await self._read_entities(connection, before, progress)
+        lists: dict[str, msgspec.Raw] = {}
+        for done, (registry, command) in enumerate(LISTS.items()):
+            progress(f"{registry} list", done, len(LISTS))
+            # Every core lists devices; one that does not is nothing to compare with.
+            needed = registry == "device"
+            answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
+            if answer is not None:
+                lists[registry] = answer
+        categories = await _read_categories(connection, entities)
+        splits = await _ask_if_known(connection, COMPOSITE_SPLITS)
+        after = decode_config(await connection.command(GET_CONFIG))
+        progress("registry lists", len(LISTS), len(LISTS))
+        results = CommandResults(
+            entities=entities,
+            lists=lists,
+            categories=categories,
+            configs=(before, after),
+            splits=splits,
+            issues=issues,
+        )
+        return await anyio.to_thread.run_sync(self._snapshot, results, taken_at)
+
+    def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
+        return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
+
+    async def _read_entities(
+        self, connection: Connection, config: CoreConfig, progress: Progress
+    ) -> list[Known]:
+        # A core that does not say its version is taken for a recent one.
+        ordered = has_ordered_aliases(config.version or connection.ha_version)
+        self._entities.begin(aliases_ordered=ordered is not False)
+        for _ in range(ENTITY_LIST_TRIES):
+            progress("entity list", 0, None)
+            answer = await connection.command(ENTITY_LIST)
+            wanted = await anyio.to_thread.run_sync(self._entities.take_list, answer)
+            results = await _ask_for_entries(connection, wanted, progress)
+            entities = await anyio.to_thread.run_sync(self._entities.take_entries, results)
+            if entities is not None:
+                return entities
+        raise SourceUnavailable(
+            f"Entities of {self._uri} were renamed or removed during each of {ENTITY_LIST_TRIES} reads.",
+            "Run again when Home Assistant has settled.",
+        )
+
+
+async def _ask_for_entries(
+    connection: Connection, entity_ids: Sequence[str], progress: Progress
+) -> list[msgspec.Raw]:
+    results = []
+    for start in range(0, len(entity_ids), ENTITIES_PER_COMMAND):
+        progress("entities", start, len(entity_ids))
+        chunk = entity_ids[start : start + ENTITIES_PER_COMMAND]
+        results.append(await connection.command(ENTITY_ENTRIES, entity_ids=chunk))
+    progress("entities", len(entity_ids), len(entity_ids))
+    return results
+
+
+async def _read_categories(
+    connection: Connection, entities: Sequence[Known]
+) -> dict[str, msgspec.Raw] | None:
+    """The category lists by scope; None when the core has no category registry (before 2024.4)."""
+    categories = {}
+    for scope in sorted({*CATEGORY_SCOPES, *category_scopes(entities)}):
+        answer = await _ask_if_known(connection, CATEGORY_LIST, scope=scope)
+        if answer is None:
+            return None
+        categories[scope] = answer
+    return categories
+
+
+async def _ask_if_known(connection: Connection, command_type: str, /, **params: object) -> msgspec.Raw | None:
+    """The command's result; None when the core does not know the command."""
+    try:
+        return await connection.command(command_type, **params)
+    except CommandFailed as error:
+        if error.code != "unknown_command":
+            raise
+        return None

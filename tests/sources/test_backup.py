@@ -1,0 +1,179 @@
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.record import encode_record
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceInvalid, SourceRefused
+from engine.sources import backup, storage_files
+from engine.sources.backup import BackupSource
+from tests.sources.recorded_homes import DATA, clock, quiet, write_backup, write_outer
+
+STORAGE = DATA / "2026.11.0" / "storage"
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def read(file: Path) -> Snapshot:
+    return await BackupSource(file, clock=clock).read(quiet)
+
+
+def packed(**members: bytes) -> bytes:
+    """A gzipped tar with members by name; a double underscore stands for a slash."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+async def test_a_backup_is_read_as_of_its_date_and_version(tmp_path: Path) -> None:
+    snapshot = await read(write_backup(tmp_path / "b.tar", STORAGE))
+
+    assert snapshot.taken_at == 1795434000.5
+    assert snapshot.health.ha_version == "2026.11.0"
+    assert len(snapshot.records) == 205
+
+
+async def test_a_backup_without_a_date_is_of_now(tmp_path: Path) -> None:
+    assert (await read(write_backup(tmp_path / "b.tar", STORAGE, info={"date": None}))).taken_at == clock()
+
+
+@pytest.mark.parametrize("how", ["declared", "by its content"])
+async def test_a_protected_backup_says_how_to_make_another(how: str, tmp_path: Path) -> None:
+    inner = b"SecureTar\x02" + bytes(600)
+    file = write_outer(tmp_path / "b.tar", inner, info={"protected": how == "declared"})
+
+    with pytest.raises(SourceRefused, match="encrypted") as raised:
+        await read(file)
+    assert "without encryption" in raised.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"not a tar", bytes(10240), gzip.compress(b"x" * 2000)])
+async def test_what_is_no_backup_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "b.tar"
+    file.write_bytes(content)
+
+    with pytest.raises(SourceInvalid):
+        await read(file)
+
+
+async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceInvalid, match="nowhere"):
+        await read(tmp_path / "nowhere.tar")
+    with pytest.raises(SourceInvalid, match="cannot be read"):
+        await read(tmp_path)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+async def test_a_truncated_backup_is_refused(part: float, tmp_path: Path) -> None:
+    whole = write_backup(tmp_path / "b.tar", STORAGE).read_bytes()
+    inner_end = len(whole.rstrip(b"\0"))
+    file = tmp_path / "cut.tar"
+    file.write_bytes(whole[: int(inner_end * part)])
+
+    with pytest.raises(SourceInvalid):
+        await read(file)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+async def test_a_truncated_inner_archive_is_refused(part: float, tmp_path: Path) -> None:
+    whole = write_backup(tmp_path / "b.tar", STORAGE)
+    with tarfile.open(whole) as outer:
+        opened = outer.extractfile("./homeassistant.tar.gz")
+        assert opened is not None
+        plain = gzip.decompress(opened.read())
+    content = plain.rstrip(b"\0")
+    broken = gzip.compress(content[: int(len(content) * part)])
+
+    with pytest.raises(SourceInvalid):
+        await read(write_outer(tmp_path / "cut.tar", broken))
+
+
+async def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    whole = write_backup(tmp_path / "b.tar", STORAGE, compressed=False)
+    content = bytearray(whole.read_bytes())
+    header = content.index(b"data/.storage/core.label_registry")
+    content[header + 20 : header + 24] = b"XXXX"
+    (tmp_path / "broken.tar").write_bytes(content)
+
+    with pytest.raises(SourceInvalid, match="breaks off"):
+        await read(tmp_path / "broken.tar")
+
+
+async def test_a_backup_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceInvalid, match=r"without Home Assistant's settings"):
+        await read(write_outer(tmp_path / "b.tar", b"", name="ssl.tar.gz"))
+    with pytest.raises(SourceInvalid, match=r"not a \.storage folder"):
+        await read(write_outer(tmp_path / "c.tar", packed(data__configuration=b"x")))
+
+
+def names_below(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*")}
+
+
+async def test_names_that_lead_elsewhere_are_ignored(tmp_path: Path) -> None:
+    devices = (STORAGE / "core.device_registry").read_bytes()
+    evil = json.dumps({"version": 1, "data": {"areas": [{"id": "evil", "name": "Evil"}]}}).encode()
+    members: dict[str, Any] = {
+        "data__.storage__core.device_registry": devices,
+        "data__.storage__..__.storage__core.area_registry": evil,
+        "..__.storage__core.area_registry": evil,
+    }
+
+    snapshot = await read(write_outer(tmp_path / "b.tar", packed(**members)))
+
+    assert {key.registry for key in snapshot.records} == {"device"}
+    assert names_below(tmp_path) == {"b.tar"}
+
+
+async def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_backup(tmp_path / "b.tar", STORAGE)
+    monkeypatch.setattr(backup, "FILE_BYTES_MAX", 10_000)
+    with pytest.raises(SourceInvalid, match="at most 10000"):
+        await read(file)
+    monkeypatch.setattr(backup, "FILE_BYTES_MAX", storage_files.FILE_BYTES_MAX)
+
+    monkeypatch.setattr(backup, "INNER_BYTES_MAX", 50_000)
+    with pytest.raises(SourceInvalid, match="50000"):
+        await read(file)
+    monkeypatch.setattr(backup, "INNER_BYTES_MAX", 2**40)
+
+    monkeypatch.setattr(backup, "MEMBERS_MAX", 3)
+    with pytest.raises(SourceInvalid, match="more than 3 files"):
+        await read(file)
+
+
+async def test_a_header_that_claims_gigabytes_is_not_believed(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("PaxHeader")
+    header.type = tarfile.XHDTYPE
+    header.size = 2**32
+    bomb = gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+
+    with pytest.raises(SourceInvalid, match="4294967296"):
+        await read(write_outer(tmp_path / "b.tar", bomb))
+
+
+async def test_secrets_of_config_entries_are_nowhere(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    for path in STORAGE.iterdir():
+        (storage / path.name).write_bytes(path.read_bytes())
+    entries = storage / "core.config_entries"
+    entries.write_text(entries.read_text(encoding="utf-8").replace('"data":{}', '"data":{"p":"hunter2"}'))
+    assert "hunter2" in entries.read_text(encoding="utf-8")
+
+    snapshot = await read(write_backup(tmp_path / "b.tar", storage))
+
+    assert not [k for k, record in snapshot.records.items() if b"hunter2" in encode_record(record)]

@@ -1,0 +1,68 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.record import Record
+from engine.errors import SourceInvalid
+from engine.sources.registry_rows import row_record
+from engine.sources.row_cache import RowCache
+
+
+class Maker:
+    """Makes areas and counts them."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __call__(self, row: msgspec.Raw) -> Record:
+        self.made += 1
+        return row_record("area", row)
+
+
+def answer(*rows: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(rows).encode())
+
+
+KITCHEN = {"area_id": "kitchen", "name": "Kitchen"}
+HALL = {"area_id": "hall", "name": "Hall"}
+
+
+def test_a_row_is_made_into_a_record_once() -> None:
+    cache, make = RowCache(), Maker()
+
+    first = cache.records("area", answer(KITCHEN, HALL), make)
+    again = cache.records("area", answer(KITCHEN, HALL), make)
+    changed = cache.records("area", answer(HALL, {**KITCHEN, "name": "Galley"}), make)
+
+    assert make.made == 3
+    assert again == first
+    assert [known.record.id_value for known in changed] == ["hall", "kitchen"]
+    assert changed[0].record is first[1].record
+
+
+def test_one_row_means_different_things_under_different_names() -> None:
+    cache, make = RowCache(), Maker()
+
+    cache.records("area", answer(KITCHEN), make)
+    cache.records("other", answer(KITCHEN), make)
+
+    assert make.made == 2
+
+
+def test_an_answer_that_cannot_be_read_changes_nothing() -> None:
+    cache, make = RowCache(), Maker()
+    cache.records("area", answer(KITCHEN), make)
+
+    with pytest.raises(SourceInvalid, match="Row 2 of the area list"):
+        cache.records("area", answer(KITCHEN, {"name": "no id"}), make)
+    cache.records("area", answer(KITCHEN), make)
+
+    assert make.made == 2
+
+
+@pytest.mark.parametrize("text", [b"null", b'{"a": 1}', b"[1, 2"])
+def test_an_answer_that_is_no_list_is_refused(text: bytes) -> None:
+    with pytest.raises(SourceInvalid):
+        RowCache().records("area", msgspec.Raw(text), Maker())

@@ -1,0 +1,43 @@
+import json
+from typing import Any
+
+from engine.core.record import Key
+from engine.core.snapshot import Snapshot
+from engine.sources.storage_files import StorageFiles, StoredFile, snapshot_of_files
+
+
+def snapshot(**stores: tuple[int, dict[str, Any]]) -> Snapshot:
+    """Of stores by the end of their name, as (major version, data)."""
+    contents = {
+        f"core.{name}": StoredFile(json.dumps({"version": v, "data": data}).encode(), 0.0)
+        for name, (v, data) in stores.items()
+    }
+    files = StorageFiles("here", contents, frozenset(contents))
+    return snapshot_of_files(files, ha_version=None, taken_at=1.0, origin="storage:here")
+
+
+def test_children_and_splits_come_out_of_the_device_store() -> None:
+    found = snapshot(
+        device_registry=(
+            3,
+            {
+                "devices": [{"id": "n1", "config_entry_id": "c", "composite_device_id": "old"}],
+                "child_devices": [{"id": "k", "config_entry_id": "c", "parent_device_id": "n1"}],
+                "deleted_devices": [{"id": "gone"}, {"id": "k"}],
+            },
+        )
+    )
+
+    assert found.records.keys() == {Key("device", "n1"), Key("device", "k")}
+    assert found.removed == {Key("device", "gone")}
+    assert found.splits == {"old": ("n1",)}
+
+
+def test_categories_carry_their_scope() -> None:
+    category = {"category_id": "c", "name": "C"}
+    found = snapshot(
+        entity_registry=(1, {"entities": []}),
+        category_registry=(1, {"categories": {"script": [category], "scene": [category]}}),
+    )
+
+    assert found.records.keys() == {Key("category", "script/c"), Key("category", "scene/c")}

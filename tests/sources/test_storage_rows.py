@@ -1,0 +1,91 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.record import Entity
+from engine.errors import SourceInvalid
+from engine.sources.storage_rows import (
+    StoredEntry,
+    config_entry_from_store,
+    device_from_store,
+    entity_from_store,
+    row_from_store,
+    splits_of_devices,
+)
+
+
+def entity(minor: int, **fields: Any) -> Entity:
+    row = {
+        "id": "e",
+        "entity_id": "light.a",
+        "unique_id": "u",
+        "platform": "demo",
+        "device_id": "d",
+        **fields,
+    }
+    record = entity_from_store(row, minor, {"d": "Hall lamp"})
+    assert isinstance(record, Entity)
+    return record
+
+
+def test_names_are_stripped_where_the_api_strips_them() -> None:
+    full = "Hall lamp power"
+
+    assert entity(24, original_name=full, has_entity_name=False).original_name == "Power"
+    assert entity(24, original_name=full, has_entity_name=True).original_name == full
+    assert entity(24, original_name=full, has_entity_name=False, device_id="gone").original_name == full
+    assert entity(19, original_name=full, has_entity_name=False).original_name == full
+
+
+def test_aliases_come_from_where_the_version_keeps_them() -> None:
+    assert entity(24, aliases=["legacy"], aliases_v2=["b", None]).aliases == ("b", None)
+    assert entity(19, aliases=["b", "a"]).aliases == (None, "a", "b")
+    assert entity(9).aliases == (None,)
+
+
+def test_times_are_the_floats_of_the_api() -> None:
+    record = row_from_store(
+        "floor",
+        {"floor_id": "f", "name": "F", "created_at": "2026-11-23T11:36:40.522644+00:00", "modified_at": None},
+    )
+
+    assert record.created_at == 1795433800.522644
+    assert record.modified_at is None
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", 5, True, ""])
+def test_a_time_that_is_none_is_refused(stamp: Any) -> None:
+    with pytest.raises(SourceInvalid, match="time"):
+        row_from_store("floor", {"floor_id": "f", "name": "F", "created_at": stamp})
+
+
+def test_the_stores_own_bookkeeping_is_dropped_and_unknown_keys_are_not() -> None:
+    record = device_from_store(
+        {"id": "d", "config_entry_id": "c", "composite_device_id": "old", "split_at": "x", "brand_new": 1}
+    )
+
+    assert record.extra == {"brand_new": 1}
+
+
+def test_devices_tell_what_they_were_split_from() -> None:
+    common = {"composite_device_id": "old", "composite_primary_config_entry": "c2"}
+    rows: list[dict[str, Any]] = [
+        {"id": "n1", "config_entry_id": "c1", **common},
+        {"id": "n2", "config_entry_id": "c2", **common},
+        {"id": "other", "config_entry_id": "c1", "composite_device_id": None},
+    ]
+
+    assert splits_of_devices(rows) == {"old": ("n2", "n1")}
+
+
+def test_of_a_config_entry_only_the_named_fields_are_decoded() -> None:
+    stored = msgspec.json.decode(
+        b'{"entry_id": "c", "domain": "demo", "data": {"password": "hunter2"}, "options": {"t": 1}}',
+        type=StoredEntry,
+    )
+
+    assert "hunter2" not in repr(stored)
+    assert "hunter2" not in repr(config_entry_from_store(stored))
+    with pytest.raises(SourceInvalid):
+        config_entry_from_store(StoredEntry(entry_id="", domain="demo"))
