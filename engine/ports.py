@@ -5,10 +5,12 @@ failure, and raises ReplicaError or nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from engine.core.hints import Hints
 from engine.core.plan import Operation
 from engine.core.record import Json, Key, Record
 from engine.core.snapshot import Snapshot
@@ -27,6 +29,26 @@ class Source(Protocol):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError; a partial read raises, it is never returned."""
+
+
+class Watch(Protocol):
+    """An open line to the source: a full list, hints of what changed since, and a closer look at those."""
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry in full, as `Source.read`."""
+
+    async def wait_for_hints(self) -> Hints:
+        """Wait until something may have changed; all that is known by then. Raises SourceError when cut off."""
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        """Look again where the hints point, and only there. Raises SourceError."""
+
+
+class Watchable(Source, Protocol):
+    """A source that can be followed."""
+
+    def watch(self) -> AbstractAsyncContextManager[Watch]:
+        """Open the line. What changes from then on is hinted at. Raises SourceError."""
 
 
 class Observed(msgspec.Struct, frozen=True):

@@ -9,14 +9,15 @@ Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import anyio.to_thread
 import msgspec
 
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceUnavailable
-from engine.ports import Progress
+from engine.ports import Progress, Watch
 from engine.sources.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
@@ -35,6 +36,7 @@ from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Conne
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
 from engine.sources.row_cache import Known
+from engine.sources.websocket_watch import open_watch
 
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
 ENTITIES_PER_COMMAND = 1000
@@ -82,6 +84,20 @@ class WebsocketSource:
             timeout_seconds=self._timeout_seconds,
         ) as connection:
             return await self.read_from(connection, progress)
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Watch]:
+        """Connect, and hint at every change until the block ends. Raises SourceError."""
+        async with (
+            open_connection(
+                self._uri,
+                self._token,
+                message_bytes_max=self._message_bytes_max,
+                timeout_seconds=self._timeout_seconds,
+            ) as connection,
+            open_watch(connection, self.read_from, self._clock) as watch,
+        ):
+            yield watch
 
     async def read_from(self, connection: Connection, progress: Progress) -> Snapshot:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""

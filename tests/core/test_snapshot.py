@@ -65,7 +65,7 @@ def test_a_snapshot_with_changes_equals_one_made_of_the_same_records(
     assert before.row_versions is not None
     changed = [(r, content_hash(r)) for k, r in expected.records.items() if before.records.get(k) != r]
     gone = before.records.keys() - expected.records.keys()
-    later = before.with_changes(changed, gone, taken_at=5.0)
+    later = before.with_changes(changed, gone, taken_at=5.0, removed=frozenset(gone))
     assert later.records == expected.records
     assert later.hashes == expected.hashes
     assert later.derived == expected.derived
@@ -82,7 +82,9 @@ def test_with_changes_refuses_a_second_bearer_of_an_entity_id() -> None:
 
 
 def test_what_comes_back_is_no_longer_removed() -> None:
-    gone = snapshot(entity(1)).with_changes([], [entity(1).key], taken_at=1.0)
+    gone = snapshot(entity(1)).with_changes(
+        [], [entity(1).key], taken_at=1.0, removed=frozenset({entity(1).key})
+    )
     assert gone.removed == {entity(1).key}
     back = gone.with_changes([(entity(1), content_hash(entity(1)))], [], taken_at=2.0)
     assert back.removed == frozenset()

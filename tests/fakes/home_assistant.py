@@ -66,7 +66,7 @@ class FakeHomeAssistant:
     command's parameters and returns either. A type that is missing is an unknown command. `state` replaces
     the state in get_config's answer (there is a small answer if none is given). A command named in `hold`
     is answered when its event is set, while others overtake it; one named in `misbehave` is not answered
-    properly. `http_status` other than None refuses to open websockets; `greeting` replaces auth_required,
+    properly. Event types in `forbidden` may not be followed by this user. `http_status` other than None refuses to open websockets; `greeting` replaces auth_required,
     `b""` being nothing at all.
     """
 
@@ -77,6 +77,7 @@ class FakeHomeAssistant:
     state: str | None = None
     hold: dict[str, anyio.Event] = field(default_factory=dict)
     misbehave: dict[str, Misbehaviour] = field(default_factory=dict)
+    forbidden: set[str] = field(default_factory=set)
     http_status: int | None = None
     greeting: bytes | None = None
     received: list[dict[str, Any]] = field(default_factory=list)
@@ -230,6 +231,8 @@ class FakeHomeAssistant:
                 return None
             case "get_config":
                 return self._own_answer(command_type, params)
+            case "subscribe_events" if params.get("event_type") in self.forbidden:
+                return Refusal("unauthorized", "Unauthorized")
             case "subscribe_events" | "config_entries/subscribe":
                 client.subscriptions[command_id] = params.get("event_type", "config_entries")
                 return None

@@ -1,0 +1,98 @@
+"""What Home Assistant's registry events hint at. Pure: an event's JSON in, hints out.
+
+An event carries an action and an id, on update also old values, never the new row; so it only says where to
+look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row.
+An event that cannot be understood asks for everything: it may have been about anything.
+"""
+
+import msgspec
+
+from engine.core.hints import Hints
+from engine.core.record import Key
+from engine.sources.json_text import decode_json
+
+# Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
+# follow the last three; for others the next relist sees what changed.
+REGISTRY_EVENTS = {
+    "device_registry_updated": "device",
+    "entity_registry_updated": "entity",
+    "area_registry_updated": "area",
+    "floor_registry_updated": "floor",
+    "label_registry_updated": "label",
+    "category_registry_updated": "category",
+}
+# Fired when Home Assistant starts and has started; a non-administrator sees its state change by this.
+CORE_EVENT = "core_config_updated"
+CONFIG_ENTRIES_COMMAND = "config_entries/subscribe"
+
+EVERYTHING = Hints(relist=True)
+
+
+class _Data(msgspec.Struct):
+    action: str = ""
+    device_id: str | None = None
+    entity_id: str | None = None
+    old_entity_id: str | None = None
+    area_id: str | None = None
+    floor_id: str | None = None
+    label_id: str | None = None
+    scope: str | None = None
+    category_id: str | None = None
+
+
+class _Event(msgspec.Struct):
+    event_type: str
+    data: _Data = msgspec.field(default_factory=_Data)
+    time_fired: str = ""
+
+
+class _Entry(msgspec.Struct):
+    entry_id: str = ""
+
+
+class _EntryChange(msgspec.Struct):
+    type: str | None = None
+    entry: _Entry = msgspec.field(default_factory=_Entry)
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_ENTRY_CHANGES = msgspec.json.Decoder(list[_EntryChange])
+
+
+def event_hints(event: msgspec.Raw) -> Hints:
+    """The hints of one bus event. Raises SourceInvalid when it is no event."""
+    decoded = decode_json(_EVENT, event, "An event")
+    data = decoded.data
+    registry = REGISTRY_EVENTS.get(decoded.event_type)
+    if registry is None:
+        return EVERYTHING
+    if registry == "entity":
+        return _entity_hints(data)
+    if data.action == "reorder":
+        return Hints()
+    removed = _key(registry, data) if data.action == "remove" else None
+    return Hints(
+        registries=frozenset({registry}), removed=frozenset({removed}) if removed is not None else frozenset()
+    )
+
+
+def config_entry_hints(event: msgspec.Raw) -> Hints:
+    """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing."""
+    changes = [c for c in decode_json(_ENTRY_CHANGES, event, "A config entry event") if c.type is not None]
+    removed = frozenset(Key("config_entry", c.entry.entry_id) for c in changes if c.type == "removed")
+    return Hints(registries=frozenset({"config_entry"}), removed=removed) if changes else Hints()
+
+
+def _entity_hints(data: _Data) -> Hints:
+    if data.entity_id is None:
+        return EVERYTHING
+    if data.action == "remove":
+        return Hints(removed_entity_ids=frozenset({data.entity_id}))
+    return Hints(entity_ids=frozenset({data.entity_id}))
+
+
+def _key(registry: str, data: _Data) -> Key | None:
+    if registry == "category":
+        return Key(registry, f"{data.scope}/{data.category_id}") if data.scope and data.category_id else None
+    id_: str | None = getattr(data, f"{registry}_id")
+    return Key(registry, id_) if id_ else None

@@ -1,0 +1,180 @@
+"""Following a fake core: every change is hinted at, and looked at no further than the hint says."""
+
+import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from engine.core.record import Device, Entity, Key
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceUnavailable
+from engine.ports import Watch
+from engine.sources.websocket import WebsocketSource
+from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
+from tests.sources.recorded_homes import DATA, clock, entries_answer, fake_answers, quiet
+
+ENTITY_LIST = "config/entity_registry/list"
+GET_ENTRIES = "config/entity_registry/get_entries"
+DEVICE_LIST = "config/device_registry/list"
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Home:
+    """A fake core's rows, which tests edit as a user would, and the watch that follows it."""
+
+    def __init__(self, fake: FakeHomeAssistant, watch: Watch, rows: dict[str, Any]) -> None:
+        self.fake = fake
+        self.watch = watch
+        self.entities = rows
+
+    async def entity_event(self, action: str, entity_id: str, **data: object) -> None:
+        await self.fake.push("entity_registry_updated", {"action": action, "entity_id": entity_id, **data})
+
+    async def next(self, newest: Snapshot) -> Snapshot:
+        with anyio.fail_after(10):
+            return await self.watch.refresh(await self.watch.wait_for_hints(), newest)
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Home]:
+    answers = fake_answers(DATA / "2026.11.0" / "rich")
+    listed = [row["entity_id"] for row in answers[ENTITY_LIST]]
+    rows = copy.deepcopy(answers[GET_ENTRIES]({"entity_ids": listed}))
+    answers[GET_ENTRIES] = entries_answer(rows)
+    answers[DEVICE_LIST] = copy.deepcopy(answers[DEVICE_LIST])
+    async with fake_home_assistant(answers) as fake:
+        source = WebsocketSource(fake.uri, TOKEN, clock=clock)
+        async with source.watch() as watch:
+            yield Home(fake, watch, rows)
+
+
+async def test_a_changed_entity_is_read_alone() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        asked = len(home.fake.received)
+        home.entities["sensor.renamed_one"]["name"] = "New name"
+        await home.entity_event("update", "sensor.renamed_one", changes={"name": None})
+        after = await home.next(before)
+        (changed,) = (k for k, h in after.hashes.items() if before.hashes[k] != h)
+        record = after.records[changed]
+        assert isinstance(record, Entity)
+        assert record.name == "New name"
+        assert [c["type"] for c in home.fake.received[asked:]] == [GET_ENTRIES]
+
+
+async def test_a_rename_keeps_the_key() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        row = home.entities.pop("sensor.renamed_one")
+        home.entities["sensor.other"] = row | {"entity_id": "sensor.other"}
+        await home.entity_event("update", "sensor.other", old_entity_id="sensor.renamed_one", changes={})
+        after = await home.next(before)
+        assert after.records.keys() == before.records.keys()
+        renamed = after.records[Key("entity", row["id"])]
+        assert isinstance(renamed, Entity)
+        assert renamed.entity_id == "sensor.other"
+
+
+async def test_a_removed_entity_is_gone_with_evidence() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        row = home.entities.pop("sensor.renamed_one")
+        await home.entity_event("remove", "sensor.renamed_one")
+        after = await home.next(before)
+        key = Key("entity", row["id"])
+        assert before.records.keys() - after.records.keys() == {key}
+        assert after.removed == {key}
+
+
+async def test_an_entity_id_that_changed_hands_is_one_gone_and_one_new() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        old = home.entities["sensor.renamed_one"]
+        home.entities["sensor.renamed_one"] = old | {"id": "f" * 32}
+        await home.entity_event("remove", "sensor.renamed_one")
+        await home.entity_event("create", "sensor.renamed_one")
+        after = await home.next(before)
+        if Key("entity", "f" * 32) not in after.records:  # the two events may come apart
+            after = await home.next(after)
+        assert Key("entity", old["id"]) in after.removed
+        assert Key("entity", "f" * 32) in after.records
+
+
+async def test_a_device_event_lists_devices_again() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        devices = home.fake.answers[DEVICE_LIST]
+        gone = devices.pop(0)
+        devices[0]["name_by_user"] = "Mine"
+        data = {"action": "remove", "device_id": gone["id"], "device": gone}
+        await home.fake.push("device_registry_updated", data)
+        after = await home.next(before)
+        key = Key("device", gone["id"])
+        assert key not in after.records
+        assert key in after.removed
+        renamed = after.records[Key("device", devices[0]["id"])]
+        assert isinstance(renamed, Device)
+        assert renamed.name_by_user == "Mine"
+
+
+async def test_what_vanishes_from_a_list_without_an_event_is_gone_without_evidence() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        gone = home.fake.answers[DEVICE_LIST].pop(0)
+        await home.fake.push("device_registry_updated", {"action": "update", "device_id": "x", "changes": {}})
+        after = await home.next(before)
+        assert Key("device", gone["id"]) not in after.records
+        assert after.removed == frozenset()
+
+
+async def test_a_refresh_equals_a_full_read() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        home.entities["sensor.renamed_one"]["area_id"] = "kitchen"
+        home.fake.answers[DEVICE_LIST][0]["area_id"] = "kitchen"
+        await home.entity_event("update", "sensor.renamed_one")
+        refreshed = await home.next(before)
+        device_event = {"action": "update", "device_id": "x", "changes": {}}
+        await home.fake.push("device_registry_updated", device_event)
+        refreshed = await home.next(refreshed)
+        listed = {row["id"]: row for row in home.fake.answers[ENTITY_LIST]}
+        listed[home.entities["sensor.renamed_one"]["id"]]["modified_at"] += 1
+        full = await home.watch.read(quiet)
+        assert refreshed.row_versions == full.row_versions
+
+
+async def test_a_change_of_state_reads_everything() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        home.fake.state = "STOPPING"
+        await home.fake.push("core_config_updated", {})
+        assert (await home.next(before)).health.state == "STOPPING"
+
+
+async def test_a_lost_connection_ends_the_wait() -> None:
+    async with watched() as home:
+        await home.watch.read(quiet)
+        await home.fake.disconnect()
+        with anyio.fail_after(10), pytest.raises(SourceUnavailable):
+            await home.watch.wait_for_hints()
+
+
+async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -> None:
+    answers = fake_answers(DATA / "2024.3.3" / "rich")
+    async with fake_home_assistant(answers) as fake:
+        fake.forbidden = {"floor_registry_updated", "label_registry_updated", "category_registry_updated"}
+        source = WebsocketSource(fake.uri, TOKEN, clock=clock)
+        async with source.watch() as watch:
+            before = await watch.read(quiet)
+            await fake.push("area_registry_updated", {"action": "update", "area_id": "garten"})
+            with anyio.fail_after(10):
+                assert (await watch.wait_for_hints()).registries == {"area"}
+            assert before.records
