@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.hints import Hints
 from engine.core.plan import Operation
-from engine.core.record import Json, Key, Record
+from engine.core.record import Json, Key
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
 
@@ -135,8 +135,8 @@ class Records(Replica, Protocol):
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first."""
 
-    def as_of(self, at: float) -> dict[Key, Record]:
-        """The records that were live at a time (Unix seconds)."""
+    def as_of(self, at: float) -> dict[Key, Revision]:
+        """The newest revision of every record that was live at a time (Unix seconds)."""
 
 
 @runtime_checkable

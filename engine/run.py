@@ -41,6 +41,8 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
     if scheme in _WEBSOCKET_SCHEMES:
+        if not loaded.token:
+            raise _no_token()
         from engine.sources.websocket import WebsocketSource
 
         return WebsocketSource(
@@ -115,9 +117,18 @@ def _open_records(uri: str, *, private_copy: bool) -> "Records | None":
 
 
 def _no_source(uri: str) -> SettingsError:
-    what = f"Setting source.uri = {uri!r} names no source" if uri else "No source is set"
+    # Only the part before the colon: what follows may hold a password.
+    what = f"Setting source.uri = {uri.partition(':')[0]}:... names no source" if uri else "No source is set"
     return SettingsError(
         f"{what}.",
         "Set source.uri (--source, RECONCILE_SOURCE__URI) to ws://HOST:8123 of your Home Assistant, "
         "or to storage:DIR, backup:FILE.tar or capture:DIR.",
+    )
+
+
+def _no_token() -> SettingsError:
+    return SettingsError(
+        "No access token is set.",
+        "Make a long-lived access token in Home Assistant (profile, security; a read-only user's will do) and "
+        "name its file in source.token_file (RECONCILE_SOURCE__TOKEN_FILE), or set RECONCILE_SOURCE__TOKEN.",
     )

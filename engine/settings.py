@@ -280,15 +280,20 @@ def _token_from(path: Path) -> Secret:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"The token file {path} cannot be read: {error}.",
+            f"The token file {_shown(path)} cannot be read ({type(error).__name__}).",
             "Correct source.token_file, or the file's mode.",
         ) from error
     if not text or any(c.isspace() for c in text):
         raise SettingsError(
-            f"The token file {path} does not hold one token.",
+            f"The token file {_shown(path)} does not hold one token.",
             "It must hold the long-lived access token and nothing else.",
         )
     return Secret(text)
+
+
+def _shown(path: Path) -> str:
+    # Somebody may have put the token itself where its file's name belongs; a token is long and has no slash.
+    return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"
 
 
 _DOCUMENTED = documented_settings()

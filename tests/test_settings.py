@@ -137,3 +137,10 @@ def test_every_setting_has_a_description_and_a_default() -> None:
     for setting in settings:
         assert setting.description
         assert setting.default is not msgspec.NODEFAULT
+
+
+def test_a_token_in_place_of_its_files_name_is_not_repeated(tmp_path: Path) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9." + "a" * 80
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": token})
+    assert token not in str(caught.value)

@@ -59,6 +59,14 @@ class Operation(msgspec.Struct, frozen=True):
             return self.before.label if self.before else self.key.id
         return StoredRow(self.key, canonical_fields(self.after)).label
 
+    @property
+    def entity_id(self) -> str | None:
+        """How Home Assistant's users address the record, if it is an entity."""
+        if isinstance(self.after, Entity):
+            return self.after.entity_id
+        found = self.before.fields.get("entity_id") if self.before else None
+        return str(found) if found else None
+
 
 class Plan(msgspec.Struct, frozen=True):
     """What to do to one replica, and what was found but is left alone (foreign rows, unless pruned)."""

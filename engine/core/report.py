@@ -70,6 +70,7 @@ class RecordReport(msgspec.Struct, frozen=True):
     applied_hash: str | None
     since: str | None
     why: tuple[str, ...] = ()
+    entity_id: str | None = None
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):

@@ -1,3 +1,5 @@
+"""Backups: read without unpacking, and refused in one sentence when protected, broken, huge or lying."""
+
 import gzip
 import io
 import json

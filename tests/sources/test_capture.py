@@ -1,3 +1,5 @@
+"""Recorded command results: what is there is read, what is missing is named."""
+
 import json
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""The snapshot that command results make: whole, or refused; the worse of two answers about health counts."""
+
 import json
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Names without their device's name, as Home Assistant itself strips it."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Entities read in two steps: nothing asked for twice, and a rename in between is never a removal."""
+
 import json
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""The table of what each form of a source cannot know, against the recordings."""
+
 from engine.core.record import RECORD_TYPES
 from engine.sources.form_limits import LIMITS, unknown_fields
 

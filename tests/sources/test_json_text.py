@@ -1,3 +1,5 @@
+"""Decoding that names what it decoded and never quotes it."""
+
 import msgspec
 import pytest
 

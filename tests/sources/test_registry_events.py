@@ -82,17 +82,3 @@ def test_config_entries_hint_at_their_registry_and_name_those_removed() -> None:
 def test_what_is_no_event_is_refused(value: object) -> None:
     with pytest.raises(SourceInvalid):
         event_hints(raw(value))
-
-
-def test_hints_add_up() -> None:
-    one = Hints(entity_ids=frozenset({"a"}), removed=frozenset({Key("device", "d")}))
-    two = Hints(relist=True, registries=frozenset({"area"}), removed_entity_ids=frozenset({"b"}))
-    assert one | two == Hints(
-        relist=True,
-        registries=frozenset({"area"}),
-        entity_ids=frozenset({"a"}),
-        removed_entity_ids=frozenset({"b"}),
-        removed=frozenset({Key("device", "d")}),
-    )
-    assert bool(one)
-    assert not Hints()

@@ -1,3 +1,5 @@
+"""Rows of the websocket API as records: copies dropped, versions levelled, strangers kept."""
+
 import json
 from typing import Any
 

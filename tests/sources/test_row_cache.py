@@ -1,3 +1,5 @@
+"""Known bytes give known records; one changed row costs one row."""
+
 import json
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""The .storage folder, also while it is being written, and beside a corrupt store."""
+
 import json
 import os
 import shutil

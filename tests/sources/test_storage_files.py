@@ -1,3 +1,5 @@
+"""Store files of every version as one snapshot."""
+
 import json
 from typing import Any
 

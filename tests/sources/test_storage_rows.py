@@ -1,3 +1,5 @@
+"""Rows of the store in the form the wire has them; secrets are never decoded."""
+
 from typing import Any
 
 import msgspec

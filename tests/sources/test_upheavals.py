@@ -1,3 +1,5 @@
+"""Corrupt stores and composite splits, as Home Assistant reports them."""
+
 from engine.sources.upheavals import corrupt_stores_of_issues, corrupted_at, order_split
 
 

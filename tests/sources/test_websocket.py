@@ -1,3 +1,5 @@
+"""A running Home Assistant, played by the fake: order of questions, old cores, and changes in the middle."""
+
 import copy
 import json
 from pathlib import Path

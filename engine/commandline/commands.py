@@ -1,0 +1,60 @@
+"""Runs the command that was asked for, and turns whatever ends it into an exit code.
+
+Each command's module is imported only when it runs, and so are the libraries it needs.
+"""
+
+from engine.commandline import exit_codes
+from engine.commandline.interruption import Interruption, Stopped, interruption
+from engine.commandline.output import tell, tell_error
+from engine.commandline.parser import Arguments
+from engine.errors import EngineError, PlanStale
+
+
+def run_command(arguments: Arguments) -> int:
+    """Run it. Returns the exit code; messages have been printed."""
+    with interruption() as stop:
+        try:
+            return _dispatch(arguments, stop)
+        except PlanStale as error:
+            tell_error(error.message, error.hint)
+            return exit_codes.REFUSED
+        except EngineError as error:
+            tell_error(error.message, error.hint)
+            return exit_codes.FAILED
+        except Stopped as stopped:
+            tell(
+                f"Stopped by {stopped.name}. Each replica is as before or after a whole transaction; run again."
+            )
+            return stopped.exit_code
+
+
+def _dispatch(arguments: Arguments, stop: Interruption) -> int:
+    match arguments.command:
+        case "drift":
+            from engine.commandline.drift import run_drift
+
+            return run_drift(arguments, stop)
+        case "show":
+            from engine.commandline.show import run_show
+
+            return run_show(arguments)
+        case "history":
+            from engine.commandline.history import run_history
+
+            return run_history(arguments)
+        case "config":
+            from engine.commandline.config_show import run_config_show
+
+            return run_config_show(arguments)
+        case "doctor":
+            from engine.commandline.doctor import run_doctor
+
+            return run_doctor(arguments, stop)
+        case "version":
+            from engine.commandline.version import run_version
+
+            return run_version(arguments)
+        case _:
+            from engine.commandline.run_pass import run_pass
+
+            return run_pass(arguments, stop)

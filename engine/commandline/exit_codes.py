@@ -1,0 +1,42 @@
+"""What the exit code says. Imports no library, for `--help` prints this table.
+
+The codes are those of `terraform plan -detailed-exitcode`, with usage errors moved out of their way.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.core.report import Report
+
+OK = 0
+FAILED = 1
+CHANGES = 2
+REFUSED = 3
+USAGE = 64
+STOPPED_BY_SIGNAL = 128  # plus the signal's number
+
+TABLE = """\
+exit codes:
+  0    finished; with --detailed-exitcode: there was nothing to change
+  1    failed: settings, connection, login, a replica; stderr and "errors" in the JSON say what
+  2    only with --detailed-exitcode: there is something to change, or something was changed
+  3    a guard held something back, or a saved plan is stale; what the guard does not concern was written
+  64   the command line is wrong
+  130  stopped by SIGINT, 143 by SIGTERM: each replica is as before or after a whole transaction
+"""
+
+
+def pass_code(report: "Report", *, detailed: bool) -> int:
+    """The exit code of a pass."""
+    if report.errors:
+        return FAILED
+    if any(replica.refusals for replica in report.replicas):
+        return REFUSED
+    return CHANGES if detailed and any(r.action is not None for r in report.records) else OK
+
+
+def drift_code(report: "Report", *, detailed: bool) -> int:
+    """The exit code of a drift report, which tries nothing and so is never refused; foreign rows count."""
+    if report.errors:
+        return FAILED
+    return CHANGES if detailed and report.records else OK

@@ -1,0 +1,80 @@
+"""SIGINT and SIGTERM: stop cleanly, once; a second signal ends at once, which is safe as well.
+
+A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+from engine.commandline.exit_codes import STOPPED_BY_SIGNAL
+
+Result = TypeVar("Result")
+
+
+class Stopped(BaseException):
+    """A signal ended the command. Not an Exception: nobody is to handle it and carry on."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.name = signal.Signals(signal_number).name
+        self.exit_code = STOPPED_BY_SIGNAL + signal_number
+
+
+class Interruption:
+    """What a signal does: cancel what `run` runs, or else raise Stopped where the program is."""
+
+    def __init__(self) -> None:
+        """No signal has come and there is nothing to cancel yet."""
+        self._signal_number = 0
+        self._cancel: Callable[[], object] | None = None
+
+    def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Run asynchronous work to its end. Raises Stopped after a signal, when the work has wound up.
+
+        A signal that comes when nothing is left to wait for changes nothing: what was done is reported.
+        """
+        import asyncio
+
+        import anyio
+
+        async def cancellable() -> Result:
+            loop = asyncio.get_running_loop()
+            with anyio.CancelScope() as scope:
+                # From a signal handler only this wakes a loop that waits.
+                self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
+                return await work()
+            raise Stopped(self._signal_number)
+
+        try:
+            return anyio.run(cancellable)
+        finally:
+            self._cancel = None
+
+    def handle(self, signal_number: int, _frame: FrameType | None) -> None:
+        """Called by Python when a signal arrives."""
+        if self._signal_number:
+            os._exit(STOPPED_BY_SIGNAL + signal_number)
+        self._signal_number = signal_number
+        if self._cancel is None:
+            raise Stopped(signal_number)
+        self._cancel()
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    """Handle SIGINT and SIGTERM for as long as the block runs; only the main thread can."""
+    stop = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,70 @@
+"""From what a person types to the one record it means. Refuses rather than guesses."""
+
+import difflib
+from collections.abc import Mapping
+
+from engine.commandline.safe_text import name_text, visible
+from engine.core.record import REGISTRIES, Key
+from engine.core.stored import StoredRow
+from engine.errors import EngineError
+
+_LISTED_MAX = 5
+
+
+class KeyUnknown(EngineError):
+    """No record, or more than one, is called that."""
+
+
+def named_key(text: str) -> Key | None:
+    """The key written as REGISTRY/ID, whether or not there is such a record."""
+    registry, slash, id_ = text.partition("/")
+    return Key(registry, id_) if slash and id_ and registry in REGISTRIES else None
+
+
+def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
+    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name borne by one record.
+
+    Raises KeyUnknown with what comes close, or with the candidates.
+    """
+    key = named_key(text)
+    if key is not None and key in rows:
+        return key
+    for matches in (
+        [k for k, row in rows.items() if k.registry == "entity" and row.fields.get("entity_id") == text],
+        [k for k in rows if k.id == text],
+        [k for k, row in rows.items() if row.label == text],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise KeyUnknown(
+                f"{len(matches)} records are called {name_text(text)}.",
+                f"Say which: {_listed(sorted(matches), rows)}.",
+            )
+    raise KeyUnknown(f"No stored record is called {name_text(text)}.", _close(text, rows))
+
+
+def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:
+    names: dict[str, Key] = {}
+    for key, row in rows.items():
+        for name in (str(key), key.id, row.label, row.fields.get("entity_id")):
+            if isinstance(name, str):
+                names.setdefault(name.casefold(), key)
+    close = difflib.get_close_matches(text.casefold(), names, n=_LISTED_MAX)
+    keys = list(dict.fromkeys(names[name] for name in close))
+    return (
+        f"Did you mean {_listed(keys, rows)}?"
+        if keys
+        else "A KEY is REGISTRY/ID, an entity_id, an id or a name."
+    )
+
+
+def _listed(keys: list[Key], rows: Mapping[Key, StoredRow]) -> str:
+    told = [_described(key, rows[key]) for key in keys[:_LISTED_MAX]]
+    more = len(keys) - len(told)
+    return ", ".join([*told, *([f"{more} more"] if more > 0 else [])])
+
+
+def _described(key: Key, row: StoredRow) -> str:
+    called = row.fields.get("entity_id") or row.label
+    return visible(str(key)) + (f" ({visible(str(called))})" if called != key.id else "")

@@ -1,0 +1,261 @@
+"""The arguments of `reconcile`. Imports no library: `--help` has to answer at once.
+
+Every option is absent from the result unless it was given, so that options work before and after a
+subcommand alike; `Arguments` holds the defaults. Secrets are never options: other users can see them.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, NoReturn
+
+from engine import __version__
+from engine.commandline import exit_codes
+
+# `engine.core.record.REGISTRIES`, repeated so that parsing loads no library; a test holds them together.
+REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
+
+_COMMANDS = {
+    "drift": "compare and report what differs, whose change it was and since when; writes nothing",
+    "show": "print one stored record, its version and what was last applied",
+    "history": "print every version of one record, with what changed",
+    "config": "print the settings and where each comes from (`config show`)",
+    "doctor": "check settings, Home Assistant and the stores, and say what to change",
+    "version": "print the versions in use",
+}
+
+
+class DeleteLimit(NamedTuple):
+    """The value of --max-delete: a number of records, or a share of them (0 to 1)."""
+
+    records_max: int | None
+    ratio_max: float | None
+
+
+class Arguments(argparse.Namespace):
+    """What was asked for."""
+
+    command: str | None = None
+    config_command: str | None = None
+    key: str = ""
+    format: str = "text"
+    color: str = "auto"
+    quiet: bool = False
+    verbose: bool = False
+    full: bool = False
+    detailed_exitcode: bool = False
+    dry_run: bool = False
+    observe: bool = False
+    source: str | None = None
+    rows: str | None = None
+    records: str | None = None
+    config: str | None = None
+    site: str | None = None
+    only: tuple[str, ...] | None = None
+    max_delete: DeleteLimit | None = None
+    allow_empty: bool = False
+    allow_new_instance: bool = False
+    prune_foreign: bool = False
+    confirm_deletes: bool = False
+    plan_out: str | None = None
+    plan: str | None = None
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse whose usage errors are one message, one hint and exit code 64."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if wrong:
+            refuse(f"{wrong[1]!r} is not a command of reconcile.", _suggestion(wrong[1], _COMMANDS))
+        stop = "" if message.endswith("?") else "."
+        refuse(f"{message[:1].upper()}{message[1:]}{stop}", f"`{self.prog} --help` lists what there is.")
+
+
+def refuse(message: str, hint: str) -> NoReturn:
+    """End with the exit code of a usage error."""
+    sys.stderr.write(f"Error: {message}\n{hint}\n")
+    raise SystemExit(exit_codes.USAGE)
+
+
+def parse(argv: list[str]) -> Arguments:
+    """The arguments as given. Raises SystemExit: 0 after --help and --version, 64 for a usage error."""
+    parser, known = build_parser()
+    _check_options(argv, known)
+    arguments, left = parser.parse_known_args(argv, Arguments())
+    command = f"reconcile {arguments.command}" if arguments.command else "reconcile"
+    if left:
+        foreign = left[0].partition("=")[0]
+        what = "is no option of" if foreign.startswith("-") else "is one argument too many for"
+        refuse(f"{left[0]} {what} `{command}`.", f"`{command} --help` lists what there is.")
+    if arguments.command:
+        for name in vars(arguments).keys() & _misplaced(arguments.command):
+            option = f"--{name.replace('_', '-')}"
+            refuse(f"{option} is no option of `{command}`.", f"`{command} --help` lists what there is.")
+    if arguments.plan and arguments.plan_out:
+        refuse("--plan and --plan-out exclude each other.", "Make a plan first, carry it out then.")
+    return arguments
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
+    """The parser, and every long option that it or one of its commands knows."""
+    parser = _Parser(
+        prog="reconcile",
+        usage="reconcile [OPTION...] [COMMAND]",
+        description="Make the SQLite file and the records store equal to Home Assistant's registries, with\n"
+        "the fewest writes. Without a command: one pass. Home Assistant is only ever read.",
+        epilog=exit_codes.TABLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
+    parsers: list[argparse.ArgumentParser] = [parser]
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="reconcile")
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[:1].upper()}{text[1:]}.",
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+        parsers.append(command)
+        _add_common(command)
+        if name in ("show", "history"):
+            command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
+        if name == "drift":
+            _add_comparison(command)
+        if name == "config":
+            parsers.append(_add_config_show(command))
+    _add_pass(parser)
+    _add_comparison(parser)
+    _add_common(parser)
+    return parser, frozenset(o for p in parsers for a in p._actions for o in a.option_strings)  # noqa: SLF001
+
+
+def _add_config_show(config: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    nested = config.add_subparsers(dest="config_command", metavar="show", required=True)
+    show = nested.add_parser(
+        "show",
+        help=_COMMANDS["config"],
+        description="Print every setting, its value and where it comes from. Secrets show as ***.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    _add_common(show)
+    return show
+
+
+def _add_pass(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a pass")
+    group.add_argument("--dry-run", action="store_true", help="make the same plan, write nothing")
+    group.add_argument("--observe", action="store_true", help="compare and report, write nothing")
+    group.add_argument(
+        "--max-delete",
+        type=_delete_limit,
+        metavar="N|P%",
+        help="allow up to N deletes whatever their share (plan.delete_count_max and delete_few_max), or up to "
+        "P percent of a replica's records whatever their number (plan.delete_ratio_max; delete_few_max "
+        "becomes 0, delete_count_max still holds)",
+    )
+    group.add_argument("--allow-empty", action="store_true", help="accept that a whole registry is empty now")
+    group.add_argument("--allow-new-instance", action="store_true", help="accept another Home Assistant")
+    group.add_argument(
+        "--prune-foreign", action="store_true", help="delete rows that Home Assistant does not have"
+    )
+    group.add_argument(
+        "--confirm-deletes",
+        action="store_true",
+        help="wait and read a second time instead of in the next pass",
+    )
+    group.add_argument("--plan-out", metavar="FILE", help="write the report to FILE; implies --dry-run")
+    group.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="carry out that plan, or refuse when there is something else to do by now",
+    )
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("comparison")
+    group.add_argument(
+        "--only",
+        type=_registries,
+        metavar="REGISTRY,...",
+        help=f"only these: {', '.join(REGISTRIES)}",
+    )
+    group.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings")
+    group.add_argument(
+        "--source",
+        metavar="URI",
+        help="ws://HOST:8123 (or wss, http, https), storage:DIR, backup:FILE.tar, capture:DIR",
+    )
+    group.add_argument("--rows", metavar="FILE", help="the SQLite file")
+    group.add_argument("--records", metavar="URI", help="history:FILE, or none")
+    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it is there)")
+    group.add_argument("--site", metavar="NAME", help="the home's name")
+    group = parser.add_argument_group("output")
+    group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
+    group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
+    group.add_argument("--full", action="store_true", help="print everything, not 50 lines of each group")
+    group.add_argument(
+        "--color", choices=("auto", "always", "never"), help="auto heeds NO_COLOR and the rest"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="print only what is wrong (and the JSON)")
+    group.add_argument("-v", "--verbose", action="store_true", help="print each step, and the hashes")
+
+
+def _check_options(argv: list[str], known: frozenset[str]) -> None:
+    """Name an unknown option by itself: argparse would complain about the value behind it."""
+    for word in argv:
+        if word == "--":
+            return
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            refuse(f"The argument {word!r} is not UTF-8.", "Rename the file, or set the locale to UTF-8.")
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            refuse(f"{option} is not an option of reconcile.", _suggestion(option, known))
+
+
+def _misplaced(command: str) -> frozenset[str]:
+    options = {
+        "dry_run", "observe", "max_delete", "allow_empty", "allow_new_instance", "prune_foreign",
+        "confirm_deletes", "plan_out", "plan",
+    }  # fmt: skip
+    return frozenset(options if command == "drift" else {*options, "only", "detailed_exitcode"})
+
+
+def _suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:
+    close = _closest(word, known)
+    return f"Did you mean {close}?" if close else "`reconcile --help` lists what there is."
+
+
+def _closest(word: str, known: Iterable[str]) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
+
+
+def _delete_limit(text: str) -> DeleteLimit:
+    number = text.removesuffix("%")
+    if re.fullmatch(r"\d+(\.\d+)?", number, re.ASCII) and text.endswith("%") and float(number) <= 100:
+        return DeleteLimit(None, float(number) / 100)
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return DeleteLimit(int(text), None)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of records nor a share from 0% to 100%")
+
+
+def _registries(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in REGISTRIES:
+            close = _closest(name, REGISTRIES)
+            hint = f"did you mean {close}?" if close else f"there are {', '.join(REGISTRIES)}"
+            raise argparse.ArgumentTypeError(f"{name!r} is no registry; {hint}")
+    return names

@@ -1,0 +1,76 @@
+"""A saved plan: the report of a dry run in a file, and what of it has to be found again to carry it out.
+
+Invariant: a plan file is whole or not there, and only its owner can read it: it names every device.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from engine.core.report import SCHEMA_VERSION, Report
+from engine.errors import EngineError
+
+
+class _SavedReplica(msgspec.Struct):
+    replica: str
+    fingerprint: str | None = None
+
+
+class _SavedReport(msgspec.Struct):
+    mode: str
+    site: str
+    replicas: tuple[_SavedReplica, ...]
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+def write_plan(path: Path, report: Report) -> None:
+    """Write the report as JSON, in one step. Raises EngineError; an older file then stays as it was."""
+    temporary = None
+    try:
+        # mkstemp makes files of mode 0600
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise EngineError(
+            f"The plan could not be written to {path}: {error.strerror}.",
+            "Name another file with --plan-out.",
+        ) from error
+
+
+def read_fingerprints(path: Path, site: str) -> dict[str, str]:
+    """The plan's fingerprint for each replica. Raises EngineError when the file is no plan for this home."""
+    hint = "Make one with --plan-out FILE."
+    try:
+        data = path.read_bytes()
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+    except OSError as error:
+        raise EngineError(f"The plan {path} cannot be read: {error.strerror}.", hint) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
+    if version != SCHEMA_VERSION:
+        raise EngineError(
+            f"The plan {path} has schema_version {version}; this program reads {SCHEMA_VERSION}.", hint
+        )
+    try:
+        report = msgspec.json.decode(data, type=_SavedReport)
+    except msgspec.DecodeError as error:
+        raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
+    if report.mode == "apply":
+        raise EngineError(f"{path} is the report of a pass that wrote, not a plan.", hint)
+    if report.site != site:
+        raise EngineError(f"The plan {path} is for the site {report.site}, not for {site}.", hint)
+    unknown = sorted(r.replica for r in report.replicas if r.fingerprint is None)
+    if unknown or not report.replicas:
+        raise EngineError(f"The plan {path} is incomplete: {', '.join(unknown) or 'no replica'}.", hint)
+    return {r.replica: r.fingerprint for r in report.replicas if r.fingerprint is not None}

@@ -1,0 +1,104 @@
+"""`reconcile show KEY`: one stored record. Reads the rows file only; nothing on disk changes."""
+
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.exit_codes import OK
+from engine.commandline.loading import load
+from engine.commandline.lookup import find_key
+from engine.commandline.output import emit_json, emit_text
+from engine.commandline.parser import Arguments
+from engine.commandline.safe_text import name_text, value_text, visible
+from engine.core.record import Json, Key
+from engine.core.report import SCHEMA_VERSION, rfc3339
+from engine.core.stored import StoredRow
+from engine.errors import EngineError
+from engine.run import Stores, open_stores
+from engine.settings import LoadedSettings
+
+
+class LastChange(msgspec.Struct, frozen=True):
+    """When and by which run the row was last written; `op` is c, u or d (created, updated, deleted)."""
+
+    at: str
+    op: str
+    run_id: str
+
+
+class StoredRecord(msgspec.Struct, frozen=True):
+    """What `show --json` prints. Versions are hashes, or hash and digest of the derived values."""
+
+    schema_version: int
+    registry: str
+    key: str
+    name: str
+    version: str  # of the row as it stands in the rows file
+    last_applied: dict[str, str | None]  # by replica; None: the engine never wrote it there
+    fields: dict[str, Json]
+    derived: dict[str, Json]
+    stamps: dict[str, str]
+    last_change: LastChange | None  # as far back as the change feed reaches
+
+
+def run_show(arguments: Arguments) -> int:
+    """Print the record. Raises EngineError when there is none of that name."""
+    loaded = load(arguments)
+    check_rows_file(loaded)
+    with open_stores(loaded, private_copy=True) as stores:
+        record = _look_up(stores, arguments.key)
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(record))
+    else:
+        emit_text(render_record(record))
+    return OK
+
+
+def check_rows_file(loaded: LoadedSettings) -> None:
+    """Raises EngineError when no pass has been made yet."""
+    path = Path(loaded.settings.rows.file)
+    if not path.exists():
+        raise EngineError(
+            f"The rows file {path} does not exist.", "Set rows.file (--rows), or run `reconcile` to fill it."
+        )
+
+
+def all_rows(stores: Stores) -> tuple[dict[Key, str], dict[Key, StoredRow]]:
+    """Version and content of every row of the rows file."""
+    versions = stores.rows.observe().versions
+    return versions, stores.rows.read(versions)
+
+
+def _look_up(stores: Stores, text: str) -> StoredRecord:
+    versions, rows = all_rows(stores)
+    key = find_key(text, rows)
+    names = [stores.rows.name, *([stores.records.name] if stores.records else [])]
+    row, change = rows[key], stores.rows.last_change(key)
+    return StoredRecord(
+        SCHEMA_VERSION,
+        key.registry,
+        key.id,
+        row.label,
+        versions[key],
+        {name: stores.rows.applied(name).get(key) for name in names},
+        row.fields,
+        row.derived,
+        row.stamps,
+        LastChange(rfc3339(change.at), change.op, change.run_id) if change else None,
+    )
+
+
+def render_record(record: StoredRecord) -> str:
+    """The record as text; it ends with a newline."""
+    lines = [f"{visible(f'{record.registry}/{record.key}')} {name_text(record.name)}"]
+    lines.append(f"  version {record.version}")
+    for replica, version in record.last_applied.items():
+        lines.append(f"  last applied to {replica}: {version or 'never written by the engine'}")
+    if record.last_change:
+        lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")
+    parts = (("fields", record.fields), ("derived", record.derived), ("row timestamps", record.stamps))
+    for title, values in parts:
+        if values:
+            lines.append(f"  {title}:")
+            lines += [f"    {visible(name)}: {value_text(value)}" for name, value in sorted(values.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,29 @@
+"""The exit code of every kind of report."""
+
+import pytest
+
+from engine.commandline.exit_codes import drift_code, pass_code
+from engine.core.report import Report
+from tests.commandline.reports import added, foreign, refusal, removed, replica, report, unread
+
+REFUSED = report(removed("Old", outcome="held"), replicas=(replica(refusals=(refusal(),)),))
+
+
+@pytest.mark.parametrize(
+    ("found", "plain", "detailed", "drift"),
+    [
+        (report(), 0, 0, 0),
+        (report(added("New")), 0, 2, 2),
+        (report(added("New", outcome="applied"), mode="apply"), 0, 2, 2),
+        (report(removed("Old", outcome="waiting"), mode="apply"), 0, 2, 2),
+        (report(foreign("Mock")), 0, 0, 2),
+        (REFUSED, 3, 3, 2),
+        (unread(), 1, 1, 1),
+        (report(added("New"), replicas=REFUSED.replicas, errors=unread().errors), 1, 1, 1),
+    ],
+)
+def test_the_code_says_how_it_went(found: Report, plain: int, detailed: int, drift: int) -> None:
+    assert pass_code(found, detailed=False) == plain
+    assert pass_code(found, detailed=True) == detailed
+    assert drift_code(found, detailed=True) == drift
+    assert drift_code(found, detailed=False) == (1 if found.errors else 0)

@@ -1,0 +1,78 @@
+"""The command as a process: what it loads, and what its streams and exit code say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine
+from tests.commandline.conftest import Reconcile
+
+CHECKOUT = Path(__file__).parents[2]
+HEAVY = ("msgspec", "anyio", "asyncio", "apsw", "websockets", "xxhash", "tomllib", "ssl")
+
+
+def python(*arguments: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **environ}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_and_version_load_no_library(argument: str) -> None:
+    program = (
+        "import sys\nfrom engine.__main__ import main\n"
+        f"code = main([{argument!r}])\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else code)"
+    )
+    ended = python("-c", program)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.startswith(b"usage: " if argument == "--help" else b"reconcile ")
+
+
+def test_help_tells_the_exit_codes(reconcile: Reconcile) -> None:
+    code, out, err = reconcile("--help")
+    assert (code, err) == (0, "")
+    for number in ("0 ", "1 ", "2 ", "3 ", "64", "130"):
+        assert f"\n  {number}" in out
+
+
+def test_a_usage_error_is_returned_as_64(reconcile: Reconcile) -> None:
+    code, out, err = reconcile("--nonsense")
+    assert (code, out) == (64, "")
+    assert err.startswith("Error: ")
+
+
+def test_the_version_names_what_runs(reconcile: Reconcile) -> None:
+    code, out, _ = reconcile("version")
+    assert code == 0
+    assert out.startswith(f"reconcile {engine.__version__}\npython {sys.version.split()[0]}\nsqlite 3.")
+    assert reconcile("version", "--json").out.startswith('{"schema_version":1,')
+
+
+def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
+    program = f"{sys.executable} -m engine version; echo code $? >&2"
+    ended = subprocess.run(
+        ["sh", "-c", f"({program}) | true"],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.stderr == b"code 0\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_result_that_cannot_be_written_is_a_failure() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "engine", "version"],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"Error: The result could not be written to standard output")

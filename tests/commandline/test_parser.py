@@ -1,0 +1,105 @@
+"""What may be written on the command line, and how it is refused."""
+
+import re
+
+import pytest
+
+from engine.commandline.parser import REGISTRIES, Arguments, DeleteLimit, build_parser, parse
+from engine.core import record
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        parse(list(argv))
+    assert ended.value.code == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err
+
+
+def test_without_arguments_one_pass_is_asked_for() -> None:
+    arguments = parse([])
+    assert arguments.command is None
+    assert (arguments.format, arguments.dry_run, arguments.full) == ("text", False, False)
+
+
+@pytest.mark.parametrize("argv", [["--json", "drift"], ["drift", "--json"], ["drift", "--format", "json"]])
+def test_options_work_before_and_after_a_command(argv: list[str]) -> None:
+    arguments = parse(argv)
+    assert (arguments.command, arguments.format) == ("drift", "json")
+
+
+def test_an_option_before_the_command_survives_another_one_behind_it() -> None:
+    arguments = parse(["--rows", "a.db", "config", "show", "--records", "none"])
+    assert (arguments.command, arguments.config_command) == ("config", "show")
+    assert (arguments.rows, arguments.records) == ("a.db", "none")
+
+
+def test_the_registries_are_those_of_the_core() -> None:
+    assert REGISTRIES == record.REGISTRIES
+
+
+def test_every_option_has_a_default_and_every_default_an_option() -> None:
+    parsed = {name for name in vars(Arguments) if not name.startswith("_")}
+    parser, known = build_parser()
+    destinations = {
+        option.removeprefix("--").replace("-", "_") for option in known if option.startswith("--")
+    }
+    assert destinations - {"help", "version", "json"} == parsed - {"command", "config_command", "key"}
+    assert parser.prog == "reconcile"
+
+
+def test_no_option_takes_a_secret() -> None:
+    _, known = build_parser()
+    assert not [option for option in known if re.search("token|password|secret", option)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--dryrun"], "Error: --dryrun is not an option of reconcile.\nDid you mean --dry-run?\n"),
+        (["--sorce", "x"], "Error: --sorce is not an option of reconcile.\nDid you mean --source?\n"),
+        (["drfit"], "Error: 'drfit' is not a command of reconcile.\nDid you mean drift?\n"),
+        (["drift", "--jsn"], "Error: --jsn is not an option of reconcile.\nDid you mean --json?\n"),
+        (["drift", "--prune-foreign"], "Error: --prune-foreign is no option of `reconcile drift`.\n"),
+        (["--dry-run", "show", "x"], "Error: --dry-run is no option of `reconcile show`.\n"),
+        (["--only", "device", "doctor"], "Error: --only is no option of `reconcile doctor`.\n"),
+        (["show", "x", "y"], "Error: y is one argument too many for `reconcile show`.\n"),
+        (["config"], "Error: The following arguments are required: show.\n`reconcile config --help` lists"),
+        (
+            ["show"],
+            "Error: The following arguments are required: KEY.\n`reconcile show --help` lists what there is.\n",
+        ),
+        (["--only", "devices"], "Error: Argument --only: 'devices' is no registry; did you mean device?\n"),
+        (["--plan", "a", "--plan-out", "b"], "Error: --plan and --plan-out exclude each other.\n"),
+        (["--source"], "Error: Argument --source: expected one argument.\n"),
+        (["--prune"], "Error: --prune is not an option of reconcile.\n"),
+        (["--rows", "\udcff.db"], "Error: The argument '\\udcff.db' is not UTF-8.\n"),
+        (["--color", "sometimes"], "Error: Argument --color: invalid choice: 'sometimes'"),
+    ],
+)
+def test_a_usage_error_is_one_message_one_hint_and_64(
+    argv: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    err = refused(capsys, *argv)
+    assert err.startswith(told)
+    assert len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("0", DeleteLimit(0, None)),
+        ("412", DeleteLimit(412, None)),
+        ("50%", DeleteLimit(None, 0.5)),
+        ("2.5%", DeleteLimit(None, 0.025)),
+        ("100%", DeleteLimit(None, 1.0)),
+    ],
+)
+def test_a_delete_limit_is_a_number_or_a_share(text: str, limit: DeleteLimit) -> None:
+    assert parse(["--max-delete", text]).max_delete == limit
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "101%", "1.5", "%", "1e3", "٣", "nan%"])
+def test_no_other_delete_limit_is_taken(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, f"--max-delete={text}")

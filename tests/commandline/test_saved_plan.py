@@ -1,0 +1,66 @@
+"""Plan files: whole or not there, and refused when they are not for this home."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.commandline.saved_plan import read_fingerprints, write_plan
+from engine.core.report import Report
+from engine.errors import EngineError
+from tests.commandline.reports import added, replica, report
+
+GOOD = report(added("Plug"))
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(path, GOOD)
+    assert read_fingerprints(path, "home") == {"sqlite": "f", "history": "f"}
+    assert msgspec.json.decode(path.read_bytes(), type=Report) == GOOD
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_older_plan_is_replaced_or_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_plan(path, GOOD)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (tmp_path / "nowhere" / "plan.json", folder):
+        with pytest.raises(EngineError, match="could not be written to"):
+            write_plan(path, GOOD)
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is not a saved plan"),
+        (b"\xff\xfe", "is not a saved plan"),
+        (b"[]", "is not a saved plan"),
+        (b'{"schema_version": "1"}', "is not a saved plan"),
+        (b'{"schema_version": 1}', "is not a saved plan"),
+        (b'{"schema_version": 2}', "has schema_version 2; this program reads 1"),
+        (msgspec.json.encode(report(mode="apply")), "is the report of a pass that wrote"),
+        (msgspec.json.encode(report(site="cabin")), "is for the site cabin, not for home"),
+        (msgspec.json.encode(report(replicas=(replica(fingerprint=None),))), "is incomplete: sqlite"),
+        (msgspec.json.encode(report(replicas=())), "is incomplete: no replica"),
+    ],
+)
+def test_a_file_that_is_no_plan_for_this_home_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(content)
+    with pytest.raises(EngineError, match=told):
+        read_fingerprints(path, "home")
+
+
+def test_a_plan_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="cannot be read: No such file"):
+        read_fingerprints(tmp_path / "plan.json", "home")

@@ -1,0 +1,74 @@
+"""Wiring: every form of a source is found by its URI, and what cannot be opened says what to set."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.run import new_run_id, open_source, open_stores
+from engine.settings import LoadedSettings, load_settings
+
+
+def loaded(tmp_path: Path, token: str = "token", **flags: str) -> LoadedSettings:
+    named = {name.replace("__", "."): value for name, value in flags.items()}
+    environ = {"RECONCILE_SOURCE__TOKEN": token} if token else {}
+    return load_settings(named, environ, None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "origin"),
+    [
+        ("ws://home:8123", "WebsocketSource", "ws://home:8123/api/websocket"),
+        ("https://home.example", "WebsocketSource", "wss://home.example/api/websocket"),
+        ("storage:/config/.storage", "StorageSource", "storage:/config/.storage"),
+        ("backup:home.tar", "BackupSource", "backup:home.tar"),
+        ("capture:recorded", "CaptureSource", "capture:recorded"),
+    ],
+)
+def test_the_uri_chooses_the_source(tmp_path: Path, uri: str, kind: str, origin: str) -> None:
+    source = open_source(loaded(tmp_path, source__uri=uri))
+    assert type(source).__name__ == kind
+    assert source.origin == origin
+
+
+@pytest.mark.parametrize("uri", ["", "home:8123", "ftp://home", "user:hunter2@home"])
+def test_what_names_no_source_says_what_would(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(SettingsError, match=r"ws://HOST:8123") as caught:
+        open_source(loaded(tmp_path, source__uri=uri))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_live_source_needs_a_token(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="RECONCILE_SOURCE__TOKEN"):
+        open_source(loaded(tmp_path, token="", source__uri="ws://home:8123"))
+
+
+def test_opening_the_stores_makes_no_file(tmp_path: Path) -> None:
+    settings = loaded(
+        tmp_path, rows__file=str(tmp_path / "rows.db"), records__uri=f"history:{tmp_path / 'history.db'}"
+    )
+    with open_stores(settings) as stores:
+        assert stores.rows.observe().versions == {}
+        assert stores.records is not None
+        assert stores.records.observe().versions == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_may_be_left_out(tmp_path: Path) -> None:
+    with open_stores(loaded(tmp_path, rows__file=str(tmp_path / "r.db"), records__uri="none")) as stores:
+        assert stores.records is None
+
+
+def test_records_that_are_no_store_are_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SettingsError, match=r"records\.uri"),
+        open_stores(loaded(tmp_path, rows__file=str(tmp_path / "r.db"), records__uri="postgres:x")),
+    ):
+        pass
+
+
+def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
+    early, late, again = new_run_id(1_795_435_200.0), new_run_id(1_795_435_201.0), new_run_id(1_795_435_200.0)
+    assert early < late
+    assert early.startswith("20261123T120000Z-")
+    assert early != again
