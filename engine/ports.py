@@ -72,6 +72,9 @@ class Replica(Protocol):
     def stores_derived(self) -> bool:
         """Whether rows carry derived columns, so that versions are row versions."""
 
+    def stamp(self) -> int | None:
+        """A number that changes when somebody else wrote to the store; None when the store cannot tell."""
+
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. An absent store is empty."""
 

@@ -4,7 +4,7 @@ A plan touches no key whose versions agree and no key twice. Its order is fixed:
 moves, upserts (parents first), each sorted by key. Printing a plan changes nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -162,12 +162,13 @@ def changes(before: StoredRow, after: Record, derived: Derived | None) -> tuple[
 
 
 def _differing(new: Mapping[str, Json], old: Mapping[str, Json]) -> list[FieldChange]:
-    plain: Callable[[Json], Json] = msgspec.to_builtins
-    return [
-        FieldChange(name, plain(new.get(name)), plain(old.get(name)))
-        for name in new.keys() | old.keys()
-        if plain(new.get(name)) != plain(old.get(name))
-    ]
+    both = ((name, _plain(new.get(name)), _plain(old.get(name))) for name in new.keys() | old.keys())
+    return [FieldChange(name, source, replica) for name, source, replica in both if source != replica]
+
+
+def _plain(value: Json) -> Json:
+    """The value as JSON gives it back: a tuple and a list say the same."""
+    return value if value is None or isinstance(value, str) else msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:

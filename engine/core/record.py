@@ -66,7 +66,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in self.SETS:
             values = getattr(self, name)
             if len(values) > 1:
-                msgspec.structs.force_setattr(self, name, tuple(sorted(set(values), key=_sort_key)))
+                # By their JSON, because members may be of any kind, and cannot always be hashed.
+                distinct = {msgspec.json.encode(value): value for value in values}
+                msgspec.structs.force_setattr(self, name, tuple(v for _, v in sorted(distinct.items())))
         for name in ("created_at", "modified_at"):
             if getattr(self, name) == 0.0:
                 msgspec.structs.force_setattr(self, name, None)
@@ -312,10 +314,6 @@ def changed_fields(before: Record | None, after: Record | None) -> tuple[tuple[s
 
 def _says_nothing(value: Json) -> bool:
     return value is None or value is False or value in ([], {})
-
-
-def _sort_key(value: Json) -> bytes:
-    return msgspec.json.encode(value)
 
 
 def _invalid_row(registry: str, row: dict[str, Json], error: Exception) -> SourceInvalid:

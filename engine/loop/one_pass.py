@@ -28,6 +28,7 @@ from engine.core.report import (
 )
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaError
+from engine.loop.memory import ReplicaMemory
 from engine.ports import Ledger, Replica, Run, Upkeep
 
 
@@ -41,6 +42,7 @@ class PassOptions(msgspec.Struct, frozen=True):
     site: str
     confirm_deletes: bool = False
     expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
+    verify: bool = True  # read what the replicas hold, whatever is remembered of them
 
 
 class OnePass:
@@ -53,17 +55,19 @@ class OnePass:
         replicas: Sequence[Replica],
         ledger: Ledger,
         clock: Callable[[], float],
+        memories: dict[str, ReplicaMemory] | None = None,
     ) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet. `memories` are kept up to date for the next pass."""
         self._options = options
         self._desired = desired
         self._replicas = {replica.name: replica for replica in replicas}
         self._ledger = ledger
         self._clock = clock
         self._comparisons: dict[str, Comparison] = {}
-        self._last: dict[str, dict[Key, str]] = {}
+        self._memories = {} if memories is None else memories
         self._absences: dict[Key, float] = {}
         self._applied: set[str] = set()
+        self._unsure: set[str] = set()  # written to with an outcome that nobody knows
         self._errors: dict[str, EngineError] = {}
 
     @property
@@ -108,12 +112,15 @@ class OnePass:
                 await anyio.to_thread.run_sync(partial(self._apply, self._replicas[name], comparison))
             except ReplicaError as error:
                 self._errors[error.replica] = error
+                self._unsure.add(name)
         begun, over = track_absences(self._desired, self._known(), self._absences, self._options.policy)
         try:
             note = partial(self._ledger.note_absences, begun, over, self.read_at)
             await anyio.to_thread.run_sync(note)
         except ReplicaError as error:
             self._errors.setdefault(error.replica, error)
+        for name in self._unsure:
+            self._memories.pop(name, None)
 
     def report(self, started: float) -> Report:
         """The pass as one document."""
@@ -148,8 +155,10 @@ class OnePass:
 
     def _compare(self, replica: Replica) -> Comparison:
         desired, policy = self._desired, self._options.policy
-        applied = self._last[replica.name] = self._last_applied(replica.name)
-        versions, aliases = adopt(replica.observe().versions, desired.records)
+        memory = self._remembered(replica)
+        applied = memory.applied
+        memory.adopt(*adopt(memory.versions, desired.records))
+        versions, aliases = memory.versions, memory.aliases
         diff = compare(self._wanted(replica), versions, applied, desired.registries)
         existing = [d.key for d in diff.differences if d.observed is not None]
         rows = replica.read([aliases.get(key, key) for key in existing])
@@ -174,6 +183,15 @@ class OnePass:
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
         known_ids = self._ledger.known_ids(foreign) if foreign else frozenset()
         return Comparison(plan, verdict, observed_count, self._absences, known_ids)
+
+    def _remembered(self, replica: Replica) -> ReplicaMemory:
+        memory, stamp = self._memories.get(replica.name), replica.stamp()
+        if self._options.verify or memory is None or memory.stamp != stamp:
+            self._memories.pop(replica.name, None)
+            versions = replica.observe().versions
+            memory = ReplicaMemory(stamp, versions, self._last_applied(replica.name))
+            self._memories[replica.name] = memory
+        return memory
 
     def _wanted(self, replica: Replica) -> Mapping[Key, str]:
         return self._desired.row_versions if replica.stores_derived else self._desired.hashes
@@ -201,21 +219,13 @@ class OnePass:
         # A replica that is the ledger recorded what it wrote in the same transaction.
         fresh = [] if cast("object", replica) is self._ledger else [*written, *moved]
         self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
+        self._memories[replica.name].take(allowed, diff.settled, wanted)
 
     def _known(self) -> dict[Key, str]:
         """What some replica still holds of ours after this pass."""
         known: dict[Key, str] = {}
-        for name, applied in self._last.items():
-            comparison = self._comparisons.get(name)
-            gone: set[Key] = set()
-            if comparison is not None and name in self._applied:
-                gone = {
-                    o.moved_from or o.key
-                    for o in comparison.verdict.allowed
-                    if o.after is None or o.moved_from
-                }
-                gone |= {key for key, version in comparison.plan.diff.settled if version is None}
-            known |= {key: version for key, version in applied.items() if key not in gone}
+        for memory in self._memories.values():
+            known |= memory.applied
         return known
 
     def _outcome(self, *, applied: bool) -> str:

@@ -37,6 +37,12 @@ def test_identifiers_may_hold_three_members_and_any_scalar() -> None:
     assert set(made.identifiers) == {("hub", 1, None), (True, "b")}
 
 
+def test_members_of_sets_may_be_of_any_kind() -> None:
+    made = make_record("device", {"id": "x", "identifiers": [["a", ["deep", {"b": 1}]], ["a", {"c": 2}]]})
+    assert isinstance(made, Device)
+    assert len(made.identifiers) == 2
+
+
 def test_an_absent_key_equals_its_default() -> None:
     assert make_record("device", {"id": "x"}) == make_record(
         "device", {"id": "x", "name": None, "labels": [], "config_entries_subentries": {}, "area_id": None}

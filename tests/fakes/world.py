@@ -25,10 +25,17 @@ class MemoryReplica:
         self.stores_derived = stores_derived
         self.rows: dict[Key, tuple[Record, Derived | None]] = {}
         self.writes = 0
+        self.observed = 0
+        self.edits = 0
         self.fail_with: ReplicaError | None = None
+        self.fail_apply_with: ReplicaError | None = None
+
+    def stamp(self) -> int | None:
+        return self.edits
 
     def observe(self) -> Observed:
         self._fail()
+        self.observed += 1
         return Observed({key: row_version(content_hash(r), d) for key, (r, d) in self.rows.items()})
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
@@ -37,6 +44,8 @@ class MemoryReplica:
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         self._fail()
+        if self.fail_apply_with is not None:
+            raise self.fail_apply_with
         self.writes += 1
         for operation in operations:
             self.rows.pop(operation.moved_from or operation.key, None)
@@ -48,6 +57,7 @@ class MemoryReplica:
 
     def edit(self, key: Key, **fields: Json) -> None:
         """Change a row behind the engine's back."""
+        self.edits += 1
         record, derived = self.rows[key]
         row = {**msgspec.to_builtins(canonical_fields(record)), **fields}
         self.rows[key] = (make_record(key.registry, row), derived)

@@ -9,7 +9,8 @@ from engine.core.record import REGISTRIES, Key, Record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
-from engine.loop.one_pass import PassOptions
+from engine.loop.memory import ReplicaMemory
+from engine.loop.one_pass import OnePass, PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
@@ -26,6 +27,7 @@ class Home:
         self.records = MemoryReplica("records", stores_derived=False)
         self.ledger = MemoryLedger()
         self.slept: list[float] = []
+        self.memories: dict[str, ReplicaMemory] = {}
 
     async def run(self, *answers: Snapshot | EngineError, mode: str = "apply", **changes: object) -> Report:
         given = {
@@ -46,6 +48,15 @@ class Home:
         return await Reconciler(source, replicas, self.ledger, lambda: NOON, lambda *_: None, sleep).run(
             options
         )
+
+    async def warm_pass(self, desired: Snapshot, *, verify: bool = False) -> Report:
+        """A pass as the service makes it, with what it remembers."""
+        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
+        replicas: list[Replica] = [self.rows, self.records]
+        work = OnePass(options, desired, replicas, self.ledger, lambda: NOON, self.memories)
+        await work.examine({})
+        await work.carry_out()
+        return work.report(NOON)
 
     def writes(self) -> tuple[int, int, int]:
         return self.rows.writes, self.records.writes, self.ledger.writes
@@ -244,3 +255,40 @@ async def test_a_split_device_moves_and_the_ledger_follows(home: Home) -> None:
 async def test_reports_of_equal_worlds_are_equal(home: Home) -> None:
     one, two = [await home.run(snapshot(*HOME), mode="dry_run") for _ in range(2)]
     assert msgspec.json.encode(one) == msgspec.json.encode(two)
+
+
+async def test_a_warm_pass_reads_no_replica_and_writes_what_changed(home: Home) -> None:
+    await home.warm_pass(snapshot(*HOME))
+    looked = home.rows.observed
+    report = await home.warm_pass(snapshot(*HOME[:-1], entity(2, name="New")))
+    assert home.rows.observed == looked
+    assert [(r.replica, r.key) for r in report.records] == [("rows", entity(2).id), ("records", entity(2).id)]
+    assert (await home.warm_pass(snapshot(*HOME[:-1], entity(2, name="New")))).records == ()
+
+
+async def test_a_warm_pass_looks_again_when_somebody_wrote(home: Home) -> None:
+    await home.warm_pass(snapshot(*HOME))
+    home.rows.edit(device(2).key, name="Mocked")
+    (found,) = (await home.warm_pass(snapshot(*HOME))).records
+    assert (found.cause, found.outcome) == ("drift", "applied")
+    assert home.rows.rows[device(2).key][0] == device(2)
+
+
+async def test_a_verifying_pass_trusts_no_memory(home: Home) -> None:
+    await home.warm_pass(snapshot(*HOME))
+    del home.records.rows[device(2).key]  # unnoticed: no stamp moved
+    assert (await home.warm_pass(snapshot(*HOME))).records == ()
+    (found,) = (await home.warm_pass(snapshot(*HOME), verify=True)).records
+    assert (found.replica, found.cause) == ("records", "drift")
+
+
+async def test_a_write_with_unknown_outcome_is_looked_at_again(home: Home) -> None:
+    await home.warm_pass(snapshot(*HOME))
+    home.records.fail_apply_with = ReplicaUnavailable("records", "cut off")
+    failed = await home.warm_pass(snapshot(*HOME, entity(3)))
+    assert failed.status == "out_of_sync"
+    home.records.fail_apply_with = None
+    looked = home.records.observed
+    assert (await home.warm_pass(snapshot(*HOME, entity(3)))).status == "in_sync"
+    assert home.records.observed == looked + 1
+    assert entity(3).key in home.records.rows

@@ -1,0 +1,49 @@
+"""What the loop remembers of a replica between passes, so that a pass costs what changed.
+
+Nothing here is needed for being right: a memory whose replica was written by someone else is thrown away, and
+a verifying pass does without any.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from engine.core.plan import Operation
+from engine.core.record import Key
+
+
+class ReplicaMemory:
+    """The versions a replica held and those last applied to it, as of its `stamp`."""
+
+    def __init__(self, stamp: int | None, versions: Mapping[Key, str], applied: Mapping[Key, str]) -> None:
+        """Copies of what was read; `stamp` was taken before."""
+        self.stamp = stamp
+        self.versions = dict(versions)
+        self.applied = dict(applied)
+        # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
+        self.aliases: dict[Key, Key] = {}
+
+    def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:
+        """Take over what `core.diff.adopt` found."""
+        if aliases:
+            self.versions = dict(versions)
+            self.aliases.update(aliases)
+
+    def take(
+        self,
+        operations: Iterable[Operation],
+        settled: Iterable[tuple[Key, str | None]],
+        wanted: Mapping[Key, str],
+    ) -> None:
+        """Follow what the pass wrote: operations that were carried out, and bookkeeping that was settled."""
+        for operation in operations:
+            for key in (operation.moved_from, operation.replaces, operation.key):
+                if key is not None:
+                    self.versions.pop(key, None)
+                    self.applied.pop(key, None)
+            self.aliases.pop(operation.key, None)
+            if operation.after is not None:
+                self.versions[operation.key] = self.applied[operation.key] = wanted[operation.key]
+        for key, version in settled:
+            if version is None:
+                self.applied.pop(key, None)
+            else:
+                self.applied[key] = version

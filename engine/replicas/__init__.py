@@ -1,0 +1,1 @@
+"""Replicas: the stores that are kept equal to Home Assistant. Adapters do not know each other."""

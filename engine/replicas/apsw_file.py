@@ -1,0 +1,198 @@
+"""One SQLite file: opening it late, reading and writing it in transactions, and apsw's errors as ours.
+
+Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
+the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
+Knows nothing of tables. One thread at a time; another thread may be the next.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.replicas.private_copy import copy_into_memory
+
+_BUSY = (apsw.BusyError, apsw.LockedError)
+_NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
+_NOT_ALLOWED = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError)
+_BROKEN = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError)
+
+
+class ApswFile:
+    """A SQLite file that replica `replica` stands in.
+
+    `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
+    disk, so it suits a dry run: it shows one moment and never anything newer. Both refuse to write.
+    """
+
+    def __init__(
+        self,
+        replica: str,
+        path: str | Path,
+        *,
+        read_only: bool = False,
+        private_copy: bool = False,
+        busy_timeout_seconds: float = 5.0,
+    ) -> None:
+        self.replica = replica
+        self.path = Path(path)
+        self._read_only = read_only or private_copy
+        self._private_copy = private_copy
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._connection: apsw.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._openings = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
+        with self._translated("read"):
+            connection = self._open() or apsw.Connection(":memory:")
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
+        with self._translated("write"):
+            if self._read_only:
+                raise ReplicaRejected(
+                    self.replica,
+                    f"{self.path} was opened to look only, so nothing is written to it.",
+                    "Run without --dry-run to write.",
+                )
+            connection = self._open() or self._create()
+            _prefer_wal(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                _roll_back(connection)
+
+    def data_version(self) -> int:
+        """A number that changes when another connection committed to the file, or the file was replaced."""
+        with self._translated("read"):
+            connection = self._open()
+            count = connection.pragma("data_version") if connection else 0
+            assert isinstance(count, int)
+            return (self._openings << 32) + count
+
+    def close(self) -> None:
+        """Release the file; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> apsw.Connection | None:
+        """The connection to the file that stands at the path now; None when there is none."""
+        if self._private_copy:
+            self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
+            return self._connection
+        identity = _identity(self.path)
+        if self._connection is not None and identity != self._identity:
+            # Moved away or replaced: without this we would go on writing to a file that nobody can see.
+            self.close()
+        if self._connection is None and identity is not None:
+            flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
+            connection = apsw.Connection(str(self.path), flags=flags)
+            connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+            # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
+            # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
+            connection.pragma("synchronous", "FULL")
+            # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
+            # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
+            connection.pragma("foreign_keys", False)
+            self._connection, self._identity = connection, identity
+            self._openings += 1
+        return self._connection
+
+    def _create(self) -> apsw.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        connection = self._open()
+        assert connection is not None
+        return connection
+
+    @contextmanager
+    def _translated(self, attempt: str) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            raise self._explain(attempt, error) from error
+        except OSError as error:
+            raise self._explain_os(attempt, error) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise ReplicaRejected(
+                self.replica, f"Cannot {attempt} {self.path}: SQLite cannot hold a value ({error})."
+            ) from error
+
+    def _explain(self, attempt: str, error: apsw.Error) -> ReplicaError:
+        what = f"Cannot {attempt} {self.path}"
+        if isinstance(error, _BUSY):
+            return ReplicaUnavailable(
+                self.replica,
+                f"{what}: another program held it locked for {self._busy_timeout_seconds:g} seconds.",
+                f"Find it with `fuser -v {self.path}` and let its transaction end; it is tried again.",
+            )
+        if isinstance(error, _NO_ROOM):
+            return ReplicaUnavailable(
+                self.replica,
+                f"{what}: the disk is full or does not answer ({error}).",
+                "Nothing was changed. Make room on the disk; it is tried again.",
+            )
+        if isinstance(error, _NOT_ALLOWED):
+            return ReplicaRejected(
+                self.replica,
+                f"{what}: it is read-only, a folder, or not accessible to this user ({type(error).__name__}).",
+                "Check the owner and mode of the file and of its folder, and whether the disk is mounted read-only.",
+            )
+        if isinstance(error, _BROKEN):
+            return ReplicaRejected(
+                self.replica,
+                f"{what}: it is damaged or no SQLite database ({error}).",
+                "Nothing was changed. Move the file away, and `reconcile` builds it anew.",
+            )
+        return ReplicaRejected(
+            self.replica,
+            f"{what}: {type(error).__name__}: {error}.",
+            "Nothing was changed. Another program's table, trigger or constraint of the same name does not fit.",
+        )
+
+    def _explain_os(self, attempt: str, error: OSError) -> ReplicaError:
+        what = f"Cannot {attempt} {self.path}: {error.strerror or error}."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return ReplicaUnavailable(self.replica, what, "Nothing was changed. Make room on the disk.")
+        return ReplicaRejected(self.replica, what, "Check the path, and the owner and mode of its folder.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _prefer_wal(connection: apsw.Connection) -> None:
+    """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
+    if connection.pragma("journal_mode") == "wal":
+        return
+    # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
+    with suppress(*_BUSY):
+        connection.pragma("journal_mode", "wal")
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    # SQLite has already rolled back by itself after some errors, such as a full disk.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,59 @@
+"""The history file's tables. Made within the first transaction that writes, so looking changes no file."""
+
+import apsw
+
+from engine.errors import ReplicaRejected
+
+SCHEMA_VERSION = 1
+
+# at_ns orders all revisions: commit time, one nanosecond apart where one commit writes many.
+COLUMNS = (
+    *(
+        "at_ns",
+        "registry",
+        "id",
+        "op",
+        "rev",
+        "hash",
+        "payload",
+        "digest",
+        "run_id",
+        "ha_version",
+        "modified_us",
+    ),
+)
+_STATEMENTS = (
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS records (
+      at_ns INTEGER PRIMARY KEY, registry TEXT NOT NULL, id TEXT NOT NULL, op TEXT NOT NULL, rev INTEGER NOT NULL,
+      hash TEXT NOT NULL, payload TEXT NOT NULL, digest TEXT NOT NULL, run_id TEXT NOT NULL, ha_version TEXT,
+      modified_us INTEGER)""",
+    # Covers the search for the newest revision of every key, which therefore reads no older payload.
+    "CREATE INDEX IF NOT EXISTS records_newest ON records (registry, id, at_ns)",
+)
+
+
+def has_records(connection: apsw.Connection, replica: str) -> bool:
+    """Whether there is anything to read. Raises ReplicaRejected when a newer program made the tables."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if "meta" in tables:
+        rows = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
+        found = rows[0][0] if rows else 0
+        if not isinstance(found, int) or found > SCHEMA_VERSION:
+            raise ReplicaRejected(
+                replica,
+                f"The history file has schema version {found}, and this program knows {SCHEMA_VERSION}.",
+                "Nothing was changed. Update this program, or move the file away to begin a new history.",
+            )
+    return "records" in tables
+
+
+def ensure_records(connection: apsw.Connection, replica: str) -> None:
+    """Make the tables exist. Call it within a write transaction; raises ReplicaRejected."""
+    if has_records(connection, replica):
+        return
+    for statement in _STATEMENTS:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO meta VALUES ('schema_version', ?) ON CONFLICT DO NOTHING", (SCHEMA_VERSION,)
+    )

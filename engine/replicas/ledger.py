@@ -1,0 +1,282 @@
+"""The engine's own tables in the rows file: last applied, absences, tombstones, changes, runs.
+
+Every function works on a connection inside a transaction that the caller holds; those that read also work where
+the tables do not exist yet. The change feed and the runs are bounded, tombstones are kept for some days.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from engine.core.record import Json, Key
+from engine.ports import Run
+
+LEDGER_TABLES = (
+    "CREATE TABLE IF NOT EXISTS reconcile_meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS reconcile_applied (
+      replica TEXT NOT NULL, registry TEXT NOT NULL, id TEXT NOT NULL,
+      version TEXT NOT NULL, row_digest TEXT, applied_at REAL NOT NULL,
+      PRIMARY KEY (replica, registry, id)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS reconcile_absences (
+      registry TEXT NOT NULL, id TEXT NOT NULL, missed_at REAL NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS reconcile_tombstones (
+      registry TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL, others TEXT NOT NULL,
+      cause TEXT NOT NULL, deleted_at REAL NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS reconcile_changes (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, changed_at REAL NOT NULL,
+      op TEXT NOT NULL, registry TEXT NOT NULL, id TEXT NOT NULL, cause TEXT NOT NULL, before TEXT, after TEXT)""",
+    "CREATE INDEX IF NOT EXISTS reconcile_changes_key ON reconcile_changes (registry, id)",
+    """CREATE TABLE IF NOT EXISTS reconcile_runs (
+      run_id TEXT NOT NULL PRIMARY KEY, started_at REAL NOT NULL, origin TEXT NOT NULL, ha_version TEXT,
+      upserts INTEGER NOT NULL, moves INTEGER NOT NULL, deletes INTEGER NOT NULL)""",
+)
+
+# Rows that are wanted by key arrive as one JSON parameter: one prepared statement whatever their number.
+_WANTED = "(SELECT value ->> 0 AS registry, value ->> 1 AS id FROM json_each(?))"
+# Foreign rows that were pruned were never Home Assistant's.
+_KNOWN = f"""
+SELECT registry, id FROM {_WANTED} AS wanted WHERE
+  EXISTS (SELECT 1 FROM reconcile_changes AS c WHERE c.registry = wanted.registry AND c.id = wanted.id
+          AND c.cause <> 'foreign')
+  OR EXISTS (SELECT 1 FROM reconcile_tombstones AS t WHERE t.registry = wanted.registry AND t.id = wanted.id
+             AND t.cause <> 'foreign')
+"""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry of the change feed. An update shows the fields that differ, a create or delete all of them."""
+
+    seq: int
+    run_id: str
+    at: float  # Unix seconds
+    op: str  # c, u, d
+    key: Key
+    cause: str
+    before: dict[str, Json] | None
+    after: dict[str, Json] | None
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """What is kept of a deleted row: its fields, and what other programs had in their own columns of it."""
+
+    key: Key
+    fields: dict[str, Json]
+    others: dict[str, Json]
+    cause: str
+    at: float  # Unix seconds
+    run_id: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change that is about to be recorded."""
+
+    op: str
+    key: Key
+    cause: str
+    before: dict[str, Json] | None
+    after: dict[str, Json] | None
+
+
+def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
+    """The versions last applied to a replica."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?", (replica,)
+    )
+    return {Key(registry, id_): version for registry, id_, version in rows}
+
+
+def read_digests(
+    connection: apsw.Connection, replica: str, registry: str
+) -> dict[str, tuple[str | None, str]]:
+    """(row digest, version) last applied, by id."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT id, row_digest, version FROM reconcile_applied WHERE replica = ? AND registry = ?",
+        (replica, registry),
+    )
+    return {id_: (digest, version) for id_, digest, version in rows}
+
+
+def read_by_digest(connection: apsw.Connection, replica: str, registry: str, prefix: str) -> dict[str, str]:
+    """Last applied versions that start with `prefix`, by row digest."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT row_digest, version FROM reconcile_applied"
+        " WHERE replica = ? AND registry = ? AND row_digest IS NOT NULL AND version GLOB ?",
+        (replica, registry, f"{prefix}*"),
+    )
+    return dict(rows.fetchall())  # type: ignore[arg-type]  # apsw does not know the columns' types
+
+
+def write_applied(
+    connection: apsw.Connection, replica: str, entries: Iterable[tuple[Key, str, str | None]], at: float
+) -> None:
+    """Record (key, version, row digest or None) as last applied."""
+    connection.executemany(
+        "INSERT INTO reconcile_applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (replica, registry, id) DO UPDATE"
+        " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at",
+        ((replica, *key, version, digest, at) for key, version, digest in entries),
+    )
+
+
+def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[Key, str]) -> None:
+    """Put these row digests in the place of all that a replica has."""
+    connection.execute("UPDATE reconcile_applied SET row_digest = NULL WHERE replica = ?", (replica,))
+    connection.executemany(
+        "UPDATE reconcile_applied SET row_digest = ? WHERE replica = ? AND registry = ? AND id = ?",
+        ((digest, replica, *key) for key, digest in digests.items()),
+    )
+
+
+def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key]) -> None:
+    """Forget what was last applied under these keys."""
+    connection.executemany(
+        "DELETE FROM reconcile_applied WHERE replica = ? AND registry = ? AND id = ?",
+        ((replica, *k) for k in keys),
+    )
+
+
+def read_absences(connection: apsw.Connection) -> dict[Key, float]:
+    """When each missing key was first missed, Unix seconds."""
+    if not _exists(connection, "reconcile_absences"):
+        return {}
+    rows = connection.execute("SELECT registry, id, missed_at FROM reconcile_absences")
+    return {Key(registry, id_): at for registry, id_, at in rows}
+
+
+def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequence[Key], at: float) -> None:
+    """Remember keys first missed at `at`; an absence that has already begun keeps its beginning."""
+    connection.executemany("DELETE FROM reconcile_absences WHERE registry = ? AND id = ?", over)
+    connection.executemany(
+        "INSERT INTO reconcile_absences VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        ((*key, at) for key in begun),
+    )
+
+
+def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
+    """Those of the keys that were ever applied to any replica, or changed, or deleted as Home Assistant's."""
+    if not _exists(connection, "reconcile_applied"):
+        return frozenset()
+    applied = set(connection.execute("SELECT DISTINCT registry, id FROM reconcile_applied"))
+    known = {key for key in keys if tuple(key) in applied}
+    rest = [key for key in keys if key not in known]
+    rows = connection.execute(_KNOWN, (msgspec.json.encode(rest).decode(),))
+    return frozenset(known | {Key(registry, id_) for registry, id_ in rows})
+
+
+def write_tombstones(connection: apsw.Connection, tombstones: Iterable[Tombstone]) -> None:
+    """Keep what was deleted. A later deletion of the same key replaces an earlier one."""
+    connection.executemany(
+        "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"
+        " payload = excluded.payload, others = excluded.others, cause = excluded.cause,"
+        " deleted_at = excluded.deleted_at, run_id = excluded.run_id",
+        ((*t.key, _json(t.fields), _json(t.others), t.cause, t.at, t.run_id) for t in tombstones),
+    )
+
+
+def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
+    """The tombstones of the given keys that have one."""
+    if not keys or not _exists(connection, "reconcile_tombstones"):
+        return []
+    rows = connection.execute(
+        f"SELECT t.* FROM {_WANTED} AS wanted JOIN reconcile_tombstones AS t USING (registry, id)",
+        (msgspec.json.encode(keys).decode(),),
+    )
+    return [
+        Tombstone(Key(registry, id_), msgspec.json.decode(payload), msgspec.json.decode(others), *rest)
+        for registry, id_, payload, others, *rest in rows
+    ]
+
+
+def drop_tombstones(connection: apsw.Connection, keys: Iterable[Key]) -> None:
+    """Forget the tombstones of keys that came back."""
+    connection.executemany("DELETE FROM reconcile_tombstones WHERE registry = ? AND id = ?", keys)
+
+
+def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
+    """Append to the change feed, in order."""
+    connection.executemany(
+        "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                run.run_id,
+                run.at,
+                e.op,
+                *e.key,
+                e.cause,
+                *(None if v is None else _json(v) for v in (e.before, e.after)),
+            )
+            for e in entries
+        ),
+    )
+
+
+def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
+    """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
+    if not _exists(connection, "reconcile_changes"):
+        return []
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+    )
+    return [_change(row) for row in rows]
+
+
+def read_last_change(connection: apsw.Connection, key: Key) -> Change | None:
+    """The newest entry of the feed about a key."""
+    if not _exists(connection, "reconcile_changes"):
+        return None
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1", key
+    ).fetchall()
+    return _change(rows[0]) if rows else None
+
+
+def write_run(connection: apsw.Connection, run: Run, counts: tuple[int, int, int]) -> None:
+    """Add (upserts, moves, deletes) to a run's account; a run may write more than once."""
+    connection.execute(
+        "INSERT INTO reconcile_runs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET"
+        " upserts = upserts + excluded.upserts, moves = moves + excluded.moves, deletes = deletes + excluded.deletes",
+        (run.run_id, run.at, run.origin, run.ha_version, *counts),
+    )
+
+
+def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: float) -> None:
+    """Keep the newest `changes_max` changes and runs, and tombstones not older than `tombstones_before`."""
+    connection.execute(
+        "DELETE FROM reconcile_changes WHERE seq <= (SELECT max(seq) FROM reconcile_changes) - ?",
+        (changes_max,),
+    )
+    connection.execute(
+        "DELETE FROM reconcile_runs WHERE rowid <= (SELECT max(rowid) FROM reconcile_runs) - ?",
+        (changes_max,),
+    )
+    connection.execute("DELETE FROM reconcile_tombstones WHERE deleted_at < ?", (tombstones_before,))
+
+
+def _change(row: Sequence[Any]) -> Change:
+    seq, run_id, changed_at, op, registry, id_, cause, *texts = row
+    before, after = (None if text is None else msgspec.json.decode(text) for text in texts)
+    return Change(seq, run_id, changed_at, op, Key(registry, id_), cause, before, after)
+
+
+def _exists(connection: apsw.Connection, table: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    return row is not None
+
+
+_encode_json = msgspec.json.Encoder(order="sorted").encode
+
+
+def _json(value: dict[str, Json]) -> str:
+    return _encode_json(value).decode()

@@ -1,0 +1,192 @@
+"""Carrying out a plan's operations on the rows file, inside one write transaction, with all its bookkeeping.
+
+Rows are updated where they stand (ON CONFLICT DO UPDATE), so what other programs keep in columns of their own
+stays; of a deleted row it is kept in the tombstone and put back if the row returns. What was written is read
+back before anything is recorded.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+import apsw
+import msgspec
+
+from engine.core.diff import Cause
+from engine.core.plan import Action, Operation, changes
+from engine.core.record import Entity, Json, Key, canonical_fields
+from engine.errors import ReplicaDiverged
+from engine.ports import Run
+from engine.replicas import ledger
+from engine.replicas.entity_ids import find_conflicts, make_room
+from engine.replicas.other_columns import read_others, write_others
+from engine.replicas.row_codec import TABLES, Table, Value, digest_row, encode_row, format_time
+from engine.replicas.row_reader import FoundRow, find_rows
+
+
+def write_operations(
+    connection: apsw.Connection, replica: str, operations: Sequence[Operation], run: Run
+) -> None:
+    """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back."""
+    before = find_rows(connection, _touched_keys(operations))
+    deletes = [o for o in operations if o.action is Action.DELETE]
+    writes = [o for o in operations if o.action is not Action.DELETE]
+    entries = _delete_rows(connection, deletes, before, run)
+    _rekey_devices(connection, writes)
+    clearing = find_conflicts(
+        connection, {o.after.entity_id: o.key.id for o in writes if isinstance(o.after, Entity)}, before
+    )
+    entries += _record_displaced(connection, replica, clearing.displaced, run)
+    make_room(connection, clearing)
+    before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
+    written: dict[Key, str] = {}
+    for registry, group in groupby(sorted(writes, key=_registry), key=_registry):
+        written |= _upsert_rows(connection, TABLES[registry], list(group), run)
+    created = [
+        o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
+    ]
+    _restore_others(connection, created)
+    _check_rows(connection, replica, written, [o.key for o in deletes])
+    ledger.write_changes(
+        connection, [*entries, *(_entry(o, before.get(o.moved_from or o.key)) for o in writes)], run
+    )
+    gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
+    ledger.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
+    versions = ((o.key, run.desired.get(o.key) or o.difference.desired or "", written[o.key]) for o in writes)
+    ledger.write_applied(connection, replica, versions, run.at)
+    moves = sum(o.action is Action.MOVE for o in writes)
+    ledger.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
+
+
+def _registry(operation: Operation) -> str:
+    return operation.key.registry
+
+
+def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
+    keys = set()
+    for operation in operations:
+        keys.add(operation.key)
+        if operation.moved_from:
+            keys.add(operation.moved_from)
+    return keys
+
+
+def _delete_rows(
+    connection: apsw.Connection, deletes: Sequence[Operation], before: Mapping[Key, FoundRow], run: Run
+) -> list[ledger.Entry]:
+    entries = []
+    for registry, group in groupby(deletes, key=_registry):
+        causes = {o.key: str(o.difference.cause) for o in group}
+        rows = [before[key] for key in causes if key in before]
+        _bury(connection, [(row, causes[row.key]) for row in rows], run)
+        connection.executemany(
+            f"DELETE FROM {TABLES[registry].name} WHERE rowid = ?", [(r.rowid,) for r in rows]
+        )
+        entries += [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in rows]
+    return entries
+
+
+def _bury(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
+    """Keep of rows that are about to go what is needed to bring them back."""
+    others: dict[Key, dict[str, Json]] = {}
+    for registry in {row.key.registry for row, _ in rows}:
+        others |= read_others(connection, registry, [row for row, _ in rows if row.key.registry == registry])
+    ledger.write_tombstones(
+        connection,
+        (
+            ledger.Tombstone(row.key, row.stored.fields, others.get(row.key, {}), cause, run.at, run.run_id)
+            for row, cause in rows
+        ),
+    )
+
+
+def _rekey_devices(connection: apsw.Connection, writes: Sequence[Operation]) -> None:
+    """Give the row of a composite device, which 2026.8 split, the id of the part that inherits it."""
+    pairs = [(o.key.id, o.moved_from.id) for o in writes if o.moved_from]
+    assert all(o.key.registry == "device" for o in writes if o.moved_from), "only devices change their id"
+    connection.executemany("UPDATE devices SET device_id = ? WHERE device_id = ?", pairs)
+
+
+def _record_displaced(
+    connection: apsw.Connection, replica: str, displaced: Sequence[FoundRow], run: Run
+) -> list[ledger.Entry]:
+    """Bury rows that have to give way to the entity that now bears their entity_id."""
+    applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
+    causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
+    _bury(connection, [(row, causes[row.key]) for row in displaced], run)
+    return [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in displaced]
+
+
+def _upsert_rows(
+    connection: apsw.Connection, table: Table, writes: Sequence[Operation], run: Run
+) -> dict[Key, str]:
+    """Write whole rows with one prepared statement; returns the digest each must have."""
+    last_seen = format_time(run.at)
+    assert last_seen is not None, "a run's time is a time"
+    rows: dict[Key, tuple[Value, ...]] = {}
+    for operation in writes:
+        assert operation.after is not None, "an upsert says what to write"
+        rows[operation.key] = encode_row(operation.after, operation.derived, last_seen)
+    connection.executemany(upsert_statement(table), rows.values())
+    return {key: digest_row(values) for key, values in rows.items()}
+
+
+def upsert_statement(table: Table) -> str:
+    """INSERT, or UPDATE of all our columns where the key is taken; never REPLACE, which deletes first."""
+    names = table.sql_names
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {updates}"
+    )
+
+
+def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
+    """Put back what other programs had in columns of rows that return, and drop their tombstones."""
+    tombstones = ledger.read_tombstones(connection, keys)
+    if not tombstones:
+        return
+    found = find_rows(connection, [t.key for t in tombstones])
+    for tombstone in tombstones:
+        write_others(connection, found[tombstone.key], tombstone.others)
+    ledger.drop_tombstones(connection, [t.key for t in tombstones])
+
+
+def _check_rows(
+    connection: apsw.Connection, replica: str, written: Mapping[Key, str], deleted: Sequence[Key]
+) -> None:
+    found = find_rows(connection, [*written, *deleted])
+    wrong = sorted(
+        {
+            key
+            for key, digest in written.items()
+            if key not in found or digest_row(found[key].values) != digest
+        }
+        | {key for key in deleted if key in found and key not in written}
+    )
+    if wrong:
+        raise ReplicaDiverged(
+            replica,
+            f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written, first {wrong[0]}.",
+            "Nothing was changed. A trigger or a column type of another program alters what is written.",
+        )
+
+
+def _entry(operation: Operation, before: FoundRow | None) -> ledger.Entry:
+    after, cause = operation.after, str(operation.difference.cause)
+    assert after is not None, "an upsert says what to write"
+    if before is None:
+        everything = canonical_fields(after) | _plain(operation.derived)
+        return ledger.Entry("c", operation.key, cause, None, everything)
+    differing = changes(before.stored, after, operation.derived)
+    old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
+    return ledger.Entry("u", operation.key, cause, old, new)
+
+
+def _plain(derived: object) -> dict[str, Json]:
+    return {} if derived is None else dict(msgspec.to_builtins(derived))
+
+
+def _everything(row: FoundRow) -> dict[str, Json]:
+    return row.stored.fields | row.stored.derived

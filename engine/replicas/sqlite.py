@@ -1,0 +1,167 @@
+"""The SQLite replica: rows that any program can read, and the engine's ledger in the same file.
+
+A plan and its bookkeeping commit in one transaction, so whatever instant the program is killed at, rows, last
+applied versions and change feed agree. Looking at the file changes nothing in it: tables are made, and an
+existing HomeIQ database is adopted, within the first transaction that writes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from engine.core.plan import Operation
+from engine.core.record import Key
+from engine.core.stored import StoredRow
+from engine.ports import Observed, Run
+from engine.replicas import ledger
+from engine.replicas.apsw_file import ApswFile
+from engine.replicas.row_codec import digest_row, judge_row
+from engine.replicas.row_reader import find_rows, observe_rows
+from engine.replicas.row_writer import write_operations
+from engine.replicas.sqlite_schema import check_schema, ensure_schema
+
+NAME = "sqlite"
+
+_DAY_SECONDS = 86_400.0
+
+
+class SqliteRows:
+    """The rows file as a `Replica` and as the `Ledger` of all replicas. One thread at a time."""
+
+    name = NAME
+    stores_derived = True
+
+    def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
+        self._file = file
+        self._changes_max = changes_max
+        self._tombstone_seconds = tombstone_days * _DAY_SECONDS
+
+    @property
+    def path(self) -> Path:
+        """The file, which may not exist yet."""
+        return self._file.path
+
+    def observe(self) -> Observed:
+        """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
+        with self._file.reading() as connection:
+            trust_digests = check_schema(connection, NAME)
+            return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        """The rows of the given keys that exist. Raises ReplicaError."""
+        with self._reading() as connection:
+            return {key: found.stored for key, found in find_rows(connection, keys).items()}
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""
+        if not operations:
+            return
+        with self._writing() as connection:
+            write_operations(connection, NAME, operations, run)
+            ledger.prune(
+                connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
+            )
+
+    def applied(self, replica: str) -> dict[Key, str]:
+        """The versions last applied to a replica."""
+        with self._reading() as connection:
+            return ledger.read_applied(connection, replica)
+
+    def absences(self) -> dict[Key, float]:
+        """When each missing key was first missed, Unix seconds."""
+        with self._reading() as connection:
+            return ledger.read_absences(connection)
+
+    def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """Those of the keys that Home Assistant was ever seen to have, as far as the feed and tombstones reach."""
+        with self._reading() as connection:
+            return ledger.read_known(connection, list(keys))
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
+        settled = dict(versions)
+        if not settled:
+            return
+        with self._writing() as connection:
+            ledger.forget_applied(
+                connection, replica, [key for key, version in settled.items() if version is None]
+            )
+            recorded = {key: version for key, version in settled.items() if version is not None}
+            digests = _digests(connection, recorded) if replica == NAME else {}
+            entries = ((key, version, digests.get(key)) for key, version in recorded.items())
+            ledger.write_applied(connection, replica, entries, at)
+
+    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
+        """Remember keys first missed at `at`, forget those that are over. Opens no transaction for nothing."""
+        first, last = sorted(begun), sorted(over)
+        if first or last:
+            with self._writing() as connection:
+                ledger.write_absences(connection, first, last, at)
+
+    def changes(self, after: int, limit: int) -> list[ledger.Change]:
+        """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
+        with self._reading() as connection:
+            return ledger.read_changes(connection, after, limit)
+
+    def last_change(self, key: Key) -> ledger.Change | None:
+        """The newest entry of the change feed about a key."""
+        with self._reading() as connection:
+            return ledger.read_last_change(connection, key)
+
+    def tombstone(self, key: Key) -> ledger.Tombstone | None:
+        """What is kept of a deleted row."""
+        with self._reading() as connection:
+            return next(iter(ledger.read_tombstones(connection, [key])), None)
+
+    def stamp(self) -> int:
+        """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
+        return self._file.data_version()
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        self._file.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        with self._file.reading() as connection:
+            check_schema(connection, NAME)
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[apsw.Connection]:
+        with self._file.writing() as connection:
+            if not ensure_schema(connection, NAME):
+                digests = _digests(connection, ledger.read_applied(connection, NAME))
+                ledger.replace_digests(connection, NAME, digests)
+            yield connection
+
+
+def open_rows(
+    path: str | Path,
+    *,
+    changes_max: int = 50_000,
+    tombstone_days: float = 30,
+    read_only: bool = False,
+    private_copy: bool = False,
+    busy_timeout_seconds: float = 5.0,
+) -> SqliteRows:
+    """The rows file at `path`, which is neither opened nor made before it is needed.
+
+    `changes_max` bounds the change feed, `tombstone_days` how long deleted rows can be brought back.
+    `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
+    """
+    file = ApswFile(
+        NAME, path, read_only=read_only, private_copy=private_copy, busy_timeout_seconds=busy_timeout_seconds
+    )
+    return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
+
+
+def _digests(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:
+    """The digests of those rows that are exactly the given versions; the others are judged by their content."""
+    return {
+        key: digest_row(found.values)
+        for key, found in find_rows(connection, versions).items()
+        if judge_row(key, found.values) == (versions[key], True)
+    }

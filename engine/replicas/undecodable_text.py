@@ -1,0 +1,27 @@
+"""Rows as found, where another program stored text that is not UTF-8: such text stays bytes, and the row readable."""
+
+# ruff: noqa: S608 (names in statements are our own columns; values are bound)
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apsw
+
+
+def undecodable_rows(
+    connection: apsw.Connection, select: str, names: Sequence[str], bindings: Sequence[str | int] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a SELECT whose columns are called `names`; text as str, or as bytes where it is not UTF-8."""
+    as_bytes = ", ".join(f"CASE typeof({n}) WHEN 'text' THEN CAST({n} AS BLOB) ELSE {n} END" for n in names)
+    types = ", ".join(f"typeof({n})" for n in names)
+    for row in connection.execute(f"SELECT {as_bytes}, {types} FROM ({select})", bindings):
+        pairs = zip(row[: len(names)], row[len(names) :], strict=True)
+        yield tuple(_decoded(value) if type_ == "text" else value for value, type_ in pairs)
+
+
+def _decoded(value: Any) -> str | bytes:
+    assert isinstance(value, bytes)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -1,0 +1,92 @@
+"""The engine's own tables: what is remembered between passes, how much of it, and for how long."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.record import Key
+from engine.replicas.sqlite import SqliteRows, open_rows
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import one_pass, sql
+
+HOME = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
+DAY = 86_400
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[SqliteRows]:
+    made = open_rows(tmp_path / "rows.db", changes_max=10, tombstone_days=30, busy_timeout_seconds=0)
+    yield made
+    made.close()
+
+
+def test_the_feed_tells_before_and_after_in_order(rows: SqliteRows) -> None:
+    one_pass(rows, rows, HOME, run_id="first")
+    one_pass(rows, rows, snapshot(ENTRY, device(1, name="New")), at=NOON + 1, run_id="second")
+    feed = rows.changes(0, 100)
+    assert [(c.seq, c.op, str(c.key), c.cause, c.run_id) for c in feed] == [
+        (1, "c", "config_entry/entry", "pending", "first"),
+        (2, "c", str(device(1).key), "pending", "first"),
+        (3, "c", str(entity(1).key), "pending", "first"),
+        (4, "d", str(entity(1).key), "pending", "second"),
+        (5, "u", str(device(1).key), "pending", "second"),
+    ]
+    assert feed[4].at == NOON + 1
+    assert feed[4].before == {"name": "Device 1", "effective_name": "Device 1", "entity_count": 1}
+    assert feed[4].after == {"name": "New", "effective_name": "New", "entity_count": 0}
+    assert feed[3].before is not None
+    assert feed[3].before["entity_id"] == "sensor.s1"
+    assert (feed[3].after, feed[0].before) == (None, None)
+    assert rows.changes(3, 1) == [feed[3]]
+    assert rows.last_change(device(1).key) == feed[4]
+
+
+def test_the_feed_and_the_runs_are_bounded_and_numbers_never_return(rows: SqliteRows) -> None:
+    for number in range(30):
+        one_pass(rows, rows, snapshot(device(1, name=f"n{number}")), run_id=f"r{number}")
+    assert [change.seq for change in rows.changes(0, 100)] == list(range(21, 31))
+    assert sql(rows.path, "SELECT count(*) FROM reconcile_runs") == [(10,)]
+
+
+def test_a_run_that_writes_twice_has_one_account(rows: SqliteRows) -> None:
+    one_pass(rows, rows, snapshot(entity(1)))
+    one_pass(rows, rows, snapshot(entity(1, entity_id="sensor.b"), entity(2)))
+    one_pass(rows, rows, snapshot(entity(1, entity_id="sensor.b")))
+    found = sql(rows.path, "SELECT run_id, started_at, origin, upserts, moves, deletes FROM reconcile_runs")
+    assert found == [("run", NOON, "test", 2, 1, 1)]
+
+
+def test_tombstones_are_kept_for_their_days(rows: SqliteRows) -> None:
+    one_pass(rows, rows, HOME)
+    one_pass(rows, rows, snapshot(ENTRY), at=NOON)
+    one_pass(rows, rows, snapshot(ENTRY, device(2)), at=NOON + 30 * DAY)
+    assert rows.tombstone(device(1).key) is not None
+    one_pass(rows, rows, snapshot(ENTRY), at=NOON + 30 * DAY + 1)
+    assert rows.tombstone(device(1).key) is None
+
+
+def test_absences_keep_their_beginning_until_they_are_over(rows: SqliteRows) -> None:
+    first, second = entity(1).key, entity(2).key
+    rows.note_absences([first], [], NOON)
+    rows.note_absences([first, second], [], NOON + 5)
+    assert rows.absences() == {first: NOON, second: NOON + 5}
+    rows.note_absences([], [first], NOON + 6)
+    assert rows.absences() == {second: NOON + 5}
+
+
+def test_last_applied_is_kept_apart_per_replica_and_can_be_forgotten(rows: SqliteRows) -> None:
+    one_pass(rows, rows, HOME)
+    rows.settle("influxdb", [(entity(1).key, "1:abc"), (entity(2).key, "1:def")], NOON)
+    rows.settle("influxdb", [(entity(2).key, None)], NOON)
+    assert rows.applied("influxdb") == {entity(1).key: "1:abc"}
+    assert rows.applied("sqlite") == HOME.row_versions
+
+
+def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> None:
+    one_pass(rows, rows, HOME)
+    one_pass(rows, rows, snapshot(ENTRY))
+    rows.settle("history", [(entity(7).key, "1:abc")], NOON)
+    asked = [device(1).key, entity(1).key, ENTRY.key, entity(7).key, entity(8).key, Key("device", "")]
+    assert rows.known_ids(asked) == set(asked[:4])
+    assert rows.known_ids([]) == frozenset()

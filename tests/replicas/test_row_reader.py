@@ -1,0 +1,51 @@
+"""Reading rows: whatever stands in the tables has a version and can be read under the key it is listed by."""
+
+import apsw
+import pytest
+
+from engine.core.record import Key
+from engine.replicas.row_reader import find_rows, observe_rows
+
+
+@pytest.fixture
+def junk() -> apsw.Connection:
+    """Tables of another program: few columns, values of any type, keys that are none."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        """
+        CREATE TABLE devices (device_id, name, labels);
+        INSERT INTO devices VALUES ('a', 'plain', NULL), (NULL, 'no key', '[1'), (7, x'ff', 1.5),
+            (CAST(x'fe' AS TEXT), CAST(x'ff' AS TEXT), 9e999);
+        CREATE TABLE entities (entity_id, domain);
+        INSERT INTO entities VALUES ('light.a', 'light'), ('', NULL);
+        CREATE TABLE areas (name);
+        INSERT INTO areas VALUES ('no key column')
+        """
+    )
+    return connection
+
+
+def test_every_row_is_listed_and_can_be_read(junk: apsw.Connection) -> None:
+    versions = observe_rows(junk, "sqlite", trust_digests=False)
+    ids = [(key.registry, key.id) for key in sorted(versions)]
+    assert ids == [
+        ("area", "rowid:1"),
+        *(("device", id_) for id_ in ("a", "rowid:2", "rowid:3", "rowid:4")),
+        *(("entity", id_) for id_ in ("light.a", "rowid:2")),
+    ]
+    readable = [key for key in versions if key.registry != "area"]
+    assert set(find_rows(junk, readable)) == set(readable)
+
+
+def test_rows_that_differ_have_versions_that_differ(junk: apsw.Connection) -> None:
+    versions = observe_rows(junk, "sqlite", trust_digests=False)
+    assert len(set(versions.values())) == len(versions)
+
+
+def test_a_category_is_found_by_scope_and_id() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        "CREATE TABLE categories (scope, category_id); INSERT INTO categories VALUES ('helpers', 'x')"
+    )
+    key = Key("category", "helpers/x")
+    assert set(find_rows(connection, [key, Key("category", "x")])) == {key}
