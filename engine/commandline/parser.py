@@ -16,7 +16,7 @@ from engine.commandline import exit_codes
 # `engine.core.record.REGISTRIES`, repeated so that parsing loads no library; a test holds them together.
 REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
 
-_COMMANDS = {
+COMMANDS = {
     "drift": "compare and report what differs, whose change it was and since when; writes nothing",
     "show": "print one stored record, its version and what was last applied",
     "history": "print every version of one record, with what changed",
@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
         if wrong:
-            refuse(f"{wrong[1]!r} is not a command of reconcile.", _suggestion(wrong[1], _COMMANDS))
+            refuse(f"{wrong[1]!r} is not a command of reconcile.", _suggestion(wrong[1], COMMANDS))
         stop = "" if message.endswith("?") else "."
         refuse(f"{message[:1].upper()}{message[1:]}{stop}", f"`{self.prog} --help` lists what there is.")
 
@@ -113,7 +113,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
     parsers: list[argparse.ArgumentParser] = [parser]
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="reconcile")
-    for name, text in _COMMANDS.items():
+    for name, text in COMMANDS.items():
         command = commands.add_parser(
             name,
             help=text,
@@ -139,7 +139,7 @@ def _add_config_show(config: argparse.ArgumentParser) -> argparse.ArgumentParser
     nested = config.add_subparsers(dest="config_command", metavar="show", required=True)
     show = nested.add_parser(
         "show",
-        help=_COMMANDS["config"],
+        help=COMMANDS["config"],
         description="Print every setting, its value and where it comes from. Secrets show as ***.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

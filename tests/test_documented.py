@@ -1,0 +1,52 @@
+"""README says everything a user can set, type or be answered with, and nothing that is not there."""
+
+import re
+from pathlib import Path
+
+from engine.commandline.exit_codes import TABLE
+from engine.commandline.parser import COMMANDS, build_parser
+from engine.core.record import REGISTRIES
+from engine.settings import documented_settings
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def table(header: str) -> list[list[str]]:
+    """The cells of the table whose header line starts with this cell."""
+    lines = README.split(f"\n| {header} |", 1)[1].splitlines()[2:]
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def test_every_setting_is_documented_with_its_default_and_nothing_else_is() -> None:
+    assert table("setting") == [
+        [f"`{s.name}`", "`all seven`" if s.default == REGISTRIES else f"`{s.default!r}`", s.description]
+        for s in documented_settings()
+    ]
+
+
+def test_every_command_is_documented_and_nothing_else_is() -> None:
+    documented = [re.findall(r"`reconcile ?(\w*)", row[0])[0] for row in table("command")]
+    assert sorted(documented) == sorted(["", *COMMANDS])
+
+
+def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
+    documented = {int(code) for row in table("exit code") for code in row[0].split(",")}
+    assert documented == {int(code) for code in re.findall(r"\b\d+\b", TABLE)}
+
+
+def test_every_option_in_readme_exists() -> None:
+    _, known = build_parser()
+    ours = re.sub(r"(?m)^.*python3? -.*$", "", README)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= set(known)
+
+
+def test_every_file_that_readme_names_exists() -> None:
+    root = Path(__file__).parents[1]
+    named = set(re.findall(r"`((?:engine|ops|tests)/[\w./-]+|[A-Z]+\.md)`", README))
+    assert named
+    assert [name for name in named if not (root / name).exists()] == []
