@@ -168,7 +168,9 @@ def _differing(new: Mapping[str, Json], old: Mapping[str, Json]) -> list[FieldCh
 
 def _plain(value: Json) -> Json:
     """The value as JSON gives it back: a tuple and a list say the same."""
-    return value if value is None or isinstance(value, str) else msgspec.json.decode(msgspec.json.encode(value))
+    return (
+        value if value is None or isinstance(value, str) else msgspec.json.decode(msgspec.json.encode(value))
+    )
 
 
 def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:

@@ -113,10 +113,8 @@ class OnePass:
             except ReplicaError as error:
                 self._errors[error.replica] = error
                 self._unsure.add(name)
-        begun, over = track_absences(self._desired, self._known(), self._absences, self._options.policy)
         try:
-            note = partial(self._ledger.note_absences, begun, over, self.read_at)
-            await anyio.to_thread.run_sync(note)
+            await anyio.to_thread.run_sync(self._note_absences)
         except ReplicaError as error:
             self._errors.setdefault(error.replica, error)
         for name in self._unsure:
@@ -218,8 +216,19 @@ class OnePass:
         moved = [(o.moved_from, None) for o in allowed if o.moved_from]
         # A replica that is the ledger recorded what it wrote in the same transaction.
         fresh = [] if cast("object", replica) is self._ledger else [*written, *moved]
-        self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
+        if self._is_ledger_sound():
+            self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
         self._memories[replica.name].take(allowed, diff.settled, wanted)
+
+    def _note_absences(self) -> None:
+        begun, over = track_absences(self._desired, self._known(), self._absences, self._options.policy)
+        if self._is_ledger_sound():
+            self._ledger.note_absences(begun, over, self.read_at)
+
+    def _is_ledger_sound(self) -> bool:
+        """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""
+        failed = [r for name, r in self._replicas.items() if name in self._errors]
+        return not any(cast("object", replica) is self._ledger for replica in failed)
 
     def _known(self) -> dict[Key, str]:
         """What some replica still holds of ours after this pass."""

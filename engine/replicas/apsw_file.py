@@ -127,6 +127,11 @@ class ApswFile:
     def _translated(self, attempt: str) -> Iterator[None]:
         try:
             yield
+        except ReplicaRejected as error:
+            # Whoever looked into the tables does not know which file they are in.
+            if str(self.path) in error.message:
+                raise
+            raise ReplicaRejected(self.replica, f"{self.path}: {error.message}", error.hint) from error
         except apsw.Error as error:
             raise self._explain(attempt, error) from error
         except OSError as error:
