@@ -43,6 +43,12 @@ class Watch(Protocol):
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         """Look again where the hints point, and only there. Raises SourceError."""
 
+    async def heartbeat(self) -> float | None:
+        """Ask whether the source still answers; returns the Unix time up to which every change was hinted at.
+
+        None when a hint waits, or nothing can be said. Raises SourceError.
+        """
+
 
 class Watchable(Source, Protocol):
     """A source that can be followed."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
-import anyio.to_thread
 import msgspec
 
 from engine.core.comparison import Comparison, report_records, report_replica
@@ -29,6 +28,7 @@ from engine.core.report import (
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaError
 from engine.loop.memory import ReplicaMemory
+from engine.loop.offload import Offload, to_thread
 from engine.ports import Ledger, Replica, Run, Upkeep
 
 
@@ -48,16 +48,19 @@ class PassOptions(msgspec.Struct, frozen=True):
 class OnePass:
     """What one pass found out, decided and did. Built with the desired state, used once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (collaborators)
         self,
         options: PassOptions,
         desired: Snapshot,
         replicas: Sequence[Replica],
         ledger: Ledger,
+        *,
         clock: Callable[[], float],
         memories: dict[str, ReplicaMemory] | None = None,
+        offload: Offload = to_thread,
     ) -> None:
         """Nothing is read yet. `memories` are kept up to date for the next pass."""
+        self._offload = offload
         self._options = options
         self._desired = desired
         self._replicas = {replica.name: replica for replica in replicas}
@@ -83,12 +86,12 @@ class OnePass:
     async def examine(self, first_missed: Mapping[Key, float]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
         try:
-            self._absences = {**first_missed, **await anyio.to_thread.run_sync(self._ledger.absences)}
+            self._absences = {**first_missed, **await self._offload(self._ledger.absences)}
         except ReplicaError as error:
             self._errors[error.replica] = error
         for name, replica in self._replicas.items():
             try:
-                self._comparisons[name] = await anyio.to_thread.run_sync(partial(self._compare, replica))
+                self._comparisons[name] = await self._offload(partial(self._compare, replica))
             except ReplicaError as error:
                 self._errors[error.replica] = error
 
@@ -109,12 +112,12 @@ class OnePass:
         """Apply what the verdicts allow, each replica by itself, then remember what was missed."""
         for name, comparison in self._comparisons.items():
             try:
-                await anyio.to_thread.run_sync(partial(self._apply, self._replicas[name], comparison))
+                await self._offload(partial(self._apply, self._replicas[name], comparison))
             except ReplicaError as error:
                 self._errors[error.replica] = error
                 self._unsure.add(name)
         try:
-            await anyio.to_thread.run_sync(self._note_absences)
+            await self._offload(self._note_absences)
         except ReplicaError as error:
             self._errors.setdefault(error.replica, error)
         for name in self._unsure:

@@ -60,7 +60,7 @@ class Reconciler:
 
     async def _look(self, options: PassOptions, first_missed: Mapping[Key, float]) -> OnePass:
         desired = (await self._source.read(self._progress)).only(options.registries)
-        work = OnePass(options, desired, self._replicas, self._ledger, self._clock)
+        work = OnePass(options, desired, self._replicas, self._ledger, clock=self._clock)
         await work.examine(first_missed)
         return work
 

@@ -2,11 +2,12 @@
 
 Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
 the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
-Knows nothing of tables. One thread at a time; another thread may be the next.
+Knows nothing of tables. Threads take turns.
 """
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,11 +47,13 @@ class ApswFile:
         self._connection: apsw.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._openings = 0
+        # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
+        self._lock = threading.RLock()
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
-        with self._translated("read"):
+        with self._lock, self._translated("read"):
             connection = self._open() or apsw.Connection(":memory:")
             connection.execute("BEGIN")
             try:
@@ -61,7 +64,7 @@ class ApswFile:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
-        with self._translated("write"):
+        with self._lock, self._translated("write"):
             if self._read_only:
                 raise ReplicaRejected(
                     self.replica,
@@ -79,7 +82,7 @@ class ApswFile:
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was replaced."""
-        with self._translated("read"):
+        with self._lock, self._translated("read"):
             connection = self._open()
             count = connection.pragma("data_version") if connection else 0
             assert isinstance(count, int)
@@ -87,9 +90,10 @@ class ApswFile:
 
     def close(self) -> None:
         """Release the file; the next use opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
 
     def _open(self) -> apsw.Connection | None:
         """The connection to the file that stands at the path now; None when there is none."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -74,6 +75,14 @@ class WebsocketWatch:
         entities = await self._read_entities(hints.entity_ids)
         lists = [await self._read_list(registry, newest) for registry in sorted(hints.registries)]
         return await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, entities, lists, taken_at)
+
+    async def heartbeat(self) -> float | None:
+        """Ping; events and answers share one queue over there, so those before the answer have arrived."""
+        asked_at = self._clock()
+        await self._connection.command("ping")
+        # The tasks that read the subscriptions run before this one looks.
+        await anyio.lowlevel.checkpoint()
+        return None if self._hints else asked_at
 
     def gather(self, hints: Hints) -> None:
         """Add to what is known, and wake who waits for it."""

@@ -53,7 +53,7 @@ class Home:
         """A pass as the service makes it, with what it remembers."""
         options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
         replicas: list[Replica] = [self.rows, self.records]
-        work = OnePass(options, desired, replicas, self.ledger, lambda: NOON, self.memories)
+        work = OnePass(options, desired, replicas, self.ledger, clock=lambda: NOON, memories=self.memories)
         await work.examine({})
         await work.carry_out()
         return work.report(NOON)

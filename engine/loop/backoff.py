@@ -1,0 +1,32 @@
+"""How long to wait before trying again: longer each time, never the same for everybody, from the start after success."""
+
+from collections.abc import Callable
+
+
+class Backoff:
+    """Delays in seconds: doubling from `seconds_min` to `seconds_max`, each drawn from its upper half.
+
+    `draw` returns a number from 0 to 1. Drawn, so that many clients of one server that restarted do not all
+    come back in the same instant.
+    """
+
+    def __init__(self, seconds_min: float, seconds_max: float, draw: Callable[[], float]) -> None:
+        self._seconds_min = seconds_min
+        self._seconds_max = seconds_max
+        self._draw = draw
+        self._attempts = 0
+
+    def next_delay(self) -> float:
+        """The wait before the next attempt, seconds."""
+        # Bounded before it is doubled: 2 ** 2000 is no float.
+        ceiling = min(self._seconds_max, self._seconds_min * 2.0 ** min(self._attempts, 32))
+        self._attempts += 1
+        return float(ceiling) * (0.5 + self._draw() / 2)
+
+    def longest_delay(self) -> float:
+        """The wait after an error that trying again does not mend, seconds."""
+        return self._seconds_max * (0.5 + self._draw() / 2)
+
+    def reset(self) -> None:
+        """Begin with the shortest delay again, because something succeeded."""
+        self._attempts = 0

@@ -1,0 +1,96 @@
+"""The informer: list, watch, relist. It keeps the newest snapshot of Home Assistant and tells who listens.
+
+The first change is told at once, those that follow closely are gathered. A lost connection is opened again
+after a growing wait and everything is read anew, because what happened meanwhile is not told. Between
+changes a heartbeat proves that the connection lives: all events up to the answer have then been delivered,
+so the newest snapshot is true up to the moment the question was sent.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+from engine.core.hints import Hints
+from engine.core.pace import Pace
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceError
+from engine.loop.backoff import Backoff
+from engine.ports import Progress, Watch, Watchable
+
+
+class Listener(Protocol):
+    """Who is told. Calls return at once: what follows from them is done elsewhere."""
+
+    def on_connected(self) -> None:
+        """The source answers; a full read follows."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """This is how Home Assistant is now."""
+
+    def on_confirmed(self, at: float) -> None:
+        """The newest snapshot is still true at `at`, Unix seconds."""
+
+    def on_disconnected(self, error: SourceError) -> None:
+        """Nothing is known from now on."""
+
+
+class Informer:
+    """Follows one source for ever. `draw` returns a number from 0 to 1."""
+
+    def __init__(
+        self,
+        source: Watchable,
+        listener: Listener,
+        pace: Pace,
+        draw: Callable[[], float],
+        progress: Progress,
+    ) -> None:
+        self._source = source
+        self._listener = listener
+        self._pace = pace
+        self._draw = draw
+        self._progress = progress
+
+    async def run(self) -> None:
+        """Follow the source until cancelled."""
+        backoff = Backoff(self._pace.retry_seconds_min, self._pace.retry_seconds_max, self._draw)
+        while True:
+            try:
+                async with self._source.watch() as watch:
+                    self._listener.on_connected()
+                    await self._follow(watch, backoff)
+            except SourceError as error:
+                self._listener.on_disconnected(error)
+                # A refused token is not tried again soon: every attempt is a failed login over there.
+                delay = backoff.next_delay() if error.transient else backoff.longest_delay()
+            await anyio.sleep(delay)
+
+    async def _follow(self, watch: Watch, backoff: Backoff) -> None:
+        newest = await watch.read(self._progress)
+        self._listener.on_snapshot(newest)
+        backoff.reset()
+        relist_at = self._next_relist()
+        while True:
+            hints = await self._wait_for_hints(watch, relist_at)
+            if hints is None or hints.relist:
+                newest = await watch.read(self._progress)
+                relist_at = self._next_relist()
+            else:
+                newest = await watch.refresh(hints, newest)
+            self._listener.on_snapshot(newest)
+            await anyio.sleep(self._pace.coalesce_seconds)
+
+    async def _wait_for_hints(self, watch: Watch, relist_at: float) -> Hints | None:
+        """Hints as soon as there are any; None when it is time to read everything."""
+        while (left := relist_at - anyio.current_time()) > 0:
+            with anyio.move_on_after(min(left, self._pace.heartbeat_seconds)):
+                return await watch.wait_for_hints()
+            confirmed_at = await watch.heartbeat()
+            if confirmed_at is not None:
+                self._listener.on_confirmed(confirmed_at)
+        return None
+
+    def _next_relist(self) -> float:
+        # Jittered, as homes whose power came back together were started together.
+        return anyio.current_time() + self._pace.relist_seconds * (0.9 + 0.2 * self._draw())

@@ -1,0 +1,148 @@
+"""The keeper of one replica: keeps it equal to the newest snapshot for as long as the engine runs.
+
+Each replica has its own, so that one that hangs holds up no other. It works when Home Assistant changed, when
+somebody else wrote to the store, when a pass failed, and now and then to verify everything.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+import msgspec
+
+from engine.core.pace import Pace
+from engine.core.report import ErrorReport, ReplicaReport, Report
+from engine.core.snapshot import Snapshot
+from engine.core.status import ReplicaStatus
+from engine.errors import ReplicaError
+from engine.loop.backoff import Backoff
+from engine.loop.memory import ReplicaMemory
+from engine.loop.offload import Offload, to_thread
+from engine.loop.one_pass import OnePass, PassOptions
+from engine.ports import Ledger, Replica
+
+# Made anew for every pass: its run id, and whether it verifies.
+MakeOptions = Callable[[bool], PassOptions]
+
+
+class Keeper:
+    """Passes over one replica, one after the other. `on_report` is told of each."""
+
+    def __init__(  # noqa: PLR0913 (collaborators, by keyword)
+        self,
+        *,
+        replica: Replica,
+        ledger: Ledger,
+        pace: Pace,
+        make_options: MakeOptions,
+        on_report: Callable[[Report], None],
+        clock: Callable[[], float],
+        draw: Callable[[], float],
+        offload: Offload = to_thread,
+    ) -> None:
+        self._offload = offload
+        self._replica = replica
+        self._ledger = ledger
+        self._pace = pace
+        self._make_options = make_options
+        self._on_report = on_report
+        self._clock = clock
+        self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
+        self._memories = dict[str, ReplicaMemory]()
+        self._newest: Snapshot | None = None
+        self._done: Snapshot | None = None  # what the last pass compared with
+        self._wake = anyio.Event()
+        self.status = ReplicaStatus(replica.name, "unknown")
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
+        self._newest = snapshot
+        self._wake.set()
+
+    def confirm(self, at: float) -> None:
+        """The newest snapshot is still true at `at`."""
+        if self._newest is self._done and self.status.status == "in_sync":
+            self.status = msgspec.structs.replace(self.status, synced_at=at)
+
+    async def run(self) -> None:
+        """Keep the replica until cancelled."""
+        verify_at = anyio.current_time()
+        retry_at: float | None = None
+        while True:
+            now = anyio.current_time()
+            is_new = self._newest is not self._done
+            is_due = now >= verify_at or (retry_at is not None and now >= retry_at)
+            # Until the next attempt is due, a failing store is left alone, whatever Home Assistant does.
+            is_held = retry_at is not None and now < retry_at
+            if self._newest is not None and not is_held and (is_new or is_due or await self._is_touched()):
+                verify = now >= verify_at or retry_at is not None
+                report = await self._pass(self._newest, verify=verify)
+                if verify and not report.errors:
+                    verify_at = anyio.current_time() + self._pace.verify_seconds
+                delay = self._backoff.next_delay() if report.errors else None
+                retry_at = anyio.current_time() + delay if delay is not None else None
+                if delay is None:
+                    self._backoff.reset()
+                continue
+            await self._wait()
+
+    async def _wait(self) -> None:
+        with anyio.move_on_after(self._pace.watch_seconds):
+            await self._wake.wait()
+        self._wake = anyio.Event()
+
+    async def _is_touched(self) -> bool:
+        memory = self._memories.get(self._replica.name)
+        if memory is None:
+            return False
+        try:
+            return await self._offload(self._replica.stamp) != memory.stamp
+        except ReplicaError:
+            return True  # the pass says what is wrong
+
+    async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:
+        started = self._clock()
+        options = self._make_options(verify)
+        part = await self._offload(partial(desired.only, options.registries))
+        work = OnePass(
+            options,
+            part,
+            [self._replica],
+            self._ledger,
+            clock=self._clock,
+            memories=self._memories,
+            offload=self._offload,
+        )
+        await work.examine({})
+        if options.mode == "apply":
+            await work.carry_out()
+        report = work.report(started)
+        self._done = desired
+        self.status = self._status_after(report, desired)
+        self._on_report(report)
+        return report
+
+    def _status_after(self, report: Report, desired: Snapshot) -> ReplicaStatus:
+        before, (found,) = self.status, report.replicas
+        looked = found.status != "unknown"
+        left = _left_to_do(found)
+        error = next((_text(e) for e in report.errors), None)
+        return ReplicaStatus(
+            replica=found.replica,
+            status=found.status,
+            synced_at=desired.taken_at if found.status == "in_sync" else before.synced_at,
+            compared_at=desired.taken_at if looked else before.compared_at,
+            succeeded_at=self._clock() if error is None else before.succeeded_at,
+            pending=left,
+            pending_since=(before.pending_since or desired.taken_at) if left else None,
+            error=error,
+        )
+
+
+def _left_to_do(found: ReplicaReport) -> int:
+    planned, applied = found.planned, found.applied
+    return sum(getattr(planned, name) - getattr(applied, name) for name in ("upsert", "move", "delete"))
+
+
+def _text(error: ErrorReport) -> str:
+    return f"{error.message} {error.hint}".rstrip()

@@ -1,0 +1,144 @@
+"""The running engine: an informer, a keeper per replica, and the status they add up to."""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from engine.core.pace import Pace
+from engine.core.report import Report, combined_status
+from engine.core.snapshot import Snapshot
+from engine.core.status import SourceStatus, Status
+from engine.errors import SourceError
+from engine.loop.informer import Informer
+from engine.loop.keeper import Keeper, MakeOptions
+from engine.loop.offload import Offload, to_thread
+from engine.ports import Ledger, Progress, Replica, Watchable
+
+
+class Service:
+    """Keeps replicas equal to a source until cancelled. `on_report` is told of every pass that ends."""
+
+    def __init__(  # noqa: PLR0913 (collaborators, by keyword)
+        self,
+        *,
+        source: Watchable,
+        replicas: Sequence[Replica],
+        ledger: Ledger,
+        pace: Pace,
+        make_options: MakeOptions,
+        on_report: Callable[[Report], None],
+        clock: Callable[[], float],
+        draw: Callable[[], float],
+        progress: Progress,
+        site: str,
+        version: str,
+        offload: Offload = to_thread,
+    ) -> None:
+        self._site = site
+        self._version = version
+        self._clock = clock
+        self._started_at = clock()
+        self._told = on_report
+        self._source_status = SourceStatus(source.origin, connected=False)
+        self._reports: dict[str, Report] = {}
+        self._informer = Informer(source, self, pace, draw, progress)
+        self._keepers = [
+            Keeper(
+                replica=replica,
+                ledger=ledger,
+                pace=pace,
+                make_options=make_options,
+                on_report=self._on_report,
+                clock=clock,
+                draw=draw,
+                offload=offload,
+            )
+            for replica in replicas
+        ]
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for keeper in self._keepers:
+                tasks.start_soon(keeper.run)
+            tasks.start_soon(self._informer.run)
+
+    def status(self) -> Status:
+        """The engine at this moment."""
+        return Status(
+            site=self._site,
+            version=self._version,
+            started_at=self._started_at,
+            source=self._source_status,
+            replicas=tuple(keeper.status for keeper in self._keepers),
+            report=self._merged_report(),
+        )
+
+    # What the informer tells
+
+    def on_connected(self) -> None:
+        """The source answers."""
+        now = self._clock()
+        self._source_status = SourceStatus(
+            self._source_status.uri, connected=True, connected_at=now, last_message_at=now
+        )
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Home Assistant was read."""
+        self._source_status = SourceStatus(
+            uri=self._source_status.uri,
+            connected=True,
+            version=snapshot.health.ha_version,
+            state=snapshot.health.state,
+            connected_at=self._source_status.connected_at,
+            last_message_at=self._clock(),
+        )
+        for keeper in self._keepers:
+            keeper.offer(snapshot)
+
+    def on_confirmed(self, at: float) -> None:
+        """Nothing changed up to `at`."""
+        status = self._source_status
+        self._source_status = SourceStatus(
+            status.uri, True, status.version, status.state, status.connected_at, last_message_at=self._clock()
+        )
+        for keeper in self._keepers:
+            keeper.confirm(at)
+
+    def on_disconnected(self, error: SourceError) -> None:
+        """Home Assistant is out of reach: what we know ages from now on."""
+        status = self._source_status
+        self._source_status = SourceStatus(
+            status.uri,
+            connected=False,
+            version=status.version,
+            state=status.state,
+            last_message_at=status.last_message_at,
+            error=str(error),
+        )
+
+    def _on_report(self, report: Report) -> None:
+        self._reports[report.replicas[0].replica] = report
+        self._told(report)
+
+    def _merged_report(self) -> Report | None:
+        reports = [
+            self._reports[k.status.replica] for k in self._keepers if k.status.replica in self._reports
+        ]
+        if not reports:
+            return None
+        newest = max(reports, key=lambda r: r.compared_at)
+        return Report(
+            schema_version=newest.schema_version,
+            status=combined_status([r.replicas[0].status for r in reports]),
+            mode=newest.mode,
+            run_id=newest.run_id,
+            site=newest.site,
+            compared_at=min(r.compared_at for r in reports),
+            duration_seconds=max(r.duration_seconds for r in reports),
+            source=newest.source,
+            replicas=tuple(r.replicas[0] for r in reports),
+            records=tuple(record for r in reports for record in r.records),
+            errors=tuple(error for r in reports for error in r.errors),
+            partial=0 < sum(bool(r.errors) for r in reports) < len(reports),
+        )

@@ -1,0 +1,133 @@
+"""The informer in virtual time: at once, then gathered; anew after every loss; never hammering."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from engine.core.hints import Hints
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceError, SourceRefused, SourceUnavailable
+from engine.loop.informer import Informer
+from tests.homes import ENTRY, NOON, device, snapshot
+from tests.loop.virtual_time import PACE, LiveHome, virtual_backend
+
+HINT = Hints(entity_ids=frozenset({"a.b"}))
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return virtual_backend()
+
+
+class Ear:
+    """What a listener was told, and when."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, str]] = []
+        self.snapshots: list[Snapshot] = []
+        self.confirmed: list[float] = []
+
+    def on_connected(self) -> None:
+        self._note("connected")
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+        self._note("snapshot")
+
+    def on_confirmed(self, at: float) -> None:
+        self.confirmed.append(at)
+
+    def on_disconnected(self, error: SourceError) -> None:
+        self._note(type(error).__name__)
+
+    def _note(self, what: str) -> None:
+        self.heard.append((round(anyio.current_time(), 3), what))
+
+    def times(self, what: str) -> list[float]:
+        return [at for at, heard in self.heard if heard == what]
+
+
+@asynccontextmanager
+async def following(home: LiveHome) -> AsyncIterator[Ear]:
+    ear = Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Informer(home, ear, PACE, lambda: 0.5, lambda *_: None).run)
+        yield ear
+        tasks.cancel_scope.cancel()
+
+
+async def test_it_lists_first_and_again_from_time_to_time() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(1900)
+    assert [round(at) for at in home.reads] == [0, 600, 1200, 1800]
+    assert ear.times("connected") == [0]
+
+
+async def test_the_first_change_is_told_at_once_and_the_next_ones_are_gathered() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(5)
+        for _ in range(10):
+            home.change(snapshot(ENTRY, device(1)), HINT)
+            await anyio.sleep(0.01)
+        await anyio.sleep(5)
+    assert ear.times("snapshot") == [0, 5, 5.2]
+    assert home.refreshes == [HINT, HINT]
+
+
+async def test_hints_that_ask_for_everything_get_a_full_read() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home):
+        await anyio.sleep(5)
+        home.change(snapshot(ENTRY), Hints(relist=True))
+        await anyio.sleep(1)
+    assert len(home.reads) == 2
+    assert home.refreshes == []
+
+
+async def test_a_heartbeat_confirms_what_is_known_while_nothing_happens() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(35)
+    assert [round(at - NOON) for at in ear.confirmed] == [10, 20, 30]
+
+
+async def test_after_a_loss_it_comes_back_and_reads_everything() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(5)
+        home.take_down(SourceUnavailable("gone"))
+        await anyio.sleep(20)
+        home.down = None
+        home.change(snapshot(ENTRY, device(1)))
+        await anyio.sleep(20)
+    assert ear.times("SourceUnavailable")[0] == 5
+    waits = [
+        b - a
+        for a, b in zip(ear.times("SourceUnavailable"), ear.times("SourceUnavailable")[1:], strict=False)
+    ]
+    assert waits == [0.75, 1.5, 3, 6]
+    assert device(1).key in ear.snapshots[-1].records
+    assert ear.confirmed[-1] > NOON + 20
+
+
+async def test_a_refused_token_is_not_hammered() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    home.down = SourceRefused("no")
+    async with following(home) as ear:
+        await anyio.sleep(100)
+    assert ear.times("SourceRefused") == [0, 45, 90]
+
+
+async def test_nothing_is_confirmed_while_it_is_away() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(15)
+        home.take_down(SourceUnavailable("gone"))
+        await anyio.sleep(100)
+    assert max(ear.confirmed) <= NOON + 15

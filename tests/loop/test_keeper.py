@@ -1,0 +1,168 @@
+"""The keeper of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES
+from engine.core.report import Report
+from engine.errors import ReplicaUnavailable
+from engine.loop.keeper import Keeper
+from engine.loop.one_pass import PassOptions
+from tests.fakes.world import MemoryLedger, MemoryReplica
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.loop.virtual_time import PACE, clock, inline, virtual_backend
+
+HOME = snapshot(ENTRY, device(1), entity(1), at=NOON)
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return virtual_backend()
+
+
+class Kept:
+    """A keeper at work, its replica, and its reports."""
+
+    def __init__(self, mode: str = "apply") -> None:
+        self.replica = MemoryReplica()
+        self.reports: list[tuple[float, Report]] = []
+        self.keeper = Keeper(
+            replica=self.replica,
+            ledger=MemoryLedger(),
+            pace=PACE,
+            make_options=lambda verify: PassOptions(
+                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+            ),
+            on_report=lambda report: self.reports.append((anyio.current_time(), report)),
+            clock=clock,
+            draw=lambda: 1.0,
+            offload=inline,
+        )
+
+    @property
+    def times(self) -> list[float]:
+        return [round(at, 3) for at, _ in self.reports]
+
+
+@asynccontextmanager
+async def keeping(mode: str = "apply") -> AsyncIterator[Kept]:
+    kept = Kept(mode)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(kept.keeper.run)
+        yield kept
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_snapshot_is_written_at_once() -> None:
+    async with keeping() as kept:
+        await anyio.sleep(3)
+        kept.keeper.offer(HOME)
+        await anyio.sleep(0.01)
+        assert set(kept.replica.rows) == set(HOME.records)
+        assert kept.keeper.status.status == "in_sync"
+        assert kept.keeper.status.synced_at == NOON
+
+
+async def test_without_a_snapshot_it_knows_nothing_and_does_nothing() -> None:
+    async with keeping() as kept:
+        await anyio.sleep(1000)
+        assert kept.reports == []
+        assert kept.keeper.status.status == "unknown"
+        assert kept.keeper.status.synced_at is None
+
+
+async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(10.1)
+        kept.replica.edit(device(1).key, name="Mocked")
+        await anyio.sleep(PACE.watch_seconds)
+        assert kept.replica.rows[device(1).key][0] == device(1)
+        (record,) = kept.reports[-1][1].records
+        assert (record.cause, record.outcome) == ("drift", "applied")
+        assert [(f.name, f.source, f.replica) for f in record.fields] == [("name", "Device 1", "Mocked")]
+
+
+async def test_observing_only_reports() -> None:
+    async with keeping("observe") as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(700)
+        assert kept.replica.rows == {}
+        assert kept.keeper.status.status == "out_of_sync"
+        assert kept.keeper.status.synced_at is None
+        assert kept.keeper.status.pending == 3
+
+
+async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(1)
+        del kept.replica.rows[device(1).key]
+        await anyio.sleep(250)
+        assert device(1).key not in kept.replica.rows
+        await anyio.sleep(100)
+        assert device(1).key in kept.replica.rows
+        assert kept.replica.observed == 2
+
+
+async def test_an_unchanged_home_is_not_written_and_not_read_again() -> None:
+    async with keeping() as kept:
+        for _ in range(5):
+            kept.keeper.offer(snapshot(ENTRY, device(1), entity(1), at=clock()))
+            await anyio.sleep(20)
+        assert kept.replica.writes == 1
+        assert kept.replica.observed == 1
+        assert len(kept.reports) == 5
+
+
+async def test_a_failing_store_is_tried_again_with_growing_waits_and_catches_up() -> None:
+    async with keeping() as kept:
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away", "start it")
+        kept.keeper.offer(HOME)
+        await anyio.sleep(20)
+        assert kept.times == [0, 1, 3, 7, 15]
+        status = kept.keeper.status
+        assert (status.status, status.error) == ("unknown", "away start it")
+        assert status.compared_at is None
+        kept.replica.fail_with = None
+        await anyio.sleep(20)
+        assert kept.keeper.status.status == "in_sync"
+        assert kept.keeper.status.error is None
+        assert set(kept.replica.rows) == set(HOME.records)
+
+
+async def test_changes_do_not_hammer_a_failing_store() -> None:
+    async with keeping() as kept:
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        for number in range(100):
+            kept.keeper.offer(snapshot(ENTRY, device(number), at=clock()))
+            await anyio.sleep(0.2)
+        assert len(kept.reports) == 5
+
+
+async def test_the_watermark_moves_with_confirmations_only_while_in_sync() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(1)
+        kept.keeper.confirm(NOON + 50)
+        assert kept.keeper.status.synced_at == NOON + 50
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        kept.replica.edits += 1
+        await anyio.sleep(1)
+        kept.keeper.confirm(NOON + 90)
+        assert kept.keeper.status.synced_at == NOON + 50
+
+
+async def test_a_snapshot_not_yet_written_is_not_confirmed() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(1)
+        kept.keeper.offer(snapshot(ENTRY, at=NOON + 5))
+        kept.keeper.confirm(NOON + 60)
+        assert kept.keeper.status.synced_at == NOON

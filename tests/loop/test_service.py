@@ -1,0 +1,134 @@
+"""The running engine in virtual time: one home, two replicas that fail alone, one status."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from engine.core.guard import Policy
+from engine.core.hints import Hints
+from engine.core.record import REGISTRIES
+from engine.core.status import status_word
+from engine.errors import ReplicaUnavailable, SourceUnavailable
+from engine.loop.one_pass import PassOptions
+from engine.loop.service import Service
+from tests.fakes.world import MemoryLedger, MemoryReplica
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.loop.virtual_time import PACE, LiveHome, clock, inline, virtual_backend
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return virtual_backend()
+
+
+class Running:
+    """A service, its home and its replicas."""
+
+    def __init__(self) -> None:
+        self.home = LiveHome(snapshot(ENTRY, device(1), entity(1)))
+        self.rows = MemoryReplica("rows")
+        self.records = MemoryReplica("records", stores_derived=False)
+        self.told: list[str] = []
+        self.service = Service(
+            source=self.home,
+            replicas=[self.rows, self.records],
+            ledger=MemoryLedger(),
+            pace=PACE,
+            make_options=lambda verify: PassOptions(
+                "apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+            ),
+            on_report=lambda report: self.told.append(report.replicas[0].replica),
+            clock=clock,
+            draw=lambda: 0.5,
+            progress=lambda *_: None,
+            site="home",
+            version="0",
+            offload=inline,
+        )
+
+    def word(self) -> str:
+        return status_word(self.service.status(), clock(), 2 * PACE.verify_seconds)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Running]:
+    made = Running()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.service.run)
+        yield made
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_change_reaches_every_replica_and_the_status_says_so() -> None:
+    async with running() as it:
+        assert it.word() == "unknown"
+        await anyio.sleep(1)
+        assert it.word() == "in_sync"
+        it.home.change(
+            snapshot(ENTRY, device(1, name="New"), entity(1)), Hints(registries=frozenset({"device"}))
+        )
+        await anyio.sleep(0.05)
+        for replica in (it.rows, it.records):
+            assert replica.rows[device(1).key][0] == device(1, name="New")
+        status = it.service.status()
+        assert (status.source.connected, status.source.version) == (True, "2026.11.0")
+        assert status.report is not None
+        assert {r.replica for r in status.report.records} == {"rows", "records"}
+
+
+async def test_one_replica_that_fails_leaves_the_other_in_time() -> None:
+    async with running() as it:
+        it.records.fail_with = ReplicaUnavailable("records", "away")
+        await anyio.sleep(1)
+        it.home.change(snapshot(ENTRY, device(2)), Hints(registries=frozenset({"device"})))
+        await anyio.sleep(0.05)
+        assert device(2).key in it.rows.rows
+        status = it.service.status()
+        assert [r.status for r in status.replicas] == ["out_of_sync", "unknown"]
+        assert status.report is not None
+        assert status.report.partial
+        it.records.fail_with = None
+        await anyio.sleep(60)
+        assert device(2).key in it.records.rows
+
+
+async def test_an_evidenced_delete_is_done_at_once_and_any_other_after_the_next_full_read() -> None:
+    async with running() as it:
+        it.home.change(snapshot(ENTRY, device(1), *(entity(n) for n in range(4))))
+        await anyio.sleep(1)
+        told, untold = entity(1).key, entity(2).key
+        without = snapshot(ENTRY, device(1), entity(0), entity(3), removed=[told])
+        it.home.change(without, Hints(removed_entity_ids=frozenset({"sensor.s1"})))
+        await anyio.sleep(0.05)
+        assert told not in it.rows.rows
+        assert untold in it.rows.rows
+        await anyio.sleep(PACE.relist_seconds * 1.1)
+        assert untold not in it.rows.rows
+
+
+async def test_while_home_assistant_is_away_the_watermark_stands_and_the_status_ages() -> None:
+    async with running() as it:
+        await anyio.sleep(25)
+        it.home.take_down(SourceUnavailable("gone"))
+        await anyio.sleep(30)
+        status = it.service.status()
+        assert (status.source.connected, status.source.error) == (False, "gone")
+        assert all(r.synced_at is not None and r.synced_at <= NOON + 25 for r in status.replicas)
+        assert it.word() == "in_sync"  # looked at less than two intervals ago
+        await anyio.sleep(2 * PACE.verify_seconds)
+        assert it.word() == "unknown"
+        assert it.rows.writes == 1
+
+
+async def test_what_somebody_wrecks_while_home_assistant_is_away_is_healed_from_what_is_known() -> None:
+    async with running() as it:
+        await anyio.sleep(5)
+        it.home.take_down(SourceUnavailable("gone"))
+        it.rows.edit(device(1).key, name="Mocked")
+        await anyio.sleep(1)
+        assert it.rows.rows[device(1).key][0] == device(1)

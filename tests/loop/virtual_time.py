@@ -1,0 +1,101 @@
+"""An hour in no time: trio's clock jumps to the next deadline whenever everything waits."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+import trio.testing
+
+from engine.core.hints import Hints
+from engine.core.pace import Pace
+from engine.core.snapshot import Snapshot
+from engine.errors import SourceError
+from engine.ports import Progress
+from tests.homes import NOON
+
+T = TypeVar("T")
+PACE = Pace(
+    relist_seconds=600,
+    verify_seconds=300,
+    heartbeat_seconds=10,
+    coalesce_seconds=0.2,
+    watch_seconds=0.5,
+    retry_seconds_min=1,
+    retry_seconds_max=60,
+)
+
+
+def virtual_backend() -> tuple[str, dict[str, Any]]:
+    """What an `anyio_backend` fixture returns for virtual time."""
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+def clock() -> float:
+    """Unix seconds that move with virtual time."""
+    return NOON + anyio.current_time()
+
+
+async def inline(work: Callable[[], T]) -> T:
+    """Blocking work, done here: a thread would run in real time."""
+    await anyio.lowlevel.checkpoint()
+    return work()
+
+
+class LiveHome:
+    """A Home Assistant to be followed: tests change `now`, push hints, and take it down."""
+
+    origin = "live"
+
+    def __init__(self, now: Snapshot) -> None:
+        self.now = now
+        self.down: SourceError | None = None
+        self.reads: list[float] = []
+        self.refreshes: list[Hints] = []
+        self._hints = Hints()
+        self._changed = anyio.Event()
+
+    def change(self, now: Snapshot, hints: Hints | None = None) -> None:
+        """Home Assistant is different, and says so unless `hints` is None."""
+        self.now = now
+        if hints is not None:
+            self._hints |= hints
+            self._changed.set()
+
+    def take_down(self, error: SourceError) -> None:
+        self.down = error
+        self._changed.set()
+
+    async def read(self, progress: Progress) -> Snapshot:
+        self._check()
+        self._hints = Hints()
+        self.reads.append(anyio.current_time())
+        return self.now.with_changes([], [], taken_at=clock())
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator["LiveHome"]:
+        self._check()
+        yield self
+
+    async def wait_for_hints(self) -> Hints:
+        while not self._hints:
+            self._check()
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        self._check()
+        hints, self._hints = self._hints, Hints()
+        return hints
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        self._check()
+        self.refreshes.append(hints)
+        return self.now.with_changes([], [], taken_at=clock())
+
+    async def heartbeat(self) -> float | None:
+        self._check()
+        return None if self._hints else clock()
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise self.down
