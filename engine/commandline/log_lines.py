@@ -1,0 +1,89 @@
+"""Log lines of the running engine: a constant message and fields, as text for people or JSON for programs.
+
+What is told of a change is one line that a person can read. Names come from strangers' devices, so text is
+made visible as everywhere; secrets never get here, because nothing that holds one is logged.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import TextIO
+
+import msgspec
+
+from engine.commandline.safe_text import value_text, visible
+from engine.core.report import RecordReport, Report
+
+LOGGER = "reconcile"
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", {})
+        told = "".join(f" {name}={_field(value)}" for name, value in fields.items())
+        return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{told}"
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", {})
+        head = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        return msgspec.json.encode({**head, **fields}).decode()
+
+
+def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logger:
+    """The engine's logger, writing to `stream`; what other libraries log comes from warnings upwards."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Json() if format_ == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logger = logging.getLogger(LOGGER)
+    logger.setLevel(level.upper())
+    return logger
+
+
+def log_report(logger: logging.Logger, report: Report) -> None:
+    """Tell what a pass found and did: one line a record, one a refusal, one an error; nothing for nothing."""
+    for record in report.records:
+        level = logging.INFO if record.cause == "pending" and record.outcome == "applied" else logging.WARNING
+        logger.log(level, _sentence(record), extra={"fields": _fields(record)})
+    for replica in report.replicas:
+        for refusal in replica.refusals:
+            fields = {"replica": replica.replica, "guard": refusal.guard, "held": refusal.held}
+            told = {**fields, "reason": refusal.message, "hint": refusal.hint}
+            logger.warning("changes held back", extra={"fields": told})
+    for error in report.errors:
+        told = {"subject": error.subject, "reason": error.message, "hint": error.hint}
+        logger.error("pass failed", extra={"fields": told})
+
+
+def _sentence(record: RecordReport) -> str:
+    if record.outcome == "applied":
+        return "drift healed" if record.cause in ("drift", "conflict") else "change written"
+    return {"held": "change held back", "waiting": "delete waits for a second look"}.get(
+        record.outcome, "difference found"
+    )
+
+
+def _fields(record: RecordReport) -> dict[str, object]:
+    changed = ", ".join(
+        f"{change.name}: {value_text(change.replica)} -> {value_text(change.source)}"
+        for change in record.fields
+    )
+    fields: dict[str, object] = {
+        "replica": record.replica,
+        "record": f"{record.registry}/{record.entity_id or record.key}",
+        "name": record.name,
+        "action": record.action or "none",
+    }
+    return {**fields, "fields": changed} if changed else fields
+
+
+def _field(value: object) -> str:
+    text = visible(str(value))
+    return f'"{text}"' if " " in text or not text else text
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

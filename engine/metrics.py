@@ -1,0 +1,260 @@
+"""Prometheus metrics: every series, declared once, made from the status and from the passes that ended.
+
+Nothing is global: a registry belongs to one `Metrics`. Times are exported as timestamps, because "seconds since"
+stops moving exactly when the engine hangs. A time that never was has no series; 0 would be read as 1970. No
+label has an entity, a device, a name or an error's text.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from engine.core.diff import Cause
+from engine.core.record import REGISTRIES
+from engine.core.report import RecordReport, Report
+from engine.core.status import Status
+
+GUARDS = (
+    "recovery_mode",
+    "wrong_instance",
+    "not_running",
+    "storage_corruption",
+    "empty_source",
+    "delete_ratio",
+    "delete_count",
+)
+_KINDS = ("missing", "stale", "orphaned", "foreign")
+_ACTIONS = ("upsert", "move", "delete")
+_RESULTS = ("success", "partial", "error", "blocked")
+_LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+_RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
+
+
+class Metrics:
+    """The metrics of one running engine. `replicas` are the names of all it keeps."""
+
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        clock: Callable[[], float],
+        *,
+        version: str,
+        replicas: Iterable[str],
+    ) -> None:
+        # Without, every counter and histogram would come with a second series for when it was created.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._clock = clock
+        self._registry = registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        build = Info("reconcile_build", "Version of the running program.", registry=registry)
+        build.info({"version": version, "python": platform.python_version()})
+        self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)
+        self._duration = Histogram(
+            "reconcile_run_duration_seconds",
+            "Duration of a pass over one replica.",
+            ("replica",),
+            buckets=_RUN_BUCKETS,
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "reconcile_lag_seconds",
+            "Time from a change in Home Assistant to its durable write in a replica.",
+            ("replica",),
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+        self._applied = Counter(
+            "reconcile_changes_applied",
+            "Changes written to a replica.",
+            ("replica", "registry", "action"),
+            registry=registry,
+        )
+        self._drift_found = Counter(
+            "reconcile_drift_found",
+            "Records that somebody else had changed in a replica.",
+            ("replica", "registry"),
+            registry=registry,
+        )
+        self._trips = Counter(
+            "reconcile_guard_trips",
+            "Passes in which a guard held changes back.",
+            ("guard",),
+            registry=registry,
+        )
+        self._requests = Counter(
+            "reconcile_http_requests",
+            "HTTP requests answered.",
+            ("route", "method", "code"),
+            registry=registry,
+        )
+        self._request_duration = Histogram(
+            "reconcile_http_request_duration_seconds",
+            "Duration of HTTP requests, streams left out.",
+            ("route",),
+            buckets=_HTTP_BUCKETS,
+            registry=registry,
+        )
+        self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
+        self._start_at_zero(tuple(self._blocking))
+        registry.register(_StatusCollector(status, self._blocking))
+
+    def on_report(self, report: Report) -> None:
+        """Count a pass that ended."""
+        now = self._clock()
+        for replica in report.replicas:
+            name = replica.replica
+            self._runs.labels(name, _result(report, blocked=bool(replica.refusals))).inc()
+            self._duration.labels(name).observe(report.duration_seconds)
+            self._blocking[name] = {refusal.guard for refusal in replica.refusals}
+            for guard in self._blocking[name]:
+                self._trips.labels(guard).inc()
+        for record in report.records:
+            self._count_record(record, now)
+
+    def on_request(self, route: str, method: str, code: int, seconds: float) -> None:
+        """Count an HTTP request; `route` is the template, never the path."""
+        self._requests.labels(route, method, str(code)).inc()
+        self._request_duration.labels(route).observe(seconds)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition in the format the Accept header asks for, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def _count_record(self, record: RecordReport, now: float) -> None:
+        if record.cause in (Cause.DRIFT, Cause.CONFLICT):
+            self._drift_found.labels(record.replica, record.registry).inc()
+        if record.outcome != "applied" or record.action is None:
+            return
+        self._applied.labels(record.replica, record.registry, record.action).inc()
+        # Only of records that were there before: a first fill is no lag.
+        if record.cause is Cause.PENDING and record.replica_hash and record.since:
+            since = datetime.fromisoformat(record.since).timestamp()
+            self._lag.labels(record.replica).observe(max(0.0, now - since))
+
+    def _start_at_zero(self, replicas: tuple[str, ...]) -> None:
+        for guard in GUARDS:
+            self._trips.labels(guard)
+        for replica in replicas:
+            self._duration.labels(replica)
+            self._lag.labels(replica)
+            for result in _RESULTS:
+                self._runs.labels(replica, result)
+            for registry in REGISTRIES:
+                self._drift_found.labels(replica, registry)
+                for action in _ACTIONS:
+                    self._applied.labels(replica, registry, action)
+
+
+class _StatusCollector(Collector):
+    """Gauges of the moment, read from the status at each scrape."""
+
+    def __init__(self, status: Callable[[], Status], blocking: dict[str, set[str]]) -> None:
+        self._status = status
+        self._blocking = blocking
+
+    def describe(self) -> Iterable[Metric]:
+        # Nothing is scraped to find out the names.
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status()
+        connected = GaugeMetricFamily(
+            "reconcile_source_connected",
+            "1 while Home Assistant is followed.",
+            value=float(status.source.connected),
+        )
+        yield connected
+        if status.source.last_message_at is not None:
+            yield GaugeMetricFamily(
+                "reconcile_source_last_message_timestamp_seconds",
+                "Unix time of the last answer or event of Home Assistant.",
+                value=status.source.last_message_at,
+            )
+        yield from self._times(status)
+        yield from self._counts(status)
+        guards = GaugeMetricFamily(
+            "reconcile_guard_blocking", "1 while a guard holds changes back.", labels=("guard",)
+        )
+        blocking = set().union(*self._blocking.values())
+        for guard in GUARDS:
+            guards.add_metric((guard,), float(guard in blocking))
+        yield guards
+
+    def _times(self, status: Status) -> Iterator[Metric]:
+        named = {
+            "synced": "Unix time up to which a replica is known to hold every change of Home Assistant.",
+            "compared": "Unix time of the Home Assistant that a replica was last compared with.",
+            "succeeded": "Unix time at which the last pass without an error ended.",
+        }
+        metric_names = {"synced": "synced", "compared": "last_comparison", "succeeded": "last_success"}
+        for name, text in named.items():
+            family = GaugeMetricFamily(
+                f"reconcile_{metric_names[name]}_timestamp_seconds", text, labels=("replica",)
+            )
+            for replica in status.replicas:
+                value: float | None = getattr(replica, f"{name}_at")
+                if value is not None:
+                    family.add_metric((replica.replica,), value)
+            yield family
+
+    def _counts(self, status: Status) -> Iterator[Metric]:
+        pending = GaugeMetricFamily(
+            "reconcile_pending_changes", "Changes found and not yet written.", labels=("replica",)
+        )
+        is_up = GaugeMetricFamily(
+            "reconcile_replica_up",
+            "1 if the last pass over the replica ended without an error.",
+            labels=("replica",),
+        )
+        drift = GaugeMetricFamily(
+            "reconcile_drift_records",
+            "Records on which a replica differed at the last comparison and still does.",
+            labels=("replica", "kind"),
+        )
+        records = GaugeMetricFamily(
+            "reconcile_records", "Records in sync at the last comparison.", labels=("replica",)
+        )
+        found = {r.replica: r for r in status.report.replicas} if status.report else {}
+        left = _left_by_kind(status.report) if status.report else {}
+        for replica in status.replicas:
+            pending.add_metric((replica.replica,), replica.pending)
+            is_up.add_metric(
+                (replica.replica,), float(replica.succeeded_at is not None and replica.error is None)
+            )
+            if replica.replica in found and replica.compared_at is not None:
+                records.add_metric((replica.replica,), found[replica.replica].counts.in_sync)
+                for kind in _KINDS:
+                    drift.add_metric((replica.replica, kind), left.get((replica.replica, kind), 0))
+        yield from (pending, is_up, drift, records)
+
+
+def _left_by_kind(report: Report) -> dict[tuple[str, str], int]:
+    left: dict[tuple[str, str], int] = {}
+    for record in report.records:
+        if record.outcome != "applied":
+            kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
+            left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
+    return left
+
+
+def _result(report: Report, *, blocked: bool) -> str:
+    if report.errors:
+        return "partial" if report.partial else "error"
+    return "blocked" if blocked else "success"

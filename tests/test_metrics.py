@@ -1,0 +1,178 @@
+"""Metrics: what a scrape says, and what it leaves unsaid because nobody knows."""
+
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from engine.core.diff import Cause, Kind
+from engine.core.plan import Action
+from engine.core.report import (
+    Counts,
+    ErrorReport,
+    PlanCounts,
+    RecordReport,
+    RefusalReport,
+    ReplicaReport,
+    Report,
+    SourceReport,
+)
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.metrics import Metrics
+from tests.homes import NOON
+
+RECORD = RecordReport(
+    replica="sqlite",
+    registry="device",
+    key="d",
+    name="Lamp",
+    kind=Kind.STALE,
+    cause=Cause.PENDING,
+    action=Action.UPSERT,
+    outcome="applied",
+    fields=(),
+    source_hash="1:new",
+    replica_hash="1:old",
+    applied_hash="1:old",
+    since="2026-11-23T11:59:59.700Z",
+)
+
+
+def report(*records: RecordReport, refusals: tuple[RefusalReport, ...] = (), error: bool = False) -> Report:
+    replica = ReplicaReport(
+        "sqlite", "in_sync", Counts(in_sync=9), PlanCounts(upsert=1), PlanCounts(upsert=1), refusals
+    )
+    return Report(
+        schema_version=1,
+        status="in_sync",
+        mode="apply",
+        run_id="run",
+        site="home",
+        compared_at="2026-11-23T12:00:00.000Z",
+        duration_seconds=0.02,
+        source=SourceReport("test", True),
+        replicas=(replica,),
+        records=records,
+        errors=(ErrorReport("sqlite", "away", "", True),) if error else (),
+        partial=False,
+    )
+
+
+class Engine:
+    """An engine's status, and the metrics of it."""
+
+    def __init__(self) -> None:
+        source = SourceStatus("test", connected=False)
+        self.status = Status("home", "0.1", NOON, source, (ReplicaStatus("sqlite", "unknown"),))
+        self.metrics = Metrics(lambda: self.status, lambda: NOON, version="0.1", replicas=["sqlite"])
+
+    def scrape(self) -> dict[str, float]:
+        text, content_type = self.metrics.render("text/plain")
+        assert content_type.startswith("text/plain")
+        return {
+            f"{s.name}{dict(sorted(s.labels.items())) or ''}": s.value
+            for family in text_string_to_metric_families(text.decode())
+            for s in family.samples
+        }
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def test_what_never_was_has_no_series(engine: Engine) -> None:
+    names = {name.partition("{")[0] for name in engine.scrape()}
+    assert not {n for n in names if n.endswith("_timestamp_seconds") and n.startswith("reconcile_")}
+    assert not {n for n in names if n in ("reconcile_drift_records", "reconcile_records")}
+
+
+def test_known_series_start_at_zero(engine: Engine) -> None:
+    scraped = engine.scrape()
+    assert scraped["reconcile_guard_trips_total{'guard': 'recovery_mode'}"] == 0
+    assert scraped["reconcile_runs_total{'replica': 'sqlite', 'result': 'error'}"] == 0
+    assert scraped["reconcile_source_connected"] == 0
+
+
+def test_the_watermark_is_a_timestamp(engine: Engine) -> None:
+    replica = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON - 1, succeeded_at=NOON + 1)
+    engine.status = msgspec.structs.replace(
+        engine.status,
+        source=SourceStatus("test", connected=True, last_message_at=NOON),
+        replicas=(replica,),
+        report=report(),
+    )
+    scraped = engine.scrape()
+    assert scraped["reconcile_synced_timestamp_seconds{'replica': 'sqlite'}"] == NOON
+    assert scraped["reconcile_last_comparison_timestamp_seconds{'replica': 'sqlite'}"] == NOON - 1
+    assert scraped["reconcile_last_success_timestamp_seconds{'replica': 'sqlite'}"] == NOON + 1
+    assert scraped["reconcile_source_connected"] == 1
+    assert scraped["reconcile_records{'replica': 'sqlite'}"] == 9
+    assert scraped["reconcile_drift_records{'kind': 'foreign', 'replica': 'sqlite'}"] == 0
+
+
+def test_passes_changes_and_their_lag_are_counted(engine: Engine) -> None:
+    engine.metrics.on_report(report(RECORD))
+    scraped = engine.scrape()
+    assert scraped["reconcile_runs_total{'replica': 'sqlite', 'result': 'success'}"] == 1
+    applied = "reconcile_changes_applied_total{'action': 'upsert', 'registry': 'device', 'replica': 'sqlite'}"
+    assert scraped[applied] == 1
+    assert scraped["reconcile_lag_seconds_sum{'replica': 'sqlite'}"] == pytest.approx(0.3)
+    assert scraped["reconcile_run_duration_seconds_count{'replica': 'sqlite'}"] == 1
+
+
+def test_a_first_fill_is_no_lag(engine: Engine) -> None:
+    engine.metrics.on_report(report(msgspec.structs.replace(RECORD, replica_hash=None)))
+    assert engine.scrape()["reconcile_lag_seconds_count{'replica': 'sqlite'}"] == 0
+
+
+def test_a_guard_blocks_until_a_pass_in_which_it_is_silent(engine: Engine) -> None:
+    refusal = RefusalReport("recovery_mode", "no", "later", 3)
+    engine.metrics.on_report(report(refusals=(refusal,)))
+    assert engine.scrape()["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 1
+    engine.metrics.on_report(report())
+    scraped = engine.scrape()
+    assert scraped["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 0
+    assert scraped["reconcile_guard_trips_total{'guard': 'recovery_mode'}"] == 1
+
+
+def test_drift_that_was_not_healed_stays_visible(engine: Engine) -> None:
+    drift = msgspec.structs.replace(RECORD, cause=Cause.DRIFT, outcome="observed")
+    engine.status = msgspec.structs.replace(
+        engine.status,
+        replicas=(ReplicaStatus("sqlite", "out_of_sync", compared_at=NOON),),
+        report=report(drift),
+    )
+    engine.metrics.on_report(report(drift))
+    scraped = engine.scrape()
+    assert scraped["reconcile_drift_records{'kind': 'stale', 'replica': 'sqlite'}"] == 1
+    assert scraped["reconcile_drift_found_total{'registry': 'device', 'replica': 'sqlite'}"] == 1
+
+
+def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
+    engine.metrics.on_report(report(error=True))
+    engine.status = msgspec.structs.replace(
+        engine.status, replicas=(ReplicaStatus("sqlite", "unknown", succeeded_at=NOON, error="away"),)
+    )
+    scraped = engine.scrape()
+    assert scraped["reconcile_runs_total{'replica': 'sqlite', 'result': 'error'}"] == 1
+    assert scraped["reconcile_replica_up{'replica': 'sqlite'}"] == 0
+
+
+def test_requests_are_counted_by_their_template(engine: Engine) -> None:
+    engine.metrics.on_request("/api/devices/{device_id}", "GET", 200, 0.001)
+    name = (
+        "reconcile_http_requests_total{'code': '200', 'method': 'GET', 'route': '/api/devices/{device_id}'}"
+    )
+    assert engine.scrape()[name] == 1
+
+
+def test_two_engines_in_one_process_do_not_collide() -> None:
+    one, two = Engine(), Engine()
+    one.metrics.on_report(report(RECORD))
+    assert two.scrape()["reconcile_runs_total{'replica': 'sqlite', 'result': 'success'}"] == 0
+
+
+def test_openmetrics_is_served_to_who_asks_for_it(engine: Engine) -> None:
+    text, content_type = engine.metrics.render("application/openmetrics-text; version=1.0.0")
+    assert "openmetrics" in content_type
+    assert text.endswith(b"# EOF\n")
