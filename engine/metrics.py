@@ -64,6 +64,13 @@ class Metrics:
             collector(registry=registry)
         build = Info("reconcile_build", "Version of the running program.", registry=registry)
         build.info({"version": version, "python": platform.python_version()})
+        self._declare_passes(registry)
+        self._declare_requests(registry)
+        self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
+        self._start_at_zero(tuple(self._blocking))
+        registry.register(_StatusCollector(status, self._blocking))
+
+    def _declare_passes(self, registry: CollectorRegistry) -> None:
         self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)
         self._duration = Histogram(
             "reconcile_run_duration_seconds",
@@ -97,6 +104,8 @@ class Metrics:
             ("guard",),
             registry=registry,
         )
+
+    def _declare_requests(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "reconcile_http_requests",
             "HTTP requests answered.",
@@ -110,9 +119,6 @@ class Metrics:
             buckets=_HTTP_BUCKETS,
             registry=registry,
         )
-        self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
-        self._start_at_zero(tuple(self._blocking))
-        registry.register(_StatusCollector(status, self._blocking))
 
     def on_report(self, report: Report) -> None:
         """Count a pass that ended."""

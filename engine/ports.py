@@ -50,6 +50,7 @@ class Watch(Protocol):
         """
 
 
+@runtime_checkable
 class Watchable(Source, Protocol):
     """A source that can be followed."""
 

@@ -3,6 +3,7 @@
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """
 
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import msgspec
 
-from engine.core.report import Report
-from engine.errors import SettingsError
+from engine import __version__
+from engine.core.report import ErrorReport, Report
+from engine.core.snapshot import Snapshot
+from engine.errors import ReplicaError, SettingsError
 from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.ports import Progress, Source
+from engine.loop.service import Service
+from engine.ports import Progress, Replica, Source, Watchable
 from engine.settings import LoadedSettings
 
 if TYPE_CHECKING:
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     from engine.replicas.sqlite import SqliteRows
 
 Clock = Callable[[], float]
+
+# The source that is a replica: what was recorded, when Home Assistant is gone.
+RECORDS_URI = "records"
 
 _WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")
 
@@ -67,6 +75,68 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
     raise _no_source(settings.uri)
 
 
+def open_past(loaded: LoadedSettings) -> "Records | None":
+    """The records replica once more, only to be read: stores are used by one thread at a time."""
+    scheme, _, rest = loaded.settings.records.uri.partition(":")
+    if scheme == "history" and rest:
+        from engine.replicas.history import open_history
+
+        return open_history(Path(rest), read_only=True)
+    return _open_records(loaded, private_copy=True)
+
+
+def open_followed_source(loaded: LoadedSettings, clock: Clock = time.time) -> Watchable:
+    """The source, made to be followed: live by its events, files by looking at them now and then."""
+    if loaded.settings.source.uri == RECORDS_URI:
+        raise SettingsError(
+            "The source `records` restores the rows in one pass; a service follows Home Assistant.",
+            "Run `reconcile --source records`, or let source.uri name Home Assistant.",
+        )
+    source = open_source(loaded, clock)
+    if isinstance(source, Watchable):
+        return source
+    from engine.sources.polling import PollingSource
+
+    path = Path(loaded.settings.source.uri.partition(":")[2])
+    return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock)
+
+
+def make_service(
+    loaded: LoadedSettings,
+    stores: Stores,
+    *,
+    mode: str,
+    on_report: Callable[[Report], None],
+    clock: Clock = time.time,
+) -> Service:
+    """The running engine of one home. `mode` is `apply` or `observe`."""
+    settings = loaded.settings
+
+    def make_options(verify: bool) -> PassOptions:
+        return PassOptions(
+            mode=mode,
+            policy=settings.plan,
+            registries=frozenset(settings.source.registries),
+            run_id=new_run_id(clock()),
+            site=settings.site.name,
+            verify=verify,
+        )
+
+    return Service(
+        source=open_followed_source(loaded, clock),
+        replicas=[stores.rows, *([stores.records] if stores.records else [])],
+        ledger=stores.rows,
+        pace=settings.loop,
+        make_options=make_options,
+        on_report=on_report,
+        clock=clock,
+        draw=random.random,
+        progress=lambda *_: None,
+        site=settings.site.name,
+        version=__version__,
+    )
+
+
 @contextmanager
 def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterator[Stores]:
     """Open the replicas for one command; with `private_copy` nothing on disk can change."""
@@ -80,7 +150,7 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
         private_copy=private_copy,
     )
     try:
-        records = _open_records(settings.records.uri, private_copy=private_copy)
+        records = _open_records(loaded, private_copy=private_copy)
         try:
             yield Stores(rows, records)
         finally:
@@ -94,10 +164,63 @@ async def reconcile_once(
     loaded: LoadedSettings, options: PassOptions, progress: Progress, clock: Clock = time.time
 ) -> Report:
     """One pass over the home that the settings name. Only mode `apply` can write."""
-    source = open_source(loaded, clock)
     with open_stores(loaded, private_copy=options.mode != "apply") as stores:
-        replicas = [stores.rows, *([stores.records] if stores.records else [])]
-        return await Reconciler(source, replicas, stores.rows, clock, progress).run(options)
+        replicas: list[Replica] = [stores.rows]
+        if loaded.settings.source.uri == RECORDS_URI:
+            source: Source = open_records_source(stores, clock)
+        else:
+            source = open_source(loaded, clock)
+            replicas += [stores.records] if stores.records else []
+        remembered = RememberingSource(source)
+        report = await Reconciler(remembered, replicas, stores.rows, clock, progress).run(options)
+    if options.mode == "drift" and remembered.newest is not None:
+        return await anyio.to_thread.run_sync(_with_legacy, loaded, remembered.newest, report)
+    return report
+
+
+class RememberingSource:
+    """A source whose newest snapshot can be looked at afterwards."""
+
+    def __init__(self, source: Source) -> None:
+        """Nothing is read yet."""
+        self._source = source
+        self.newest: Snapshot | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return self._source.origin
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry. Raises SourceError."""
+        self.newest = await self._source.read(progress)
+        return self.newest
+
+
+def open_records_source(stores: Stores, clock: Clock = time.time) -> Source:
+    """The source `records`. Raises SettingsError when there is no records replica."""
+    from engine.sources.records import RecordsSource
+
+    if stores.records is None:
+        raise SettingsError(
+            "The source is the records replica, and records.uri is none.", "Set records.uri (--records)."
+        )
+    return RecordsSource(stores.records, clock)
+
+
+def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> Report:
+    """The report with what HomeIQ left in the InfluxDB, if there is one."""
+    from engine.influx import is_influx, legacy_records
+
+    if not is_influx(loaded.settings.records.uri):
+        return report
+    try:
+        found = legacy_records(loaded, desired)
+    except ReplicaError as error:
+        if any(known.subject == error.replica for known in report.errors):
+            return report  # it is known to be away
+        return msgspec.structs.replace(report, errors=(*report.errors, ErrorReport.of(error.replica, error)))
+    return msgspec.structs.replace(report, records=(*report.records, *found))
 
 
 def new_run_id(at: float) -> str:
@@ -105,7 +228,8 @@ def new_run_id(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _open_records(uri: str, *, private_copy: bool) -> "Records | None":
+def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | None":
+    uri = loaded.settings.records.uri
     scheme, _, rest = uri.partition(":")
     if uri == "none":
         return None
@@ -113,7 +237,15 @@ def _open_records(uri: str, *, private_copy: bool) -> "Records | None":
         from engine.replicas.history import open_history
 
         return open_history(Path(rest), private_copy=private_copy)
-    raise SettingsError(f"Setting records.uri = {uri!r} names no store.", "Use history:FILE, or none.")
+    if scheme in ("influxdb", "influxdbs"):
+        from engine.influx import open_influx_records
+
+        return open_influx_records(loaded, read_only=private_copy)
+    # Only the part before the colon: what follows may hold a password.
+    raise SettingsError(
+        f"Setting records.uri = {scheme}:... names no store.",
+        "Use history:FILE, influxdb://HOST:8086/BUCKET, or none.",
+    )
 
 
 def _no_source(uri: str) -> SettingsError:
@@ -122,7 +254,7 @@ def _no_source(uri: str) -> SettingsError:
     return SettingsError(
         f"{what}.",
         "Set source.uri (--source, RECONCILE_SOURCE__URI) to ws://HOST:8123 of your Home Assistant, "
-        "or to storage:DIR, backup:FILE.tar or capture:DIR.",
+        "or to storage:DIR, backup:FILE.tar, capture:DIR, or records.",
     )
 
 

@@ -1,29 +1,19 @@
-"""Settings: what can be set, where each value came from, and one clear error for what cannot be.
+"""Settings: what can be set, with its default, unit, range and meaning.
 
-Flags win over the environment (`RECONCILE_SECTION__KEY`), that over the TOML file, that over defaults.
-Secrets are never flags and never in the TOML file; they come from files or the environment, and their type
-does not print them.
+Secrets are no settings: they come from files or the environment, and their type does not print them.
 """
 
-import difflib
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from engine.core.guard import Policy
+from engine.core.pace import Pace
 from engine.core.record import REGISTRIES, Json
-from engine.errors import SettingsError
 
-ENVIRONMENT_PREFIX = "RECONCILE_"
-DEFAULT_FILE = "reconcile.toml"
-SUPERVISOR_URI = "ws://supervisor/core/websocket"
-
-# Names with our prefix that are no settings.
-_OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
+# Never in the settings file and never flags; each has a setting beside it that ends in _file.
+SECRETS = ("source.token", "records.token", "records.password", "http.token")
 
 
 class Secret:
@@ -62,7 +52,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uri: Annotated[
         str,
         Meta(
-            description="ws://, wss://, http:// or https:// of Home Assistant; or storage:DIR, backup:FILE.tar, capture:DIR"
+            description="ws://, wss://, http:// or https:// of Home Assistant; or storage:DIR, backup:FILE.tar, capture:DIR, records"
         ),
     ] = ""
     token_file: Annotated[
@@ -109,7 +99,71 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The records replica: every version of every record."""
 
-    uri: Annotated[str, Meta(description="history:FILE, or none")] = "history:reconcile-history.db"
+    uri: Annotated[
+        str,
+        Meta(
+            description="history:FILE; influxdb://HOST:8086/BUCKET?org=ORG&wire=v2 (or v1, auto; influxdbs: TLS; "
+            "with wire v1 BUCKET is DATABASE or DATABASE/POLICY); or none"
+        ),
+    ] = "history:reconcile-history.db"
+    token_file: Annotated[
+        str, Meta(description="file that holds an InfluxDB token which may read and write the bucket")
+    ] = ""
+    username: Annotated[str, Meta(description="InfluxDB 1.x user; its password is never in this file")] = ""
+    password_file: Annotated[str, Meta(description="file that holds the InfluxDB user's password")] = ""
+    timeout_seconds: Annotated[
+        float, Meta(description="seconds to wait for an answer of InfluxDB", ge=1, le=600)
+    ] = 30.0
+    refresh_days: Annotated[
+        float,
+        Meta(
+            description="days after which an unchanged record is written to InfluxDB again; at most half of what "
+            "the bucket's retention keeps is waited in any case",
+            ge=0.25,
+            le=365,
+        ),
+    ] = 5.0
+    verify_seconds: Annotated[
+        float,
+        Meta(
+            description="seconds after which InfluxDB's payloads are read and hashed again, not only their hashes",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 3_600.0
+    outbox_bytes_max: Annotated[
+        int,
+        Meta(
+            description="most bytes kept for InfluxDB beside the rows file while it has not confirmed them",
+            ge=1_000_000,
+            le=2**31,
+        ),
+    ] = 64 * 1024 * 1024
+
+
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The API of `reconcile serve`."""
+
+    host: Annotated[str, Meta(description="address the API listens on")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="its port; 0 takes a free one", ge=0, le=65_535)] = 8099
+    token_file: Annotated[
+        str,
+        Meta(description="file that holds the token which requests must bear; needed beyond this machine"),
+    ] = ""
+    allow_anonymous: Annotated[
+        bool, Meta(description="answer everybody who can reach the address, without a token")
+    ] = False
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `reconcile serve` tells while it runs, on stderr."""
+
+    format: Annotated[Literal["text", "json"], Meta(description="a line for people, or an object a line")] = (
+        "text"
+    )
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least important messages told")
+    ] = "info"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +174,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: RowsSettings = RowsSettings()
     records: RecordsSettings = RecordsSettings()
     plan: Policy = Policy()
+    loop: Pace = Pace()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -131,12 +188,32 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class LoadedSettings(msgspec.Struct, frozen=True):
-    """Settings, the secret token, and where each value that is not a default came from."""
+    """Settings, the secrets by name (see SECRETS), and where each value that is not a default came from."""
 
     settings: Settings
-    token: Secret
     origins: dict[str, str]
-    token_origin: str
+    secrets: dict[str, Secret]
+    secret_origins: dict[str, str]
+
+    @property
+    def token(self) -> Secret:
+        """The access token for Home Assistant."""
+        return self.secrets["source.token"]
+
+    @property
+    def records_token(self) -> Secret:
+        """InfluxDB's token."""
+        return self.secrets["records.token"]
+
+    @property
+    def records_password(self) -> Secret:
+        """The password of InfluxDB's user."""
+        return self.secrets["records.password"]
+
+    @property
+    def http_token(self) -> Secret:
+        """What requests to the API must bear."""
+        return self.secrets["http.token"]
 
 
 def documented_settings() -> tuple[Setting, ...]:
@@ -149,152 +226,5 @@ def documented_settings() -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def load_settings(
-    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
-) -> LoadedSettings:
-    """Merge the four layers and check the result.
-
-    `flags` maps dotted names to values. `file` is what the user named; without it `reconcile.toml` in
-    `working_directory` is used if it is there. Raises SettingsError.
-    """
-    merged: dict[str, dict[str, Json]] = {}
-    origins: dict[str, str] = {}
-    layers = (
-        *_file_layer(file, environ, working_directory),
-        ("environment", _environment_layer(environ)),
-        ("flag", dict(flags)),
-    )
-    for origin, layer in layers:
-        for name, value in layer.items():
-            section, _, key = name.partition(".")
-            merged.setdefault(section, {})[key] = value
-            origins[name] = origin
-    supervised = bool(environ.get("SUPERVISOR_TOKEN"))
-    if supervised and not merged.get("source", {}).get("uri"):
-        merged.setdefault("source", {})["uri"] = SUPERVISOR_URI
-        origins["source.uri"] = "SUPERVISOR_TOKEN is set"
-    settings = _convert(merged, origins)
-    _check_registries(settings, origins)
-    token, token_origin = _find_token(settings, environ)
-    return LoadedSettings(settings, token, origins, token_origin)
-
-
-def _file_layer(
-    file: Path | None, environ: Mapping[str, str], working_directory: Path
-) -> tuple[tuple[str, dict[str, Json]], ...]:
-    named = file or (Path(environ["RECONCILE_CONFIG"]) if environ.get("RECONCILE_CONFIG") else None)
-    path = named or working_directory / DEFAULT_FILE
-    if named is None and not path.exists():
-        return ()
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"The settings file {path} cannot be read: {error}.", "Correct it, or name another with --config."
-        ) from error
-    layer: dict[str, Json] = {}
-    for section, values in document.items():
-        if not isinstance(values, dict):
-            raise _unknown(section, f"in {path}")
-        for key, value in values.items():
-            if (section, key) == ("source", "token"):
-                raise SettingsError(
-                    f"source.token in {path}: secrets do not belong in the settings file.",
-                    "Put the token in a file of its own and name it in source.token_file, "
-                    "or set RECONCILE_SOURCE__TOKEN.",
-                )
-            layer[f"{section}.{key}"] = value
-    _check_names(layer, f"in {path}")
-    return ((str(path), layer),)
-
-
-def _environment_layer(environ: Mapping[str, str]) -> dict[str, Json]:
-    layer: dict[str, Json] = {}
-    for variable, value in environ.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable.startswith(_OTHER_VARIABLES):
-            continue
-        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".", 1)
-        if name == "source.token":
-            continue
-        if name not in _NAMES:
-            raise _unknown(name, f"from the environment variable {variable}")
-        layer[name] = [v.strip() for v in value.split(",")] if name == "source.registries" else value
-    return layer
-
-
-def _check_names(layer: Mapping[str, Json], where: str) -> None:
-    for name in layer:
-        if name not in _NAMES:
-            raise _unknown(name, where)
-
-
-def _unknown(name: str, where: str) -> SettingsError:
-    close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]}?" if close else "`reconcile config show` lists all settings."
-    return SettingsError(f"Unknown setting {name} {where}.", hint)
-
-
-def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings:
-    try:
-        return msgspec.convert(merged, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$.")
-        name = path.rstrip("`").partition("[")[0]
-        section, _, key = name.partition(".")
-        value = merged.get(section, {}).get(key)
-        raise SettingsError(
-            f"Setting {name} = {value!r} ({origins.get(name, 'default')}) is not accepted: {what}.",
-            next(
-                (f"It is: {s.description} (default {s.default!r})." for s in _DOCUMENTED if s.name == name),
-                "",
-            ),
-        ) from error
-
-
-def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
-    for registry in settings.source.registries:
-        if registry not in REGISTRIES:
-            close = difflib.get_close_matches(registry, REGISTRIES, n=1)
-            raise SettingsError(
-                f"Setting source.registries ({origins.get('source.registries', 'default')}) names {registry!r}.",
-                f"Did you mean {close[0]}?" if close else f"Registries are: {', '.join(REGISTRIES)}.",
-            )
-
-
-def _find_token(settings: Settings, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    if settings.source.token_file:
-        return _token_from(Path(settings.source.token_file)), f"file {settings.source.token_file}"
-    if environ.get("RECONCILE_SOURCE__TOKEN"):
-        return Secret(environ["RECONCILE_SOURCE__TOKEN"].strip()), "RECONCILE_SOURCE__TOKEN"
-    for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
-        candidate = Path(directory or "/nonexistent") / "source_token"
-        if candidate.is_file():
-            return _token_from(candidate), f"file {candidate}"
-    if environ.get("SUPERVISOR_TOKEN"):
-        return Secret(environ["SUPERVISOR_TOKEN"]), "SUPERVISOR_TOKEN"
-    return Secret(""), "not given"
-
-
-def _token_from(path: Path) -> Secret:
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"The token file {_shown(path)} cannot be read ({type(error).__name__}).",
-            "Correct source.token_file, or the file's mode.",
-        ) from error
-    if not text or any(c.isspace() for c in text):
-        raise SettingsError(
-            f"The token file {_shown(path)} does not hold one token.",
-            "It must hold the long-lived access token and nothing else.",
-        )
-    return Secret(text)
-
-
-def _shown(path: Path) -> str:
-    # Somebody may have put the token itself where its file's name belongs; a token is long and has no slash.
-    return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"
-
-
-_DOCUMENTED = documented_settings()
-_NAMES = tuple(s.name for s in _DOCUMENTED)
+DOCUMENTED = documented_settings()
+SETTING_NAMES = tuple(setting.name for setting in DOCUMENTED)

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+from api.app import ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_parser
 from engine.core.record import REGISTRIES
+from engine.core.status import SourceStatus, Status
+from engine.metrics import Metrics
 from engine.settings import documented_settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -37,6 +40,20 @@ def test_every_command_is_documented_and_nothing_else_is() -> None:
 def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
     documented = {int(code) for row in table("exit code") for code in row[0].split(",")}
     assert documented == {int(code) for code in re.findall(r"\b\d+\b", TABLE)}
+
+
+def test_every_route_is_documented_and_nothing_else_is() -> None:
+    served = [(f"`{route.path}`", route.summary) for route in ROUTES]
+    extra = [("`/openapi.json`", "The contract."), ("`/metrics`", "Prometheus metrics.")]
+    assert [tuple(row) for row in table("route")] == served + extra
+
+
+def test_every_metric_is_documented_and_nothing_else_is() -> None:
+    status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
+    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"])
+    text = metrics.render("")[0].decode()
+    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
+    assert [(row[0].strip("`"), row[1]) for row in table("metric")] == told
 
 
 def test_every_option_in_readme_exists() -> None:

@@ -30,6 +30,10 @@ def run_command(arguments: Arguments) -> int:
 
 def _dispatch(arguments: Arguments, stop: Interruption) -> int:
     match arguments.command:
+        case "serve":
+            from engine.commandline.serve import run_serve
+
+            return run_serve(arguments, stop)
         case "drift":
             from engine.commandline.drift import run_drift
 

@@ -11,7 +11,7 @@ from engine.core.record import Json
 from engine.core.report import SCHEMA_VERSION
 from engine.settings import LoadedSettings, documented_settings
 
-_TOKEN = "source.token"  # noqa: S105 (the setting's name)
+_SECRET = "a secret, from its file or the environment, never shown"  # noqa: S105 (says what it is)
 
 
 class ShownSetting(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ def run_config_show(arguments: Arguments) -> int:
 
 
 def show_settings(loaded: LoadedSettings) -> ShownSettings:
-    """All settings in file order, then the token without its value."""
+    """All settings in file order, then the secrets without their values."""
     settings = []
     for setting in documented_settings():
         section, _, key = setting.name.partition(".")
@@ -51,9 +51,11 @@ def show_settings(loaded: LoadedSettings) -> ShownSettings:
             value = without_secrets(value)
         origin = loaded.origins.get(setting.name, "default")
         settings.append(ShownSetting(setting.name, value, origin, setting.default, setting.description))
-    description = "the access token; from source.token_file or the environment, never shown"
-    token = ShownSetting(_TOKEN, "***" if loaded.token else None, loaded.token_origin, None, description)
-    return ShownSettings(SCHEMA_VERSION, (*settings, token))
+    secrets = [
+        ShownSetting(name, "***" if secret else None, loaded.secret_origins[name], None, _SECRET)
+        for name, secret in loaded.secrets.items()
+    ]
+    return ShownSettings(SCHEMA_VERSION, (*settings, *secrets))
 
 
 def render_settings(shown: ShownSettings) -> str:

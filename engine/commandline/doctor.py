@@ -26,7 +26,7 @@ from engine.commandline.safe_text import visible, without_secrets
 from engine.core.report import SCHEMA_VERSION
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError
-from engine.run import open_source, open_stores
+from engine.run import RECORDS_URI, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
@@ -88,14 +88,17 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
     yield check_token(loaded)
     yield from _check_source(arguments, loaded, stop)
     yield from check_rows(loaded)
-    yield check_records(loaded)
+    if loaded.settings.records.uri.partition(":")[0] in ("influxdb", "influxdbs"):
+        yield from check_influx(loaded)
+    else:
+        yield check_records(loaded)
 
 
 def check_token(loaded: LoadedSettings) -> Check:
     """Whether there is a token where one is needed, and who can read it."""
     scheme = loaded.settings.source.uri.partition(":")[0]
     if not loaded.token:
-        if scheme in ("storage", "backup", "capture"):
+        if scheme in ("storage", "backup", "capture", "records"):
             return Check("token", "ok", f"not needed for {scheme}:")
         return Check(
             "token",
@@ -106,11 +109,14 @@ def check_token(loaded: LoadedSettings) -> Check:
     file = loaded.settings.source.token_file
     if file and Path(file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return Check("token", "warn", f"others can read {file}", f"chmod 600 {file}")
-    return Check("token", "ok", f"from {loaded.token_origin}")
+    return Check("token", "ok", f"from {loaded.secret_origins['source.token']}")
 
 
 def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:
     try:
+        if loaded.settings.source.uri == RECORDS_URI:
+            yield Check("source", "ok", "the records replica; Home Assistant is not asked")
+            return
         source = open_source(loaded)
         with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
             snapshot = stop.run(partial(source.read, progress))
@@ -194,6 +200,18 @@ def check_records(loaded: LoadedSettings) -> Check:
         return _failed("records", error)
     place = check_place("records", Path(uri.partition(":")[2]))
     return Check("records", "ok", f"{uri}: {plural(held, 'record')}") if place.status == "ok" else place
+
+
+def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
+    """What the InfluxDB says of itself: version, wire, permissions, retention, clock."""
+    from engine.influx import examine
+
+    words = {"ok": "ok", "warning": "warn", "failed": "fail"}
+    try:
+        for found in examine(loaded):
+            yield Check(f"influxdb {found.name}", words[found.status], found.found, found.advice)
+    except EngineError as error:
+        yield _failed("influxdb", error)
 
 
 def check_place(name: str, path: Path) -> Check:

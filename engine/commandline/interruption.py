@@ -55,6 +55,13 @@ class Interruption:
         finally:
             self._cancel = None
 
+    def on_signal(self, stop: Callable[[], object]) -> None:
+        """From within `run`: let a signal call `stop` in the event loop instead of cancelling the work."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        self._cancel = lambda: loop.call_soon_threadsafe(stop)
+
     def handle(self, signal_number: int, _frame: FrameType | None) -> None:
         """Called by Python when a signal arrives."""
         if self._signal_number:

@@ -6,7 +6,8 @@ from pathlib import Path
 from engine.commandline.parser import Arguments
 from engine.core.record import Json
 from engine.errors import SettingsError
-from engine.settings import LoadedSettings, load_settings
+from engine.settings import LoadedSettings
+from engine.settings_layers import load_settings
 
 
 def load(arguments: Arguments) -> LoadedSettings:

@@ -5,6 +5,7 @@ made visible as everywhere; secrets never get here, because nothing that holds o
 """
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -14,6 +15,8 @@ from engine.commandline.safe_text import value_text, visible
 from engine.core.report import RecordReport, Report
 
 LOGGER = "reconcile"
+# More changes than these in one pass are told as a number; each is in the change feed all the same.
+_TOLD_MAX = 50
 
 
 class _Text(logging.Formatter):
@@ -44,17 +47,26 @@ def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logge
 
 def log_report(logger: logging.Logger, report: Report) -> None:
     """Tell what a pass found and did: one line a record, one a refusal, one an error; nothing for nothing."""
+    told = Counter((record.replica, _sentence(record)) for record in report.records)
     for record in report.records:
-        level = logging.INFO if record.cause == "pending" and record.outcome == "applied" else logging.WARNING
-        logger.log(level, _sentence(record), extra={"fields": _fields(record)})
+        if told[record.replica, _sentence(record)] <= _TOLD_MAX:
+            logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
+    for (name, sentence), count in sorted(told.items()):
+        if count > _TOLD_MAX:
+            logger.info("many records", extra={"fields": {"replica": name, "what": sentence, "count": count}})
     for replica in report.replicas:
         for refusal in replica.refusals:
-            fields = {"replica": replica.replica, "guard": refusal.guard, "held": refusal.held}
-            told = {**fields, "reason": refusal.message, "hint": refusal.hint}
-            logger.warning("changes held back", extra={"fields": told})
+            held = {"replica": replica.replica, "guard": refusal.guard, "held": refusal.held}
+            held |= {"reason": refusal.message, "hint": refusal.hint}
+            logger.warning("changes held back", extra={"fields": held})
     for error in report.errors:
-        told = {"subject": error.subject, "reason": error.message, "hint": error.hint}
-        logger.error("pass failed", extra={"fields": told})
+        failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
+        logger.error("pass failed", extra={"fields": failed})
+
+
+def _level(record: RecordReport) -> int:
+    is_ordinary = record.cause == "pending" and record.outcome == "applied"
+    return logging.INFO if is_ordinary else logging.WARNING
 
 
 def _sentence(record: RecordReport) -> str:
@@ -81,7 +93,9 @@ def _fields(record: RecordReport) -> dict[str, object]:
 
 def _field(value: object) -> str:
     text = visible(str(value))
-    return f'"{text}"' if " " in text or not text else text
+    if not text or " " in text or '"' in text:
+        return f"'{text}'" if '"' in text else f'"{text}"'
+    return text
 
 
 def _time(record: logging.LogRecord) -> str:

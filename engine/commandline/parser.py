@@ -17,6 +17,7 @@ from engine.commandline import exit_codes
 REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
 
 COMMANDS = {
+    "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",
     "drift": "compare and report what differs, whose change it was and since when; writes nothing",
     "show": "print one stored record, its version and what was last applied",
     "history": "print every version of one record, with what changed",
@@ -127,6 +128,8 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
             command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
         if name == "drift":
             _add_comparison(command)
+        if name == "serve":
+            command.add_argument("--observe", action="store_true", help="compare and report, write nothing")
         if name == "config":
             parsers.append(_add_config_show(command))
     _add_pass(parser)
@@ -228,6 +231,8 @@ def _misplaced(command: str) -> frozenset[str]:
         "dry_run", "observe", "max_delete", "allow_empty", "allow_new_instance", "prune_foreign",
         "confirm_deletes", "plan_out", "plan",
     }  # fmt: skip
+    if command == "serve":
+        return frozenset({*options, "detailed_exitcode"} - {"observe"})
     return frozenset(options if command == "drift" else {*options, "only", "detailed_exitcode"})
 
 

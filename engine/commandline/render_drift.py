@@ -22,11 +22,13 @@ class DriftText(msgspec.Struct, frozen=True):
 def render_drift(report: Report, form: DriftText) -> str:
     """The whole text; it ends with a newline."""
     lines: list[str] = []
-    for replica in report.replicas:
-        records = [r for r in report.records if r.replica == replica.replica]
+    # Replicas in their order, then what is reported beside them (an InfluxDB's older measurements).
+    names = dict.fromkeys([r.replica for r in report.replicas] + [r.replica for r in report.records])
+    for name in names:
+        records = [r for r in report.records if r.replica == name]
         if not records:
             continue
-        lines.append(form.paint("bold", f"{replica.replica}:"))
+        lines.append(form.paint("bold", f"{name}:"))
         for word in WORDS:
             group = sorted_by_key([r for r in records if word_of(r) == word])
             lines += capped([_block(r, form) for r in group], is_full=form.is_full)

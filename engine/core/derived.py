@@ -35,24 +35,31 @@ def derive(
 
     `ha_version` is (year, month), None when unknown.
     """
-    devices = {r.id: r for r in records.values() if isinstance(r, Device)}
-    entries = {r.entry_id: r.domain for r in records.values() if isinstance(r, ConfigEntry)}
-    counts = Counter(r.device_id for r in records.values() if isinstance(r, Entity))
+    wanted = list(records) if keys is None else [key for key in keys if key in records]
+    counts = _entity_counts(records, [key.id for key in wanted if key.registry == "device"])
     prefixed = ha_version is None or ha_version >= _NAMES_PREFIXED_SINCE
     derived: dict[Key, Derived] = {}
-    for key in records if keys is None else keys:
-        record = records.get(key)
+    for key in wanted:
+        record = records[key]
         if isinstance(record, Entity):
-            derived[key] = _entity(record, devices, prefixed=prefixed)
+            derived[key] = _entity(record, records, prefixed=prefixed)
         elif isinstance(record, Device):
+            entry = records.get(Key("config_entry", record.config_entry_id or ""))
             derived[key] = Derived(
-                effective_area_id=_device_area(record, devices),
+                effective_area_id=_device_area(record, records),
                 effective_name=_device_name(record),
-                integration=entries.get(record.config_entry_id or ""),
+                integration=entry.domain if isinstance(entry, ConfigEntry) else None,
                 entity_count=counts[record.id],
                 disabled=record.disabled_by is not None,
             )
     return derived
+
+
+def _entity_counts(records: Mapping[Key, Record], device_ids: list[str]) -> Counter[str | None]:
+    """How many entities each device has; looks at all entities, so not at all when no device is asked for."""
+    if not device_ids:
+        return Counter()
+    return Counter(r.device_id for r in records.values() if isinstance(r, Entity))
 
 
 def affected_keys(
@@ -65,11 +72,11 @@ def affected_keys(
     affected = set(changed)
     devices = {key.id for key in affected if key.registry == "device"}
     entries = {key.id for key in affected if key.registry == "config_entry"}
-    for records in (before, after):
-        for key in tuple(affected):
-            record = records.get(key)
-            if isinstance(record, Entity) and record.device_id:
-                affected.add(Key("device", record.device_id))
+    for key in tuple(affected):
+        owners = [r.device_id if isinstance(r, Entity) else None for r in (before.get(key), after.get(key))]
+        # A device counts its entities, so it is affected only when one comes, goes or moves.
+        if owners[0] != owners[1]:
+            affected |= {Key("device", owner) for owner in owners if owner}
     if entries:
         devices |= {r.id for r in after.values() if isinstance(r, Device) and r.config_entry_id in entries}
     if devices:
@@ -89,10 +96,10 @@ def _ancestors(device_id: str, parents: Mapping[str, str | None]) -> set[str]:
     return found
 
 
-def _entity(entity: Entity, devices: Mapping[str, Device], *, prefixed: bool) -> Derived:
-    device = devices.get(entity.device_id or "")
+def _entity(entity: Entity, records: Mapping[Key, Record], *, prefixed: bool) -> Derived:
+    device = _device(records, entity.device_id)
     return Derived(
-        effective_area_id=entity.area_id or (_device_area(device, devices) if device else None),
+        effective_area_id=entity.area_id or (_device_area(device, records) if device else None),
         effective_name=_entity_name(entity, _device_name(device) if device else None, prefixed=prefixed),
         domain=entity.entity_id.partition(".")[0],
         disabled=entity.disabled_by is not None,
@@ -111,10 +118,15 @@ def _device_name(device: Device) -> str | None:
     return device.name_by_user if device.name_by_user is not None else device.name
 
 
-def _device_area(device: Device, devices: Mapping[str, Device]) -> str | None:
+def _device_area(device: Device, records: Mapping[Key, Record]) -> str | None:
     seen = {device.id}
     current: Device | None = device
     while current is not None and current.area_id is None and current.parent_device_id not in seen:
         seen.add(current.parent_device_id or "")
-        current = devices.get(current.parent_device_id or "")
+        current = _device(records, current.parent_device_id)
     return current.area_id if current is not None else None
+
+
+def _device(records: Mapping[Key, Record], device_id: str | None) -> Device | None:
+    found = records.get(Key("device", device_id)) if device_id else None
+    return found if isinstance(found, Device) else None

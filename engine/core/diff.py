@@ -69,12 +69,18 @@ def compare(
     observed: Mapping[Key, str],
     applied: Mapping[Key, str],
     registries: frozenset[str],
+    keys: frozenset[Key] | None = None,
 ) -> Diff:
-    """Compare the three sides over the given registries; cost beyond set operations follows what differs."""
+    """Compare the three sides over the given registries; cost beyond set operations follows what differs.
+
+    With `keys` only those are compared: for a caller that knows all others to agree.
+    """
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
-    unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
-    for key in sorted({key for key, _ in unequal}):
+    if keys is None:
+        unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
+        keys = frozenset(key for key, _ in unequal)
+    for key in sorted(keys):
         if key.registry not in registries:
             continue
         d, o, a = desired.get(key), observed.get(key), applied.get(key)

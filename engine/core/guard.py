@@ -122,14 +122,20 @@ def review(  # noqa: PLR0913 (the evidence, part by part)
 
 
 def track_absences(
-    desired: Snapshot, known: Mapping[Key, str], absences: Mapping[Key, float], policy: Policy
+    desired: Snapshot,
+    known: Mapping[Key, str],
+    absences: Mapping[Key, float],
+    policy: Policy,
+    keys: frozenset[Key] | None = None,
 ) -> tuple[frozenset[Key], frozenset[Key]]:
     """Keys to remember as first missed now, and keys whose absence is over or moot.
 
-    A read that may not delete is no evidence either, so it starts no absence; it still ends one.
+    A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
+    only those can be missing anew.
     """
+    candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
     trusted = not _refuse_everything(desired, known, policy) and not _untrusted_read(desired)
-    missing = {k for k in known.keys() - desired.records.keys() if k.registry in desired.registries}
+    missing = {k for k in candidates if k.registry in desired.registries and k not in desired.records}
     begun = frozenset(missing - absences.keys()) if trusted else frozenset()
     over = frozenset(k for k in absences if k in desired.records or k not in known)
     return begun, over
@@ -145,8 +151,10 @@ def _refuse_everything(
             f"{len(desired.records)} records; what it shows is not the home.",
             "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
         )
-    known = {key.id for key in applied if key.registry == "config_entry"}
-    if known and not known & desired.entry_ids and not policy.allow_new_instance:
+    # Asked this way round, because almost always one of a dozen is found at once.
+    is_known = any(Key("config_entry", id_) in applied for id_ in desired.entry_ids)
+    known = () if is_known else [key for key in applied if key.registry == "config_entry"]
+    if known and not policy.allow_new_instance:
         if not desired.entry_ids and policy.allow_empty:
             return None
         return (

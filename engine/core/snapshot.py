@@ -61,6 +61,10 @@ class Snapshot:
         self.health = health or Health()
         self.removed = removed
         self.splits = dict(splits or {})
+        # Names the records as they are; a copy with the same records has the same one.
+        self.content = object()
+        self.base: object | None = None  # the content this one was made from by `with_changes`
+        self.touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
         known = hashes or {}
         # Which instance this is: kept apart, because `only` may leave the config entries out.
         self.entry_ids = frozenset(key.id for key in self.records if key.registry == "config_entry")
@@ -126,22 +130,35 @@ class Snapshot:
         later.removed -= later.records.keys()
         if any(key.registry == "config_entry" for key in touched):
             later.entry_ids = frozenset(k.id for k in later.records if k.registry == "config_entry")
-        _check_entity_ids(later.records)
+        if _may_collide(self.records, later.records, touched):
+            _check_entity_ids(later.records)
         affected = affected_keys(self.records, later.records, touched)
         # Filled in where `cached_property` looks, so that nothing is derived from scratch.
         later.__dict__.update(self._derived_after(later.records, later.hashes, affected))
+        later.content, later.base, later.touched = object(), self.content, frozenset(affected)
         return later
 
     def _derived_after(
         self, records: Mapping[Key, Record], hashes: Mapping[Key, str], affected: set[Key]
     ) -> dict[str, object]:
         """What is derived of `records`, taken over from this snapshot wherever it cannot have changed."""
-        derived = {key: value for key, value in self.derived.items() if key in records}
+        derived, versions = dict(self.derived), dict(self.row_versions)
+        for key in affected:
+            derived.pop(key, None)
+            versions.pop(key, None)
         derived |= derive(records, version_of(self.health.ha_version), affected)
-        versions = {key: value for key, value in self.row_versions.items() if key in records}
         for key in affected & records.keys():
             versions[key] = row_version(hashes[key], derived.get(key))
         return {"derived": derived, "row_versions": versions}
+
+
+def _may_collide(before: Mapping[Key, Record], after: Mapping[Key, Record], touched: set[Key]) -> bool:
+    """Whether an entity among those touched is new or renamed: only then can two have one entity_id."""
+    names = (
+        (getattr(before.get(key), "entity_id", None), getattr(after.get(key), "entity_id", None))
+        for key in touched
+    )
+    return any(new is not None and new != old for old, new in names)
 
 
 def _check_entity_ids(records: Mapping[Key, Record]) -> None:

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
+from engine.core.record import Key
 from engine.core.report import ErrorReport, ReplicaReport, Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus
@@ -112,6 +113,7 @@ class Keeper:
             clock=self._clock,
             memories=self._memories,
             offload=self._offload,
+            keys=self._keys_to_compare(desired),
         )
         await work.examine({})
         if options.mode == "apply":
@@ -121,6 +123,14 @@ class Keeper:
         self.status = self._status_after(report, desired)
         self._on_report(report)
         return report
+
+    def _keys_to_compare(self, desired: Snapshot) -> frozenset[Key] | None:
+        """The only keys that can differ, when the replica was found equal to what `desired` was made from."""
+        if self._done is None or self.status.status != "in_sync":
+            return None
+        if desired.content is self._done.content:
+            return frozenset()
+        return desired.touched if desired.base is self._done.content else None
 
     def _status_after(self, report: Report, desired: Snapshot) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas

@@ -13,7 +13,7 @@ from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import Cause, adopt, compare
 from engine.core.guard import Policy, review, track_absences
 from engine.core.plan import make_plan
-from engine.core.record import Key
+from engine.core.record import REGISTRIES, Key
 from engine.core.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -58,8 +58,13 @@ class OnePass:
         clock: Callable[[], float],
         memories: dict[str, ReplicaMemory] | None = None,
         offload: Offload = to_thread,
+        keys: frozenset[Key] | None = None,
     ) -> None:
-        """Nothing is read yet. `memories` are kept up to date for the next pass."""
+        """Nothing is read yet. `memories` are kept up to date for the next pass.
+
+        `keys`: what is remembered agrees with the desired state in all but these.
+        """
+        self._keys = keys
         self._offload = offload
         self._options = options
         self._desired = desired
@@ -158,9 +163,10 @@ class OnePass:
         desired, policy = self._desired, self._options.policy
         memory = self._remembered(replica)
         applied = memory.applied
-        memory.adopt(*adopt(memory.versions, desired.records))
+        if self._keys is None:
+            memory.adopt(*adopt(memory.versions, desired.records))
         versions, aliases = memory.versions, memory.aliases
-        diff = compare(self._wanted(replica), versions, applied, desired.registries)
+        diff = compare(self._wanted(replica), versions, applied, desired.registries, self._keys)
         existing = [d.key for d in diff.differences if d.observed is not None]
         rows = replica.read([aliases.get(key, key) for key in existing])
         plan = make_plan(
@@ -171,7 +177,10 @@ class OnePass:
             with_derived=replica.stores_derived,
             prune_foreign=policy.prune_foreign,
         )
-        observed_count = sum(key.registry in desired.registries for key in versions)
+        is_whole = len(desired.registries) == len(REGISTRIES)
+        observed_count = (
+            len(versions) if is_whole else sum(key.registry in desired.registries for key in versions)
+        )
         verdict = review(
             plan,
             desired,
@@ -188,6 +197,7 @@ class OnePass:
     def _remembered(self, replica: Replica) -> ReplicaMemory:
         memory, stamp = self._memories.get(replica.name), replica.stamp()
         if self._options.verify or memory is None or memory.stamp != stamp:
+            self._keys = None
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
             memory = ReplicaMemory(stamp, versions, self._last_applied(replica.name))
@@ -224,7 +234,8 @@ class OnePass:
         self._memories[replica.name].take(allowed, diff.settled, wanted)
 
     def _note_absences(self) -> None:
-        begun, over = track_absences(self._desired, self._known(), self._absences, self._options.policy)
+        policy = self._options.policy
+        begun, over = track_absences(self._desired, self._known(), self._absences, policy, self._keys)
         if self._is_ledger_sound():
             self._ledger.note_absences(begun, over, self.read_at)
 
@@ -233,8 +244,10 @@ class OnePass:
         failed = [r for name, r in self._replicas.items() if name in self._errors]
         return not any(cast("object", replica) is self._ledger for replica in failed)
 
-    def _known(self) -> dict[Key, str]:
+    def _known(self) -> Mapping[Key, str]:
         """What some replica still holds of ours after this pass."""
+        if len(self._memories) == 1:
+            return next(iter(self._memories.values())).applied
         known: dict[Key, str] = {}
         for memory in self._memories.values():
             known |= memory.applied

@@ -14,7 +14,7 @@ import anyio.to_thread
 import msgspec
 
 from engine.core.hints import Hints
-from engine.core.record import Entity, Record
+from engine.core.record import Entity, Key, Record
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceError
 from engine.ports import Progress
@@ -172,17 +172,22 @@ def _changed_snapshot(
     read_keys = {known.key for known in read}
     changed = [(known.record, known.hash) for known in read if newest.records.get(known.key) != known.record]
     listed = {registry for registry, _ in lists}
-    gone = {key for key in newest.records if key.registry in listed and key not in read_keys}
-    removed_entities = {
-        key
-        for key, record in newest.records.items()
-        if isinstance(record, Entity)
-        and record.entity_id in hints.removed_entity_ids
-        and key not in read_keys
-    }
+    gone = (
+        {key for key in newest.records if key.registry in listed and key not in read_keys}
+        if listed
+        else set()
+    )
+    removed_entities = _bearers(newest, hints.removed_entity_ids) - read_keys
     return newest.with_changes(
         changed, gone | removed_entities, taken_at=taken_at, removed=hints.removed | removed_entities
     )
+
+
+def _bearers(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
+    """The entities that bore these entity_ids."""
+    if not entity_ids:
+        return set()
+    return {k for k, r in newest.records.items() if isinstance(r, Entity) and r.entity_id in entity_ids}
 
 
 def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:

@@ -21,8 +21,8 @@ def stored(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".db"}
 
 
-def overwrite(name: str, content: bytes) -> Callable[[Home], None]:
-    return lambda home: (home.folder / name).write_bytes(content) and None
+def overwrite(name: str, content: bytes) -> Callable[[Home], object]:
+    return lambda home: (home.folder / name).write_bytes(content)
 
 
 def without_id(home: Home) -> None:
@@ -56,7 +56,7 @@ def broken_text(home: Home) -> None:
     ],
 )
 def test_a_home_that_cannot_be_read_changes_nothing(
-    mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], None], names: list[str]
+    mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], object], names: list[str]
 ) -> None:
     mirror()
     before = stored(tmp_path)

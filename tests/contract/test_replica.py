@@ -1,6 +1,11 @@
-"""What every replica keeps, whatever it stands on: one suite over the rows file and the history file."""
+"""What every replica keeps, whatever it stands on: one suite over the rows file, the history file and InfluxDB."""
 
+import itertools
+import math
+import os
+import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -8,24 +13,36 @@ import pytest
 
 from engine.core.diff import Cause
 from engine.core.plan import Action
-from engine.core.record import Area, Entity, Key, canonical_fields
+from engine.core.record import Area, Entity, Key, canonical_fields, encode_record
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Ledger, Replica
 from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
+from engine.replicas.influx_http import Credentials
+from engine.replicas.influx_open import open_wire
+from engine.replicas.influx_points import MEASUREMENTS
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.sqlite import SqliteRows, open_rows
+from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.real.influxdb import (
+    InfluxMissingError,
+    InfluxServer,
+    running_influxdb,
+    running_influxdb2,
+)
 from tests.replicas.passes import captured_records, one_pass, plan_of, run_of, sql, versions
 
 
 class Stand(msgspec.Struct):
-    """A replica under test, the ledger that goes with it, and how to disturb its file."""
+    """A replica under test, the ledger that goes with it, and how to disturb its store."""
 
     replica: Replica
     ledger: Ledger
-    path: Path
-    alter: str  # a statement that changes what entity e1 is called
-    make_newer: str
+    contents: Callable[[], bytes | None]  # everything in the store; None while there is none
+    alter: Callable[[], object]  # change what entity e1 is called
+    make_newer: Callable[[], object]
     reopen: Callable[[], Replica]
 
     def reconcile(self, desired: Snapshot, at: float = NOON) -> None:
@@ -33,27 +50,112 @@ class Stand(msgspec.Struct):
         assert self.replica.observe().versions == versions(self.replica, desired)
 
 
-@pytest.fixture(params=["sqlite", "history"])
+def rows_stand(path: Path, rows: SqliteRows) -> Stand:
+    return Stand(
+        rows,
+        rows,
+        partial(file_contents, path),
+        lambda: sql(path, f"UPDATE entities SET name = 'altered' WHERE id = '{entity(1).id}'"),
+        lambda: sql(path, "UPDATE reconcile_meta SET value = 99 WHERE name = 'schema_version'"),
+        lambda: open_rows(path, busy_timeout_seconds=0),
+    )
+
+
+def history_stand(path: Path, ledger: Ledger) -> Stand:
+    alter = f"UPDATE records SET payload = json_set(payload, '$.name', 'altered') WHERE id = '{entity(1).id}'"
+    return Stand(
+        open_history(path, busy_timeout_seconds=0),
+        ledger,
+        partial(file_contents, path),
+        lambda: sql(path, alter),
+        lambda: sql(path, "UPDATE meta SET value = 99 WHERE name = 'schema_version'"),
+        lambda: open_history(path, busy_timeout_seconds=0),
+    )
+
+
+def influx_stand(wire: Wire, site: str, store: Callable[[bytes], object], ledger: Ledger) -> Stand:
+    # Every look verifies, as the first one of a process does; commits are dated by the runs.
+    options = InfluxOptions(site=site, verify_seconds=0, clock_skew_seconds_max=math.inf)
+
+    def fresh() -> InfluxRecords:
+        return InfluxRecords(
+            wire, options, outbox=None, clock=lambda: NOON + 3600, sleep=lambda _seconds: None
+        )
+
+    def rewrite(fields: str) -> None:
+        scan = Scan(measurements=("ha_entity",), site=site, fields=("hash",), ids=(entity(1).id,))
+        newest = max(row[0] for _, rows in wire.scan(scan) for row in rows)
+        store(f"ha_entity,site={site},id={entity(1).id} {fields} {newest}".encode())
+
+    def contents() -> bytes | None:
+        scan = Scan(measurements=(*MEASUREMENTS, "ha_run"), site=site, fields=("hash", "payload", "state"))
+        blocks = [block for block in wire.scan(scan) if block.rows]
+        return repr(blocks).encode() if blocks else None
+
+    altered = encode_record(entity(1, name="altered", device_id=device(1).id)).decode().replace('"', '\\"')
+    return Stand(
+        fresh(),
+        ledger,
+        contents,
+        lambda: rewrite(f'payload="{altered}"'),
+        lambda: rewrite("schema=99i"),
+        fresh,
+    )
+
+
+def file_contents(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+@pytest.fixture(scope="module")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    try:
+        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as server:
+            yield server
+    except InfluxMissingError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def influxdb2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Credentials]]:
+    try:
+        with running_influxdb2(tmp_path_factory.mktemp("influxdb2")) as server:
+            yield server
+    except InfluxMissingError as missing:
+        pytest.skip(str(missing))
+
+
+# A server that is not ours may hold what an earlier run wrote.
+SITES = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "history",
+        "influxdb in memory",
+        "influxdb 1.x",
+        pytest.param("influxdb 2.x", marks=pytest.mark.optional_server),
+    ]
+)
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     rows = open_rows(tmp_path / "rows.db", busy_timeout_seconds=0)
     if request.param == "sqlite":
-        made = Stand(
-            rows,
-            rows,
-            tmp_path / "rows.db",
-            f"UPDATE entities SET name = 'altered' WHERE id = '{entity(1).id}'",
-            "UPDATE reconcile_meta SET value = 99 WHERE name = 'schema_version'",
-            lambda: open_rows(tmp_path / "rows.db", busy_timeout_seconds=0),
-        )
+        made = rows_stand(tmp_path / "rows.db", rows)
+    elif request.param == "history":
+        made = history_stand(tmp_path / "history.db", rows)
+    elif request.param == "influxdb in memory":
+        memory = MemoryWire(lambda: NOON)
+        made = influx_stand(memory, "home", memory.store, rows)
     else:
-        made = Stand(
-            open_history(tmp_path / "history.db", busy_timeout_seconds=0),
-            rows,
-            tmp_path / "history.db",
-            f"UPDATE records SET payload = json_set(payload, '$.name', 'altered') WHERE id = '{entity(1).id}'",
-            "UPDATE meta SET value = 99 WHERE name = 'schema_version'",
-            lambda: open_history(tmp_path / "history.db", busy_timeout_seconds=0),
-        )
+        if request.param == "influxdb 2.x":
+            uri, credentials = request.getfixturevalue("influxdb2")
+        else:
+            uri, credentials = request.getfixturevalue("influxdb").uri, Credentials()
+        wire = open_wire(uri, credentials, timeout_seconds=10)
+        made = influx_stand(wire, next(SITES), wire.write, rows)  # each test has a home of its own
     yield made
     made.replica.close()
     rows.close()
@@ -71,7 +173,7 @@ def test_an_absent_store_is_empty_and_stays_absent(stand: Stand) -> None:
     assert stand.replica.observe().versions == {}
     assert stand.replica.read([entity(1).key]) == {}
     stand.replica.apply([], run_of(stand.replica, snapshot()))
-    assert not stand.path.exists()
+    assert stand.contents() is None
 
 
 def test_what_was_applied_is_observed_also_after_opening_again(stand: Stand) -> None:
@@ -86,10 +188,10 @@ def test_what_was_applied_is_observed_also_after_opening_again(stand: Stand) -> 
 def test_a_second_pass_plans_and_writes_nothing(stand: Stand) -> None:
     stand.reconcile(snapshot(*HOME))
     stand.replica.close()
-    before = stand.path.read_bytes()
+    before = stand.contents()
     assert one_pass(stand.replica, stand.ledger, snapshot(*HOME)).operations == ()
     stand.replica.close()
-    assert stand.path.read_bytes() == before
+    assert stand.contents() == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +241,7 @@ def test_a_composite_device_is_inherited_by_its_first_part(stand: Stand) -> None
 
 def test_an_altered_row_is_seen_as_drift_and_healed(stand: Stand) -> None:
     stand.reconcile(snapshot(*HOME))
-    sql(stand.path, stand.alter)
+    stand.alter()
     [operation] = plan_of(stand.replica, stand.ledger, snapshot(*HOME)).operations
     assert operation.difference.cause is Cause.DRIFT
     assert operation.key == entity(1).key
@@ -166,7 +268,7 @@ def test_a_newer_schema_is_refused_and_both_versions_named(stand: Stand) -> None
     [operation] = plan_of(
         stand.replica, stand.ledger, snapshot(*HOME, Area(area_id="attic", name="Attic"))
     ).operations
-    sql(stand.path, stand.make_newer)
+    stand.make_newer()
     for attempt in (stand.replica.observe, lambda: stand.replica.read([entity(1).key])):
         with pytest.raises(ReplicaRejected, match=r"99.*knows 1.*[Uu]pdate this program"):
             attempt()

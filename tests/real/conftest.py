@@ -8,10 +8,12 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
+from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
 from tests.real.installation import Installation, InstallationMissingError, find_installation, install
 
 
@@ -23,15 +25,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             install(find_installation())
 
 
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip a test whose server is missing; in CI, where it would hide what CI is for, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def home_assistant_python() -> Path:
     """The interpreter that has Home Assistant."""
     try:
         return _complete_installation().python
     except InstallationMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+        skip_or_fail(str(missing))
 
 
 def _complete_installation() -> Installation:
@@ -55,3 +62,43 @@ def fresh_home_assistant(home_assistant_python: Path, tmp_path: Path) -> Iterato
     """A core of the test's own, to wreck."""
     with running_home_assistant(home_assistant_python, tmp_path / "home_assistant") as running:
         yield running
+
+
+def _missing_influxdb(reason: InfluxMissingError) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(str(reason))
+    pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """One InfluxDB 1.x for all tests that leave it as it is; each has a site of its own."""
+    try:
+        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as server:
+            yield server
+    except InfluxMissingError as reason:
+        _missing_influxdb(reason)
+
+
+@pytest.fixture
+def own_influxdb(tmp_path: Path) -> Iterator[InfluxServer]:
+    """An InfluxDB 1.x of the test's own, to wreck."""
+    try:
+        with running_influxdb(tmp_path / "influxdb") as server:
+            yield server
+    except InfluxMissingError as reason:
+        _missing_influxdb(reason)
+
+
+@pytest.fixture(scope="session")
+def guarded_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """An InfluxDB 1.x with auth on, and the users reader, writer and nobody; their passwords are their names."""
+    try:
+        with running_influxdb(tmp_path_factory.mktemp("guarded_influxdb"), auth=True) as server:
+            for name, grant in (("reader", "READ"), ("writer", "WRITE"), ("nobody", "")):
+                server.query(f"CREATE USER {name} WITH PASSWORD '{name}'", ADMIN)
+                if grant:
+                    server.query(f"GRANT {grant} ON {DATABASE} TO {name}", ADMIN)
+            yield server
+    except InfluxMissingError as reason:
+        _missing_influxdb(reason)

@@ -13,7 +13,7 @@ import pytest
 from engine.core.report import Report
 from engine.loop.one_pass import PassOptions
 from engine.run import reconcile_once
-from engine.settings import load_settings
+from engine.settings_layers import load_settings
 from tests.real.home_assistant import HomeAssistant
 
 pytestmark = pytest.mark.real_server

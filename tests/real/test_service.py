@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.core.report import Report
 from engine.core.status import Status
 from engine.loop.service import Service
 from engine.run import make_service, open_stores
-from engine.settings import load_settings
+from engine.settings_layers import load_settings
 from tests.real.home_assistant import HomeAssistant
 
 pytestmark = [pytest.mark.real_server, pytest.mark.anyio]
@@ -160,8 +161,6 @@ async def test_a_burst_of_twenty_thousand_entities_is_survived(
     core = fresh_home_assistant
     async with running(core, tmp_path) as it:
         for part in ("One", "Two"):
-            await anyio.to_thread.run_sync(
-                lambda name=part: core.add_bulk(name=name, devices=1000, entities=10)
-            )
+            await anyio.to_thread.run_sync(partial(core.add_bulk, part, devices=1000, entities=10))
         await it.until(lambda: it.query("SELECT count(*) FROM entities")[0][0] > 20_000)
         await it.until(lambda: it.status().replicas[0].status == "in_sync")

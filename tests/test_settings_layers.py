@@ -7,7 +7,8 @@ import pytest
 
 from engine.core.record import REGISTRIES
 from engine.errors import SettingsError
-from engine.settings import LoadedSettings, documented_settings, load_settings
+from engine.settings import LoadedSettings, documented_settings
+from engine.settings_layers import load_settings
 
 
 def load(

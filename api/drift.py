@@ -1,0 +1,186 @@
+"""Routes of the drift report: the last pass's own report, with a status that ages."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.problems import Problem
+from api.queries import DriftQuery, NoQuery
+from api.registry_bodies import served_options
+from api.routing import Route, answer_live
+from engine.core.plan import FieldChange
+from engine.core.report import (
+    SCHEMA_VERSION,
+    ErrorReport,
+    RecordReport,
+    ReplicaReport,
+    Report,
+    SourceReport,
+    unknown_replica,
+)
+from engine.core.status import Status, status_word
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """The report of the last pass, as the command line prints it, one page of its records at a time.
+
+    `status` holds at this moment: a comparison that is too old, or incomplete, is unknown. `errors` not empty
+    means that the report is incomplete. Without a pass yet, times and ids are null.
+    """
+
+    schema_version: int
+    status: str
+    mode: str | None
+    run_id: str | None
+    site: str
+    compared_at: str | None
+    age_seconds: float | None
+    duration_seconds: float | None
+    source: SourceReport
+    replicas: tuple[ReplicaReport, ...]
+    records: tuple[RecordReport, ...]
+    count: int
+    limit: int
+    total: int
+    next: str | None
+    errors: tuple[ErrorReport, ...]
+    partial: bool
+
+
+class DriftRecord(msgspec.Struct, frozen=True):
+    """One record that differs: `before` is what the replica had, `after` what Home Assistant has."""
+
+    record: RecordReport
+    before: dict[str, Any]
+    after: dict[str, Any]
+    status: str
+    compared_at: str
+
+
+async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Response:
+    """The last report, filtered."""
+    status, now = given.status(), given.clock()
+    report = status.report or _no_report(status)
+    wanted = [
+        (_page_key(record), record)
+        for record in report.records
+        if _is_wanted(query.replica, record.replica)
+        and _is_wanted(query.registry, record.registry)
+        and _is_wanted(query.kind, record.kind)
+    ]
+    behind = sorted(((k, r) for k, r in wanted if k > query.after), key=lambda pair: pair[0])
+    page = behind[: query.limit]
+    body = Drift(
+        schema_version=report.schema_version,
+        status=current_status(status, now, given.stale_seconds),
+        mode=report.mode or None,
+        run_id=report.run_id or None,
+        site=report.site,
+        compared_at=report.compared_at or None,
+        age_seconds=_age(status.report, now),
+        duration_seconds=report.duration_seconds if status.report else None,
+        source=report.source,
+        replicas=report.replicas,
+        records=tuple(_served(record) for _, record in page),
+        count=len(page),
+        limit=query.limit,
+        total=len(wanted),
+        next=page[-1][0] if len(behind) > len(page) else None,
+        errors=report.errors,
+        partial=report.partial,
+    )
+    return answer_live(body)
+
+
+async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> Response:
+    """One record of the last report."""
+    wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
+    status = given.status()
+    for record in status.report.records if status.report else ():
+        if (record.replica, record.registry, record.key) == wanted:
+            served = _served(record)
+            before = {f.name: f.replica for f in served.fields}
+            after = {f.name: f.source for f in served.fields}
+            word = current_status(status, given.clock(), given.stale_seconds)
+            assert status.report is not None, "its record was found"
+            return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
+    raise Problem(404, "The last pass found no difference under this replica, registry and key.")
+
+
+def current_status(status: Status, now: float, stale_seconds: float) -> str:
+    """The status word as of now. A report with errors did not look everywhere, so it is never in sync."""
+    word = status_word(status, now, stale_seconds)
+    has_errors = status.report is not None and bool(status.report.errors)
+    return "unknown" if word == "in_sync" and has_errors else word
+
+
+def _no_report(status: Status) -> Report:
+    source = status.source
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        status="unknown",
+        mode="",
+        run_id="",
+        site=status.site,
+        compared_at="",
+        duration_seconds=0.0,
+        source=SourceReport(source.uri, source.connected, source.version, source.state),
+        replicas=tuple(unknown_replica(replica.replica, replica.error) for replica in status.replicas),
+        records=(),
+        errors=(),
+        partial=False,
+    )
+
+
+def _age(report: Report | None, now: float) -> float | None:
+    if report is None:
+        return None
+    return round(max(0.0, now - datetime.fromisoformat(report.compared_at).timestamp()), 3)
+
+
+def _page_key(record: RecordReport) -> str:
+    return f"{record.replica}/{record.registry}/{record.key}"
+
+
+def _is_wanted(wanted: object, value: str) -> bool:
+    return wanted is UNSET or wanted == value
+
+
+def _served(record: RecordReport) -> RecordReport:
+    """The record without what might be a secret."""
+    if not any(f.name == "options" for f in record.fields):
+        return record
+    fields = tuple(
+        FieldChange(f.name, _options(f.source), _options(f.replica)) if f.name == "options" else f
+        for f in record.fields
+    )
+    return msgspec.structs.replace(record, fields=fields)
+
+
+def _options(value: Any) -> Any:
+    return served_options(value) if isinstance(value, dict) else None
+
+
+ROUTES = (
+    Route(
+        path="/api/drift",
+        name="get_drift",
+        summary="What differs between Home Assistant and the replicas, as of the last pass.",
+        handle=get_drift,
+        body=Drift,
+        query=DriftQuery,
+    ),
+    Route(
+        path="/api/drift/{replica}/{registry}/{key:path}",
+        name="get_drift_record",
+        summary="One record that differs, before and after.",
+        handle=get_drift_record,
+        body=DriftRecord,
+        statuses=(404,),
+    ),
+)

@@ -1,0 +1,128 @@
+"""What every request passes before a route: counting, headers, limits, the token. Plain ASGI, because a request
+through Starlette's BaseHTTPMiddleware costs twice the time.
+"""
+
+import hmac
+
+import anyio
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.openapi import OPEN_PATHS
+from api.ports import Observer
+from api.problems import Problem
+
+QUERY_BYTES_MAX = 8 * 1024
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'self'"),
+]
+
+
+class Observing:
+    """Tells the observer of every request, under its route's template: paths hold ids, and there are many."""
+
+    def __init__(self, app: ASGIApp, observe: Observer) -> None:
+        self._app = app
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and tell when it is over."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        began = anyio.current_time()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = scope.get("route")
+            method = scope["method"] if scope["method"] in ("GET", "HEAD") else "other"
+            template = str(getattr(route, "path", "unmatched"))
+            self._observe(template, method, status, anyio.current_time() - began)
+
+
+class Headers:
+    """Puts the security headers on every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, adding headers to what comes back."""
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_SECURITY_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, add)
+
+
+class Compression(GZipMiddleware):
+    """Compresses for whoever accepts it, and costs nobody else anything."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on through GZipMiddleware, or past it."""
+        accepts = any(
+            name == b"accept-encoding" and b"gzip" in value for name, value in scope.get("headers", ())
+        )
+        await (super().__call__ if accepts else self.app)(scope, receive, send)
+
+
+class Limits:
+    """Refuses what no route takes: other methods than GET and HEAD, query strings beyond the bound."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 405 or 414."""
+        problem = None
+        if scope["type"] == "http":
+            if scope["method"] not in ("GET", "HEAD"):
+                problem = Problem(
+                    405, "Nothing can be changed here: only GET and HEAD.", headers={"allow": "GET, HEAD"}
+                )
+            elif len(scope["query_string"]) > QUERY_BYTES_MAX:
+                problem = Problem(
+                    414,
+                    f"The query string has {len(scope['query_string'])} bytes; at most {QUERY_BYTES_MAX} are read.",
+                )
+        await (problem.response(scope["path"]) if problem else self._app)(scope, receive, send)
+
+
+class BearerToken:
+    """Lets in who bears the token; the paths in OPEN_PATHS need none."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 401."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_borne(scope):
+            await self._app(scope, receive, send)
+            return
+        problem = Problem(
+            401,
+            "Send the token of this service as Authorization: Bearer.",
+            headers={"www-authenticate": "Bearer"},
+        )
+        await problem.response(scope["path"])(scope, receive, send)
+
+    def _is_borne(self, scope: Scope) -> bool:
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
+        # Compared in any case, and in constant time, so that an answer's time tells nothing.
+        is_same = hmac.compare_digest(token.strip(), self._token)
+        return is_same and scheme.lower() == b"bearer"

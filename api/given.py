@@ -1,0 +1,35 @@
+"""Everything the API is built with, in one value."""
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from api.answer_cache import AnswerCache
+from api.change_feed import ChangeFeed
+from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
+
+
+def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
+    """Without an observer, requests are not counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the host hands over. `stale_seconds`: a comparison older than this is no knowledge.
+
+    Make it inside the event loop. Without `token` every request is let in; without `timeline` there is no past, without `metrics` no /metrics.
+    """
+
+    status: StatusSource
+    clock: Clock
+    inventory: Inventory
+    feed: ChangeFeed
+    stale_seconds: float
+    timeline: Timeline | None = None
+    metrics: MetricsSource | None = None
+    observe: Observer = _ignore
+    token: str | None = field(default=None, repr=False)
+    cors_origins: tuple[str, ...] = ()
+    cache: AnswerCache = field(default_factory=AnswerCache)
+    # The records replica serves one thread at a time.
+    timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))

@@ -1,0 +1,191 @@
+"""Routes that say how the engine is, all from memory: status, liveness, readiness."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.drift import current_status
+from api.given import Given
+from api.queries import NoQuery
+from api.routing import Route, answer_live
+from engine.core.report import RefusalReport, rfc3339
+from engine.core.status import ReplicaStatus, Status, lag_seconds
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """How it stands with Home Assistant."""
+
+    uri: str
+    connected: bool
+    version: str | None
+    state: str | None
+    connected_at: str | None
+    last_message_at: str | None
+    error: str | None
+
+
+class ReplicaState(msgspec.Struct, frozen=True):
+    """How it stands with one replica. `lag_seconds` is the age of what it is known to hold; null: not known."""
+
+    replica: str
+    status: str
+    lag_seconds: float | None
+    synced_at: str | None
+    compared_at: str | None
+    succeeded_at: str | None
+    pending: int
+    pending_since: str | None
+    error: str | None
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A guard that held operations back in the last pass, and what would change that."""
+
+    replica: str
+    guard: str
+    message: str
+    hint: str
+    held: int
+
+
+class StatusBody(msgspec.Struct, frozen=True):
+    """The engine at this moment."""
+
+    status: str
+    site: str
+    version: str
+    started_at: str
+    source: SourceState
+    replicas: list[ReplicaState]
+    guards: list[Guard]
+    run_id: str | None
+    streams: int
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """ready or not_ready, and what was looked at: source, each replica, store, service."""
+
+    status: str
+    checks: dict[str, bool]
+
+
+async def get_status(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """Connection, lag and guards."""
+    status, now = given.status(), given.clock()
+    source = status.source
+    report = status.report
+    body = StatusBody(
+        status=current_status(status, now, given.stale_seconds),
+        site=status.site,
+        version=status.version,
+        started_at=rfc3339(status.started_at),
+        source=SourceState(
+            source.uri,
+            source.connected,
+            source.version,
+            source.state,
+            _time(source.connected_at),
+            _time(source.last_message_at),
+            source.error,
+        ),
+        replicas=[_replica(replica, status, now, given.stale_seconds) for replica in status.replicas],
+        guards=[
+            _guard(replica.replica, refusal)
+            for replica in (report.replicas if report else ())
+            for refusal in replica.refusals
+        ],
+        run_id=report.run_id if report else None,
+        streams=given.feed.streams,
+    )
+    return answer_live(body)
+
+
+async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Response:
+    """Nothing is checked: who cannot answer this is to be restarted."""
+    return answer_live(Alive("ok"))
+
+
+async def get_readiness(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """503 until everything is there that answers are made of."""
+    health = _health(given)
+    return answer_live(health, 200 if health.status == "ready" else 503)
+
+
+async def get_health(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """The body of readiness, always 200."""
+    return answer_live(_health(given))
+
+
+def _health(given: Given) -> Health:
+    status, now = given.status(), given.clock()
+    checks = {"source": status.source.connected}
+    for replica in status.replicas:
+        checks[replica.replica] = (
+            _replica(replica, status, now, given.stale_seconds).status != "unknown" and replica.error is None
+        )
+    checks["store"] = given.feed.is_readable
+    checks["service"] = not given.feed.is_closed
+    return Health("ready" if all(checks.values()) else "not_ready", checks)
+
+
+def _replica(replica: ReplicaStatus, status: Status, now: float, stale_seconds: float) -> ReplicaState:
+    alone = msgspec.structs.replace(status, replicas=(replica,), report=None)
+    lag = lag_seconds(replica, now)
+    return ReplicaState(
+        replica.replica,
+        current_status(alone, now, stale_seconds),
+        None if lag is None else round(lag, 3),
+        _time(replica.synced_at),
+        _time(replica.compared_at),
+        _time(replica.succeeded_at),
+        replica.pending,
+        _time(replica.pending_since),
+        replica.error,
+    )
+
+
+def _guard(replica: str, refusal: RefusalReport) -> Guard:
+    return Guard(replica, refusal.guard, refusal.message, refusal.hint, refusal.held)
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+ROUTES = (
+    Route(
+        path="/api/status",
+        name="get_status",
+        summary="Connection, and for each replica its status, lag and guards.",
+        handle=get_status,
+        body=StatusBody,
+    ),
+    Route(
+        path="/healthz",
+        name="get_liveness",
+        summary="The process is alive; needs no token.",
+        handle=get_liveness,
+        body=Alive,
+    ),
+    Route(
+        path="/readyz",
+        name="get_readiness",
+        summary="Whether answers can be trusted now: 200, or 503 with what is missing.",
+        handle=get_readiness,
+        body=Health,
+        statuses=(503,),
+    ),
+    Route(
+        path="/health",
+        name="get_health",
+        summary="The body of /readyz, always with 200.",
+        handle=get_health,
+        body=Health,
+    ),
+)

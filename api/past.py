@@ -1,0 +1,196 @@
+"""The home as it was: device and entity routes with `at`, and a device's history, from the records replica."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.ports import Filter, Timeline
+from api.problems import Problem
+from api.queries import HistoryQuery
+from api.registry_bodies import Device, Entity, device_of_record, entity_of_record, served_fields
+from api.routing import Route, answer_live
+from engine.core.derived import Derived, derive
+from engine.core.record import Device as DeviceRecord
+from engine.core.record import Entity as EntityRecord
+from engine.core.record import Key, Record, make_record
+from engine.core.report import rfc3339
+from engine.errors import SourceInvalid
+
+T = TypeVar("T")
+Shown = Device | Entity
+
+# What devices and entities, and what is derived of them, are made from.
+_NEEDED = ("config_entry", "device", "entity")
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """One version of a record: from `at` on, until the next. A delete has no fields and the hash "-"."""
+
+    rev: int
+    at: str
+    op: str
+    hash: str
+    run_id: str
+    fields: dict[str, Any]
+
+
+class DeviceHistory(msgspec.Struct, frozen=True):
+    """The versions of a device, oldest first; `next` is the `after` of the next page."""
+
+    device_id: str
+    revisions: list[Revision]
+    count: int
+    limit: int
+    total: int
+    next: int | None
+
+
+async def past_page(
+    given: Given,
+    registry: str,
+    query: Any,
+    filters: Sequence[Filter],
+) -> tuple[list[Shown], int, str | None]:
+    """(rows, total, next) of the page that a query with `at` asks for. Raises Problem when nothing is known of then."""
+
+    def build(timeline: Timeline) -> tuple[list[Shown], int, str | None]:
+        found = [
+            item.shown
+            for item in _home(timeline, registry, query.at, unknown=True)
+            if all(_FILTERS[name](value, item) for name, value in filters)
+        ]
+        page = [shown for shown in found if _id(shown) > query.after][: query.limit + 1]
+        next_key = _id(page[query.limit - 1]) if len(page) > query.limit else None
+        return page[: query.limit], len(found), next_key
+
+    return await _in_thread(given, build)
+
+
+async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Shown:
+    """One device or entity as it was. Raises Problem 404 when there was none."""
+
+    def build(timeline: Timeline) -> Shown:
+        for item in _home(timeline, registry, at, unknown=False):
+            if _id(item.shown) == id_:
+                found: Shown = item.shown
+                return found
+        raise Problem(404, f"There was no {registry} {id_[:255]!r} at {at.isoformat()}.")
+
+    return await _in_thread(given, build)
+
+
+async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
+    """All versions of a device, also of one that is gone."""
+    id_ = request.path_params["id"]
+    revisions = await _in_thread(given, lambda timeline: timeline.timeline(Key("device", id_)))
+    if not revisions:
+        raise Problem(404, f"There never was a device {id_[:255]!r}, as far as the records reach.")
+    behind = [r for r in revisions if r.rev > query.after]
+    page = [
+        Revision(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
+        for r in behind[: query.limit]
+    ]
+    next_rev = page[-1].rev if len(behind) > query.limit else None
+    return answer_live(DeviceHistory(id_, page, len(page), query.limit, len(revisions), next_rev))
+
+
+ROUTES = (
+    Route(
+        path="/api/devices/{id}/history",
+        name="get_device_history",
+        summary="The versions of a device, oldest first.",
+        handle=get_device_history,
+        body=DeviceHistory,
+        query=HistoryQuery,
+        statuses=(404, 501, 503),
+    ),
+)
+
+
+async def _in_thread(given: Given, job: Callable[[Timeline], T]) -> T:
+    timeline = given.timeline
+    if timeline is None:
+        raise Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
+    return await anyio.to_thread.run_sync(lambda: job(timeline), limiter=given.timeline_limiter)
+
+
+class _Item(msgspec.Struct, frozen=True):
+    """A device or entity of the past, and what filters need to know of it."""
+
+    shown: Any  # Device or Entity
+    derived: Derived
+    platforms: frozenset[str]
+
+
+def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> list[_Item]:
+    """Devices or entities at a time, by id, as the rows would show them."""
+    revisions = timeline.as_of(at.timestamp())
+    if not revisions:
+        raise Problem(404, f"The records do not reach back to {at.isoformat()}.")
+    try:
+        records = {
+            key: make_record(key.registry, revision.fields)
+            for key, revision in revisions.items()
+            if key.registry in _NEEDED
+        }
+    except SourceInvalid as error:
+        raise Problem(503, f"A record of {at.isoformat()} cannot be read. {error.message}") from error
+    derived = derive(records, None)
+    platforms: dict[str | None, set[str]] = {}
+    for record in records.values():
+        if isinstance(record, EntityRecord):
+            platforms.setdefault(record.device_id, set()).add(record.platform.casefold())
+    items = []
+    for key, record in records.items():
+        if key.registry == registry:
+            own = platforms.get(key.id, set()) if registry == "device" else set()
+            items.append(
+                _Item(
+                    _shown(record, derived[key], rfc3339(revisions[key].at), unknown=unknown),
+                    derived[key],
+                    frozenset(own),
+                )
+            )
+    return sorted(items, key=lambda item: _id(item.shown))
+
+
+def _shown(record: Record, derived: Derived, timestamp: str, *, unknown: bool) -> Shown:
+    if isinstance(record, DeviceRecord):
+        return device_of_record(record, derived, "Unknown" if unknown else None, timestamp)
+    assert isinstance(record, EntityRecord), "only devices and entities have `at`"
+    return entity_of_record(record, derived, "unknown" if unknown else None, timestamp)
+
+
+def _id(shown: Shown) -> str:
+    return shown.device_id if isinstance(shown, Device) else shown.entity_id
+
+
+def _is_same(name: str) -> Callable[[Any, _Item], bool]:
+    return lambda wanted, item: str(getattr(item.shown, name)).casefold() == str(wanted).casefold()
+
+
+def _has_platform(wanted: str, item: _Item) -> bool:
+    if isinstance(item.shown, Device):
+        return wanted.casefold() in item.platforms
+    return str(item.shown.platform).casefold() == wanted.casefold()
+
+
+# The filters that the store has, over what is shown.
+_FILTERS: dict[str, Callable[[Any, _Item], bool]] = {
+    "manufacturer": _is_same("manufacturer"),
+    "model": _is_same("model"),
+    "domain": _is_same("domain"),
+    "platform": _has_platform,
+    "device_id": _is_same("device_id"),
+    "area_id": lambda wanted, item: item.derived.effective_area_id == wanted,
+    "label": lambda wanted, item: wanted in item.shown.labels,
+    "alias": lambda wanted, item: any(wanted.casefold() in a.casefold() for a in item.shown.aliases),
+    "has_aliases": lambda wanted, item: bool(item.shown.aliases) == wanted,
+    "disabled": lambda wanted, item: item.shown.disabled == wanted,
+}

@@ -1,0 +1,97 @@
+"""What the API is given by its host, as contracts. Every value that crosses is plain or the engine core's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from engine.core.record import Json, Key
+from engine.core.status import Status
+
+T = TypeVar("T")
+
+Row = tuple[Any, ...]
+Filter = tuple[str, str | bool]
+Clock = Callable[[], float]  # Unix seconds
+StatusSource = Callable[[], Status]
+# The scraper's Accept header -> (body, content type); answers from memory.
+MetricsSource = Callable[[str], tuple[bytes, str]]
+# Told of every finished request: (route template or "unmatched", method, status code, seconds).
+Observer = Callable[[str, str, int, float], None]
+
+
+class Moment(Protocol):
+    """The store at one moment. Valid only inside a job, in the job's thread."""
+
+    @property
+    def revision(self) -> int:
+        """Higher after every commit to the store."""
+
+    def page(
+        self, registry: str, columns: Sequence[str], filters: Sequence[Filter], after: str, limit: int, /
+    ) -> list[Row]:
+        """Rows behind a key, by key: the key, then the named columns."""
+
+    def count(self, registry: str, filters: Sequence[Filter], /) -> int:
+        """How many rows there are in all."""
+
+    def row(self, registry: str, columns: Sequence[str], id_: str, /) -> Row | None:
+        """One row by its key."""
+
+    def feed_bounds(self) -> tuple[int, int]:
+        """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""
+
+    def changes(self, after: int, limit: int, registry: str | None = None, until: int = ..., /) -> list[Row]:
+        """(seq, op, registry, id, before JSON, after JSON, Unix seconds, cause, run id, ha version), oldest first."""
+
+    def runs(self, before: str | None, limit: int, /) -> list[Row]:
+        """(run id, started at, origin, ha version, upserts, moves, deletes), newest first."""
+
+    def run(self, run_id: str, /) -> Row | None:
+        """One of `runs`."""
+
+
+class Inventory(Protocol):
+    """The rows, off the event loop."""
+
+    def witness(self) -> int | None:
+        """A number that stays the same while nobody commits to the store; None when that cannot be told at once."""
+
+    async def read(self, job: Callable[[Any], T], /) -> T:
+        """What `job` makes of a `Moment`, in a worker thread. Raises ReplicaError when the store cannot be read."""
+
+
+class Revision(Protocol):
+    """One entry of a key's timeline."""
+
+    @property
+    def at(self) -> float:
+        """Commit time, Unix seconds."""
+
+    @property
+    def op(self) -> str:
+        """create, update, delete, refresh or repair."""
+
+    @property
+    def rev(self) -> int:
+        """Number of the revision among those of its key."""
+
+    @property
+    def hash(self) -> str:
+        """Content hash; "-" where the record ended."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that wrote it."""
+
+    @property
+    def fields(self) -> dict[str, Json]:
+        """Canonical fields; empty where the record ended."""
+
+
+class Timeline(Protocol):
+    """The past, from the records replica. Synchronous; called from one worker thread at a time."""
+
+    def timeline(self, key: Key, /) -> Sequence[Revision]:
+        """All revisions of a key, oldest first. Raises ReplicaError."""
+
+    def as_of(self, at: float, /) -> Mapping[Key, Revision]:
+        """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError."""

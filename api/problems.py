@@ -1,0 +1,74 @@
+"""Errors as RFC 9457 problem documents: one shape for every status of 400 and above."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.errors import ReplicaError
+
+MEDIA_TYPE = "application/problem+json"
+CURSOR_EXPIRED = "/problems/cursor-expired"
+RETRY_SECONDS = 5
+
+
+class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A problem document (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    instance: str  # the path that was asked for
+    type: str = "about:blank"
+    oldest: int | None = None  # cursor-expired: the oldest change there still is
+
+
+class Problem(Exception):
+    """Ends a request with a problem document. `detail` says what was wrong, with which value."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        type_: str = "about:blank",
+        oldest: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.type = type_
+        self.oldest = oldest
+        self.headers = headers or {}
+
+    def response(self, path: str) -> Response:
+        """The document as a response to a request for `path`."""
+        title = HTTPStatus(self.status).phrase
+        body = ProblemBody(title, self.status, self.detail, path, self.type, self.oldest)
+        headers = {"cache-control": "no-store", **self.headers}
+        return Response(msgspec.json.encode(body), self.status, headers, MEDIA_TYPE)
+
+
+def store_problem(error: ReplicaError) -> Problem:
+    """The store cannot be read: nothing is known, which is not the same as an empty home."""
+    return Problem(503, str(error), headers={"retry-after": str(RETRY_SECONDS)})
+
+
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """Turn what a handler raised into its document."""
+    path = request.url.path
+    if isinstance(error, Problem):
+        return error.response(path)
+    if isinstance(error, ReplicaError):
+        return store_problem(error).response(path)
+    if isinstance(error, HTTPException):
+        detail = f"There is nothing at {path}." if error.status_code == 404 else error.detail
+        return Problem(error.status_code, detail, headers=dict(error.headers or {})).response(path)
+    return Problem(500, "An error of this program; its log has the details.").response(path)
+
+
+HANDLERS: dict[Any, Any] = dict.fromkeys((Problem, ReplicaError, HTTPException, Exception), answer_problem)

@@ -1,0 +1,101 @@
+"""From Home Assistant's event to the committed row: the wait a dashboard sees after a rename.
+
+Input: a real Home Assistant (`python -m tests.real.installation`), the demo home or, with `--entities N`, N
+entities more; 200 changes of one entity's name, one after the other. Method: the service runs in this process;
+a change's time is `time_fired` of its event, its end the moment the pass that committed it reports. Both
+are clocks of this machine. Budget on an idle machine: p99 under 50 ms with the demo home, under 100 ms with
+20,000 entities.
+
+    python -m bench.event_to_row [--entities 20000]
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from engine.core.report import Report
+from engine.run import make_service, open_stores
+from engine.settings_layers import load_settings
+from engine.sources.ha_connection import open_connection
+from tests.real.home_assistant import HomeAssistant, running_home_assistant
+from tests.real.installation import find_installation
+
+CHANGES = 200
+ENTITY = "light.bed_light"
+
+
+async def measure(core: HomeAssistant, folder: Path) -> list[float]:
+    """Seconds from event to committed row, one per change."""
+    flags = {
+        "source.uri": core.url,
+        "rows.file": str(folder / "rows.db"),
+        "records.uri": f"history:{folder / 'history.db'}",
+        # What is measured is the leading edge; the gap between changes is longer than this.
+        "loop.coalesce_seconds": 0.01,
+    }
+    loaded = load_settings(flags, {"RECONCILE_SOURCE__TOKEN": core.token}, None, folder)
+    committed: dict[str, float] = {}
+    settled = anyio.Event()
+
+    def on_report(report: Report) -> None:
+        now = time.time()
+        if report.replicas[0].replica != "sqlite":
+            return
+        if report.status == "in_sync":
+            settled.set()
+        for record in report.records:
+            for change in record.fields:
+                if record.entity_id == ENTITY and change.name == "name":
+                    committed[str(change.source)] = now
+
+    waits = []
+    with open_stores(loaded) as stores:
+        service = make_service(loaded, stores, mode="apply", on_report=on_report)
+        async with anyio.create_task_group() as tasks, open_connection(core.url, core.token) as admin:
+            tasks.start_soon(service.run)
+            await settled.wait()
+            events = await admin.subscribe("subscribe_events", event_type="entity_registry_updated")
+            for number in range(CHANGES):
+                name = f"Name {number}"
+                await admin.command("config/entity_registry/update", entity_id=ENTITY, name=name)
+                fired = json.loads(bytes(await anext(events)))["time_fired"]
+                with anyio.fail_after(10):
+                    while name not in committed:  # noqa: ASYNC110 (told by a callback of the service)
+                        await anyio.sleep(0.001)
+                waits.append(committed[name] - datetime.fromisoformat(fired).timestamp())
+                await anyio.sleep(0.03)
+            tasks.cancel_scope.cancel()
+    return waits
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entities", type=int, default=0)
+    added = parser.parse_args().entities
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_home_assistant(find_installation().python, Path(directory) / "core") as core,
+    ):
+        for part in range(0, added, 10_000):
+            core.add_bulk(name=f"Bulk {part}", devices=min(10_000, added - part) // 10, entities=10)
+        waits = sorted(anyio.run(partial(measure, core, Path(directory))))
+    cuts = statistics.quantiles(waits, n=100)
+    print(
+        f"{len(waits)} changes, demo home and {added} entities: "
+        f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, max {waits[-1] * 1000:.1f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

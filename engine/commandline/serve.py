@@ -1,0 +1,37 @@
+"""`reconcile serve`: run until told to stop, which is the ordinary end of a service and no failure."""
+
+import os
+import sys
+from functools import partial
+
+import anyio
+
+from engine.commandline.exit_codes import OK
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import load
+from engine.commandline.log_lines import log_report, set_up_logging
+from engine.commandline.parser import Arguments
+from engine.serving import Host, serve
+from engine.systemd import Notifier
+
+
+def run_serve(arguments: Arguments, interruption: Interruption) -> int:
+    """Serve until SIGTERM or SIGINT. Raises EngineError when it cannot begin."""
+    loaded = load(arguments)
+    settings = loaded.settings
+    logger = set_up_logging(sys.stderr, format_=settings.log.format, level=settings.log.level)
+    mode = "observe" if settings.plan.mode == "observe" else "apply"
+
+    def on_ready(address: str) -> None:
+        fields = {"source": settings.source.uri, "rows": settings.rows.file, "api": address, "mode": mode}
+        logger.info("serving", extra={"fields": fields})
+
+    async def work() -> None:
+        stop = anyio.Event()
+        interruption.on_signal(stop.set)
+        host = Host(partial(log_report, logger), on_ready, Notifier(os.environ))
+        await serve(loaded, mode=mode, host=host, stop=stop)
+
+    interruption.run(work)
+    logger.info("stopped")
+    return OK

@@ -1,0 +1,82 @@
+"""`influxdb://HOST:8086/BUCKET?org=ORG&wire=v2|v1|auto`: where records go. `influxdbs` means TLS.
+
+With wire v1 BUCKET is the database, or DATABASE/RETENTION_POLICY. Secrets are no part of it.
+"""
+
+from typing import Literal, cast
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import msgspec
+
+from engine.errors import SettingsError
+
+SCHEMES = ("influxdb", "influxdbs")
+
+_DEFAULT_PORT = 8086
+_FORM = "Use influxdb://HOST:8086/BUCKET?org=ORG&wire=v2|v1|auto, or influxdbs:// for TLS."
+
+WireName = Literal["v1", "v2", "auto"]
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A bucket (2.x) or a database and retention policy (1.x) on a server."""
+
+    host: str
+    port: int
+    bucket: str
+    org: str = ""
+    wire: WireName = "auto"
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        """The server, for HTTP."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The bucket as 1.x sees it: the part before the slash."""
+        return self.bucket.partition("/")[0]
+
+    @property
+    def retention_policy(self) -> str:
+        """The part after the slash; empty means the database's default."""
+        return self.bucket.partition("/")[2]
+
+    def __str__(self) -> str:
+        """As in the settings, for messages."""
+        scheme = "influxdbs" if self.tls else "influxdb"
+        return f"{scheme}{self.url.removeprefix('https').removeprefix('http')}/{quote(self.bucket)}"
+
+
+def parse_address(uri: str) -> Address:
+    """The address that `records.uri` names. Raises SettingsError, which does not repeat a password."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or _DEFAULT_PORT
+    except ValueError as error:
+        raise SettingsError(f"Setting records.uri is no address: {error}.", _FORM) from error
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(
+            "Setting records.uri holds a user name or password.",
+            "Put them in records.username and records.password_file, or in RECONCILE_RECORDS__PASSWORD.",
+        )
+    bucket = unquote(parts.path.removeprefix("/"))
+    if parts.scheme not in SCHEMES or not parts.hostname or not bucket:
+        raise SettingsError(f"Setting records.uri = {uri!r} names no InfluxDB bucket.", _FORM)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(options.keys() - {"org", "wire"})
+    wire = options.get("wire", "auto")
+    if unknown or wire not in ("v1", "v2", "auto"):
+        # The values are not shown: somebody may have put a token there.
+        what = f"has the unknown option {unknown[0]}" if unknown else "asks for an unknown wire"
+        raise SettingsError(f"Setting records.uri {what}.", _FORM)
+    return Address(
+        parts.hostname,
+        port,
+        bucket,
+        options.get("org", ""),
+        cast("WireName", wire),
+        tls=parts.scheme == "influxdbs",
+    )

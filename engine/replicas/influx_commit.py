@@ -1,0 +1,137 @@
+"""One writing run: markers around it, points in batches, every one read back.
+
+Updates travel apart from creates, because servers with a limit on tag values drop updates silently when a create
+of the same batch hits the limit. A refused record is named, the others are written, and as long as this process
+lives it travels alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from engine.core.record import Key
+from engine.errors import ReplicaDiverged, ReplicaRejected
+from engine.replicas.influx_points import REPLICA, Point, batches, encode_point, key_of
+from engine.replicas.influx_sending import Sender
+from engine.replicas.influx_wire import Scan, Wire
+
+# What is sent before it is read back, and what the outbox has to hold at once: up to 32 MB.
+_BATCHES_PER_WAVE = 8
+_GAP_NS = 1_000_000_000
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A point that the server did not take, and why."""
+
+    point: Point
+    error: ReplicaRejected
+
+
+class Committer:
+    """Writes points of one site to one wire. One thread at a time."""
+
+    def __init__(self, wire: Wire, sender: Sender, site: str) -> None:
+        self._wire = wire
+        self._sender = sender
+        self._site = site
+        self._suspects: dict[Key, str] = {}  # refused before, with the hash that was refused
+
+    def write(self, points: Sequence[Point], existing: frozenset[Key], run_id: str) -> list[Refused]:
+        """Write and read back; returns what was refused. Raises ReplicaError, then any of them may be stored.
+
+        `existing` are the keys that already have a point, live or not.
+        """
+        suspects = [p for p in points if self._suspects.get(p.key) == p.hash]
+        others = [p for p in points if self._suspects.get(p.key) != p.hash]
+        updates = [p for p in others if p.key in existing]
+        creates = [p for p in others if p.key not in existing]
+        by_line: dict[bytes, Point] = {}
+        # Everything is encoded before anything is sent: a value that cannot be encoded stops it all.
+        queue = [
+            batch
+            for group in (updates, creates, *([p] for p in suspects))
+            for batch in batches(self._encode(group, run_id, by_line))
+        ]
+        refused: list[Refused] = []
+        for first in range(0, len(queue), _BATCHES_PER_WAVE):
+            wave = queue[first : first + _BATCHES_PER_WAVE]
+            numbers = self._sender.keep(wave)
+            fallen = [
+                Refused(by_line[line], refusal.error)
+                for batch in wave
+                for refusal in self._sender.send(batch)
+                for line in refusal.lines
+            ]
+            refused += fallen
+            skipped = {(r.point.key, r.point.time_ns) for r in fallen}
+            sent = (by_line[line] for batch in wave for line in batch)
+            self._read_back([p for p in sent if (p.key, p.time_ns) not in skipped])
+            self._sender.drop(numbers)
+        self._remember(points, refused)
+        return refused
+
+    def send_marker(self, line: bytes) -> None:
+        """Write a run marker. Raises ReplicaError, also when it is refused."""
+        for refusal in self._sender.send([line]):
+            raise refusal.error
+
+    def _encode(self, points: Iterable[Point], run_id: str, by_line: dict[bytes, Point]) -> Iterator[bytes]:
+        for point in points:
+            line = encode_point(self._site, run_id, point)
+            by_line[line] = point
+            yield line
+
+    def _read_back(self, points: Sequence[Point]) -> None:
+        expected = {(p.key, p.time_ns): (p.hash, p.payload.decode()) for p in points}
+        for start_ns, stop_ns in windows(sorted(p.time_ns for p in points)):
+            measurements = sorted({f"ha_{p.key.registry}" for p in points if start_ns <= p.time_ns < stop_ns})
+            scan = Scan(
+                measurements=tuple(measurements),
+                site=self._site,
+                fields=("hash", "payload"),
+                start_ns=start_ns,
+                stop_ns=stop_ns,
+            )
+            for measurement, rows in self._wire.scan(scan):
+                for time_ns, tag, hash_, payload in rows:
+                    key = key_of(measurement, tag)
+                    if key is not None and expected.get((key, time_ns)) == (hash_, payload or ""):
+                        del expected[key, time_ns]
+        if expected:
+            self._sender.is_doubtful = True
+            first, _ = min(expected)
+            raise ReplicaDiverged(
+                REPLICA,
+                f"InfluxDB confirmed {len(points)} points, but {len(expected)} of them do not read back, {first} first.",
+                "They are written again. If it stays so, look for retention, limits or another writer of the bucket.",
+            )
+
+    def _remember(self, points: Sequence[Point], refused: Sequence[Refused]) -> None:
+        for point in points:
+            self._suspects.pop(point.key, None)
+        self._suspects.update((r.point.key, r.point.hash) for r in refused)
+
+
+def windows(times: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """[start, stop) around ascending times, apart where they are more than a second apart."""
+    start = previous = None
+    for time_ns in times:
+        if start is None or previous is None:
+            start = time_ns
+        elif time_ns - previous > _GAP_NS:
+            yield start, previous + 1
+            start = time_ns
+        previous = time_ns
+    if start is not None and previous is not None:
+        yield start, previous + 1
+
+
+def refusal_error(refused: Sequence[Refused], total: int) -> ReplicaRejected:
+    """One error that names what was refused and why."""
+    named = ", ".join(str(r.point.key) for r in refused[:5]) + (", ..." if len(refused) > 5 else "")
+    first = refused[0].error
+    return ReplicaRejected(
+        REPLICA,
+        f"InfluxDB refused {len(refused)} of {total} records ({named}); the others were written. {first.message}",
+        first.hint,
+    )

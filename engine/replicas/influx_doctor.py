@@ -1,0 +1,112 @@
+"""What `reconcile doctor` wants to know of an InfluxDB. Looks only: nothing is written, created or deleted."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from engine.errors import ReplicaError
+from engine.replicas.influx_points import MEASUREMENTS
+from engine.replicas.influx_retention import refresh_seconds
+from engine.replicas.influx_wire import Scan, Server, Wire
+
+_NS = 1_000_000_000
+_FUTURE_SECONDS = 300
+
+
+class InfluxCheck(msgspec.Struct, frozen=True):
+    """One finding; `advice` is empty when there is nothing to do."""
+
+    name: str  # server, read, write, retention, clock, future points
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    advice: str = ""
+
+
+def examine_influx(
+    wire: Wire, *, site: str, refresh_wanted_seconds: float, clock: Callable[[], float]
+) -> tuple[InfluxCheck, ...]:
+    """Every check, in order. A server that cannot be reached ends them; else each stands for itself."""
+    try:
+        server = wire.probe()
+    except ReplicaError as error:
+        return (_failed("server", error),)
+    checks = [_server_check(server)]
+    checks.append(_tried("read", "the bucket can be read", lambda: _read_one(wire, site)))
+    checks.append(_tried("write", "the bucket may be written", wire.check_may_write))
+    checks.append(_retention_check(wire, refresh_wanted_seconds))
+    now = clock()
+    checks.append(_clock_check(server, now))
+    if checks[1].status == "ok":
+        checks.append(_future_check(wire, site, now))
+    return tuple(checks)
+
+
+def _server_check(server: Server) -> InfluxCheck:
+    version = f"InfluxDB {server.version}" if server.version else "a server that does not tell its version"
+    note = f"; {server.note}" if server.note else ""
+    return InfluxCheck("server", "ok", f"{version} over wire {server.wire}{note}")
+
+
+def _read_one(wire: Wire, site: str) -> None:
+    for _ in wire.scan(Scan(measurements=("ha_run",), site=site, tags=(), fields=("state",), newest_max=1)):
+        pass
+
+
+def _tried(name: str, found: str, attempt: Callable[[], None]) -> InfluxCheck:
+    try:
+        attempt()
+    except ReplicaError as error:
+        return _failed(name, error)
+    return InfluxCheck(name, "ok", found)
+
+
+def _retention_check(wire: Wire, wanted_seconds: float) -> InfluxCheck:
+    try:
+        retention = wire.retention_seconds()
+        within = refresh_seconds(retention, wanted_seconds)
+    except ReplicaError as error:
+        return _failed("retention", error)
+    if retention is None:
+        return InfluxCheck(
+            "retention",
+            "warning",
+            "the server does not tell how long the bucket keeps points",
+            f"Allow the token to read buckets, or see to it that it is at least {2 * wanted_seconds / 86_400:g} days.",
+        )
+    kept = f"{retention / 86_400:g} days" if retention else "for ever"
+    renewed = f"every record is renewed within {within / 86_400:g} days"
+    return InfluxCheck("retention", "ok", f"points are kept {kept}; {renewed}")
+
+
+def _clock_check(server: Server, now: float) -> InfluxCheck:
+    if server.at is None:
+        return InfluxCheck("clock", "warning", "the server does not tell its time", "")
+    skew = now - server.at
+    found = f"this machine and the server differ by {abs(skew):.0f} seconds"
+    if abs(skew) > 60:
+        return InfluxCheck(
+            "clock", "failed", found, "Set both clocks, best by NTP; until then nothing is written."
+        )
+    return InfluxCheck("clock", "ok", found)
+
+
+def _future_check(wire: Wire, site: str, now: float) -> InfluxCheck:
+    start_ns = int((now + _FUTURE_SECONDS) * _NS)
+    scan = Scan(measurements=tuple(MEASUREMENTS), site=site, fields=("hash",), start_ns=start_ns)
+    try:
+        count = sum(len(rows) for _, rows in wire.scan(scan))
+    except ReplicaError as error:
+        return _failed("future points", error)
+    if count:
+        return InfluxCheck(
+            "future points",
+            "warning",
+            f"{count} points are dated more than {_FUTURE_SECONDS // 60} minutes ahead",
+            "A clock ran ahead, or somebody wrote them. They count as newest; delete that range if they are wrong.",
+        )
+    return InfluxCheck("future points", "ok", "no point is dated ahead")
+
+
+def _failed(name: str, error: ReplicaError) -> InfluxCheck:
+    return InfluxCheck(name, "failed", error.message, error.hint)

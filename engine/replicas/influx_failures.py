@@ -1,0 +1,221 @@
+"""What InfluxDB's failures mean: which are worth trying again, and what to change for the others.
+
+Every answer that is not the expected one, and every broken connection, becomes one of our errors here, whichever
+wire met it. The texts are those of 1.6.7 (seen) and of the sources of 1.8.10, 2.7.12 and 3.10 (read 2026-11).
+Never shows a token or a password: nothing of the request is repeated but the address.
+"""
+
+import http.client
+import re
+import ssl
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.replicas.influx_points import REPLICA
+
+_PARTIAL = (
+    "partial write",
+    "failure writing points",
+    "unable to parse",
+    "field type conflict",
+    "beyond retention",
+)
+_TRANSIENT_400 = ("queue length exceeded",)
+_SMALLER = ("cache-max-memory-size", "timeout")
+_TEXT_MAX = 300
+# Credentials in an address, should a server or proxy repeat one.
+_CREDENTIALS = re.compile(r"(?i)\b(p|password|token|u)=[^&\s\"']+|(Basic|Token|Bearer) [\w+/=.:-]+")
+
+
+class InfluxUnavailable(ReplicaUnavailable):
+    """Worth trying again. What was sent may or may not have been stored."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, retry_after_seconds: float | None = None, smaller: bool = False
+    ) -> None:
+        super().__init__(REPLICA, message, hint)
+        self.retry_after_seconds = retry_after_seconds
+        self.smaller = smaller  # the same in smaller pieces may be more than the server can bear at once
+
+
+class BatchRefused(ReplicaRejected):
+    """Some lines of a batch were refused; the others may or may not have been stored."""
+
+
+class BatchTooLarge(ReplicaRejected):
+    """The batch is larger than the server accepts; nothing was stored."""
+
+
+class _ErrorBody(msgspec.Struct):
+    """{"error": ...} of 1.x and 3.x, {"code": ..., "message": ...} of 2.x."""
+
+    error: str = ""
+    message: str = ""
+
+
+def explain_answer(
+    attempt: str, where: str, status: int, headers: Mapping[str, str], body: bytes
+) -> ReplicaError:
+    """The error for an answer that is not the expected one.
+
+    `attempt` is what was tried ("write to"), `where` the address, `headers` are case-insensitive or lower case.
+    """
+    text = _text_of(headers, body)
+    what = f"Cannot {attempt} {where}: {status} {text}".rstrip(" .") + "."
+    lowered = text.lower()
+    if status == 400 and "http request to an https server" in lowered:
+        return ReplicaRejected(REPLICA, what, "The server speaks TLS: use influxdbs:// in records.uri.")
+    if status == 413:
+        return BatchTooLarge(REPLICA, what, "Raise max-body-size in the server's configuration.")
+    if status in (400, 422):
+        return _explain_refusal(what, lowered)
+    if status in (401, 403):
+        return _explain_denial(what, status, lowered)
+    if status in (404, 405):
+        return _explain_missing(what, lowered, headers)
+    if status == 500 and "retention policy not found" in lowered:
+        # Looks like a passing trouble and is none.
+        return ReplicaRejected(REPLICA, what, "Name an existing one: influxdb://HOST/DATABASE/POLICY.")
+    if status == 429 or status >= 500:
+        return InfluxUnavailable(
+            what,
+            "It is tried again; SQLite is not held back.",
+            retry_after_seconds=_retry_after(headers),
+            smaller=any(word in lowered for word in _SMALLER),
+        )
+    # 2xx with something else in it, or a redirect: a login page or a proxy, never a stored point.
+    return ReplicaRejected(
+        REPLICA, what, "This is no answer of InfluxDB. Is there a proxy or a login page before it?"
+    )
+
+
+def explain_statement(where: str, text: str) -> ReplicaError:
+    """The error for a statement that failed inside a 200 answer, or an error table of Flux."""
+    what = f"Cannot read {where}: {_shown(text)}."
+    lowered = text.lower()
+    if "authoriz" in lowered or "privilege" in lowered or "unauthorized" in lowered:
+        return ReplicaRejected(REPLICA, what, "Grant the user or token read access to the bucket.")
+    if "not found" in lowered or "could not find bucket" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create the bucket or database, or correct records.uri.")
+    if "max-select" in lowered or "exceed" in lowered or "timeout" in lowered or "limit" in lowered:
+        return InfluxUnavailable(
+            what, "Raise the server's query limits; a lower records.refresh_days also reads less at once."
+        )
+    return InfluxUnavailable(what, "Nothing was derived from this read; it is tried again.")
+
+
+def explain_cut(where: str, detail: str) -> InfluxUnavailable:
+    """The error for an answer that ended before its end was proven."""
+    return InfluxUnavailable(
+        f"Cannot read {where}: the answer is not complete ({_shown(detail)}).",
+        "Nothing was derived from this read; it is tried again.",
+    )
+
+
+def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaError:
+    """The error for a connection that could not be made, or broke."""
+    what = f"Cannot {attempt} {where}: "
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ReplicaRejected(
+            REPLICA,
+            f"{what}its certificate is not accepted ({error.verify_message}).",
+            "Use the name the certificate is made for; for a private authority set SSL_CERT_FILE to its certificate.",
+        )
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return ReplicaRejected(
+            REPLICA,
+            f"{what}TLS failed ({getattr(error, 'reason', None) or error}).",
+            "If the server speaks plain HTTP, use influxdb:// in records.uri.",
+        )
+    if isinstance(error, TimeoutError):
+        return InfluxUnavailable(
+            f"{what}no answer in time.", "It is tried again; see records.timeout_seconds."
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return InfluxUnavailable(f"{what}nothing listens there.", "Start InfluxDB, or correct records.uri.")
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
+        return ReplicaRejected(
+            REPLICA, f"{what}this is no HTTP.", "If the server speaks TLS, use influxdbs:// in records.uri."
+        )
+    return InfluxUnavailable(
+        f"{what}the connection broke ({type(error).__name__}).",
+        "It is tried again; SQLite is not held back.",
+        smaller=isinstance(error, BrokenPipeError),  # it hung up while we sent: perhaps we sent too much
+    )
+
+
+def _explain_refusal(what: str, lowered: str) -> ReplicaError:
+    if any(word in lowered for word in _TRANSIENT_400):
+        return InfluxUnavailable(what, "The server is busy; it is tried again.")
+    if "create admin user first" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create an admin user in InfluxDB, or switch its auth off.")
+    if "max-series-per-database" in lowered or "max-values-per-tag" in lowered:
+        return BatchRefused(
+            REPLICA, what, "Raise that limit in the server's configuration, or use index tsi1."
+        )
+    if "beyond retention" in lowered:
+        return BatchRefused(REPLICA, what, "Lengthen the retention, or correct this machine's clock.")
+    return BatchRefused(
+        REPLICA, what, "" if any(w in lowered for w in _PARTIAL) else "The server did not say which line."
+    )
+
+
+def _explain_denial(what: str, status: int, lowered: str) -> ReplicaError:
+    if "create admin user" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create an admin user in InfluxDB, or switch its auth off.")
+    if status == 401:
+        return ReplicaRejected(
+            REPLICA,
+            what,
+            "Give a valid token (records.token_file), or records.username and records.password_file; "
+            "1.x before 1.8 knows no tokens.",
+        )
+    return ReplicaRejected(REPLICA, what, "Grant the user or token access to read and to write this bucket.")
+
+
+def _explain_missing(what: str, lowered: str, headers: Mapping[str, str]) -> ReplicaError:
+    if "database not found" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create it with CREATE DATABASE, or correct records.uri.")
+    if "dbrp" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create a DBRP mapping for the bucket, or use wire=v2.")
+    if "bucket" in lowered or "organization" in lowered or "org" in lowered:
+        return ReplicaRejected(REPLICA, what, "Create the bucket, or correct BUCKET and org in records.uri.")
+    if "json" not in headers.get("content-type", "").lower():
+        return ReplicaRejected(
+            REPLICA, what, "The server does not have this API: use wire=v1 for 1.x and 3.x, wire=v2 for 2.x."
+        )
+    return ReplicaRejected(REPLICA, what, "Correct records.uri.")
+
+
+def _text_of(headers: Mapping[str, str], body: bytes) -> str:
+    try:
+        decoded = msgspec.json.decode(body, type=_ErrorBody)
+        return _shown(decoded.error or decoded.message)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        text = body.decode("utf-8", "replace")
+    if "<html" in text[:1000].lower() or "html" in headers.get("content-type", "").lower():
+        return "with a web page instead of an answer"
+    return _shown(text)
+
+
+def _shown(text: str) -> str:
+    """What a server wrote, on one line, cut, and without credentials."""
+    line = " ".join(_CREDENTIALS.sub("***", text).split())
+    return line if len(line) <= _TEXT_MAX else f"{line[:_TEXT_MAX]}..."
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, from either form of the header; None when it does not say."""
+    given = (headers.get("retry-after") or "").strip()
+    if given.isdecimal():
+        return float(given)
+    try:
+        until = parsedate_to_datetime(given)
+        now = parsedate_to_datetime(headers.get("date") or "")
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, (until.astimezone(UTC) - now.astimezone(UTC)).total_seconds())

@@ -1,0 +1,119 @@
+"""InfluxDB from settings: the wire that was asked for or fits the server, and the replica on it.
+
+Nothing is connected here: a server that is away must not keep the other replica from being served.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+
+from engine.replicas.influx_address import Address, parse_address
+from engine.replicas.influx_http import Credentials, HttpClient
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords, OwnOutbox
+from engine.replicas.influx_v1 import WireV1, probe_server
+from engine.replicas.influx_wire import Block, Scan, Server, Wire
+
+
+class AutoWire:
+    """A `Wire` that asks the server, at the first use, which API it has, and keeps to that."""
+
+    def __init__(self, address: Address, credentials: Credentials, *, timeout_seconds: float) -> None:
+        self._address = address
+        self._credentials = credentials
+        self._timeout_seconds = timeout_seconds
+        self._chosen: Wire | None = None
+        self._note = ""
+
+    @property
+    def name(self) -> str:
+        """v1 or v2 once chosen, before that auto."""
+        return self._chosen.name if self._chosen is not None else "auto"
+
+    def probe(self) -> Server:
+        """Ask the server who it is, and say why this wire."""
+        server = self._wire().probe()
+        return Server(server.version, server.wire, server.at, self._note)
+
+    def retention_seconds(self) -> int | None:
+        """See `Wire`."""
+        return self._wire().retention_seconds()
+
+    def started(self) -> str | None:
+        """See `Wire`."""
+        return self._wire().started()
+
+    def write(self, body: bytes) -> None:
+        """See `Wire`."""
+        self._wire().write(body)
+
+    def check_may_write(self) -> None:
+        """See `Wire`."""
+        self._wire().check_may_write()
+
+    def scan(self, scan: Scan) -> Iterator[Block]:
+        """See `Wire`."""
+        return self._wire().scan(scan)
+
+    def close(self) -> None:
+        """See `Wire`."""
+        if self._chosen is not None:
+            self._chosen.close()
+
+    def _wire(self) -> Wire:
+        if self._chosen is None:
+            client = HttpClient(self._address, self._credentials, timeout_seconds=self._timeout_seconds)
+            try:
+                version = probe_server(client, "auto").version
+            finally:
+                client.close()
+            name, self._note = choose_wire(version, self._address.org)
+            self._chosen = _make_wire(name, self._address, self._credentials, self._timeout_seconds)
+        return self._chosen
+
+
+def choose_wire(version: str, org: str) -> tuple[str, str]:
+    """The wire for a server of this version ("" when it does not tell), and the reason."""
+    named = f"InfluxDB {version}" if version else "a server that does not tell its version"
+    if version.startswith(("0.", "1.")):
+        return "v1", f"found {named}: InfluxQL (wire v1) works on every 1.x"
+    if version.startswith("2.") or not version:
+        if org:
+            return "v2", f"found {named}, and org is given: Flux (wire v2)"
+        return "v1", f"found {named}, and no org is given: InfluxQL (wire v1)"
+    return "v1", f"found {named}: it has no Flux, so InfluxQL (wire v1)"
+
+
+def open_wire(uri: str, credentials: Credentials, *, timeout_seconds: float) -> Wire:
+    """The wire of `records.uri`, not yet connected. Raises SettingsError."""
+    address = parse_address(uri)
+    if address.wire == "auto":
+        return AutoWire(address, credentials, timeout_seconds=timeout_seconds)
+    return _make_wire(address.wire, address, credentials, timeout_seconds)
+
+
+def open_influx(
+    uri: str,
+    credentials: Credentials,
+    options: InfluxOptions,
+    *,
+    outbox: OwnOutbox | None,
+    timeout_seconds: float = 30.0,
+    clock: Callable[[], float] = time.time,
+) -> InfluxRecords:
+    """The records replica that `uri` names, not yet connected. Raises SettingsError."""
+    wire = open_wire(uri, credentials, timeout_seconds=timeout_seconds)
+    return InfluxRecords(wire, options, outbox=outbox, clock=clock, sleep=time.sleep)
+
+
+def random_slot() -> int:
+    """A writer's slot; two writers at once are a mistake, but must not overwrite each other's points."""
+    return random.SystemRandom().randrange(1000)
+
+
+def _make_wire(name: str, address: Address, credentials: Credentials, timeout_seconds: float) -> Wire:
+    if name == "v2":
+        # Only here: the client library takes longer to load than a pass without changes.
+        from engine.replicas.influx_v2 import WireV2  # noqa: PLC0415
+
+        return WireV2(address, credentials, timeout_seconds=timeout_seconds)
+    return WireV1(address, credentials, timeout_seconds=timeout_seconds)

@@ -1,0 +1,102 @@
+"""Rows of scans as what the replica holds: the newest point of every key, and the version that point stands for.
+
+A version is believed as stored only by a plain look. A verifying look recomputes it from the payload, so a point
+that somebody altered is told from one that is what it says.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.core.content_hash import HASH_VERSION, content_hash, row_digest
+from engine.core.record import Key, decode_record
+from engine.errors import ReplicaRejected, SourceInvalid
+from engine.replicas.influx_points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
+from engine.replicas.influx_wire import Block
+
+HASH_PREFIX = f"{HASH_VERSION}:"
+
+
+class Holding(msgspec.Struct):
+    """What was read, and then written: version and time of the newest point of every live record."""
+
+    versions: dict[Key, str] = {}
+    times: dict[Key, int] = {}
+
+    def put(self, key: Key, version: str, time_ns: int) -> None:
+        """The newest point of a key is now this one; a tombstone ends the key."""
+        if version == TOMBSTONE:
+            self.versions.pop(key, None)
+            self.times.pop(key, None)
+        else:
+            self.versions[key] = version
+            self.times[key] = time_ns
+
+
+def newest_rows(blocks: Iterable[Block]) -> dict[Key, list[Any]]:
+    """The newest row of every key; rows are [time, tag, ...]. Rows without an id are nobody's record."""
+    best: dict[str, dict[Any, list[Any]]] = {}
+    for measurement, rows in blocks:
+        of_measurement = best.setdefault(measurement, {})
+        seen = of_measurement.get
+        for row in rows:
+            older = seen(row[1])
+            if older is None or row[0] > older[0]:
+                of_measurement[row[1]] = row
+    return {
+        key: row
+        for measurement, of_measurement in best.items()
+        for tag, row in of_measurement.items()
+        if (key := key_of(measurement, tag)) is not None
+    }
+
+
+def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
+    """What newest rows [time, tag, hash, schema, payload] amount to; without `is_verified`, [time, tag, hash].
+
+    Raises ReplicaRejected when a newer program wrote one of them.
+    """
+    held = Holding()
+    if not is_verified:
+        for key, row in rows.items():
+            hash_ = row[2]
+            if hash_ != TOMBSTONE:
+                held.versions[key] = "?:" if hash_ is None else hash_
+                held.times[key] = row[0]
+        return held
+    for key, (time_ns, _, hash_, schema, payload) in rows.items():
+        check_schema(key, schema)
+        held.put(key, version_of_payload(key, hash_, payload), time_ns)
+    return held
+
+
+def needs_payloads(versions: Iterable[str]) -> bool:
+    """Whether some hash is of another version, or none, so that only the payload tells what it stands for."""
+    return any(not version.startswith(HASH_PREFIX) for version in versions)
+
+
+def version_of_payload(key: Key, hash_: str | None, payload: str | None) -> str:
+    """The version a point stands for, computed from its payload; unlike every hash if the two do not agree."""
+    if hash_ == TOMBSTONE:
+        return TOMBSTONE
+    digest = row_digest((hash_, payload))
+    try:
+        record = decode_record(key.registry, (payload or "").encode())
+    except SourceInvalid:
+        return f"?:{digest}"
+    if record.key != key:
+        return f"?:{digest}"
+    actual = content_hash(record)
+    is_stale = hash_ is not None and not hash_.startswith(HASH_PREFIX) and hash_.partition(":")[0].isdecimal()
+    return actual if hash_ == actual or is_stale else f"{actual}~{digest}"
+
+
+def check_schema(key: Key, schema: int | None) -> None:
+    """Raise ReplicaRejected when a point is of a form that this program does not know."""
+    if schema is not None and schema > PAYLOAD_SCHEMA:
+        raise ReplicaRejected(
+            REPLICA,
+            f"The point of {key} has schema {schema}, and this program knows {PAYLOAD_SCHEMA}.",
+            "Nothing was changed. Update this program, or name another bucket in records.uri.",
+        )

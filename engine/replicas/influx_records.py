@@ -1,0 +1,377 @@
+"""InfluxDB as a records replica: every version of every record as a point, the newest one is what it holds.
+
+Nothing is ever deleted or rewritten in place: a delete is a tombstone, a repair a new point. What the replica
+holds is read by a plain scan of a window that the newest run marker bounds, and an answer that is not provably
+complete raises; it is never an empty home. Points stand under `site`, so many homes may share a bucket.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from engine import __version__
+from engine.core.plan import Operation
+from engine.core.record import Json, Key, encode_record
+from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
+from engine.errors import ReplicaRejected
+from engine.ports import Observed, Outbox, Revision, Run
+from engine.replicas.history_revisions import Draft, draft_revisions, payload_fields
+from engine.replicas.influx_commit import Committer, refusal_error
+from engine.replicas.influx_points import (
+    MEASUREMENTS,
+    REPLICA,
+    RUN_MEASUREMENT,
+    TOMBSTONE,
+    CommitClock,
+    Point,
+    RunMarker,
+    encode_marker,
+    live_digest,
+    tag_of,
+)
+from engine.replicas.influx_reading import (
+    Holding,
+    check_schema,
+    holding_of,
+    needs_payloads,
+    newest_rows,
+    version_of_payload,
+)
+from engine.replicas.influx_retention import is_due, refresh_seconds
+from engine.replicas.influx_sending import Sender
+from engine.replicas.influx_wire import Scan, Wire
+
+_NS = 1_000_000_000
+_MS_IN_NS = 1_000_000
+# More keys than this are found faster by reading the whole window.
+_IDS_MAX = 200
+_MARKERS_MAX = 20
+_AHEAD_SECONDS = 60.0  # points dated later than this are somebody's mistake
+_RUN_NS_MAX = 3600 * _NS
+_REVISION = ("op", "rev", "hash", "run", "schema", "payload")
+
+
+class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one site is kept in a bucket."""
+
+    site: str
+    refresh_seconds: float = 5 * 86_400.0  # age at which an unchanged record is written again
+    verify_seconds: float = 3_600.0  # how often payloads are read and hashed, not only hashes
+    clock_skew_seconds_max: float = 60.0
+    writer_slot: int = 0  # 0 to 999: two writers with different slots never write one point
+    read_only: bool = False
+
+
+class OwnOutbox(Outbox, Protocol):
+    """An outbox that is closed with the replica."""
+
+    def close(self) -> None:
+        """Release it. May be called twice."""
+
+
+class InfluxRecords:
+    """InfluxDB as a `Records` replica with `Upkeep`. One thread at a time. Every method raises ReplicaError."""
+
+    name = REPLICA
+    stores_derived = False
+
+    def __init__(
+        self,
+        wire: Wire,
+        options: InfluxOptions,
+        *,
+        outbox: OwnOutbox | None,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Nothing is connected yet. `clock` gives Unix seconds, `sleep` takes seconds."""
+        self._wire = wire
+        self._outbox = outbox
+        self._options = options
+        self._clock = clock
+        self._sender = Sender(wire, outbox, sleep)
+        self._committer = Committer(wire, self._sender, options.site)
+        self._times = CommitClock(options.writer_slot)
+        self._held: Holding | None = None
+        self._retention_seconds: int | None = None
+        self._server_state: object = None
+        self._verified_at: float | None = None
+
+    def stamp(self) -> int | None:
+        """None: InfluxDB does not tell that somebody wrote to it."""
+        return None
+
+    def observe(self, *, verify: bool | None = None) -> Observed:
+        """The versions of all live records.
+
+        A verifying look reads the payloads and hashes them again. By default the first look of a process
+        verifies, the first after a doubt (server restarted, retention changed, a write whose outcome was
+        unknown), and otherwise one every `verify_seconds`.
+        """
+        self._held = None
+        now = self._clock()
+        self._retention_seconds = self._wire.retention_seconds()
+        state = (self._retention_seconds, self._wire.started())
+        is_verified = verify if verify is not None else self._is_verification_due(now, state)
+        start_ns = self._window_start_ns(int((now + _AHEAD_SECONDS) * _NS))
+        held = self._read_holding(start_ns, is_verified=is_verified)
+        if not is_verified and needs_payloads(held.versions.values()):
+            held, is_verified = self._read_holding(start_ns, is_verified=True), True
+        if is_verified:
+            self._verified_at, self._server_state, self._sender.is_doubtful = now, state, False
+        self._times.seed(
+            max((t for t in held.times.values() if t <= (now + _AHEAD_SECONDS) * _NS), default=0)
+        )
+        self._held = held
+        return Observed(dict(held.versions))
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        """The newest points of the given keys that are not deleted."""
+        rows = self._newest(list(keys), ("hash", "schema", "payload"))
+        found = {}
+        for key, (_, _, hash_, schema, payload) in rows.items():
+            check_schema(key, schema)
+            if hash_ != TOMBSTONE:
+                found[key] = StoredRow(key, _fields(key, payload))
+        return found
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        """Write one point per operation (a changed id: two), read back.
+
+        Raises ReplicaDiverged when the read-back differs, and ReplicaRejected after the rest was written when
+        the server refused some.
+        """
+        if not operations:
+            return
+        self._check_may_write()
+        self._sender.send_pending()
+        if self._held is None:
+            self.observe()
+        drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
+        newest = self._newest([draft.key for draft in drafts], ("hash", "rev", "schema"), start_ns=0)
+        points = list(self._points(drafts, newest, self._base(run)))
+        self._commit(points, frozenset(newest), run)
+
+    def upkeep(self, desired: Snapshot, run: Run) -> None:
+        """Send what an earlier process could not, and renew every record that retention comes near to.
+
+        Renewed is what is held, whether desired or not: a record whose delete is held back must not fade away.
+        """
+        if self._options.read_only:
+            return
+        self._sender.send_pending()
+        if self._held is None:
+            self.observe()
+        assert self._held is not None
+        within = refresh_seconds(self._retention_seconds, self._options.refresh_seconds)
+        due = [key for key, at_ns in self._held.times.items() if is_due(key, at_ns, run.at, within)]
+        if not due:
+            return
+        self._check_may_write()
+        rows = self._newest(due, ("hash", "rev", "schema", "modified_us", "payload"))
+        base, points = self._base(run), []
+        for key, (at_ns, _, hash_, rev, schema, modified_us, payload) in sorted(rows.items()):
+            check_schema(key, schema)
+            version = version_of_payload(key, hash_, payload)
+            # What was altered meanwhile, or deleted, is for the next comparison to judge.
+            if version == self._held.versions.get(key) and not version.startswith("?") and "~" not in version:
+                time_ns = self._times.next_ns(base, at_ns)
+                points.append(
+                    Point(
+                        key,
+                        time_ns,
+                        "refresh",
+                        _integer(rev, 1),
+                        version,
+                        payload.encode(),
+                        _integer(modified_us, -1),
+                    )
+                )
+        self._commit(points, frozenset(rows), run)
+
+    def timeline(self, key: Key) -> list[Revision]:
+        """All revisions of a key, oldest first. A refresh is none: it says the same again."""
+        scan = self._scan((key.registry,), _REVISION, ids=(tag_of(key.id),))
+        revisions = [_revision(key, row) for _, rows in self._wire.scan(scan) for row in rows]
+        return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
+
+    def as_of(self, at: float) -> dict[Key, Revision]:
+        """The newest revision of every record that was live at a time, sorted by key.
+
+        `at` is in Unix seconds and counts to the millisecond; a run that had begun by then is seen whole.
+        """
+        stop_ns = self._end_of_run_ns(int(at * _NS) + _MS_IN_NS)
+        start_ns = self._window_start_ns(stop_ns)
+        scan = self._scan(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
+        newest = newest_rows(self._wire.scan(scan))
+        revisions = {key: _revision(key, row) for key, row in sorted(newest.items())}
+        return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
+
+    def close(self) -> None:
+        """Close connections and the outbox. May be called twice."""
+        self._wire.close()
+        if self._outbox is not None:
+            self._outbox.close()
+
+    def _is_verification_due(self, now: float, state: object) -> bool:
+        return (
+            self._verified_at is None
+            or self._sender.is_doubtful
+            or state != self._server_state
+            or now - self._verified_at >= self._options.verify_seconds
+        )
+
+    def _read_holding(self, start_ns: int, *, is_verified: bool) -> Holding:
+        fields = ("hash", "schema", "payload") if is_verified else ("hash",)
+        scan = self._scan(MEASUREMENTS.values(), fields, start_ns=start_ns)
+        return holding_of(newest_rows(self._wire.scan(scan)), is_verified=is_verified)
+
+    def _window_start_ns(self, before_ns: int) -> int:
+        """From when on every record that was live before a time has a point; 0 when no run says it."""
+        for at_ns, state, _, window_seconds in self._markers(stop_ns=before_ns):
+            if state == "commit" and isinstance(window_seconds, int) and window_seconds >= 0:
+                return max(0, _integer(at_ns, 0) - window_seconds * _NS)
+        return 0
+
+    def _end_of_run_ns(self, stop_ns: int) -> int:
+        """The time itself, or behind the commit of the run that had begun and not ended by then."""
+        newest = next(iter(self._markers(stop_ns=stop_ns)), None)
+        if newest is None or newest[1] != "begin":
+            return stop_ns
+        later = self._markers(start_ns=newest[0], stop_ns=newest[0] + _RUN_NS_MAX)
+        ends: list[int] = [
+            at_ns for at_ns, state, run_id, _ in later if state == "commit" and run_id == newest[2]
+        ]
+        # A run may write twice, what changed and what is renewed; the first commit ends what had begun.
+        return max(stop_ns, min(ends) + 1) if ends else stop_ns
+
+    def _markers(self, *, start_ns: int = 0, stop_ns: int) -> list[list[Any]]:
+        """The newest markers: [time, state, run, window_s], the newest first."""
+        scan = Scan(
+            measurements=(RUN_MEASUREMENT,),
+            site=self._options.site,
+            tags=(),
+            fields=("state", "run", "window_s"),
+            start_ns=start_ns,
+            stop_ns=stop_ns,
+            newest_max=_MARKERS_MAX,
+        )
+        return sorted((row for _, rows in self._wire.scan(scan) for row in rows), key=lambda r: -r[0])
+
+    def _newest(
+        self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int | None = None
+    ) -> dict[Key, list[Any]]:
+        """The newest row of each of the keys that has one; by default not older than what was observed."""
+        if not keys:
+            return {}
+        if start_ns is None:
+            times = self._held.times if self._held is not None else {}
+            start_ns = min(times.get(key, 0) for key in keys)
+        ids = tuple(sorted({tag_of(key.id) for key in keys})) if len(keys) <= _IDS_MAX else ()
+        scan = self._scan({key.registry for key in keys}, fields, ids=ids, start_ns=start_ns)
+        wanted = set(keys)
+        return {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
+
+    def _scan(self, registries: Iterable[str], fields: tuple[str, ...], **bounds: Any) -> Scan:
+        measurements = tuple(sorted(f"ha_{registry}" for registry in registries))
+        return Scan(measurements=measurements, site=self._options.site, fields=fields, **bounds)
+
+    def _points(self, drafts: Sequence[Draft], newest: dict[Key, list[Any]], base: float) -> Iterable[Point]:
+        begun: dict[Key, tuple[int, int]] = {}
+        held_times = self._held.times if self._held is not None else {}
+        for key, (at_ns, _, _, rev, schema) in newest.items():
+            check_schema(key, schema)
+            # A newer point may lack the fields asked for here; a verifying look saw it all the same.
+            begun[key] = max(at_ns, held_times.get(key, 0)), _integer(rev, 0)
+        for draft in drafts:
+            at_ns, rev = begun.get(draft.key, (0, 0))
+            time_ns = self._times.next_ns(base, at_ns)
+            begun[draft.key] = time_ns, rev + 1
+            record = draft.record
+            payload = b"" if record is None else encode_record(record)
+            stamp = None if record is None else record.modified_at
+            modified_us = -1 if stamp is None else round(stamp * 1_000_000)
+            yield Point(draft.key, time_ns, draft.op, rev + 1, draft.hash, payload, modified_us)
+
+    def _commit(self, points: Sequence[Point], existing: frozenset[Key], run: Run) -> None:
+        assert self._held is not None
+        if not points:
+            return
+        begin_ns = min(point.time_ns for point in points) - 1
+        begin = RunMarker(time_ns=begin_ns, run=run.run_id, state="begin")
+        self._committer.send_marker(encode_marker(self._options.site, __version__, begin))
+        try:
+            refused = self._committer.write(points, existing, run.run_id)
+        except Exception:
+            self._held = None  # what stands there now is unknown until the next look
+            raise
+        lost = {(r.point.key, r.point.time_ns) for r in refused}
+        for point in points:
+            if (point.key, point.time_ns) not in lost:
+                self._held.put(point.key, point.hash, point.time_ns)
+        self._committer.send_marker(
+            encode_marker(self._options.site, __version__, self._end(points, run, self._held))
+        )
+        if refused:
+            raise refusal_error(refused, len(points))
+
+    def _end(self, points: Sequence[Point], run: Run, held: Holding) -> RunMarker:
+        time_ns = self._times.next_ns(self._base(run))
+        oldest_ns = min(held.times.values(), default=time_ns)
+        ops = [point.op for point in points]
+        return RunMarker(
+            time_ns=time_ns,
+            run=run.run_id,
+            state="commit",
+            created=ops.count("create"),
+            updated=ops.count("update") + ops.count("repair"),
+            deleted=ops.count("delete"),
+            refreshed=ops.count("refresh"),
+            live=len(held.versions),
+            digest=live_digest(held.versions),
+            window_seconds=max(0, math.ceil((time_ns - oldest_ns) / _NS)) + 1,
+        )
+
+    def _base(self, run: Run) -> float:
+        """The time of commit: when Home Assistant was read, unless retention would swallow such points (a backup)."""
+        if self._retention_seconds and run.at < self._clock() - self._retention_seconds / 2:
+            return self._clock()
+        return run.at
+
+    def _check_may_write(self) -> None:
+        if self._options.read_only:
+            raise ReplicaRejected(
+                REPLICA,
+                "InfluxDB was opened to look only, so nothing is written to it.",
+                "Run without --dry-run.",
+            )
+        refresh_seconds(self._retention_seconds, self._options.refresh_seconds)
+        server = self._wire.probe()
+        skew = 0.0 if server.at is None else self._clock() - server.at
+        if abs(skew) > self._options.clock_skew_seconds_max:
+            raise ReplicaRejected(
+                REPLICA,
+                f"This machine's clock is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} InfluxDB's, "
+                "and records are ordered by time.",
+                "Nothing was written. Set both clocks, best by NTP.",
+            )
+
+
+def _fields(key: Key, payload: str | None) -> dict[str, Json]:
+    return payload_fields(key.registry, payload)
+
+
+def _revision(key: Key, row: list[Any]) -> Revision:
+    at_ns, _, op, rev, hash_, run_id, schema, payload = row
+    check_schema(key, schema)
+    fields = _fields(key, payload)
+    return Revision(
+        key, at_ns / _NS, str(op), _integer(rev, 0), str(hash_ or "?:"), str(run_id or ""), fields
+    )
+
+
+def _integer(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise

@@ -1,0 +1,38 @@
+"""When a live record must be written again although nothing changed, so that retention never drops it.
+
+With R the bucket's retention, every live record gets a new point before its newest is `min(R/2, refresh)` old; so
+an outage of the engine of up to R/2 loses nothing. The age is spread by the record's id, so that a home that was
+written in one batch is not refreshed in one batch for ever.
+"""
+
+from zlib import crc32
+
+from engine.core.record import Key
+from engine.errors import ReplicaRejected
+from engine.replicas.influx_points import REPLICA
+
+RETENTION_SECONDS_MIN = 24 * 3600
+
+_NS = 1_000_000_000
+
+
+def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> float:
+    """The age at which a live record's newest point is renewed at the latest.
+
+    `retention_seconds` is 0 for ever, None when unknown. Raises ReplicaRejected for a retention too short.
+    """
+    if not retention_seconds:
+        return wanted_seconds
+    if retention_seconds < RETENTION_SECONDS_MIN:
+        raise ReplicaRejected(
+            REPLICA,
+            f"The bucket keeps points for {retention_seconds / 3600:g} hours only; records would vanish between passes.",
+            "Give it a retention of at least 24 hours, or name another bucket in records.uri.",
+        )
+    return min(retention_seconds / 2, wanted_seconds)
+
+
+def is_due(key: Key, newest_ns: int, now: float, within_seconds: float) -> bool:
+    """Whether a live record's newest point is to be renewed now (`now` in Unix seconds)."""
+    share = crc32(key.id.encode("utf-8", "surrogatepass")) / 2**32
+    return now * _NS - newest_ns >= within_seconds * (0.75 + 0.25 * share) * _NS

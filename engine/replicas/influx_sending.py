@@ -1,0 +1,125 @@
+"""Sending batches until the server has them: again on doubt, in halves when refused, from the outbox after a crash.
+
+A 204 is the only success. After a timeout or a broken connection the outcome is unknown, and the identical bytes
+are sent again, which rewrites the same points. A refused batch is halved until the refused lines stand alone.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from engine.errors import ReplicaError, ReplicaRejected
+from engine.ports import Outbox
+from engine.replicas.influx_failures import BatchRefused, BatchTooLarge, InfluxUnavailable
+from engine.replicas.influx_points import REPLICA
+from engine.replicas.influx_wire import Wire
+
+Batch = Sequence[bytes]  # lines without their ends
+
+_ATTEMPTS_MAX = 5
+_DELAY_SECONDS = 0.5
+_DELAY_SECONDS_MAX = 30.0
+# So many lines are isolated per call; when more are refused the trouble is not in the lines.
+_ISOLATED_MAX = 20
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Lines that the server did not take, and its error."""
+
+    lines: tuple[bytes, ...]
+    error: ReplicaRejected
+
+
+class Sender:
+    """Sends to one wire. `sleep` takes seconds; `jitter` returns a number in [0, 1)."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        outbox: Outbox | None,
+        sleep: Callable[[float], None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._wire = wire
+        self._outbox = outbox
+        self._sleep = sleep
+        self._jitter = jitter
+        self.is_doubtful = False  # an outcome was unknown or partial since this was last set to False
+
+    def keep(self, sent: Sequence[Batch]) -> list[int]:
+        """Put the batches in the outbox, before the first of them is sent; returns their numbers.
+
+        An outbox that is full or cannot be written holds nothing back: what is lost with it is lost to a
+        crash only, and the next comparison finds that.
+        """
+        numbers: list[int] = []
+        try:
+            for batch in sent if self._outbox is not None else ():
+                assert self._outbox is not None
+                numbers.append(self._outbox.put(REPLICA, b"\n".join(batch)))
+        except ReplicaError:
+            return numbers
+        return numbers
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Forget batches that arrived. What cannot be forgotten is sent once more, which changes nothing."""
+        for number in numbers:
+            assert self._outbox is not None
+            with suppress(ReplicaError):
+                self._outbox.drop(number)
+
+    def send_pending(self) -> None:
+        """Send what an earlier process left in the outbox. Raises ReplicaError; then the rest stays there.
+
+        An outbox that cannot be read holds nothing back, for its file is another replica's.
+        """
+        try:
+            pending = self._outbox.pending(REPLICA) if self._outbox is not None else []
+        except ReplicaError:
+            return
+        for number, body in pending:
+            # What is refused by now, say because it is older than retention, is history that is gone.
+            self.send(body.split(b"\n"))
+            self.is_doubtful = True
+            self.drop([number])
+
+    def send(self, batch: Batch) -> list[Refusal]:
+        """Send the lines; returns those that the server refused. Raises ReplicaError when it is not the lines' fault."""
+        refusals: list[Refusal] = []
+        self._deliver(batch, refusals)
+        return refusals
+
+    def _deliver(self, batch: Batch, refusals: list[Refusal]) -> None:
+        try:
+            self._write(batch)
+            return
+        except (BatchRefused, BatchTooLarge) as error:
+            self.is_doubtful = True
+            if len(batch) == 1 or len(refusals) >= _ISOLATED_MAX:
+                refusals.append(Refusal(tuple(batch), error))
+                return
+        except InfluxUnavailable as error:
+            if not error.smaller or len(batch) == 1:
+                raise
+        middle = len(batch) // 2
+        self._deliver(batch[:middle], refusals)
+        self._deliver(batch[middle:], refusals)
+
+    def _write(self, batch: Batch) -> None:
+        body = b"\n".join(batch)
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            try:
+                self._wire.write(body)
+                return
+            except InfluxUnavailable as error:
+                self.is_doubtful = True
+                if attempt == _ATTEMPTS_MAX or (error.smaller and len(batch) > 1 and attempt > 1):
+                    raise
+                self._sleep(self._delay_seconds(attempt, error.retry_after_seconds))
+
+    def _delay_seconds(self, attempt: int, asked_seconds: float | None) -> float:
+        # Never sooner than asked, never later than our own bound: a pass has an end, and the next one tries again.
+        backoff: float = _DELAY_SECONDS * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
+        return min(max(backoff, asked_seconds or 0.0), _DELAY_SECONDS_MAX)

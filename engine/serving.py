@@ -1,0 +1,122 @@
+"""The running service, put together: the engine that follows Home Assistant, and the API that tells of it.
+
+Stopping is cooperative. The signal stops the HTTP server first, so that streams end politely; the engine is
+cancelled then, and a write that has begun is finished or rolled back.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from api.app import build_app
+from api.change_feed import ChangeFeed
+from api.given import Given
+from api.server import bind_socket
+from api.server import serve as serve_http
+from engine import __version__
+from engine.core.report import Report
+from engine.metrics import Metrics
+from engine.ports import Records
+from engine.replicas.inventory import SqliteInventory
+from engine.run import Clock, make_service, open_past, open_stores
+from engine.settings import LoadedSettings
+from engine.store_lock import hold_store
+from engine.systemd import Notifier
+
+# Two intervals of verifying: what was not compared for longer is unknown.
+_STALE_INTERVALS = 2.0
+
+
+class Host(msgspec.Struct, frozen=True):
+    """Who is told what the service does."""
+
+    on_report: Callable[[Report], None]
+    on_ready: Callable[[str], None]  # told the API's address
+    notifier: Notifier
+
+
+async def serve(
+    loaded: LoadedSettings,
+    *,
+    mode: str,
+    host: Host,
+    stop: anyio.Event,
+    clock: Clock = time.time,
+) -> None:
+    """Run until `stop` is set. `mode` is `apply` or `observe`. Raises SettingsError before it is ready."""
+    settings = loaded.settings
+    rows = Path(settings.rows.file)
+    with hold_store(rows), open_stores(loaded) as stores, _past(loaded) as past:
+        inventory = SqliteInventory(rows)
+        feed = ChangeFeed(inventory)
+
+        def on_pass(report: Report) -> None:
+            metrics.on_report(report)
+            host.on_report(report)
+            feed.notify()
+
+        service = make_service(loaded, stores, mode=mode, on_report=on_pass, clock=clock)
+        replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
+        metrics = Metrics(service.status, clock, version=__version__, replicas=replicas)
+        app = build_app(
+            Given(
+                status=service.status,
+                clock=clock,
+                inventory=inventory,
+                feed=feed,
+                stale_seconds=_STALE_INTERVALS
+                * max(settings.loop.verify_seconds, settings.loop.relist_seconds),
+                timeline=past,
+                metrics=metrics.render,
+                observe=metrics.on_request,
+                token=loaded.http_token.reveal() or None,
+            )
+        )
+        sock = bind_socket(
+            settings.http.host,
+            settings.http.port,
+            has_token=bool(loaded.http_token),
+            allow_anonymous=settings.http.allow_anonymous,
+        )
+        try:
+            async with anyio.create_task_group() as tasks:
+                ready = anyio.Event()
+                tasks.start_soon(service.run)
+                tasks.start_soon(_tell_systemd, host.notifier)
+                tasks.start_soon(_announce, ready, host, sock)
+                await serve_http(app, sock, feed, ready=ready, stop=stop)
+                host.notifier.stopping()
+                tasks.cancel_scope.cancel()
+        finally:
+            sock.close()
+            with anyio.CancelScope(shield=True):
+                await inventory.aclose()
+
+
+@contextmanager
+def _past(loaded: LoadedSettings) -> Iterator[Records | None]:
+    past = open_past(loaded)
+    try:
+        yield past
+    finally:
+        if past is not None:
+            past.close()
+
+
+async def _announce(ready: anyio.Event, host: Host, sock: socket.socket) -> None:
+    await ready.wait()
+    host.notifier.ready()
+    address, port = sock.getsockname()[:2]
+    host.on_ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
+
+
+async def _tell_systemd(notifier: Notifier) -> None:
+    # From the event loop: if that hangs, systemd hears nothing and restarts us.
+    while notifier.alive_seconds is not None:
+        notifier.alive()
+        await anyio.sleep(notifier.alive_seconds)

@@ -1,0 +1,187 @@
+"""Where settings come from: flags win over the environment, that over the TOML file, that over defaults.
+
+Whatever is wrong is one clear error that names the setting, the value and where it came from; a secret is
+never repeated.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine.core.record import REGISTRIES, Json
+from engine.errors import SettingsError
+from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, LoadedSettings, Secret, Settings
+
+ENVIRONMENT_PREFIX = "RECONCILE_"
+DEFAULT_FILE = "reconcile.toml"
+SUPERVISOR_URI = "ws://supervisor/core/websocket"
+
+# Names with our prefix that are no settings.
+_OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
+
+
+def load_settings(
+    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
+) -> LoadedSettings:
+    """Merge the four layers and check the result.
+
+    `flags` maps dotted names to values. `file` is what the user named; without it `reconcile.toml` in
+    `working_directory` is used if it is there. Raises SettingsError.
+    """
+    merged: dict[str, dict[str, Json]] = {}
+    origins: dict[str, str] = {}
+    layers = (
+        *_file_layer(file, environ, working_directory),
+        ("environment", _environment_layer(environ)),
+        ("flag", dict(flags)),
+    )
+    for origin, layer in layers:
+        for name, value in layer.items():
+            section, _, key = name.partition(".")
+            merged.setdefault(section, {})[key] = value
+            origins[name] = origin
+    supervised = bool(environ.get("SUPERVISOR_TOKEN"))
+    if supervised and not merged.get("source", {}).get("uri"):
+        merged.setdefault("source", {})["uri"] = SUPERVISOR_URI
+        origins["source.uri"] = "SUPERVISOR_TOKEN is set"
+    settings = _convert(merged, origins)
+    _check_registries(settings, origins)
+    files = {
+        "source.token": settings.source.token_file,
+        "records.token": settings.records.token_file,
+        "records.password": settings.records.password_file,
+        "http.token": settings.http.token_file,
+    }
+    secrets = {name: _find_secret(name, file, environ) for name, file in files.items()}
+    return LoadedSettings(
+        settings,
+        origins,
+        secrets={name: secret for name, (secret, _) in secrets.items()},
+        secret_origins={name: origin for name, (_, origin) in secrets.items()},
+    )
+
+
+def _file_layer(
+    file: Path | None, environ: Mapping[str, str], working_directory: Path
+) -> tuple[tuple[str, dict[str, Json]], ...]:
+    named = file or (Path(environ["RECONCILE_CONFIG"]) if environ.get("RECONCILE_CONFIG") else None)
+    path = named or working_directory / DEFAULT_FILE
+    if named is None and not path.exists():
+        return ()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read: {error}.", "Correct it, or name another with --config."
+        ) from error
+    layer: dict[str, Json] = {}
+    for section, values in document.items():
+        if not isinstance(values, dict):
+            raise _unknown(section, f"in {path}")
+        for key, value in values.items():
+            if f"{section}.{key}" in SECRETS:
+                raise SettingsError(
+                    f"{section}.{key} in {path}: secrets do not belong in the settings file.",
+                    f"Put the {key} in a file of its own and name it in {section}.{key}_file, "
+                    f"or set RECONCILE_{section.upper()}__{key.upper()}.",
+                )
+            layer[f"{section}.{key}"] = value
+    _check_names(layer, f"in {path}")
+    return ((str(path), layer),)
+
+
+def _environment_layer(environ: Mapping[str, str]) -> dict[str, Json]:
+    layer: dict[str, Json] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable.startswith(_OTHER_VARIABLES):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".", 1)
+        if name in SECRETS:
+            continue
+        if name not in SETTING_NAMES:
+            raise _unknown(name, f"from the environment variable {variable}")
+        layer[name] = [v.strip() for v in value.split(",")] if name == "source.registries" else value
+    return layer
+
+
+def _check_names(layer: Mapping[str, Json], where: str) -> None:
+    for name in layer:
+        if name not in SETTING_NAMES:
+            raise _unknown(name, where)
+
+
+def _unknown(name: str, where: str) -> SettingsError:
+    close = difflib.get_close_matches(name, SETTING_NAMES, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]}?" if close else "`reconcile config show` lists all settings."
+    return SettingsError(f"Unknown setting {name} {where}.", hint)
+
+
+def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings:
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`").partition("[")[0]
+        section, _, key = name.partition(".")
+        value = merged.get(section, {}).get(key)
+        raise SettingsError(
+            f"Setting {name} = {value!r} ({origins.get(name, 'default')}) is not accepted: {what}.",
+            next(
+                (f"It is: {s.description} (default {s.default!r})." for s in DOCUMENTED if s.name == name),
+                "",
+            ),
+        ) from error
+
+
+def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
+    for registry in settings.source.registries:
+        if registry not in REGISTRIES:
+            close = difflib.get_close_matches(registry, REGISTRIES, n=1)
+            raise SettingsError(
+                f"Setting source.registries ({origins.get('source.registries', 'default')}) names {registry!r}.",
+                f"Did you mean {close[0]}?" if close else f"Registries are: {', '.join(REGISTRIES)}.",
+            )
+
+
+def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
+    """The secret `name` (such as source.token) and where it was found: its file, its variable, a mounted secret."""
+    setting = f"{name}_file"
+    if file:
+        return _read_secret(Path(file), setting), f"file {file}"
+    variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
+    if environ.get(variable):
+        return Secret(environ[variable].strip("\r\n")), variable
+    for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
+        if directory:
+            candidate = Path(directory) / name.replace(".", "_")
+            if candidate.is_file():
+                return _read_secret(candidate, setting), f"file {candidate}"
+    if name == "source.token" and environ.get("SUPERVISOR_TOKEN"):
+        return Secret(environ["SUPERVISOR_TOKEN"]), "SUPERVISOR_TOKEN"
+    return Secret(""), "not given"
+
+
+def _read_secret(path: Path, setting: str) -> Secret:
+    try:
+        text = path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The file {_shown(path)} cannot be read ({type(error).__name__}).",
+            f"Correct {setting}, or the file's mode.",
+        ) from error
+    # A password may hold spaces, a token cannot.
+    is_token = setting.endswith("token_file")
+    if is_token and (not text.strip() or any(c.isspace() for c in text.strip())):
+        raise SettingsError(
+            f"The file {_shown(path)} does not hold one token.",
+            f"The file that {setting} names must hold the token and nothing else.",
+        )
+    return Secret(text.strip() if is_token else text)
+
+
+def _shown(path: Path) -> str:
+    # Somebody may have put the token itself where its file's name belongs; a token is long and has no slash.
+    return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"

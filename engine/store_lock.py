@@ -1,0 +1,41 @@
+"""One service per store: the second one is refused, by the first one's name.
+
+A lock file beside the rows file holds the process that keeps it. The lock belongs to the open file, so it ends
+with the process however that ends; the file itself stays and means nothing.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import SettingsError
+
+
+@contextmanager
+def hold_store(rows: Path) -> Iterator[None]:
+    """Hold the store for this process while the block runs. Raises SettingsError when another process does."""
+    path = rows.with_name(f"{rows.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"Cannot open {path}: {error.strerror}.",
+            "Let rows.file name a file in a folder that is writable.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 100).decode("ascii", "replace").strip()
+            raise SettingsError(
+                f"Another service keeps {rows} already ({holder or 'its process is unknown'}).",
+                "Stop that one, or let rows.file name another file.",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)

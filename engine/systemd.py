@@ -1,0 +1,50 @@
+"""Telling systemd: ready, alive, stopping. Does nothing where there is no systemd.
+
+https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
+"""
+
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Sends to the socket that systemd named in the environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        # A leading @ stands for the abstract namespace.
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        given = environ.get("WATCHDOG_USEC", "")
+        self._watchdog_seconds = int(given) / 1_000_000 if given.isdecimal() and self._address else None
+
+    @property
+    def alive_seconds(self) -> float | None:
+        """How often to say `alive`: twice as often as systemd asks for. None when it does not ask."""
+        return self._watchdog_seconds / 2 if self._watchdog_seconds else None
+
+    def ready(self) -> None:
+        """The service answers."""
+        self._send("READY=1")
+
+    def alive(self) -> None:
+        """The event loop runs."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """The service was told to end."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(f"STATUS={text}")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            try:
+                sender.sendto(message.encode(), self._address)
+            except OSError:
+                # systemd that does not listen is no reason to fail; its watchdog will say so.
+                return

@@ -1,0 +1,179 @@
+"""A filled store, an application over it, and clients for both: what the tests of the API share."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+import httpx
+import msgspec
+
+from api.app import build_app
+from api.change_feed import ChangeFeed
+from api.given import Given
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.report import Report
+from engine.core.snapshot import Snapshot
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.loop.one_pass import PassOptions
+from engine.loop.reconciler import Reconciler
+from engine.ports import Revision, Source
+from engine.replicas.inventory import Moment, SqliteInventory
+from engine.replicas.sqlite import open_rows
+from engine.sources.capture import CaptureSource
+from tests.fakes.world import MemorySource
+from tests.homes import NOON
+
+T = TypeVar("T")
+
+SAMPLE = Path(__file__).parents[2] / "ops" / "sample" / "home-2026.11"
+STALE_SECONDS = 1200.0
+
+
+async def write_home(path: Path, source: Source | Snapshot, run_id: str = "r1") -> Report:
+    """One writing pass into the rows file at `path`."""
+    chosen: Source = MemorySource(source) if isinstance(source, Snapshot) else source
+    rows = open_rows(path)
+    try:
+        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), run_id, "home")
+        return await Reconciler(chosen, [rows], rows, lambda: NOON, lambda *_: None).run(options)
+    finally:
+        rows.close()
+
+
+async def write_sample(path: Path) -> Report:
+    """The sample home in the rows file at `path`."""
+    return await write_home(path, CaptureSource(SAMPLE, clock=lambda: NOON))
+
+
+def status_of(report: Report | None, **changes: Any) -> Status:
+    """The status of an engine whose last pass ended with `report` at noon."""
+    given: dict[str, Any] = {
+        "site": "home",
+        "version": "1.2.3",
+        "started_at": NOON - 60,
+        "source": SourceStatus("capture:home", True, "2026.11.0", "RUNNING"),
+        "replicas": tuple(
+            ReplicaStatus(r.replica, r.status, synced_at=NOON, compared_at=NOON, succeeded_at=NOON)
+            for r in (report.replicas if report else ())
+        ),
+        "report": report,
+    }
+    return Status(**{**given, **changes})
+
+
+class CountingInventory:
+    """An inventory that counts the reads of rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.inner = SqliteInventory(path)
+        self.jobs = 0
+        self.pages = 0
+
+    async def read(self, job: Callable[[Any], T], /) -> T:
+        self.jobs += 1
+        return await self.inner.read(lambda moment: job(CountingMoment(moment, self)))
+
+    def witness(self) -> int | None:
+        return self.inner.witness()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class CountingMoment:
+    def __init__(self, moment: Moment, owner: CountingInventory) -> None:
+        self._moment = moment
+        self._owner = owner
+
+    def page(self, *arguments: Any) -> list[tuple[Any, ...]]:
+        self._owner.pages += 1
+        return self._moment.page(*arguments)
+
+    def row(self, *arguments: Any) -> tuple[Any, ...] | None:
+        self._owner.pages += 1
+        return self._moment.row(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._moment, name)
+
+
+class MemoryTimeline:
+    """A past made of records that were always there."""
+
+    def __init__(self, records: Mapping[Key, Record], revisions: Sequence[Revision] = ()) -> None:
+        self.records = {
+            key: Revision(key, NOON, "create", 1, "b2:0", "r1", canonical_fields(record))
+            for key, record in records.items()
+        }
+        self.revisions = list(revisions)
+        self.since = NOON
+
+    def timeline(self, key: Key) -> list[Revision]:
+        return [r for r in self.revisions if r.key == key]
+
+    def as_of(self, at: float) -> Mapping[Key, Revision]:
+        return self.records if at >= self.since else {}
+
+
+class Api:
+    """One application and what stands behind it; `status` and `now` may be changed."""
+
+    def __init__(self, path: Path, report: Report | None, **given: Any) -> None:
+        self.path = path
+        self.status = status_of(report)
+        self.now = NOON + 12.5
+        self.inventory = CountingInventory(path)
+        self.feed = ChangeFeed(self.inventory)
+        self.requests: list[tuple[str, str, int]] = []
+        self.given = Given(
+            status=lambda: self.status,
+            clock=lambda: self.now,
+            inventory=self.inventory,
+            feed=self.feed,
+            stale_seconds=STALE_SECONDS,
+            **{
+                "observe": lambda route, method, code, _: self.requests.append((route, method, code)),
+                **given,
+            },
+        )
+        self.app = build_app(self.given)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://api", headers={"accept-encoding": ""}
+        )
+
+    async def get(self, url: str, status: int = 200, **headers: str) -> Any:
+        """The decoded body of an answer with the expected status."""
+        response = await self.client.get(url, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        assert response.status_code == status, response.text
+        if status >= 400:
+            assert response.headers["content-type"] == "application/problem+json"
+        return msgspec.json.decode(response.content)
+
+
+@asynccontextmanager
+async def api_over(
+    path: Path, report: Report | None = None, *, looked: bool = True, **given: Any
+) -> AsyncIterator[Api]:
+    """The application over the rows file at `path`, its feed running."""
+    api = Api(path, report, **given)
+    try:
+        async with api.client, anyio.create_task_group() as group:
+            group.start_soon(api.feed.run)
+            if looked:
+                await eventually(lambda: api.feed.is_readable)
+            yield api
+            api.feed.close()
+            group.cancel_scope.cancel()
+    finally:
+        await api.inventory.aclose()
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Let other tasks run until something is so; the clock is not looked at."""
+    with anyio.fail_after(10):
+        while not is_so():
+            await anyio.lowlevel.checkpoint()

@@ -1,0 +1,12 @@
+"""What the host hands over prints no token."""
+
+from pathlib import Path
+
+from tests.api.serving import Api
+
+
+async def test_the_token_does_not_print(tmp_path: Path) -> None:
+    api = Api(tmp_path / "rows.db", None, token="a-secret")
+    assert "a-secret" not in repr(api.given)
+    await api.inventory.aclose()
+    await api.client.aclose()

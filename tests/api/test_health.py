@@ -1,0 +1,68 @@
+"""Status, liveness and readiness, from memory."""
+
+import msgspec
+
+from engine.core.report import PlanCounts, RefusalReport
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from tests.api.serving import Api
+from tests.homes import NOON
+
+
+def with_(api: Api, **changes: object) -> Status:
+    return msgspec.structs.replace(api.status, **changes)
+
+
+async def test_status_shows_lag_and_age(api: Api) -> None:
+    body = await api.get("/api/status")
+    assert (body["status"], body["version"], body["run_id"]) == ("in_sync", "1.2.3", "r1")
+    (replica,) = body["replicas"]
+    assert (replica["replica"], replica["lag_seconds"]) == ("sqlite", 12.5)
+    assert replica["synced_at"] == "2026-11-23T12:00:00.000Z"
+    assert body["source"]["connected"] is True
+
+
+async def test_status_shows_guards(api: Api) -> None:
+    assert api.status.report is not None
+    replica = msgspec.structs.replace(
+        api.status.report.replicas[0],
+        planned=PlanCounts(delete=9),
+        refusals=(RefusalReport("delete_ratio", "too many", "raise it", 9),),
+    )
+    api.status = with_(api, report=msgspec.structs.replace(api.status.report, replicas=(replica,)))
+    (guard,) = (await api.get("/api/status"))["guards"]
+    assert (guard["replica"], guard["guard"], guard["held"]) == ("sqlite", "delete_ratio", 9)
+
+
+async def test_what_never_was_is_null(api: Api) -> None:
+    api.status = with_(api, replicas=(ReplicaStatus("sqlite", "in_sync"),), report=None)
+    (replica,) = (await api.get("/api/status"))["replicas"]
+    assert (replica["status"], replica["lag_seconds"], replica["compared_at"]) == ("unknown", None, None)
+
+
+async def test_liveness_asks_nothing(api: Api) -> None:
+    jobs = api.inventory.jobs
+    assert await api.get("/healthz") == {"status": "ok"}
+    assert api.inventory.jobs == jobs
+
+
+async def test_readiness_names_what_is_missing(api: Api) -> None:
+    assert (await api.get("/readyz"))["status"] == "ready"
+    api.status = with_(api, source=SourceStatus("ws://home", False))
+    response = await api.client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {
+        "status": "not_ready",
+        "checks": {"source": False, "sqlite": True, "store": True, "service": True},
+    }
+    assert (await api.client.get("/health")).json() == response.json()
+    assert (await api.client.get("/health")).status_code == 200
+
+
+async def test_a_stale_replica_is_not_ready(api: Api) -> None:
+    api.now = NOON + 3600
+    assert (await api.client.get("/readyz")).json()["checks"]["sqlite"] is False
+
+
+async def test_a_service_that_ends_is_not_ready(api: Api) -> None:
+    api.feed.close()
+    assert (await api.client.get("/readyz")).json()["checks"]["service"] is False

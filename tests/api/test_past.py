@@ -1,0 +1,128 @@
+"""The home as it was: what `at` shows equals what the rows showed then, filters included."""
+
+from pathlib import Path
+
+import pytest
+
+from api.queries import DevicesQuery, EntitiesQuery
+from engine.core.record import Key
+from engine.core.report import Report
+from engine.ports import Revision
+from engine.sources.capture import CaptureSource
+from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
+from tests.homes import NOON
+
+AT = "at=2026-11-23T12:00:00Z"
+
+
+async def timeline_of_sample() -> MemoryTimeline:
+    snapshot = await CaptureSource(SAMPLE, clock=lambda: NOON).read(lambda *_: None)
+    return MemoryTimeline(snapshot.records)
+
+
+def without_times(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [{k: v for k, v in row.items() if k != "timestamp"} for row in rows]
+
+
+FILTERS = {
+    "devices": (
+        "",
+        "manufacturer=unknown",
+        "manufacturer=example+devices+gmbh",
+        "model=multi+sensor+3",
+        "area_id=bedroom",
+        "platform=DEMO",
+        "label=batareia",
+    ),
+    "entities": (
+        "",
+        "domain=LIGHT",
+        "platform=demo",
+        "area_id=bedroom",
+        "label=batareia",
+        "alias=a",
+        "has_aliases=true",
+        "has_aliases=false",
+        "disabled=true",
+        "disabled=false",
+    ),
+}
+
+
+async def test_then_is_shown_as_now_would_be(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        for name, queries in FILTERS.items():
+            for query in queries:
+                now = await api.get(f"/api/{name}?limit=1000&{query}")
+                then = await api.get(f"/api/{name}?limit=1000&{AT}&{query}")
+                assert without_times(then[name]) == without_times(now[name]), query
+                assert then["total"] == now["total"]
+
+
+def test_every_filter_of_now_is_there_then() -> None:
+    from api.past import _FILTERS
+
+    names = {*DevicesQuery.__struct_fields__, *EntitiesQuery.__struct_fields__} - {"limit", "after", "at"}
+    assert names == set(_FILTERS)
+
+
+async def test_pages_of_the_past(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        whole = (await api.get(f"/api/entities?limit=1000&{AT}"))["entities"]
+        seen, after = [], ""
+        while after is not None:
+            response = await api.client.get(
+                "/api/entities", params={"limit": 17, "after": after, "at": AT[3:]}
+            )
+            assert "etag" not in response.headers
+            seen += response.json()["entities"]
+            after = response.json()["next"]
+        assert seen == whole
+
+
+async def test_one_record_then(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        for name, key in (("devices", "device_id"), ("entities", "entity_id")):
+            id_ = (await api.get(f"/api/{name}?limit=1"))[name][0][key]
+            now = await api.get(f"/api/{name}/{id_}")
+            then = await api.get(f"/api/{name}/{id_}?{AT}")
+            assert without_times([then]) == without_times([now])
+            assert "at 2026-11-23" in (await api.get(f"/api/{name}/none?{AT}", 404))["detail"]
+
+
+async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        problem = await api.get("/api/devices?at=2020-01-01T00:00:00Z", 404)
+        assert "do not reach back" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/devices", "/api/entities/light.x", "/api/devices/x/history"])
+async def test_without_a_records_replica_it_is_said_so(api: Api, path: str) -> None:
+    query = "" if path.endswith("history") else f"?{AT}"
+    assert "records.uri" in (await api.get(path + query, 501))["detail"]
+
+
+async def test_the_history_of_a_device(sample: tuple[Path, Report]) -> None:
+    key = Key("device", "d1")
+    timeline = MemoryTimeline({})
+    timeline.revisions = [
+        Revision(key, NOON + n, op, n, hash_, f"r{n}", fields)
+        for n, op, hash_, fields in (
+            (1, "create", "b2:1", {"name": "One"}),
+            (2, "update", "b2:2", {"name": "Two"}),
+            (3, "delete", "-", {}),
+        )
+    ]
+    async with api_over(*sample, timeline=timeline) as api:
+        whole = await api.get("/api/devices/d1/history")
+        assert [(r["rev"], r["op"], r["fields"]) for r in whole["revisions"]] == [
+            (1, "create", {"name": "One"}),
+            (2, "update", {"name": "Two"}),
+            (3, "delete", {}),
+        ]
+        assert whole["revisions"][0]["at"] == "2026-11-23T12:00:01.000Z"
+        first = await api.get("/api/devices/d1/history?limit=2")
+        rest = await api.get(f"/api/devices/d1/history?limit=2&after={first['next']}")
+        assert first["revisions"] + rest["revisions"] == whole["revisions"]
+        assert (first["total"], rest["next"]) == (3, None)
+        await api.get("/api/devices/never/history", 404)

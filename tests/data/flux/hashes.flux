@@ -1,0 +1,8 @@
+from(bucket: bucket)
+  |> range(start: time(v: start), stop: time(v: stop))
+  |> filter(fn: (r) => r._measurement == "ha_area" or r._measurement == "ha_device")
+  |> filter(fn: (r) => r.site == site)
+  |> filter(fn: (r) => r._field == "hash")
+  |> rename(columns: {_value: "hash"})
+  |> keep(columns: ["_measurement", "_time", "id", "hash"])
+  |> group()

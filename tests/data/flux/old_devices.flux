@@ -1,0 +1,7 @@
+from(bucket: bucket)
+  |> range(start: time(v: start), stop: time(v: stop))
+  |> filter(fn: (r) => r._measurement == "devices")
+  |> filter(fn: (r) => r._field == "name")
+  |> rename(columns: {_value: "name"})
+  |> keep(columns: ["_measurement", "_time", "device_id", "manufacturer", "model", "area_id", "name"])
+  |> group()

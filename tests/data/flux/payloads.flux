@@ -1,0 +1,8 @@
+from(bucket: bucket)
+  |> range(start: time(v: start), stop: time(v: stop))
+  |> filter(fn: (r) => r._measurement == "ha_area" or r._measurement == "ha_device")
+  |> filter(fn: (r) => r.site == site)
+  |> filter(fn: (r) => r._field == "hash" or r._field == "schema" or r._field == "payload")
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> keep(columns: ["_measurement", "_time", "id", "hash", "schema", "payload"])
+  |> group()

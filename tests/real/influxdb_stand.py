@@ -1,0 +1,41 @@
+"""The InfluxDB replica on a real server, and what belongs to it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.core.record import Record
+from engine.replicas.influx_http import Credentials
+from engine.replicas.influx_open import open_wire
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.outbox import SqliteOutbox, open_outbox
+from engine.replicas.sqlite import SqliteRows, open_rows
+from tests.homes import NOON, snapshot
+from tests.real.influxdb import InfluxServer
+from tests.replicas.passes import one_pass
+
+
+class Stand:
+    """A replica on a server, and what belongs to it."""
+
+    def __init__(self, server: InfluxServer, folder: Path, site: str) -> None:
+        self.server = server
+        self.site = site
+        self.wire: Any = open_wire(server.uri, Credentials(), timeout_seconds=10)
+        self.rows: SqliteRows = open_rows(folder / "rows.db")
+        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
+        self.replica = self.fresh()
+
+    def fresh(self) -> InfluxRecords:
+        """The replica as a new process opens it."""
+        options = InfluxOptions(site=self.site)
+        return InfluxRecords(self.wire, options, outbox=self.outbox, clock=time.time, sleep=lambda _: None)
+
+    def reconcile(self, *records: Record, at: float = NOON) -> None:
+        one_pass(self.replica, self.rows, snapshot(*records), at=at)
+        assert self.replica.observe(verify=True).versions == snapshot(*records).hashes
+
+    def close(self) -> None:
+        self.wire.close()
+        self.rows.close()
+        self.outbox.close()

@@ -1,0 +1,313 @@
+"""The InfluxDB replica on a wire in memory: what needs a clock, a failing server, or a count of requests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.record import Record
+from engine.errors import ReplicaDiverged, ReplicaRejected
+from engine.ports import Records, Run, Upkeep
+from engine.replicas.influx_failures import BatchRefused, InfluxUnavailable
+from engine.replicas.influx_points import live_digest
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.outbox import SqliteOutbox, open_outbox
+from engine.replicas.sqlite import SqliteRows, open_rows
+from tests.fakes.influxdb import MemoryWire, parse_line
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import one_pass, plan_of, run_of
+
+DAY = 86_400
+HOME = (ENTRY, device(1), entity(1), entity(2))
+
+
+class Stand:
+    def __init__(self, folder: Path) -> None:
+        self.now = NOON
+        self.wire = MemoryWire(lambda: self.now)
+        self.rows: SqliteRows = open_rows(folder / "rows.db")
+        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
+        self.replica = self.fresh()
+
+    def fresh(self, **options: object) -> InfluxRecords:
+        given = InfluxOptions(**{"site": "home", **options})  # type: ignore[arg-type]  # tests give options by name
+        return InfluxRecords(
+            self.wire, given, outbox=self.outbox, clock=lambda: self.now, sleep=lambda _seconds: None
+        )
+
+    def reconcile(self, *records: Record, after: float = 0.0) -> None:
+        """A pass, `after` seconds later."""
+        self.now += after
+        desired = snapshot(*records)
+        one_pass(self.replica, self.rows, desired, at=self.now)
+        self.replica.upkeep(desired, self.run())
+        assert self.replica.observe().versions == desired.hashes
+
+    def run(self) -> Run:
+        return Run("run", self.now, "test", "2026.11.0")
+
+    def ops(self) -> list[str]:
+        return [
+            str(parse_line(line)[2]["op"]) for line in self.wire.lines() if not line.startswith(b"ha_run")
+        ]
+
+    def markers(self) -> list[dict[str, object]]:
+        return [{**parse_line(line)[2]} for line in self.wire.lines(b"ha_run")]
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    made = Stand(tmp_path)
+    yield made
+    made.rows.close()
+    made.outbox.close()
+
+
+def test_it_is_a_records_replica_with_upkeep(stand: Stand) -> None:
+    records: Records = stand.replica
+    assert isinstance(records, Upkeep)
+    assert (records.name, records.stores_derived, records.stamp()) == ("influxdb", False, None)
+
+
+def test_a_run_stands_between_its_markers(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    begin, commit = stand.markers()
+    assert (begin["state"], begin["run"], commit["run"]) == ("begin", "run", "run")
+    assert {k: commit[k] for k in ("state", "n_create", "n_update", "n_delete", "n_live", "window_s")} == {
+        "state": "commit", "n_create": 4, "n_update": 0, "n_delete": 0, "n_live": 4, "window_s": 2,
+    }  # fmt: skip
+    assert commit["digest"] == live_digest(snapshot(*HOME).hashes)
+    times = [parse_line(line)[3] for line in stand.wire.lines()]
+    assert times == sorted(set(times))
+
+
+def test_two_hundred_changes_are_two_data_requests(stand: Stand) -> None:
+    stand.reconcile(*HOME, *(entity(n) for n in range(10, 160)))
+    stand.wire.bodies.clear()
+    changed = [entity(n, name="new") for n in range(10, 110)]
+    stand.reconcile(*HOME, *changed, *(entity(n) for n in range(200, 250)), after=60)
+    assert stand.ops().count("delete") == 50
+    assert len(stand.ops()) == 200
+    assert len(stand.wire.data_requests()) == 2
+
+
+def test_a_pass_without_changes_sends_nothing(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.wire.bodies.clear()
+    stand.reconcile(*HOME, after=3600)
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME, after=3600)
+    assert stand.wire.bodies == []
+
+
+def test_after_long_silence_everything_is_still_seen(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.reconcile(*HOME, entity(3), after=3 * DAY)
+    stand.now += 1000 * DAY
+    stand.replica = stand.fresh()
+    assert stand.replica.observe().versions == snapshot(*HOME, entity(3)).hashes
+
+
+def test_a_plain_look_reads_a_window_and_not_all_history(stand: Stand) -> None:
+    for day in range(30):
+        stand.reconcile(*HOME[:3], entity(2, name=str(day)), after=DAY)
+    stand.wire.scans.clear()
+    stand.replica.observe(verify=False)
+    start_ns = stand.wire.scans[-1].start_ns
+    assert start_ns > (stand.now - 6 * DAY) * 1e9
+
+
+@pytest.mark.parametrize("retention", [0, None, 4 * DAY])
+def test_what_does_not_change_is_renewed_before_retention_takes_it(
+    stand: Stand, retention: int | None
+) -> None:
+    stand.wire.retention = retention
+    stand.reconcile(*HOME)
+    for _ in range(60):
+        stand.reconcile(*HOME, after=DAY / 2)
+        kept = (retention or 5 * DAY) * 1e9
+        newest = [max(points) for (name, _), points in stand.wire.series.items() if name != "ha_run"]
+        assert all(stand.now * 1e9 - at_ns <= kept for at_ns in newest)
+    assert set(stand.ops()) == {"create", "refresh"}
+    renewals = stand.ops().count("refresh") / 4
+    within = min(5 * DAY, retention / 2 if retention else 5 * DAY)
+    assert 30 * DAY / within - 1 <= renewals <= 30 * DAY / (0.75 * within) + 1
+    assert [r.op for r in stand.replica.timeline(entity(1).key)] == ["create"]
+    assert {r.rev for r in stand.replica.as_of(stand.now).values()} == {1}
+
+
+def test_a_record_whose_delete_is_held_is_renewed_as_well(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.now += 6 * DAY
+    stand.replica.observe()
+    stand.replica.upkeep(snapshot(ENTRY), stand.run())
+    assert stand.ops().count("refresh") == 4
+
+
+def test_an_altered_point_is_not_renewed_but_repaired(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    series = next(points for (_, tags), points in stand.wire.series.items() if ("id", entity(1).id) in tags)
+    next(iter(series.values()))["payload"] = "{}"
+    stand.now += 6 * DAY
+    stand.replica.observe(verify=False)
+    stand.replica.upkeep(snapshot(*HOME), stand.run())
+    assert stand.ops().count("refresh") == 3
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME, after=1)
+    assert stand.ops()[-1] == "repair"
+
+
+def test_a_short_retention_is_refused_but_read(stand: Stand) -> None:
+    stand.wire.retention = 3600
+    with pytest.raises(ReplicaRejected, match="at least 24 hours"):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME))
+    assert stand.wire.bodies == []
+    assert stand.replica.observe().versions == {}
+
+
+@pytest.mark.parametrize("skew", [-61.0, 61.0])
+def test_a_wrong_clock_writes_nothing(stand: Stand, skew: float) -> None:
+    stand.wire.clock = lambda: stand.now + skew
+    with pytest.raises(ReplicaRejected, match=r"61 seconds (ahead of|behind) InfluxDB"):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME), at=NOON)
+    assert stand.wire.bodies == []
+
+
+def test_a_clock_that_went_back_keeps_the_order(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME[:3], entity(2, name="later"), after=-30)
+    assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "later"]
+
+
+def test_a_pass_over_an_old_backup_is_not_swallowed_by_retention(stand: Stand) -> None:
+    stand.wire.retention = 30 * DAY
+    one_pass(stand.replica, stand.rows, snapshot(*HOME), at=NOON - 60 * DAY)
+    assert all(parse_line(line)[3] >= int(NOON) * 10**9 - 1 for line in stand.wire.lines())
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        pytest.param(lambda s: setattr(s.wire, "start", "second"), id="server restarted"),
+        pytest.param(lambda s: setattr(s.wire, "retention", 30 * DAY), id="retention changed"),
+        pytest.param(lambda s: setattr(s, "now", s.now + 3600), id="an hour went by"),
+        pytest.param(lambda s: setattr(s, "replica", s.fresh()), id="new process"),
+        pytest.param(lambda s: setattr(s.replica._sender, "is_doubtful", True), id="unknown outcome"),
+    ],
+)
+def test_payloads_are_read_again_when_there_is_a_doubt(stand: Stand, doubt: object) -> None:
+    stand.reconcile(*HOME)
+    stand.wire.scans.clear()
+    stand.replica.observe()
+    assert not any("payload" in scan.fields for scan in stand.wire.scans)
+    assert callable(doubt)
+    doubt(stand)
+    stand.replica.observe()
+    assert any("payload" in scan.fields for scan in stand.wire.scans)
+    stand.wire.scans.clear()
+    stand.replica.observe()
+    assert not any("payload" in scan.fields for scan in stand.wire.scans)
+
+
+def test_an_unknown_outcome_leaves_the_batch_in_the_outbox_and_the_same_bytes_follow(stand: Stand) -> None:
+    stand.reconcile(ENTRY)
+
+    def store_and_break(body: bytes) -> None:
+        if not body.startswith(b"ha_run"):
+            raise InfluxUnavailable("the connection broke")
+
+    stand.wire.before_write = store_and_break
+    with pytest.raises(InfluxUnavailable):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME), at=NOON + 1)
+    [(_, kept)] = stand.outbox.pending("influxdb")
+    assert set(stand.wire.data_requests()[1:]) == {kept}
+    stand.wire.before_write = lambda _body: None
+    stand.replica = stand.fresh()
+    stand.replica.upkeep(snapshot(*HOME), run_of(stand.replica, snapshot(*HOME)))
+    assert stand.outbox.pending("influxdb") == []
+    assert stand.replica.observe().versions == snapshot(*HOME).hashes
+
+
+def test_what_another_pass_wrote_meanwhile_stays_newest(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    operations = plan_of(stand.replica, stand.rows, snapshot(*HOME[:3], entity(2, name="old"))).operations
+
+    def refuse(body: bytes) -> None:
+        if not body.startswith(b"ha_run"):
+            raise InfluxUnavailable("away")
+
+    stand.wire.before_write = refuse
+    with pytest.raises(InfluxUnavailable):
+        stand.replica.apply(operations, Run("first", NOON + 1, "test", None))
+    stand.wire.before_write = lambda _body: None
+    desired = snapshot(*HOME[:3], entity(2, name="new"))
+    one_pass(stand.fresh(), stand.rows, desired, at=NOON + 2)
+    assert stand.fresh().observe().versions == desired.hashes
+    assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "old", "new"]
+
+
+def test_a_refused_record_is_named_and_the_run_ends_with_what_was_written(stand: Stand) -> None:
+    def refuse(body: bytes) -> None:
+        if f"id={entity(2).id} ".encode() in body:
+            raise BatchRefused("influxdb", "field type conflict.")
+
+    stand.wire.before_write = refuse
+    with pytest.raises(ReplicaRejected, match=rf"refused 1 of 4 records \(entity/{entity(2).id}\)"):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME))
+    assert stand.replica.observe().versions == snapshot(*HOME[:3]).hashes
+    assert [m["n_live"] for m in stand.markers()] == [0, 3]
+    assert stand.outbox.pending("influxdb") == []
+
+
+def test_a_server_that_forgets_is_found_out_before_the_run_is_called_done(stand: Stand) -> None:
+    def forget(body: bytes) -> None:
+        stand.wire.is_forgetful = not body.startswith(b"ha_run")
+
+    stand.wire.before_write = forget
+    with pytest.raises(ReplicaDiverged, match="4 of them do not read back"):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME))
+    assert [m["state"] for m in stand.markers()] == ["begin"]
+    assert stand.outbox.pending("influxdb")
+
+
+def test_opened_to_look_only_it_writes_nothing(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.wire.bodies.clear()
+    stand.outbox.put("influxdb", b"ha_area,site=home,id=x f=1i 5")
+    looking = stand.fresh(read_only=True)
+    operations = plan_of(looking, stand.rows, snapshot(ENTRY)).operations
+    with pytest.raises(ReplicaRejected, match="to look only"):
+        looking.apply(operations, stand.run())
+    stand.now += 100 * DAY
+    looking.upkeep(snapshot(*HOME), stand.run())
+    assert stand.wire.bodies == []
+
+
+def test_two_homes_share_a_bucket(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    other = stand.fresh(site="other")
+    assert other.observe().versions == {}
+    one_pass(other, stand.rows, snapshot(entity(9)), at=NOON + 1)
+    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert other.observe().versions == snapshot(entity(9)).hashes
+
+
+def test_the_home_as_of_a_time_sees_runs_whole(stand: Stand) -> None:
+    many = [entity(n) for n in range(3000)]  # their points are three milliseconds apart
+    stand.reconcile(*many)
+    stand.reconcile(*many[:10], after=60)
+    assert stand.replica.as_of(NOON - 1) == {}
+    assert len(stand.replica.as_of(NOON)) == 3000
+    assert len(stand.replica.as_of(NOON + 59)) == 3000
+    now = stand.replica.as_of(NOON + 60)
+    assert {key: revision.hash for key, revision in now.items()} == snapshot(*many[:10]).hashes
+    assert list(now) == sorted(now)
+
+
+def test_the_window_of_the_past_is_found_for_as_of(stand: Stand) -> None:
+    for _ in range(40):
+        stand.reconcile(*HOME, after=DAY)
+    stand.wire.scans.clear()
+    assert len(stand.replica.as_of(NOON + 20 * DAY)) == 4
+    assert stand.wire.scans[-1].start_ns > (NOON + 12 * DAY) * 1e9

@@ -1,0 +1,124 @@
+"""Wire v2 against a scripted peer: parameters, retention, permissions."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from engine.errors import ReplicaRejected
+from engine.replicas.influx_address import parse_address
+from engine.replicas.influx_http import Credentials
+from engine.replicas.influx_v2 import WireV2
+from engine.replicas.influx_wire import Scan
+from engine.settings import Secret
+from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
+
+SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash", "rev"), ids=("${x}",))
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def peer() -> Iterator[ScriptedPeer]:
+    with scripted_peer() as made:
+        yield made
+
+
+def wire_of(peer: ScriptedPeer, credentials: Credentials) -> WireV2:
+    return WireV2(parse_address(peer.uri("v2")), credentials, timeout_seconds=5)
+
+
+@pytest.fixture
+def wire(peer: ScriptedPeer) -> Iterator[WireV2]:
+    made = wire_of(peer, Credentials(token=Secret("abc")))
+    yield made
+    made.close()
+
+
+def test_the_query_carries_its_values_as_options(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say("/api/v2/query", Reply(status=200, headers=CSV, body=b"\r\n"))
+    assert list(wire.scan(SCAN)) == []
+    [request] = peer.requests
+    sent = msgspec.json.decode(request.body)
+    given = {s["assignment"]["id"]["name"]: s["assignment"]["init"]["value"] for s in sent["extern"]["body"]}
+    assert given == {
+        "bucket": "homes", "site": "home", "id0": "${x}", "start": "0", "stop": "4102444800000000000",
+    }  # fmt: skip
+    assert "${x}" not in sent["query"]
+    assert sent["dialect"]["annotations"] == ["datatype", "group", "default"]
+
+
+def test_a_field_of_half_a_megabyte_is_read(peer: ScriptedPeer, wire: WireV2) -> None:
+    payload = "x" * 500_000
+    text = (
+        "#datatype,string,long,dateTime:RFC3339,string,string,string\r\n#group,false,false,false,false,false,false\r\n"
+        "#default,_result,,,,,\r\n,result,table,_time,_measurement,id,payload\r\n"
+        f",,0,1970-01-01T00:00:00.000000005Z,ha_device,d1,{payload}\r\n"
+    )
+    peer.say("/api/v2/query", Reply(status=200, headers=CSV, body=text.encode()))
+    scan = Scan(measurements=("ha_device",), fields=("payload",))
+    assert [rows for _, rows in wire.scan(scan)] == [[[5, "d1", payload]]]
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        (
+            Reply(
+                status=200, body=b'{"buckets":[{"name":"homes","retentionRules":[{"everySeconds":604800}]}]}'
+            ),
+            604_800,
+        ),
+        (Reply(status=200, body=b'{"buckets":[{"name":"homes","retentionRules":[]}]}'), 0),
+        (Reply(status=200, body=b'{"buckets":[]}'), None),
+        (Reply(status=403, body=b"{}"), None),
+        (Reply(status=404, body=b"404 page not found"), None),
+    ],
+)
+def test_the_retention_is_told_or_not(
+    peer: ScriptedPeer, wire: WireV2, reply: Reply, seconds: int | None
+) -> None:
+    peer.say("/api/v2/buckets", reply)
+    assert wire.retention_seconds() == seconds
+
+
+def test_a_login_page_is_no_retention(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say("/api/v2/buckets", Reply(status=200, body=b"<html>login</html>"))
+    with pytest.raises(ReplicaRejected, match="web page"):
+        wire.retention_seconds()
+
+
+@pytest.mark.parametrize(
+    ("status", "is_allowed"), [(204, True), (400, True), (401, False), (403, False), (404, False)]
+)
+def test_whether_it_may_write_is_asked_without_writing(
+    peer: ScriptedPeer, wire: WireV2, status: int, is_allowed: bool
+) -> None:
+    peer.say("/api/v2/write", Reply(status=status, headers=JSON, body=b"" if status == 204 else b"{}"))
+    if is_allowed:
+        wire.check_may_write()
+    else:
+        with pytest.raises(ReplicaRejected):
+            wire.check_may_write()
+    assert peer.requests[0].body.startswith(b"#")
+
+
+def test_the_time_of_start_is_read_from_the_metrics(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say("/metrics", Reply(status=200, body=b"# HELP x\nprocess_start_time_seconds 1.7e+09\nother 5\n"))
+    assert wire.started() == "1.7e+09"
+    peer.say("/metrics", Reply(status=404, body=b"no"))
+    assert wire.started() is None
+
+
+def test_the_server_of_2x_is_recognised(peer: ScriptedPeer, wire: WireV2) -> None:
+    headers = {"X-Influxdb-Version": "v2.7.12", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+    peer.say("/ping", Reply(headers=headers))
+    server = wire.probe()
+    assert (server.version, server.at) == ("2.7.12", 1_795_435_200)
+
+
+def test_a_user_and_password_are_given_as_1_8_takes_them(peer: ScriptedPeer) -> None:
+    wire = wire_of(peer, Credentials(username="me", password=Secret("pw")))
+    wire.write(b"m f=1i 5")
+    wire.close()
+    assert peer.requests[0].headers["authorization"] == "Token me:pw"

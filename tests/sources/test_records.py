@@ -1,0 +1,70 @@
+"""What was recorded, as a source: a home to restore from, or one clear sentence why not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from engine.core.content_hash import content_hash
+from engine.core.record import Key, canonical_fields
+from engine.errors import ReplicaRejected, ReplicaUnavailable, SourceInvalid, SourceUnavailable
+from engine.ports import Revision
+from engine.sources.records import RecordsSource
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.sources.recorded_homes import quiet
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Recorded:
+    """The one method of a records replica that the source uses."""
+
+    name = "history"
+
+    def __init__(self, answer: Mapping[Key, Revision] | Exception) -> None:
+        self._answer = answer
+        self.asked_at: list[float] = []
+
+    def as_of(self, at: float) -> Mapping[Key, Revision]:
+        self.asked_at.append(at)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def source(recorded: Any) -> RecordsSource:
+    return RecordsSource(recorded, lambda: NOON)
+
+
+async def test_the_newest_revisions_are_the_home() -> None:
+    home = [ENTRY, device(1), entity(1)]
+    recorded = Recorded(
+        {r.key: Revision(r.key, 1.0, "create", 1, content_hash(r), "run", canonical_fields(r)) for r in home}
+    )
+    found = await source(recorded).read(quiet)
+    assert found.records == snapshot(*home).records
+    assert found.hashes == snapshot(*home).hashes
+    assert (found.health.state, found.origin) == (None, "records (history)")
+    assert recorded.asked_at == [NOON]
+
+
+async def test_no_record_is_no_empty_home() -> None:
+    with pytest.raises(SourceInvalid, match=r"site\.name"):
+        await source(Recorded({})).read(quiet)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ReplicaUnavailable("influxdb", "away", "start it"), SourceUnavailable),
+        (ReplicaRejected("influxdb", "no such bucket", "make it"), SourceInvalid),
+    ],
+)
+async def test_a_store_that_cannot_be_read_keeps_its_hint(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"(start|make) it"):
+        await source(Recorded(error)).read(quiet)

@@ -1,0 +1,93 @@
+"""The service as a process: it serves, heals, tells of it, and ends when told to."""
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.service_process import Service, get, poll
+
+
+@pytest.fixture
+def services() -> Iterator[list[Service]]:
+    started: list[Service] = []
+    yield started
+    for service in started:
+        service.process.kill()
+        service.process.communicate()
+
+
+def test_it_serves_the_home_heals_it_and_ends_with_zero(tmp_path: Path, services: list[Service]) -> None:
+    services.append(Service(tmp_path))
+    address = services[0].wait_until_serving()
+    poll(address, "/api/status", "in_sync")
+    devices = get(address, "/api/devices?limit=1000")["devices"]
+    assert len(devices) == 72
+
+    other = apsw.Connection(str(tmp_path / "rows.db"))
+    other.set_busy_timeout(5000)
+    other.execute("UPDATE devices SET name = 'Mocked' WHERE name = 'Bed Light'")
+    other.close()
+    changes = get(address, "/api/changes?after=205&wait=10")["changes"]
+    assert [(c["before"], c["after"], c["cause"]) for c in changes] == [
+        ({"name": "Mocked"}, {"name": "Bed Light"}, "drift")
+    ]
+    drift = get(address, "/api/drift")
+    assert [(r["name"], r["cause"], r["outcome"]) for r in drift["records"]] == [
+        ("Bed Light", "drift", "applied")
+    ]
+
+    code, said = services[0].stop()
+    assert code == 0
+    assert '"drift healed"' in said
+    assert '"stopped"' in said
+
+
+def test_observing_writes_nothing(tmp_path: Path, services: list[Service]) -> None:
+    services.append(Service(tmp_path, "--observe"))
+    address = services[0].wait_until_serving()
+    poll(address, "/api/status", "out_of_sync")
+    assert get(address, "/api/drift?limit=1")["records"][0]["outcome"] == "observed"
+    assert services[0].stop()[0] == 0
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".db"] == []
+
+
+def test_a_second_service_on_the_same_store_is_refused(tmp_path: Path, services: list[Service]) -> None:
+    services.append(Service(tmp_path))
+    services[0].wait_until_serving()
+    services.append(Service(tmp_path))
+    _, said = services[1].process.communicate(timeout=20)
+    assert services[1].process.returncode == 1
+    assert f"process {services[0].process.pid}" in said
+
+
+def test_other_machines_need_a_token(tmp_path: Path, services: list[Service]) -> None:
+    services.append(Service(tmp_path, RECONCILE_HTTP__HOST="0.0.0.0"))
+    _, said = services[0].process.communicate(timeout=20)
+    assert services[0].process.returncode == 1
+    assert "http.token_file" in said
+
+    (tmp_path / "token").write_text("very-secret")
+    services.append(Service(tmp_path, RECONCILE_HTTP__HOST="0.0.0.0", RECONCILE_HTTP__TOKEN_FILE="token"))
+    port = re.findall(r":(\d+)$", services[1].wait_until_serving())[0]
+    address = f"http://127.0.0.1:{port}"
+    assert get(address, "/healthz") == {"status": "ok"}
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        get(address, "/api/status")
+    assert get(address, "/api/status", "very-secret")["site"] == "home"
+    assert "very-secret" not in services[1].stop()[1]
+
+
+def test_a_taken_port_is_one_clear_error(tmp_path: Path, services: list[Service]) -> None:
+    services.append(Service(tmp_path))
+    port = services[0].wait_until_serving().rpartition(":")[2]
+    (tmp_path / "second").mkdir()
+    services.append(Service(tmp_path / "second", RECONCILE_HTTP__PORT=port))
+    _, said = services[1].process.communicate(timeout=20)
+    assert services[1].process.returncode == 1
+    assert "http.port" in said
+    assert "Traceback" not in said
