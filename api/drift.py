@@ -50,6 +50,7 @@ class Drift(msgspec.Struct, frozen=True):
     next: str | None
     errors: tuple[ErrorReport, ...]
     partial: bool
+    phase_seconds: dict[str, float]
 
 
 class DriftRecord(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
         next=page[-1][0] if len(behind) > len(page) else None,
         errors=report.errors,
         partial=report.partial,
+        phase_seconds=report.phase_seconds,
     )
     return answer_live(body)
 

@@ -6,18 +6,20 @@ label has an entity, a device, a name or an error's text.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     Info,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
+    write_to_textfile,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -39,6 +41,7 @@ GUARDS = (
 )
 _KINDS = ("missing", "stale", "orphaned", "foreign")
 _ACTIONS = ("upsert", "move", "delete")
+_LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
 _RESULTS = ("success", "partial", "error", "blocked")
 _LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -65,10 +68,13 @@ class Metrics:
         build = Info("reconcile_build", "Version of the running program.", registry=registry)
         build.info({"version": version, "python": platform.python_version()})
         self._declare_passes(registry)
+        self._declare_source(registry)
         self._declare_requests(registry)
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
+        self._stores = _StoreSizes()
         registry.register(_StatusCollector(status, self._blocking))
+        registry.register(self._stores)
 
     def _declare_passes(self, registry: CollectorRegistry) -> None:
         self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)
@@ -105,7 +111,37 @@ class Metrics:
             registry=registry,
         )
 
+        self._phases = Histogram(
+            "reconcile_phase_duration_seconds",
+            "Duration of one phase of a pass.",
+            ("replica", "phase"),
+            buckets=_RUN_BUCKETS,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "reconcile_replica_errors",
+            "Passes that failed on a replica: transient ones are tried again, terminal ones need a change.",
+            ("replica", "reason"),
+            registry=registry,
+        )
+
+    def _declare_source(self, registry: CollectorRegistry) -> None:
+        self._reads = Counter(
+            "reconcile_source_reads",
+            "Looks at Home Assistant, in full or where an event pointed.",
+            registry=registry,
+        )
+        self._losses = Counter(
+            "reconcile_source_losses",
+            "Times Home Assistant was lost or not reached.",
+            ("reason",),
+            registry=registry,
+        )
+
     def _declare_requests(self, registry: CollectorRegistry) -> None:
+        self._stream_clients = Gauge(
+            "reconcile_http_stream_clients", "Clients connected to the change stream.", registry=registry
+        )
         self._requests = Counter(
             "reconcile_http_requests",
             "HTTP requests answered.",
@@ -127,11 +163,35 @@ class Metrics:
             name = replica.replica
             self._runs.labels(name, _result(report, blocked=bool(replica.refusals))).inc()
             self._duration.labels(name).observe(report.duration_seconds)
+            for phase, seconds in report.phase_seconds.items():
+                self._phases.labels(name, phase).observe(seconds)
             self._blocking[name] = {refusal.guard for refusal in replica.refusals}
             for guard in self._blocking[name]:
                 self._trips.labels(guard).inc()
+        for error in report.errors:
+            if error.subject in self._blocking:
+                self._failures.labels(error.subject, "transient" if error.transient else "terminal").inc()
         for record in report.records:
             self._count_record(record, now)
+
+    def on_source(self, what: str) -> None:
+        """Count a read of Home Assistant (`read`), or its loss (the error's class name)."""
+        if what == "read":
+            self._reads.inc()
+        else:
+            self._losses.labels(_LOSSES.get(what, "error")).inc()
+
+    def on_store_sizes(self, sizes: Mapping[str, int]) -> None:
+        """Remember how large the store's files are, bytes by file."""
+        self._stores.sizes = dict(sizes)
+
+    def watch_streams(self, streams: Callable[[], int]) -> None:
+        """Ask this for the number of open change streams at each scrape."""
+        self._stream_clients.set_function(streams)
+
+    def write_textfile(self, path: str) -> None:
+        """Write the exposition for node_exporter's textfile collector, atomically. Raises OSError."""
+        write_to_textfile(path, self._registry)
 
     def on_request(self, route: str, method: str, code: int, seconds: float) -> None:
         """Count an HTTP request; `route` is the template, never the path."""
@@ -155,17 +215,41 @@ class Metrics:
             self._lag.labels(record.replica).observe(max(0.0, now - since))
 
     def _start_at_zero(self, replicas: tuple[str, ...]) -> None:
+        for reason in sorted(set(_LOSSES.values())):
+            self._losses.labels(reason)
         for guard in GUARDS:
             self._trips.labels(guard)
         for replica in replicas:
             self._duration.labels(replica)
             self._lag.labels(replica)
+            for phase in ("compare", "apply"):
+                self._phases.labels(replica, phase)
+            for reason in ("transient", "terminal"):
+                self._failures.labels(replica, reason)
             for result in _RESULTS:
                 self._runs.labels(replica, result)
             for registry in REGISTRIES:
                 self._drift_found.labels(replica, registry)
                 for action in _ACTIONS:
                     self._applied.labels(replica, registry, action)
+
+
+class _StoreSizes(Collector):
+    """Sizes of the store's files as of the last pass; a scrape touches no file."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",)
+        )
+        for name, size in self.sizes.items():
+            family.add_metric((name,), size)
+        yield family
 
 
 class _StatusCollector(Collector):

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from engine.core.guard import Absences
 from engine.core.hints import Hints
 from engine.core.plan import Operation
 from engine.core.record import Json, Key
@@ -123,8 +124,11 @@ class Ledger(Protocol):
     def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
 
-    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
-        """Remember keys first missed at `at`, forget those that are over. Opens no transaction for nothing."""
+    def note_absences(self, absences: Absences, at: float) -> None:
+        """Remember what was first missed at `at`, forget what returned, and what is moot for every replica.
+
+        Opens no transaction for nothing.
+        """
 
 
 class Revision(msgspec.Struct, frozen=True):

@@ -107,6 +107,7 @@ def make_service(
     *,
     mode: str,
     on_report: Callable[[Report], None],
+    on_source: Callable[[str], None] = lambda _what: None,
     clock: Clock = time.time,
 ) -> Service:
     """The running engine of one home. `mode` is `apply` or `observe`."""
@@ -129,6 +130,7 @@ def make_service(
         pace=settings.loop,
         make_options=make_options,
         on_report=on_report,
+        on_source=on_source,
         clock=clock,
         draw=random.random,
         progress=lambda *_: None,

@@ -57,12 +57,17 @@ async def serve(
 
         def on_pass(report: Report) -> None:
             metrics.on_report(report)
+            metrics.on_store_sizes(_store_sizes(rows))
             host.on_report(report)
             feed.notify()
 
-        service = make_service(loaded, stores, mode=mode, on_report=on_pass, clock=clock)
+        def on_source(what: str) -> None:
+            metrics.on_source(what)
+
+        service = make_service(loaded, stores, mode=mode, on_report=on_pass, on_source=on_source, clock=clock)
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
         metrics = Metrics(service.status, clock, version=__version__, replicas=replicas)
+        metrics.watch_streams(lambda: feed.streams)
         app = build_app(
             Given(
                 status=service.status,
@@ -96,6 +101,16 @@ async def serve(
             sock.close()
             with anyio.CancelScope(shield=True):
                 await inventory.aclose()
+
+
+def _store_sizes(rows: Path) -> dict[str, int]:
+    sizes = {}
+    for name, path in (("db", rows), ("wal", rows.with_name(f"{rows.name}-wal"))):
+        try:
+            sizes[name] = path.stat().st_size
+        except OSError:
+            sizes[name] = 0
+    return sizes
 
 
 @contextmanager

@@ -148,6 +148,26 @@ def test_drift_that_was_not_healed_stays_visible(engine: Engine) -> None:
     assert scraped["reconcile_drift_found_total{'registry': 'device', 'replica': 'sqlite'}"] == 1
 
 
+def test_reads_losses_sizes_and_streams(engine: Engine) -> None:
+    engine.metrics.on_source("read")
+    engine.metrics.on_source("SourceRefused")
+    engine.metrics.on_store_sizes({"db": 4096})
+    engine.metrics.watch_streams(lambda: 3)
+    scraped = engine.scrape()
+    assert scraped["reconcile_source_reads_total"] == 1
+    assert scraped["reconcile_source_losses_total{'reason': 'refused'}"] == 1
+    assert scraped["reconcile_store_size_bytes{'file': 'db'}"] == 4096
+    assert scraped["reconcile_http_stream_clients"] == 3
+
+
+def test_phases_are_timed_and_failures_told_apart(engine: Engine) -> None:
+    engine.metrics.on_report(msgspec.structs.replace(report(error=True), phase_seconds={"compare": 0.25}))
+    scraped = engine.scrape()
+    name = "reconcile_phase_duration_seconds_sum{'phase': 'compare', 'replica': 'sqlite'}"
+    assert scraped[name] == 0.25
+    assert scraped["reconcile_replica_errors_total{'reason': 'transient', 'replica': 'sqlite'}"] == 1
+
+
 def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
     engine.metrics.on_report(report(error=True))
     engine.status = msgspec.structs.replace(

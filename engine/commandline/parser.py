@@ -60,6 +60,7 @@ class Arguments(argparse.Namespace):
     prune_foreign: bool = False
     confirm_deletes: bool = False
     plan_out: str | None = None
+    metrics_file: str | None = None
     plan: str | None = None
 
 
@@ -173,6 +174,11 @@ def _add_pass(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="wait and read a second time instead of in the next pass",
     )
+    group.add_argument(
+        "--metrics-file",
+        metavar="FILE",
+        help="write the pass's metrics there, for node_exporter's textfile collector",
+    )
     group.add_argument("--plan-out", metavar="FILE", help="write the report to FILE; implies --dry-run")
     group.add_argument(
         "--plan",
@@ -229,7 +235,7 @@ def _check_options(argv: list[str], known: frozenset[str]) -> None:
 def _misplaced(command: str) -> frozenset[str]:
     options = {
         "dry_run", "observe", "max_delete", "allow_empty", "allow_new_instance", "prune_foreign",
-        "confirm_deletes", "plan_out", "plan",
+        "confirm_deletes", "plan_out", "plan", "metrics_file",
     }  # fmt: skip
     if command == "serve":
         return frozenset({*options, "detailed_exitcode"} - {"observe"})

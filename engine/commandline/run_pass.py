@@ -43,6 +43,11 @@ def run_pass(arguments: Arguments, stop: Interruption) -> int:
     if arguments.plan_out and not report.errors:
         write_plan(Path(arguments.plan_out), report)
     _print(arguments, loaded, report)
+    if arguments.metrics_file:
+        # Loaded only for this: it brings prometheus-client.
+        from engine.commandline.metrics_file import write_metrics
+
+        write_metrics(arguments.metrics_file, report)
     return pass_code(report, detailed=arguments.detailed_exitcode)
 
 

@@ -121,14 +121,22 @@ def review(  # noqa: PLR0913 (the evidence, part by part)
     )
 
 
+class Absences(msgspec.Struct, frozen=True):
+    """What a read changes about the records that were missed."""
+
+    begun: frozenset[Key] = frozenset()  # missed now for the first time
+    returned: frozenset[Key] = frozenset()  # there again
+    moot: frozenset[Key] = frozenset()  # no longer held by the replicas that were looked at; others may
+
+
 def track_absences(
     desired: Snapshot,
     known: Mapping[Key, str],
     absences: Mapping[Key, float],
     policy: Policy,
     keys: frozenset[Key] | None = None,
-) -> tuple[frozenset[Key], frozenset[Key]]:
-    """Keys to remember as first missed now, and keys whose absence is over or moot.
+) -> Absences:
+    """What to remember and to forget; `known` is what the replicas that were looked at still hold of ours.
 
     A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
     only those can be missing anew.
@@ -136,9 +144,11 @@ def track_absences(
     candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
     trusted = not _refuse_everything(desired, known, policy) and not _untrusted_read(desired)
     missing = {k for k in candidates if k.registry in desired.registries and k not in desired.records}
-    begun = frozenset(missing - absences.keys()) if trusted else frozenset()
-    over = frozenset(k for k in absences if k in desired.records or k not in known)
-    return begun, over
+    return Absences(
+        begun=frozenset(missing - absences.keys()) if trusted else frozenset(),
+        returned=frozenset(absences.keys() & desired.records.keys()),
+        moot=frozenset(absences.keys() - desired.records.keys() - known.keys()),
+    )
 
 
 def _refuse_everything(

@@ -116,6 +116,7 @@ class Report(msgspec.Struct, frozen=True):
     records: tuple[RecordReport, ...]
     errors: tuple[ErrorReport, ...]
     partial: bool  # one replica failed while another was served
+    phase_seconds: dict[str, float] = {}  # compare, apply: how long each took, over all replicas
 
 
 def unknown_replica(replica: str, error: str | None) -> ReplicaReport:

@@ -77,6 +77,7 @@ class OnePass:
         self._applied: set[str] = set()
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
         self._errors: dict[str, EngineError] = {}
+        self._phase_seconds: dict[str, float] = {}
 
     @property
     def read_at(self) -> float:
@@ -90,6 +91,7 @@ class OnePass:
 
     async def examine(self, first_missed: Mapping[Key, float]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
+        started = self._clock()
         try:
             self._absences = {**first_missed, **await self._offload(self._ledger.absences)}
         except ReplicaError as error:
@@ -99,6 +101,8 @@ class OnePass:
                 self._comparisons[name] = await self._offload(partial(self._compare, replica))
             except ReplicaError as error:
                 self._errors[error.replica] = error
+
+        self._phase_seconds["compare"] = round(self._clock() - started, 6)
 
     def check_expected(self) -> None:
         """Refuse to go on when a saved plan is not what there is to do now."""
@@ -115,6 +119,7 @@ class OnePass:
 
     async def carry_out(self) -> None:
         """Apply what the verdicts allow, each replica by itself, then remember what was missed."""
+        started = self._clock()
         for name, comparison in self._comparisons.items():
             try:
                 await self._offload(partial(self._apply, self._replicas[name], comparison))
@@ -127,6 +132,7 @@ class OnePass:
             self._errors.setdefault(error.replica, error)
         for name in self._unsure:
             self._memories.pop(name, None)
+        self._phase_seconds["apply"] = round(self._clock() - started, 6)
 
     def report(self, started: float) -> Report:
         """The pass as one document."""
@@ -157,6 +163,7 @@ class OnePass:
             records=tuple(records),
             errors=tuple(ErrorReport.of(name, e) for name, e in self._errors.items()),
             partial=bool(self._errors) and len(self._errors) < len(self._replicas),
+            phase_seconds=self._phase_seconds,
         )
 
     def _compare(self, replica: Replica) -> Comparison:
@@ -235,9 +242,9 @@ class OnePass:
 
     def _note_absences(self) -> None:
         policy = self._options.policy
-        begun, over = track_absences(self._desired, self._known(), self._absences, policy, self._keys)
+        found = track_absences(self._desired, self._known(), self._absences, policy, self._keys)
         if self._is_ledger_sound():
-            self._ledger.note_absences(begun, over, self.read_at)
+            self._ledger.note_absences(found, self.read_at)
 
     def _is_ledger_sound(self) -> bool:
         """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""

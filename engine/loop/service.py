@@ -32,8 +32,11 @@ class Service:
         progress: Progress,
         site: str,
         version: str,
+        on_source: Callable[[str], None] = lambda _what: None,
         offload: Offload = to_thread,
     ) -> None:
+        # Told `read` after each look at Home Assistant, and the error's class name when it is lost.
+        self._on_source = on_source
         self._site = site
         self._version = version
         self._clock = clock
@@ -85,6 +88,7 @@ class Service:
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Home Assistant was read."""
+        self._on_source("read")
         self._source_status = SourceStatus(
             uri=self._source_status.uri,
             connected=True,
@@ -107,6 +111,7 @@ class Service:
 
     def on_disconnected(self, error: SourceError) -> None:
         """Home Assistant is out of reach: what we know ages from now on."""
+        self._on_source(type(error).__name__)
         status = self._source_status
         self._source_status = SourceStatus(
             status.uri,

@@ -161,6 +161,14 @@ def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequ
     )
 
 
+def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
+    """Those of the keys that some replica still holds as ours."""
+    if not _exists(connection, "reconcile_applied"):
+        return frozenset()
+    statement = "SELECT 1 FROM reconcile_applied WHERE registry = ? AND id = ? LIMIT 1"
+    return frozenset(key for key in keys if connection.execute(statement, key).fetchall())
+
+
 def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
     """Those of the keys that were ever applied to any replica, or changed, or deleted as Home Assistant's."""
     if not _exists(connection, "reconcile_applied"):

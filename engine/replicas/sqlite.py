@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 
+from engine.core.guard import Absences
 from engine.core.plan import Operation
 from engine.core.record import Key
 from engine.core.stored import StoredRow
@@ -93,12 +94,16 @@ class SqliteRows:
             entries = ((key, version, digests.get(key)) for key, version in recorded.items())
             ledger.write_applied(connection, replica, entries, at)
 
-    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
-        """Remember keys first missed at `at`, forget those that are over. Opens no transaction for nothing."""
-        first, last = sorted(begun), sorted(over)
-        if first or last:
+    def note_absences(self, absences: Absences, at: float) -> None:
+        """Remember what was missed, forget what is over. Opens no transaction for nothing."""
+        over = set(absences.returned)
+        if absences.moot:
+            with self._reading() as connection:
+                # One replica may be done with a record that another, which was away, still has to delete.
+                over |= absences.moot - ledger.read_held(connection, sorted(absences.moot))
+        if absences.begun or over:
             with self._writing() as connection:
-                ledger.write_absences(connection, first, last, at)
+                ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
     def changes(self, after: int, limit: int) -> list[ledger.Change]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.core.diff import compare
-from engine.core.guard import Policy, Verdict, review, track_absences
+from engine.core.guard import Absences, Policy, Verdict, review, track_absences
 from engine.core.plan import Action, make_plan
 from engine.core.record import REGISTRIES, ConfigEntry, Key, Record, canonical_fields
 from engine.core.snapshot import Health, Snapshot
@@ -168,21 +168,20 @@ def test_registries_that_were_not_read_lose_nothing() -> None:
 
 def test_absences_begin_only_with_a_read_that_could_have_deleted() -> None:
     known = snapshot(*HOME).hashes
-    begun, over = track_absences(snapshot(*ONE_GONE), known, {}, Policy())
-    assert (set(begun), set(over)) == ({GONE_KEY}, set())
+    assert track_absences(snapshot(*ONE_GONE), known, {}, Policy()) == Absences(begun=frozenset({GONE_KEY}))
     for health in (
         msgspec.structs.replace(RUNNING, state="STARTING"),
         msgspec.structs.replace(RUNNING, recovery_mode=True),
         msgspec.structs.replace(RUNNING, corrupt_stores=("x",)),
     ):
-        assert track_absences(snapshot(*ONE_GONE, health=health), known, {}, Policy())[0] == frozenset()
+        assert track_absences(snapshot(*ONE_GONE, health=health), known, {}, Policy()) == Absences()
 
 
-def test_an_absence_ends_when_the_record_is_back_or_no_longer_known() -> None:
+def test_an_absence_ends_when_the_record_is_back_and_is_moot_when_it_is_held_no_longer() -> None:
     known = snapshot(*HOME).hashes
     stranger = Key("entity", "never-ours")
-    _, over = track_absences(snapshot(*HOME), known, {GONE_KEY: 1.0, stranger: 1.0}, Policy())
-    assert over == {GONE_KEY, stranger}
+    found = track_absences(snapshot(*HOME), known, {GONE_KEY: 1.0, stranger: 1.0}, Policy())
+    assert found == Absences(returned=frozenset({GONE_KEY}), moot=frozenset({stranger}))
 
 
 def test_every_registry_name_in_the_guards_exists() -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.content_hash import content_hash
 from engine.core.derived import Derived
+from engine.core.guard import Absences
 from engine.core.plan import Operation
 from engine.core.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.snapshot import Snapshot, row_version
@@ -100,12 +101,13 @@ class MemoryLedger:
             else:
                 self.versions.setdefault(replica, {})[key] = version
 
-    def note_absences(self, begun: Iterable[Key], over: Iterable[Key], at: float) -> None:
+    def note_absences(self, absences: Absences, at: float) -> None:
         self._fail()
-        for key in begun:
+        held = {key for versions in self.versions.values() for key in versions}
+        for key in absences.begun:
             self.writes += 1
-            self.missed[key] = at
-        for key in over:
+            self.missed.setdefault(key, at)
+        for key in absences.returned | (absences.moot - held):
             self.writes += 1
             self.missed.pop(key, None)
 

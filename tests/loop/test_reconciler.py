@@ -292,3 +292,19 @@ async def test_a_write_with_unknown_outcome_is_looked_at_again(home: Home) -> No
     assert (await home.warm_pass(snapshot(*HOME, entity(3)))).status == "in_sync"
     assert home.records.observed == looked + 1
     assert entity(3).key in home.records.rows
+
+
+async def test_a_confirmed_absence_is_not_forgotten_while_one_replica_still_holds_the_record(
+    home: Home,
+) -> None:
+    await home.run(snapshot(*HOME))
+    smaller = HOME[:-1]
+    await home.run(snapshot(*smaller, at=NOON))
+    home.records.fail_with = ReplicaUnavailable("records", "away")
+    await home.run(snapshot(*smaller, at=NOON + 60))
+    assert entity(2).key not in home.rows.rows
+    home.records.fail_with = None
+    await home.run(snapshot(*smaller, at=NOON + 61))
+    assert entity(2).key not in home.records.rows
+    await home.run(snapshot(*smaller, at=NOON + 62))
+    assert home.ledger.missed == {}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.guard import Absences
 from engine.core.record import Key
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -68,11 +69,22 @@ def test_tombstones_are_kept_for_their_days(rows: SqliteRows) -> None:
 
 def test_absences_keep_their_beginning_until_they_are_over(rows: SqliteRows) -> None:
     first, second = entity(1).key, entity(2).key
-    rows.note_absences([first], [], NOON)
-    rows.note_absences([first, second], [], NOON + 5)
+    rows.note_absences(Absences(begun=frozenset({first})), NOON)
+    rows.note_absences(Absences(begun=frozenset({first, second})), NOON + 5)
     assert rows.absences() == {first: NOON, second: NOON + 5}
-    rows.note_absences([], [first], NOON + 6)
+    rows.note_absences(Absences(returned=frozenset({first})), NOON + 6)
     assert rows.absences() == {second: NOON + 5}
+
+
+def test_an_absence_is_moot_only_when_no_replica_holds_the_record(rows: SqliteRows) -> None:
+    gone = entity(1).key
+    rows.settle("influxdb", [(gone, "1:abc")], NOON)
+    rows.note_absences(Absences(begun=frozenset({gone})), NOON)
+    rows.note_absences(Absences(moot=frozenset({gone})), NOON + 1)
+    assert rows.absences() == {gone: NOON}
+    rows.settle("influxdb", [(gone, None)], NOON)
+    rows.note_absences(Absences(moot=frozenset({gone})), NOON + 2)
+    assert rows.absences() == {}
 
 
 def test_last_applied_is_kept_apart_per_replica_and_can_be_forgotten(rows: SqliteRows) -> None:

@@ -1,0 +1,37 @@
+"""What a pass from cron tells Prometheus."""
+
+from pathlib import Path
+
+from tests.commandline.conftest import Reconcile
+from tests.commandline.homes import Home
+
+
+def series(text: str) -> dict[str, float]:
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_a_pass_writes_what_the_service_would_answer(mirror: Reconcile, tmp_path: Path) -> None:
+    assert mirror("--metrics-file", "reconcile.prom").code == 0
+    told = series((tmp_path / "reconcile.prom").read_text())
+    assert told['reconcile_runs_total{replica="sqlite",result="success"}'] == 1
+    assert told['reconcile_changes_applied_total{action="upsert",registry="device",replica="sqlite"}'] == 72
+    assert told['reconcile_synced_timestamp_seconds{replica="history"}'] > 1.7e9
+    assert told["reconcile_source_connected"] == 1
+    assert [p.name for p in tmp_path.iterdir() if "prom" in p.name] == ["reconcile.prom"]
+
+
+def test_a_failed_pass_leaves_no_watermark(mirror: Reconcile, home: Home, tmp_path: Path) -> None:
+    mirror("--metrics-file", "reconcile.prom")
+    (home.folder / "device_registry_list.json").unlink()
+    assert mirror("--metrics-file", "reconcile.prom").code == 1
+    told = series((tmp_path / "reconcile.prom").read_text())
+    assert told["reconcile_source_connected"] == 0
+    assert not [name for name in told if name.startswith("reconcile_synced_timestamp")]
+    assert told['reconcile_replica_up{replica="sqlite"}'] == 0
+
+
+def test_a_file_that_cannot_be_written_is_named(mirror: Reconcile) -> None:
+    answer = mirror("--metrics-file", "nowhere/reconcile.prom")
+    assert answer.code == 1
+    assert "--metrics-file" in answer.err
