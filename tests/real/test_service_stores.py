@@ -1,0 +1,101 @@
+"""The service while its stores fail: InfluxDB stopped and started under it, and a disk that fills up."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from tests.real.influxdb import DATABASE, InfluxServer
+from tests.service_process import Service, get, poll
+
+pytestmark = pytest.mark.real_server
+
+FAST = {"RECONCILE_LOOP__RETRY_SECONDS_MIN": "0.2", "RECONCILE_LOOP__RETRY_SECONDS_MAX": "1"}
+
+
+def wreck(rows: Path, name: str) -> None:
+    """What another program does to the rows; the service heals it and tells its other replica nothing."""
+    connection = apsw.Connection(str(rows))
+    connection.set_busy_timeout(5000)
+    connection.execute("UPDATE devices SET name = ? WHERE name = 'Bed Light'", (name,))
+    connection.close()
+
+
+def replica(address: str, name: str) -> Any:
+    return next(r for r in get(address, "/api/status")["replicas"] if r["replica"] == name)
+
+
+def test_influxdb_stopped_and_started_under_it(own_influxdb: InfluxServer, tmp_path: Path) -> None:
+    records = f"influxdb://127.0.0.1:{own_influxdb.port}/{DATABASE}?wire=v1"
+    environ = {**FAST, "RECONCILE_LOOP__VERIFY_SECONDS": "1", "RECONCILE_LOOP__RELIST_SECONDS": "1"}
+    service = Service(tmp_path, "--records", records, **environ)
+    try:
+        address = service.wait_until_serving()
+        poll(address, "/api/status", "in_sync")
+        own_influxdb.stop()
+        poll(address, "/api/status", "unknown")
+        away = replica(address, "influxdb")
+        assert away["error"]
+        assert replica(address, "sqlite")["status"] == "in_sync"
+        wreck(tmp_path / "rows.db", "Mocked meanwhile")
+        changes = get(address, "/api/changes?after=205&wait=10")["changes"]
+        assert changes[0]["after"] == {"name": "Bed Light"}
+        own_influxdb.start()
+        poll(address, "/api/status", "in_sync")
+        assert replica(address, "influxdb")["synced_at"] > away["synced_at"]
+        assert service.stop()[0] == 0
+    finally:
+        service.process.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB of the test's own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        pytest.skip("optional: no permission to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(file: Path) -> None:
+    """Take all the room there is."""
+    with file.open("wb", buffering=0) as filler:
+        for size in (65_536, 4_096, 512):
+            while True:
+                try:
+                    if filler.write(b"x" * size) < size:
+                        break
+                except OSError:
+                    break
+
+
+@pytest.mark.optional_server
+def test_a_disk_that_fills_up_is_reported_and_recovered_from(small_disk: Path) -> None:
+    service = Service(small_disk, **FAST)
+    try:
+        address = service.wait_until_serving()
+        poll(address, "/api/status", "in_sync")
+        service.process.send_signal(signal.SIGSTOP)
+        wreck(small_disk / "rows.db", "Mocked")
+        filler = small_disk / "filler"
+        fill(filler)
+        service.process.send_signal(signal.SIGCONT)
+        failed = poll(address, "/api/status", "out_of_sync")
+        assert "full" in failed["replicas"][0]["error"]
+        assert get(address, "/healthz") == {"status": "ok"}
+        filler.unlink()
+        poll(address, "/api/status", "in_sync")
+        names = apsw.Connection(str(small_disk / "rows.db")).execute("SELECT name FROM devices").fetchall()
+        assert ("Bed Light",) in names
+        assert service.stop()[0] == 0
+    finally:
+        service.process.kill()
