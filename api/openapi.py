@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from api.problems import MEDIA_TYPE as PROBLEM_TYPE
-from api.problems import ProblemBody
+from api.problems import ProblemBody, phrase
 from api.routing import EVENT_STREAM, Route
 
 API_VERSION = "1"
@@ -67,7 +66,7 @@ def _operation(route: Route, query: dict[str, Any], body: dict[str, Any] | None)
 
 
 def _response(status: int, route: Route) -> dict[str, Any]:
-    description = HTTPStatus(status).phrase
+    description = phrase(status)
     if status == 304:
         return {"description": f"{description}: the client has the answer."}
     schema = {"$ref": _REF.format(name="ProblemBody")}

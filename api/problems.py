@@ -15,6 +15,15 @@ CURSOR_EXPIRED = "/problems/cursor-expired"
 RETRY_SECONDS = 5
 
 
+# The names of RFC 9110, which Python took over in 3.13: answers must not depend on the interpreter.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+
+def phrase(status: int) -> str:
+    """What a status is called."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """A problem document (RFC 9457)."""
 
@@ -47,7 +56,7 @@ class Problem(Exception):
 
     def response(self, path: str) -> Response:
         """The document as a response to a request for `path`."""
-        title = HTTPStatus(self.status).phrase
+        title = phrase(self.status)
         body = ProblemBody(title, self.status, self.detail, path, self.type, self.oldest)
         headers = {"cache-control": "no-store", **self.headers}
         return Response(msgspec.json.encode(body), self.status, headers, MEDIA_TYPE)

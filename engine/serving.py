@@ -68,39 +68,43 @@ async def serve(
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
         metrics = Metrics(service.status, clock, version=__version__, replicas=replicas)
         metrics.watch_streams(lambda: feed.streams)
-        app = build_app(
-            Given(
-                status=service.status,
-                clock=clock,
-                inventory=inventory,
-                feed=feed,
-                stale_seconds=_STALE_INTERVALS
-                * max(settings.loop.verify_seconds, settings.loop.relist_seconds),
-                timeline=past,
-                metrics=metrics.render,
-                observe=metrics.on_request,
-                token=loaded.http_token.reveal() or None,
-            )
+        given = Given(
+            status=service.status,
+            clock=clock,
+            inventory=inventory,
+            feed=feed,
+            stale_seconds=_stale_seconds(loaded),
+            timeline=past,
+            metrics=metrics.render,
+            observe=metrics.on_request,
+            token=loaded.http_token.reveal() or None,
         )
-        sock = bind_socket(
-            settings.http.host,
-            settings.http.port,
-            has_token=bool(loaded.http_token),
-            allow_anonymous=settings.http.allow_anonymous,
-        )
+        sock = _bind(loaded)
         try:
             async with anyio.create_task_group() as tasks:
                 ready = anyio.Event()
                 tasks.start_soon(service.run)
                 tasks.start_soon(_tell_systemd, host.notifier)
                 tasks.start_soon(_announce, ready, host, sock)
-                await serve_http(app, sock, feed, ready=ready, stop=stop)
+                await serve_http(build_app(given), sock, feed, ready=ready, stop=stop)
                 host.notifier.stopping()
                 tasks.cancel_scope.cancel()
         finally:
             sock.close()
             with anyio.CancelScope(shield=True):
                 await inventory.aclose()
+
+
+def _stale_seconds(loaded: LoadedSettings) -> float:
+    pace = loaded.settings.loop
+    return _STALE_INTERVALS * max(pace.verify_seconds, pace.relist_seconds)
+
+
+def _bind(loaded: LoadedSettings) -> socket.socket:
+    http = loaded.settings.http
+    return bind_socket(
+        http.host, http.port, has_token=bool(loaded.http_token), allow_anonymous=http.allow_anonymous
+    )
 
 
 def _store_sizes(rows: Path) -> dict[str, int]:
