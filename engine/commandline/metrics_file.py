@@ -52,7 +52,6 @@ def status_of(report: Report, now: float) -> Status:
 
 
 def _replica_status(found: ReplicaReport, compared_at: float, now: float, error: str | None) -> ReplicaStatus:
-    planned, applied = found.planned, found.applied
     looked = found.status != "unknown"
     return ReplicaStatus(
         replica=found.replica,
@@ -60,6 +59,6 @@ def _replica_status(found: ReplicaReport, compared_at: float, now: float, error:
         synced_at=compared_at if found.status == "in_sync" else None,
         compared_at=compared_at if looked else None,
         succeeded_at=now if looked and error is None else None,
-        pending=sum(getattr(planned, n) - getattr(applied, n) for n in ("upsert", "move", "delete")),
+        pending=found.pending,
         error=error,
     )

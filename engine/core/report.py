@@ -86,6 +86,16 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
     error: str | None = None
 
+    @property
+    def pending(self) -> int:
+        """Operations that were planned and not carried out."""
+        planned, applied = self.planned, self.applied
+        return (
+            (planned.upsert - applied.upsert)
+            + (planned.move - applied.move)
+            + (planned.delete - applied.delete)
+        )
+
 
 class ErrorReport(msgspec.Struct, frozen=True):
     """What could not be looked at or written."""

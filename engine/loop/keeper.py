@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.pace import Pace
 from engine.core.record import Key
-from engine.core.report import ErrorReport, ReplicaReport, Report
+from engine.core.report import ErrorReport, Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus
 from engine.errors import ReplicaError
@@ -135,7 +135,6 @@ class Keeper:
     def _status_after(self, report: Report, desired: Snapshot) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas
         looked = found.status != "unknown"
-        left = _left_to_do(found)
         error = next((_text(e) for e in report.errors), None)
         return ReplicaStatus(
             replica=found.replica,
@@ -143,15 +142,10 @@ class Keeper:
             synced_at=desired.taken_at if found.status == "in_sync" else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
-            pending=left,
-            pending_since=(before.pending_since or desired.taken_at) if left else None,
+            pending=found.pending,
+            pending_since=(before.pending_since or desired.taken_at) if found.pending else None,
             error=error,
         )
-
-
-def _left_to_do(found: ReplicaReport) -> int:
-    planned, applied = found.planned, found.applied
-    return sum(getattr(planned, name) - getattr(applied, name) for name in ("upsert", "move", "delete"))
 
 
 def _text(error: ErrorReport) -> str:

@@ -107,7 +107,7 @@ async def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     whole = write_backup(tmp_path / "b.tar", STORAGE, compressed=False)
     content = bytearray(whole.read_bytes())
     header = content.index(b"data/.storage/core.label_registry")
-    content[header + 20 : header + 24] = b"XXXX"
+    content[header + 20 : header + 24] = b"ZZZZ"
     (tmp_path / "broken.tar").write_bytes(content)
 
     with pytest.raises(SourceInvalid, match="breaks off"):
