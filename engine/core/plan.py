@@ -14,7 +14,7 @@ from engine.core.derived import Derived
 from engine.core.diff import Cause, Diff, Difference, Kind
 from engine.core.record import REGISTRIES, Entity, Json, Key, Record, canonical_fields
 from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.stored import LABEL_FIELDS, StoredRow
 
 _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
 
@@ -57,7 +57,8 @@ class Operation(msgspec.Struct, frozen=True):
         """What a person would call the record."""
         if self.after is None:
             return self.before.label if self.before else self.key.id
-        return StoredRow(self.key, canonical_fields(self.after)).label
+        names = (getattr(self.after, field, None) for field in LABEL_FIELDS)
+        return next((str(name) for name in names if name), self.key.id)
 
     @property
     def entity_id(self) -> str | None:

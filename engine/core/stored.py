@@ -10,6 +10,10 @@ import msgspec
 from engine.core.record import Json, Key
 
 
+# The fields by one of which a person would call a record, the user's own choice first.
+LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
+
+
 class StoredRow(msgspec.Struct, frozen=True):
     """One row of a replica; `stamps` are the row's own timestamps as text, by column."""
 
@@ -21,7 +25,7 @@ class StoredRow(msgspec.Struct, frozen=True):
     @property
     def label(self) -> str:
         """What a person would call the row."""
-        for name in ("name_by_user", "name", "title", "original_name", "entity_id"):
+        for name in LABEL_FIELDS:
             if self.fields.get(name):
                 return str(self.fields[name])
         return self.key.id
