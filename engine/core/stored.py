@@ -9,7 +9,6 @@ import msgspec
 
 from engine.core.record import Json, Key
 
-
 # The fields by one of which a person would call a record, the user's own choice first.
 LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
 

@@ -1,7 +1,8 @@
 """What InfluxDB's failures mean: which are worth trying again, and what to change for the others.
 
 Every answer that is not the expected one, and every broken connection, becomes one of our errors here, whichever
-wire met it. The texts are those of 1.6.7 (seen) and of the sources of 1.8.10, 2.7.12 and 3.10 (read 2026-11).
+wire met it. The texts are those of 1.6.7 and 2.7.11 (seen 2026-11) and of the sources of 1.8.10, 2.7.12 and 3.10
+(read 2026-11).
 Never shows a token or a password: nothing of the request is repeated but the address.
 """
 
@@ -26,6 +27,11 @@ _PARTIAL = (
 )
 _TRANSIENT_400 = ("queue length exceeded",)
 _SMALLER = ("cache-max-memory-size", "timeout")
+# A query's answer to a wrong org is a 400, a write's a 404 (2.7.11, seen 2026-11-23).
+_NO_ORGANIZATION = re.compile("organization .*not found")
+# Flux on a field that has two types (2.7.11, seen 2026-11-23).
+_TWO_TYPES = "schema collision"
+_TWO_TYPES_HINT = "Another program wrote values of another type there; delete its points."
 _TEXT_MAX = 300
 # Credentials in an address, should a server or proxy repeat one.
 _CREDENTIALS = re.compile(r"(?i)\b(p|password|token|u)=[^&\s\"']+|(Basic|Token|Bearer) [\w+/=.:-]+")
@@ -71,12 +77,12 @@ def explain_answer(
         return ReplicaRejected(REPLICA, what, "The server speaks TLS: use influxdbs:// in records.uri.")
     if status == 413:
         return BatchTooLarge(REPLICA, what, "Raise max-body-size in the server's configuration.")
+    if status in (404, 405) or (status == 400 and _NO_ORGANIZATION.search(lowered)):
+        return _explain_missing(what, lowered, headers)
     if status in (400, 422):
         return _explain_refusal(what, lowered)
     if status in (401, 403):
         return _explain_denial(what, status, lowered)
-    if status in (404, 405):
-        return _explain_missing(what, lowered, headers)
     if status == 500 and "retention policy not found" in lowered:
         # Looks like a passing trouble and is none.
         return ReplicaRejected(REPLICA, what, "Name an existing one: influxdb://HOST/DATABASE/POLICY.")
@@ -101,6 +107,8 @@ def explain_statement(where: str, text: str) -> ReplicaError:
         return ReplicaRejected(REPLICA, what, "Grant the user or token read access to the bucket.")
     if "not found" in lowered or "could not find bucket" in lowered:
         return ReplicaRejected(REPLICA, what, "Create the bucket or database, or correct records.uri.")
+    if _TWO_TYPES in lowered:
+        return ReplicaRejected(REPLICA, what, _TWO_TYPES_HINT)
     if "max-select" in lowered or "exceed" in lowered or "timeout" in lowered or "limit" in lowered:
         return InfluxUnavailable(
             what, "Raise the server's query limits; a lower records.refresh_days also reads less at once."
@@ -151,6 +159,8 @@ def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaErro
 def _explain_refusal(what: str, lowered: str) -> ReplicaError:
     if any(word in lowered for word in _TRANSIENT_400):
         return InfluxUnavailable(what, "The server is busy; it is tried again.")
+    if _TWO_TYPES in lowered:
+        return ReplicaRejected(REPLICA, what, _TWO_TYPES_HINT)
     if "create admin user first" in lowered:
         return ReplicaRejected(REPLICA, what, "Create an admin user in InfluxDB, or switch its auth off.")
     if "max-series-per-database" in lowered or "max-values-per-tag" in lowered:

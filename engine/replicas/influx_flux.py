@@ -2,14 +2,21 @@
 
 Values are parameters, never part of a text: in Flux a string literal evaluates `${...}`. `range` always has a
 stop, because its default, now, hides points that another clock dated later.
+
+A scan sees values of one type per field: that of the oldest shard in its window that knows the field. So a foreign
+value of another type hides ours in younger shards, without an error (2.7.11, seen 2026-11-23). An answer with such a
+value is refused. One of another site is not in the answer: then a plain look misses records, which are written again,
+and a verifying look finds them altered.
 """
 
 import calendar
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from engine.errors import ReplicaRejected
 from engine.replicas.influx_failures import explain_cut, explain_statement
+from engine.replicas.influx_points import FIELD_TYPES, REPLICA
 from engine.replicas.influx_wire import Block, Scan
 
 # 2100-01-01: later points are a mistake that only wire v1 sees.
@@ -17,6 +24,7 @@ STOP_NS_MAX = 4_102_444_800_000_000_000
 
 _ROWS_PER_BLOCK = 5_000
 _ANNOTATIONS = ("#datatype", "#group", "#default")
+_DATATYPES = {"string": "string", "integer": "long", "boolean": "boolean"}
 
 
 def flux_text(scan: Scan) -> str:
@@ -54,7 +62,7 @@ def flux_params(bucket: str, scan: Scan) -> dict[str, Any]:
 
 
 def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
-    """The rows in annotated CSV. Raises ReplicaError on an error table, and on what is no such CSV."""
+    """The rows in annotated CSV. Raises ReplicaError on an error table, on values of another type, on what is no such CSV."""
     columns: list[str] = []
     defaults: list[str] = []
     types: list[str] = []
@@ -70,6 +78,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
             columns = cells
             if "_time" not in cells and "error" not in cells:
                 raise explain_cut(where, f"this is no Flux result: {','.join(cells)[:80]}")
+            _check_types(where, dict(zip(columns, types, strict=False)), scan)
         else:
             _check_width(where, cells, columns)
             values = dict(zip(columns, _with_defaults(cells, defaults), strict=True))
@@ -107,6 +116,19 @@ def _check_width(where: str, cells: list[str], columns: list[str]) -> None:
         raise explain_cut(where, f"a row has {len(cells)} of {len(columns)} columns")
 
 
+def _check_types(where: str, kinds: Mapping[str, str], scan: Scan) -> None:
+    for name in scan.fields:
+        wanted = _DATATYPES.get(FIELD_TYPES.get(name, ""))
+        found = kinds.get(name)
+        if wanted and found and found != wanted:
+            raise ReplicaRejected(
+                REPLICA,
+                f"Cannot read {where}: among {', '.join(scan.measurements)} are values of {name} of type {found}, "
+                "which hide those of other points.",
+                f"Another program wrote them. Delete the points whose {name} is no {FIELD_TYPES[name]}.",
+            )
+
+
 def _with_defaults(cells: list[str], defaults: list[str]) -> list[str]:
     return (
         [cell or default for cell, default in zip(cells, defaults, strict=False)]
@@ -117,7 +139,7 @@ def _with_defaults(cells: list[str], defaults: list[str]) -> list[str]:
 
 def _typed(cell: str | None, kind: str) -> Any:
     if not cell:
-        # Null and "" look the same; only a tombstone's payload is empty, and there both mean nothing.
+        # Null and "" look the same; what we write is never "".
         return None
     if kind == "boolean":
         return cell == "true"

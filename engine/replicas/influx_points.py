@@ -1,8 +1,10 @@
 """Records as InfluxDB points: line protocol, tag values, and the clock that dates commits.
 
 Identity is in the tags (`site`, `id`), everything that can change in the fields, and every point has every field
-with one type for ever: a field whose type changes is a new field with a new name. Nothing here reads a clock or
-talks to a server; the same points give the same bytes, so a batch may be sent again.
+with one type for ever: a field whose type changes is a new field with a new name. No field is ever "": Flux loses
+it, and then shows the values after it beside the times before them (2.7.11, seen 2026-11-23,
+https://github.com/influxdata/influxdb/issues/26916). Nothing here reads a clock or talks to a server; the same
+points give the same bytes, so a batch may be sent again.
 """
 
 import re
@@ -16,7 +18,8 @@ from engine.core.record import REGISTRIES, Key
 from engine.errors import ReplicaRejected
 
 REPLICA = "influxdb"
-TOMBSTONE = "-"  # the hash of a point that ends a record; not "", which Flux's CSV cannot tell from null
+TOMBSTONE = "-"  # the hash of a point that ends a record
+TOMBSTONE_PAYLOAD = b"{}"
 PAYLOAD_SCHEMA = 1
 RUN_MEASUREMENT = "ha_run"
 MEASUREMENTS = {f"ha_{registry}": registry for registry in REGISTRIES}
@@ -41,7 +44,7 @@ _UNFIT_FOR_TAG = re.compile("[\x00-\x1f\x7f%\\\\\ud800-\udfff]")
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One version of one record. `payload` is its canonical JSON, empty in a tombstone."""
+    """One version of one record. `payload` is its canonical JSON, an empty object in a tombstone."""
 
     key: Key
     time_ns: int
@@ -67,7 +70,7 @@ class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int = 0
     refreshed: int = 0
     live: int = 0
-    digest: str = ""
+    digest: str = "-"  # of the live records, at a commit
     window_seconds: int = 0
 
 
@@ -139,6 +142,7 @@ def encode_point(site: str, run: str, point: Point) -> bytes:
     tag = tag_of(point.key.id).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
     payload = point.payload.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     # A line is the unit of sending again and of isolating what was refused. JSON escapes its line ends.
+    assert payload
     assert b"\n" not in payload
     deleted = "true" if point.hash == TOMBSTONE else "false"
     head = (

@@ -25,6 +25,7 @@ from engine.replicas.influx_points import (
     REPLICA,
     RUN_MEASUREMENT,
     TOMBSTONE,
+    TOMBSTONE_PAYLOAD,
     CommitClock,
     Point,
     RunMarker,
@@ -291,7 +292,7 @@ class InfluxRecords:
             time_ns = self._times.next_ns(base, at_ns)
             begun[draft.key] = time_ns, rev + 1
             record = draft.record
-            payload = b"" if record is None else encode_record(record)
+            payload = TOMBSTONE_PAYLOAD if record is None else encode_record(record)
             stamp = None if record is None else record.modified_at
             modified_us = -1 if stamp is None else round(stamp * 1_000_000)
             yield Point(draft.key, time_ns, draft.op, rev + 1, draft.hash, payload, modified_us)

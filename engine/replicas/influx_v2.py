@@ -11,6 +11,7 @@ import io
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -41,6 +42,10 @@ class _Bucket(msgspec.Struct):
 
 class _Buckets(msgspec.Struct):
     buckets: list[_Bucket] = []
+
+
+class _Ready(msgspec.Struct):
+    started: str = ""
 
 
 class WireV2:
@@ -77,7 +82,12 @@ class WireV2:
         return (ours[0].retention[0].every_seconds if ours[0].retention else 0) if ours else None
 
     def started(self) -> str | None:
-        """When the server process started, as `/metrics` tells it."""
+        """When the server process started: 2.x tells it in `/ready` (2.7.11, seen 2026-11-23), 1.8 in `/metrics`."""
+        answer = self._http.request("ask", "GET", "/ready")
+        body = answer.body()
+        if answer.status == 200:
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                return msgspec.json.decode(body, type=_Ready).started or None
         answer = self._http.request("ask", "GET", "/metrics")
         body = answer.body()
         if answer.status != 200:
@@ -117,12 +127,11 @@ class WireV2:
 
     def scan(self, scan: Scan) -> Iterator[Block]:
         """Rows by Flux. Raises ReplicaError, in any step of the iteration."""
+        params = flux_params(self._address.bucket, scan)
+        if params["start"] >= params["stop"]:
+            return  # refused as "cannot query an empty range" (2.7.11, seen 2026-11-23)
         try:
-            response: Any = (
-                self._open()
-                .query_api()
-                .query_raw(flux_text(scan), org=self._org, params=flux_params(self._address.bucket, scan))
-            )
+            response: Any = self._open().query_api().query_raw(flux_text(scan), org=self._org, params=params)
         except Exception as error:
             raise self._explain("read", error) from error
         try:

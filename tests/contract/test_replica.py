@@ -26,12 +26,8 @@ from engine.replicas.influx_wire import Scan, Wire
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.real.influxdb import (
-    InfluxMissingError,
-    InfluxServer,
-    running_influxdb,
-    running_influxdb2,
-)
+from tests.real.influxdb import InfluxMissingError, InfluxServer, running_influxdb
+from tests.real.influxdb2 import running_influxdb2
 from tests.replicas.passes import captured_records, one_pass, plan_of, run_of, sql, versions
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
+from tests.real.influxdb2 import InfluxServer2, own_influxdb2
 from tests.real.installation import Installation, InstallationMissingError, find_installation, install
 
 
@@ -102,3 +103,13 @@ def guarded_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influ
             yield server
     except InfluxMissingError as reason:
         _missing_influxdb(reason)
+
+
+@pytest.fixture
+def influxdb2(tmp_path: Path) -> Iterator[InfluxServer2]:
+    """An InfluxDB 2.x of the test's own, to wreck. No package brings it, so it may be missing in CI too."""
+    try:
+        with own_influxdb2(tmp_path / "influxdb2") as server:
+            yield server
+    except InfluxMissingError as reason:
+        pytest.skip(str(reason))

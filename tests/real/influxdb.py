@@ -1,8 +1,7 @@
 """A real InfluxDB for tests: a server of our own on a free loopback port, with data of its own.
 
 Debian's package `influxdb` brings 1.6.7 (`apt-get install influxdb`). No package brings 2.x: there a test uses the
-`influxd` that RECONCILE_TEST_INFLUXD names or that is on PATH and says it is 2.x, or the server and bucket that
-RECONCILE_TEST_INFLUXDB_URL names (influxdb://HOST:PORT/BUCKET?org=ORG, with RECONCILE_TEST_INFLUXDB_TOKEN).
+`influxd` that RECONCILE_TEST_INFLUXD names or that is on PATH and says it is 2.x.
 """
 
 import http.client
@@ -15,7 +14,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -27,7 +26,7 @@ from engine.settings import Secret
 ADMIN = Credentials(username="admin", password=Secret("admin pass:word"))
 DATABASE = "homes"
 
-_READY_ATTEMPTS = 200
+READY_ATTEMPTS = 200
 _CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:0"
@@ -80,7 +79,7 @@ class InfluxServer:
         self._binary = binary
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         text = _CONFIG.format(folder=folder, port=self.port, auth=str(auth).lower(), more=more)
         (folder / "influxdb.conf").write_text(text)
@@ -108,7 +107,7 @@ class InfluxServer:
         with (self._folder / "log").open("ab") as log:
             command = [str(self._binary), "-config", str(self._folder / "influxdb.conf")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(_READY_ATTEMPTS):
+        for _ in range(READY_ATTEMPTS):
             if self._is_ready():
                 return
             time.sleep(0.05)
@@ -182,51 +181,8 @@ def running_influxdb(folder: Path, *, auth: bool = False, more: str = "") -> Ite
         server.stop(signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextmanager
-def running_influxdb2(folder: Path) -> Iterator[tuple[str, Credentials]]:
-    """A URI for wire v2 with its credentials: of the server that the environment names, or of one of our own.
-
-    Raises InfluxMissingError. A named server's bucket is written to, under sites of the tests' own.
-    """
-    named = os.environ.get("RECONCILE_TEST_INFLUXDB_URL")
-    if named:
-        yield named, Credentials(token=Secret(os.environ.get("RECONCILE_TEST_INFLUXDB_TOKEN", "")))
-        return
-    binary = find_influxd("2")
-    port = _free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [str(binary), f"--http-bind-address=127.0.0.1:{port}", "--reporting-disabled"]
-    command += [f"--{name}={folder / name}" for name in ("bolt-path", "sqlite-path", "engine-path")]
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        account = {"username": "admin", "password": "admin-password", "org": "org", "bucket": DATABASE}
-        body = msgspec.json.encode({**account, "token": "a-token-of-the-tests"})
-        for _ in range(_READY_ATTEMPTS):
-            with suppress(OSError):
-                if _post(port, "/api/v2/setup", body) == 201:
-                    break
-            time.sleep(0.05)
-        else:
-            raise AssertionError(f"influxd 2.x did not answer; see {folder / 'log'}")
-        token = Credentials(token=Secret("a-token-of-the-tests"))
-        yield f"influxdb://127.0.0.1:{port}/{DATABASE}?org=org&wire=v2", token
-    finally:
-        process.kill()
-        process.wait(30)
-
-
-def _post(port: int, target: str, body: bytes) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("POST", target, body, {"Content-Type": "application/json"})
-        return connection.getresponse().status
-    finally:
-        connection.close()

@@ -54,6 +54,20 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
         ),
         (404, JSON, b'{"code":"not found","message":"no dbrp mapping found"}', ReplicaRejected, "DBRP"),
         (404, TEXT, b"404 page not found", ReplicaRejected, "wire=v1"),
+        (
+            400,
+            JSON,
+            b'{"code":"invalid","message":"failed to decode request body: organization name \\"o\\" not found"}',
+            ReplicaRejected,
+            "correct BUCKET and org",
+        ),
+        (
+            400,
+            JSON,
+            b'{"code":"invalid","message":"runtime error @8:6-8:13: group: schema collision detected"}',
+            ReplicaRejected,
+            "another type",
+        ),
         (400, JSON, b'{"code":"invalid","message":"queue length exceeded"}', InfluxUnavailable, "busy"),
         (
             400,

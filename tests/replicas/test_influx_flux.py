@@ -90,6 +90,13 @@ def test_several_tables_may_have_several_columns() -> None:
     assert found["d2"] == "1:ef"
 
 
+def test_a_column_of_another_type_is_refused() -> None:
+    text = CSV.replace("dateTime:RFC3339,string,string,string", "dateTime:RFC3339,string,double,string")
+    with pytest.raises(ReplicaRejected, match=r"hash of type double.*Delete the points") as told:
+        blocks(text.replace("1:ab", "1.5").replace("1:cd", "2.5"))
+    assert "ha_area" in told.value.message
+
+
 def test_an_empty_answer_is_an_empty_result() -> None:
     assert blocks("") == []
     assert blocks("\r\n") == []

@@ -9,6 +9,7 @@ from engine.errors import ReplicaRejected
 from engine.replicas.influx_points import (
     FIELD_TYPES,
     TOMBSTONE,
+    TOMBSTONE_PAYLOAD,
     CommitClock,
     Point,
     RunMarker,
@@ -55,18 +56,19 @@ def test_a_point_has_every_field_with_its_type() -> None:
     )
 
 
-def test_a_tombstone_says_so_and_has_no_payload() -> None:
-    _, _, fields, _ = parse_line(encode_point("home", "run1", Point(KEY, 5, "delete", 3, TOMBSTONE, b"")))
+def test_a_tombstone_says_so_and_its_payload_holds_nothing() -> None:
+    point = Point(KEY, 5, "delete", 3, TOMBSTONE, TOMBSTONE_PAYLOAD)
+    _, _, fields, _ = parse_line(encode_point("home", "run1", point))
     assert (fields["deleted"], fields["payload"], fields["hash"], fields["modified_us"]) == (
         True,
-        "",
+        "{}",
         "-",
         -1,
     )
     assert set(fields) == set(FIELD_TYPES)
 
 
-@given(st.text(max_size=20), st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+@given(st.text(max_size=20), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_a_line_reads_back_as_the_point(id_: str, text: str) -> None:
     payload = text.replace("\n", "\\n").encode()
     line = encode_point("home", "r", Point(Key("label", id_), 7, "update", 2, "1:ab", payload))

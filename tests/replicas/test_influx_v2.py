@@ -103,7 +103,20 @@ def test_whether_it_may_write_is_asked_without_writing(
     assert peer.requests[0].body.startswith(b"#")
 
 
+def test_the_time_of_start_is_told_by_2x(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say(
+        "/ready", Reply(status=200, body=b'{"status":"ready","started":"2026-11-23T14:12:16Z","up":"4m"}')
+    )
+    assert wire.started() == "2026-11-23T14:12:16Z"
+
+
+def test_an_empty_range_is_not_asked_for(peer: ScriptedPeer, wire: WireV2) -> None:
+    assert list(wire.scan(msgspec.structs.replace(SCAN, start_ns=9, stop_ns=9))) == []
+    assert peer.requests == []
+
+
 def test_the_time_of_start_is_read_from_the_metrics(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say("/ready", Reply(status=404, body=b"404 page not found"))
     peer.say("/metrics", Reply(status=200, body=b"# HELP x\nprocess_start_time_seconds 1.7e+09\nother 5\n"))
     assert wire.started() == "1.7e+09"
     peer.say("/metrics", Reply(status=404, body=b"no"))

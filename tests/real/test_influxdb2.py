@@ -1,0 +1,318 @@
+"""The InfluxDB replica against a real InfluxDB 2.x, over wire v2; last seen with 2.7.11, 2026-11-23."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from engine.core.diff import Cause
+from engine.core.record import Area, Device, Entity, Key, Record, canonical_fields
+from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.ports import Run
+from engine.replicas.influx_doctor import examine_influx
+from engine.replicas.influx_failures import BatchRefused
+from engine.replicas.influx_http import Credentials
+from engine.replicas.influx_legacy import find_legacy
+from engine.replicas.influx_open import open_wire
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx_wire import Scan
+from engine.replicas.outbox import open_outbox
+from engine.replicas.sqlite import open_rows
+from engine.settings import Secret
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.real.influxdb2 import InfluxServer2
+from tests.real.test_influxdb import TEXT
+from tests.replicas.passes import one_pass, plan_of, run_of
+
+pytestmark = pytest.mark.optional_server
+
+HOME = (ENTRY, Area(area_id="kitchen", name="Kitchen"), device(1, area_id="kitchen"), entity(1), entity(2))
+
+
+class Stand:
+    """A replica on a server, and what belongs to it."""
+
+    def __init__(self, server: InfluxServer2, folder: Path) -> None:
+        self.server = server
+        self.wire = open_wire(server.uri, server.credentials, timeout_seconds=10)
+        self.rows = open_rows(folder / "rows.db")
+        self.outbox = open_outbox("influxdb", folder / "rows.db")
+        self.replica = self.fresh()
+
+    def fresh(self) -> InfluxRecords:
+        """The replica as a new process opens it."""
+        options = InfluxOptions(site="home")
+        return InfluxRecords(self.wire, options, outbox=self.outbox, clock=time.time, sleep=lambda _: None)
+
+    def reconcile(self, *records: Record, at: float = NOON) -> None:
+        one_pass(self.replica, self.rows, snapshot(*records), at=at)
+        assert self.replica.observe(verify=True).versions == snapshot(*records).hashes
+
+    def time_of(self, key: Key) -> int:
+        """When the newest point of a key is dated, in ns."""
+        scan = Scan(measurements=(f"ha_{key.registry}",), site="home", fields=("hash",), ids=(key.id,))
+        times: list[int] = [row[0] for _, rows in self.wire.scan(scan) for row in rows]
+        return max(times)
+
+    def count(self) -> int:
+        """Points of all records and markers."""
+        measurements = ("ha_entity", "ha_device", "ha_area", "ha_config_entry", "ha_run")
+        scan = Scan(measurements=measurements, fields=("run",))
+        return sum(len(rows) for _, rows in self.wire.scan(scan))
+
+
+@pytest.fixture
+def stand(influxdb2: InfluxServer2, tmp_path: Path) -> Iterator[Stand]:
+    made = Stand(influxdb2, tmp_path)
+    yield made
+    made.wire.close()
+    made.rows.close()
+    made.outbox.close()
+
+
+def test_a_home_is_written_and_followed(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.reconcile(*HOME[:3], entity(1, name="Lamp"), entity(3), at=NOON + 60)
+    stand.reconcile(*HOME[:3], entity(1, name="Lamp"), entity(2), entity(3), at=NOON + 120)
+    ops = [(r.op, r.rev, r.fields.get("name")) for r in stand.replica.timeline(entity(1).key)]
+    assert ops == [("create", 1, None), ("update", 2, "Lamp")]
+    assert [(r.op, bool(r.fields)) for r in stand.replica.timeline(entity(2).key)] == [
+        ("create", True),
+        ("delete", False),
+        ("create", True),
+    ]
+    before = stand.replica.as_of(NOON)
+    assert {key: revision.hash for key, revision in before.items()} == snapshot(*HOME).hashes
+    assert set(stand.replica.as_of(NOON + 60)) == {r.key for r in (*HOME[:4], entity(3))}
+    assert stand.replica.as_of(NOON - 1) == {}
+    assert stand.replica.as_of(0) == {}
+
+
+def test_a_pass_without_changes_writes_nothing(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    before = stand.count()
+    for replica in (stand.replica, stand.fresh()):
+        assert one_pass(replica, stand.rows, snapshot(*HOME)).operations == ()
+        replica.upkeep(snapshot(*HOME), run_of(replica, snapshot(*HOME)))
+    assert stand.count() == before
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(id_=TEXT.filter(bool), name=TEXT)
+def test_any_text_returns_from_the_server(stand: Stand, id_: str, name: str) -> None:
+    written = Device(id=id_, name=name, name_by_user=name[::-1], extra={f"x{name}": id_})
+    one_pass(stand.replica, stand.rows, snapshot(written))
+    assert stand.fresh().observe().versions == snapshot(written).hashes
+    assert stand.replica.read([written.key])[written.key].fields == canonical_fields(written)
+    assert stand.replica.timeline(written.key)[-1].fields == canonical_fields(written)
+
+
+def test_long_texts_return_from_the_server(stand: Stand) -> None:
+    for number, size in enumerate((0, 64_000, 300_000)):
+        stand.reconcile(entity(1, name='"\\ü' * (size // 4)), at=NOON + number)
+
+
+def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    altered, lost, at_ns = entity(1), entity(2), stand.time_of(entity(1).key)
+    stand.wire.write(f'ha_entity,site=home,id={altered.id} payload="{{}}" {at_ns}'.encode())
+    stand.server.delete(f'_measurement="ha_entity" AND id="{lost.id}"')
+    stand.wire.write(f'ha_device,site=home,id=bogus hash="1:00",payload="x" {at_ns}'.encode())
+    stand.wire.write(b'ha_device,site=home hash="1:00" 1\nha_device,site=other,id=theirs hash="1:00" 1')
+    plan = plan_of(stand.fresh(), stand.rows, snapshot(*HOME))
+    assert {d.key: d.cause for d in plan.diff.differences} == {
+        altered.key: Cause.DRIFT,
+        lost.key: Cause.DRIFT,
+        Key("device", "bogus"): Cause.FOREIGN,
+    }
+    one_pass(stand.fresh(), stand.rows, snapshot(*HOME), prune_foreign=True, at=NOON + 1)
+    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert stand.replica.timeline(altered.key)[-1].op == "repair"
+
+
+def test_a_point_of_the_future_is_overruled(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    future = int((time.time() + 365 * 86_400) * 1e9)
+    stand.wire.write(f'ha_entity,site=home,id={entity(1).id} hash="1:00",payload="{{}}" {future}'.encode())
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME, at=NOON + 1)
+    checks = examine_influx(stand.wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    assert {c.name: c.status for c in checks}["future points"] == "warning"
+
+
+def test_a_restarted_server_is_verified(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    stand.server.stop()
+    with pytest.raises(ReplicaUnavailable, match="nothing listens"):
+        stand.replica.observe()
+    stand.server.start()
+    assert stand.replica.observe().versions == snapshot(*HOME).hashes
+    at_ns = stand.time_of(Key("area", "kitchen"))
+    stand.wire.write(f'ha_area,site=home,id=kitchen payload="{{}}" {at_ns}'.encode())
+    assert stand.replica.observe().versions == snapshot(*HOME).hashes  # a plain look believes the hash
+    stand.server.stop()
+    stand.server.start()
+    assert stand.replica.observe().versions != snapshot(*HOME).hashes
+
+
+def test_a_server_killed_after_its_204_has_the_points(stand: Stand) -> None:
+    home: list[Record] = [
+        Entity(id=f"{n:032x}", entity_id=f"sensor.s{n}", unique_id=str(n), platform="demo")
+        for n in range(6000)
+    ]
+    stand.reconcile(*home)
+    stand.server.stop(signal.SIGKILL)
+    stand.server.start()
+    assert stand.fresh().observe().versions == snapshot(*home).hashes
+
+
+def test_a_server_killed_in_mid_batch_is_caught_up_with(stand: Stand) -> None:
+    home = [ENTRY, *(entity(n, name="x" * 300) for n in range(3000))]
+    stand.reconcile(*home[:1000])
+    write = stand.wire.write
+
+    def dying(body: bytes) -> None:
+        if not body.startswith(b"ha_run"):
+            stand.server.stop(signal.SIGKILL)
+        write(body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand.wire, "write", dying)
+        with pytest.raises(ReplicaUnavailable):
+            one_pass(stand.fresh(), stand.rows, snapshot(*home), at=NOON + 5)
+    assert stand.outbox.pending("influxdb")
+    stand.server.start()
+    stand.replica = stand.fresh()
+    stand.replica.upkeep(snapshot(*home), run_of(stand.replica, snapshot(*home)))
+    assert stand.outbox.pending("influxdb") == []
+    assert stand.replica.observe().versions == snapshot(*home).hashes  # the same bytes, from the outbox
+
+
+def test_a_refused_record_is_named_and_the_others_are_written(stand: Stand) -> None:
+    # A value of another type fixes the field's type for this measurement and week.
+    stand.wire.write(f'ha_area,site=other,id=x payload=1i,hash="1:00" {int(NOON * 1e9) - 5}'.encode())
+    with pytest.raises(ReplicaRejected, match=r"refused 1 of 5 records \(area/kitchen\).*conflict"):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME))
+    assert {k for k in stand.fresh().observe().versions if k.registry != "area"} == {
+        r.key for r in HOME if r.key.registry != "area"
+    }
+
+
+def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand) -> None:
+    stand.reconcile(ENTRY, at=NOON - 20 * 86_400)  # the window reaches back to the oldest live record
+    stand.reconcile(*HOME)
+    week_ago = int((NOON - 9 * 86_400) * 1e9)
+    stand.wire.write(f"ha_entity,site=home,id=x hash=1.5 {week_ago}".encode())
+    for is_verified in (False, True):
+        with pytest.raises(ReplicaRejected, match=r"delete its points"):
+            stand.fresh().observe(verify=is_verified)
+    stand.server.delete('_measurement="ha_entity" AND id="x"')
+    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+
+
+def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(stand: Stand) -> None:
+    stand.reconcile(ENTRY, at=NOON - 20 * 86_400)
+    stand.reconcile(*HOME)
+    week_ago = int((NOON - 9 * 86_400) * 1e9)
+    stand.wire.write(f"ha_entity,site=other,id=x hash=1.5 {week_ago}".encode())
+    found = stand.fresh().observe(verify=True).versions
+    assert {key.registry for key in snapshot(*HOME).hashes.keys() ^ found.keys()} == set()
+    assert found != snapshot(*HOME).hashes
+
+
+def test_records_are_renewed_before_retention_takes_them(stand: Stand) -> None:
+    now = time.time()
+    stand.reconcile(*HOME, at=now - 20 * 86_400)
+    stand.server.keep(30 * 86_400)
+    assert stand.wire.retention_seconds() == 30 * 86_400
+    replica = stand.fresh()
+    one_pass(replica, stand.rows, snapshot(*HOME), at=now)
+    replica.upkeep(snapshot(*HOME), Run("refresh", now, "test", None))
+    assert stand.time_of(entity(1).key) > (now - 60) * 1e9
+    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    with pytest.raises(BatchRefused, match="beyond retention"):
+        stand.wire.write(f"m f=1i {int((now - 40 * 86_400) * 1e9)}".encode())
+
+
+def test_the_old_measurements_are_read(stand: Stand) -> None:
+    lines = [
+        f'devices,device_id={device(1).id},manufacturer=Acme,model=X,area_id=kitchen name="Lamp",entity_count=0i 1',
+        f'devices,device_id={device(1).id},manufacturer=Acme,model=X,area_id=bedroom name="Lamp",entity_count=0i 2',
+        'devices,device_id=gone,manufacturer=Acme,model=Y,area_id=attic name="",entity_count=0i 3',
+        'entities,entity_id=sensor.s1,device_id=d,domain=sensor,platform=demo unique_id="u1" 4',
+        'entities,entity_id=sensor.gone,device_id=d,domain=sensor,platform=demo unique_id="u2",disabled=false 5',
+    ]
+    stand.wire.write("\n".join(lines).encode())
+    report = find_legacy(stand.wire, snapshot(*HOME))
+    assert report.series == 5
+    assert [(r.id, r.tags["area_id"]) for r in report.stale_duplicates] == [(device(1).id, "kitchen")]
+    assert [(r.measurement, r.id) for r in report.removed] == [
+        ("devices", "gone"),
+        ("entities", "sensor.gone"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("/homes", "/nowhere"), ("org=org", "org=nobody"), ("org=org&", "")]
+)
+def test_a_wrong_bucket_or_org_is_told_and_no_empty_home(
+    influxdb2: InfluxServer2, old: str, new: str
+) -> None:
+    wire = open_wire(influxdb2.uri.replace(old, new), influxdb2.credentials, timeout_seconds=10)
+    for attempt in (
+        lambda: list(wire.scan(Scan(measurements=("ha_run",), fields=("run",)))),
+        wire.check_may_write,
+    ):
+        with pytest.raises(ReplicaRejected, match="Create the bucket, or correct BUCKET and org") as told:
+            attempt()
+        assert type(told.value) is ReplicaRejected
+    wire.close()
+
+
+def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> None:
+    wrong = Credentials(token=Secret("a-wrong-token"))
+    cases = {
+        ("ok", "ok"): [influxdb2.credentials, influxdb2.token("read", "write")],
+        ("ok", "failed"): [influxdb2.token("read")],
+        ("failed", "ok"): [influxdb2.token("write")],
+        ("failed", "failed"): [influxdb2.token(), wrong, Credentials()],
+    }
+    for expected, credentials in cases.items():
+        for given_ in credentials:
+            wire = open_wire(influxdb2.uri, given_, timeout_seconds=10)
+            checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+            found = {c.name: c.status for c in checks}
+            assert (found["read"], found["write"]) == expected, checks
+            token = given_.token.reveal()
+            assert not token or token not in repr(checks)
+            wire.close()
+
+
+def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: InfluxServer2) -> None:
+    uri = influxdb2.uri.replace("wire=v2", "wire=auto")
+    wire = open_wire(uri, influxdb2.credentials, timeout_seconds=10)
+    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    assert [(c.name, c.status) for c in checks] == [
+        (name, "ok") for name in ("server", "read", "write", "retention", "clock", "future points")
+    ]
+    assert "over wire v2" in checks[0].found
+    assert wire.started()
+    influxdb2.keep(2 * 3600)
+    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    assert {c.name: c.status for c in checks}["retention"] == "failed"
+    wire.close()
+
+
+def test_what_the_server_refuses_is_told_apart(influxdb2: InfluxServer2) -> None:
+    wire = open_wire(influxdb2.uri, influxdb2.credentials, timeout_seconds=10)
+    with pytest.raises(BatchRefused, match="unable to parse"):
+        wire.write(b"no line\nfine,site=x f=1i 5")
+    wire.write(b"fine,site=x f=1i 5")  # the connection is usable again
+    far = Scan(measurements=("fine",), fields=("f",), tags=("site",), start_ns=5 * 10**18)
+    assert list(wire.scan(far)) == []
+    assert [rows for _, rows in wire.scan(msgspec.structs.replace(far, start_ns=0))] == [[[5, "x", 1]]]
+    wire.close()
