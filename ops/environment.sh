@@ -42,6 +42,7 @@ prepare_environment() {
     case $1 in
         run) lock=requirements.txt ;;
         test) lock=requirements-dev.txt ;;
+        bench) lock=requirements-bench.txt ;;
     esac
     # All that an environment is made of. The code itself is used in place, so an edit needs no renewal.
     stamp="checkout $checkout

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from engine.commandline.colour import choose_paint
+from engine.commandline.cycle_collection import without_cycle_collection
 from engine.commandline.exit_codes import pass_code
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
@@ -55,7 +56,10 @@ def make_report(
     arguments: Arguments, loaded: LoadedSettings, options: PassOptions, stop: Interruption
 ) -> Report:
     """One pass, with progress on stderr. Raises EngineError, and Stopped after a signal."""
-    with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
+    with (
+        without_cycle_collection(),
+        ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress,
+    ):
         return stop.run(partial(reconcile_once, loaded, options, progress))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from engine.commandline.cycle_collection import rare_cycle_collection
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
@@ -32,6 +33,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         host = Host(partial(log_report, logger), on_ready, Notifier(os.environ))
         await serve(loaded, mode=mode, host=host, stop=stop)
 
-    interruption.run(work)
+    with rare_cycle_collection():
+        interruption.run(work)
     logger.info("stopped")
     return OK

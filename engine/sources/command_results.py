@@ -6,6 +6,7 @@ for, only what the answers mean.
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from operator import is_
 
 import msgspec
 
@@ -100,7 +101,7 @@ class SnapshotMaker:
                 parts.append(self._rows.records(f"category {scope}", answer, _maker("category", scope)))
         assert registries <= set(REGISTRIES)
         health, splits = _health(results), _splits(results.splits)
-        snapshot = self._same_records(parts, registries, health, splits)
+        snapshot = self._from_last(parts, registries, health, splits, taken_at)
         if snapshot is None:
             snapshot = Snapshot(
                 records=[known.record for part in parts for known in part],
@@ -115,26 +116,32 @@ class SnapshotMaker:
         self._parts, self._last = parts, snapshot
         return snapshot
 
-    def _same_records(
+    def _from_last(
         self,
         parts: list[Sequence[Known]],
         registries: set[str],
         health: Health,
         splits: dict[str, tuple[str, ...]],
+        taken_at: float,
     ) -> Snapshot | None:
-        """A copy of the last snapshot, with what was derived from it, if its records are these; else None."""
+        """The last snapshot with what changed since, and all that was derived from the rest; None without one."""
         last = self._last
-        if last is None or len(parts) != len(self._parts):
-            return None
-        unchanged = (
-            # The caches return the very same sequence for the very same bytes.
-            all(part is before for part, before in zip(parts, self._parts, strict=True))
-            and last.registries == registries
-            and last.splits == splits
+        if (
+            last is None
+            or last.registries != registries
+            or last.splits != splits
             # Derived names depend on the version.
-            and last.health.ha_version == health.ha_version
-        )
-        return copy(last) if unchanged else None
+            or last.health.ha_version != health.ha_version
+        ):
+            return None
+        # The caches return the very same sequence for the very same bytes.
+        if len(parts) == len(self._parts) and all(map(is_, parts, self._parts)):
+            return copy(last)
+        known = {row.key: row for part in parts for row in part}
+        if len(known) != sum(map(len, parts)):
+            return None  # a key twice: the constructor says which
+        changed = [(k.record, k.hash) for key, k in known.items() if last.records.get(key) is not k.record]
+        return last.with_changes(changed, last.records.keys() - known.keys(), taken_at=taken_at)
 
 
 def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:

@@ -1,0 +1,210 @@
+"""The parts of a pass, one by one, for pytest-benchmark: where the time of `bench_pass` goes.
+
+    python -m pytest bench/bench_parts.py --benchmark-only [--benchmark-save NAME]
+    python -m pytest-benchmark compare          # two saved runs side by side
+
+Input: a seeded home of 20,000 entities and the same with 1 % changed. A part's work is all rows of that home;
+`rows_per_second` is in its extra_info.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+import pytest
+
+from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
+from bench.registries import Home, make_home, records_of, snapshot_of
+from engine.core.content_hash import content_hash
+from engine.core.diff import compare
+from engine.core.plan import Plan, make_plan
+from engine.core.record import Record, canonical_fields, encode_record
+from engine.core.snapshot import Snapshot
+from engine.ports import Run
+from engine.replicas.influx_points import Point, encode_point
+from engine.replicas.row_codec import digest_row, encode_row
+from engine.replicas.sqlite import NAME, open_rows
+from engine.sources.registry_rows import entity_record
+
+SIZE = 20_000
+ROUNDS = 5
+RUN_ID = "20261123T120000Z-abcdef"
+
+
+@pytest.fixture(scope="module")
+def home() -> Home:
+    """The home as bytes."""
+    return make_home(SIZE)
+
+
+@pytest.fixture(scope="module")
+def records(home: Home) -> list[Record]:
+    """Its records."""
+    return records_of(home)
+
+
+@pytest.fixture(scope="module")
+def before(records: list[Record]) -> Snapshot:
+    """Its snapshot."""
+    return snapshot_of(records)
+
+
+@pytest.fixture(scope="module")
+def after() -> Snapshot:
+    """The snapshot with 1 % changed."""
+    return snapshot_of(records_of(make_home(SIZE, changed=0.01)))
+
+
+@pytest.fixture(scope="module")
+def filled(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rows file that is equal to it."""
+    file = tmp_path_factory.mktemp("filled") / "rows.db"
+    anyio.run(cold_pass, ScriptedConnection(home), file)
+    return file
+
+
+class Timed(Protocol):
+    """Measures a function; with `setup` each of its rounds gets arguments of its own."""
+
+    def __call__(self, function: Callable[..., Any], *args: object, setup: Any = None) -> Any:
+        """What the function returned."""
+
+
+@pytest.fixture
+def timed(benchmark: Any) -> Timed:
+    """Rounds instead of calibrated loops: a part takes from milliseconds to seconds."""
+
+    def measure(function: Callable[..., Any], *args: object, setup: Any = None) -> Any:
+        result = benchmark.pedantic(function, args, setup=setup, rounds=ROUNDS, warmup_rounds=1)
+        if benchmark.stats is not None:
+            benchmark.extra_info["rows_per_second"] = round(SIZE / benchmark.stats.stats.median)
+        return result
+
+    return measure
+
+
+def test_tokenise_and_hash(timed: Timed, home: Home) -> None:
+    """The floor: raw items and one hash, of the lists."""
+    timed(tokenise, home)
+
+
+def test_decode(timed: Timed, home: Home) -> None:
+    """Extended rows into records."""
+    rows = list(home.extended.values())
+
+    def decode() -> None:
+        for row in rows:
+            entity_record(row, aliases_ordered=True)
+
+    timed(decode)
+
+
+def test_canonical_form(timed: Timed, records: list[Record]) -> None:
+    """Records into canonical fields."""
+    timed(lambda: [canonical_fields(r) for r in records])
+
+
+def test_content_hash(timed: Timed, records: list[Record]) -> None:
+    """Canonical form, sorted JSON, BLAKE2b."""
+    timed(lambda: [content_hash(r) for r in records])
+
+
+def test_derive_and_row_versions(timed: Timed, records: list[Record], before: Snapshot) -> None:
+    """Derived values, and the versions that rows have with them."""
+
+    def fresh() -> tuple[tuple[Snapshot], dict[str, object]]:
+        return (snapshot_of(records, hashes=before.hashes),), {}
+
+    timed(lambda snapshot: snapshot.row_versions, setup=fresh)
+
+
+def test_diff_of_equal_sides(timed: Timed, before: Snapshot) -> None:
+    """Three sides that agree."""
+    held, applied = dict(before.row_versions), dict(before.row_versions)
+    found = timed(compare, before.row_versions, held, applied, before.registries)
+    assert found.is_empty
+
+
+def test_diff_of_one_percent(timed: Timed, before: Snapshot, after: Snapshot) -> None:
+    """Three sides that differ in 1 %."""
+    held, applied = dict(before.row_versions), dict(before.row_versions)
+    found = timed(compare, after.row_versions, held, applied, after.registries)
+    assert len(found.differences) == SIZE // 100 + SIZE // 100 // 20  # those replaced count twice
+
+
+def test_plan_of_a_first_fill(timed: Timed, before: Snapshot) -> None:
+    """The plan that writes everything."""
+    plan = timed(fill_plan, before)
+    assert len(plan.operations) == len(before.records)
+
+
+def test_rows_encoded_and_digested(timed: Timed, before: Snapshot) -> None:
+    """Records into column values, and their digest."""
+
+    def encode() -> None:
+        for key, record in before.records.items():
+            digest_row(encode_row(record, before.derived.get(key), "2026-11-23 12:00:00.000000"))
+
+    timed(encode)
+
+
+def test_rows_observed(timed: Timed, filled: Path, before: Snapshot) -> None:
+    """Every row read and judged by its digest."""
+    rows = open_rows(filled)
+    observed = timed(rows.observe)
+    rows.close()
+    assert observed.versions == before.row_versions
+
+
+def test_rows_applied_first_fill(timed: Timed, before: Snapshot, tmp_path: Path) -> None:
+    """Every row written, with its bookkeeping."""
+    operations = fill_plan(before).operations
+    numbers = iter(range(1000))
+
+    def empty() -> tuple[tuple[object, ...], dict[str, object]]:
+        return (open_rows(tmp_path / f"{next(numbers)}.db"), operations, run_of(before)), {}
+
+    timed(lambda rows, todo, run: rows.apply(todo, run), setup=empty)
+
+
+def test_rows_applied_one_percent(
+    timed: Timed, filled: Path, before: Snapshot, after: Snapshot, tmp_path: Path
+) -> None:
+    """1 % of the rows written, with their bookkeeping."""
+    numbers = iter(range(1000))
+
+    def full() -> tuple[tuple[object, ...], dict[str, object]]:
+        rows = open_rows(copy_rows(filled, tmp_path / f"{next(numbers)}.db"))
+        diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
+        stored = rows.read([d.key for d in diff.differences if d.observed])
+        plan = make_plan(NAME, diff, after, stored, with_derived=True, prune_foreign=False)
+        return (rows, plan.operations, run_of(after)), {}
+
+    timed(lambda rows, todo, run: rows.apply(todo, run), setup=full)
+
+
+def test_points_encoded(timed: Timed, before: Snapshot) -> None:
+    """Records into line protocol."""
+    points = [
+        Point(key, 1_795_435_200_000_000_000 + n, "update", 3, before.hashes[key], encode_record(record))
+        for n, (key, record) in enumerate(before.records.items())
+    ]
+    timed(lambda: [encode_point("home", RUN_ID, point) for point in points])
+
+
+def test_snapshot_to_json(timed: Timed, records: list[Record]) -> None:
+    """All records as JSON, as a list of the API has them."""
+    timed(lambda: msgspec.json.encode(records))
+
+
+def fill_plan(desired: Snapshot) -> Plan:
+    """The plan that writes everything."""
+    diff = compare(desired.row_versions, {}, {}, desired.registries)
+    return make_plan(NAME, diff, desired, {}, with_derived=True, prune_foreign=False)
+
+
+def run_of(desired: Snapshot) -> Run:
+    """A run that writes a snapshot."""
+    return Run("bench", desired.taken_at, desired.origin, None, desired.row_versions)

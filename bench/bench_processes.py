@@ -1,0 +1,207 @@
+"""Whole processes: what a person at the terminal waits for, and what the service costs a machine.
+
+    python -m bench.bench_processes [--entities 20000] [--idle-seconds 30]
+
+Input: the recorded home of `ops/sample` for one-shot commands; a seeded home, as a recording, for the service.
+Method: medians of processes started one after the other; the service's CPU and memory from Linux's /proc, its
+requests over one kept connection. A service at rest looks at its recording every 5 s and at its stores every 0.5 s.
+"""
+
+import argparse
+import asyncio
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.figures import Figure, publish, take_rounds
+from bench.registries import capture_files, make_home
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = f"capture:{ROOT / 'ops' / 'sample' / 'home-2026.11'}"
+HELP_MS_MAX, NO_OP_MS_MAX = 60.0, 400.0
+PROCESS_ROUNDS, REQUESTS = 15, 200
+_READY_SECONDS_MAX = 120.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class _Line(msgspec.Struct):
+    """What of a log line is looked at."""
+
+    event: str = ""
+    api: str = ""
+
+
+class Process:
+    """A running service, seen from outside."""
+
+    def __init__(self, pid: int, address: str) -> None:
+        self._pid = pid
+        target = urlsplit(address)
+        assert target.hostname is not None
+        self._connection = http.client.HTTPConnection(target.hostname, target.port, timeout=30)
+
+    def get(self, path: str) -> bytes:
+        """The body of an answer."""
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+        return body
+
+    def hang_up(self) -> None:
+        """The next request opens a new connection."""
+        self._connection.close()
+
+    def cpu_seconds(self) -> float:
+        """What it has used so far, user and system."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory_bytes(self, name: str = "VmRSS") -> int:
+        """What it holds now, or with VmHWM what it held at most."""
+        lines = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii").splitlines()
+        (line,) = (line for line in lines if line.startswith(f"{name}:"))
+        return int(line.split()[1]) * 1024
+
+
+def run(*argv: str) -> None:
+    """One process to its end."""
+    subprocess.run([sys.executable, *argv], check=True, capture_output=True, cwd=ROOT, env=environment())  # noqa: S603
+
+
+def environment() -> dict[str, str]:
+    """The environment without anybody's settings of this program."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RECONCILE_", "SUPERVISOR_"))}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+async def one_shot(folder: Path) -> dict[str, list[float]]:
+    """Seconds of whole processes, an empty interpreter among them."""
+    stores = ("--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}")
+    commands = {
+        "python -c pass": ("-c", "pass"),
+        "reconcile --help": ("-m", "engine", "--help"),
+        "one-shot pass over the sample, nothing to do": ("-m", "engine", "--source", SAMPLE, *stores),
+    }
+    return await take_rounds({name: partial(_timed, argv) for name, argv in commands.items()}, PROCESS_ROUNDS)
+
+
+async def _timed(argv: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    await asyncio.to_thread(run, *argv)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def service(folder: Path, source: str) -> Iterator[Process]:
+    """`reconcile serve` over a source, ready, until the block ends."""
+    given = {"RECONCILE_HTTP__PORT": "0", "RECONCILE_LOG__FORMAT": "json"}
+    argv = ["-m", "engine", "serve", "--source", source]
+    argv += ["--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}"]
+    log = folder / "log"
+    with log.open("wb") as output:
+        started = subprocess.Popen(  # noqa: S603
+            [sys.executable, *argv], stderr=output, cwd=folder, env=environment() | given
+        )
+    try:
+        process = Process(started.pid, _address(log))
+        _wait_until(lambda: b'"status":"in_sync"' in process.get("/api/status").replace(b" ", b""))
+        yield process
+    finally:
+        started.send_signal(signal.SIGTERM)
+        started.wait(30)
+
+
+def service_figures(entities: int, idle_seconds: float) -> list[Figure]:
+    """Memory, idle CPU, and the cost of being asked."""
+    text = f"{entities:,} entities"
+    figures = []
+    with tempfile.TemporaryDirectory() as directory:
+        folder, recording = Path(directory), Path(directory) / "recording"
+        recording.mkdir()
+        for name, body in capture_files(make_home(entities)).items():
+            (recording / name).write_bytes(body)
+        with service(folder, f"capture:{recording}") as process:
+            time.sleep(3)
+            memory = {"memory at rest": "VmRSS", "memory at most": "VmHWM"}
+            for what, field in memory.items():
+                mib = process.memory_bytes(field) / 2**20
+                figures.append(Figure(name=f"service, {what}", size=text, value=mib, unit="MiB"))
+            before = process.cpu_seconds()
+            time.sleep(idle_seconds)
+            used = (process.cpu_seconds() - before) / idle_seconds * 100
+            figures.append(Figure(name="service, idle CPU", size=text, value=used, unit="% of a core"))
+            for path in ("/metrics", "/api/devices?limit=100", "/api/status", "/api/entities?limit=100"):
+                figures += request_figures(process, path, text)
+    return figures
+
+
+def request_figures(process: Process, path: str, text: str) -> list[Figure]:
+    """Latency and CPU of one request."""
+    process.hang_up()  # a connection at rest is closed over there
+    body = process.get(path)
+    before, seconds = process.cpu_seconds(), []
+    for _ in range(REQUESTS):
+        started = time.perf_counter()
+        process.get(path)
+        seconds.append(time.perf_counter() - started)
+    cpu = (process.cpu_seconds() - before) / REQUESTS * 1000
+    note = f"{len(body):,} bytes"
+    return [
+        Figure(name=f"GET {path}, latency", size=text, value=median(seconds) * 1000, unit="ms", note=note),
+        Figure(name=f"GET {path}, CPU", size=text, value=cpu, unit="ms"),
+    ]
+
+
+def _address(log: Path) -> str:
+    found: list[str] = []
+
+    def look() -> bool:
+        lines = [line for line in log.read_bytes().splitlines() if b'"serving"' in line]
+        found.extend(msgspec.json.decode(line, type=_Line).api for line in lines)
+        return bool(found)
+
+    _wait_until(look)
+    return found[0]
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    until = time.monotonic() + _READY_SECONDS_MAX
+    while not is_true():
+        assert time.monotonic() < until, "the service did not get ready"
+        time.sleep(0.1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entities", type=int, default=20_000)
+    parser.add_argument("--idle-seconds", type=float, default=30.0)
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as directory:
+        taken = asyncio.run(one_shot(Path(directory)))
+    budgets = dict(zip(taken, (None, HELP_MS_MAX, NO_OP_MS_MAX), strict=True))
+    figures = [
+        Figure(name=name, size="sample", value=median(s) * 1000, unit="ms", budget=budgets[name])
+        for name, s in taken.items()
+    ]
+    figures += service_figures(given.entities, given.idle_seconds)
+    publish("processes", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The engine's own passes, in process, over answers that are already here: no socket, all else as it runs.
+
+The source, the reconciler and the keeper are the real ones; only the connection is scripted.
+"""
+
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import msgspec
+import xxhash
+
+from bench.registries import VERSION, Home
+from engine.core.guard import Policy
+from engine.core.pace import Pace
+from engine.core.record import REGISTRIES
+from engine.core.report import Report
+from engine.core.snapshot import Snapshot
+from engine.loop.keeper import Keeper
+from engine.loop.one_pass import PassOptions
+from engine.loop.reconciler import Reconciler
+from engine.ports import Progress
+from engine.replicas.sqlite import SqliteRows, open_rows
+from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
+from engine.sources.websocket import ENTITIES_PER_COMMAND, WebsocketSource
+
+if TYPE_CHECKING:
+    from engine.sources.ha_connection import Connection
+
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+_ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NEVER = 1e9  # seconds
+
+
+class ScriptedConnection:
+    """Answers commands with a home's bytes; answers to get_entries are made once and kept."""
+
+    ha_version = VERSION
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._entries: dict[tuple[str, str, int], msgspec.Raw] = {}
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """The answer, as the connection hands it on: undecoded."""
+        if command_type != ENTITY_ENTRIES:
+            return msgspec.Raw(self._home.answers[command_type])
+        ids = cast("list[str]", params["entity_ids"])
+        name = (ids[0], ids[-1], len(ids))  # enough to tell the few questions of a benchmark apart
+        if name not in self._entries:
+            self._entries[name] = msgspec.Raw(self._home.entries(ids))
+        return self._entries[name]
+
+
+class ScriptedSource:
+    """A source that reads through a scripted connection, with the caches of its first use."""
+
+    origin = "bench"
+
+    def __init__(self) -> None:
+        self._source = WebsocketSource("ws://bench", "token")
+        self.connection: ScriptedConnection
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry."""
+        return await self._source.read_from(cast("Connection", self.connection), progress)
+
+
+class KeptReplica:
+    """A running keeper of the rows in a file, and the source it is fed from: the service without its socket."""
+
+    def __init__(self, rows: SqliteRows, source: ScriptedSource) -> None:
+        self._source = source
+        self._reported = anyio.Event()
+        self._report: Report | None = None
+        self._ended_at = 0.0
+        self.keeper = Keeper(
+            replica=rows,
+            ledger=rows,
+            pace=Pace(verify_seconds=_NEVER, watch_seconds=60),
+            make_options=lambda verify: pass_options(verify=verify),
+            on_report=self._on_report,
+            clock=time.time,
+            draw=lambda: 0.5,
+        )
+
+    async def relist(self, connection: ScriptedConnection) -> float:
+        """Read everything anew and wait for the pass; returns the seconds of both."""
+        self._source.connection = connection
+        self._reported = anyio.Event()
+        started = time.perf_counter()
+        self.keeper.offer(await self._source.read(silent))
+        await self._reported.wait()
+        assert self._report is not None
+        assert self._report.status == "in_sync", self._report.errors
+        return self._ended_at - started
+
+    def _on_report(self, report: Report) -> None:
+        self._ended_at = time.perf_counter()
+        self._report = report
+        self._reported.set()
+
+
+@asynccontextmanager
+async def kept(rows: SqliteRows, source: ScriptedSource) -> AsyncIterator[KeptReplica]:
+    """A keeper that runs until the block ends. Its first pass verifies."""
+    replica = KeptReplica(rows, source)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(replica.keeper.run)
+        yield replica
+        tasks.cancel_scope.cancel()
+
+
+async def cold_pass(connection: ScriptedConnection, file: Path) -> float:
+    """One pass that knows nothing yet, as `reconcile` makes it; returns its seconds."""
+    source = ScriptedSource()
+    source.connection = connection
+    started = time.perf_counter()
+    rows = open_rows(file)
+    report = await Reconciler(source, [rows], rows, time.time, silent).run(pass_options(verify=True))
+    rows.close()
+    seconds = time.perf_counter() - started
+    assert report.status == "in_sync", report.errors
+    return seconds
+
+
+def pass_options(*, verify: bool) -> PassOptions:
+    """A writing pass over everything. Deletes need no second look, so that one pass does the whole job."""
+    return PassOptions(
+        mode="apply",
+        policy=Policy(delete_confirm_seconds=0),
+        registries=frozenset(REGISTRIES),
+        run_id=f"bench-{time.perf_counter_ns()}",
+        site="bench",
+        verify=verify,
+    )
+
+
+def tokenise(home: Home) -> int:
+    """The floor of a warm read: split the lists into undecoded rows, and hash their bytes once."""
+    rows = 0
+    for command in (ENTITY_LIST, *LISTS.values()):
+        answer = home.answers[command]
+        xxhash.xxh3_128_digest(answer)
+        rows += len(_ROWS.decode(answer))
+    return rows
+
+
+def tokenise_entries(answers: list[bytes]) -> int:
+    """What a first read has on top: the same for the extended rows."""
+    rows = 0
+    for answer in answers:
+        xxhash.xxh3_128_digest(answer)
+        rows += len(_ENTRIES.decode(answer))
+    return rows
+
+
+def entries_answers(home: Home) -> list[bytes]:
+    """All answers of get_entries, cut as the engine asks for them."""
+    ids, step = list(home.extended), ENTITIES_PER_COMMAND
+    return [home.entries(ids[start : start + step]) for start in range(0, len(ids), step)]
+
+
+def copy_rows(file: Path, to: Path) -> Path:
+    """A copy of a closed rows file."""
+    shutil.copyfile(file, to)
+    return to
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """Nobody watches a benchmark's progress."""

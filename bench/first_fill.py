@@ -1,0 +1,62 @@
+"""Filling an empty rows file: the engine's way, and the least that any program must do."""
+
+import time
+from itertools import groupby
+from pathlib import Path
+
+from bench.driving import ScriptedConnection, cold_pass
+from engine.core.diff import compare
+from engine.core.plan import make_plan
+from engine.core.record import REGISTRIES
+from engine.core.snapshot import Snapshot
+from engine.ports import Run
+from engine.replicas.apsw_file import ApswFile
+from engine.replicas.row_codec import TABLES, encode_row, format_time
+from engine.replicas.row_writer import upsert_statement
+from engine.replicas.sqlite import NAME, open_rows
+from engine.replicas.sqlite_schema import ensure_schema
+
+
+async def bare_executemany(desired: Snapshot, folder: Path) -> float:
+    """Insert rows that are ready, into the same tables, in one transaction; returns the seconds of that alone."""
+    file = ApswFile(NAME, _absent(folder))
+    last_seen = format_time(desired.taken_at)
+    assert last_seen is not None
+    rows = {
+        registry: [encode_row(desired.records[k], desired.derived.get(k), last_seen) for k in keys]
+        for registry, keys in groupby(desired.records, key=lambda key: key.registry)
+    }
+    with file.writing() as connection:
+        ensure_schema(connection, NAME)
+    started = time.perf_counter()
+    with file.writing() as connection:
+        for registry in REGISTRIES:
+            connection.executemany(upsert_statement(TABLES[registry]), rows.get(registry, []))
+    seconds = time.perf_counter() - started
+    file.close()
+    return seconds
+
+
+async def write_only(desired: Snapshot, folder: Path) -> float:
+    """The engine's write of a plan that is ready: encode, insert, read back, digests, change feed, ledger."""
+    rows = open_rows(_absent(folder))
+    diff = compare(desired.row_versions, {}, {}, desired.registries)
+    plan = make_plan(NAME, diff, desired, {}, with_derived=True, prune_foreign=False)
+    run = Run("bench", desired.taken_at, desired.origin, None, desired.row_versions)
+    started = time.perf_counter()
+    rows.apply(plan.operations, run)
+    seconds = time.perf_counter() - started
+    rows.close()
+    return seconds
+
+
+async def fill(connection: ScriptedConnection, folder: Path) -> float:
+    """The whole first pass: reading, comparing, writing."""
+    return await cold_pass(connection, _absent(folder))
+
+
+def _absent(folder: Path) -> Path:
+    file = folder / "fill.db"
+    for path in folder.glob("fill.db*"):
+        path.unlink()
+    return file

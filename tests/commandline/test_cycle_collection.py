@@ -1,0 +1,37 @@
+"""The search for cycles: off or rare inside, as it was outside, whatever happens in between."""
+
+import gc
+
+import pytest
+
+from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
+
+
+def test_it_is_off_inside_and_on_again_after_a_failure() -> None:
+    def fail() -> None:
+        with without_cycle_collection():
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert gc.isenabled()
+
+
+def test_who_had_it_off_keeps_it_off() -> None:
+    gc.disable()
+    try:
+        with without_cycle_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_service_searches_seldom_but_does() -> None:
+    before = gc.get_threshold()
+    with rare_cycle_collection():
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before
