@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -23,6 +24,10 @@ def make_document(routes: Sequence[Route]) -> bytes:
     bodies = [route.body for route in routes if route.media_type != EVENT_STREAM]
     queries = list(dict.fromkeys(route.query for route in routes))
     schemas, components = msgspec.json.schema_components([*bodies, ProblemBody, *queries], ref_template=_REF)
+    for component in components.values():
+        if "description" in component:
+            # Docstrings keep their indentation before Python 3.13.
+            component["description"] = cleandoc(component["description"])
     by_query = {query: components.pop(query.__name__) for query in queries if query.__name__ in components}
     by_body = dict(zip(bodies, schemas, strict=False))
     paths = {
