@@ -21,13 +21,7 @@ from engine.replicas.influx_wire import Wire
 from engine.replicas.outbox import open_outbox
 from engine.settings import LoadedSettings
 
-SCHEMES = ("influxdb", "influxdbs")
 _DAY_SECONDS = 86_400
-
-
-def is_influx(uri: str) -> bool:
-    """Whether `records.uri` names an InfluxDB."""
-    return uri.partition(":")[0] in SCHEMES
 
 
 def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:

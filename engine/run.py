@@ -212,10 +212,10 @@ def open_records_source(stores: Stores, clock: Clock = time.time) -> Source:
 
 def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> Report:
     """The report with what HomeIQ left in the InfluxDB, if there is one."""
-    from engine.influx import is_influx, legacy_records
-
     if not is_influx(loaded.settings.records.uri):
         return report
+    from engine.influx import legacy_records
+
     try:
         found = legacy_records(loaded, desired)
     except ReplicaError as error:
@@ -223,6 +223,11 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
             return report  # it is known to be away
         return msgspec.structs.replace(report, errors=(*report.errors, ErrorReport.of(error.replica, error)))
     return msgspec.structs.replace(report, records=(*report.records, *found))
+
+
+def is_influx(uri: str) -> bool:
+    """Whether `records.uri` names an InfluxDB; asked here, so that its client is loaded only if it does."""
+    return uri.partition(":")[0] in ("influxdb", "influxdbs")
 
 
 def new_run_id(at: float) -> str:
@@ -239,7 +244,7 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | N
         from engine.replicas.history import open_history
 
         return open_history(Path(rest), private_copy=private_copy)
-    if scheme in ("influxdb", "influxdbs"):
+    if is_influx(uri):
         from engine.influx import open_influx_records
 
         return open_influx_records(loaded, read_only=private_copy)

@@ -26,7 +26,7 @@ from engine.commandline.safe_text import visible, without_secrets
 from engine.core.report import SCHEMA_VERSION
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError
-from engine.run import RECORDS_URI, open_source, open_stores
+from engine.run import RECORDS_URI, is_influx, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
@@ -88,7 +88,7 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
     yield check_token(loaded)
     yield from _check_source(arguments, loaded, stop)
     yield from check_rows(loaded)
-    if loaded.settings.records.uri.partition(":")[0] in ("influxdb", "influxdbs"):
+    if is_influx(loaded.settings.records.uri):
         yield from check_influx(loaded)
     else:
         yield check_records(loaded)

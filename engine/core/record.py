@@ -304,14 +304,6 @@ def encode_record(record: Record) -> bytes:
     return msgspec.json.encode(canonical_fields(record), order="sorted")
 
 
-def changed_fields(before: Record | None, after: Record | None) -> tuple[tuple[str, Json, Json], ...]:
-    """(name, before, after) of every hashed field that differs, sorted by name; None stands for absent."""
-    old, new = (canonical_fields(r) if r else {} for r in (before, after))
-    unhashed = (before or after or Record).UNHASHED
-    names = sorted(n for n in old.keys() | new.keys() if n not in unhashed and old.get(n) != new.get(n))
-    return tuple((name, old.get(name), new.get(name)) for name in names)
-
-
 def _says_nothing(value: Json) -> bool:
     return value is None or value is False or value in ([], {})
 

@@ -13,7 +13,6 @@ from engine.core.record import (
     Key,
     Record,
     canonical_fields,
-    changed_fields,
     decode_record,
     encode_record,
     field_names,
@@ -91,12 +90,6 @@ def test_a_row_that_cannot_be_read_names_what_is_wrong(row: dict[str, object], n
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(SourceInvalid):
         decode_record("device", data)
-
-
-def test_changed_fields_names_both_values_and_leaves_volatile_fields_out() -> None:
-    old = entity(1, name="Old", modified_at=1.0)
-    new = entity(1, name="New", modified_at=2.0, icon="mdi:x")
-    assert changed_fields(old, new) == (("icon", None, "mdi:x"), ("name", "Old", "New"))
 
 
 def test_secrets_of_config_entries_have_no_field_to_live_in() -> None:

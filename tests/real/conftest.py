@@ -6,7 +6,7 @@ RECONCILE_TEST_REAL=1 installs what is missing.
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ import pytest
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
+from tests.real.influxdb_stand import Stand
 from tests.real.installation import Installation, InstallationMissingError, find_installation, install
 
 
@@ -65,44 +66,55 @@ def fresh_home_assistant(home_assistant_python: Path, tmp_path: Path) -> Iterato
         yield running
 
 
-def _missing_influxdb(reason: InfluxMissingError) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(str(reason))
-    pytest.skip(str(reason))
+@contextmanager
+def _influxdb(folder: Path, *, auth: bool = False) -> Iterator[InfluxServer]:
+    """A running InfluxDB 1.x; where there is none, the test is skipped, or fails in CI."""
+    try:
+        with running_influxdb(folder, auth=auth) as server:
+            yield server
+    except InfluxMissingError as reason:
+        skip_or_fail(str(reason))
 
 
 @pytest.fixture(scope="session")
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     """One InfluxDB 1.x for all tests that leave it as it is; each has a site of its own."""
-    try:
-        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as server:
-            yield server
-    except InfluxMissingError as reason:
-        _missing_influxdb(reason)
+    with _influxdb(tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
 
 
 @pytest.fixture
 def own_influxdb(tmp_path: Path) -> Iterator[InfluxServer]:
     """An InfluxDB 1.x of the test's own, to wreck."""
-    try:
-        with running_influxdb(tmp_path / "influxdb") as server:
-            yield server
-    except InfluxMissingError as reason:
-        _missing_influxdb(reason)
+    with _influxdb(tmp_path / "influxdb") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def guarded_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     """An InfluxDB 1.x with auth on, and the users reader, writer and nobody; their passwords are their names."""
-    try:
-        with running_influxdb(tmp_path_factory.mktemp("guarded_influxdb"), auth=True) as server:
-            for name, grant in (("reader", "READ"), ("writer", "WRITE"), ("nobody", "")):
-                server.query(f"CREATE USER {name} WITH PASSWORD '{name}'", ADMIN)
-                if grant:
-                    server.query(f"GRANT {grant} ON {DATABASE} TO {name}", ADMIN)
-            yield server
-    except InfluxMissingError as reason:
-        _missing_influxdb(reason)
+    with _influxdb(tmp_path_factory.mktemp("guarded_influxdb"), auth=True) as server:
+        for name, grant in (("reader", "READ"), ("writer", "WRITE"), ("nobody", "")):
+            server.query(f"CREATE USER {name} WITH PASSWORD '{name}'", ADMIN)
+            if grant:
+                server.query(f"GRANT {grant} ON {DATABASE} TO {name}", ADMIN)
+        yield server
+
+
+@pytest.fixture
+def stand(influxdb: InfluxServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A site of the test's own in the shared server, with rows beside it."""
+    made = Stand(influxdb, tmp_path, f"s{abs(hash(request.node.name))}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_stand(own_influxdb: InfluxServer, tmp_path: Path) -> Iterator[Stand]:
+    """A site in a server of the test's own."""
+    made = Stand(own_influxdb, tmp_path, "home")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The InfluxDB replica against a real InfluxDB 1.6.7, over wire v1."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,25 +9,10 @@ from hypothesis import strategies as st
 from engine.core.diff import Cause
 from engine.core.record import Area, Device, Key, canonical_fields
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.real.influxdb import InfluxServer
 from tests.real.influxdb_stand import Stand
 from tests.replicas.passes import one_pass, plan_of, run_of
 
 HOME = (ENTRY, Area(area_id="kitchen", name="Kitchen"), device(1, area_id="kitchen"), entity(1), entity(2))
-
-
-@pytest.fixture
-def stand(influxdb: InfluxServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stand]:
-    made = Stand(influxdb, tmp_path, f"s{abs(hash(request.node.name))}")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def own_stand(own_influxdb: InfluxServer, tmp_path: Path) -> Iterator[Stand]:
-    made = Stand(own_influxdb, tmp_path, "home")
-    yield made
-    made.close()
 
 
 def test_a_home_is_written_and_followed(stand: Stand) -> None:

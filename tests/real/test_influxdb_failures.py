@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,6 @@ from tests.real.influxdb_stand import Stand
 from tests.replicas.passes import one_pass, plan_of, run_of
 
 HOME = (ENTRY, Area(area_id="kitchen", name="Kitchen"), device(1, area_id="kitchen"), entity(1), entity(2))
-
-
-@pytest.fixture
-def stand(influxdb: InfluxServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stand]:
-    made = Stand(influxdb, tmp_path, f"s{abs(hash(request.node.name))}")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def own_stand(own_influxdb: InfluxServer, tmp_path: Path) -> Iterator[Stand]:
-    made = Stand(own_influxdb, tmp_path, "home")
-    yield made
-    made.close()
 
 
 def test_a_restarted_server_is_verified(own_stand: Stand) -> None:
