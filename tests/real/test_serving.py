@@ -21,7 +21,13 @@ class Stream:
         self._answer = urllib.request.urlopen(f"{address}/api/changes/stream", timeout=30)
         self.changes: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Let go of the connection once the service has ended the stream."""
+        self._reader.join(timeout=10)
+        self._answer.close()
 
     def _read(self) -> None:
         for line in self._answer:
@@ -63,6 +69,7 @@ def test_a_rename_is_in_the_rows_in_the_history_and_on_the_stream(
         finally:
             home_assistant.command(update, entity_id="light.bed_light", name=None)
         code, said = service.stop()
+        stream.close()
         assert code == 0
         assert home_assistant.token not in said
         assert home_assistant.read_only_token() not in said
