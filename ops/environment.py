@@ -25,6 +25,7 @@ LOG_LINES_SHOWN = 30
 STOPPING_SECONDS_MAX = 5.0
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 # What the shell runs as `reconcile`. The second line makes it start from a path with spaces, or a long one.
 COMMAND = """\
@@ -120,22 +121,37 @@ class Steps:
     def run(self, *command: str | Path) -> None:
         """Runs one command to its end; raises Failed unless it succeeds."""
         os.write(self.log, f"$ {' '.join(map(str, command))}\n".encode())
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            env=self.settings,
-            pass_fds=[self.lock],
-            process_group=0,
-        ) as process:
-            try:
-                code = process.wait()
-            except BaseException:
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            # A signal between the start and the assignment would leave a process that nobody stops.
+            with held_back(ENDINGS):
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=self.log,
+                    stderr=self.log,
+                    env=self.settings,
+                    pass_fds=[self.lock],
+                    process_group=0,
+                    preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),  # noqa: PLW1509, no threads
+                )
+            code = process.wait()
+        except BaseException:
+            if process is not None:
                 stop_group(process)
-                raise
+            raise
         if code:
             raise Failed(f"{Path(command[0]).name} ended with {code}")
+
+
+@contextmanager
+def held_back(signals: frozenset[signal.Signals]) -> Iterator[None]:
+    """Lets signals wait until the block is done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def stop_group(process: subprocess.Popen[bytes]) -> None:
