@@ -4,7 +4,8 @@
 
 Input: seeded homes (`bench.registries`), a SQLite file on this machine's disk, no records replica. Floor: the
 answers that the pass reads, tokenised into raw items (msgspec) and hashed once (xxh3); a cold pass also reads
-the extended rows, and so does its floor. Method: all cases in every round, in turn; medians.
+the extended rows, and so does its floor. Method: all cases in every round, in turn; medians. Python looks for
+reference cycles as in the program: seldom in the service's passes, not at all in a command's.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from bench.figures import Case, Figure, publish, ratio, take_rounds
 from bench.first_fill import bare_executemany, fill, write_only
 from bench.plot import plot
 from bench.registries import Home, make_home, records_of, snapshot_of
+from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
 from engine.replicas.sqlite import SqliteRows, open_rows
 
 SIZES = (1_300, 14_000, 20_000, 41_000, 200_000)
@@ -77,7 +79,8 @@ class Measured:
 
     async def cold(self) -> float:
         """A process that knows nothing, as `reconcile` without its imports."""
-        return await cold_pass(self._connections[0], self._folder / "cold.db")
+        with without_cycle_collection():
+            return await cold_pass(self._connections[0], self._folder / "cold.db")
 
     async def verifying(self) -> float:
         """The service looks at every row again."""
@@ -134,7 +137,7 @@ def measure(size: int) -> dict[str, list[float]]:
     """Seconds by case for a home of a size; fewer rounds for big ones."""
     home, changed = make_home(size), make_home(size, changed=0.01)
     rounds = 15 if size < 10_000 else 9 if size < 30_000 else 5 if size < 100_000 else 3
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, rare_cycle_collection():
         return anyio.run(Measured(home, changed, Path(directory)).run, rounds)
 
 
@@ -172,7 +175,7 @@ def fill_figures(size: int, rounds: int = 5) -> list[Figure]:
     home = make_home(size)
     snapshot = snapshot_of(records_of(home))
     connection = ScriptedConnection(home)
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, without_cycle_collection():
         folder = Path(directory)
         cases: dict[str, Case] = {
             "bare executemany": lambda: bare_executemany(snapshot, folder),

@@ -29,14 +29,18 @@ class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def derive(
-    records: Mapping[Key, Record], ha_version: tuple[int, int] | None, keys: Iterable[Key] | None = None
+    records: Mapping[Key, Record],
+    ha_version: tuple[int, int] | None,
+    keys: Iterable[Key] | None = None,
+    entity_counts: Mapping[str | None, int] | None = None,
 ) -> dict[Key, Derived]:
     """The derived values of devices and entities: of all, or of those among `keys`.
 
-    `ha_version` is (year, month), None when unknown.
+    `ha_version` is (year, month), None when unknown. `entity_counts` are the records' own, by device, where
+    somebody has counted already.
     """
     wanted = list(records) if keys is None else [key for key in keys if key in records]
-    counts = _entity_counts(records, [key.id for key in wanted if key.registry == "device"])
+    counts = _entity_counts(records) if entity_counts is None else entity_counts
     prefixed = ha_version is None or ha_version >= _NAMES_PREFIXED_SINCE
     derived: dict[Key, Derived] = {}
     for key in wanted:
@@ -49,16 +53,13 @@ def derive(
                 effective_area_id=_device_area(record, records),
                 effective_name=_device_name(record),
                 integration=entry.domain if isinstance(entry, ConfigEntry) else None,
-                entity_count=counts[record.id],
+                entity_count=counts.get(record.id, 0),
                 disabled=record.disabled_by is not None,
             )
     return derived
 
 
-def _entity_counts(records: Mapping[Key, Record], device_ids: list[str]) -> Counter[str | None]:
-    """How many entities each device has; looks at all entities, so not at all when no device is asked for."""
-    if not device_ids:
-        return Counter()
+def _entity_counts(records: Mapping[Key, Record]) -> Counter[str | None]:
     return Counter(r.device_id for r in records.values() if isinstance(r, Entity))
 
 

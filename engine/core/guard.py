@@ -7,6 +7,7 @@ change it; whatever it does not concern is carried out.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +16,8 @@ from msgspec import Meta
 from engine.core.plan import Action, Operation, Plan
 from engine.core.record import Key
 from engine.core.snapshot import Snapshot
+
+_registry = attrgetter("registry")
 
 # Registries that are never empty in a living home; losing the only label is nobody's disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -207,10 +210,11 @@ def _refuse_deletes(
         return None
     if untrusted := _untrusted_read(desired):
         return untrusted
+    present = set(map(_registry, desired.records))
     for registry in _NEVER_EMPTY:
-        had = sum(key.registry == registry for key in applied)
-        has = any(key.registry == registry for key in desired.records)
-        if had and not has and registry in desired.registries and not policy.allow_empty:
+        if registry in present or registry not in desired.registries or policy.allow_empty:
+            continue
+        if had := sum(key.registry == registry for key in applied):
             return (
                 "empty_source",
                 f"Home Assistant lists no {registry} at all; {had} are known.",

@@ -12,7 +12,8 @@ import msgspec
 
 from engine.core.content_hash import content_hash, row_digest
 from engine.core.derived import Derived, affected_keys, derive
-from engine.core.record import Entity, Key, Record
+from engine.core.entity_index import EntityIndex
+from engine.core.record import Key, Record
 from engine.errors import SourceInvalid
 
 
@@ -54,7 +55,7 @@ class Snapshot:
                     "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
                 )
             self.records[record.key] = record
-        _check_entity_ids(self.records)
+        self.entities = EntityIndex.of(self.records)
         self.taken_at = taken_at
         self.origin = origin
         self.registries = registries
@@ -75,7 +76,9 @@ class Snapshot:
     @cached_property
     def derived(self) -> dict[Key, Derived]:
         """Derived values of devices and entities."""
-        return derive(self.records, version_of(self.health.ha_version))
+        return derive(
+            self.records, version_of(self.health.ha_version), entity_counts=self.entities.per_device
+        )
 
     @cached_property
     def row_versions(self) -> dict[Key, str]:
@@ -130,47 +133,25 @@ class Snapshot:
         later.removed -= later.records.keys()
         if any(key.registry == "config_entry" for key in touched):
             later.entry_ids = frozenset(k.id for k in later.records if k.registry == "config_entry")
-        if _may_collide(self.records, later.records, touched):
-            _check_entity_ids(later.records)
+        later.entities = self.entities.after(self.records, later.records, touched)
         affected = affected_keys(self.records, later.records, touched)
         # Filled in where `cached_property` looks, so that nothing is derived from scratch.
-        later.__dict__.update(self._derived_after(later.records, later.hashes, affected))
+        later.__dict__.update(self._derived_after(later, affected))
         later.content, later.base, later.touched = object(), self.content, frozenset(affected)
         return later
 
-    def _derived_after(
-        self, records: Mapping[Key, Record], hashes: Mapping[Key, str], affected: set[Key]
-    ) -> dict[str, object]:
-        """What is derived of `records`, taken over from this snapshot wherever it cannot have changed."""
+    def _derived_after(self, later: "Snapshot", affected: set[Key]) -> dict[str, object]:
+        """What is derived of the `later` records, taken over from this snapshot wherever it cannot have changed."""
         derived, versions = dict(self.derived), dict(self.row_versions)
         for key in affected:
             derived.pop(key, None)
             versions.pop(key, None)
-        derived |= derive(records, version_of(self.health.ha_version), affected)
-        for key in affected & records.keys():
-            versions[key] = row_version(hashes[key], derived.get(key))
+        derived |= derive(
+            later.records, version_of(self.health.ha_version), affected, later.entities.per_device
+        )
+        for key in affected & later.records.keys():
+            versions[key] = row_version(later.hashes[key], derived.get(key))
         return {"derived": derived, "row_versions": versions}
-
-
-def _may_collide(before: Mapping[Key, Record], after: Mapping[Key, Record], touched: set[Key]) -> bool:
-    """Whether an entity among those touched is new or renamed: only then can two have one entity_id."""
-    names = (
-        (getattr(before.get(key), "entity_id", None), getattr(after.get(key), "entity_id", None))
-        for key in touched
-    )
-    return any(new is not None and new != old for old, new in names)
-
-
-def _check_entity_ids(records: Mapping[Key, Record]) -> None:
-    seen: dict[str, Key] = {}
-    for key, record in records.items():
-        if not isinstance(record, Entity):
-            continue
-        if record.entity_id in seen:
-            raise SourceInvalid(
-                f"Home Assistant lists entity_id {record.entity_id} for {seen[record.entity_id]} and {key}."
-            )
-        seen[record.entity_id] = key
 
 
 def row_version(hash_: str, derived: Derived | None) -> str:

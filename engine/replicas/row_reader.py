@@ -8,6 +8,7 @@ values of any type, text not even UTF-8.
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import apsw
@@ -24,14 +25,14 @@ from engine.replicas.undecodable_text import undecodable_rows
 _HASH_PREFIX = f"{HASH_VERSION}:"
 
 
-class FoundRow(msgspec.Struct, frozen=True):
+class FoundRow(msgspec.Struct, frozen=True, dict=True):
     """A row where it stands: its row number, and the values of all our columns."""
 
     key: Key
     rowid: int
     values: tuple[Value, ...]
 
-    @property
+    @cached_property
     def stored(self) -> StoredRow:
         """The row under Home Assistant's names."""
         return decode_row(TABLES[self.key.registry], self.key, self.values)

@@ -26,10 +26,18 @@ from engine.replicas.row_reader import FoundRow, find_rows
 
 
 def write_operations(
-    connection: apsw.Connection, replica: str, operations: Sequence[Operation], run: Run
+    connection: apsw.Connection,
+    replica: str,
+    operations: Sequence[Operation],
+    run: Run,
+    read: Mapping[Key, FoundRow],
 ) -> None:
-    """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back."""
-    before = find_rows(connection, _touched_keys(operations))
+    """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
+
+    `read` are the rows that the plan was made from: those that are still the same are not decoded again.
+    """
+    found = find_rows(connection, _touched_keys(operations))
+    before = {key: read[key] if read.get(key) == row else row for key, row in found.items()}
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
     entries = _delete_rows(connection, deletes, before, run)
@@ -179,7 +187,8 @@ def _entry(operation: Operation, before: FoundRow | None) -> ledger.Entry:
     if before is None:
         everything = canonical_fields(after) | _plain(operation.derived)
         return ledger.Entry("c", operation.key, cause, None, everything)
-    differing = changes(before.stored, after, operation.derived)
+    is_as_planned = operation.before is before.stored
+    differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
     old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
     return ledger.Entry("u", operation.key, cause, old, new)
 

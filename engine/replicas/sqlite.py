@@ -19,7 +19,7 @@ from engine.ports import Observed, Run
 from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.row_codec import digest_row, judge_row
-from engine.replicas.row_reader import find_rows, observe_rows
+from engine.replicas.row_reader import FoundRow, find_rows, observe_rows
 from engine.replicas.row_writer import write_operations
 from engine.replicas.sqlite_schema import check_schema, ensure_schema
 
@@ -38,6 +38,7 @@ class SqliteRows:
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
+        self._read: dict[Key, FoundRow] = {}  # by the last `read`, for the plan that is made of it
 
     @property
     def path(self) -> Path:
@@ -53,17 +54,19 @@ class SqliteRows:
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The rows of the given keys that exist. Raises ReplicaError."""
         with self._reading() as connection:
-            return {key: found.stored for key, found in find_rows(connection, keys).items()}
+            self._read = find_rows(connection, keys)
+        return {key: found.stored for key, found in self._read.items()}
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""
         if not operations:
             return
         with self._writing() as connection:
-            write_operations(connection, NAME, operations, run)
+            write_operations(connection, NAME, operations, run, self._read)
             ledger.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
             )
+        self._read = {}
 
     def applied(self, replica: str) -> dict[Key, str]:
         """The versions last applied to a replica."""

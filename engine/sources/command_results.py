@@ -6,7 +6,6 @@ for, only what the answers mean.
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from operator import is_
 
 import msgspec
 
@@ -14,7 +13,7 @@ from engine.core.record import REGISTRIES, Record
 from engine.core.snapshot import Health, Snapshot
 from engine.sources.json_text import decode_json
 from engine.sources.registry_rows import row_record
-from engine.sources.row_cache import Known, RowCache
+from engine.sources.row_cache import Known, RowCache, changed_rows
 from engine.sources.upheavals import corrupt_stores_of_issues, order_split
 
 GET_CONFIG = "get_config"
@@ -86,26 +85,27 @@ class SnapshotMaker:
 
     def __init__(self) -> None:
         self._rows = RowCache()
-        self._parts: list[Sequence[Known]] = []
+        self._parts: dict[str, Sequence[Known]] = {}
         self._last: Snapshot | None = None
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
         """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
-        parts: list[Sequence[Known]] = [results.entities]
+        parts: dict[str, Sequence[Known]] = {"entity": results.entities}
         registries = {"entity", *results.lists}
         for registry, answer in results.lists.items():
-            parts.append(self._rows.records(registry, answer, _maker(registry)))
+            parts[registry] = self._rows.records(registry, answer, _maker(registry))
         if results.categories is not None:
             registries.add("category")
             for scope, answer in sorted(results.categories.items()):
-                parts.append(self._rows.records(f"category {scope}", answer, _maker("category", scope)))
+                name = f"category {scope}"
+                parts[name] = self._rows.records(name, answer, _maker("category", scope))
         assert registries <= set(REGISTRIES)
         health, splits = _health(results), _splits(results.splits)
         snapshot = self._from_last(parts, registries, health, splits, taken_at)
         if snapshot is None:
             snapshot = Snapshot(
-                records=[known.record for part in parts for known in part],
-                hashes={known.key: known.hash for part in parts for known in part},
+                records=[known.record for part in parts.values() for known in part],
+                hashes={known.key: known.hash for part in parts.values() for known in part},
                 taken_at=taken_at,
                 origin=origin,
                 registries=frozenset(registries),
@@ -118,7 +118,7 @@ class SnapshotMaker:
 
     def _from_last(
         self,
-        parts: list[Sequence[Known]],
+        parts: dict[str, Sequence[Known]],
         registries: set[str],
         health: Health,
         splits: dict[str, tuple[str, ...]],
@@ -134,14 +134,23 @@ class SnapshotMaker:
             or last.health.ha_version != health.ha_version
         ):
             return None
-        # The caches return the very same sequence for the very same bytes.
-        if len(parts) == len(self._parts) and all(map(is_, parts, self._parts)):
+        added: list[Known] = []
+        gone: list[Known] = []
+        for name in parts | self._parts:
+            before, after = self._parts.get(name, ()), parts.get(name, ())
+            # The caches return the very same sequence for the very same bytes.
+            if before is not after:
+                new, old = changed_rows(before, after)
+                added, gone = added + new, gone + old
+        if not added and not gone:
             return copy(last)
-        known = {row.key: row for part in parts for row in part}
-        if len(known) != sum(map(len, parts)):
-            return None  # a key twice: the constructor says which
-        changed = [(k.record, k.hash) for key, k in known.items() if last.records.get(key) is not k.record]
-        return last.with_changes(changed, last.records.keys() - known.keys(), taken_at=taken_at)
+        keys = {row.key for row in added}
+        changed = [(row.record, row.hash) for row in added]
+        later = last.with_changes(
+            changed, [row.key for row in gone if row.key not in keys], taken_at=taken_at
+        )
+        # With a key twice the constructor says which.
+        return later if len(later.records) == sum(map(len, parts.values())) else None
 
 
 def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:

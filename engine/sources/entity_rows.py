@@ -10,7 +10,8 @@ If that cannot be had (the entity was renamed or removed meanwhile), the read ha
 list, because taking a renamed entity for a removed one would delete it.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -18,7 +19,7 @@ from engine.core.record import Entity
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 from engine.sources.registry_rows import at_position, entity_record
-from engine.sources.row_cache import Fingerprint, Known, known_record
+from engine.sources.row_cache import Fingerprint, Known, changed_rows, known_record
 
 
 class _ListRow(msgspec.Struct):
@@ -59,6 +60,7 @@ class EntityRows:
         self._entities: list[Known] = []
         self._by_list_row: dict[bytes, Known] = {}
         self._by_extended_row: dict[bytes, Known] = {}
+        self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
         # Of the read under way:
         self._taken: bytes | None = None
         self._kept: dict[bytes, Known] = {}
@@ -82,25 +84,21 @@ class EntityRows:
         if self._taken == self._answer:
             return []
         ids: set[str] = set()
-        stamped = True
         rows = decode_json(_ROWS, answer, "The entity list")
-        for position, row in enumerate(rows):
+        fingerprints = self._fingerprint.of_each(rows)
+        self._kept = {f: self._by_list_row[f] for f in fingerprints if f in self._by_list_row}
+        for position, (row, fingerprint) in enumerate(zip(rows, fingerprints, strict=True)):
+            if fingerprint in self._kept:
+                continue
             listed = self._read_list_row(row, position)
             if listed.id in ids or listed.entity_id in self._wanted:
-                raise SourceInvalid(
-                    f"Home Assistant lists entity {listed.entity_id} ({listed.id}) twice.",
-                    "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
-                )
+                raise _listed_twice(listed)
             ids.add(listed.id)
-            has_stamp = listed.modified_at is not None
-            stamped = stamped and has_stamp
-            fingerprint = self._fingerprint(row) if has_stamp else None
-            known = self._by_list_row.get(fingerprint) if fingerprint else None
-            if known is not None and fingerprint is not None:
-                self._kept[fingerprint] = known
-            else:
-                self._wanted[listed.entity_id] = _Listed(listed.id, fingerprint, row, position)
-        if not stamped:
+            stamped = fingerprint if listed.modified_at is not None else None
+            self._wanted[listed.entity_id] = _Listed(listed.id, stamped, row, position)
+        if len(self._kept) + len(self._wanted) != len(rows):
+            raise _listed_twice(self._read_list_row(*_first_repeated(rows, fingerprints)))
+        if any(listed.fingerprint is None for listed in self._wanted.values()):
             self._taken = None
         return list(self._wanted)
 
@@ -136,8 +134,16 @@ class EntityRows:
         self._by_list_row, self._by_extended_row = by_list_row, by_extended_row
         if entities != self._entities:
             # The very same list where nothing changed, so that what was made of it can be kept.
+            added, gone = changed_rows(self._entities, entities)
+            self._scopes.update(_scopes(added))
+            self._scopes.subtract(_scopes(gone))
             self._entities = entities
         return self._entities
+
+    @property
+    def category_scopes(self) -> set[str]:
+        """The scopes of all categories that entities of the last complete read are in."""
+        return {scope for scope, count in self._scopes.items() if count}
 
     def take_list_only(self) -> list[Known]:
         """The home's entities from their list rows alone, where there are no extended rows."""
@@ -156,9 +162,21 @@ class EntityRows:
             raise at_position("entity", position, error) from error
 
 
-def category_scopes(entities: Iterable[Known]) -> set[str]:
-    """The scopes of all categories that entities are in."""
-    return {scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories}
+def _listed_twice(row: _ListRow) -> SourceInvalid:
+    return SourceInvalid(
+        f"Home Assistant lists entity {row.entity_id} ({row.id}) twice.",
+        "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
+    )
+
+
+def _first_repeated(rows: list[msgspec.Raw], fingerprints: list[bytes]) -> tuple[msgspec.Raw, int]:
+    """A row that stands in the list again, and where first; there must be one."""
+    position = fingerprints.index(next(f for f, count in Counter(fingerprints).items() if count > 1))
+    return rows[position], position
+
+
+def _scopes(entities: Iterable[Known]) -> Iterator[str]:
+    return (scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories)
 
 
 def aliases_look_ordered(entries: msgspec.Raw) -> bool:

@@ -9,8 +9,10 @@ on its bytes and on the name it is kept under, so whatever else it depends on mu
 """
 
 import secrets
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import NamedTuple, cast
 
 import msgspec
 import xxhash
@@ -36,11 +38,15 @@ class Fingerprint:
     """Names bytes by 16 others. The seed is drawn, because a device's name must not choose a collision."""
 
     def __init__(self) -> None:
-        self._seed = secrets.randbits(64)
+        self._digest = partial(xxhash.xxh3_128_digest, seed=secrets.randbits(64))
 
     def __call__(self, data: bytes | msgspec.Raw) -> bytes:
         """The fingerprint of `data`, equal for equal bytes while this object lives."""
-        return xxhash.xxh3_128_digest(memoryview(data), self._seed)
+        return self._digest(memoryview(data))
+
+    def of_each(self, rows: Iterable[msgspec.Raw]) -> list[bytes]:
+        """The fingerprint of each row."""
+        return [self._digest(memoryview(row)) for row in rows]
 
 
 class _List(NamedTuple):
@@ -68,21 +74,29 @@ class RowCache:
         if last is not None and last.answer == digest:
             return last.rows
         before = last.by_row if last is not None else {}
-        by_row: dict[bytes, Known] = {}
-        rows: list[Known] = []
         items = decode_json(_ROWS, answer, f"The {name} list")
-        for position, row in enumerate(items):
-            row_digest = self._fingerprint(row)
-            known = before.get(row_digest)
+        fingerprints = self._fingerprint.of_each(items)
+        rows = list(map(before.get, fingerprints))
+        for position, known in enumerate(rows):
             if known is None:
                 try:
-                    known = known_record(make(row))
+                    rows[position] = known_record(make(items[position]))
                 except SourceInvalid as error:
                     raise at_position(name, position, error) from error
-            by_row[row_digest] = known
-            rows.append(known)
-        self._lists[name] = _List(digest, tuple(rows), by_row)
+        complete = cast("list[Known]", rows)
+        by_row = dict(zip(fingerprints, complete, strict=True))
+        self._lists[name] = _List(digest, tuple(complete), by_row)
         return self._lists[name].rows
+
+
+def changed_rows(before: Sequence[Known], after: Sequence[Known]) -> tuple[list[Known], list[Known]]:
+    """(added, gone) between two lists of one home, by key; rows that did not change are the very same objects."""
+    old, new = dict(zip(map(id, before), before, strict=True)), dict(zip(map(id, after), after, strict=True))
+    added, gone = (
+        sorted((rows[name] for name in rows.keys() - others.keys()), key=attrgetter("key"))
+        for rows, others in ((new, old), (old, new))
+    )
+    return added, gone
 
 
 def known_record(record: Record) -> Known:

@@ -31,7 +31,7 @@ from engine.sources.command_results import (
     SnapshotMaker,
     decode_config,
 )
-from engine.sources.entity_rows import EntityRows, category_scopes
+from engine.sources.entity_rows import EntityRows
 from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
@@ -114,7 +114,7 @@ class WebsocketSource:
             answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
             if answer is not None:
                 lists[registry] = answer
-        categories = await _read_categories(connection, entities)
+        categories = await _read_categories(connection, self._entities.category_scopes)
         splits = await _ask_if_known(connection, COMPOSITE_SPLITS)
         after = decode_config(await connection.command(GET_CONFIG))
         progress("registry lists", len(LISTS), len(LISTS))
@@ -163,12 +163,10 @@ async def _ask_for_entries(
     return results
 
 
-async def _read_categories(
-    connection: Connection, entities: Sequence[Known]
-) -> dict[str, msgspec.Raw] | None:
-    """The category lists by scope; None when the core has no category registry (before 2024.4)."""
+async def _read_categories(connection: Connection, in_use: set[str]) -> dict[str, msgspec.Raw] | None:
+    """The category lists by scope, those `in_use` among them; None when the core has no category registry (before 2024.4)."""
     categories = {}
-    for scope in sorted({*CATEGORY_SCOPES, *category_scopes(entities)}):
+    for scope in sorted({*CATEGORY_SCOPES, *in_use}):
         answer = await _ask_if_known(connection, CATEGORY_LIST, scope=scope)
         if answer is None:
             return None

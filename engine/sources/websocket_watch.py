@@ -185,9 +185,7 @@ def _changed_snapshot(
 
 def _bearers(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
     """The entities that bore these entity_ids."""
-    if not entity_ids:
-        return set()
-    return {k for k, r in newest.records.items() if isinstance(r, Entity) and r.entity_id in entity_ids}
+    return {key for key in map(newest.entities.key_of, entity_ids) if key is not None}
 
 
 def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from engine.errors import SourceInvalid
-from engine.sources.entity_rows import EntityRows, aliases_look_ordered, category_scopes
+from engine.sources.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.row_cache import Known
 
 
@@ -110,11 +110,14 @@ def test_the_scopes_in_use_are_those_of_the_entities() -> None:
     rows = EntityRows()
     rows.begin(aliases_ordered=True)
     row = list_row(1, categories={"garden": "c"})
-    rows.take_list(raw([row]))
-    entities = rows.take_entries([extended(row)])
+    other = list_row(2, categories={"garden": "c", "attic": "c"})
+    rows.take_list(raw([row, other]))
+    rows.take_entries([extended(row), extended(other)])
+    assert rows.category_scopes == {"garden", "attic"}
 
-    assert entities is not None
-    assert category_scopes(entities) == {"garden"}
+    rows.take_list(raw([row]))
+    rows.take_entries([])
+    assert rows.category_scopes == {"garden"}
 
 
 def test_a_null_among_the_aliases_tells_a_recent_core() -> None:
