@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import anyio
 import msgspec
@@ -17,6 +17,7 @@ import xxhash
 from bench.registries import VERSION, Home
 from engine.core.guard import Policy
 from engine.core.pace import Pace
+from engine.core.proof import Etag, Unmodified
 from engine.core.record import REGISTRIES
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
@@ -27,9 +28,6 @@ from engine.ports import Progress
 from engine.replicas.sqlite import SqliteRows, open_rows
 from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
 from engine.sources.websocket import ENTITIES_PER_COMMAND, WebsocketSource
-
-if TYPE_CHECKING:
-    from engine.sources.ha_connection import Connection
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -67,7 +65,17 @@ class ScriptedSource:
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry."""
-        return await self._source.read_from(cast("Connection", self.connection), progress)
+        return await self._source.read_from(self.connection, progress)
+
+
+class CommandSource(ScriptedSource):
+    """The same as a command reads it: it can tell that nothing changed."""
+
+    async def read_unless(
+        self, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """Read every registry, unless all is as `etag` says."""
+        return await self._source.read_unless_from(self.connection, etag, progress)
 
 
 class KeptReplica:
@@ -117,7 +125,7 @@ async def kept(rows: SqliteRows, source: ScriptedSource) -> AsyncIterator[KeptRe
 
 async def cold_pass(connection: ScriptedConnection, file: Path) -> float:
     """One pass that knows nothing yet, as `reconcile` makes it; returns its seconds."""
-    source = ScriptedSource()
+    source = CommandSource()
     source.connection = connection
     started = time.perf_counter()
     rows = open_rows(file)

@@ -13,6 +13,7 @@ import msgspec
 from engine.core.guard import Absences
 from engine.core.hints import Hints
 from engine.core.plan import Operation
+from engine.core.proof import Etag, Proof, Unmodified
 from engine.core.record import Json, Key
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
@@ -30,6 +31,19 @@ class Source(Protocol):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError; a partial read raises, it is never returned."""
+
+
+@runtime_checkable
+class Conditional(Source, Protocol):
+    """A source that can tell whether it still is what it was."""
+
+    async def read_unless(
+        self, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """Read every registry, unless all is as `etag` says. Raises SourceError.
+
+        The etag of what was read is None where equal answers would not mean an equal home.
+        """
 
 
 class Watch(Protocol):
@@ -97,6 +111,17 @@ class Replica(Protocol):
 
     def close(self) -> None:
         """Release the store. May be called twice."""
+
+
+@runtime_checkable
+class Provable(Replica, Protocol):
+    """A replica that can tell at little cost whether all its rows are what they were."""
+
+    def proof(self) -> Proof | None:
+        """The proof of the last agreement, if the rows still are what they were then."""
+
+    def prove(self, program: str, etag: Etag) -> None:
+        """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -173,9 +173,9 @@ async def reconcile_once(
         else:
             source = open_source(loaded, clock)
             replicas += [stores.records] if stores.records else []
-        remembered = RememberingSource(source)
-        report = await Reconciler(remembered, replicas, stores.rows, clock, progress).run(options)
-    if options.mode == "drift" and remembered.newest is not None:
+        remembered = RememberingSource(source) if options.mode == "drift" else None
+        report = await Reconciler(remembered or source, replicas, stores.rows, clock, progress).run(options)
+    if remembered is not None and remembered.newest is not None:
         return await anyio.to_thread.run_sync(_with_legacy, loaded, remembered.newest, report)
     return report
 

@@ -13,6 +13,7 @@ import apsw
 
 from engine.core.guard import Absences
 from engine.core.plan import Operation
+from engine.core.proof import Etag, Proof
 from engine.core.record import Key
 from engine.core.stored import StoredRow
 from engine.ports import Observed, Run
@@ -21,7 +22,8 @@ from engine.replicas.apsw_file import ApswFile
 from engine.replicas.row_codec import digest_row, judge_row
 from engine.replicas.row_reader import FoundRow, find_rows, observe_rows
 from engine.replicas.row_writer import write_operations
-from engine.replicas.sqlite_schema import check_schema, ensure_schema
+from engine.replicas.rows_proof import digest_rows, read_proof, write_proof
+from engine.replicas.sqlite_schema import check_schema, ensure_schema, has_tables
 
 NAME = "sqlite"
 
@@ -38,6 +40,7 @@ class SqliteRows:
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
+        self._seen: int | None = None  # the stamp, as long as only we wrote since all rows were observed
         self._read: dict[Key, FoundRow] = {}  # by the last `read`, for the plan that is made of it
 
     @property
@@ -48,6 +51,7 @@ class SqliteRows:
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
         with self._file.reading() as connection:
+            self._seen = self.stamp()
             trust_digests = check_schema(connection, NAME)
             return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
 
@@ -108,6 +112,20 @@ class SqliteRows:
             with self._writing() as connection:
                 ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
+    def proof(self) -> Proof | None:
+        """The proof of the last agreement, if the rows still are what they were then."""
+        with self._reading() as connection:
+            proof = read_proof(connection)
+            is_untouched = proof is not None and digest_rows(connection) == (proof.rows, proof.count)
+            return proof if is_untouched else None
+
+    def prove(self, program: str, etag: Etag) -> None:
+        """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
+        with self._writing() as connection:
+            rows = digest_rows(connection) if self._seen == self.stamp() else None
+            if rows is not None:
+                write_proof(connection, Proof(program, etag, *rows))
+
     def changes(self, after: int, limit: int) -> list[ledger.Change]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
         with self._reading() as connection:
@@ -140,6 +158,8 @@ class SqliteRows:
     @contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
         with self._file.writing() as connection:
+            is_ours = self._seen == self.stamp() or not has_tables(connection)
+            self._seen = self.stamp() if is_ours else None
             if not ensure_schema(connection, NAME):
                 digests = _digests(connection, ledger.read_applied(connection, NAME))
                 ledger.replace_digests(connection, NAME, digests)

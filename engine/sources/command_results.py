@@ -100,7 +100,7 @@ class SnapshotMaker:
                 name = f"category {scope}"
                 parts[name] = self._rows.records(name, answer, _maker("category", scope))
         assert registries <= set(REGISTRIES)
-        health, splits = _health(results), _splits(results.splits)
+        health, splits = read_health(results.configs, results.issues), _splits(results.splits)
         snapshot = self._from_last(parts, registries, health, splits, taken_at)
         if snapshot is None:
             snapshot = Snapshot(
@@ -157,15 +157,15 @@ def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:
     return lambda row: row_record(registry, row, scope=scope)
 
 
-def _health(results: CommandResults) -> Health:
+def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | None) -> Health:
     """What the core said of itself, of two answers the worse: it must have been well all the time."""
-    states = [c.state for c in results.configs if c.state is not None]
-    modes = [c.recovery_mode for c in results.configs if c.recovery_mode is not None]
+    states = [c.state for c in configs if c.state is not None]
+    modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
     return Health(
-        ha_version=next((c.version for c in results.configs if c.version), None),
+        ha_version=next((c.version for c in configs if c.version), None),
         state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
         recovery_mode=any(modes) if modes else None,
-        corrupt_stores=_corrupt_stores(results.issues),
+        corrupt_stores=_corrupt_stores(issues),
     )
 
 

@@ -141,6 +141,11 @@ class EntityRows:
         return self._entities
 
     @property
+    def are_stamped(self) -> bool:
+        """Whether every row of the last complete list says when its entity was modified."""
+        return self._answer is not None
+
+    @property
     def category_scopes(self) -> set[str]:
         """The scopes of all categories that entities of the last complete read are in."""
         return {scope for scope, count in self._scopes.items() if count}

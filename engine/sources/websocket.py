@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 import msgspec
 
+from engine.core.proof import Etag, Unmodified
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.ports import Progress, Watch
@@ -30,12 +31,14 @@ from engine.sources.command_results import (
     CoreConfig,
     SnapshotMaker,
     decode_config,
+    read_health,
 )
 from engine.sources.entity_rows import EntityRows
-from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
+from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, open_connection
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
 from engine.sources.row_cache import Known
+from engine.sources.unmodified import Commands, RecordingConnection, is_unmodified
 from engine.sources.websocket_watch import open_watch
 
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
@@ -85,6 +88,41 @@ class WebsocketSource:
         ) as connection:
             return await self.read_from(connection, progress)
 
+    async def read_unless(
+        self, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """As `read`, but ends early when every list still is as `etag` says. Raises SourceError."""
+        progress("connecting", 0, None)
+        async with open_connection(
+            self._uri,
+            self._token,
+            message_bytes_max=self._message_bytes_max,
+            timeout_seconds=self._timeout_seconds,
+        ) as connection:
+            return await self.read_unless_from(connection, etag, progress)
+
+    async def read_unless_from(
+        self, connection: Commands, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """As `read_unless`, through a connection that somebody else holds open."""
+        if etag is not None and (unmodified := await self._look_for_changes(connection, etag, progress)):
+            return unmodified
+        recording = RecordingConnection(connection)
+        snapshot = await self.read_from(recording, progress)
+        return snapshot, recording.etag(snapshot.health.ha_version) if self._entities.are_stamped else None
+
+    async def _look_for_changes(
+        self, connection: Commands, etag: Etag, progress: Progress
+    ) -> Unmodified | None:
+        progress("looking for changes", 0, None)
+        taken_at = self._clock()
+        before = decode_config(await connection.command(GET_CONFIG))
+        issues = await _ask_if_known(connection, LIST_ISSUES)
+        if not await is_unmodified(connection, before.version, etag):
+            return None
+        after = decode_config(await connection.command(GET_CONFIG))
+        return Unmodified(taken_at, read_health((before, after), issues))
+
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
         """Connect, and hint at every change until the block ends. Raises SourceError."""
@@ -99,7 +137,7 @@ class WebsocketSource:
         ):
             yield watch
 
-    async def read_from(self, connection: Connection, progress: Progress) -> Snapshot:
+    async def read_from(self, connection: Commands, progress: Progress) -> Snapshot:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""
         # As old as its oldest answer: what changes from now on is not in it.
         taken_at = self._clock()
@@ -132,7 +170,7 @@ class WebsocketSource:
         return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
 
     async def _read_entities(
-        self, connection: Connection, config: CoreConfig, progress: Progress
+        self, connection: Commands, config: CoreConfig, progress: Progress
     ) -> list[Known]:
         # A core that does not say its version is taken for a recent one.
         ordered = has_ordered_aliases(config.version or connection.ha_version)
@@ -152,7 +190,7 @@ class WebsocketSource:
 
 
 async def _ask_for_entries(
-    connection: Connection, entity_ids: Sequence[str], progress: Progress
+    connection: Commands, entity_ids: Sequence[str], progress: Progress
 ) -> list[msgspec.Raw]:
     results = []
     for start in range(0, len(entity_ids), ENTITIES_PER_COMMAND):
@@ -163,7 +201,7 @@ async def _ask_for_entries(
     return results
 
 
-async def _read_categories(connection: Connection, in_use: set[str]) -> dict[str, msgspec.Raw] | None:
+async def _read_categories(connection: Commands, in_use: set[str]) -> dict[str, msgspec.Raw] | None:
     """The category lists by scope, those `in_use` among them; None when the core has no category registry (before 2024.4)."""
     categories = {}
     for scope in sorted({*CATEGORY_SCOPES, *in_use}):
@@ -174,7 +212,7 @@ async def _read_categories(connection: Connection, in_use: set[str]) -> dict[str
     return categories
 
 
-async def _ask_if_known(connection: Connection, command_type: str, /, **params: object) -> msgspec.Raw | None:
+async def _ask_if_known(connection: Commands, command_type: str, /, **params: object) -> msgspec.Raw | None:
     """The command's result; None when the core does not know the command."""
     try:
         return await connection.command(command_type, **params)
