@@ -8,6 +8,7 @@ import anyio
 
 from engine.commandline.cycle_collection import rare_cycle_collection
 from engine.commandline.exit_codes import OK
+from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
 from engine.commandline.log_lines import log_report, set_up_logging
@@ -33,6 +34,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         host = Host(partial(log_report, logger), on_ready, Notifier(os.environ))
         await serve(loaded, mode=mode, host=host, stop=stop)
 
+    give_back_freed_memory()
     with rare_cycle_collection():
         interruption.run(work)
     logger.info("stopped")

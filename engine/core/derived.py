@@ -8,6 +8,7 @@ when a device is renamed, its entities' records did not change.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from sys import intern
 
 import msgspec
 
@@ -102,7 +103,7 @@ def _entity(entity: Entity, records: Mapping[Key, Record], *, prefixed: bool) ->
     return Derived(
         effective_area_id=entity.area_id or (_device_area(device, records) if device else None),
         effective_name=_entity_name(entity, _device_name(device) if device else None, prefixed=prefixed),
-        domain=entity.entity_id.partition(".")[0],
+        domain=intern(entity.entity_id.partition(".")[0]),
         disabled=entity.disabled_by is not None,
     )
 

@@ -22,13 +22,13 @@ class EntityIndex:
     @classmethod
     def of(cls, records: Mapping[Key, Record]) -> "EntityIndex":
         """The index of all entities among the records. Raises SourceInvalid when two have one entity_id."""
-        entities = [record for record in records.values() if isinstance(record, Entity)]
-        keys = {entity.entity_id: entity.key for entity in entities}
+        entities = [(key, record) for key, record in records.items() if isinstance(record, Entity)]
+        keys = {entity.entity_id: key for key, entity in entities}
         if len(keys) != len(entities):
             keys = {}
-            for entity in entities:
+            for _, entity in entities:
                 _add(keys, entity)
-        return cls(keys, Counter(entity.device_id for entity in entities))
+        return cls(keys, Counter(entity.device_id for _, entity in entities))
 
     def key_of(self, entity_id: str) -> Key | None:
         """The key of the entity that bears an entity_id."""

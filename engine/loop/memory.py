@@ -27,6 +27,13 @@ class ReplicaMemory:
             self.versions = dict(versions)
             self.aliases.update(aliases)
 
+    def share(self, wanted: Mapping[Key, str]) -> None:
+        """Hold the snapshot's own keys and texts where they are equal: a copy of them for each replica adds up."""
+        if self.versions == wanted:
+            self.versions = dict(wanted)
+        if self.applied == wanted:
+            self.applied = dict(wanted)
+
     def take(
         self,
         operations: Iterable[Operation],

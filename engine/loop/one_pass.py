@@ -172,6 +172,7 @@ class OnePass:
         applied = memory.applied
         if self._keys is None:
             memory.adopt(*adopt(memory.versions, desired.records))
+            memory.share(self._wanted(replica))
         versions, aliases = memory.versions, memory.aliases
         diff = compare(self._wanted(replica), versions, applied, desired.registries, self._keys)
         existing = [d.key for d in diff.differences if d.observed is not None]

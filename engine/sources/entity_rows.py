@@ -20,6 +20,7 @@ from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 from engine.sources.registry_rows import at_position, entity_record
 from engine.sources.row_cache import Fingerprint, Known, changed_rows, known_record
+from engine.sources.shared_values import SharedValues
 
 
 class _ListRow(msgspec.Struct):
@@ -117,12 +118,13 @@ class EntityRows:
         by_extended_row: dict[bytes, Known] = {}
         by_list_row = dict(self._kept)
         entities = list(self._kept.values())
+        values = SharedValues()
         for entity_id, listed in self._wanted.items():
             row = entries.get(entity_id)
             if row is None or bytes(row) == b"null":
                 return None
             fingerprint = self._fingerprint(row)
-            known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position)
+            known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position, values)
             if known.record.id_value != listed.id:
                 return None
             if listed.fingerprint is not None:
@@ -152,11 +154,12 @@ class EntityRows:
 
     def take_list_only(self) -> list[Known]:
         """The home's entities from their list rows alone, where there are no extended rows."""
-        return [self._make(listed.row, listed.position) for listed in self._wanted.values()]
+        values = SharedValues()
+        return [self._make(listed.row, listed.position, values) for listed in self._wanted.values()]
 
-    def _make(self, row: msgspec.Raw, position: int) -> Known:
+    def _make(self, row: msgspec.Raw, position: int, values: SharedValues) -> Known:
         try:
-            return known_record(entity_record(row, aliases_ordered=self._aliases_ordered))
+            return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
         except SourceInvalid as error:
             raise at_position("entity", position, error) from error
 

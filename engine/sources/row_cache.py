@@ -22,6 +22,7 @@ from engine.core.record import Key, Record
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 from engine.sources.registry_rows import at_position
+from engine.sources.shared_values import SharedValues
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -77,10 +78,11 @@ class RowCache:
         items = decode_json(_ROWS, answer, f"The {name} list")
         fingerprints = self._fingerprint.of_each(items)
         rows = list(map(before.get, fingerprints))
+        values = SharedValues()
         for position, known in enumerate(rows):
             if known is None:
                 try:
-                    rows[position] = known_record(make(items[position]))
+                    rows[position] = known_record(make(items[position]), values)
                 except SourceInvalid as error:
                     raise at_position(name, position, error) from error
         complete = cast("list[Known]", rows)
@@ -99,6 +101,7 @@ def changed_rows(before: Sequence[Known], after: Sequence[Known]) -> tuple[list[
     return added, gone
 
 
-def known_record(record: Record) -> Known:
-    """A record with its hash and key computed."""
+def known_record(record: Record, values: SharedValues) -> Known:
+    """A record with its hash and key computed, and its values shared with others of its read."""
+    values.share(record)
     return Known(record, content_hash(record), record.key)

@@ -31,6 +31,7 @@ from engine.sources.registry_events import (
 )
 from engine.sources.registry_rows import CATEGORY_SCOPES, entity_record, has_ordered_aliases, row_record
 from engine.sources.row_cache import Known, RowCache, known_record
+from engine.sources.shared_values import SharedValues
 
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
 # one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
@@ -111,7 +112,8 @@ class WebsocketWatch:
         ordered = has_ordered_aliases(self._connection.ha_version) is not False
         # An entity_id that is gone again answers null; its own event follows.
         present = (row for row in rows.values() if bytes(row) != b"null")
-        return [known_record(entity_record(row, aliases_ordered=ordered)) for row in present]
+        values = SharedValues()
+        return [known_record(entity_record(row, aliases_ordered=ordered), values) for row in present]
 
     async def _read_list(self, registry: str, newest: Snapshot) -> tuple[str, list[Known]]:
         if registry != "category":

@@ -1,0 +1,50 @@
+"""A process that had much and freed it is small again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.commandline.freed_memory import give_back_freed_memory
+
+# Pieces below the size that glibc by itself would take from the machine after the first one was freed.
+PROGRAM = """
+import sys
+from engine.commandline.freed_memory import give_back_freed_memory
+if sys.argv[1] == "set":
+    give_back_freed_memory()
+def resident():
+    line, = (l for l in open("/proc/self/status") if l.startswith("VmRSS"))
+    return int(line.split()[1])
+bytes(20_000_000)
+kept = []
+before = resident()
+for _ in range(10):
+    big = [bytes([1]) * 10_000_000 for _ in range(5)]
+    kept.append(bytes([2]) * 200_000)
+    del big
+print(resident() - before)
+"""
+
+
+def grown(setting: str) -> int:
+    """KiB by which the process grew."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, setting],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
+def test_what_was_freed_is_given_back() -> None:
+    assert grown("set") < 10_000
+
+
+def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
+    give_back_freed_memory()
