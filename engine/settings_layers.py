@@ -26,11 +26,31 @@ _OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
 def load_settings(
     flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
 ) -> LoadedSettings:
-    """Merge the four layers and check the result.
+    """Merge the four layers, check the result, and read the secrets.
 
     `flags` maps dotted names to values. `file` is what the user named; without it `reconcile.toml` in
     `working_directory` is used if it is there. Raises SettingsError.
     """
+    settings, origins = merge_settings(flags, environ, file, working_directory)
+    files = {
+        "source.token": settings.source.token_file,
+        "records.token": settings.records.token_file,
+        "records.password": settings.records.password_file,
+        "http.token": settings.http.token_file,
+    }
+    secrets = {name: _find_secret(name, file, environ) for name, file in files.items()}
+    return LoadedSettings(
+        settings,
+        origins,
+        secrets={name: secret for name, (secret, _) in secrets.items()},
+        secret_origins={name: origin for name, (_, origin) in secrets.items()},
+    )
+
+
+def merge_settings(
+    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
+) -> tuple[Settings, dict[str, str]]:
+    """As `load_settings`, without the secrets: the settings, and where each that is no default came from."""
     merged: dict[str, dict[str, Json]] = {}
     origins: dict[str, str] = {}
     layers = (
@@ -49,19 +69,7 @@ def load_settings(
         origins["source.uri"] = "SUPERVISOR_TOKEN is set"
     settings = _convert(merged, origins)
     _check_registries(settings, origins)
-    files = {
-        "source.token": settings.source.token_file,
-        "records.token": settings.records.token_file,
-        "records.password": settings.records.password_file,
-        "http.token": settings.http.token_file,
-    }
-    secrets = {name: _find_secret(name, file, environ) for name, file in files.items()}
-    return LoadedSettings(
-        settings,
-        origins,
-        secrets={name: secret for name, (secret, _) in secrets.items()},
-        secret_origins={name: origin for name, (_, origin) in secrets.items()},
-    )
+    return settings, origins
 
 
 def _file_layer(

@@ -54,6 +54,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.doctor import run_doctor
 
             return run_doctor(arguments, stop)
+        case "healthcheck":
+            from engine.commandline.healthcheck import run_healthcheck
+
+            return run_healthcheck(arguments)
         case "version":
             from engine.commandline.version import run_version
 

@@ -13,6 +13,7 @@ FAILED = 1
 CHANGES = 2
 REFUSED = 3
 USAGE = 64
+UNAVAILABLE = 69
 STOPPED_BY_SIGNAL = 128  # plus the signal's number
 
 TABLE = """\
@@ -22,6 +23,7 @@ exit codes:
   2    only with --detailed-exitcode: there is something to change, or something was changed
   3    a guard held something back, or a saved plan is stale; what the guard does not concern was written
   64   the command line is wrong
+  69   only healthcheck: nothing answers at the service's address
   130  stopped by SIGINT, 143 by SIGTERM: each replica is as before or after a whole transaction
 """
 

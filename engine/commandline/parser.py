@@ -23,6 +23,7 @@ COMMANDS = {
     "history": "print every version of one record, with what changed",
     "config": "print the settings and where each comes from (`config show`)",
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
+    "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
     "version": "print the versions in use",
 }
 
@@ -40,6 +41,7 @@ class Arguments(argparse.Namespace):
     command: str | None = None
     config_command: str | None = None
     key: str = ""
+    url: str | None = None
     format: str = "text"
     color: str = "auto"
     quiet: bool = False
@@ -64,6 +66,27 @@ class Arguments(argparse.Namespace):
     plan: str | None = None
 
 
+class Grammar(NamedTuple):
+    """What may be written: the whole parser, and that of each command by its name."""
+
+    parser: argparse.ArgumentParser
+    commands: dict[str, argparse.ArgumentParser]
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Every option that some command knows."""
+        return frozenset(
+            option
+            for parser in (self.parser, *self.commands.values())
+            for action in parser._actions  # noqa: SLF001  (argparse has no other way to ask)
+            for option in action.option_strings
+        )
+
+    def accepts(self, command: str) -> frozenset[str]:
+        """The destinations of what a command may be given."""
+        return frozenset(action.dest for action in self.commands[command]._actions)  # noqa: SLF001
+
+
 class _Parser(argparse.ArgumentParser):
     """Argparse whose usage errors are one message, one hint and exit code 64."""
 
@@ -83,16 +106,16 @@ def refuse(message: str, hint: str) -> NoReturn:
 
 def parse(argv: list[str]) -> Arguments:
     """The arguments as given. Raises SystemExit: 0 after --help and --version, 64 for a usage error."""
-    parser, known = build_parser()
-    _check_options(argv, known)
-    arguments, left = parser.parse_known_args(argv, Arguments())
+    grammar = build_grammar()
+    _check_options(argv, grammar.options)
+    arguments, left = grammar.parser.parse_known_args(argv, Arguments())
     command = f"reconcile {arguments.command}" if arguments.command else "reconcile"
     if left:
         foreign = left[0].partition("=")[0]
         what = "is no option of" if foreign.startswith("-") else "is one argument too many for"
         refuse(f"{left[0]} {what} `{command}`.", f"`{command} --help` lists what there is.")
     if arguments.command:
-        for name in vars(arguments).keys() & _misplaced(arguments.command):
+        for name in sorted(vars(arguments).keys() - grammar.accepts(arguments.command) - {"command"}):
             option = f"--{name.replace('_', '-')}"
             refuse(f"{option} is no option of `{command}`.", f"`{command} --help` lists what there is.")
     if arguments.plan and arguments.plan_out:
@@ -100,8 +123,8 @@ def parse(argv: list[str]) -> Arguments:
     return arguments
 
 
-def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
-    """The parser, and every long option that it or one of its commands knows."""
+def build_grammar() -> Grammar:
+    """The parser of the command line and of each command."""
     parser = _Parser(
         prog="reconcile",
         usage="reconcile [OPTION...] [COMMAND]",
@@ -113,8 +136,8 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
-    parsers: list[argparse.ArgumentParser] = [parser]
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="reconcile")
+    grammar = Grammar(parser, {})
     for name, text in COMMANDS.items():
         command = commands.add_parser(
             name,
@@ -123,23 +146,40 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
-        parsers.append(command)
-        _add_common(command)
-        if name in ("show", "history"):
-            command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
-        if name == "drift":
-            _add_comparison(command)
-        if name == "serve":
-            command.add_argument("--observe", action="store_true", help="compare and report, write nothing")
-        if name == "config":
-            parsers.append(_add_config_show(command))
+        grammar.commands[name] = command
+        _add_to_command(name, command)
     _add_pass(parser)
     _add_comparison(parser)
-    _add_common(parser)
-    return parser, frozenset(o for p in parsers for a in p._actions for o in a.option_strings)  # noqa: SLF001
+    _add_settings(parser)
+    _add_output(parser)
+    return grammar
 
 
-def _add_config_show(config: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
+    if name == "healthcheck":
+        _add_healthcheck(command)
+        return
+    _add_settings(command)
+    _add_output(command)
+    if name in ("show", "history"):
+        command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
+    elif name == "drift":
+        _add_comparison(command)
+    elif name == "serve":
+        command.add_argument("--observe", action="store_true", help="compare and report, write nothing")
+    elif name == "config":
+        _add_config_show(command)
+
+
+def _add_healthcheck(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--url", metavar="URL", help="the service's address, if not http.host and http.port of the settings"
+    )
+    _add_settings_file(command)
+    _add_quiet(command)
+
+
+def _add_config_show(config: argparse.ArgumentParser) -> None:
     nested = config.add_subparsers(dest="config_command", metavar="show", required=True)
     show = nested.add_parser(
         "show",
@@ -148,8 +188,8 @@ def _add_config_show(config: argparse.ArgumentParser) -> argparse.ArgumentParser
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    _add_common(show)
-    return show
+    _add_settings(show)
+    _add_output(show)
 
 
 def _add_pass(parser: argparse.ArgumentParser) -> None:
@@ -198,7 +238,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--source",
@@ -207,8 +247,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--rows", metavar="FILE", help="the SQLite file")
     group.add_argument("--records", metavar="URI", help="history:FILE, or none")
-    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it is there)")
+    _add_settings_file(group)
     group.add_argument("--site", metavar="NAME", help="the home's name")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
     group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
@@ -216,8 +259,16 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--color", choices=("auto", "always", "never"), help="auto heeds NO_COLOR and the rest"
     )
-    group.add_argument("-q", "--quiet", action="store_true", help="print only what is wrong (and the JSON)")
+    _add_quiet(group)
     group.add_argument("-v", "--verbose", action="store_true", help="print each step, and the hashes")
+
+
+def _add_settings_file(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it is there)")
+
+
+def _add_quiet(group: argparse._ActionsContainer) -> None:
+    group.add_argument("-q", "--quiet", action="store_true", help="print only what is wrong (and the JSON)")
 
 
 def _check_options(argv: list[str], known: frozenset[str]) -> None:
@@ -230,16 +281,6 @@ def _check_options(argv: list[str], known: frozenset[str]) -> None:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
             refuse(f"{option} is not an option of reconcile.", _suggestion(option, known))
-
-
-def _misplaced(command: str) -> frozenset[str]:
-    options = {
-        "dry_run", "observe", "max_delete", "allow_empty", "allow_new_instance", "prune_foreign",
-        "confirm_deletes", "plan_out", "plan", "metrics_file",
-    }  # fmt: skip
-    if command == "serve":
-        return frozenset({*options, "detailed_exitcode"} - {"observe"})
-    return frozenset(options if command == "drift" else {*options, "only", "detailed_exitcode"})
 
 
 def _suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.commandline.parser import REGISTRIES, Arguments, DeleteLimit, build_parser, parse
+from engine.commandline.parser import REGISTRIES, Arguments, DeleteLimit, build_grammar, parse
 from engine.core import record
 
 
@@ -41,17 +41,16 @@ def test_the_registries_are_those_of_the_core() -> None:
 
 def test_every_option_has_a_default_and_every_default_an_option() -> None:
     parsed = {name for name in vars(Arguments) if not name.startswith("_")}
-    parser, known = build_parser()
+    grammar = build_grammar()
     destinations = {
-        option.removeprefix("--").replace("-", "_") for option in known if option.startswith("--")
+        option.removeprefix("--").replace("-", "_") for option in grammar.options if option.startswith("--")
     }
     assert destinations - {"help", "version", "json"} == parsed - {"command", "config_command", "key"}
-    assert parser.prog == "reconcile"
+    assert grammar.parser.prog == "reconcile"
 
 
 def test_no_option_takes_a_secret() -> None:
-    _, known = build_parser()
-    assert not [option for option in known if re.search("token|password|secret", option)]
+    assert not [option for option in build_grammar().options if re.search("token|password|secret", option)]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,7 @@ def test_no_option_takes_a_secret() -> None:
         (["drift", "--prune-foreign"], "Error: --prune-foreign is no option of `reconcile drift`.\n"),
         (["--dry-run", "show", "x"], "Error: --dry-run is no option of `reconcile show`.\n"),
         (["--only", "device", "doctor"], "Error: --only is no option of `reconcile doctor`.\n"),
+        (["--json", "healthcheck"], "Error: --format is no option of `reconcile healthcheck`.\n"),
         (["show", "x", "y"], "Error: y is one argument too many for `reconcile show`.\n"),
         (["config"], "Error: The following arguments are required: show.\n`reconcile config --help` lists"),
         (
