@@ -58,6 +58,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.healthcheck import run_healthcheck
 
             return run_healthcheck(arguments)
+        case "completion":
+            from engine.commandline.completion import run_completion
+
+            return run_completion(arguments)
         case "version":
             from engine.commandline.version import run_version
 

@@ -24,8 +24,10 @@ COMMANDS = {
     "config": "print the settings and where each comes from (`config show`)",
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
+    "completion": "print the completion script of a shell: bash, zsh or fish",
     "version": "print the versions in use",
 }
+SHELLS = ("bash", "zsh", "fish")
 
 
 class DeleteLimit(NamedTuple):
@@ -42,6 +44,7 @@ class Arguments(argparse.Namespace):
     config_command: str | None = None
     key: str = ""
     url: str | None = None
+    shell: str = ""
     format: str = "text"
     color: str = "auto"
     quiet: bool = False
@@ -158,6 +161,9 @@ def build_grammar() -> Grammar:
 def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
     if name == "healthcheck":
         _add_healthcheck(command)
+        return
+    if name == "completion":
+        command.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
         return
     _add_settings(command)
     _add_output(command)

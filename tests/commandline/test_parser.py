@@ -45,7 +45,12 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
     destinations = {
         option.removeprefix("--").replace("-", "_") for option in grammar.options if option.startswith("--")
     }
-    assert destinations - {"help", "version", "json"} == parsed - {"command", "config_command", "key"}
+    assert destinations - {"help", "version", "json"} == parsed - {
+        "command",
+        "config_command",
+        "key",
+        "shell",
+    }
     assert grammar.parser.prog == "reconcile"
 
 
