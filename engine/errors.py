@@ -2,13 +2,15 @@
 
     EngineError                  message: what was tried, where, with which value; hint: what to change
     |- SettingsError             terminal   names the setting, the value given, what is allowed
+    |  `- StoreHeld              terminal   another process keeps the store
     |- SourceError
     |  |- SourceUnavailable      transient  cannot connect, connection lost, timed out
     |  |- SourceRefused          terminal   token rejected
     |  `- SourceInvalid          terminal   not decodable, not a Home Assistant, not complete
     |- ReplicaError              carries the replica's name
     |  |- ReplicaUnavailable     transient  locked, disk full, unreachable
-    |  |- ReplicaRejected        terminal   corrupt, read-only, newer schema
+    |  |- ReplicaRejected        terminal   read-only, newer schema, somebody else's
+    |  |  `- ReplicaDamaged      terminal   not readable as a database
     |  `- ReplicaDiverged        transient  read back after the write, another value stood there
     `- PlanStale                 terminal   a saved plan no longer describes what there is to do
 
@@ -32,6 +34,10 @@ class EngineError(Exception):
 
 class SettingsError(EngineError):
     """A setting is unknown, unreadable or out of range."""
+
+
+class StoreHeld(SettingsError):
+    """Another process keeps the store."""
 
 
 class SourceError(EngineError):
@@ -68,6 +74,10 @@ class ReplicaUnavailable(ReplicaError):
 
 class ReplicaRejected(ReplicaError):
     """The store cannot be used as it is."""
+
+
+class ReplicaDamaged(ReplicaRejected):
+    """The store's file is damaged, or no database at all."""
 
 
 class ReplicaDiverged(ReplicaError):

@@ -24,9 +24,12 @@ from engine.loop.reconciler import Reconciler
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable
 from engine.settings import LoadedSettings
+from engine.store_lock import hold_store
 
 if TYPE_CHECKING:
     from engine.ports import Records
+    from engine.replicas.rows_restore import Restored
+    from engine.replicas.rows_snapshot import Content
     from engine.replicas.sqlite import SqliteRows
 
 Clock = Callable[[], float]
@@ -160,6 +163,22 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
                 records.close()
     finally:
         rows.close()
+
+
+def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":
+    """Copy the rows file to `target`, whoever else uses it. Raises ReplicaError."""
+    from engine.replicas.rows_snapshot import take_snapshot
+
+    return take_snapshot(Path(loaded.settings.rows.file), target)
+
+
+def restore_store(loaded: LoadedSettings, snapshot: Path, clock: Clock = time.time) -> "Restored":
+    """Put a snapshot back. Raises StoreHeld while a service keeps the store, and ReplicaError."""
+    from engine.replicas.rows_restore import restore_rows
+
+    rows = Path(loaded.settings.rows.file)
+    with hold_store(rows):
+        return restore_rows(snapshot, rows, clock())
 
 
 async def reconcile_once(

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import SettingsError
+from engine.errors import SettingsError, StoreHeld
 
 
 @contextmanager
 def hold_store(rows: Path) -> Iterator[None]:
-    """Hold the store for this process while the block runs. Raises SettingsError when another process does."""
+    """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError."""
     path = rows.with_name(f"{rows.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def hold_store(rows: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 100).decode("ascii", "replace").strip()
-            raise SettingsError(
+            raise StoreHeld(
                 f"Another service keeps {rows} already ({holder or 'its process is unknown'}).",
                 "Stop that one, or let rows.file name another file.",
             ) from None

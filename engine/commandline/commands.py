@@ -29,7 +29,12 @@ def run_command(arguments: Arguments) -> int:
 
 
 def _dispatch(arguments: Arguments, stop: Interruption) -> int:
+    """Commands that wait for Home Assistant, and so can be interrupted while they do."""
     match arguments.command:
+        case None:
+            from engine.commandline.run_pass import run_pass
+
+            return run_pass(arguments, stop)
         case "serve":
             from engine.commandline.serve import run_serve
 
@@ -38,6 +43,16 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.drift import run_drift
 
             return run_drift(arguments, stop)
+        case "doctor":
+            from engine.commandline.doctor import run_doctor
+
+            return run_doctor(arguments, stop)
+        case _:
+            return _dispatch_local(arguments)
+
+
+def _dispatch_local(arguments: Arguments) -> int:
+    match arguments.command:
         case "show":
             from engine.commandline.show import run_show
 
@@ -50,10 +65,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.config_show import run_config_show
 
             return run_config_show(arguments)
-        case "doctor":
-            from engine.commandline.doctor import run_doctor
+        case "store":
+            from engine.commandline.store import run_store
 
-            return run_doctor(arguments, stop)
+            return run_store(arguments)
         case "healthcheck":
             from engine.commandline.healthcheck import run_healthcheck
 
@@ -62,11 +77,7 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.completion import run_completion
 
             return run_completion(arguments)
-        case "version":
+        case _:
             from engine.commandline.version import run_version
 
             return run_version(arguments)
-        case _:
-            from engine.commandline.run_pass import run_pass
-
-            return run_pass(arguments, stop)

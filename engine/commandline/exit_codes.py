@@ -21,7 +21,8 @@ exit codes:
   0    finished; with --detailed-exitcode: there was nothing to change
   1    failed: settings, connection, login, a replica; stderr and "errors" in the JSON say what
   2    only with --detailed-exitcode: there is something to change, or something was changed
-  3    a guard held something back, or a saved plan is stale; what the guard does not concern was written
+  3    a guard held something back, or a saved plan is stale; what the guard does not concern was written;
+       `store` would have replaced a file, or a service keeps the store: nothing was written
   64   the command line is wrong
   69   only healthcheck: nothing answers at the service's address
   130  stopped by SIGINT, 143 by SIGTERM: each replica is as before or after a whole transaction

@@ -7,7 +7,7 @@ subcommand alike; `Arguments` holds the defaults. Secrets are never options: oth
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, NoReturn
 
 from engine import __version__
@@ -23,9 +23,14 @@ COMMANDS = {
     "history": "print every version of one record, with what changed",
     "config": "print the settings and where each comes from (`config show`)",
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
+    "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
     "completion": "print the completion script of a shell: bash, zsh or fish",
     "version": "print the versions in use",
+}
+STORE_COMMANDS = {
+    "snapshot": "copy the SQLite file, as of one moment, into FILE, also while it is being written",
+    "restore": "make the SQLite file what it was when FILE was made, and keep what it is now beside it",
 }
 SHELLS = ("bash", "zsh", "fish")
 
@@ -45,6 +50,9 @@ class Arguments(argparse.Namespace):
     key: str = ""
     url: str | None = None
     shell: str = ""
+    store_command: str | None = None
+    file: str = ""
+    force: bool = False
     format: str = "text"
     color: str = "auto"
     quiet: bool = False
@@ -78,16 +86,20 @@ class Grammar(NamedTuple):
     @property
     def options(self) -> frozenset[str]:
         """Every option that some command knows."""
-        return frozenset(
-            option
-            for parser in (self.parser, *self.commands.values())
-            for action in parser._actions  # noqa: SLF001  (argparse has no other way to ask)
-            for option in action.option_strings
-        )
+        return frozenset(option for action in _actions(self.parser) for option in action.option_strings)
 
     def accepts(self, command: str) -> frozenset[str]:
         """The destinations of what a command may be given."""
-        return frozenset(action.dest for action in self.commands[command]._actions)  # noqa: SLF001
+        return frozenset(action.dest for action in _actions(self.commands[command]))
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """What the parser takes, and what its commands take."""
+    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to ask)
+        yield action
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for behind in action.choices.values():
+                yield from _actions(behind)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -165,6 +177,9 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
     if name == "completion":
         command.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
         return
+    if name == "store":
+        _add_store(command)
+        return
     _add_settings(command)
     _add_output(command)
     if name in ("show", "history"):
@@ -183,6 +198,25 @@ def _add_healthcheck(command: argparse.ArgumentParser) -> None:
     )
     _add_settings_file(command)
     _add_quiet(command)
+
+
+def _add_store(store: argparse.ArgumentParser) -> None:
+    nested = store.add_subparsers(dest="store_command", metavar="snapshot|restore", required=True)
+    for name, text in STORE_COMMANDS.items():
+        command = nested.add_parser(
+            name,
+            help=text,
+            description=f"{text[:1].upper()}{text[1:]}.",
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+        command.add_argument("file", metavar="FILE", help="the snapshot")
+        if name == "snapshot":
+            command.add_argument("--force", action="store_true", help="replace FILE if it is there")
+        _add_rows(command)
+        _add_settings_file(command)
+        _add_format(command)
+        _add_quiet(command)
 
 
 def _add_config_show(config: argparse.ArgumentParser) -> None:
@@ -251,7 +285,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="URI",
         help="ws://HOST:8123 (or wss, http, https), storage:DIR, backup:FILE.tar, capture:DIR",
     )
-    group.add_argument("--rows", metavar="FILE", help="the SQLite file")
+    _add_rows(group)
     group.add_argument("--records", metavar="URI", help="history:FILE, or none")
     _add_settings_file(group)
     group.add_argument("--site", metavar="NAME", help="the home's name")
@@ -259,14 +293,22 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
-    group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
-    group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
+    _add_format(group)
     group.add_argument("--full", action="store_true", help="print everything, not 50 lines of each group")
     group.add_argument(
         "--color", choices=("auto", "always", "never"), help="auto heeds NO_COLOR and the rest"
     )
     _add_quiet(group)
     group.add_argument("-v", "--verbose", action="store_true", help="print each step, and the hashes")
+
+
+def _add_rows(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--rows", metavar="FILE", help="the SQLite file")
+
+
+def _add_format(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
+    group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
 
 
 def _add_settings_file(group: argparse._ActionsContainer) -> None:

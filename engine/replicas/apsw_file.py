@@ -8,15 +8,16 @@ Knows nothing of tables. Threads take turns.
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
 
-from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.private_copy import copy_into_memory
 
+_STEP_PAGES = 64  # a signal is noticed between two steps
 _BUSY = (apsw.BusyError, apsw.LockedError)
 _NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
 _NOT_ALLOWED = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError)
@@ -53,7 +54,7 @@ class ApswFile:
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
-        with self._lock, self._translated("read"):
+        with self._lock, self.translated("read"):
             connection = self._open() or apsw.Connection(":memory:")
             connection.execute("BEGIN")
             try:
@@ -64,7 +65,7 @@ class ApswFile:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
-        with self._lock, self._translated("write"):
+        with self._lock, self.translated("write"):
             if self._read_only:
                 raise ReplicaRejected(
                     self.replica,
@@ -82,11 +83,43 @@ class ApswFile:
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was replaced."""
-        with self._lock, self._translated("read"):
+        with self._lock, self.translated("read"):
             connection = self._open()
             count = connection.pragma("data_version") if connection else 0
             assert isinstance(count, int)
             return (self._openings << 32) + count
+
+    def copy(self) -> apsw.Connection:
+        """What the file holds at this moment, in memory; nothing on the disk is touched. Raises ReplicaError."""
+        with self._lock, self.translated("read"):
+            return copy_into_memory(self.path, self._busy_timeout_seconds)
+
+    def replace(
+        self,
+        content: apsw.Connection,
+        *,
+        journal_mode: str = "wal",
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make the file hold what another database holds, in one transaction. Raises ReplicaError, then nothing changed.
+
+        `on_step` is called many times while it goes on. Programs that have the file open go on with the new content.
+        """
+        with self._lock, self.translated("write"):
+            connection = self._open() or self._create()
+            if connection.pragma("page_size") != content.pragma("page_size"):
+                connection.pragma("journal_mode", "delete")  # a log takes pages of one size only
+            # Waits for a writer under the busy timeout, which a backup step would not do.
+            connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+            with connection.backup("main", content, "main") as backup:
+                while not backup.done:
+                    backup.step(_STEP_PAGES)
+                    on_step()
+            with suppress(
+                *_BUSY
+            ):  # another program has it open: the log is cut, and the mode changed, another time
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                connection.pragma("journal_mode", journal_mode)
 
     def close(self) -> None:
         """Release the file; the next use opens it again."""
@@ -128,7 +161,8 @@ class ApswFile:
         return connection
 
     @contextmanager
-    def _translated(self, attempt: str) -> Iterator[None]:
+    def translated(self, attempt: str) -> Iterator[None]:
+        """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
         try:
             yield
         except ReplicaRejected as error:
@@ -166,7 +200,7 @@ class ApswFile:
                 "Check the owner and mode of the file and of its folder, and whether the disk is mounted read-only.",
             )
         if isinstance(error, _BROKEN):
-            return ReplicaRejected(
+            return ReplicaDamaged(
                 self.replica,
                 f"{what}: it is damaged or no SQLite database ({error}).",
                 "Nothing was changed. Move the file away, and `reconcile` builds it anew.",

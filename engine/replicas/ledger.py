@@ -238,6 +238,30 @@ def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Ch
     return [_change(row) for row in rows]
 
 
+def read_newest(connection: apsw.Connection) -> int:
+    """The newest sequence number that the feed ever gave out; 0 when it gave none."""
+    if not _exists(connection, "reconcile_changes"):
+        return 0
+    rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
+    newest = rows[0][0] if rows else 0
+    assert isinstance(newest, int)
+    return newest
+
+
+def move_feed(connection: apsw.Connection, distance: int) -> None:
+    """Add `distance`, more than the newest number, to every sequence number, past and to come."""
+    newest = read_newest(connection)
+    assert distance > newest, "numbers would meet on their way"
+    connection.execute("UPDATE reconcile_changes SET seq = seq + ?", (distance,))
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'reconcile_changes'")
+    connection.execute("INSERT INTO sqlite_sequence VALUES ('reconcile_changes', ?)", (newest + distance,))
+
+
+def forget_absences(connection: apsw.Connection) -> None:
+    """Forget what was missed: it is missed anew, or it is not."""
+    connection.execute("DELETE FROM reconcile_absences")
+
+
 def read_last_change(connection: apsw.Connection, key: Key) -> Change | None:
     """The newest entry of the feed about a key."""
     if not _exists(connection, "reconcile_changes"):

@@ -21,6 +21,7 @@ FILES = ("my home.db", "other")
 COMPLETED = {
     "dr": "drift/",
     "config sh": "config/show/",
+    "store sn": "store/snapshot/",
     "--form": "--format/",
     "--format js": "--format/json/",
     "--format=js": "--format=json/",
@@ -31,6 +32,7 @@ COMPLETED = {
     "completion z": "completion/zsh/",
     "drift --rows my": "drift/--rows/my home.db/",
     "--rows=my": "--rows=my home.db/",
+    "store restore my": "store/restore/my home.db/",
     "--rows drift ser": "--rows/drift/serve/",  # an option's value is no command
     "serve --dry": "serve/--dry/",  # no option of this command
     "--site o": "--site/o/",  # a name is no file

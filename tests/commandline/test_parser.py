@@ -50,6 +50,8 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
         "config_command",
         "key",
         "shell",
+        "store_command",
+        "file",
     }
     assert grammar.parser.prog == "reconcile"
 
@@ -69,6 +71,9 @@ def test_no_option_takes_a_secret() -> None:
         (["--dry-run", "show", "x"], "Error: --dry-run is no option of `reconcile show`.\n"),
         (["--only", "device", "doctor"], "Error: --only is no option of `reconcile doctor`.\n"),
         (["--json", "healthcheck"], "Error: --format is no option of `reconcile healthcheck`.\n"),
+        (["store"], "Error: The following arguments are required: snapshot|restore.\n"),
+        (["store", "snapshot"], "Error: The following arguments are required: FILE.\n"),
+        (["store", "restore", "x", "--force"], "Error: --force is no option of `reconcile store`.\n"),
         (["show", "x", "y"], "Error: y is one argument too many for `reconcile show`.\n"),
         (["config"], "Error: The following arguments are required: show.\n`reconcile config --help` lists"),
         (
