@@ -9,9 +9,10 @@ from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.record import REGISTRIES
 from engine.core.status import SourceStatus, Status
 from engine.metrics import Metrics
-from engine.settings import documented_settings
+from engine.settings import SECRETS, SETTING_NAMES, documented_settings
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def table(header: str) -> list[list[str]]:
@@ -61,8 +62,44 @@ def test_every_option_in_readme_exists() -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= build_grammar().options
 
 
+def test_every_setting_in_the_text_exists() -> None:
+    names = {*SETTING_NAMES, *SECRETS}
+    sections = "|".join({name.partition(".")[0] for name in names})
+    dotted = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", README))
+    variables = re.findall(r"\bRECONCILE_([A-Z]+__[A-Z_]+)", README)
+    assert dotted
+    assert variables
+    written = dotted | {variable.lower().replace("__", ".", 1) for variable in variables}
+    assert written - names <= {"section.key"}
+
+
+def test_every_command_in_the_text_exists() -> None:
+    typed = re.findall(r"(?m)(?:`|^\$ |^)(?:sh ops/run|reconcile) ([a-z]+)", README)
+    assert "doctor" in typed
+    assert set(typed) <= set(COMMANDS)
+
+
+def test_every_path_and_metric_in_the_text_exists() -> None:
+    paths = {route.path.replace("{key:path}", "{key}") for route in ROUTES} | {"/openapi.json", "/metrics"}
+    written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", README)}
+    assert written <= paths | {"/run/secrets/source_token"}
+    metrics = {row[0].strip("`") for row in table("metric")}
+    assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", README)) <= metrics
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in README.splitlines()
+        if line.startswith("#")
+    }
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if link.startswith("#") and link[1:] not in headings] == []
+    assert [link for link in local if not link.startswith("#") and not (ROOT / link).exists()] == []
+
+
 def test_every_file_that_readme_names_exists() -> None:
-    root = Path(__file__).parents[1]
     named = set(re.findall(r"`((?:engine|ops|tests)/[\w./-]+|[A-Z]+\.md)`", README))
     assert named
-    assert [name for name in named if not (root / name).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
