@@ -13,6 +13,7 @@ The outbox beside the file stays: its batches say what happened, at the time it 
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 import apsw
@@ -74,7 +75,9 @@ def _keep(rows: Path, at: float) -> tuple[Path | None, int]:
     """Copy the rows file beside itself. Returns where, and the newest number of its change feed."""
     if not rows.exists():
         return None, 0
-    kept = rows.with_name(f"{rows.name}.before-restore-{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}")
+    kept = _free_name(
+        rows.with_name(f"{rows.name}.before-restore-{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}")
+    )
     file = ApswFile(NAME, rows, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
     try:
         with file.translated("read"):
@@ -88,6 +91,12 @@ def _keep(rows: Path, at: float) -> tuple[Path | None, int]:
     except ReplicaDamaged:
         _move_aside(rows, kept)
         return kept, 0
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or with a number behind it: what an earlier restore of the same second kept stays."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())
 
 
 def _move_aside(rows: Path, kept: Path) -> None:

@@ -67,6 +67,13 @@ def test_the_file_holds_what_it_held_and_what_it_holds_is_kept(rows: Path, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.db", KEPT, "snapshot.db"]
 
 
+def test_nothing_that_was_kept_is_lost_to_a_second_restore(rows: Path, tmp_path: Path) -> None:
+    later = content(rows)
+    kept = [restore_rows(tmp_path / "snapshot.db", rows, NOON).kept for _ in range(3)]
+    assert kept == [tmp_path / name for name in (KEPT, f"{KEPT}-2", f"{KEPT}-3")]
+    assert content(tmp_path / KEPT) == later
+
+
 def test_no_number_of_the_feed_is_given_out_twice(rows: Path, tmp_path: Path) -> None:
     newest = sql(rows, "SELECT max(seq) FROM reconcile_changes")[0][0]
     assert isinstance(newest, int)
