@@ -115,9 +115,8 @@ class ApswFile:
                 while not backup.done:
                     backup.step(_STEP_PAGES)
                     on_step()
-            with suppress(
-                *_BUSY
-            ):  # another program has it open: the log is cut, and the mode changed, another time
+            # While another program has the file open, the log is not cut and the mode not changed.
+            with suppress(*_BUSY):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 connection.pragma("journal_mode", journal_mode)
 

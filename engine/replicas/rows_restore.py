@@ -47,7 +47,7 @@ def restore_rows(
     content, _ = read_snapshot(snapshot)
     try:
         kept, newest = _keep(rows, at)
-        with content:
+        with ApswFile(NAME, snapshot).translated("read"), content:
             ledger.move_feed(content, max(newest, ledger.read_newest(content)) + _FEED_DISTANCE)
             ledger.forget_absences(content)
         try:

@@ -106,6 +106,15 @@ def keep_writing(path: Path, stop: threading.Event) -> None:
     other.close()
 
 
+def wait_for_changes(address: str, after: int) -> int:
+    """Returns the number of the newest change, when there is one behind `after`."""
+    for _ in range(30):
+        page = get(address, f"/api/changes?after={after}&wait=5")
+        if page["changes"]:
+            return int(page["next"])
+    pytest.fail("no change came")
+
+
 def test_a_snapshot_under_writers_is_of_one_moment(tmp_path: Path, services: list[Service]) -> None:
     services.append(Service(tmp_path))
     address = services[0].wait_until_serving()
@@ -115,7 +124,7 @@ def test_a_snapshot_under_writers_is_of_one_moment(tmp_path: Path, services: lis
     writer.start()
     try:
         # The service is healing, so it writes as well.
-        assert get(address, "/api/changes?after=205&wait=30")["changes"]
+        assert wait_for_changes(address, 205)
         answers = [
             run(tmp_path, "store", "snapshot", f"{n}.db", "--rows", "rows.db", "--json")
             for n in range(SNAPSHOTS)
@@ -152,7 +161,7 @@ def test_a_restore_waits_for_the_service_to_be_stopped_and_its_clients_start_ove
     assert f"process {services[0].process.pid}" in refused.err
 
     home.rename_device("Later")
-    seen = get(address, "/api/changes?after=205&wait=30")["next"]
+    seen = wait_for_changes(address, 205)
     assert services[0].stop()[0] == 0
     assert run(tmp_path, "store", "restore", "a.db", "--rows", "rows.db").code == 0
     assert (tmp_path / "rows.db.outbox").read_bytes() == b"what InfluxDB has not confirmed"
