@@ -8,7 +8,7 @@ import anyio
 import anyio.from_thread
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
@@ -68,6 +68,8 @@ def test_the_application_keeps_its_document(running: Api, path: str) -> None:
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case: Any) -> None:
+            # An empty list is nothing in a query string, so what it should make wrong is right when it arrives.
+            assume(all(value not in ([], {}) for value in (case.query or {}).values()))
             # Not being ready is an answer, not an error: the feed is closed here.
             excluded = [not_a_server_error] if path == "/readyz" else []
             case.call_and_validate(headers=HEADERS, excluded_checks=excluded)
