@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from engine.core.diff import Cause
 from engine.core.record import REGISTRIES
 from engine.core.report import RecordReport, Report
-from engine.core.status import Status
+from engine.core.status import Status, replica_status
 
 GUARDS = (
     "recovery_mode",
@@ -42,6 +42,7 @@ GUARDS = (
 _KINDS = ("missing", "stale", "orphaned", "foreign")
 _ACTIONS = ("upsert", "move", "delete")
 _LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
+_STATUSES = ("in_sync", "out_of_sync", "blocked", "unknown")
 _RESULTS = ("success", "partial", "error", "blocked")
 _LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -49,7 +50,10 @@ _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
 
 
 class Metrics:
-    """The metrics of one running engine. `replicas` are the names of all it keeps."""
+    """The metrics of one running engine. `replicas` are the names of all it keeps.
+
+    `stale_seconds`: a comparison older than this is no knowledge.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Metrics:
         *,
         version: str,
         replicas: Iterable[str],
+        stale_seconds: float,
     ) -> None:
         # Without, every counter and histogram would come with a second series for when it was created.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -73,7 +78,7 @@ class Metrics:
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
         self._stores = _StoreSizes()
-        registry.register(_StatusCollector(status, self._blocking))
+        registry.register(_StatusCollector(status, clock, stale_seconds, self._blocking))
         registry.register(self._stores)
 
     def _declare_passes(self, registry: CollectorRegistry) -> None:
@@ -255,8 +260,16 @@ class _StoreSizes(Collector):
 class _StatusCollector(Collector):
     """Gauges of the moment, read from the status at each scrape."""
 
-    def __init__(self, status: Callable[[], Status], blocking: dict[str, set[str]]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        clock: Callable[[], float],
+        stale_seconds: float,
+        blocking: dict[str, set[str]],
+    ) -> None:
         self._status = status
+        self._clock = clock
+        self._stale_seconds = stale_seconds
         self._blocking = blocking
 
     def describe(self) -> Iterable[Metric]:
@@ -277,6 +290,7 @@ class _StatusCollector(Collector):
                 "Unix time of the last answer or event of Home Assistant.",
                 value=status.source.last_message_at,
             )
+        yield from self._words(status)
         yield from self._times(status)
         yield from self._counts(status)
         guards = GaugeMetricFamily(
@@ -286,6 +300,25 @@ class _StatusCollector(Collector):
         for guard in GUARDS:
             guards.add_metric((guard,), float(guard in blocking))
         yield guards
+
+    def _words(self, status: Status) -> Iterator[Metric]:
+        words = GaugeMetricFamily(
+            "reconcile_replica_status",
+            "1 for the status that a replica has at this moment, 0 for the others.",
+            labels=("replica", "status"),
+        )
+        since = GaugeMetricFamily(
+            "reconcile_replica_status_since_timestamp_seconds",
+            "Unix time since which a replica has its status.",
+            labels=("replica",),
+        )
+        for replica in status.replicas:
+            word, since_at = replica_status(replica, self._clock(), self._stale_seconds)
+            for each in _STATUSES:
+                words.add_metric((replica.replica, each), float(each == word))
+            if since_at is not None:
+                since.add_metric((replica.replica,), since_at)
+        yield from (words, since)
 
     def _times(self, status: Status) -> Iterator[Metric]:
         named = {

@@ -28,9 +28,6 @@ from engine.settings import LoadedSettings
 from engine.store_lock import hold_store
 from engine.systemd import Notifier
 
-# Two intervals of verifying: what was not compared for longer is unknown.
-_STALE_INTERVALS = 2.0
-
 
 class Host(msgspec.Struct, frozen=True):
     """Who is told what the service does."""
@@ -66,14 +63,20 @@ async def serve(
 
         service = make_service(loaded, stores, mode=mode, on_report=on_pass, on_source=on_source, clock=clock)
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
-        metrics = Metrics(service.status, clock, version=__version__, replicas=replicas)
+        metrics = Metrics(
+            service.status,
+            clock,
+            version=__version__,
+            replicas=replicas,
+            stale_seconds=settings.loop.stale_seconds,
+        )
         metrics.watch_streams(lambda: feed.streams)
         given = Given(
             status=service.status,
             clock=clock,
             inventory=inventory,
             feed=feed,
-            stale_seconds=_stale_seconds(loaded),
+            stale_seconds=settings.loop.stale_seconds,
             timeline=past,
             metrics=metrics.render,
             observe=metrics.on_request,
@@ -93,11 +96,6 @@ async def serve(
             sock.close()
             with anyio.CancelScope(shield=True):
                 await inventory.aclose()
-
-
-def _stale_seconds(loaded: LoadedSettings) -> float:
-    pace = loaded.settings.loop
-    return _STALE_INTERVALS * max(pace.verify_seconds, pace.relist_seconds)
 
 
 def _bind(loaded: LoadedSettings) -> socket.socket:

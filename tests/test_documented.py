@@ -51,7 +51,7 @@ def test_every_route_is_documented_and_nothing_else_is() -> None:
 
 def test_every_metric_is_documented_and_nothing_else_is() -> None:
     status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
-    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"])
+    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], stale_seconds=1.0)
     text = metrics.render("")[0].decode()
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
     assert [(row[0].strip("`"), row[1]) for row in table("metric")] == told

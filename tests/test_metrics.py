@@ -63,7 +63,9 @@ class Engine:
     def __init__(self) -> None:
         source = SourceStatus("test", connected=False)
         self.status = Status("home", "0.1", NOON, source, (ReplicaStatus("sqlite", "unknown"),))
-        self.metrics = Metrics(lambda: self.status, lambda: NOON, version="0.1", replicas=["sqlite"])
+        self.metrics = Metrics(
+            lambda: self.status, lambda: NOON, version="0.1", replicas=["sqlite"], stale_seconds=1200.0
+        )
 
     def scrape(self) -> dict[str, float]:
         text, content_type = self.metrics.render("text/plain")
@@ -108,6 +110,20 @@ def test_the_watermark_is_a_timestamp(engine: Engine) -> None:
     assert scraped["reconcile_source_connected"] == 1
     assert scraped["reconcile_records{'replica': 'sqlite'}"] == 9
     assert scraped["reconcile_drift_records{'kind': 'foreign', 'replica': 'sqlite'}"] == 0
+
+
+def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) -> None:
+    def scrape(compared_at: float) -> tuple[list[str], float]:
+        replica = ReplicaStatus("sqlite", "in_sync", status_since=NOON - 7, compared_at=compared_at)
+        engine.status = msgspec.structs.replace(engine.status, replicas=(replica,))
+        scraped = engine.scrape()
+        words = {n: v for n, v in scraped.items() if n.startswith("reconcile_replica_status{")}
+        assert len(words) == 4
+        since = scraped["reconcile_replica_status_since_timestamp_seconds{'replica': 'sqlite'}"]
+        return [n.split("'")[-2] for n, value in words.items() if value], since
+
+    assert scrape(NOON - 1200) == (["in_sync"], NOON - 7)
+    assert scrape(NOON - 1201) == (["unknown"], NOON - 1)
 
 
 def test_passes_changes_and_their_lag_are_counted(engine: Engine) -> None:

@@ -19,7 +19,10 @@ def write_metrics(path: str, report: Report) -> None:
     """Write the metrics of one pass, atomically. Raises SettingsError when the file cannot be written."""
     status = status_of(report, time.time())
     names = [replica.replica for replica in report.replicas]
-    metrics = Metrics(lambda: status, time.time, version=__version__, replicas=names)
+    # The file tells of one moment, in which nothing is stale.
+    metrics = Metrics(
+        lambda: status, time.time, version=__version__, replicas=names, stale_seconds=float("inf")
+    )
     metrics.on_report(report)
     try:
         metrics.write_textfile(path)

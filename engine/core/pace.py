@@ -5,6 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+# Two intervals: one that is late is no alarm.
+_STALE_INTERVALS = 2.0
+
 
 class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All in seconds."""
@@ -45,3 +48,8 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     retry_seconds_max: Annotated[
         float, Meta(description="longest wait between attempts; also the wait after a refused token", ge=1)
     ] = 300.0
+
+    @property
+    def stale_seconds(self) -> float:
+        """What was not compared for longer is unknown."""
+        return _STALE_INTERVALS * max(self.verify_seconds, self.relist_seconds)

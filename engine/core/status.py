@@ -25,6 +25,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 
     replica: str
     status: str  # in_sync, out_of_sync, blocked, unknown
+    status_since: float | None = None  # when this status was found after another one
     synced_at: float | None = None  # the replica is known to hold every change of the source up to here
     compared_at: float | None = None  # when it was last compared in full
     succeeded_at: float | None = None  # when a pass over it last ended without an error
@@ -44,15 +45,22 @@ class Status(msgspec.Struct, frozen=True):
     report: Report | None = None  # of the last pass that ended
 
 
-def status_word(status: Status, now: float, stale_seconds: float) -> str:
-    """in_sync, out_of_sync, blocked or unknown, as of `now`.
+def replica_status(replica: ReplicaStatus, now: float, stale_seconds: float) -> tuple[str, float | None]:
+    """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
     A comparison that is older than `stale_seconds`, or never was, is no knowledge.
     """
-    words = []
-    for replica in status.replicas:
-        fresh = replica.compared_at is not None and now - replica.compared_at <= stale_seconds
-        words.append(replica.status if fresh else "unknown")
+    if replica.status == "unknown":
+        return "unknown", replica.status_since
+    if replica.compared_at is None:
+        return "unknown", None
+    stale_at = replica.compared_at + stale_seconds
+    return (replica.status, replica.status_since) if now <= stale_at else ("unknown", stale_at)
+
+
+def status_word(status: Status, now: float, stale_seconds: float) -> str:
+    """The status of the whole: that of its worst replica."""
+    words = [replica_status(replica, now, stale_seconds)[0] for replica in status.replicas]
     return next(
         (w for w in ("unknown", "blocked", "out_of_sync") if w in words), "in_sync" if words else "unknown"
     )

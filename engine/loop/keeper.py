@@ -14,7 +14,7 @@ from engine.core.pace import Pace
 from engine.core.record import Key
 from engine.core.report import ErrorReport, Report
 from engine.core.snapshot import Snapshot
-from engine.core.status import ReplicaStatus
+from engine.core.status import ReplicaStatus, replica_status
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory
@@ -53,7 +53,7 @@ class Keeper:
         self._newest: Snapshot | None = None
         self._done: Snapshot | None = None  # what the last pass compared with
         self._wake = anyio.Event()
-        self.status = ReplicaStatus(replica.name, "unknown")
+        self.status = ReplicaStatus(replica.name, "unknown", status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
@@ -139,6 +139,7 @@ class Keeper:
         return ReplicaStatus(
             replica=found.replica,
             status=found.status,
+            status_since=self._status_since(found.status),
             synced_at=desired.taken_at if found.status == "in_sync" else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
@@ -146,6 +147,11 @@ class Keeper:
             pending_since=(before.pending_since or desired.taken_at) if found.pending else None,
             error=error,
         )
+
+    def _status_since(self, word: str) -> float | None:
+        now = self._clock()
+        before, since = replica_status(self.status, now, self._pace.stale_seconds)
+        return since if before == word else now
 
 
 def _text(error: ErrorReport) -> str:

@@ -99,6 +99,31 @@ async def test_observing_only_reports() -> None:
         assert kept.keeper.status.pending == 3
 
 
+async def test_it_knows_since_when_its_status_holds() -> None:
+    started = clock()
+    async with keeping("observe") as kept:
+        assert kept.keeper.status.status_since == started
+        kept.keeper.offer(HOME)
+        await anyio.sleep(10)
+        found = kept.keeper.status.status_since
+        assert found is not None
+        assert started <= found < started + 10
+        kept.keeper.offer(snapshot(ENTRY, device(1), at=clock()))
+        await anyio.sleep(10)
+        assert (kept.keeper.status.status, kept.keeper.status.status_since) == ("out_of_sync", found)
+
+
+async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(snapshot(ENTRY, device(1), at=clock()))
+        await anyio.sleep(PACE.stale_seconds + 100)
+        back = clock()
+        kept.keeper.offer(snapshot(ENTRY, device(1), at=back))
+        await anyio.sleep(1)
+        assert kept.keeper.status.status == "in_sync"
+        assert kept.keeper.status.status_since == pytest.approx(back, abs=1)
+
+
 async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> None:
     async with keeping() as kept:
         kept.keeper.offer(HOME)
