@@ -8,8 +8,8 @@ from api.drift import current_status
 from api.given import Given
 from api.queries import NoQuery
 from api.routing import Route, answer_live
-from engine.core.report import RefusalReport, rfc3339
-from engine.core.status import ReplicaStatus, Status, lag_seconds
+from engine.core.report import RefusalReport, Report, left_by_kind, rfc3339
+from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -25,10 +25,16 @@ class SourceState(msgspec.Struct, frozen=True):
 
 
 class ReplicaState(msgspec.Struct, frozen=True):
-    """How it stands with one replica. `lag_seconds` is the age of what it is known to hold; null: not known."""
+    """How it stands with one replica; null: not known.
+
+    `since`: when it came to its status. `differing`: records on which it differed at the last comparison and still
+    does. `lag_seconds` is the age of what it is known to hold.
+    """
 
     replica: str
     status: str
+    since: str | None
+    differing: int | None
     lag_seconds: float | None
     synced_at: str | None
     compared_at: str | None
@@ -135,11 +141,13 @@ def _health(given: Given) -> Health:
 
 
 def _replica(replica: ReplicaStatus, status: Status, now: float, stale_seconds: float) -> ReplicaState:
-    alone = msgspec.structs.replace(status, replicas=(replica,), report=None)
+    word, since = replica_status(replica, now, stale_seconds)
     lag = lag_seconds(replica, now)
     return ReplicaState(
         replica.replica,
-        current_status(alone, now, stale_seconds),
+        word,
+        _time(since),
+        _differing(replica, status.report),
         None if lag is None else round(lag, 3),
         _time(replica.synced_at),
         _time(replica.compared_at),
@@ -148,6 +156,13 @@ def _replica(replica: ReplicaStatus, status: Status, now: float, stale_seconds: 
         _time(replica.pending_since),
         replica.error,
     )
+
+
+def _differing(replica: ReplicaStatus, report: Report | None) -> int | None:
+    looked_at = [r.replica for r in report.replicas if r.status != "unknown"] if report else []
+    if report is None or replica.replica not in looked_at:
+        return None
+    return sum(count for (name, _), count in left_by_kind(report).items() if name == replica.replica)
 
 
 def _guard(replica: str, refusal: RefusalReport) -> Guard:

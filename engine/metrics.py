@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 
 from engine.core.diff import Cause
 from engine.core.record import REGISTRIES
-from engine.core.report import RecordReport, Report
+from engine.core.report import RecordReport, Report, left_by_kind
 from engine.core.status import Status, replica_status
 
 GUARDS = (
@@ -354,27 +354,20 @@ class _StatusCollector(Collector):
         records = GaugeMetricFamily(
             "reconcile_records", "Records in sync at the last comparison.", labels=("replica",)
         )
-        found = {r.replica: r for r in status.report.replicas} if status.report else {}
-        left = _left_by_kind(status.report) if status.report else {}
+        # What a pass could not look at has no counts; 0 would read as equal.
+        looked_at = (r for r in status.report.replicas if r.status != "unknown") if status.report else ()
+        found = {r.replica: r for r in looked_at}
+        left = left_by_kind(status.report) if status.report else {}
         for replica in status.replicas:
             pending.add_metric((replica.replica,), replica.pending)
             is_up.add_metric(
                 (replica.replica,), float(replica.succeeded_at is not None and replica.error is None)
             )
-            if replica.replica in found and replica.compared_at is not None:
+            if replica.replica in found:
                 records.add_metric((replica.replica,), found[replica.replica].counts.in_sync)
                 for kind in _KINDS:
                     drift.add_metric((replica.replica, kind), left.get((replica.replica, kind), 0))
         yield from (pending, is_up, drift, records)
-
-
-def _left_by_kind(report: Report) -> dict[tuple[str, str], int]:
-    left: dict[tuple[str, str], int] = {}
-    for record in report.records:
-        if record.outcome != "applied":
-            kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
-            left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
-    return left
 
 
 def _result(report: Report, *, blocked: bool) -> str:

@@ -15,6 +15,7 @@ from engine.core.report import (
     ReplicaReport,
     Report,
     SourceReport,
+    unknown_replica,
 )
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from engine.metrics import Metrics
@@ -192,6 +193,14 @@ def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
     scraped = engine.scrape()
     assert scraped["reconcile_runs_total{'replica': 'sqlite', 'result': 'error'}"] == 1
     assert scraped["reconcile_replica_up{'replica': 'sqlite'}"] == 0
+
+
+def test_what_a_pass_could_not_look_at_has_no_counts(engine: Engine) -> None:
+    replica = ReplicaStatus("sqlite", "unknown", compared_at=NOON, succeeded_at=NOON, error="away")
+    failed = msgspec.structs.replace(report(error=True), replicas=(unknown_replica("sqlite", "away"),))
+    engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=failed)
+    names = {name.partition("{")[0] for name in engine.scrape()}
+    assert not names & {"reconcile_drift_records", "reconcile_records"}
 
 
 def test_requests_are_counted_by_their_template(engine: Engine) -> None:

@@ -134,6 +134,16 @@ def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
     return ReplicaReport(replica, "unknown", Counts(), PlanCounts(), PlanCounts(), error=error)
 
 
+def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
+    """How many records still differ after the pass, by replica and kind (missing, stale, orphaned, foreign)."""
+    left: dict[tuple[str, str], int] = {}
+    for record in report.records:
+        if record.outcome != "applied":
+            kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
+            left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
+    return left
+
+
 def combined_status(statuses: list[str]) -> str:
     """The status of the whole: the most alarming of its parts; nothing looked at is unknown."""
     return next(

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.core.report import PlanCounts, RefusalReport
+from engine.core.report import PlanCounts, RefusalReport, unknown_replica
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from tests.api.serving import Api
 from tests.homes import NOON
@@ -19,6 +19,29 @@ async def test_status_shows_lag_and_age(api: Api) -> None:
     assert (replica["replica"], replica["lag_seconds"]) == ("sqlite", 12.5)
     assert replica["synced_at"] == "2026-11-23T12:00:00.000Z"
     assert body["source"]["connected"] is True
+
+
+async def test_status_shows_since_when_and_how_many_records_differ(api: Api) -> None:
+    report = api.status.report
+    assert report is not None
+    applied, other = report.records[:2]
+    held = msgspec.structs.replace(other, outcome="held")
+    replica = ReplicaStatus("sqlite", "blocked", status_since=NOON - 7, compared_at=NOON)
+    api.status = with_(
+        api, replicas=(replica,), report=msgspec.structs.replace(report, records=(applied, held))
+    )
+    (said,) = (await api.get("/api/status"))["replicas"]
+    assert (said["status"], said["since"], said["differing"]) == ("blocked", "2026-11-23T11:59:53.000Z", 1)
+
+
+async def test_a_replica_that_could_not_be_read_is_not_said_to_be_equal(api: Api) -> None:
+    assert api.status.report is not None
+    unread = (unknown_replica("sqlite", "away"),)
+    report = msgspec.structs.replace(api.status.report, replicas=unread, records=())
+    replica = ReplicaStatus("sqlite", "unknown", compared_at=NOON, error="away")
+    api.status = with_(api, replicas=(replica,), report=report)
+    (said,) = (await api.get("/api/status"))["replicas"]
+    assert (said["status"], said["differing"]) == ("unknown", None)
 
 
 async def test_status_shows_guards(api: Api) -> None:
