@@ -1,0 +1,97 @@
+"""ops/grafana: the dashboard by the rules of grafana/dashboard-linter, and its provisioning.
+
+The linter is a Go program that no package brings. These are its rules as of 2026-05 that apply to a dashboard of one
+Prometheus; that each query is valid and finds something is seen in tests/real/test_monitoring.py.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+GRAFANA = Path(__file__).parents[2] / "ops" / "grafana"
+DASHBOARD = json.loads((GRAFANA / "dashboards" / "ha-reconcile.json").read_bytes())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+EACH_PANEL = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: f"{panel['id']}-{panel['title']}")
+VARIABLES = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+CHOSEN = {"type": "prometheus", "uid": "${datasource}"}
+# Of Grafana's units, those in use here.
+UNITS = {"none", "short", "s", "dateTimeFromNow", "bytes", "reqps"}
+
+
+def test_the_datasource_is_chosen_by_a_variable() -> None:
+    """template-datasource-rule, uneditable-dashboard"""
+    assert list(VARIABLES) == ["datasource", "job", "instance"]
+    chooser = VARIABLES["datasource"]
+    assert (chooser["type"], chooser["query"], chooser["label"]) == (
+        "datasource",
+        "prometheus",
+        "Data source",
+    )
+    assert DASHBOARD["editable"] is False
+    assert "__inputs" not in DASHBOARD
+
+
+@pytest.mark.parametrize("name", ["job", "instance"])
+def test_job_and_instance_are_chosen_by_variables(name: str) -> None:
+    """template-job-rule, template-instance-rule, template-label-promql-rule, template-on-time-change-reload-rule"""
+    variable = VARIABLES[name]
+    assert (variable["type"], variable["label"], variable["datasource"]) == ("query", name.title(), CHOSEN)
+    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+    assert variable["refresh"] == 2
+    assert re.fullmatch(rf"label_values\(reconcile_build_info.*, {name}\)", variable["query"])
+
+
+@EACH_PANEL
+def test_every_panel_is_complete(panel: dict[str, Any]) -> None:
+    """panel-datasource-rule, panel-title-description-rule, panel-units-rule, panel-no-targets-rule"""
+    assert panel["datasource"] == CHOSEN
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["targets"]
+    defaults = panel["fieldConfig"]["defaults"]
+    assert "mappings" in defaults or defaults["unit"] in UNITS
+
+
+@EACH_PANEL
+def test_every_query_asks_only_for_what_was_chosen(panel: dict[str, Any]) -> None:
+    """target-job-rule, target-instance-rule, target-rate-interval-rule, target-counter-agg-rule"""
+    for target in panel["targets"]:
+        expression = target["expr"]
+        selectors = re.findall(r"(\breconcile_\w+)(\{[^}]*\})?(\[[^\]]*\])?", expression)
+        assert selectors
+        for name, matchers, window in selectors:
+            assert matchers.startswith('{job=~"$job", instance=~"$instance"')
+            assert window == ("[$__rate_interval]" if name.endswith(("_total", "_bucket")) else "")
+        windows = expression.count("[")
+        assert len(re.findall(r"\b(?:rate|increase)\(", expression)) == windows
+
+
+def test_the_top_row_comes_first_and_nothing_overlaps() -> None:
+    assert DASHBOARD["panels"][0]["title"] == "Is it in sync, and since when?"
+    places = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(places) == len(set(places))
+    assert max(x for x, _ in places) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
+    def load(path: str) -> Any:
+        return msgspec.yaml.decode((GRAFANA / "provisioning" / path).read_bytes())
+
+    (datasource,) = load("datasources/prometheus.yaml")["datasources"]
+    assert datasource["type"] == VARIABLES["datasource"]["query"]
+    assert datasource["isDefault"] is True  # what the variable starts with
+    scrape = msgspec.yaml.decode((GRAFANA.parent / "prometheus" / "prometheus.yml").read_bytes())
+    assert datasource["jsonData"]["timeInterval"] == scrape["global"]["scrape_interval"]
+    (provider,) = load("dashboards/ha-reconcile.yaml")["providers"]
+    assert provider["type"] == "file"
+    assert not provider["allowUiUpdates"]
