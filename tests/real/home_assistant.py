@@ -24,6 +24,7 @@ BULK_COMPONENT = Path(__file__).parents[1] / "data" / "bulk_component" / "custom
 POLL_SECONDS = 0.05
 POLL_ATTEMPTS_MAX = 3600  # Three minutes; a start takes 2 s, and 6 s with 20,000 entities.
 STOP_SECONDS_MAX = 60
+CHECK_SECONDS_MAX = 180
 LOG_LINES_SHOWN = 30
 CONFIGURATION = """\
 homeassistant:
@@ -75,6 +76,29 @@ class HomeAssistant:
     @property
     def _output_file(self) -> Path:
         return self.config_dir / "output.log"
+
+    def add_package(self, name: str, text: str) -> None:
+        """Let the configuration have a package of this name; call it before the start."""
+        folder = self.config_dir / "packages"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        include = "homeassistant:\n  packages: !include_dir_named packages\n"
+        if include not in self._configuration:
+            self._configuration = self._configuration.replace("homeassistant:\n", include, 1)
+            self._configuration_file.write_text(self._configuration)
+
+    def check_configuration(self) -> subprocess.CompletedProcess[str]:
+        """What `hass --script check_config` says; it needs no running core."""
+        command = [str(self._python), "-m", "homeassistant", "--script", "check_config"]
+        return subprocess.run(
+            [*command, "--config", str(self.config_dir)],
+            capture_output=True,
+            text=True,
+            cwd=self.config_dir,
+            env=_environment(),
+            timeout=CHECK_SECONDS_MAX,
+            check=False,
+        )
 
     # Process
 
