@@ -20,6 +20,7 @@ from api.server import bind_socket
 from api.server import serve as serve_http
 from engine import __version__
 from engine.core.report import Report
+from engine.core.status import SourceStatus
 from engine.metrics import Metrics
 from engine.ports import Records
 from engine.replicas.inventory import SqliteInventory
@@ -33,6 +34,7 @@ class Host(msgspec.Struct, frozen=True):
     """Who is told what the service does."""
 
     on_report: Callable[[Report], None]
+    on_source: Callable[[SourceStatus], None]  # told after each look at Home Assistant, and when it is lost
     on_ready: Callable[[str], None]  # told the API's address
     notifier: Notifier
 
@@ -60,6 +62,7 @@ async def serve(
 
         def on_source(what: str) -> None:
             metrics.on_source(what)
+            host.on_source(service.status().source)
 
         service = make_service(loaded, stores, mode=mode, on_report=on_pass, on_source=on_source, clock=clock)
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.commandline.homes import Home
 from tests.service_process import Service, get, poll
 
 
@@ -54,6 +55,22 @@ def test_observing_writes_nothing(tmp_path: Path, services: list[Service]) -> No
     assert get(address, "/api/drift?limit=1")["records"][0]["outcome"] == "observed"
     assert services[0].stop()[0] == 0
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".db"] == []
+
+
+def test_a_home_that_is_lost_is_told_once_and_its_return_too(tmp_path: Path, services: list[Service]) -> None:
+    home = Home(tmp_path / "home")
+    often = {"RECONCILE_LOOP__POLL_SECONDS": "0.1", "RECONCILE_LOOP__RETRY_SECONDS_MAX": "1"}
+    services.append(Service(tmp_path, source=home.source, **often))
+    address = services[0].wait_until_serving()
+    poll(address, "/api/status", "in_sync")
+    home.folder.rename(tmp_path / "elsewhere")
+    poll(address, "/health", "not_ready")
+    (tmp_path / "elsewhere").rename(home.folder)
+    poll(address, "/health", "ready")
+    first, *lost, last = re.findall(r'"message":"(Home Assistant is [^"]*)"', services[0].stop()[1])
+    assert (first, last) == ("Home Assistant is followed", "Home Assistant is followed")
+    # Twice, if a read was under way: first a file is missing, then the folder.
+    assert lost in [["Home Assistant is not followed"] * count for count in (1, 2)]
 
 
 def test_a_second_service_on_the_same_store_is_refused(tmp_path: Path, services: list[Service]) -> None:

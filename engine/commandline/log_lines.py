@@ -13,6 +13,7 @@ import msgspec
 
 from engine.commandline.safe_text import value_text, visible
 from engine.core.report import RecordReport, Report
+from engine.core.status import SourceStatus
 
 LOGGER = "reconcile"
 # More changes than these in one pass are told as a number; each is in the change feed all the same.
@@ -62,6 +63,28 @@ def log_report(logger: logging.Logger, report: Report) -> None:
     for error in report.errors:
         failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
         logger.error("pass failed", extra={"fields": failed})
+
+
+class SourceLines:
+    """Tells when Home Assistant is followed, and when it is not and why. What was told is not told again."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._told: tuple[bool, str | None] | None = None
+
+    def tell(self, source: SourceStatus) -> None:
+        """Tell how it stands now, if that is new."""
+        news = source.connected, source.error
+        if news == self._told:
+            return
+        self._told = news
+        if source.connected:
+            known = {"source": source.uri, "version": source.version, "state": source.state}
+            fields = {name: value for name, value in known.items() if value is not None}
+            self._logger.info("Home Assistant is followed", extra={"fields": fields})
+        else:
+            lost = {"source": source.uri, "reason": source.error}
+            self._logger.warning("Home Assistant is not followed", extra={"fields": lost})
 
 
 def _level(record: RecordReport) -> int:

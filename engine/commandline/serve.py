@@ -11,7 +11,7 @@ from engine.commandline.exit_codes import OK
 from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
-from engine.commandline.log_lines import log_report, set_up_logging
+from engine.commandline.log_lines import SourceLines, log_report, set_up_logging
 from engine.commandline.parser import Arguments
 from engine.serving import Host, serve
 from engine.systemd import Notifier
@@ -31,7 +31,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
     async def work() -> None:
         stop = anyio.Event()
         interruption.on_signal(stop.set)
-        host = Host(partial(log_report, logger), on_ready, Notifier(os.environ))
+        host = Host(partial(log_report, logger), SourceLines(logger).tell, on_ready, Notifier(os.environ))
         await serve(loaded, mode=mode, host=host, stop=stop)
 
     give_back_freed_memory()

@@ -35,7 +35,8 @@ class Service:
         on_source: Callable[[str], None] = lambda _what: None,
         offload: Offload = to_thread,
     ) -> None:
-        # Told `read` after each look at Home Assistant, and the error's class name when it is lost.
+        # Told `read` after each look at Home Assistant, and the error's class name when it is lost; the status has it
+        # by then.
         self._on_source = on_source
         self._site = site
         self._version = version
@@ -88,7 +89,6 @@ class Service:
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Home Assistant was read."""
-        self._on_source("read")
         self._source_status = SourceStatus(
             uri=self._source_status.uri,
             connected=True,
@@ -97,6 +97,7 @@ class Service:
             connected_at=self._source_status.connected_at,
             last_message_at=self._clock(),
         )
+        self._on_source("read")
         for keeper in self._keepers:
             keeper.offer(snapshot)
 
@@ -111,7 +112,6 @@ class Service:
 
     def on_disconnected(self, error: SourceError) -> None:
         """Home Assistant is out of reach: what we know ages from now on."""
-        self._on_source(type(error).__name__)
         status = self._source_status
         self._source_status = SourceStatus(
             status.uri,
@@ -121,6 +121,7 @@ class Service:
             last_message_at=status.last_message_at,
             error=str(error),
         )
+        self._on_source(type(error).__name__)
 
     def _on_report(self, report: Report) -> None:
         self._reports[report.replicas[0].replica] = report

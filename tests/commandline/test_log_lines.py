@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.commandline.log_lines import log_report, set_up_logging
+from engine.commandline.log_lines import SourceLines, log_report, set_up_logging
 from engine.core.diff import Cause
 from engine.core.report import ErrorReport, RefusalReport
+from engine.core.status import SourceStatus
 from tests.commandline.reports import changed, replica, report
 
 
@@ -73,3 +74,17 @@ def test_hostile_names_stay_on_their_line() -> None:
 
 def test_nothing_is_told_of_nothing() -> None:
     assert told(report()) == []
+
+
+def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:
+    stream = io.StringIO()
+    lines = SourceLines(set_up_logging(stream, format_="text", level="info"))
+    there = SourceStatus("ws://home", connected=True, version="2026.11.0")
+    away = SourceStatus("ws://home", connected=False, error="Connection refused.")
+    for source in (there, there, away, away, there):
+        lines.tell(source)
+    assert [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()] == [
+        "info    Home Assistant is followed source=ws://home version=2026.11.0",
+        'warning Home Assistant is not followed source=ws://home reason="Connection refused."',
+        "info    Home Assistant is followed source=ws://home version=2026.11.0",
+    ]
