@@ -36,11 +36,11 @@ def find_tool(name: str) -> str:
 
 
 def place_configuration(folder: Path, target: str, token_file: Path) -> Path:
-    """Copy ops/prometheus to where it scrapes this target once a second; returns its prometheus.yml."""
+    """Copy ops/prometheus to where it scrapes this target every two seconds; returns its prometheus.yml."""
     shutil.copytree(SHIPPED, folder)
     file = folder / "prometheus.yml"
     text = file.read_text(encoding="utf-8")
-    for shipped, here in ((TARGET, target), (TOKEN_FILE, str(token_file)), (INTERVAL, "1s")):
+    for shipped, here in ((TARGET, target), (TOKEN_FILE, str(token_file)), (INTERVAL, "2s")):
         assert shipped in text, f"{shipped} is no longer in ops/prometheus/prometheus.yml"
         text = text.replace(shipped, here)
     file.write_text(text, encoding="utf-8")

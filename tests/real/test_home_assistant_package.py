@@ -134,7 +134,7 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
     with watching() as witness:
         witness.upstream = service.wait_until_serving()
         text = PACKAGE
-        here = (f"{witness.address}/api/status", "scan_interval: 1", "seconds: 2", HEADERS.replace("# ", ""))
+        here = (f"{witness.address}/api/status", "scan_interval: 1", "seconds: 5", HEADERS.replace("# ", ""))
         for shipped, other in zip((RESOURCE, EVERY, AFTER, HEADERS), here, strict=True):
             assert text.count(shipped) == 1
             text = text.replace(shipped, other)
@@ -161,4 +161,4 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
         assert "sqlite: out_of_sync, records that differ: 1." in notification["message"]
         assert "history" not in notification["message"]
         core.stop()
-    assert "reconcile" not in core.log_text()
+    assert "emplate" not in core.log_text()  # no template failed

@@ -53,9 +53,15 @@ def wait_until(is_reached: Callable[[], bool], what: str) -> None:
     pytest.fail(f"never: {what}")
 
 
+def found_by(monitored: Monitored, expression: str) -> dict[frozenset[tuple[str, str]], float]:
+    """What the query finds; a scrape that came too late makes it find nothing until the next."""
+    wait_until(lambda: monitored.prometheus.query(expression) != {}, f"{expression} finds something")
+    return monitored.prometheus.query(expression)
+
+
 def by(monitored: Monitored, expression: str, *labels: str) -> dict[Any, float]:
     """Values by these labels alone."""
-    found = monitored.prometheus.query(expression)
+    found = found_by(monitored, expression)
     return {tuple(dict(series).get(label) for label in labels): value for series, value in found.items()}
 
 
@@ -82,7 +88,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         with running_prometheus(place_configuration(folder / "prometheus", target, token_file)) as prometheus:
             made = Monitored(prometheus, address)
             wait_until(lambda: made.get("/api/status")["status"] == "in_sync", "in sync")
-            wait_until(lambda: prometheus.query("min_over_time(up[1h]) == 1") != {}, "scraped")
+            wait_until(lambda: prometheus.query("max_over_time(up[1h]) == 1") != {}, "scraped")
             _bring_into_trouble(made, home, folder / "rows.db")
             yield made
     finally:
@@ -121,9 +127,7 @@ def test_every_query_of_the_dashboard_has_something_to_show(
     monitored: Monitored, panel: dict[str, Any]
 ) -> None:
     for target in panel["targets"]:
-        expression = substituted(target["expr"])
-        found = monitored.prometheus.query(expression)
-        assert found, expression
+        found = found_by(monitored, substituted(target["expr"]))
         labels = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
         assert all({label for label, _ in series} >= set(labels) for series in found), "the legend has gaps"
 
@@ -174,8 +178,9 @@ def test_prometheus_evaluates_every_alert_and_none_asks_for_series_that_never_ar
 
     wait_until(lambda: all(rule["health"] != "unknown" for rule in rules()), "evaluated")
     assert {rule["health"] for rule in rules()} == {"ok"}
-    asked = {
+    selectors = {
         found for rule in rules() for found in re.findall(r"\breconcile_\w+(?:\{[^}]*\})?", rule["query"])
     }
-    assert asked
-    assert [selector for selector in asked if not monitored.prometheus.query(selector)] == []
+    assert selectors
+    for selector in selectors:
+        found_by(monitored, selector)

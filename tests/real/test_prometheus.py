@@ -1,6 +1,5 @@
 """The metrics as Prometheus' own tool judges them, taken from a running service."""
 
-import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.conftest import skip_or_fail
+from tests.real.prometheus import PrometheusMissingError, find_tool
 from tests.service_process import Service, poll
 
 pytestmark = pytest.mark.real_server
@@ -15,11 +15,10 @@ pytestmark = pytest.mark.real_server
 
 @pytest.fixture
 def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        skip_or_fail("no promtool: install Debian's package `prometheus`")
-    assert found is not None
-    return found
+    try:
+        return find_tool("promtool")
+    except PrometheusMissingError as missing:
+        skip_or_fail(str(missing))
 
 
 def test_promtool_has_nothing_to_say_about_the_metrics(promtool: str, tmp_path: Path) -> None:
