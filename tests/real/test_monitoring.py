@@ -40,6 +40,7 @@ POLLS_MAX, POLL_SECONDS = 600, 0.2
 class Monitored(NamedTuple):
     prometheus: Prometheus
     address: str
+    shown_at_first: dict[str, str]  # by replica, before the trouble
 
     def get(self, path: str) -> Any:
         return get(self.address, path, TOKEN)
@@ -65,6 +66,13 @@ def by(monitored: Monitored, expression: str, *labels: str) -> dict[Any, float]:
     return {tuple(dict(series).get(label) for label in labels): value for series, value in found.items()}
 
 
+def shown(monitored: Monitored, panel: dict[str, Any]) -> dict[str, str]:
+    """The word that the panel shows for each replica."""
+    words = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    codes = by(monitored, substituted(panel["targets"][0]["expr"]), "replica")
+    return {replica: words[str(int(code))]["text"] for (replica,), code in codes.items()}
+
+
 @pytest.fixture(scope="module")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     """A service in trouble, as a Prometheus saw it get there."""
@@ -86,9 +94,10 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         address = service.wait_until_serving()
         target = address.removeprefix("http://")
         with running_prometheus(place_configuration(folder / "prometheus", target, token_file)) as prometheus:
-            made = Monitored(prometheus, address)
-            wait_until(lambda: made.get("/api/status")["status"] == "in_sync", "in sync")
-            wait_until(lambda: prometheus.query("max_over_time(up[1h]) == 1") != {}, "scraped")
+            made = Monitored(prometheus, address, {})
+            in_sync = 'reconcile_replica_status{status="in_sync"} == 1'
+            wait_until(lambda: len(prometheus.query(in_sync)) == 2, "both replicas in sync")
+            made.shown_at_first.update(shown(made, PANELS[0]))
             _bring_into_trouble(made, home, folder / "rows.db")
             yield made
     finally:
@@ -139,10 +148,10 @@ def test_the_top_row_says_what_the_api_says(monitored: Monitored) -> None:
         for title, panel in top.items()
     }
     status = monitored.get("/api/status")
-    words = top["In sync?"]["fieldConfig"]["defaults"]["mappings"][0]["options"]
-    shown = {replica: words[str(int(code))]["text"] for (replica,), code in said["In sync?"].items()}
-    assert shown == {replica["replica"]: replica["status"] for replica in status["replicas"]}
-    assert shown == {"sqlite": "blocked", "history": "blocked"}
+    words = shown(monitored, top["In sync?"])
+    assert words == {replica["replica"]: replica["status"] for replica in status["replicas"]}
+    assert words == {"sqlite": "blocked", "history": "blocked"}
+    assert monitored.shown_at_first == {"sqlite": "in sync", "history": "in sync"}
     for replica in status["replicas"]:
         since = datetime.fromisoformat(replica["since"]).timestamp()
         assert said["Since"][replica["replica"],] / 1000 == pytest.approx(since, abs=0.01)
