@@ -33,7 +33,7 @@ pytestmark = pytest.mark.real_server
 DASHBOARD = json.loads((SHIPPED.parent / "grafana" / "dashboards" / "ha-reconcile.json").read_bytes())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TOKEN = "scraped-with-a-token"
-REMOVED = 40
+REMOVED = 60  # so many that the log tells their number, and does not fill the pipe that nobody reads
 POLLS_MAX, POLL_SECONDS = 600, 0.2
 
 
@@ -56,8 +56,14 @@ def wait_until(is_reached: Callable[[], bool], what: str) -> None:
 
 def found_by(monitored: Monitored, expression: str) -> dict[frozenset[tuple[str, str]], float]:
     """What the query finds; a scrape that came too late makes it find nothing until the next."""
-    wait_until(lambda: monitored.prometheus.query(expression) != {}, f"{expression} finds something")
-    return monitored.prometheus.query(expression)
+    found: dict[frozenset[tuple[str, str]], float] = {}
+
+    def has_found() -> bool:
+        found.update(monitored.prometheus.query(expression))
+        return found != {}
+
+    wait_until(has_found, f"{expression} finds something")
+    return found
 
 
 def by(monitored: Monitored, expression: str, *labels: str) -> dict[Any, float]:
@@ -163,8 +169,8 @@ def test_the_top_row_says_what_the_api_says(monitored: Monitored) -> None:
 
 
 def test_live_drift_is_shown_by_kind(monitored: Monitored) -> None:
-    shown = by(monitored, "reconcile_drift_records > 0", "replica", "kind")
-    assert shown == {
+    left = by(monitored, "reconcile_drift_records > 0", "replica", "kind")
+    assert left == {
         ("sqlite", "orphaned"): REMOVED,
         ("sqlite", "foreign"): 1,
         ("history", "orphaned"): REMOVED,
