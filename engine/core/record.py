@@ -24,6 +24,10 @@ REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "e
 
 _STAMPS = frozenset({"created_at", "modified_at"})
 
+# How deep the lists and objects in one field may nest; Home Assistant's own nest to five. What is deeper could be
+# read here and exhaust the recursion of a library elsewhere.
+NESTING_MAX = 32
+
 
 class Key(NamedTuple):
     """Identity of a record. It survives renames: `id` is the registry's own id."""
@@ -41,6 +45,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     REGISTRY: ClassVar[str]
     ID_FIELD: ClassVar[str] = "id"
     SETS: ClassVar[tuple[str, ...]] = ()
+    NESTED: ClassVar[tuple[str, ...]] = ("extra",)
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS
 
     created_at: float | None = None
@@ -63,6 +68,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Sort sets, and drop stamps that only say "unknown" (0.0 since the 2024.8 migration)."""
         if not self.id_value:
             raise ValueError(f"{self.REGISTRY} row has an empty {self.ID_FIELD}")
+        for name in self.NESTED:
+            if nests_too_deep(getattr(self, name)):
+                raise ValueError(f"{self.REGISTRY} row nests its {name} deeper than {NESTING_MAX} levels")
         for name in self.SETS:
             values = getattr(self, name)
             if len(values) > 1:
@@ -79,6 +87,7 @@ class Device(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "device"
     SETS: ClassVar[tuple[str, ...]] = ("identifiers", "connections", "labels", "config_entries")
+    NESTED: ClassVar[tuple[str, ...]] = ("identifiers", "connections", "config_entries_subentries", "extra")
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {"next_name_part"}
 
     id: str
@@ -111,6 +120,7 @@ class Entity(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "entity"
     SETS: ClassVar[tuple[str, ...]] = ("labels",)
+    NESTED: ClassVar[tuple[str, ...]] = ("capabilities", "options", "extra")
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {
         "next_name_part",
         "has_entity_name",
@@ -271,7 +281,7 @@ def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
     except msgspec.ValidationError:
         # An unknown key, or a value of another type: the slow way tells which.
         return make_record(registry, decode_row(registry, data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error
 
 
@@ -279,7 +289,7 @@ def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
     """Decode one JSON object; raises SourceInvalid when it is none."""
     try:
         return _ROW_DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceInvalid(f"A {registry} row is not a JSON object: {error}.") from error
 
 
@@ -302,6 +312,25 @@ def canonical_fields(record: Record) -> dict[str, Json]:
 def encode_record(record: Record) -> bytes:
     """The canonical JSON of a record, unhashed fields included; `decode_record` reads it back."""
     return msgspec.json.encode(canonical_fields(record), order="sorted")
+
+
+def nests_too_deep(value: Json) -> bool:
+    """Whether lists and objects in a JSON value nest deeper than `NESTING_MAX`."""
+    if not value:
+        return False
+    try:
+        text = msgspec.json.encode(value)
+    except RecursionError:
+        return True
+    # Counted first, because next to no value has as many brackets as that.
+    return text.count(b"[") + text.count(b"{") > NESTING_MAX and _nests_deeper(value, NESTING_MAX)
+
+
+def _nests_deeper(value: Json, levels: int) -> bool:
+    if not isinstance(value, (list, tuple, dict)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_nests_deeper(v, levels - 1) for v in inner)
 
 
 def _says_nothing(value: Json) -> bool:

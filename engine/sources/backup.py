@@ -9,6 +9,7 @@ because an archive may claim or unpack to any.
 
 import gzip
 import io
+import os
 import tarfile
 import time
 import zlib
@@ -24,8 +25,8 @@ from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.ports import Progress
 from engine.sources.json_text import decode_json
+from engine.sources.plain_files import FILE_BYTES_MAX, open_plain
 from engine.sources.storage_files import (
-    FILE_BYTES_MAX,
     FILES,
     StorageFiles,
     StoredFile,
@@ -33,6 +34,9 @@ from engine.sources.storage_files import (
 )
 
 INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
+# A database shrinks to a tenth; gzip can make a thousandth of what says nothing.
+UNPACKED_RATIO_MAX = 200
+_UNPACKED_ALWAYS_BYTES = 2**30
 MEMBERS_MAX = 1_000_000
 _READ_BYTES_MAX = 16 * 2**20  # one read of an archive; longer ones are headers that lie about their size
 _CHUNK_BYTES = 2**20
@@ -84,9 +88,17 @@ class BackupSource:
 
     def _read(self, progress: Progress) -> Snapshot:
         try:
-            with self._file.open("rb") as opened:
+            with open_plain(self._file) as opened:
                 info, files = self._read_archive(opened, progress)
-        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        except (
+            tarfile.TarError,
+            gzip.BadGzipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            RecursionError,
+        ) as error:
+            # tarfile lets through what int() says of a header, and follows chains of headers as deep as they go.
             raise SourceInvalid(
                 f"{self._file} is damaged, or no Home Assistant backup: {error}.", "Make another backup."
             ) from error
@@ -106,12 +118,15 @@ class BackupSource:
 
     def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
         with tarfile.open(fileobj=_BoundedReader(opened, self._file), mode="r:") as outer:
-            members = {m.name.removeprefix("./"): m for m in outer if m.isreg()}
+            # Not packed, so no member can be longer than the file.
+            file_bytes = os.fstat(opened.fileno()).st_size
+            members = {m.name.removeprefix("./"): m for m in self._bounded(outer, file_bytes) if m.isreg()}
             info_member = members.get("backup.json")
             inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
             if info_member is None:
                 raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
-            info = decode_json(_INFO, self._content(outer, info_member), f"backup.json in {self._file}")
+            told = self._content(outer, info_member)
+            info = decode_json(_INFO, told, f"backup.json in {self._file}")
             if info.protected:
                 raise self._protected()
             if inner_member is None:
@@ -130,10 +145,13 @@ class BackupSource:
             raise self._protected()
         unpacked = gzip.GzipFile(fileobj=inner, mode="rb") if magic.startswith(_GZIP_MAGIC) else inner
         reader = _BoundedReader(unpacked, self._file)
+        packed = inner.seek(0, io.SEEK_END)
+        inner.seek(0)
+        unpacked_max = min(INNER_BYTES_MAX, max(_UNPACKED_ALWAYS_BYTES, packed * UNPACKED_RATIO_MAX))
         contents: dict[str, StoredFile] = {}
         names = set()
         with tarfile.open(fileobj=reader, mode="r:") as archive:
-            for done, member in enumerate(self._bounded(archive)):
+            for done, member in enumerate(self._bounded(archive, unpacked_max)):
                 if done % 1000 == 0:
                     progress("backup", done, None)
                 path = member.name.removeprefix("./")
@@ -142,7 +160,10 @@ class BackupSource:
                     continue
                 names.add(name)
                 if name in FILES:
-                    contents[name] = StoredFile(self._content(archive, member), float(member.mtime))
+                    contents.pop(name, None)
+                    held = sum(len(file.content) for file in contents.values())
+                    content = self._content(archive, member, held)
+                    contents[name] = StoredFile(content, float(member.mtime))
         if reader.last_read != bytes(_BLOCK_BYTES):
             # tarfile takes a broken header for the end; a registry behind it would seem never saved.
             raise SourceInvalid(
@@ -150,19 +171,25 @@ class BackupSource:
             )
         return StorageFiles(f"{self._file}:{_STORAGE.rstrip('/')}", contents, frozenset(names))
 
-    def _bounded(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    def _bounded(self, archive: tarfile.TarFile, bytes_max: int) -> Iterator[tarfile.TarInfo]:
         for count, member in enumerate(archive):
-            if count >= MEMBERS_MAX or member.offset_data + member.size > INNER_BYTES_MAX:
+            if member.size < 0:
+                # tarfile would go back and read the same members again, for ever.
                 raise SourceInvalid(
-                    f"{self._file} holds more than {MEMBERS_MAX} files or unpacks to more than {INNER_BYTES_MAX} bytes.",
+                    f"{self._file} is damaged: it holds a file of less than no bytes.", _REMEDY
+                )
+            if count >= MEMBERS_MAX or member.offset_data + member.size > bytes_max:
+                raise SourceInvalid(
+                    f"{self._file} holds more than {MEMBERS_MAX} files or unpacks to more than {bytes_max} bytes.",
                     _REMEDY,
                 )
             yield member
 
-    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-        if member.size > FILE_BYTES_MAX:
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, held_bytes: int = 0) -> bytes:
+        if held_bytes + member.size > FILE_BYTES_MAX:
             raise SourceInvalid(
-                f"{member.name} in {self._file} has {member.size} bytes; at most {FILE_BYTES_MAX} are read.",
+                f"{member.name!r} in {self._file} has {member.size} bytes; of all registries together at most "
+                f"{FILE_BYTES_MAX} are read.",
                 "No registry is that large: make another backup.",
             )
         opened = archive.extractfile(member)

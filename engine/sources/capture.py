@@ -24,6 +24,7 @@ from engine.ports import Progress
 from engine.sources.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
 from engine.sources.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.json_text import decode_json
+from engine.sources.plain_files import FILE_BYTES_MAX, read_plain
 from engine.sources.registry_rows import has_ordered_aliases
 from engine.sources.row_cache import Known
 
@@ -71,7 +72,11 @@ class CaptureSource:
         return await anyio.to_thread.run_sync(self._read, progress)
 
     def _read(self, progress: Progress) -> Snapshot:
-        if not self._directory.is_dir():
+        try:
+            is_folder = self._directory.is_dir()
+        except OSError as error:
+            raise SourceUnavailable(f"Reading {self.origin} failed: {error.strerror}.") from error
+        if not is_folder:
             raise SourceInvalid(
                 f"{self.origin} is not a folder.", "Let source.uri name a folder of recorded command results."
             )
@@ -133,7 +138,7 @@ class CaptureSource:
         """The recorded result; None when there is none, because the core did not know the command."""
         path = self._directory / name
         try:
-            text = path.read_bytes()
+            text, _ = read_plain(path, FILE_BYTES_MAX)
         except FileNotFoundError:
             return None
         except PermissionError as error:

@@ -18,8 +18,8 @@ import anyio.to_thread
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.ports import Progress
+from engine.sources.plain_files import FILE_BYTES_MAX, read_plain
 from engine.sources.storage_files import (
-    FILE_BYTES_MAX,
     FILES,
     StorageFiles,
     StoredFile,
@@ -27,6 +27,7 @@ from engine.sources.storage_files import (
 )
 
 READ_TRIES = 3
+_VERSION_BYTES_MAX = 100
 
 # (inode, modification in ns, size), or None for an absent file.
 _Stamp = tuple[int, int, int] | None
@@ -90,7 +91,8 @@ class StorageSource:
                 "Run as a user who may read Home Assistant's configuration folder.",
             ) from error
         except OSError as error:
-            raise SourceUnavailable(f"Reading {self.origin} failed: {error.strerror or error}.") from error
+            where = error.filename or self.origin
+            raise SourceUnavailable(f"Reading {where} failed: {error.strerror or error}.") from error
         snapshot = snapshot_of_files(files, ha_version=look.ha_version, taken_at=taken_at, origin=self.origin)
         self._last = (look, snapshot)
         return snapshot
@@ -128,12 +130,7 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
         progress(name, done, len(FILES))
         path = folder / name
         try:
-            stat = path.stat()
-            if stat.st_size > FILE_BYTES_MAX:
-                raise SourceInvalid(
-                    f"{path} has {stat.st_size} bytes; no registry is larger than {FILE_BYTES_MAX}."
-                )
-            contents[name] = StoredFile(path.read_bytes(), stat.st_mtime)
+            contents[name] = StoredFile(*read_plain(path, FILE_BYTES_MAX))
         except FileNotFoundError:
             continue
     progress("stored registries", len(FILES), len(FILES))
@@ -143,7 +140,7 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
 def _read_version(folder: Path) -> str | None:
     """The version that last started with this configuration; None when the folder stands alone."""
     try:
-        text = (folder.parent / ".HA_VERSION").read_text(encoding="utf-8", errors="replace")
+        text, _ = read_plain(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
     except FileNotFoundError:
         return None
-    return text.strip() or None
+    return text.decode("utf-8", "replace").strip() or None

@@ -33,7 +33,6 @@ from engine.sources.upheavals import STORES, corrupt_stores_of_issues, corrupted
 
 ISSUES_FILE = "repairs.issue_registry"
 FILES = frozenset({*STORES.values(), ISSUES_FILE})
-FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
 
 _MAJOR_VERSIONS = {"device": (1, 3)}
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 
 from engine.core.record import (
+    NESTING_MAX,
     REGISTRIES,
     Category,
     ConfigEntry,
@@ -17,6 +18,7 @@ from engine.core.record import (
     encode_record,
     field_names,
     make_record,
+    nests_too_deep,
 )
 from engine.errors import SourceInvalid
 from tests.homes import device, entity
@@ -121,3 +123,22 @@ def test_every_registry_has_a_key_and_a_decoder() -> None:
 def test_the_readable_form_of_a_key() -> None:
     assert str(device(1).key) == f"device/d{1:031x}"
     assert isinstance(entity(1), Entity)
+
+
+@pytest.mark.parametrize("field", ["extra", "options", "capabilities"])
+def test_what_nests_too_deep_is_refused_whichever_way_it_comes(field: str) -> None:
+    def row(levels: int) -> bytes:
+        name = "unknown_key" if field == "extra" else field
+        value = f'{{"a": {"[" * levels}1{"]" * levels}}}'
+        return f'{{"id": "i", "entity_id": "a.b", "unique_id": "u", "platform": "p", "{name}": {value}}}'.encode()
+
+    assert decode_record("entity", row(NESTING_MAX - 3)).id_value == "i"
+    for levels in (NESTING_MAX, 900, 990, 100_000):
+        with pytest.raises(SourceInvalid):
+            decode_record("entity", row(levels))
+
+
+def test_many_brackets_are_no_depth() -> None:
+    flat = [[n] for n in range(1000)]
+    assert not nests_too_deep(flat)
+    assert not nests_too_deep({"text": "[" * 1000})

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 
 from engine.core.record import encode_record
 from engine.core.snapshot import Snapshot
-from engine.errors import SourceInvalid, SourceRefused
-from engine.sources import backup, storage_files
+from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
+from engine.sources import backup, plain_files
 from engine.sources.backup import BackupSource
 from tests.sources.recorded_homes import DATA, clock, quiet, write_backup, write_outer
 
@@ -145,7 +146,7 @@ async def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(backup, "FILE_BYTES_MAX", 10_000)
     with pytest.raises(SourceInvalid, match="at most 10000"):
         await read(file)
-    monkeypatch.setattr(backup, "FILE_BYTES_MAX", storage_files.FILE_BYTES_MAX)
+    monkeypatch.setattr(backup, "FILE_BYTES_MAX", plain_files.FILE_BYTES_MAX)
 
     monkeypatch.setattr(backup, "INNER_BYTES_MAX", 50_000)
     with pytest.raises(SourceInvalid, match="50000"):
@@ -179,3 +180,51 @@ async def test_secrets_of_config_entries_are_nowhere(tmp_path: Path) -> None:
     snapshot = await read(write_backup(tmp_path / "b.tar", storage))
 
     assert not [k for k, record in snapshot.records.items() if b"hunter2" in encode_record(record)]
+
+
+def header(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A member's header that claims any size, with a checksum that fits."""
+    member = tarfile.TarInfo("data/x")
+    member.type = kind
+    block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)  # type: ignore[attr-defined]  # not in its stubs
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize("size", [-512, -1024, -(2**40)])
+async def test_members_of_negative_size_do_not_lead_in_circles(tmp_path: Path, size: int) -> None:
+    # Python before 3.11.14 reads such an archive for ever (CVE-2025-8194).
+    inner = packed(**{"data__.storage__core.device_registry": b"{}"})
+    archive = gzip.decompress(inner)[:1024] + header(size) * 2 + bytes(10_240)
+    with pytest.raises(SourceInvalid, match="damaged"):
+        await read(write_outer(tmp_path / "inner.tar", gzip.compress(archive)))
+    (tmp_path / "outer.tar").write_bytes(header(size) * 2 + bytes(10_240))
+    with pytest.raises(SourceInvalid, match="damaged"):
+        await read(tmp_path / "outer.tar")
+
+
+async def test_headers_that_chain_or_lie_are_damage(tmp_path: Path) -> None:
+    long_number = b"9" * 5000 + b" path=x\n"
+    for name, start in (
+        ("chain", header(0, tarfile.XHDTYPE) * 3000),
+        ("number", header(len(long_number), tarfile.XHDTYPE) + long_number + bytes(-len(long_number) % 512)),
+    ):
+        with pytest.raises(SourceInvalid, match="damaged"):
+            await read(write_outer(tmp_path / name, gzip.compress(start + bytes(10_240))))
+
+
+async def test_what_unpacks_to_far_more_than_it_takes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "_UNPACKED_ALWAYS_BYTES", 2**20)
+    bomb = gzip.compress(header(64 * 2**20) + bytes(64 * 2**20))
+    with pytest.raises(SourceInvalid, match="unpacks to more than"):
+        await read(write_outer(tmp_path / "bomb", bomb))
+
+
+async def test_a_pipe_is_no_backup(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceUnavailable, match="no plain file"):
+        await read(tmp_path / "pipe")

@@ -1,0 +1,39 @@
+"""Opening the files of a home: only plain ones, and no more of them than a registry can be.
+
+A folder that is read may hold anything: a FIFO would keep the reader waiting for ever, a device would fill the
+memory. Whatever is no plain file is refused as what could not be opened.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import IO
+
+FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
+
+
+def open_plain(path: Path) -> IO[bytes]:
+    """The file, opened for reading. Raises OSError, also when it is no plain file."""
+    try:
+        # Without O_NONBLOCK the opening itself would wait for a FIFO's writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name holds a NUL character", str(path)) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path, bytes_max: int) -> tuple[bytes, float]:
+    """(content, Unix seconds of its last change). Raises OSError, also when it holds more than `bytes_max`."""
+    with open_plain(path) as file:
+        status = os.fstat(file.fileno())
+        content = file.read(bytes_max + 1) if status.st_size <= bytes_max else b""
+        if max(status.st_size, len(content)) > bytes_max:
+            raise OSError(errno.EFBIG, f"it is larger than {bytes_max} bytes", str(path))
+        return content, status.st_mtime
