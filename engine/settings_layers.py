@@ -5,6 +5,7 @@ never repeated.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,12 @@ from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, LoadedSettings, 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"
 SUPERVISOR_URI = "ws://supervisor/core/websocket"
+
+# All settings with their descriptions are a tenth of it. The time and memory that tomllib takes for one dotted name
+# grow with the square of its parts, which are on one line.
+_FILE_BYTES_MAX = 2**16
+_LINE_BYTES_MAX = 2**12
+_SECRET_BYTES_MAX = 2**16
 
 # Names with our prefix that are no settings.
 _OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
@@ -39,6 +46,8 @@ def load_settings(
         "http.token": settings.http.token_file,
     }
     secrets = {name: _find_secret(name, file, environ) for name, file in files.items()}
+    for name, (secret, origin) in secrets.items():
+        _check_secret(name, secret.reveal(), origin)
     return LoadedSettings(
         settings,
         origins,
@@ -80,8 +89,9 @@ def _file_layer(
     if named is None and not path.exists():
         return ()
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(_read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
+    except (OSError, ValueError, RecursionError) as error:
+        # Besides its own error, which is a ValueError, tomllib lets through what int() says of long numbers.
         raise SettingsError(
             f"The settings file {path} cannot be read: {error}.", "Correct it, or name another with --config."
         ) from error
@@ -165,21 +175,34 @@ def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secr
     for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
         if directory:
             candidate = Path(directory) / name.replace(".", "_")
-            if candidate.is_file():
+            if os.path.isfile(candidate):  # noqa: PTH113 (pathlib's raises where there is nothing to be looked up)
                 return _read_secret(candidate, setting), f"file {candidate}"
     if name == "source.token" and environ.get("SUPERVISOR_TOKEN"):
         return Secret(environ["SUPERVISOR_TOKEN"]), "SUPERVISOR_TOKEN"
     return Secret(""), "not given"
 
 
+def _check_secret(name: str, text: str, origin: str) -> None:
+    """Refuse here, without repeating it, what a library would refuse later in an error that shows it."""
+    if name.endswith("password"):
+        is_usable = not any("\ud800" <= character <= "\udfff" for character in text)
+    else:
+        is_usable = text.isascii() and text.isprintable() and " " not in text
+    if not is_usable:
+        raise SettingsError(
+            f"The {name} ({origin}) holds characters that none has.",
+            f"Correct it, or name its file in {name}_file. A token is printable ASCII without spaces.",
+        )
+
+
 def _read_secret(path: Path, setting: str) -> Secret:
     try:
-        text = path.read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX).strip("\r\n")
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"The file {_shown(path)} cannot be read ({type(error).__name__}).",
             f"Correct {setting}, or the file's mode.",
-        ) from error
+        ) from None  # an error of decoding carries the secret
     # A password may hold spaces, a token cannot.
     is_token = setting.endswith("token_file")
     if is_token and (not text.strip() or any(c.isspace() for c in text.strip())):
@@ -188,6 +211,17 @@ def _read_secret(path: Path, setting: str) -> Secret:
             f"The file that {setting} names must hold the token and nothing else.",
         )
     return Secret(text.strip() if is_token else text)
+
+
+def _read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
+    """The text of a file, which may be a pipe. Raises OSError, and ValueError where it is too long or not UTF-8."""
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ValueError(f"it is longer than {bytes_max} bytes")
+    if any(len(line) > line_bytes_max for line in data.splitlines()):
+        raise ValueError(f"it has a line of more than {line_bytes_max} bytes")
+    return data.decode()
 
 
 def _shown(path: Path) -> str:

@@ -145,3 +145,62 @@ def test_a_token_in_place_of_its_files_name_is_not_repeated(tmp_path: Path) -> N
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": token})
     assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "a = " + "[" * 5_000,  # exhausts tomllib's recursion
+        "[http]\nport = " + "9" * 4_095,  # digits up to int()'s own limit
+        "[http]\nport = " + "9" * 5_000,  # beyond it
+        "a" + ".a" * 20_000 + " = 1",  # would take tomllib 1.6 GB
+        "# " + "x" * 70_000,
+        "[source]\nuri = 1\nuri = 2",
+    ],
+)
+def test_a_settings_file_that_costs_more_than_it_says_is_refused(tmp_path: Path, toml: str) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be read|is not accepted"):
+        load(tmp_path, toml)
+
+
+def test_a_name_that_no_file_can_have_is_a_settings_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"source\.token_file"):
+        load(tmp_path, '[source]\ntoken_file = "a\\u0000b"')
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path, environ={"RECONCILE_CONFIG": "a\0b"})
+
+
+def test_a_secret_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="/dev/zero cannot be read"):
+        load(tmp_path, '[source]\ntoken_file = "/dev/zero"')
+
+
+def test_a_folder_of_mounted_secrets_that_cannot_be_looked_into_holds_none(tmp_path: Path) -> None:
+    assert not load(tmp_path, environ={"CREDENTIALS_DIRECTORY": "x" * 5_000}).token
+
+
+@pytest.mark.parametrize("name", ["source.token", "records.token", "http.token"])
+@pytest.mark.parametrize(
+    "token", ["s3cret\r\nX-Evil: 1", "s3cret\u20ac", "s3cret\udcff", "s3 cret", "s3cret\x7f"]
+)
+def test_a_token_that_no_header_can_carry_is_refused_and_not_repeated(
+    tmp_path: Path, name: str, token: str
+) -> None:
+    variable = f"RECONCILE_{name.upper().replace('.', '__')}"
+    with pytest.raises(SettingsError, match=variable) as told:
+        load(tmp_path, environ={variable: token})
+    assert "s3" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
+
+
+def test_a_password_may_be_any_text(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"RECONCILE_RECORDS__PASSWORD": " p\u00e4ss w\u00f6rd "})
+    assert loaded.records_password.reveal() == " p\u00e4ss w\u00f6rd "
+    with pytest.raises(SettingsError, match=r"records\.password"):
+        load(tmp_path, environ={"RECONCILE_RECORDS__PASSWORD": "\udcff"})
+
+
+def test_a_secret_file_that_is_no_text_leaves_no_trace_of_it_in_the_error(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"s3cret\xff")
+    with pytest.raises(SettingsError) as told:
+        load(tmp_path, f'[source]\ntoken_file = "{tmp_path}/token"')
+    assert told.value.__cause__ is None

@@ -3,6 +3,7 @@
 Invariant: a plan file is whole or not there, and only its owner can read it: it names every device.
 """
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -11,6 +12,9 @@ import msgspec
 
 from engine.core.report import SCHEMA_VERSION, Report
 from engine.errors import EngineError
+
+_PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _SavedReplica(msgspec.Struct):
@@ -52,11 +56,11 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
     """The plan's fingerprint for each replica. Raises EngineError when the file is no plan for this home."""
     hint = "Make one with --plan-out FILE."
     try:
-        data = path.read_bytes()
+        data = _read(path)
         version = msgspec.json.decode(data, type=_Versioned).schema_version
     except OSError as error:
-        raise EngineError(f"The plan {path} cannot be read: {error.strerror}.", hint) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EngineError(f"The plan {path} cannot be read: {error.strerror or error}.", hint) from error
+    except _UNDECODABLE as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if version != SCHEMA_VERSION:
         raise EngineError(
@@ -64,7 +68,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         )
     try:
         report = msgspec.json.decode(data, type=_SavedReport)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if report.mode == "apply":
         raise EngineError(f"{path} is the report of a pass that wrote, not a plan.", hint)
@@ -74,3 +78,14 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
     if unknown or not report.replicas:
         raise EngineError(f"The plan {path} is incomplete: {', '.join(unknown) or 'no replica'}.", hint)
     return {r.replica: r.fingerprint for r in report.replicas if r.fingerprint is not None}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_PLAN_BYTES_MAX + 1)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error)) from error
+    if len(data) > _PLAN_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"it is larger than {_PLAN_BYTES_MAX} bytes")
+    return data

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engine.commandline import saved_plan
 from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.core.report import Report
 from engine.errors import EngineError
@@ -47,6 +48,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (b"[]", "is not a saved plan"),
         (b'{"schema_version": "1"}', "is not a saved plan"),
         (b'{"schema_version": 1}', "is not a saved plan"),
+        (b'{"schema_version": 1, "new": ' + b"[" * 10_000, "is not a saved plan"),
+        (b'{"schema_version": 1, "mode": "dry_run", "site": "\xff", "replicas": []}', "is not a saved plan"),
         (b'{"schema_version": 2}', "has schema_version 2; this program reads 1"),
         (msgspec.json.encode(report(mode="apply")), "is the report of a pass that wrote"),
         (msgspec.json.encode(report(site="cabin")), "is for the site cabin, not for home"),
@@ -59,6 +62,12 @@ def test_a_file_that_is_no_plan_for_this_home_is_refused(tmp_path: Path, content
     path.write_bytes(content)
     with pytest.raises(EngineError, match=told):
         read_fingerprints(path, "home")
+
+
+def test_a_plan_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_plan, "_PLAN_BYTES_MAX", 10_000)
+    with pytest.raises(EngineError, match="/dev/zero cannot be read: it is larger than 10000 bytes"):
+        read_fingerprints(Path("/dev/zero"), "home")
 
 
 def test_a_plan_that_is_not_there_is_named(tmp_path: Path) -> None:
