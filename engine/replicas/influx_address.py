@@ -64,7 +64,19 @@ def parse_address(uri: str) -> Address:
         )
     bucket = unquote(parts.path.removeprefix("/"))
     if parts.scheme not in SCHEMES or not parts.hostname or not bucket:
-        raise SettingsError(f"Setting records.uri = {uri!r} names no InfluxDB bucket.", _FORM)
+        # Without the options: somebody may have put a token there.
+        raise SettingsError(
+            f"Setting records.uri = {uri.partition('?')[0]!r} names no InfluxDB bucket.", _FORM
+        )
+    try:
+        # What a name lookup and a request would do first.
+        parts.hostname.encode("idna")
+        uri.encode()
+    except UnicodeError:
+        # Not chained: it carries the text it failed on.
+        raise SettingsError(
+            "Setting records.uri has a host that cannot be read, or is not UTF-8.", _FORM
+        ) from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(options.keys() - {"org", "wire"})
     wire = options.get("wire", "auto")

@@ -33,6 +33,7 @@ _NO_ORGANIZATION = re.compile("organization .*not found")
 _TWO_TYPES = "schema collision"
 _TWO_TYPES_HINT = "Another program wrote values of another type there; delete its points."
 _TEXT_MAX = 300
+_RETRY_SECONDS_MAX = 86_400.0
 # Credentials in an address, should a server or proxy repeat one.
 _CREDENTIALS = re.compile(r"(?i)\b(p|password|token|u)=[^&\s\"']+|(Basic|Token|Bearer) [\w+/=.:-]+")
 
@@ -205,7 +206,7 @@ def _text_of(headers: Mapping[str, str], body: bytes) -> str:
     try:
         decoded = msgspec.json.decode(body, type=_ErrorBody)
         return _shown(decoded.error or decoded.message)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = body.decode("utf-8", "replace")
     if "<html" in text[:1000].lower() or "html" in headers.get("content-type", "").lower():
         return "with a web page instead of an answer"
@@ -221,11 +222,11 @@ def _shown(text: str) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, from either form of the header; None when it does not say."""
     given = (headers.get("retry-after") or "").strip()
-    if given.isdecimal():
-        return float(given)
+    if given.isascii() and given.isdecimal():
+        return min(float(given), _RETRY_SECONDS_MAX)
     try:
         until = parsedate_to_datetime(given)
         now = parsedate_to_datetime(headers.get("date") or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, (until.astimezone(UTC) - now.astimezone(UTC)).total_seconds())

@@ -86,6 +86,8 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
                 raise explain_statement(where, values["error"])
             kinds = dict(zip(columns, types, strict=False))
             measurement = values["_measurement"]
+            if measurement not in scan.measurements:
+                raise explain_cut(where, f"it has rows of {measurement[:80]!r}, which were not asked for")
             collected = rows.setdefault(measurement, [])
             collected.append(
                 [time_ns(values["_time"]), *(_typed(values.get(c), kinds.get(c, "")) for c in scan.columns)]

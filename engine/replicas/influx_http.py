@@ -20,6 +20,7 @@ from engine.settings import Secret
 
 _PIECE_BYTES = 1 << 16
 _ERROR_BYTES_MAX = 1 << 16
+_BODY_BYTES_MAX = 16 << 20  # of an answer that is no scan: a server's own metrics are a tenth of a megabyte
 # A server may close a kept connection at any time; a request on it that got no answer says nothing about the server.
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
@@ -59,7 +60,12 @@ class Answer:
         Of an error's answer, as much as there is: nothing is derived from it, and some servers tell no length.
         """
         if self.status == 200:
-            return b"".join(self.pieces())
+            body = b""
+            for piece in self.pieces():
+                body += piece
+                if len(body) > _BODY_BYTES_MAX:
+                    raise explain_cut(self._where, f"it is longer than {_BODY_BYTES_MAX} bytes")
+            return body
         try:
             text = self._response.read(_ERROR_BYTES_MAX)
             self.is_read = self._response.isclosed() and not self._response.will_close
@@ -172,5 +178,5 @@ def server_time(headers: Mapping[str, str]) -> float | None:
     """The server's clock from the Date header, Unix seconds; None when it is not there or no date."""
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -62,12 +62,13 @@ def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
         for key, row in rows.items():
             hash_ = row[2]
             if hash_ != TOMBSTONE:
-                held.versions[key] = "?:" if hash_ is None else hash_
+                held.versions[key] = hash_ if isinstance(hash_, str) else "?:"
                 held.times[key] = row[0]
         return held
     for key, (time_ns, _, hash_, schema, payload) in rows.items():
-        check_schema(key, schema)
-        held.put(key, version_of_payload(key, hash_, payload), time_ns)
+        check_schema(key, schema if isinstance(schema, int) else None)
+        texts = (value if isinstance(value, str) else None for value in (hash_, payload))
+        held.put(key, version_of_payload(key, *texts), time_ns)
     return held
 
 

@@ -22,13 +22,16 @@ _CHUNK_ROWS = 5_000
 _CHUNK_ROWS_WITH_PAYLOAD = 1_000
 # What a server says that has InfluxQL but not this statement.
 _UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
+# The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
+_LINE_BYTES_MAX = 64 << 20
+_DURATION_MAX = 40
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 class _Series(msgspec.Struct):
     name: str = ""
     columns: list[str] = []
-    values: list[list[Any]] = []
+    values: list[list[str | int | float | bool | None]] = []
     partial: bool = False
 
 
@@ -71,7 +74,7 @@ class WireV1:
             raise
         for series in found:
             for row in series.values:
-                named = dict(zip(series.columns, row, strict=True))
+                named = dict(zip(series.columns, row, strict=False))
                 is_ours = named.get("name") == self._policy if self._policy else named.get("default")
                 if is_ours:
                     return _seconds(str(named.get("duration", "")))
@@ -85,7 +88,7 @@ class WireV1:
             return None
         try:
             return msgspec.json.decode(body, type=_Variables).system.started or None
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 
     def write(self, body: bytes) -> None:
@@ -104,7 +107,14 @@ class WireV1:
         """Rows by InfluxQL. Raises ReplicaError, in any step of the iteration."""
         statement, params = select_text(scan)
         rows = _CHUNK_ROWS_WITH_PAYLOAD if "payload" in scan.fields else _CHUNK_ROWS
+        width = 1 + len(scan.columns)
         for series in self._select(statement, params, rows):
+            if series.name not in scan.measurements:
+                raise explain_cut(
+                    self._http.where, f"it has rows of {series.name[:80]!r}, which were not asked for"
+                )
+            if not all(_is_row(row, width, len(scan.tags)) for row in series.values):
+                raise explain_cut(self._http.where, "a row has not the columns that were asked for")
             yield Block(series.name, series.values)
 
     def close(self) -> None:
@@ -132,7 +142,7 @@ class WireV1:
 
     def _series(self, answer: Answer) -> Iterator[_Series]:
         is_complete = False
-        for line in _lines(answer.pieces()):
+        for line in self._lines(answer):
             decoded = self._decode(line, answer)
             error = decoded.error or next((r.error for r in decoded.results if r.error), "")
             if error:
@@ -145,10 +155,16 @@ class WireV1:
         if not is_complete:
             raise explain_cut(self._http.where, "its last part is missing")
 
+    def _lines(self, answer: Answer) -> Iterator[bytes]:
+        for line in _lines(answer.pieces(), _LINE_BYTES_MAX):
+            if len(line) > _LINE_BYTES_MAX:
+                raise explain_cut(self._http.where, f"a line is longer than {_LINE_BYTES_MAX} bytes")
+            yield line
+
     def _decode(self, line: bytes, answer: Answer) -> _Line:
         try:
             return _decode_line(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             if b"<html" in line[:1000].lower():
                 raise explain_answer("read", self._http.where, answer.status, answer.headers, line) from error
             raise explain_cut(self._http.where, f"not JSON: {error}") from error
@@ -172,7 +188,7 @@ def probe_server(client: HttpClient, wire: str) -> Server:
     if answer.status == 200 and not version:
         try:
             version = msgspec.json.decode(body, type=_Pong).version
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise explain_answer("reach", client.where, answer.status, answer.headers, body) from error
     return Server(version.removeprefix("v"), wire, server_time(answer.headers))
 
@@ -213,6 +229,12 @@ _TYPES = {
 }
 
 
+def _is_row(row: list[Any], width: int, tags: int) -> bool:
+    """Whether a row begins with a time and tags; fields of other programs may be of any type."""
+    is_wide = len(row) == width and type(row[0]) is int
+    return is_wide and all(tag is None or type(tag) is str for tag in row[1 : tags + 1])
+
+
 def _cast(field: str) -> str:
     # Fields of other programs may be of any type.
     return f"{_identifier(field)}::{_TYPES[field]}" if field in _TYPES else _identifier(field)
@@ -227,9 +249,10 @@ def _form(fields: dict[str, str]) -> bytes:
     return urlencode(fields).encode()
 
 
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines of a stream, without empty ones; a last line needs no end."""
+def _lines(pieces: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:
+    """Lines of a stream, without empty ones; a last line needs no end. One beyond the bound comes unfinished."""
     rest: list[bytes] = []
+    size = 0
     for piece in pieces:
         *ended, tail = piece.split(b"\n")
         for end in ended:
@@ -237,7 +260,10 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
             rest = []
             if line.strip():
                 yield line
+        size = len(tail) if ended else size + len(tail)
         rest.append(tail)
+        if size > bytes_max:
+            break
     line = b"".join(rest)
     if line.strip():
         yield line
@@ -246,8 +272,8 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _seconds(duration: str) -> int | None:
     """Seconds of a duration as 1.x prints it: 168h0m0s; None when it is no such text."""
     total, digits = 0, ""
-    for character in duration:
-        if character.isdecimal():
+    for character in duration[:_DURATION_MAX]:
+        if character in "0123456789":
             digits += character
         elif character in _UNITS and digits:
             total, digits = total + int(digits) * _UNITS[character], ""

@@ -9,7 +9,6 @@ import csv
 import http.client
 import io
 import ssl
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -28,6 +27,9 @@ from engine.replicas.influx_http import Credentials, HttpClient
 from engine.replicas.influx_v1 import probe_server
 from engine.replicas.influx_wire import Block, Scan, Server
 
+# The longest row that is believed; a payload is a kilobyte.
+_LINE_CHARACTERS_MAX = 64 << 20
+_ANSWER_BYTES_MAX = 1 << 16
 _STARTED = "process_start_time_seconds "
 
 
@@ -61,7 +63,7 @@ class WireV2:
         self._timeout_ms = int(timeout_seconds * 1000)
         self._client: InfluxDBClient | None = None
         # A payload may be longer than what Python's csv accepts by default (128 kB); the limit is the process's.
-        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        csv.field_size_limit(_LINE_CHARACTERS_MAX)
 
     def probe(self) -> Server:
         """Ask `/ping`. Raises ReplicaError."""
@@ -76,7 +78,7 @@ class WireV2:
             return None
         try:
             buckets = msgspec.json.decode(body, type=_Buckets).buckets
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise explain_answer("ask for the bucket", self._where, 200, answer.headers, body) from error
         ours = [bucket for bucket in buckets if bucket.name == self._address.bucket]
         return (ours[0].retention[0].every_seconds if ours[0].retention else 0) if ours else None
@@ -86,7 +88,7 @@ class WireV2:
         answer = self._http.request("ask", "GET", "/ready")
         body = answer.body()
         if answer.status == 200:
-            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return msgspec.json.decode(body, type=_Ready).started or None
         answer = self._http.request("ask", "GET", "/metrics")
         body = answer.body()
@@ -108,7 +110,7 @@ class WireV2:
                 content_type="text/plain; charset=utf-8",
                 _preload_content=False,
             )
-            content = response.read()
+            content = response.read(_ANSWER_BYTES_MAX)
             response.release_conn()
         except Exception as error:
             raise self._explain("write to", error) from error
@@ -174,9 +176,23 @@ class WireV2:
             raise explain_cut(self._where, "its length is not given")
         response.auto_close = False  # or the text layer finds a closed file at its end
         try:
-            yield from read_blocks(self._where, io.TextIOWrapper(response, "utf-8", newline=""), scan)
-        except (ValueError, KeyError, csv.Error, OSError, urllib3.exceptions.HTTPError) as error:
+            text = io.TextIOWrapper(response, "utf-8", newline="")
+            yield from read_blocks(self._where, self._lines(text), scan)
+        except (
+            ValueError,
+            KeyError,
+            OverflowError,
+            csv.Error,
+            OSError,
+            urllib3.exceptions.HTTPError,
+        ) as error:
             raise explain_cut(self._where, f"{type(error).__name__}: {error}") from error
+
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
+        while line := text.readline(_LINE_CHARACTERS_MAX):
+            if len(line) == _LINE_CHARACTERS_MAX:
+                raise explain_cut(self._where, f"a line is longer than {_LINE_CHARACTERS_MAX} characters")
+            yield line
 
     def _explain(self, attempt: str, error: Exception) -> ReplicaError:
         if isinstance(error, ReplicaError):

@@ -52,3 +52,18 @@ def test_what_is_no_address_is_refused_without_repeating_a_secret(uri: str, told
         parse_address(uri)
     assert told in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri", ["influxdb://a..b/homes", "influxdb://h/\udcff", "influxdb://" + "x" * 300 + "/b"]
+)
+def test_a_host_that_no_lookup_takes_and_what_is_not_utf_8_are_refused(uri: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be read") as told:
+        parse_address(uri)
+    assert told.value.__cause__ is None
+
+
+def test_a_token_in_the_wrong_place_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as told:
+        parse_address("influxdb://host?token=s3cret")
+    assert "s3cret" not in str(told.value)

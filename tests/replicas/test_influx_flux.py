@@ -76,7 +76,7 @@ def test_types_are_those_of_the_columns_and_what_is_absent_is_none() -> None:
         "dateTime:RFC3339,string,string,string", "dateTime:RFC3339,string,boolean,long"
     ).replace("hash,id", "deleted,rev")
     text = text.replace("1:ab,d1", "true,7").replace('1:cd,"a ""quoted"", one"', ",")
-    scan = Scan(measurements=("ha_device",), tags=("id",), fields=("deleted", "rev", "payload"))
+    scan = Scan(measurements=("ha_device", "ha_area"), tags=("id",), fields=("deleted", "rev", "payload"))
     assert [rows for _, rows in blocks(text, scan)] == [
         [[1_795_435_200_000_000_001, None, True, 7, None]],
         [[1_795_435_201_000_000_000, None, None, None, None]],

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import ReplicaRejected
+from engine.replicas import influx_v1
 from engine.replicas.influx_address import parse_address
 from engine.replicas.influx_failures import InfluxUnavailable
 from engine.replicas.influx_http import Credentials
@@ -153,4 +154,41 @@ def test_lines_are_found_wherever_pieces_end() -> None:
     text = b"one\ntwo\n\nthree"
     for size in range(1, len(text) + 1):
         pieces = (text[at : at + size] for at in range(0, len(text), size))
-        assert list(_lines(pieces)) == [b"one", b"two", b"three"]
+        assert list(_lines(pieces, 100)) == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[1]",
+        "[]",
+        '["x", "d1", "h"]',
+        '[null, "d1", "h"]',
+        '[1, 2, "h"]',
+        '[1, ["d1"], "h"]',
+        '[1, "d1", {}]',
+        '[1.5, "d1", "h"]',
+        "[" * 100_000,
+    ],
+)
+def test_rows_of_another_form_are_a_read_that_failed(peer: ScriptedPeer, wire: WireV1, row: str) -> None:
+    body = result(f'{{"series": [{{"name": "ha_device", "values": [{row}]}}]}}')
+    peer.say("/query", Reply(status=200, headers=JSON, body=body))
+    with pytest.raises(InfluxUnavailable):
+        list(wire.scan(SCAN))
+
+
+def test_rows_of_another_measurement_are_a_read_that_failed(peer: ScriptedPeer, wire: WireV1) -> None:
+    text = b'{"results": [{"series": [{"name": "cpu", "values": [[1, "d1", "h"]]}]}]}'
+    peer.say("/query", Reply(status=200, headers=JSON, body=text))
+    with pytest.raises(InfluxUnavailable, match="'cpu', which were not asked for"):
+        list(wire.scan(SCAN))
+
+
+def test_a_line_without_end_is_not_kept(
+    peer: ScriptedPeer, wire: WireV1, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_v1, "_LINE_BYTES_MAX", 100)
+    peer.say("/query", Reply(status=200, headers=JSON, body=b"x" * 1000))
+    with pytest.raises(InfluxUnavailable, match="longer than 100 bytes"):
+        list(wire.scan(SCAN))

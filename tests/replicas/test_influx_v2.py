@@ -1,12 +1,15 @@
 """Wire v2 against a scripted peer: parameters, retention, permissions."""
 
+import gzip
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from engine.errors import ReplicaRejected
+from engine.replicas import influx_v2
 from engine.replicas.influx_address import parse_address
+from engine.replicas.influx_failures import InfluxUnavailable
 from engine.replicas.influx_http import Credentials
 from engine.replicas.influx_v2 import WireV2
 from engine.replicas.influx_wire import Scan
@@ -135,3 +138,14 @@ def test_a_user_and_password_are_given_as_1_8_takes_them(peer: ScriptedPeer) -> 
     wire.write(b"m f=1i 5")
     wire.close()
     assert peer.requests[0].headers["authorization"] == "Token me:pw"
+
+
+def test_a_line_without_end_is_not_kept(
+    peer: ScriptedPeer, wire: WireV2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_v2, "_LINE_CHARACTERS_MAX", 100)
+    # Packed, as a bomb would be: the client unpacks what it streams.
+    headers = {**CSV, "Content-Encoding": "gzip"}
+    peer.say("/api/v2/query", Reply(status=200, headers=headers, body=gzip.compress(bytes(10_000_000))))
+    with pytest.raises(InfluxUnavailable, match="longer than 100 characters"):
+        list(wire.scan(SCAN))
