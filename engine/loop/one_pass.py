@@ -26,6 +26,7 @@ from engine.core.report import (
     unknown_replica,
 )
 from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
 from engine.errors import EngineError, PlanStale, ReplicaError
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
@@ -181,7 +182,8 @@ class OnePass:
             replica.name,
             diff,
             desired,
-            {key: rows[aliases.get(key, key)] for key in existing},
+            # A row that is gone since, or that its damaged key does not find again, says nothing.
+            {key: rows.get(aliases.get(key, key), StoredRow(key, {})) for key in existing},
             with_derived=replica.stores_derived,
             prune_foreign=policy.prune_foreign,
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.private_copy import copy_into_memory
@@ -173,6 +174,12 @@ class ApswFile:
             raise self._explain(attempt, error) from error
         except OSError as error:
             raise self._explain_os(attempt, error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ReplicaRejected(
+                self.replica,
+                f"Cannot {attempt} {self.path}: it holds what this program did not write ({error}).",
+                "Nothing was changed. Restore the file, or move it away, and `reconcile` builds it anew.",
+            ) from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise ReplicaRejected(
                 self.replica, f"Cannot {attempt} {self.path}: SQLite cannot hold a value ({error})."

@@ -18,6 +18,7 @@ from engine.core.record import (
     decode_record,
     decode_row,
     encode_record,
+    nests_too_deep,
 )
 from engine.errors import SourceInvalid
 from engine.ports import Revision, Run
@@ -114,9 +115,10 @@ def payload_fields(registry: str, payload: object) -> dict[str, Json]:
     if record is not None:
         return canonical_fields(record)
     try:
-        return decode_row(registry, str(payload).encode())
+        fields = decode_row(registry, str(payload).encode())
     except SourceInvalid:
         return {"payload": str(payload)}
+    return {"payload": str(payload)} if nests_too_deep(fields) else fields
 
 
 def _altered_version(registry: object, id_: object, payload: object, digest: str) -> str:

@@ -35,6 +35,7 @@ from engine.core.record import (
     Record,
     canonical_fields,
     make_record,
+    nests_too_deep,
 )
 from engine.core.snapshot import row_version
 from engine.core.stored import StoredRow
@@ -260,9 +261,10 @@ def _decode(column: Column, value: Value) -> Json:
     if column.json and isinstance(value, str):
         for decode in (column.decoder.decode, _decode_json):
             try:
-                return decode(value)
+                decoded = decode(value)
             except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
                 continue
+            return value if nests_too_deep(decoded) else decoded
     return value
 
 

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
@@ -217,3 +218,20 @@ def test_the_data_version_tells_other_programs_commits_from_ours(tmp_path: Path)
     assert file.data_version() == ours != absent
     sql(file.path, "INSERT INTO t VALUES (2)")
     assert file.data_version() != ours
+
+
+@pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "'{'"])
+def test_what_nobody_can_read_is_a_rejection_and_not_a_crash(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "it.db"
+    with apsw.Connection(str(path)) as connection:
+        connection.execute(f"CREATE TABLE t AS SELECT {value} AS v")
+    file = ApswFile("sqlite", path)
+
+    def look() -> None:
+        with file.reading() as found:
+            for (text,) in found.execute("SELECT v FROM t"):
+                msgspec.json.decode(str(text))
+
+    with pytest.raises(ReplicaRejected, match="holds what this program did not write"):
+        look()
+    file.close()
