@@ -8,6 +8,7 @@ label has an entity, a device, a name or an error's text.
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,7 +20,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
-    write_to_textfile,
+    generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -29,6 +30,7 @@ from engine.core.diff import Cause
 from engine.core.record import REGISTRIES
 from engine.core.report import RecordReport, Report, left_by_kind
 from engine.core.status import Status, replica_status
+from engine.file_modes import FOR_ALL_TO_READ, write_whole
 
 GUARDS = (
     "recovery_mode",
@@ -196,7 +198,7 @@ class Metrics:
 
     def write_textfile(self, path: str) -> None:
         """Write the exposition for node_exporter's textfile collector, atomically. Raises OSError."""
-        write_to_textfile(path, self._registry)
+        write_whole(Path(path), generate_latest(self._registry), FOR_ALL_TO_READ)
 
     def on_request(self, route: str, method: str, code: int, seconds: float) -> None:
         """Count an HTTP request; `route` is the template, never the path."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import SettingsError, StoreHeld
+from engine.file_modes import OWNER_ONLY, make_folder
 
 
 @contextmanager
@@ -18,8 +19,9 @@ def hold_store(rows: Path) -> Iterator[None]:
     """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError."""
     path = rows.with_name(f"{rows.name}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        make_folder(path.parent)
+        # Not through a link: what it leads to would lose its content.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
     except OSError as error:
         raise SettingsError(
             f"Cannot open {path}: {error.strerror}.",

@@ -4,14 +4,13 @@ Invariant: a plan file is whole or not there, and only its owner can read it: it
 """
 
 import errno
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from engine.core.report import SCHEMA_VERSION, Report
 from engine.errors import EngineError
+from engine.file_modes import OWNER_ONLY, write_whole
 
 _PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -34,18 +33,10 @@ class _Versioned(msgspec.Struct):
 
 def write_plan(path: Path, report: Report) -> None:
     """Write the report as JSON, in one step. Raises EngineError; an older file then stays as it was."""
-    temporary = None
+    document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     try:
-        # mkstemp makes files of mode 0600
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        write_whole(path, document, OWNER_ONLY)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise EngineError(
             f"The plan could not be written to {path}: {error.strerror}.",
             "Name another file with --plan-out.",

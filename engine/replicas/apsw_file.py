@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.file_modes import OWNER_ONLY, make_folder
 from engine.replicas.private_copy import copy_into_memory
 
 _STEP_PAGES = 64  # a signal is noticed between two steps
@@ -147,17 +148,20 @@ class ApswFile:
             # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
             # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
             connection.pragma("foreign_keys", False)
+            # Twice, because whoever reads must not be able to write whatever a statement says.
+            connection.pragma("query_only", self._read_only)
             self._connection, self._identity = connection, identity
             self._openings += 1
         return self._connection
 
     def _create(self) -> apsw.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
         with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
         connection = self._open()
-        assert connection is not None
+        if connection is None:
+            raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
         return connection
 
     @contextmanager
