@@ -1,4 +1,4 @@
-"""What every request passes before a route: counting, headers, limits, the token. Plain ASGI, because a request
+"""What every request passes before a route: counting, limits, the token. Plain ASGI, because a request
 through Starlette's BaseHTTPMiddleware costs twice the time.
 """
 
@@ -13,12 +13,6 @@ from api.ports import Observer
 from api.problems import Problem
 
 QUERY_BYTES_MAX = 8 * 1024
-_SECURITY_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'self'"),
-]
 
 
 class Observing:
@@ -49,23 +43,6 @@ class Observing:
             method = scope["method"] if scope["method"] in ("GET", "HEAD") else "other"
             template = str(getattr(route, "path", "unmatched"))
             self._observe(template, method, status, anyio.current_time() - began)
-
-
-class Headers:
-    """Puts the security headers on every response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, adding headers to what comes back."""
-
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_SECURITY_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, add)
 
 
 class Compression(GZipMiddleware):

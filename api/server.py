@@ -23,6 +23,13 @@ CONNECTIONS_MAX = 64
 IDLE_SECONDS = 15  # a connection on which nothing is asked is closed
 STOP_SECONDS = 0.7  # what is still open then is cut off
 _BACKLOG = 128
+# On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
+SECURITY_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
+    ("content-security-policy", "default-src 'self'; frame-ancestors 'self'"),
+]
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -110,6 +117,7 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=SECURITY_HEADERS,
         proxy_headers=False,
         timeout_keep_alive=IDLE_SECONDS,
         limit_concurrency=CONNECTIONS_MAX,

@@ -5,8 +5,10 @@ made visible as everywhere; secrets never get here, because nothing that holds o
 """
 
 import logging
+import traceback
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 import msgspec
@@ -22,16 +24,27 @@ _TOLD_MAX = 50
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", {})
+        fields = _fields_of(record)
         told = "".join(f" {name}={_field(value)}" for name, value in fields.items())
         return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{told}"
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", {})
+        fields = _fields_of(record)
         head = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
         return msgspec.json.encode({**head, **fields}).decode()
+
+
+def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+    fields: dict[str, object] = getattr(record, "fields", {})
+    if not record.exc_info or record.exc_info[1] is None:
+        return fields
+    # Where it was and what it was called; its text may hold anything, and a traceback is many lines.
+    error = record.exc_info[1]
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    at = "".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in place)
+    return {**fields, "error": type(error).__name__, "at": at}
 
 
 def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logger:

@@ -10,6 +10,7 @@ Invariants:
 - Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
 """
 
+import logging
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -330,6 +331,7 @@ async def _connect(
             # Home Assistant stands in the local network or behind the Supervisor; a proxy set for downloads
             # must not see it, and with ws:// would read the token.
             proxy=None,
+            logger=_without_frames(),
             open_timeout=timeout_seconds,
             ping_interval=_PING_SECONDS,
             ping_timeout=timeout_seconds,
@@ -340,6 +342,13 @@ async def _connect(
         )
     except (OSError, WebSocketException) as error:
         raise connect_failure(error, address, timeout_seconds) from error
+
+
+def _without_frames() -> logging.Logger:
+    """The library's log, never at the level at which it tells every frame, for one of them holds the token."""
+    logger = logging.getLogger("websockets.client.without_frames")
+    logger.setLevel(logging.INFO)
+    return logger
 
 
 async def _log_in(
