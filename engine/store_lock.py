@@ -6,6 +6,7 @@ with the process however that ends; the file itself stays and means nothing.
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ def hold_store(rows: Path) -> Iterator[None]:
             "Let rows.file name a file in a folder that is writable.",
         ) from error
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SettingsError(f"{path} is no plain file.", "Remove it, or let rows.file name another file.")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -112,6 +112,9 @@ class WireV2:
             )
             content = response.read(_ANSWER_BYTES_MAX)
             response.release_conn()
+        except ApiException as error:
+            # It shows the whole answer, and an answer may repeat the token that it refuses.
+            raise self._explain("write to", error) from None
         except Exception as error:
             raise self._explain("write to", error) from error
         if response.status != 204:
@@ -134,6 +137,9 @@ class WireV2:
             return  # refused as "cannot query an empty range" (2.7.11, seen 2026-11-23)
         try:
             response: Any = self._open().query_api().query_raw(flux_text(scan), org=self._org, params=params)
+        except ApiException as error:
+            # It shows the whole answer, and an answer may repeat the token that it refuses.
+            raise self._explain("read", error) from None
         except Exception as error:
             raise self._explain("read", error) from error
         try:
