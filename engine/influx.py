@@ -32,7 +32,8 @@ def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:
         refresh_seconds=settings.records.refresh_days * _DAY_SECONDS,
         verify_seconds=settings.records.verify_seconds,
         writer_slot=random_slot(),
-        read_only=read_only,
+        # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
+        read_only=read_only or settings.plan.mode == "observe",
     )
     # A file of its own: a commit to the rows file would look as if somebody had edited the rows.
     path = Path(f"{settings.rows.file}.outbox")

@@ -183,7 +183,7 @@ class Upkeep(Protocol):
     """A replica that has work to do even when nothing differs."""
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
-        """Do what is due: send again what was not confirmed, renew what retention would drop."""
+        """Do what is due, say renew what retention would drop."""
 
 
 class Outbox(Protocol):

@@ -106,13 +106,16 @@ class InfluxRecords:
         return None
 
     def observe(self, *, verify: bool | None = None) -> Observed:
-        """The versions of all live records.
+        """The versions of all live records, what an earlier process left in the outbox among them.
 
         A verifying look reads the payloads and hashes them again. By default the first look of a process
         verifies, the first after a doubt (server restarted, retention changed, a write whose outcome was
         unknown), and otherwise one every `verify_seconds`.
         """
         self._held = None
+        if not self._options.read_only:
+            # Before anything is compared: such a batch may hold the newest point of a record that looks equal now.
+            self._sender.send_pending()
         now = self._clock()
         self._retention_seconds = self._wire.retention_seconds()
         state = (self._retention_seconds, self._wire.started())
@@ -148,7 +151,6 @@ class InfluxRecords:
         if not operations:
             return
         self._check_may_write()
-        self._sender.send_pending()
         if self._held is None:
             self.observe()
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
@@ -157,13 +159,12 @@ class InfluxRecords:
         self._commit(points, frozenset(newest), run)
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
-        """Send what an earlier process could not, and renew every record that retention comes near to.
+        """Renew every record that retention comes near to.
 
         Renewed is what is held, whether desired or not: a record whose delete is held back must not fade away.
         """
         if self._options.read_only:
             return
-        self._sender.send_pending()
         if self._held is None:
             self.observe()
         assert self._held is not None

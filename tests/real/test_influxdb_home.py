@@ -1,12 +1,16 @@
 """A home in a real InfluxDB, from the command line: mirrored, compared, examined, and restored from."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.__main__ import main
+from engine.replicas.outbox import open_outbox
+from engine.run import open_stores
+from engine.settings_layers import load_settings
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.service_process import SAMPLE
 
@@ -113,3 +117,19 @@ def test_a_server_that_is_away_is_partial_and_caught_up_with(home: Home, own_inf
     back = home.run("--json")
     assert (back.code, back.report["status"]) == (0, "in_sync")
     assert [r["applied"]["upsert"] for r in back.report["replicas"]] == [0, 205]
+
+
+def test_observing_leaves_what_a_killed_process_did_not_send(home: Home, tmp_path: Path) -> None:
+    home.run()
+    outbox = open_outbox("influxdb", tmp_path / "rows.db.outbox")
+    line = f'ha_area,site={home.site},id=attic hash="1:00",payload="x" {time.time_ns()}'
+    outbox.put("influxdb", line.encode())
+    flags = {"source.uri": SAMPLE, "rows.file": str(tmp_path / "rows.db"), "records.uri": home.records}
+    loaded = load_settings({**flags, "plan.mode": "observe", "site.name": home.site}, {}, None, tmp_path)
+    with open_stores(loaded) as stores:  # as the service does
+        assert stores.records is not None
+        assert len(stores.records.observe().versions) == 205
+    assert len(outbox.pending("influxdb")) == 1
+    assert home.run("--json").report["status"] == "out_of_sync"  # it arrives, and is foreign
+    assert outbox.pending("influxdb") == []
+    outbox.close()

@@ -229,6 +229,27 @@ def test_an_unknown_outcome_leaves_the_batch_in_the_outbox_and_the_same_bytes_fo
     assert stand.replica.observe().versions == snapshot(*HOME).hashes
 
 
+def test_a_batch_of_a_killed_process_arrives_before_anything_is_compared(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+
+    class Killed(BaseException):
+        """As by kill -9: nothing of ours runs after it."""
+
+    def die(body: bytes) -> None:
+        if not body.startswith(b"ha_run"):
+            raise Killed
+
+    stand.wire.before_write = die
+    with pytest.raises(Killed):
+        one_pass(stand.replica, stand.rows, snapshot(*HOME[:3], entity(2, name="old")), at=NOON + 1)
+    stand.wire.before_write = lambda _body: None
+    # Home Assistant changed its mind meanwhile; what we find equal now would not be once the batch has arrived.
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME, after=2)
+    assert stand.outbox.pending("influxdb") == []
+    assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "old", None]
+
+
 def test_what_another_pass_wrote_meanwhile_stays_newest(stand: Stand) -> None:
     stand.reconcile(*HOME)
     operations = plan_of(stand.replica, stand.rows, snapshot(*HOME[:3], entity(2, name="old"))).operations
@@ -280,6 +301,7 @@ def test_opened_to_look_only_it_writes_nothing(stand: Stand) -> None:
     with pytest.raises(ReplicaRejected, match="to look only"):
         looking.apply(operations, stand.run())
     stand.now += 100 * DAY
+    looking.observe()
     looking.upkeep(snapshot(*HOME), stand.run())
     assert stand.wire.bodies == []
 
