@@ -7,7 +7,7 @@ import msgspec
 from engine.commandline.colour import Paint
 from engine.commandline.record_lines import WORDS, capped, headline, listing, plural, sorted_by_key, word_of
 from engine.commandline.safe_text import value_text, visible
-from engine.core.diff import Cause, Kind
+from engine.core.diff import UNDER_WAY, Cause, Kind
 from engine.core.report import RecordReport, ReplicaReport, Report
 
 
@@ -47,6 +47,8 @@ def which_side(record: RecordReport) -> str:
         return f"deleted from {replica} by someone else" if kind is Kind.MISSING else f"changed in {replica}"
     if kind is Kind.ORPHANED:
         return "gone from Home Assistant"
+    if record.applied_hash == UNDER_WAY:
+        return f"a write to {replica} was cut off"
     if record.applied_hash is None:
         return (
             f"not yet in {replica}" if kind is Kind.MISSING else f"never written to {replica} by the engine"

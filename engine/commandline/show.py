@@ -93,7 +93,8 @@ def render_record(record: StoredRecord) -> str:
     lines = [f"{visible(f'{record.registry}/{record.key}')} {name_text(record.name)}"]
     lines.append(f"  version {record.version}")
     for replica, version in record.last_applied.items():
-        lines.append(f"  last applied to {replica}: {version or 'never written by the engine'}")
+        told = "never written by the engine" if version is None else version or "unknown, a write was cut off"
+        lines.append(f"  last applied to {replica}: {told}")
     if record.last_change:
         lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")
     parts = (("fields", record.fields), ("derived", record.derived), ("row timestamps", record.stamps))

@@ -5,6 +5,7 @@ With D = desired, O = observed, A = last applied (each a hash, or nothing):
     D = O                    in sync; where A differs, A is to be recorded again
     D != O, O = A            pending    Home Assistant changed, not yet written
     D != O, A unknown        pending    first run, or a row that existed before us
+    D != O, A under way      pending    a write of ours was cut off, and nobody knows how far it got
     D = A, O != A            drift      the replica was changed behind our back
     all three differ         conflict   both changed; Home Assistant wins
     only O                   foreign    a row Home Assistant does not have and we never wrote
@@ -16,6 +17,9 @@ from enum import StrEnum
 import msgspec
 
 from engine.core.record import Entity, Key, Record
+
+# Last applied of a key that is being written: whatever stands in the replica then, it is ours.
+UNDER_WAY = ""
 
 
 class Cause(StrEnum):
@@ -117,6 +121,6 @@ def adopt(
 def _cause(desired: str | None, observed: str | None, applied: str | None) -> Cause:
     if applied is None:
         return Cause.PENDING if desired is not None else Cause.FOREIGN
-    if observed == applied:
+    if applied in (observed, UNDER_WAY):
         return Cause.PENDING
     return Cause.DRIFT if desired == applied else Cause.CONFLICT

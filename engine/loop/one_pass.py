@@ -4,15 +4,16 @@ Replicas fail alone: one that cannot be read or written is reported as such, and
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
 import msgspec
 
 from engine.core.comparison import Comparison, report_records, report_replica
-from engine.core.diff import Cause, adopt, compare
+from engine.core.diff import UNDER_WAY, Cause, adopt, compare
 from engine.core.guard import Policy, review, track_absences
-from engine.core.plan import make_plan
+from engine.core.plan import Operation, make_plan
 from engine.core.record import REGISTRIES, Key
 from engine.core.report import (
     SCHEMA_VERSION,
@@ -231,6 +232,7 @@ class OnePass:
         ha_version = self._desired.health.ha_version
         run = Run(self._options.run_id, self.read_at, self._desired.origin, ha_version, wanted)
         if allowed:
+            self._announce(replica, allowed)
             replica.apply(allowed, run)
         if isinstance(replica, Upkeep):
             replica.upkeep(self._desired, run)
@@ -242,6 +244,16 @@ class OnePass:
         if self._is_ledger_sound():
             self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
         self._memories[replica.name].take(allowed, diff.settled, wanted)
+
+    def _announce(self, replica: Replica, operations: Sequence[Operation]) -> None:
+        """Book what is about to be written: were we killed, it would look like rows that somebody else wrote."""
+        # A replica that is the ledger writes rows and books at once.
+        if cast("object", replica) is self._ledger or not self._is_ledger_sound():
+            return
+        keys = sorted({key for o in operations for key in (o.key, o.moved_from) if key})
+        # Without books nothing is held back, for they are another replica's file.
+        with suppress(ReplicaError):
+            self._ledger.settle(replica.name, [(key, UNDER_WAY) for key in keys], self.read_at)
 
     def _note_absences(self) -> None:
         policy = self._options.policy

@@ -6,7 +6,7 @@ import pytest
 
 from engine.commandline.colour import Paint
 from engine.commandline.render_drift import DriftText, render_drift, which_side
-from engine.core.diff import Cause, Kind
+from engine.core.diff import UNDER_WAY, Cause, Kind
 from engine.core.report import RecordReport
 from tests.commandline.reports import added, changed, foreign, record, removed, replica, report, unread
 
@@ -50,6 +50,7 @@ Drift: 3 pending, 1 drift, 1 foreign in sqlite; history in sync.
         (record("A", cause=Cause.CONFLICT), "both sides changed"),
         (record("A", cause=Cause.DRIFT, kind=Kind.MISSING), "deleted from sqlite by someone else"),
         (record("A", applied_hash=None), "never written to sqlite by the engine"),
+        (record("A", applied_hash=UNDER_WAY), "a write to sqlite was cut off"),
         (foreign("A"), "only sqlite has it"),
     ],
 )

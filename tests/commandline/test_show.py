@@ -53,7 +53,7 @@ def test_the_text_is_complete_and_harmless() -> None:
         "d1",
         "Lamp\x1b[2J",
         "1:a+b",
-        {"sqlite": "1:a+b", "history": None},
+        {"sqlite": "1:a+b", "history": None, "influxdb": ""},
         {"name": "Lamp\x1b[2J", "labels": ["x"]},
         {"entity_count": 2},
         {"created_at": "2026-11-23"},
@@ -66,6 +66,7 @@ device/d1 "Lamp\\u001b[2J"
   version 1:a+b
   last applied to sqlite: 1:a+b
   last applied to history: never written by the engine
+  last applied to influxdb: unknown, a write was cut off
   last written 2026-11-23T12:00:00.000Z by run run
   fields:
     labels: ["x"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.diff import Cause, Diff, Kind, adopt, compare
+from engine.core.diff import UNDER_WAY, Cause, Diff, Kind, adopt, compare
 from engine.core.record import REGISTRIES, Key
 from tests.homes import entity
 
@@ -11,7 +11,7 @@ ALL = frozenset(REGISTRIES)
 
 
 def differ(desired: str | None, observed: str | None, applied: str | None) -> Diff:
-    d, o, a = ({K: version} if version else {} for version in (desired, observed, applied))
+    d, o, a = ({} if version is None else {K: version} for version in (desired, observed, applied))
     return compare(d, o, a, ALL)
 
 
@@ -28,6 +28,9 @@ def differ(desired: str | None, observed: str | None, applied: str | None) -> Di
         ("new", None, "old", Cause.CONFLICT, Kind.MISSING),
         (None, "edited", "old", Cause.CONFLICT, Kind.ORPHANED),
         (None, "odd", None, Cause.FOREIGN, Kind.ORPHANED),
+        ("new", None, UNDER_WAY, Cause.PENDING, Kind.MISSING),
+        ("old", "new", UNDER_WAY, Cause.PENDING, Kind.STALE),
+        (None, "new", UNDER_WAY, Cause.PENDING, Kind.ORPHANED),
     ],
 )
 def test_every_difference_has_one_cause(
@@ -45,6 +48,8 @@ def test_every_difference_has_one_cause(
         ("same", "same", None, ((K, "same"),)),
         (None, None, "old", ((K, None),)),
         (None, None, None, ()),
+        ("same", "same", UNDER_WAY, ((K, "same"),)),
+        (None, None, UNDER_WAY, ((K, None),)),
     ],
 )
 def test_agreement_needs_at_most_bookkeeping(

@@ -1,10 +1,12 @@
 """One pass, judged by what stands in the replicas afterwards and by what the report says of it."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
 from engine.core.guard import Policy
-from engine.core.plan import Action
+from engine.core.plan import Action, Operation
 from engine.core.record import REGISTRIES, Key, Record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
@@ -12,7 +14,7 @@ from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefu
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass, PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.ports import Replica
+from engine.ports import Replica, Run
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
@@ -308,3 +310,30 @@ async def test_a_confirmed_absence_is_not_forgotten_while_one_replica_still_hold
     assert entity(2).key not in home.records.rows
     await home.run(snapshot(*smaller, at=NOON + 62))
     assert home.ledger.missed == {}
+
+
+async def test_a_write_that_was_cut_off_is_ours_whatever_happened_since(home: Home) -> None:
+    await home.warm_pass(snapshot(*HOME))
+
+    class KilledError(BaseException):
+        """As by kill -9: the store has it, and nothing of ours runs after that."""
+
+    class Dying(MemoryReplica):
+        def apply(self, operations: Sequence[Operation], run: Run) -> None:
+            super().apply(operations, run)
+            raise KilledError
+
+    alive = home.records
+    home.records = Dying("records", stores_derived=False)
+    home.records.rows = alive.rows
+    with pytest.raises(KilledError):
+        await home.run(snapshot(*HOME[:-1], entity(2, name="New"), entity(3)))
+    # Home Assistant is as it was before, so the new entity was never in any other place than this replica.
+    home.records, home.memories = alive, {}
+    report = await home.run(snapshot(*HOME), policy=Policy(delete_confirm_seconds=0))
+    assert report.status == "in_sync"
+    assert {(r.key, r.cause) for r in report.records if r.replica == "records"} == {
+        (entity(2).id, "pending"),
+        (entity(3).id, "pending"),
+    }
+    assert entity(3).key not in home.records.rows
