@@ -1,0 +1,109 @@
+"""`reconcile` into a real InfluxDB, killed while batches wait in the outbox, are on their way, or have arrived."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from engine.core.record import Key
+from engine.replicas.influx_http import Credentials
+from engine.replicas.influx_open import open_wire
+from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.outbox import open_outbox
+from tests.kill.fork_server import ForkServer, Order
+from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
+from tests.kill.remains import examine
+from tests.kill.scenarios import ENVIRON, SAMPLE, change_one_percent, desired
+from tests.real.conftest import skip_or_fail
+from tests.real.influxdb import InfluxMissingError, InfluxServer, running_influxdb
+
+pytestmark = pytest.mark.real_server
+
+KILLS = share(0.12)
+OPERATIONS, SECONDS = 500, 0.6
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    try:
+        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as running:
+            yield running
+    except InfluxMissingError as missing:
+        skip_or_fail(str(missing))
+
+
+def test_nothing_that_was_on_its_way_is_lost_doubled_or_believed(
+    tmp_path: Path, server: InfluxServer, fork_server: ForkServer
+) -> None:
+    kills = number = 0
+    while kills < KILLS:
+        number += 1
+        folder = tmp_path / f"home{number}"
+        folder.mkdir()
+        shutil.copytree(SAMPLE, folder / "source")
+        kills += kill_and_converge(folder, f"home{number}", server, fork_server)
+        shutil.rmtree(folder)
+
+
+def kill_and_converge(folder: Path, site: str, server: InfluxServer, fork_server: ForkServer) -> int:
+    """Kill passes over a site of its own, while Home Assistant changes there and back; then let one end."""
+    draw = draw_for(f"influxdb/{site}")
+    argv = [
+        "--source",
+        "capture:source",
+        "--rows",
+        "rows.db",
+        "--records",
+        server.uri,
+        "--site",
+        site,
+        "--json",
+    ]
+    order = Order(argv, str(folder), ENVIRON)
+    shutil.copytree(folder / "source", folder / "changed")
+    change_one_percent(folder / "changed")
+    kills = 0
+    for _ in range(draw.randint(2, 5)):
+        instant = draw_instant(draw, OPERATIONS, SECONDS)
+        print(f"{site}: {instant}")
+        kills += is_killed(run_until(fork_server, order, instant))
+        examine(folder, folder / "scratch", {})
+        if draw.random() < 0.5:  # what was about to be written may be the opposite of what is wanted next
+            swap(folder)
+    (folder / "said.txt").unlink()
+    assert fork_server.run(order).code == 0
+    report = json.loads((folder / "said.txt").read_text())
+    assert report["status"] == "in_sync", report["records"]
+    check_site(folder, site, server)
+    return kills
+
+
+def swap(folder: Path) -> None:
+    """Home Assistant changes; or its backup from before the change is restored."""
+    (folder / "source").rename(folder / "swapped")
+    (folder / "changed").rename(folder / "source")
+    (folder / "swapped").rename(folder / "changed")
+
+
+def check_site(folder: Path, site: str, server: InfluxServer) -> None:
+    """What the server has is what Home Assistant has, nothing waits, and every revision is there once."""
+    outbox = open_outbox("influxdb", folder / "rows.db.outbox")
+    assert outbox.pending("influxdb") == []
+    wire = open_wire(server.uri, Credentials(), timeout_seconds=30)
+    records = InfluxRecords(
+        wire, InfluxOptions(site=site, read_only=True), outbox=outbox, clock=time.time, sleep=time.sleep
+    )
+    home = desired(folder)
+    assert records.observe(verify=True).versions == home.hashes
+    points: dict[Key, list[tuple[int, str]]] = {}
+    for row in server.query(f"SELECT rev, hash, id FROM /^ha_[^r]/ WHERE site = '{site}'"):
+        key = Key(str(row["measurement"]), str(row["id"]))
+        points.setdefault(key, []).append((int(str(row["rev"])), str(row["hash"])))
+    for key, found in points.items():
+        assert [rev for rev, _ in found] == list(range(1, len(found) + 1)), key
+        assert all(before[1] != after[1] for before, after in pairwise(found)), key
+    records.close()
