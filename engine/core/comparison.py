@@ -161,10 +161,16 @@ def _foreign_reports(comparison: Comparison, desired: Snapshot) -> list[RecordRe
             replica_hash=found[key].observed,
             applied_hash=None,
             since=None,
-            why=("Home Assistant does not have it and the engine never wrote it", *reasons[key]),
+            why=(_whose(is_known=key in comparison.known_ids), *reasons[key]),
         )
         for key, row in sorted(rows.items())
     ]
+
+
+def _whose(*, is_known: bool) -> str:
+    if is_known:
+        return "Home Assistant had it once; the engine did not write it since"
+    return "Home Assistant does not have it and the engine never wrote it"
 
 
 def _populated(rows: Mapping[Key, StoredRow], desired: Snapshot) -> frozenset[str]:

@@ -3,7 +3,7 @@
 Replicas fail alone: one that cannot be read or written is reported as such, and the others are served.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import cast
@@ -76,6 +76,7 @@ class OnePass:
         self._comparisons: dict[str, Comparison] = {}
         self._memories = {} if memories is None else memories
         self._absences: dict[Key, float] = {}
+        self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
         self._errors: dict[str, EngineError] = {}
@@ -202,8 +203,7 @@ class OnePass:
             now=self.read_at,
         )
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
-        known_ids = self._ledger.known_ids(foreign) if foreign else frozenset()
-        return Comparison(plan, verdict, observed_count, self._absences, known_ids)
+        return Comparison(plan, verdict, observed_count, self._absences, self._known_ids(foreign))
 
     def _remembered(self, replica: Replica) -> ReplicaMemory:
         memory, stamp = self._memories.get(replica.name), replica.stamp()
@@ -211,20 +211,44 @@ class OnePass:
             self._keys = None
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
-            memory = ReplicaMemory(stamp, versions, self._last_applied(replica.name))
+            applied = self._last_applied(replica.name)
+            memory = ReplicaMemory(stamp, versions, applied or {})
             self._memories[replica.name] = memory
+            if applied is not None:
+                self._claim_returned(replica, memory)
         return memory
+
+    def _claim_returned(self, replica: Replica, memory: ReplicaMemory) -> None:
+        """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
+
+        Only in a records replica, where other programs have no rows: there a record of this site that Home
+        Assistant once had is one we wrote. It goes as any other does, with evidence.
+        """
+        if cast("object", replica) is self._ledger:
+            return
+        returned = self._known_ids(
+            memory.versions.keys() - memory.applied.keys() - self._desired.records.keys()
+        )
+        memory.applied.update(dict.fromkeys(returned, UNDER_WAY))
+        self._claimed[replica.name] = returned
+
+    def _known_ids(self, keys: Collection[Key]) -> frozenset[Key]:
+        try:
+            return self._ledger.known_ids(keys) if keys else frozenset()
+        except ReplicaError as error:
+            self._errors.setdefault(error.replica, error)
+            return frozenset()
 
     def _wanted(self, replica: Replica) -> Mapping[Key, str]:
         return self._desired.row_versions if replica.stores_derived else self._desired.hashes
 
-    def _last_applied(self, replica: str) -> dict[Key, str]:
+    def _last_applied(self, replica: str) -> dict[Key, str] | None:
         try:
             return self._ledger.applied(replica)
         except ReplicaError as error:
             # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
             self._errors.setdefault(error.replica, error)
-            return {}
+            return None
 
     def _apply(self, replica: Replica, comparison: Comparison) -> None:
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
@@ -241,8 +265,9 @@ class OnePass:
         moved = [(o.moved_from, None) for o in allowed if o.moved_from]
         # A replica that is the ledger recorded what it wrote in the same transaction.
         fresh = [] if cast("object", replica) is self._ledger else [*written, *moved]
+        claimed = [(key, UNDER_WAY) for key in sorted(self._claimed.get(replica.name, ()))]
         if self._is_ledger_sound():
-            self._ledger.settle(replica.name, [*diff.settled, *fresh], self.read_at)
+            self._ledger.settle(replica.name, [*claimed, *diff.settled, *fresh], self.read_at)
         self._memories[replica.name].take(allowed, diff.settled, wanted)
 
     def _announce(self, replica: Replica, operations: Sequence[Operation]) -> None:

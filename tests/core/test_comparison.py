@@ -1,5 +1,7 @@
 """How a comparison reads in a report: statuses that never say too much, times and reasons that are known."""
 
+import msgspec
+
 from engine.core.comparison import Comparison, count_operations, report_records, report_replica
 from engine.core.diff import compare
 from engine.core.guard import Policy, review
@@ -83,7 +85,18 @@ def test_foreign_rows_are_reported_with_reasons_and_without_an_action() -> None:
         if r.cause == "foreign"
     ]
     assert [(r.name, r.action, r.since) for r in foreign] == [("Sun", None, None), ("Moon", None, None)]
+    assert foreign[0].why[0] == "Home Assistant does not have it and the engine never wrote it"
     assert "its last_seen 12:00 is identical to that of 1 other foreign row" in foreign[0].why
+
+
+def test_a_foreign_row_that_home_assistant_once_had_is_not_called_unknown() -> None:
+    desired = snapshot(ENTRY)
+    comparison = msgspec.structs.replace(
+        compared(desired, device(7), ours=False), known_ids=frozenset({device(7).key})
+    )
+    reports = report_records(comparison, desired, done="planned", compared_at=NOON)
+    (foreign,) = (r for r in reports if r.cause == "foreign")
+    assert foreign.why[0] == "Home Assistant had it once; the engine did not write it since"
 
 
 def test_operations_are_counted_by_action() -> None:

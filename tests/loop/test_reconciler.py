@@ -1,6 +1,7 @@
 """One pass, judged by what stands in the replicas afterwards and by what the report says of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,8 +16,10 @@ from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass, PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Run
+from engine.replicas.sqlite import open_rows
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
+from tests.replicas.passes import sql
 
 HOME: list[Record] = [ENTRY, device(1), device(2), entity(1, device_id=device(1).id), entity(2)]
 
@@ -337,3 +340,48 @@ async def test_a_write_that_was_cut_off_is_ours_whatever_happened_since(home: Ho
         (entity(3).id, "pending"),
     }
     assert entity(3).key not in home.records.rows
+
+
+async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Home) -> None:
+    class Ledger(MemoryLedger):
+        def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+            return frozenset({entity(2).key}) & frozenset(keys)
+
+    home.ledger = Ledger()
+    await home.run(snapshot(*HOME))
+    smaller = HOME[:-1]
+    gone = home.records.rows[entity(2).key]
+    await home.run(snapshot(*smaller))
+    await home.run(snapshot(*smaller, at=NOON + 60))
+    assert entity(2).key not in home.records.rows
+    # An InfluxDB that crashed has lost the tombstone; a record that nobody knows stands beside it.
+    home.records.rows |= {entity(2).key: gone, entity(9).key: gone}
+    for replica in (home.rows, home.records):
+        replica.edits += 1
+    seen = await home.run(snapshot(*smaller, at=NOON + 120))
+    assert {(r.key, r.outcome) for r in seen.records} == {
+        (entity(2).id, "waiting"),
+        (entity(9).id, "reported"),
+    }
+    await home.run(snapshot(*smaller, at=NOON + 180))
+    assert entity(2).key not in home.records.rows
+    assert entity(9).key in home.records.rows
+
+
+async def test_a_row_that_somebody_wrote_again_is_foreign_in_a_file_that_others_write(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    options = PassOptions("apply", Policy(delete_confirm_seconds=0), frozenset(REGISTRIES), "run", "home")
+
+    async def run(*records: Record) -> Report:
+        source = MemorySource(snapshot(*records))
+        return await Reconciler(source, [rows], rows, lambda: NOON, lambda *_: None).run(options)
+
+    await run(*HOME)
+    sql(rows.path, "CREATE TABLE kept AS SELECT * FROM entities")
+    await run(*HOME[:-1])
+    sql(rows.path, "INSERT INTO entities SELECT * FROM kept WHERE id = ?", entity(2).id)
+    for _ in range(2):
+        (found,) = (await run(*HOME[:-1])).records
+        assert (found.cause, found.outcome) == ("foreign", "reported")
+        assert found.why[0] == "Home Assistant had it once; the engine did not write it since"
+    rows.close()
