@@ -158,6 +158,8 @@ class HttpClient:
         try:
             self._connection.request(method, target, body, headers)
         except (BrokenPipeError, ConnectionResetError) as error:
+            if self._connection.sock is None:
+                raise  # reset before there was a connection, so nothing was sent
             # A server that refuses a long body answers and hangs up before it has read it.
             try:
                 return self._connection.getresponse()

@@ -169,6 +169,10 @@ class HomeAssistant:
     def break_configuration(self) -> None:
         """Restart into recovery mode, by a configuration.yaml that is no YAML."""
         self.stop()
+        self.start_broken()
+
+    def start_broken(self) -> None:
+        """Start into recovery mode what was stopped."""
         self._configuration_file.write_text(self._configuration + BROKEN_CONFIGURATION)
         self.start()
 

@@ -1,6 +1,7 @@
 """HTTP to a scripted peer: one connection, no redirects, secrets in headers only."""
 
 import base64
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +86,16 @@ def test_the_servers_clock_is_read() -> None:
     assert server_time({"date": "Mon, 23 Nov 2026 12:00:00 GMT"}) == 1_795_435_200
     assert server_time({"date": "yesterday"}) is None
     assert server_time({}) is None
+
+
+def test_a_reset_while_connecting_is_unavailable(peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(*_: object, **__: object) -> socket.socket:
+        raise ConnectionResetError
+
+    client = client_of(peer)
+    monkeypatch.setattr(socket, "create_connection", reset)
+    with pytest.raises(InfluxUnavailable, match="the connection broke"):
+        client.request("write to", "POST", "/write", body=b"m f=1i 5")
+    monkeypatch.undo()
+    client.request("ask", "GET", "/x").body()
+    client.close()
