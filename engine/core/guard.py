@@ -149,8 +149,9 @@ def track_absences(
     missing = {k for k in candidates if k.registry in desired.registries and k not in desired.records}
     return Absences(
         begun=frozenset(missing - absences.keys()) if trusted else frozenset(),
-        returned=frozenset(absences.keys() & desired.records.keys()),
-        moot=frozenset(absences.keys() - desired.records.keys() - known.keys()),
+        # One by one, because Python's set operations would go through all records for a handful.
+        returned=frozenset(key for key in absences if key in desired.records),
+        moot=frozenset(key for key in absences if key not in desired.records and key not in known),
     )
 
 

@@ -130,7 +130,7 @@ class Snapshot:
         for record, hash_ in changed:
             later.records[record.key], later.hashes[record.key] = record, hash_
             touched.add(record.key)
-        later.removed -= later.records.keys()
+        later.removed = frozenset(key for key in later.removed if key not in later.records)
         if any(key.registry == "config_entry" for key in touched):
             later.entry_ids = frozenset(k.id for k in later.records if k.registry == "config_entry")
         later.entities = self.entities.after(self.records, later.records, touched)

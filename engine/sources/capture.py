@@ -24,9 +24,9 @@ from engine.ports import Progress
 from engine.sources.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
 from engine.sources.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.json_text import decode_json
+from engine.sources.listing import Listing
 from engine.sources.plain_files import FILE_BYTES_MAX, read_plain
 from engine.sources.registry_rows import has_ordered_aliases
-from engine.sources.row_cache import Known
 
 _LIST_FILES = {
     "device": "device_registry_list.json",
@@ -99,7 +99,7 @@ class CaptureSource:
         progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
         return SnapshotMaker().make(results, taken_at=self._clock(), origin=self.origin)
 
-    def _entities(self, config: CoreConfig) -> list[Known]:
+    def _entities(self, config: CoreConfig) -> Listing:
         answer = self._needed(_ENTITY_LIST)
         entries = self._result(_ENTITY_ENTRIES)
         ordered = has_ordered_aliases(config.version)

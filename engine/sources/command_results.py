@@ -12,8 +12,9 @@ import msgspec
 from engine.core.record import REGISTRIES, Record
 from engine.core.snapshot import Health, Snapshot
 from engine.sources.json_text import decode_json
+from engine.sources.listing import Known, Listing
 from engine.sources.registry_rows import row_record
-from engine.sources.row_cache import Known, RowCache, changed_rows
+from engine.sources.row_cache import RowCache
 from engine.sources.upheavals import corrupt_stores_of_issues, order_split
 
 GET_CONFIG = "get_config"
@@ -55,6 +56,7 @@ class _Split(msgspec.Struct):
     primary_id: str | None = None
 
 
+_NO_ROWS = Listing()
 _CONFIG = msgspec.json.Decoder(CoreConfig)
 _ISSUES = msgspec.json.Decoder(_Issues)
 _SPLITS = msgspec.json.Decoder(dict[str, _Split])
@@ -67,7 +69,7 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
     `categories` by scope, and is None where there is no category registry.
     """
 
-    entities: Sequence[Known]
+    entities: Listing
     lists: dict[str, msgspec.Raw]
     categories: dict[str, msgspec.Raw] | None
     configs: tuple[CoreConfig, ...] = ()
@@ -85,12 +87,12 @@ class SnapshotMaker:
 
     def __init__(self) -> None:
         self._rows = RowCache()
-        self._parts: dict[str, Sequence[Known]] = {}
+        self._parts: dict[str, Listing] = {}
         self._last: Snapshot | None = None
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
         """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
-        parts: dict[str, Sequence[Known]] = {"entity": results.entities}
+        parts: dict[str, Listing] = {"entity": results.entities}
         registries = {"entity", *results.lists}
         for registry, answer in results.lists.items():
             parts[registry] = self._rows.records(registry, answer, _maker(registry))
@@ -118,7 +120,7 @@ class SnapshotMaker:
 
     def _from_last(
         self,
-        parts: dict[str, Sequence[Known]],
+        parts: dict[str, Listing],
         registries: set[str],
         health: Health,
         splits: dict[str, tuple[str, ...]],
@@ -137,10 +139,10 @@ class SnapshotMaker:
         added: list[Known] = []
         gone: list[Known] = []
         for name in parts | self._parts:
-            before, after = self._parts.get(name, ()), parts.get(name, ())
-            # The caches return the very same sequence for the very same bytes.
+            before, after = self._parts.get(name, _NO_ROWS), parts.get(name, _NO_ROWS)
+            # The caches return the very same listing for the very same bytes.
             if before is not after:
-                new, old = changed_rows(before, after)
+                new, old = after.changes_since(before)
                 added, gone = added + new, gone + old
         if not added and not gone:
             return copy(last)

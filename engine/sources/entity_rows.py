@@ -18,8 +18,9 @@ import msgspec
 from engine.core.record import Entity
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
+from engine.sources.listing import Known, Listing, known_record
 from engine.sources.registry_rows import at_position, entity_record
-from engine.sources.row_cache import Fingerprint, Known, changed_rows, known_record
+from engine.sources.row_cache import Fingerprint
 from engine.sources.shared_values import SharedValues
 
 
@@ -58,13 +59,14 @@ class EntityRows:
         self._aliases_ordered = True
         # Of the last complete read:
         self._answer: bytes | None = None  # None if its rows have no stamps
-        self._entities: list[Known] = []
+        self._entities = Listing()
         self._by_list_row: dict[bytes, Known] = {}
         self._by_extended_row: dict[bytes, Known] = {}
         self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
         # Of the read under way:
         self._taken: bytes | None = None
         self._kept: dict[bytes, Known] = {}
+        self._gone: list[Known] = []  # of those known by their list rows
         self._wanted: dict[str, _Listed] = {}
 
     def begin(self, *, aliases_ordered: bool) -> None:
@@ -81,16 +83,17 @@ class EntityRows:
         Raises SourceInvalid when it is no list of entities, or names one of them twice.
         """
         self._taken = self._fingerprint(answer)
-        self._kept, self._wanted = {}, {}
+        self._kept, self._gone, self._wanted = {}, [], {}
         if self._taken == self._answer:
             return []
         ids: set[str] = set()
         rows = decode_json(_ROWS, answer, "The entity list")
         fingerprints = self._fingerprint.of_each(rows)
-        self._kept = {f: self._by_list_row[f] for f in fingerprints if f in self._by_list_row}
-        for position, (row, fingerprint) in enumerate(zip(rows, fingerprints, strict=True)):
-            if fingerprint in self._kept:
-                continue
+        self._kept = dict(self._by_list_row)
+        self._gone = [self._kept.pop(f) for f in self._by_list_row.keys() - set(fingerprints)]
+        unknown = [(i, f) for i, f in enumerate(fingerprints) if f not in self._kept]
+        for position, fingerprint in unknown:
+            row = rows[position]
             listed = self._read_list_row(row, position)
             if listed.id in ids or listed.entity_id in self._wanted:
                 raise _listed_twice(listed)
@@ -103,7 +106,7 @@ class EntityRows:
             self._taken = None
         return list(self._wanted)
 
-    def take_entries(self, results: Iterable[msgspec.Raw]) -> list[Known] | None:
+    def take_entries(self, results: Iterable[msgspec.Raw]) -> Listing | None:
         """Take the answers of `get_entries` to all that was asked for; returns the home's entities.
 
         Returns None when an entity was renamed or removed since it was listed: read the list again. Raises
@@ -117,7 +120,7 @@ class EntityRows:
             return self._entities
         by_extended_row: dict[bytes, Known] = {}
         by_list_row = dict(self._kept)
-        entities = list(self._kept.values())
+        added: list[Known] = []
         values = SharedValues()
         for entity_id, listed in self._wanted.items():
             row = entries.get(entity_id)
@@ -131,16 +134,23 @@ class EntityRows:
                 by_list_row[listed.fingerprint] = known
             else:
                 by_extended_row[fingerprint] = known
-            entities.append(known)
+            added.append(known)
+        rows = [*self._kept.values(), *added]
+        # Where each entity was known by its list row, there is nothing to look for.
+        is_followed = len(self._by_list_row) == len(self._entities) and not by_extended_row
+        later = self._entities.then(rows, added, self._gone) if is_followed else Listing(rows)
         self._answer = self._taken
         self._by_list_row, self._by_extended_row = by_list_row, by_extended_row
-        if entities != self._entities:
-            # The very same list where nothing changed, so that what was made of it can be kept.
-            added, gone = changed_rows(self._entities, entities)
+        self._take_over(later)
+        return self._entities
+
+    def _take_over(self, later: Listing) -> None:
+        """Keep the very same listing where nothing changed, so that what was made of it can be kept."""
+        added, gone = later.changes_since(self._entities)
+        if added or gone:
             self._scopes.update(_scopes(added))
             self._scopes.subtract(_scopes(gone))
-            self._entities = entities
-        return self._entities
+            self._entities = later
 
     @property
     def are_stamped(self) -> bool:
@@ -152,10 +162,10 @@ class EntityRows:
         """The scopes of all categories that entities of the last complete read are in."""
         return {scope for scope, count in self._scopes.items() if count}
 
-    def take_list_only(self) -> list[Known]:
+    def take_list_only(self) -> Listing:
         """The home's entities from their list rows alone, where there are no extended rows."""
         values = SharedValues()
-        return [self._make(listed.row, listed.position, values) for listed in self._wanted.values()]
+        return Listing([self._make(row.row, row.position, values) for row in self._wanted.values()])
 
     def _make(self, row: msgspec.Raw, position: int, values: SharedValues) -> Known:
         try:

@@ -9,30 +9,21 @@ on its bytes and on the name it is kept under, so whatever else it depends on mu
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
-from operator import attrgetter
 from typing import NamedTuple, cast
 
 import msgspec
 import xxhash
 
-from engine.core.content_hash import content_hash
-from engine.core.record import Key, Record
+from engine.core.record import Record
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
+from engine.sources.listing import Known, Listing, known_record
 from engine.sources.registry_rows import at_position
 from engine.sources.shared_values import SharedValues
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class Known(NamedTuple):
-    """A record, its content hash, and its key, which is not cheap to ask for."""
-
-    record: Record
-    hash: str
-    key: Key
 
 
 class Fingerprint:
@@ -52,7 +43,7 @@ class Fingerprint:
 
 class _List(NamedTuple):
     answer: bytes
-    rows: tuple[Known, ...]
+    rows: Listing
     by_row: dict[bytes, Known]
 
 
@@ -63,9 +54,7 @@ class RowCache:
         self._fingerprint = Fingerprint()
         self._lists: dict[str, _List] = {}
 
-    def records(
-        self, name: str, answer: msgspec.Raw, make: Callable[[msgspec.Raw], Record]
-    ) -> tuple[Known, ...]:
+    def records(self, name: str, answer: msgspec.Raw, make: Callable[[msgspec.Raw], Record]) -> Listing:
         """The records of a list result, in its order; `make` turns a row that is new into a record.
 
         Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
@@ -87,21 +76,5 @@ class RowCache:
                     raise at_position(name, position, error) from error
         complete = cast("list[Known]", rows)
         by_row = dict(zip(fingerprints, complete, strict=True))
-        self._lists[name] = _List(digest, tuple(complete), by_row)
+        self._lists[name] = _List(digest, Listing(complete), by_row)
         return self._lists[name].rows
-
-
-def changed_rows(before: Sequence[Known], after: Sequence[Known]) -> tuple[list[Known], list[Known]]:
-    """(added, gone) between two lists of one home, by key; rows that did not change are the very same objects."""
-    old, new = dict(zip(map(id, before), before, strict=True)), dict(zip(map(id, after), after, strict=True))
-    added, gone = (
-        sorted((rows[name] for name in rows.keys() - others.keys()), key=attrgetter("key"))
-        for rows, others in ((new, old), (old, new))
-    )
-    return added, gone
-
-
-def known_record(record: Record, values: SharedValues) -> Known:
-    """A record with its hash and key computed, and its values shared with others of its read."""
-    values.share(record)
-    return Known(record, content_hash(record), record.key)

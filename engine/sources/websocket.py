@@ -36,8 +36,8 @@ from engine.sources.command_results import (
 from engine.sources.entity_rows import EntityRows
 from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, open_connection
 from engine.sources.ha_uri import websocket_uri
+from engine.sources.listing import Listing
 from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
-from engine.sources.row_cache import Known
 from engine.sources.unmodified import Commands, RecordingConnection, is_unmodified
 from engine.sources.websocket_watch import open_watch
 
@@ -169,9 +169,7 @@ class WebsocketSource:
     def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
         return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
 
-    async def _read_entities(
-        self, connection: Commands, config: CoreConfig, progress: Progress
-    ) -> list[Known]:
+    async def _read_entities(self, connection: Commands, config: CoreConfig, progress: Progress) -> Listing:
         # A core that does not say its version is taken for a recent one.
         ordered = has_ordered_aliases(config.version or connection.ha_version)
         self._entities.begin(aliases_ordered=ordered is not False)

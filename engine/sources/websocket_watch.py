@@ -21,6 +21,7 @@ from engine.ports import Progress
 from engine.sources.command_results import CATEGORY_LIST, ENTITY_ENTRIES, LISTS
 from engine.sources.ha_connection import CommandFailed, Connection, Subscription
 from engine.sources.json_text import decode_json
+from engine.sources.listing import Known, known_record
 from engine.sources.registry_events import (
     CONFIG_ENTRIES_COMMAND,
     CORE_EVENT,
@@ -30,7 +31,7 @@ from engine.sources.registry_events import (
     event_hints,
 )
 from engine.sources.registry_rows import CATEGORY_SCOPES, entity_record, has_ordered_aliases, row_record
-from engine.sources.row_cache import Known, RowCache, known_record
+from engine.sources.row_cache import RowCache
 from engine.sources.shared_values import SharedValues
 
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,

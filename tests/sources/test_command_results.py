@@ -7,6 +7,7 @@ import msgspec
 
 from engine.core.snapshot import Snapshot
 from engine.sources.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
+from engine.sources.listing import Listing
 
 
 def raw(value: Any) -> msgspec.Raw:
@@ -14,7 +15,7 @@ def raw(value: Any) -> msgspec.Raw:
 
 
 def snapshot(**parts: Any) -> Snapshot:
-    results = CommandResults(**{"entities": (), "lists": {}, "categories": None, **parts})
+    results = CommandResults(**{"entities": Listing(), "lists": {}, "categories": None, **parts})
     return SnapshotMaker().make(results, taken_at=1.0, origin="here")
 
 
@@ -54,12 +55,14 @@ def test_a_read_without_changes_keeps_what_was_derived() -> None:
     maker = SnapshotMaker()
     rows = {"device": raw([{"id": "d", "name": "Lamp"}])}
     first = maker.make(
-        CommandResults(entities=(), lists=rows, categories=None, configs=(running(),)),
+        CommandResults(entities=Listing(), lists=rows, categories=None, configs=(running(),)),
         taken_at=1.0,
         origin="x",
     )
     versions = first.row_versions
-    later = CommandResults(entities=(), lists=rows, categories=None, configs=(running(state="STOPPING"),))
+    later = CommandResults(
+        entities=Listing(), lists=rows, categories=None, configs=(running(state="STOPPING"),)
+    )
     second = maker.make(later, taken_at=2.0, origin="x")
 
     assert second.row_versions is versions
@@ -71,7 +74,7 @@ def test_an_upgrade_without_changes_derives_anew() -> None:
     maker = SnapshotMaker()
     lists = {"device": raw([{"id": "d", "name": "Lamp"}])}
     results = [
-        CommandResults(entities=(), lists=lists, categories=None, configs=(running(version=version),))
+        CommandResults(entities=Listing(), lists=lists, categories=None, configs=(running(version=version),))
         for version in ("2026.3.0", "2026.4.0")
     ]
 

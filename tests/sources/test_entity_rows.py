@@ -1,6 +1,7 @@
 """Entities read in two steps: nothing asked for twice, and a rename in between is never a removal."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from engine.errors import SourceInvalid
 from engine.sources.entity_rows import EntityRows, aliases_look_ordered
-from engine.sources.row_cache import Known
+from engine.sources.listing import Known
 
 
 def raw(value: Any) -> msgspec.Raw:
@@ -30,7 +31,7 @@ def extended(*rows: dict[str, Any]) -> msgspec.Raw:
     return raw({row["entity_id"]: {**row, "aliases": [None], "device_class": "x"} for row in rows})
 
 
-def ids(entities: list[Known] | None) -> set[str]:
+def ids(entities: Sequence[Known] | None) -> set[str]:
     assert entities is not None
     return {known.record.id_value for known in entities}
 
