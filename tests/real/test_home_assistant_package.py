@@ -78,12 +78,21 @@ def core(home_assistant_python: Path, tmp_path: Path) -> Iterator[HomeAssistant]
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    (tmp_path / "token").write_text(TOKEN)
-    started = Service(tmp_path, RECONCILE_HTTP__TOKEN_FILE=str(tmp_path / "token"))
-    yield started
-    started.process.kill()
-    started.process.communicate()
+def start_service(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts a service with stores in a folder of this name; returns its address."""
+    started: list[Service] = []
+
+    def start(name: str, *argv: str) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "token").write_text(TOKEN)
+        started.append(Service(folder, *argv, RECONCILE_HTTP__TOKEN_FILE=str(folder / "token")))
+        return started[-1].wait_until_serving()
+
+    yield start
+    for service in started:
+        service.process.kill()
+        service.process.communicate()
 
 
 def shown(core: HomeAssistant) -> dict[str, str]:
@@ -97,8 +106,8 @@ def expected(answer: dict[str, Any]) -> dict[str, str]:
     differing = [replica["differing"] for replica in answer["replicas"]]
     return {
         SENSORS[0]: answer["status"],
-        SENSORS[1]: "unknown" if None in lags else str(max(lags)),
-        SENSORS[2]: "unknown" if None in differing else str(sum(differing)),
+        SENSORS[1]: "unavailable" if None in lags else str(max(lags)),
+        SENSORS[2]: "unavailable" if None in differing else str(sum(differing)),
     }
 
 
@@ -129,10 +138,10 @@ def test_home_assistant_takes_the_package(core: HomeAssistant) -> None:
 
 
 def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
-    core: HomeAssistant, service: Service, tmp_path: Path
+    core: HomeAssistant, start_service: Callable[..., str], tmp_path: Path
 ) -> None:
     with watching() as witness:
-        witness.upstream = service.wait_until_serving()
+        witness.upstream = start_service("observing", "--observe")
         text = PACKAGE
         here = (f"{witness.address}/api/status", "scan_interval: 1", "seconds: 5", HEADERS.replace("# ", ""))
         for shipped, other in zip((RESOURCE, EVERY, AFTER, HEADERS), here, strict=True):
@@ -146,11 +155,17 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
             found = shown(core)
             return found in [expected(answer) for answer in witness.answers]
 
-        wait_until(lambda: shown(core).get(SENSORS[0]) == "in_sync", "in sync")
+        # What was never in sync has no lag, which is not a lag of 0.
+        wait_until(lambda: shown(core).get(SENSORS[0]) == "out_of_sync", "out of sync")
+        wait_until(is_shown, "the three sensors show one answer")
+        assert shown(core)[SENSORS[1]] == "unavailable"
+
+        witness.upstream = start_service("keeping")
+        wait_until(lambda: shown(core)[SENSORS[0]] == "in_sync", "in sync")
         wait_until(is_shown, "the three sensors show one answer")
         assert told(core) == []
 
-        with closing(apsw.Connection(str(tmp_path / "rows.db"))) as other_program:
+        with closing(apsw.Connection(str(tmp_path / "keeping" / "rows.db"))) as other_program:
             other_program.set_busy_timeout(5000)
             other_program.execute("INSERT INTO devices (device_id, name) VALUES ('mocked', 'Sun')")
         wait_until(lambda: shown(core)[SENSORS[2]] == "1", "one record differs")
