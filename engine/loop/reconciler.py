@@ -16,6 +16,7 @@ from engine.core.report import (
     ReplicaReport,
     Report,
     SourceReport,
+    combined_status,
     rfc3339,
     unknown_replica,
 )
@@ -81,21 +82,21 @@ class Reconciler:
         return work
 
     def _unmodified(
-        self, options: PassOptions, found: Unmodified, replica: ReplicaReport, started: float
+        self, options: PassOptions, found: Unmodified, replicas: list[ReplicaReport], started: float
     ) -> Report:
         health = found.health
         return Report(
             schema_version=SCHEMA_VERSION,
-            status=replica.status,
+            status=combined_status([replica.status for replica in replicas]),
             mode=options.mode,
             run_id=options.run_id,
             site=options.site,
             compared_at=rfc3339(found.taken_at),
             duration_seconds=round(self._clock() - started, 6),
             source=SourceReport(
-                self._source.origin, True, health.ha_version, health.state, replica.counts.in_sync
+                self._source.origin, True, health.ha_version, health.state, replicas[0].counts.in_sync
             ),
-            replicas=(replica,),
+            replicas=tuple(replicas),
             records=(),
             errors=(),
             partial=False,

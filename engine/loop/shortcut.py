@@ -1,10 +1,11 @@
 """The shortcut of a pass without memory: both sides still are what they were when they were made equal.
 
-It is taken only where it says all that a whole pass would: every registry, one replica, no record that was
-missed by an earlier read, and nobody who asked for more than the outcome. Everything else is compared.
+It is taken only where it says all that a whole pass would: every registry, replicas that can all prove what
+they hold, no record that was missed by an earlier read, and nobody who asked for more than the outcome. Everything else is compared.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from engine import __version__
@@ -35,48 +36,52 @@ class Shortcut:
         self._source = source
         self._ledger = ledger
         self._offload = offload
-        self._provable: Provable | None = None
-        if (
+        self._replicas = [replica for replica in replicas if isinstance(replica, Provable)]
+        self._is_open = (
             isinstance(source, Conditional)
-            and len(replicas) == 1
-            and isinstance(replicas[0], Provable)
+            and len(self._replicas) == len(replicas)
             and options.mode in ("apply", "dry_run")
             and options.registries >= set(REGISTRIES)
             and options.expected is None
-        ):
-            self._provable = replicas[0]
+        )
         self._etag: Etag | None = None  # of what was read
 
-    async def read(self, progress: Progress) -> Snapshot | tuple[Unmodified, ReplicaReport]:
-        """Read the source; returns the replica's report instead when all is as it was. Raises SourceError."""
-        replica = self._provable
-        if replica is None:
+    async def read(self, progress: Progress) -> Snapshot | tuple[Unmodified, list[ReplicaReport]]:
+        """Read the source; returns the replicas' reports instead when all is as it was. Raises SourceError."""
+        if not self._is_open:
             return await self._source.read(progress)
         assert isinstance(self._source, Conditional)
-        usable: Proof | None = None
         try:
-            proof = await self._offload(replica.proof)
-            if proof and proof.program == __version__ and not await self._offload(self._ledger.absences):
-                usable = proof
+            proofs = await self._usable_proofs()
         except ReplicaError:
-            pass  # the pass itself will say
-        found = await self._source.read_unless(usable.etag if usable else None, progress)
+            proofs = {}  # the pass itself will say
+        found = await self._source.read_unless(next((p.etag for p in proofs.values()), None), progress)
         if isinstance(found, Unmodified):
-            assert usable is not None, "without an etag nothing is unmodified"
-            return found, _in_sync(replica.name, usable.count)
+            return found, [_in_sync(name, proof.count) for name, proof in proofs.items()]
         snapshot, self._etag = found
         return snapshot
 
     async def prove(self, report: Report) -> None:
-        """Keep the proof for the next pass, if this one wrote and so made the replica equal to what was read."""
-        if self._provable is None or self._etag is None:
+        """Keep the proof for the next pass, if this one wrote and so made all replicas equal to what was read."""
+        if self._etag is None or report.status != "in_sync":
             return
-        if report.status != "in_sync" or report.replicas[0].applied == PlanCounts():
+        if all(replica.applied == PlanCounts() for replica in report.replicas):
             return
-        try:
-            await self._offload(partial(self._provable.prove, __version__, self._etag))
-        except ReplicaError:
-            return  # the next pass compares everything, that is all
+        for replica in self._replicas:
+            # Without it the next pass compares everything, that is all.
+            with suppress(ReplicaError):
+                await self._offload(partial(replica.prove, __version__, self._etag))
+
+    async def _usable_proofs(self) -> dict[str, Proof]:
+        """Every replica's proof, by name, if all are of one agreement and nothing is waited for; else none."""
+        proofs: dict[str, Proof] = {}
+        for replica in self._replicas:
+            proof = await self._offload(replica.proof)
+            first = next(iter(proofs.values()), proof)
+            if proof is None or first is None or proof.etag != first.etag or proof.program != __version__:
+                return {}
+            proofs[replica.name] = proof
+        return {} if await self._offload(self._ledger.absences) else proofs
 
 
 def _in_sync(replica: str, count: int) -> ReplicaReport:

@@ -50,6 +50,7 @@ class ApswFile:
         self._connection: apsw.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._openings = 0
+        self._seen: int | None = None
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
 
@@ -78,6 +79,8 @@ class ApswFile:
             _prefer_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
+                is_ours = self.is_as_seen() or _is_empty(connection)
+                self._seen = self.data_version() if is_ours else None
                 yield connection
                 connection.execute("COMMIT")
             finally:
@@ -90,6 +93,14 @@ class ApswFile:
             count = connection.pragma("data_version") if connection else 0
             assert isinstance(count, int)
             return (self._openings << 32) + count
+
+    def note_seen(self) -> None:
+        """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
+        self._seen = self.data_version()
+
+    def is_as_seen(self) -> bool:
+        """Whether nobody but us wrote since all of it was looked at. In a write transaction it stays so."""
+        return self._seen == self.data_version()
 
     def copy(self) -> apsw.Connection:
         """What the file holds at this moment, in memory; nothing on the disk is touched. Raises ReplicaError."""
@@ -243,6 +254,10 @@ def _prefer_wal(connection: apsw.Connection) -> None:
     # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
     with suppress(*_BUSY):
         connection.pragma("journal_mode", "wal")
+
+
+def _is_empty(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
 def _roll_back(connection: apsw.Connection) -> None:

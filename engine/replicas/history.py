@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from engine.core.plan import Operation
+from engine.core.proof import Etag, Proof
 from engine.core.record import Key
 from engine.core.stored import StoredRow
 from engine.errors import ReplicaDiverged
@@ -29,6 +30,7 @@ from engine.replicas.history_revisions import (
     versions_of,
 )
 from engine.replicas.history_schema import COLUMNS, ensure_records, has_records
+from engine.replicas.proofs import digest_rows, read_proof, write_proof
 from engine.replicas.undecodable_text import undecodable_rows
 
 NAME = "history"
@@ -39,6 +41,12 @@ _VERSION = ("registry", "id", "hash", "payload", "digest")
 _REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
 _SELECT_REVISION = f"SELECT {', '.join(_REVISION)} FROM records"
+_NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
+_COUNT_LIVE = (
+    "SELECT count(*) FROM records"
+    f" WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id) AND hash <> '{TOMBSTONE}'"
+)
+_META = "meta"
 
 
 class HistoryFile:
@@ -61,8 +69,10 @@ class HistoryFile:
 
     def observe(self) -> Observed:
         """The hashes of all records that are not deleted, checked against their payloads."""
-        newest = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
-        return Observed(dict(versions_of(self._rows(newest, _VERSION))))
+        with self._file.reading() as connection:
+            self._file.note_seen()
+            is_there = has_records(connection, NAME)
+            return Observed(dict(versions_of(_fetch(connection, _NEWEST, _VERSION) if is_there else [])))
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The newest revisions of the given keys that are not deleted."""
@@ -93,6 +103,21 @@ class HistoryFile:
                 f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", rows
             )
             _check_rows(connection, [row[COLUMNS.index("digest")] for row in rows], first_ns)
+
+    def proof(self) -> Proof | None:
+        """The proof of the last agreement, if the newest revisions still are what they were then."""
+        with self._file.reading() as connection:
+            proof = read_proof(connection, _META) if has_records(connection, NAME) else None
+            is_untouched = proof is not None and _digest_all(connection) == (proof.rows, proof.count)
+            return proof if is_untouched else None
+
+    def prove(self, program: str, etag: Etag) -> None:
+        """Keep the proof that the newest revisions are what `etag` names, unless somebody else wrote since `observe`."""
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            rows = _digest_all(connection) if self._file.is_as_seen() else None
+            if rows is not None:
+                write_proof(connection, _META, Proof(program, etag, *rows))
 
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first."""
@@ -151,6 +176,14 @@ def _fetch(
         return connection.execute(statement, bindings).fetchall()
     except UnicodeDecodeError:
         return list(undecodable_rows(connection, statement, names, bindings))
+
+
+def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
+    """A digest over the newest revision of every key, and the number of those that are no tombstones."""
+    newest = digest_rows(connection, [f"{_NEWEST} ORDER BY at_ns"])
+    [(live,)] = connection.execute(_COUNT_LIVE)
+    assert isinstance(live, int), "count() counts"
+    return None if newest is None else (newest[0], live)
 
 
 def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, int]:

@@ -143,6 +143,17 @@ def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
     return [f"id {wanted}", f"entity_id {wanted} AND id IS NULL"]
 
 
+def select_all(connection: apsw.Connection) -> list[str] | None:
+    """The statements that read every row of ours; None where a table lacks one of our columns."""
+    statements = []
+    for table in TABLES.values():
+        present = {name.lower() for name in columns_of(connection, table.name)}
+        if not present.issuperset(table.sql_names):
+            return None
+        statements.append(f"SELECT {', '.join(table.sql_names)} FROM {table.name} ORDER BY rowid")
+    return statements
+
+
 def _select(connection: apsw.Connection, table: Table) -> str | None:
     """The statement that reads all our columns, missing ones as NULL; None without the table or its key."""
     present = {name.lower() for name in columns_of(connection, table.name)}

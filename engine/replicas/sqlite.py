@@ -19,14 +19,15 @@ from engine.core.stored import StoredRow
 from engine.ports import Observed, Run
 from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
+from engine.replicas.proofs import digest_rows, read_proof, write_proof
 from engine.replicas.row_codec import digest_row, judge_row
-from engine.replicas.row_reader import FoundRow, find_rows, observe_rows
+from engine.replicas.row_reader import FoundRow, find_rows, observe_rows, select_all
 from engine.replicas.row_writer import write_operations
-from engine.replicas.rows_proof import digest_rows, read_proof, write_proof
-from engine.replicas.sqlite_schema import check_schema, ensure_schema, has_tables
+from engine.replicas.sqlite_schema import check_schema, ensure_schema
 
 NAME = "sqlite"
 
+_META = "reconcile_meta"
 _DAY_SECONDS = 86_400.0
 
 
@@ -40,7 +41,6 @@ class SqliteRows:
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
-        self._seen: int | None = None  # the stamp, as long as only we wrote since all rows were observed
         self._read: dict[Key, FoundRow] = {}  # by the last `read`, for the plan that is made of it
 
     @property
@@ -51,7 +51,7 @@ class SqliteRows:
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
         with self._file.reading() as connection:
-            self._seen = self.stamp()
+            self._file.note_seen()
             trust_digests = check_schema(connection, NAME)
             return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
 
@@ -115,16 +115,16 @@ class SqliteRows:
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the rows still are what they were then."""
         with self._reading() as connection:
-            proof = read_proof(connection)
-            is_untouched = proof is not None and digest_rows(connection) == (proof.rows, proof.count)
+            proof = read_proof(connection, _META)
+            is_untouched = proof is not None and _digest_all(connection) == (proof.rows, proof.count)
             return proof if is_untouched else None
 
     def prove(self, program: str, etag: Etag) -> None:
         """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
         with self._writing() as connection:
-            rows = digest_rows(connection) if self._seen == self.stamp() else None
+            rows = _digest_all(connection) if self._file.is_as_seen() else None
             if rows is not None:
-                write_proof(connection, Proof(program, etag, *rows))
+                write_proof(connection, _META, Proof(program, etag, *rows))
 
     def changes(self, after: int, limit: int) -> list[ledger.Change]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
@@ -158,8 +158,6 @@ class SqliteRows:
     @contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
         with self._file.writing() as connection:
-            is_ours = self._seen == self.stamp() or not has_tables(connection)
-            self._seen = self.stamp() if is_ours else None
             if not ensure_schema(connection, NAME):
                 digests = _digests(connection, ledger.read_applied(connection, NAME))
                 ledger.replace_digests(connection, NAME, digests)
@@ -184,6 +182,11 @@ def open_rows(
         NAME, path, read_only=read_only, private_copy=private_copy, busy_timeout_seconds=busy_timeout_seconds
     )
     return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
+
+
+def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
+    statements = select_all(connection)
+    return None if statements is None else digest_rows(connection, statements)
 
 
 def _digests(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:

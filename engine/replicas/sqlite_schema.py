@@ -38,11 +38,6 @@ def columns_of(connection: apsw.Connection, table: str) -> tuple[str, ...]:
     return tuple(str(name) for (name,) in rows)
 
 
-def has_tables(connection: apsw.Connection) -> bool:
-    """Whether anything was ever made in the file."""
-    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
-
-
 def check_schema(connection: apsw.Connection, replica: str) -> bool:
     """Whether stored digests cover the columns of today. Raises ReplicaRejected when a newer program made the tables."""
     if not columns_of(connection, "reconcile_meta"):

@@ -161,14 +161,38 @@ async def test_while_a_record_is_missed_everything_is_compared(home: Home) -> No
     assert await home.was_cut_short()  # the absence is over
 
 
-async def test_whoever_asks_for_more_than_the_outcome_gets_a_whole_pass(home: Home, tmp_path: Path) -> None:
+async def test_whoever_asks_for_more_than_the_outcome_gets_a_whole_pass(home: Home) -> None:
     await home.run()
     assert not await home.was_cut_short(mode="drift")
     assert not await home.was_cut_short(mode="observe")
     assert not await home.was_cut_short(registries=frozenset({"device", "entity"}))
-    history = open_history(tmp_path / "history.db")
+
+
+async def test_with_a_history_both_have_to_prove_what_they_hold(home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = open_history(path)
     try:
-        assert not await home.was_cut_short(history)
+        await home.run()
+        assert not await home.was_cut_short(history)  # it fills the history
+        assert await home.was_cut_short(history)
+        short = await home.run(history)
+        assert [r.counts.in_sync for r in short.replicas] == [short.source.records] * 2
+        assert short.replicas == (await home.run(history, mode="observe")).replicas
+
+        other = apsw.Connection(str(path))
+        other.execute(
+            "UPDATE records SET payload = replace(payload, 'Bed Light', 'Mocked') WHERE id LIKE '0496%'"
+        )
+        other.close()
+        healed = await home.run(history)
+        assert [(r.replica, r.cause) for r in healed.records] == [("history", "drift")]
+        assert await home.was_cut_short(history)
+
+        label = home.core.answers["config/label_registry/list"].pop()
+        await home.run(history, policy=Policy(delete_confirm_seconds=0))
+        assert await home.was_cut_short(history)
+        assert label["label_id"] not in {row[0] for row in home.sql("SELECT label_id FROM labels")}
+        assert (await home.run(history)).replicas == (await home.run(history, mode="observe")).replicas
     finally:
         history.close()
 

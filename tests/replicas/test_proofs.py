@@ -6,12 +6,20 @@ import apsw
 import pytest
 
 from engine.core.proof import Answer, Etag, Proof
-from engine.replicas.rows_proof import digest_rows, read_proof, write_proof
+from engine.replicas.proofs import digest_rows, read_proof, write_proof
+from engine.replicas.row_reader import select_all
 from engine.replicas.sqlite import open_rows
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import one_pass
 
 PROOF = Proof("1.0", Etag("2026.11.0", (Answer("list", {"scope": "script"}, "d"),)), "r", 3)
+
+META = "reconcile_meta"
+
+
+def digest(connection: apsw.Connection) -> tuple[str, int] | None:
+    statements = select_all(connection)
+    return None if statements is None else digest_rows(connection, statements)
 
 
 @pytest.fixture
@@ -33,35 +41,35 @@ def connection(tmp_path: Path) -> apsw.Connection:
     ],
 )
 def test_any_change_of_any_row_changes_the_digest(connection: apsw.Connection, statement: str) -> None:
-    before = digest_rows(connection)
+    before = digest(connection)
     assert before is not None
     assert before[1] == 5
-    assert digest_rows(connection) == before
+    assert digest(connection) == before
     connection.execute(statement)
-    assert digest_rows(connection) != before
+    assert digest(connection) != before
 
 
 def test_columns_of_other_programs_and_a_vacuum_do_not_count(connection: apsw.Connection) -> None:
-    before = digest_rows(connection)
+    before = digest(connection)
     connection.execute("ALTER TABLE devices ADD COLUMN health_score INTEGER DEFAULT 7")
     connection.execute("VACUUM")
-    assert digest_rows(connection) == before
+    assert digest(connection) == before
 
 
 def test_rows_that_are_not_ours_have_no_digest(connection: apsw.Connection) -> None:
     connection.execute("UPDATE devices SET name = CAST(x'ff' AS TEXT) WHERE rowid = 1")
-    assert digest_rows(connection) is None
+    assert digest(connection) is None
     connection.execute("DROP TABLE labels")
-    assert digest_rows(connection) is None
-    assert digest_rows(apsw.Connection(":memory:")) is None
+    assert digest(connection) is None
+    assert digest(apsw.Connection(":memory:")) is None
 
 
 def test_a_proof_is_read_back_and_anything_else_is_none(connection: apsw.Connection) -> None:
-    assert read_proof(connection) is None
-    write_proof(connection, PROOF)
-    write_proof(connection, PROOF)
-    assert read_proof(connection) == PROOF
+    assert read_proof(connection, META) is None
+    write_proof(connection, META, PROOF)
+    write_proof(connection, META, PROOF)
+    assert read_proof(connection, META) == PROOF
     for broken in ("'{}'", "'no json'", "x'00'", "7", "NULL"):
         connection.execute(f"UPDATE reconcile_meta SET value = {broken} WHERE name = 'proof'")
-        assert read_proof(connection) is None
-    assert read_proof(apsw.Connection(":memory:")) is None
+        assert read_proof(connection, META) is None
+    assert read_proof(apsw.Connection(":memory:"), META) is None
