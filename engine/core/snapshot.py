@@ -31,7 +31,8 @@ class Snapshot:
 
     `removed` holds keys that Home Assistant itself says are gone (its list of deleted rows, or a remove
     event); `splits` maps the id of a composite device to the ids that replaced it in 2026.8, first the one
-    that inherits.
+    that inherits. `true_at` is up to when it has every change: `taken_at`, or earlier where a later look at
+    some of it cannot know of all the rest.
     """
 
     def __init__(  # noqa: PLR0913 (a value with named parts, always built by keyword)
@@ -57,6 +58,8 @@ class Snapshot:
             self.records[record.key] = record
         self.entities = EntityIndex.of(self.records)
         self.taken_at = taken_at
+        self.true_at_given: float | None = None  # where it is not `taken_at`
+        self.listed_at_given: dict[str, float] = {}
         self.origin = origin
         self.registries = registries
         self.health = health or Health()
@@ -72,6 +75,15 @@ class Snapshot:
         self.hashes: dict[Key, str] = {
             key: known.get(key) or content_hash(record) for key, record in self.records.items()
         }
+
+    @property
+    def true_at(self) -> float:
+        """Every change up to here is in it, Unix seconds."""
+        return self.taken_at if self.true_at_given is None else self.true_at_given
+
+    def listed_at(self, registry: str) -> float:
+        """When the whole of a registry was last read, Unix seconds: what is missing was missed then, not since."""
+        return self.listed_at_given.get(registry, self.taken_at)
 
     @cached_property
     def derived(self) -> dict[Key, Derived]:
@@ -100,6 +112,7 @@ class Snapshot:
             hashes=self.hashes,
         )
         part.entry_ids = self.entry_ids
+        part.true_at_given, part.listed_at_given = self.true_at_given, self.listed_at_given
         part.__dict__["derived"] = {k: d for k, d in self.derived.items() if k.registry in registries}
         return part
 
@@ -110,16 +123,21 @@ class Snapshot:
         *,
         taken_at: float,
         removed: frozenset[Key] = frozenset(),
+        true_at: float | None = None,
+        listed: frozenset[str] | None = None,
     ) -> "Snapshot":
         """The same home a little later: records with their hashes replaced or added, others `gone`.
 
         Costs what changed and a few looks over all records; equal to a snapshot made of the same records.
-        `removed` is what Home Assistant said it removed. Raises SourceInvalid as the constructor does.
+        `removed` is what Home Assistant said it removed; `true_at` None is `taken_at`; `listed` are the registries
+        that were read in full, None all. Raises SourceInvalid as the constructor does.
         """
         later = copy(self)
         for name in ("derived", "row_versions"):
             later.__dict__.pop(name, None)
-        later.taken_at = taken_at
+        later.taken_at, later.true_at_given = taken_at, true_at
+        unlisted = frozenset[str]() if listed is None else self.registries - listed
+        later.listed_at_given = {registry: self.listed_at(registry) for registry in unlisted}
         later.records, later.hashes = dict(self.records), dict(self.hashes)
         touched: set[Key] = set()
         for key in gone:

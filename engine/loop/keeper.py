@@ -140,7 +140,7 @@ class Keeper:
             replica=found.replica,
             status=found.status,
             status_since=self._status_since(found.status),
-            synced_at=desired.taken_at if found.status == "in_sync" else before.synced_at,
+            synced_at=desired.true_at if found.status == "in_sync" else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
             pending=found.pending,

@@ -88,7 +88,8 @@ def _entity_hints(data: _Data) -> Hints:
         return EVERYTHING
     if data.action == "remove":
         return Hints(removed_entity_ids=frozenset({data.entity_id}))
-    return Hints(entity_ids=frozenset({data.entity_id}))
+    # Under the old one there may be another entity by now, or it is known to us by no other.
+    return Hints(entity_ids=frozenset({data.entity_id, data.old_entity_id or data.entity_id}))
 
 
 def _key(registry: str, data: _Data) -> Key | None:

@@ -54,11 +54,16 @@ class WebsocketWatch:
         self._hints = Hints()
         self._changed = anyio.Event()
         self._failure: SourceError | None = None
+        self._listed_at = 0.0
+        # Whether this core lets this user follow every registry.
+        self.is_told_all = True
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError."""
         self._hints = Hints()
-        return await self._read_all(self._connection, progress)
+        snapshot = await self._read_all(self._connection, progress)
+        self._listed_at = snapshot.taken_at
+        return snapshot
 
     async def wait_for_hints(self) -> Hints:
         """Wait until something may have changed; returns all that is known by then. Raises SourceError."""
@@ -66,25 +71,28 @@ class WebsocketWatch:
             self._connection.check_open()
             self._changed = anyio.Event()
             await self._changed.wait()
-        hints, self._hints = self._hints, Hints()
-        return hints
+        return self._take_hints()
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         """Look again where the hints point. Raises SourceError."""
-        if hints.relist or len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE:
-            return await self._read_all(self._connection, _no_progress)
         taken_at = self._clock()
-        entities = await self._read_entities(hints.entity_ids)
-        lists = [await self._read_list(registry, newest) for registry in sorted(hints.registries)]
-        return await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, entities, lists, taken_at)
+        found = await self._look(hints, newest)
+        await self._hear()
+        if self._hints and found is not None:
+            # Told before we were answered, so some of it may have happened before we asked.
+            hints |= self._take_hints()
+            found = await self._look(hints, newest)
+        if found is None:
+            return await self.read(_no_progress)
+        true_at = None if self.is_told_all else self._listed_at
+        return await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
 
     async def heartbeat(self) -> float | None:
         """Ping; events and answers share one queue over there, so those before the answer have arrived."""
         asked_at = self._clock()
         await self._connection.command("ping")
-        # The tasks that read the subscriptions run before this one looks.
-        await anyio.lowlevel.checkpoint()
-        return None if self._hints else asked_at
+        await self._hear()
+        return asked_at if self.is_told_all and not self._hints else None
 
     def gather(self, hints: Hints) -> None:
         """Add to what is known, and wake who waits for it."""
@@ -103,6 +111,31 @@ class WebsocketWatch:
         except SourceError:
             # Whoever waits or reads next is told by the connection itself.
             self._changed.set()
+
+    async def _hear(self) -> None:
+        """Let the tasks that read the subscriptions run: events that came before an answer are hints then."""
+        await anyio.lowlevel.checkpoint()
+
+    def _take_hints(self) -> Hints:
+        hints, self._hints = self._hints, Hints()
+        return hints
+
+    async def _look(
+        self, hints: Hints, newest: Snapshot
+    ) -> tuple[list[Known], list[tuple[str, list[Known]]]] | None:
+        """Entities and lists where the hints point; None when everything has to be read."""
+        if hints.relist or len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE:
+            return None
+        # Those removed as well: an event that comes late may be about one that is back.
+        entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids)
+        # Gone from where we knew it, and nobody said that it was removed from there: it was renamed since, perhaps
+        # more than once, perhaps removed under a name that we never knew.
+        borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
+        told = hints.removed_entity_ids & borne
+        if _bearers(newest, hints.entity_ids - told) - {known.key for known in entities}:
+            return None
+        lists = [await self._read_list(registry, newest) for registry in sorted(hints.registries)]
+        return entities, lists
 
     async def _read_entities(self, entity_ids: Iterable[str]) -> list[Known]:
         wanted = sorted(entity_ids)
@@ -140,6 +173,7 @@ async def open_watch(
         subscriptions.append((subscription, event_hints))
     entries = await _subscribe(connection, CONFIG_ENTRIES_COMMAND)
     subscriptions.append((entries, config_entry_hints))
+    watch.is_told_all = all(followed is not None for followed, _ in subscriptions)
     raised: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
@@ -170,6 +204,7 @@ def _changed_snapshot(
     entities: list[Known],
     lists: list[tuple[str, list[Known]]],
     taken_at: float,
+    true_at: float | None,
 ) -> Snapshot:
     read = [*entities, *(known for _, rows in lists for known in rows)]
     read_keys = {known.key for known in read}
@@ -182,7 +217,12 @@ def _changed_snapshot(
     )
     removed_entities = _bearers(newest, hints.removed_entity_ids) - read_keys
     return newest.with_changes(
-        changed, gone | removed_entities, taken_at=taken_at, removed=hints.removed | removed_entities
+        changed,
+        gone | removed_entities,
+        taken_at=taken_at,
+        removed=hints.removed | removed_entities,
+        true_at=true_at,
+        listed=frozenset(listed),
     )
 
 

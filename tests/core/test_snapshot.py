@@ -7,7 +7,7 @@ from engine.core.content_hash import content_hash
 from engine.core.record import Key, Record
 from engine.core.snapshot import version_of
 from engine.errors import SourceInvalid
-from tests.homes import ENTRY, device, entity, snapshot
+from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.strategies import homes
 
 
@@ -88,3 +88,15 @@ def test_what_comes_back_is_no_longer_removed() -> None:
     assert gone.removed == {entity(1).key}
     back = gone.with_changes([(entity(1), content_hash(entity(1)))], [], taken_at=2.0)
     assert back.removed == frozenset()
+
+
+def test_a_look_at_a_part_says_since_when_the_rest_is_known() -> None:
+    first = snapshot(ENTRY, device(1), at=NOON)
+    later = first.with_changes([], [], taken_at=NOON + 9, true_at=NOON + 1, listed=frozenset({"device"}))
+    last = later.with_changes([], [], taken_at=NOON + 20, listed=frozenset())
+    assert (later.true_at, last.true_at) == (NOON + 1, NOON + 20)
+    assert [s.listed_at("device") for s in (first, later, last)] == [NOON, NOON + 9, NOON + 9]
+    assert [s.listed_at("entity") for s in (first, later, last)] == [NOON, NOON, NOON]
+    assert last.with_changes([], [], taken_at=NOON + 30).listed_at("entity") == NOON + 30
+    part = later.only(frozenset({"entity"}))
+    assert (part.true_at, part.listed_at("entity")) == (NOON + 1, NOON)

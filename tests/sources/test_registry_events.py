@@ -41,7 +41,7 @@ ENTITY, DEVICE, AREA = "entity_registry_updated", "device_registry_updated", "ar
         ),
         (
             event(ENTITY, action="update", entity_id="a.new", old_entity_id="a.old", changes={}),
-            Hints(entity_ids=frozenset({"a.new"})),
+            Hints(entity_ids=frozenset({"a.new", "a.old"})),
         ),
         (event(ENTITY, action="remove", entity_id="a.b"), Hints(removed_entity_ids=frozenset({"a.b"}))),
         (event(DEVICE, action="create", device_id="d"), Hints(registries=frozenset({"device"}))),

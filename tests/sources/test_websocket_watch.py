@@ -94,6 +94,64 @@ async def test_a_removed_entity_is_gone_with_evidence() -> None:
         assert after.removed == {key}
 
 
+async def test_a_remove_event_of_an_entity_that_is_back_removes_nothing() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        await home.entity_event("remove", "sensor.renamed_one")
+        after = await home.next(before)
+        assert after.records.keys() == before.records.keys()
+        assert after.removed == frozenset()
+
+
+async def test_an_entity_that_was_renamed_and_removed_between_two_looks_is_gone() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        row = home.entities.pop("sensor.renamed_one")
+        home.fake.answers[ENTITY_LIST] = [r for r in home.fake.answers[ENTITY_LIST] if r["id"] != row["id"]]
+        await home.entity_event("update", "sensor.other", old_entity_id="sensor.renamed_one", changes={})
+        await home.entity_event("remove", "sensor.other")
+        after = await home.next(before)
+        assert before.records.keys() - after.records.keys() == {Key("entity", row["id"])}
+
+
+async def test_an_entity_id_that_another_entity_bears_unannounced_is_no_contradiction() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        old = home.entities["sensor.renamed_one"]
+        home.entities["sensor.renamed_one"] = old | {"id": "f" * 32}
+        listed = home.fake.answers[ENTITY_LIST]
+        home.fake.answers[ENTITY_LIST] = [r | {"id": "f" * 32} if r["id"] == old["id"] else r for r in listed]
+        await home.entity_event("update", "sensor.renamed_one", changes={})
+        after = await home.next(before)
+        assert Key("entity", "f" * 32) in after.records
+        assert Key("entity", old["id"]) not in after.records
+
+
+async def test_what_is_told_while_a_hint_is_followed_is_part_of_the_look() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        home.entities["sensor.renamed_one"]["name"] = "New name"
+        home.fake.answers[DEVICE_LIST][0]["name_by_user"] = "Mine"
+        home.fake.hold[GET_ENTRIES] = anyio.Event()
+        await home.entity_event("update", "sensor.renamed_one", changes={"name": None})
+        hints = await home.watch.wait_for_hints()
+        found: list[Snapshot] = []
+
+        async def refresh() -> None:
+            found.append(await home.watch.refresh(hints, before))
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(refresh)
+                await home.fake.wait_until(lambda fake: fake.received[-1]["type"] == GET_ENTRIES)
+                device_event = {"action": "update", "device_id": "x", "changes": {}}
+                await home.fake.push("device_registry_updated", device_event)
+                home.fake.hold.pop(GET_ENTRIES).set()
+        device = found[0].records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
+        assert isinstance(device, Device)
+        assert device.name_by_user == "Mine"
+
+
 async def test_an_entity_id_that_changed_hands_is_one_gone_and_one_new() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
@@ -176,5 +234,9 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
             before = await watch.read(quiet)
             await fake.push("area_registry_updated", {"action": "update", "area_id": "garten"})
             with anyio.fail_after(10):
-                assert (await watch.wait_for_hints()).registries == {"area"}
+                hints = await watch.wait_for_hints()
+            assert hints.registries == {"area"}
+            # Of what is not told nothing can be said before everything is read again.
+            assert await watch.heartbeat() is None
+            assert (await watch.refresh(hints, before)).true_at == before.taken_at
             assert before.records
