@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.core.plan import Action, Operation, Plan
-from engine.core.record import Key
+from engine.core.record import Entity, Key
 from engine.core.snapshot import Snapshot
 
 _registry = attrgetter("registry")
@@ -90,7 +90,7 @@ class Verdict(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...]
 
 
-def review(  # noqa: PLR0913 (the evidence, part by part)
+def review(
     plan: Plan,
     desired: Snapshot,
     *,
@@ -98,7 +98,6 @@ def review(  # noqa: PLR0913 (the evidence, part by part)
     observed_count: int,
     absences: Mapping[Key, float],
     policy: Policy,
-    now: float,
 ) -> Verdict:
     """Judge one plan. `applied` are the versions last applied, `absences` the Unix time each key was first missed."""
     deletes = plan.of(Action.DELETE)
@@ -108,27 +107,46 @@ def review(  # noqa: PLR0913 (the evidence, part by part)
         return Verdict((), plan.operations, (), (Refusal(guard, message, hint, len(plan.operations)),))
     replaced = {o.replaces for o in plan.operations if o.replaces}
     certain = {o.key for o in deletes if _is_certain(o, desired, replaced)}
-    waiting = {o.key for o in deletes if o.key not in certain and not _is_confirmed(o, absences, policy, now)}
+    waiting = {
+        o.key for o in deletes if o.key not in certain and not _is_confirmed(o, desired, absences, policy)
+    }
     ready = tuple(o for o in deletes if o.key not in waiting)
     refusal = _refuse_deletes(ready, certain, desired, applied, observed_count, policy)
     refused = {o.key for o in ready} if refusal else set()
-    # An entity cannot take an entity_id over from a row that may not go yet.
-    blocked = refused | waiting
-    held = tuple(o for o in plan.operations if o.key in refused or o.replaces in blocked)
-    held_keys = {o.key for o in held}
+    stopped = _with_followers(refused | waiting, plan)
+    held = tuple(o for o in plan.operations if o.key in stopped and o.key not in waiting)
     return Verdict(
-        allowed=tuple(o for o in plan.operations if o.key not in held_keys and o.key not in waiting),
+        allowed=tuple(o for o in plan.operations if o.key not in stopped),
         held=held,
         waiting=tuple(o for o in deletes if o.key in waiting),
         refusals=(Refusal(*refusal, len(held)),) if refusal else (),
     )
 
 
+def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
+    """The stopped operations, and those that would take over an entity_id whose row cannot give it up now.
+
+    Renames come in chains: who waits for an entity_id keeps its own from the next.
+    """
+    if not stopped:
+        return stopped
+    bearers = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
+    waits_for = {
+        o.key: o.replaces or bearers.get(o.after.entity_id)
+        for o in plan.operations
+        if isinstance(o.after, Entity)
+    }
+    found = set(stopped)
+    while more := {key for key, other in waits_for.items() if other in found and key not in found}:
+        found |= more
+    return found
+
+
 class Absences(msgspec.Struct, frozen=True):
     """What a read changes about the records that were missed."""
 
     begun: frozenset[Key] = frozenset()  # missed now for the first time
-    returned: frozenset[Key] = frozenset()  # there again
+    returned: frozenset[Key] = frozenset()  # there again, or first missed at a time that is still to come
     moot: frozenset[Key] = frozenset()  # no longer held by the replicas that were looked at; others may
 
 
@@ -147,10 +165,12 @@ def track_absences(
     candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
     trusted = not _refuse_everything(desired, known, policy) and not _untrusted_read(desired)
     missing = {k for k in candidates if k.registry in desired.registries and k not in desired.records}
+    # The clock was set back: these would wait for it to come round again, and then prove nothing.
+    untimely = {k for k in missing if absences.get(k, desired.taken_at) > desired.taken_at}
     return Absences(
-        begun=frozenset(missing - absences.keys()) if trusted else frozenset(),
+        begun=frozenset((missing - absences.keys()) | untimely) if trusted else frozenset(),
         # One by one, because Python's set operations would go through all records for a handful.
-        returned=frozenset(key for key in absences if key in desired.records),
+        returned=frozenset(key for key in absences if key in desired.records) | untimely,
         moot=frozenset(key for key in absences if key not in desired.records and key not in known),
     )
 
@@ -246,10 +266,14 @@ def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> 
     )
 
 
-def _is_confirmed(operation: Operation, absences: Mapping[Key, float], policy: Policy, now: float) -> bool:
+def _is_confirmed(
+    operation: Operation, desired: Snapshot, absences: Mapping[Key, float], policy: Policy
+) -> bool:
     if operation.difference.applied is None:
         return True  # a foreign row, pruned because the user said so: there is no absence to wait for
     first = absences.get(operation.key)
+    # A look at other registries since then missed nothing, and one from the time to come was by another clock.
+    last = desired.listed_at(operation.key.registry)
     return policy.delete_confirm_seconds == 0 or (
-        first is not None and now - first >= policy.delete_confirm_seconds
+        first is not None and first + policy.delete_confirm_seconds <= last <= desired.taken_at
     )

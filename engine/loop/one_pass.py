@@ -79,6 +79,7 @@ class OnePass:
         self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
+        self._forgetful: set[str] = set()  # what was last applied to them could not be read
         self._errors: dict[str, EngineError] = {}
         self._phase_seconds: dict[str, float] = {}
 
@@ -187,7 +188,8 @@ class OnePass:
             # A row that is gone since, or that its damaged key does not find again, says nothing.
             {key: rows.get(aliases.get(key, key), StoredRow(key, {})) for key in existing},
             with_derived=replica.stores_derived,
-            prune_foreign=policy.prune_foreign,
+            # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
+            prune_foreign=policy.prune_foreign and replica.name not in self._forgetful,
         )
         is_whole = len(desired.registries) == len(REGISTRIES)
         observed_count = (
@@ -196,11 +198,11 @@ class OnePass:
         verdict = review(
             plan,
             desired,
-            applied=applied,
+            # Where nothing is on record, what stands in the replica tells which home it is of.
+            applied=applied or versions,
             observed_count=observed_count,
             absences=self._absences,
             policy=policy,
-            now=self.read_at,
         )
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
         return Comparison(plan, verdict, observed_count, self._absences, self._known_ids(foreign))
@@ -248,6 +250,7 @@ class OnePass:
         except ReplicaError as error:
             # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
             self._errors.setdefault(error.replica, error)
+            self._forgetful.add(replica)
             return None
 
     def _apply(self, replica: Replica, comparison: Comparison) -> None:

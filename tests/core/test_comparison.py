@@ -31,7 +31,6 @@ def compared(
         observed_count=len(rows),
         absences=absences or {},
         policy=Policy(),
-        now=NOON,
     )
     return Comparison(plan, verdict, len(rows), absences or {}, frozenset())
 

@@ -1,6 +1,7 @@
 """Guards: every piece of evidence a delete needs, one test each, and what a refusal leaves alone."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import pytest
@@ -33,7 +34,6 @@ def judge(
         observed_count=len(have.records),
         absences=absences or {},
         policy=policy,
-        now=NOON,
     )
 
 
@@ -149,6 +149,39 @@ def test_an_entity_waits_for_the_row_whose_entity_id_it_takes_over() -> None:
     heir = entity(99, entity_id="sensor.s59")
     verdict = judge(snapshot(*ONE_GONE, heir, health=starting), HOME)
     assert {o.key for o in verdict.held} == {GONE_KEY, heir.key}
+
+
+def test_a_chain_of_renames_waits_as_a_whole_for_the_row_that_may_not_go() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    # s58 takes the name of s59, which may not be deleted yet, and s57 the one that s58 cannot give up yet.
+    renamed = [
+        entity(58, entity_id="sensor.s59"),
+        entity(57, entity_id="sensor.s58"),
+        entity(56, entity_id="sensor.x"),
+    ]
+    home = [r for r in ONE_GONE if r.key not in {e.key for e in renamed}]
+    verdict = judge(snapshot(*home, *renamed, health=starting), HOME)
+    assert {o.key for o in verdict.held} == {GONE_KEY, renamed[0].key, renamed[1].key}
+    assert {o.key for o in verdict.allowed} == {renamed[2].key}
+
+
+def test_a_later_look_at_something_else_confirms_no_absence() -> None:
+    policy = Policy()
+    first = snapshot(*ONE_GONE)
+    look = partial(first.with_changes, [], [], taken_at=NOON + 600)
+    for listed, waits in (({"device"}, True), ({"entity"}, False), (None, False)):
+        later = look(listed=frozenset(listed) if listed is not None else None)
+        verdict = judge(later, HOME, policy, {GONE_KEY: NOON})
+        assert [o.key for o in verdict.waiting] == [GONE_KEY] * waits
+
+
+def test_a_clock_that_was_set_back_neither_confirms_an_absence_nor_makes_it_wait_for_ever() -> None:
+    known = snapshot(*HOME).hashes
+    first = snapshot(*ONE_GONE, at=NOON + 3600)
+    later = first.with_changes([], [], taken_at=NOON, listed=frozenset())
+    assert judge(later, HOME, Policy(), {GONE_KEY: NOON - 300}).allowed == ()
+    found = track_absences(snapshot(*ONE_GONE), known, {GONE_KEY: NOON + 3600}, Policy())
+    assert found == Absences(begun=frozenset({GONE_KEY}), returned=frozenset({GONE_KEY}))
 
 
 def test_a_composite_split_is_no_mass_delete() -> None:

@@ -104,12 +104,12 @@ class MemoryLedger:
     def note_absences(self, absences: Absences, at: float) -> None:
         self._fail()
         held = {key for versions in self.versions.values() for key in versions}
-        for key in absences.begun:
-            self.writes += 1
-            self.missed.setdefault(key, at)
         for key in absences.returned | (absences.moot - held):
             self.writes += 1
             self.missed.pop(key, None)
+        for key in absences.begun:
+            self.writes += 1
+            self.missed.setdefault(key, at)
 
     def _fail(self) -> None:
         if self.fail_with is not None:
