@@ -1,0 +1,63 @@
+"""Many histories, over processes; what fails is made short and told with the command that plays it again."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.simulation.history import Outcome, play
+
+ROOT = Path(__file__).parents[2]
+
+
+def failures(seeds: Iterable[int], most: int = 3) -> list[Outcome]:
+    """The histories of the seeds that violate something, made short; gives up after `most` of them."""
+    found: list[Outcome] = []
+    for seed in seeds:
+        if play(seed).violations:
+            found.append(shrink(seed))
+            if len(found) >= most:
+                break
+    return found
+
+
+def shrink(seed: int) -> Outcome:
+    """The history with as few of its steps as still violate something."""
+    best = play(seed)
+    for index in reversed(best.steps):
+        shorter = play(seed, frozenset(best.steps) - {index})
+        if shorter.violations:
+            best = shorter
+    return best
+
+
+def tell(outcome: Outcome) -> str:
+    """A history for a person: what happened, what was wrong, how to see it again."""
+    only = ",".join(map(str, outcome.steps)) or "none"
+    return "\n".join(
+        [
+            f"Seed {outcome.seed}: {len(outcome.violations)} violations, the first:",
+            *(f"  {violation}" for violation in outcome.violations[:5]),
+            "What happened:",
+            *(f"  {line}" for line in outcome.lines),
+            f"Again: python -m tests.simulation {outcome.seed} --only {only}",
+        ]
+    )
+
+
+def run(count: int, workers: int | None = None) -> str:
+    """Play the seeds 0 to `count`, over processes; returns what failed, empty if nothing did."""
+    workers = workers or min(os.cpu_count() or 1, max(1, count // 50))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.simulation", "--range", f"{first}:{count}:{workers}"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for first in range(workers)
+    ]
+    told = [(process.communicate()[0], process.returncode) for process in processes]
+    return "\n".join(text for text, code in told if code != 0)

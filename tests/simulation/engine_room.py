@@ -1,0 +1,175 @@
+"""The engine under test, built as `engine/run.py` builds it, on virtual time and a simulated socket.
+
+Real: websocket adapter, informer, keepers, passes, guard, core, and the rows and history files where a history
+asks for them. Not real: the socket, the clock, worker threads (their work is done in between two waits).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+from unittest import mock
+
+import anyio.to_thread
+import msgspec
+import trio
+
+from engine.core.guard import Policy
+from engine.core.pace import Pace
+from engine.core.record import REGISTRIES
+from engine.core.report import Report
+from engine.loop.one_pass import PassOptions
+from engine.loop.service import Service
+from engine.replicas.history import open_history
+from engine.replicas.sqlite import open_rows
+from engine.sources import ha_connection, websocket
+from engine.sources.websocket import WebsocketSource
+from tests.fakes.world import MemoryLedger
+from tests.simulation.disturbers import disturb_memory, disturb_rows, leave_alone
+from tests.simulation.stores import HostileStore, KnownRows, Write
+from tests.simulation.wire import TOKEN
+from tests.simulation.world import World
+
+T = TypeVar("T")
+
+PACE = Pace(
+    relist_seconds=90,
+    verify_seconds=60,
+    heartbeat_seconds=20,
+    coalesce_seconds=0.2,
+    watch_seconds=15,
+    retry_seconds_min=1,
+    retry_seconds_max=20,
+)
+# A small home has small limits, so that every guard comes to speak.
+POLICY = Policy(delete_confirm_seconds=30, delete_few_max=3, delete_ratio_max=0.3)
+# What a person sets who was told by every guard what it holds, and agrees.
+AGREED = Policy(
+    delete_confirm_seconds=30,
+    delete_ratio_max=1.0,
+    allow_empty=True,
+    allow_new_instance=True,
+    prune_foreign=True,
+)
+STALE_SECONDS = 2 * max(PACE.verify_seconds, PACE.relist_seconds)
+_EVENTS_MAX = 20
+
+
+class Engine:
+    """A service that can be killed and started again over the same stores."""
+
+    def __init__(
+        self, world: World, stores: list[HostileStore], ledger: HostileStore, random: Random
+    ) -> None:
+        self.world = world
+        self.policy = msgspec.structs.replace(POLICY, prune_foreign=random.random() < 0.2)
+        self.on_report: Callable[[Report], None] = lambda _report: None
+        self.on_source: Callable[[str], None] = lambda _what: None
+        self.pass_seconds: Callable[[], float] = lambda: 0.0
+        self.service: Service | None = None
+        self._stores = stores
+        self._ledger = ledger
+        self._random = random
+        self._scope = trio.CancelScope()
+        self._passes = 0
+        self.reads = 0
+
+    async def run(self) -> None:
+        """Run one service after the other, until cancelled."""
+        while True:
+            self.service = self._service()
+            with trio.CancelScope() as self._scope:
+                await self.service.run()
+            self.service = None
+            await trio.sleep(self._random.choice([0.0, 5.0]))
+
+    def kill(self) -> None:
+        """The process dies where it stands; the next one finds the stores as they are."""
+        self._scope.cancel()
+
+    def _service(self) -> Service:
+        return Service(
+            source=WebsocketSource("ws://home:8123", TOKEN, clock=self.world.moments.clock),
+            replicas=self._stores,
+            ledger=self._ledger,
+            pace=PACE,
+            make_options=self._options,
+            on_report=self._on_pass,
+            clock=self.world.moments.clock,
+            draw=self._random.random,
+            progress=lambda *_: None,
+            site="home",
+            version="0",
+            on_source=self._on_source,
+            offload=self._offload,
+        )
+
+    def _on_pass(self, report: Report) -> None:
+        self.on_report(report)
+
+    def _on_source(self, what: str) -> None:
+        self.reads += what == "read"
+        self.on_source(what)
+
+    def _options(self, verify: bool) -> PassOptions:
+        self._passes += 1
+        return PassOptions(
+            "apply", self.policy, frozenset(REGISTRIES), f"run{self._passes}", "home", verify=verify
+        )
+
+    async def _offload(self, work: Callable[[], T]) -> T:
+        await trio.sleep(self.pass_seconds())
+        result = work()
+        if seconds := self.pass_seconds():
+            await trio.sleep(seconds)
+        return result
+
+
+def memory_stores(random: Random, judge: Callable[[Write], None]) -> tuple[list[HostileStore], HostileStore]:
+    """Two replicas without transactions, and a ledger apart from both."""
+    rows = HostileStore(KnownRows("rows"), None, disturb_memory, random, judge)
+    records = HostileStore(KnownRows("records", stores_derived=False), None, disturb_memory, random, judge)
+    books = HostileStore(KnownRows("ledger"), MemoryLedger(), disturb_memory, random, judge)
+    return [rows, records], books
+
+
+@contextmanager
+def file_stores(
+    random: Random, judge: Callable[[Write], None]
+) -> Iterator[tuple[list[HostileStore], HostileStore]]:
+    """The real rows file, which is also the ledger, and the real history file; in memory where there is a place."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="reconcile-simulation-", dir=place))
+    rows = open_rows(folder / "rows.db", busy_timeout_seconds=0)
+    history = open_history(folder / "history.db", busy_timeout_seconds=0)
+    try:
+        made = HostileStore(rows, rows, partial(disturb_rows, folder / "rows.db"), random, judge)
+        # The history file has transactions, too.
+        past = HostileStore(history, rows, leave_alone, random, judge)
+        yield [made, past], made
+    finally:
+        rows.close()
+        history.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def simulated_machine(world: World) -> Iterator[None]:
+    """While this holds, connections lead to the world and no thread runs beside virtual time."""
+
+    async def here(work: Callable[..., T], *args: Any, **_options: object) -> T:
+        await trio.lowlevel.checkpoint()
+        return work(*args)
+
+    opened = partial(ha_connection.open_connection, events_max=_EVENTS_MAX)
+    with (
+        mock.patch.object(anyio.to_thread, "run_sync", here),
+        mock.patch.object(ha_connection, "_Connect", world.server.connect),
+        mock.patch.object(websocket, "open_connection", opened),
+    ):
+        yield

@@ -1,0 +1,263 @@
+"""What happens in a history: changes of the home, and everything that can go wrong on the way.
+
+A step is a function of the history and of random numbers of its own, so that leaving other steps out does not
+change what it does. Steps return at once; what lasts a while is undone by a task of its own.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from tests.simulation.home import ACTIONS
+from tests.simulation.stores import CALLS, Fault
+from tests.simulation.world import EventWeather
+
+if TYPE_CHECKING:
+    from tests.simulation.history import History
+
+Step = Callable[["History", Random], str | None]
+
+
+def change(history: "History", random: Random) -> str:
+    """People and integrations change something, once or a few times in one instant."""
+    actions = random.choices(ACTIONS, k=random.choice([1, 1, 1, 2, 3]))
+    for action in actions:
+        history.world.act(action, random)
+    return ", ".join(actions)
+
+
+def change_during_a_read(history: "History", random: Random) -> str:
+    """Something changes right before one of the next commands is answered."""
+    actions = random.choices(ACTIONS, k=random.choice([1, 2]))
+    count = random.randint(0, 20)
+
+    def happen() -> None:
+        history.log("now " + ", ".join(actions))
+        for action in actions:
+            history.world.act(action, random)
+
+    history.world.server.ambush = (count, happen)
+    return f"{', '.join(actions)} in {count} commands"
+
+
+def relist(history: "History", _random: Random) -> None:
+    """Home Assistant says that its configuration changed, so that everything is read again."""
+    history.world._enter(history.world.state)
+
+
+def drop(history: "History", random: Random) -> str | None:
+    """The line is cut, now or at one of the next messages."""
+    count = random.choice([0, random.randint(1, 60)])
+    if count == 0:
+        history.world.server.drop_all()
+        return None
+    history.world.server.network.drop_in = count
+    return f"in {count} messages"
+
+
+def spoil(history: "History", random: Random) -> str:
+    """One of the next messages arrives in half, or with a broken byte."""
+    count, what = random.randint(0, 40), random.choice(["cut_in", "garble_in"])
+    setattr(history.world.server.network, what, count)
+    history.world.misbehaved = True
+    return f"{what} {count} messages"
+
+
+def slow(history: "History", random: Random) -> str:
+    """Messages take their time."""
+    most = random.choice([0.001, 0.05, 0.5])
+    draw = Random(random.random())
+    network = history.world.server.network
+    network.latency = lambda: draw.uniform(0, most)
+    history.later(random.uniform(5, 60), partial(setattr, network, "latency", lambda: 0.0), "fast again")
+    return f"up to {most} s"
+
+
+def silence(history: "History", random: Random) -> str:
+    """The line is dead and nobody says so; it is cut when it would live again, as what was sent is lost."""
+    network, seconds = history.world.server.network, random.uniform(1, 50)
+    network.silent = True
+
+    def end() -> None:
+        network.silent = False
+        history.world.server.drop_all()
+
+    history.later(seconds, end, "heard again")
+    return f"{seconds:.0f} s"
+
+
+def refuse(history: "History", random: Random) -> str:
+    """The token is rejected, or one command is answered with an error."""
+    seconds = random.uniform(1, 40)
+    if random.random() < 0.5:
+        network = history.world.server.network
+        network.token_refused = True
+        history.world.server.drop_all()
+        history.later(seconds, partial(setattr, network, "token_refused", False), "token accepted")
+        return "the token"
+    world = history.world
+    world.misbehaved = True
+    world.failing_command = random.choice(
+        ["get_config", "config/device_registry/list", "config/entity_registry/get_entries"]
+    )
+    history.later(seconds, partial(setattr, world, "failing_command", ""), "answered again")
+    return world.failing_command
+
+
+def events(history: "History", random: Random) -> str:
+    """Events are lost, told twice, told late and in any order."""
+    world = history.world
+    world.events = EventWeather(*(random.choice([0.0, 0.3]) for _ in range(3)))
+    seconds = random.uniform(5, 60)
+    for _ in range(3):
+        history.later(random.uniform(0, seconds), world.tell_late, "")
+
+    def end() -> None:
+        world.events = EventWeather()
+        world.tell_late()
+
+    history.later(seconds, end, "events as usual")
+    return str(world.events)
+
+
+def partial_lists(history: "History", random: Random) -> str | None:
+    """Lists succeed and lack records, for a moment."""
+    world = history.world
+    keys = [k for k in sorted(world.home.records) if k.registry != "config_entry" or random.random() < 0.3]
+    if world.hidden or not keys:
+        return None
+    world.hide(frozenset(random.sample(keys, random.randint(1, len(keys)))))
+    history.later(
+        random.choice([0.5, 10, 40]), partial(setattr, world, "hidden", frozenset()), "lists are whole"
+    )
+    relist(history, random)
+    return f"without {len(world.hidden)}"
+
+
+def restart(history: "History", random: Random) -> str:
+    """Home Assistant restarts: as it was, upgraded, with a corrupt store, or into and out of recovery mode."""
+    world = history.world
+    ways: dict[str, Callable[[], object]] = {
+        "as it was": lambda: None,
+        "upgraded": world.home.upgrade,
+        "corrupt": world.lose_devices,
+        "into recovery mode": partial(world.switch, "recovery"),
+    }
+    name = random.choice(sorted(ways)) if world.mode == "home" else "out of it"
+    change = ways.get(name, partial(world.switch, "home"))
+    history.begin(partial(world.restart, random, change))
+    return name
+
+
+def mend(history: "History", random: Random) -> None:
+    """A person settles a corrupt store."""
+    if history.world.mode == "home":
+        history.world.server.drop_all()
+        history.world.mend(accept=random.random() < 0.5)
+
+
+def wrong_instance(history: "History", random: Random) -> str | None:
+    """Another Home Assistant answers at the URL."""
+    world = history.world
+    # A store that was never filled from our home has nothing to tell another one by.
+    if world.mode != "home" or world.server.network.closed or not history.knows_home():
+        return None
+
+    def change(mode: str) -> None:
+        world.server.drop_all()
+        world.switch(mode)
+
+    change("wrong")
+    seconds = random.uniform(1, 100)
+    history.later(seconds, lambda: change("home") if world.mode == "wrong" else None, "the right one again")
+    return f"{seconds:.0f} s"
+
+
+def jump(history: "History", random: Random) -> str:
+    """The wall clock of the engine's machine jumps."""
+    seconds = random.choice([-3600, -20, 20, 3600])
+    history.world.moments.jump(seconds)
+    return f"{seconds} s"
+
+
+def store_fails(history: "History", random: Random) -> str:
+    """A few of the next calls of a store fail, each before, within or after its work."""
+    store = random.choice(history.all_stores)
+    found = [Fault(random.choice(CALLS), random.choice(["before", "middle", "after"])) for _ in range(3)]
+    store.faults += found
+    return f"{store.name}: {', '.join(f'{f.when} {f.call}' for f in found)}"
+
+
+def store_down(history: "History", random: Random) -> str:
+    """A store is away, or refuses everything, for a while."""
+    store = random.choice(history.all_stores)
+    store.down = random.choice(["unavailable", "rejected"])
+    history.later(random.uniform(1, 80), partial(setattr, store, "down", ""), f"{store.name} is back")
+    return f"{store.name}: {store.down}"
+
+
+def write_by_others(history: "History", random: Random) -> str:
+    """Somebody else writes to a replica, at any time or right within a pass."""
+    store = random.choice(history.stores)
+    if random.random() < 0.5:
+        store.disturb()
+        return store.name
+    call = random.choice(["observe", "read", "apply", "stamp"])
+    store.faults.append(Fault(call, "foreign"))
+    return f"{store.name}, after {call}"
+
+
+def slow_stores(history: "History", random: Random) -> str:
+    """Passes take their time, so that the world changes within them."""
+    most = random.choice([0.01, 0.3, 5.0])
+    draw = Random(random.random())
+    engine = history.engine
+    engine.pass_seconds = lambda: draw.uniform(0, most)
+    history.later(
+        random.uniform(5, 60), partial(setattr, engine, "pass_seconds", lambda: 0.0), "stores are fast"
+    )
+    return f"up to {most} s"
+
+
+def kill(history: "History", _random: Random) -> None:
+    """The engine is killed and started again."""
+    history.engine.kill()
+
+
+def wait(_history: "History", _random: Random) -> None:
+    """Nothing, for a while."""
+
+
+# Each with its weight among the others.
+STEPS: dict[str, tuple[Step, int]] = {
+    "change": (change, 30),
+    "change_during_a_read": (change_during_a_read, 8),
+    "drop": (drop, 6),
+    "events": (events, 4),
+    "jump": (jump, 2),
+    "kill": (kill, 2),
+    "mend": (mend, 2),
+    "partial_lists": (partial_lists, 4),
+    "refuse": (refuse, 2),
+    "relist": (relist, 4),
+    "restart": (restart, 6),
+    "silence": (silence, 2),
+    "slow": (slow, 5),
+    "slow_stores": (slow_stores, 4),
+    "spoil": (spoil, 2),
+    "store_down": (store_down, 3),
+    "store_fails": (store_fails, 6),
+    "wait": (wait, 4),
+    "write_by_others": (write_by_others, 6),
+    "wrong_instance": (wrong_instance, 2),
+}
+
+
+async def pause(random: Random) -> None:
+    """The time between two steps: none, a moment, some seconds, or long enough to confirm a delete."""
+    await trio.sleep(
+        random.choice([0.0, random.uniform(0, 0.3), random.uniform(0, 0.3), random.uniform(1, 20), 45.0])
+    )

@@ -1,0 +1,131 @@
+"""Deliberate faults in the engine, each a lie or a carelessness that the simulation has to catch.
+
+Half of them are faults that the engine had when it was first simulated.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from engine.core import guard
+from engine.core.hints import Hints
+from engine.core.snapshot import Snapshot
+from engine.errors import ReplicaError
+from engine.loop import one_pass
+from engine.loop.keeper import Keeper
+from engine.loop.memory import ReplicaMemory
+from engine.loop.one_pass import OnePass
+from engine.sources import registry_events
+from engine.sources.websocket import WebsocketSource
+from engine.sources.websocket_watch import WebsocketWatch
+
+Mutant = Callable[[], Iterator[None]]
+
+
+def _replaced(owner: Any, name: str, new: Any) -> Mutant:
+    def mutant() -> Iterator[None]:
+        with mock.patch.object(owner, name, new):
+            yield
+
+    return mutant
+
+
+async def _dated_at_the_end(self: WebsocketSource, *arguments: Any) -> Snapshot:
+    snapshot = await _READ_FROM(self, *arguments)
+    snapshot.taken_at = self._clock()
+    return snapshot
+
+
+async def _answered_at(self: WebsocketWatch) -> float | None:
+    asked_at = await _HEARTBEAT(self)
+    return None if asked_at is None else self._clock()
+
+
+def _confirm_anything(self: Keeper, at: float) -> None:
+    self._done = self._newest
+    _CONFIRM(self, at)
+
+
+def _one_key_forgotten(self: Snapshot, *arguments: Any, **named: Any) -> Snapshot:
+    later = _WITH_CHANGES(self, *arguments, **named)
+    later.touched = frozenset(sorted(later.touched)[1:])
+    return later
+
+
+def _believed_done(self: OnePass, replica: Any, comparison: Any) -> None:
+    try:
+        _APPLY(self, replica, comparison)
+    except ReplicaError:
+        self._applied.add(replica.name)
+
+
+def _taken_for_written(self: ReplicaMemory, operations: Any, settled: Any, wanted: Any) -> None:
+    _TAKE(self, operations, settled, wanted)
+    self.versions = {key: wanted[key] for key in wanted}
+
+
+def _only_the_new_name(data: Any) -> Hints:
+    hints = _ENTITY_HINTS(data)
+    return Hints(
+        hints.relist,
+        entity_ids=hints.entity_ids - {data.old_entity_id},
+        removed_entity_ids=hints.removed_entity_ids,
+    )
+
+
+async def _hear_nothing(_self: WebsocketWatch) -> None:
+    """What came before the answer is not waited for."""
+
+
+async def _heard_at(self: WebsocketWatch) -> float | None:
+    self.is_told_all = True
+    return await _HEARTBEAT(self)
+
+
+def _without_ledger_guard(plan: Any, desired: Any, *, applied: Any, **evidence: Any) -> Any:
+    home = {key.id for key in applied if key.registry == "config_entry"}
+    known = applied if home & desired.entry_ids else {}
+    return _REVIEW(plan, desired, applied=known, **evidence)
+
+
+_READ_FROM = WebsocketSource.read_from
+_HEARTBEAT = WebsocketWatch.heartbeat
+_CONFIRM = Keeper.confirm
+_WITH_CHANGES = Snapshot.with_changes
+_APPLY = OnePass._apply
+_TAKE = ReplicaMemory.take
+_ENTITY_HINTS = registry_events._entity_hints
+_REVIEW = guard.review
+
+# By what is wrong with the engine then.
+MUTANTS: dict[str, Mutant] = {
+    "recovery mode and other instances are believed": _replaced(guard, "_refuse_everything", lambda *_: None),
+    "lists of a starting or corrupt Home Assistant are believed": _replaced(
+        guard, "_untrusted_read", lambda *_: None
+    ),
+    "a record is deleted when it is missed once": _replaced(guard, "_is_confirmed", lambda *_: True),
+    "renames go on although one of their chain is held": _replaced(
+        guard, "_with_followers", lambda stopped, _plan: stopped
+    ),
+    "a home is not known again without the ledger": _replaced(one_pass, "review", _without_ledger_guard),
+    "a read is dated when it ends": _replaced(WebsocketSource, "read_from", _dated_at_the_end),
+    "a heartbeat is dated when it is answered": _replaced(WebsocketWatch, "heartbeat", _answered_at),
+    "events on their way are not waited for": _replaced(WebsocketWatch, "_hear", _hear_nothing),
+    "registries that cannot be followed are taken to be quiet": _replaced(
+        WebsocketWatch, "heartbeat", _heard_at
+    ),
+    "a rename is looked for under its last name only": _replaced(
+        registry_events, "_entity_hints", _only_the_new_name
+    ),
+    "a snapshot is confirmed before it is written": _replaced(Keeper, "confirm", _confirm_anything),
+    "a key that changed is forgotten": _replaced(Snapshot, "with_changes", _one_key_forgotten),
+    "a write that failed is taken for done": _replaced(OnePass, "_apply", _believed_done),
+    "what was not allowed is taken for written": _replaced(ReplicaMemory, "take", _taken_for_written),
+}
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """The engine is wrong in this way while the block runs."""
+    yield from MUTANTS[name]()

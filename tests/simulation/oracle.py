@@ -1,0 +1,209 @@
+"""Who knows the truth: judges every write as it happens, and everything the engine says of itself.
+
+It shares no code with what it judges. A claim is held to the moment at which its time stamp was taken: a value
+that a replica holds must have been true then or later.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import trio
+
+from engine.core.record import Key
+from engine.core.report import Report
+from engine.core.status import ReplicaStatus, Status, lag_seconds
+from tests.simulation.stores import HostileStore, Write, content_of, hash_of
+from tests.simulation.timeline import Stamp
+from tests.simulation.world import World
+
+# A read of the registries takes a while, so that two lists are closer together than the reads they are of.
+_READ_SECONDS = 8.0
+# Foreign edits that no stamp tells are found by verifying, which a slow pass may hold up.
+_SLACK_SECONDS = 30.0
+_LAG_TOLERANCE = 0.5
+
+
+class Oracle:
+    """Collects violations: sentences that say what was claimed or done, and why it was not so."""
+
+    def __init__(self, world: World, confirm_seconds: float, verify_seconds: float) -> None:
+        self._world = world
+        self._confirm_seconds = confirm_seconds
+        self._verify_seconds = verify_seconds
+        self.stores: Sequence[HostileStore] = ()
+        self.violations: list[str] = []
+        self.writes = 0
+        self.operations: Counter[str] = Counter()  # by store
+        self.claims = 0
+        self._seen: dict[str, object] = {}
+
+    def violate(self, claim: str) -> None:
+        """Something was not so."""
+        self.violations.append(f"{trio.current_time():.3f} s: {claim}")
+
+    # Writes
+
+    def on_write(self, write: Write) -> None:
+        """Judge one `apply`."""
+        self.writes += 1
+        self.operations[write.store.name] += len(write.operations)
+        name, since = write.store.name, self._moment(write.run.at)
+        keys = [operation.key for operation in write.operations]
+        if len(keys) != len(set(keys)):
+            self.violate(f"{name}: one plan holds a key twice")
+        for operation in write.operations:
+            key = operation.key
+            is_same = operation.moved_from is None and write.before.get(key) == write.after.get(key)
+            if is_same and key not in write.store.tampering.changed:
+                self.violate(f"{name}: {operation.action} of {key} changes nothing: planned twice")
+            value = hash_of(operation)
+            if value is not None and not self._was_ours(key, value, since):
+                self.violate(f"{name}: {key} was written as the home has not been since it was read")
+        for key in sorted(write.before.keys() - write.after.keys()):
+            if not self._is_replaced(key, write) and not self._has_evidence(key, since):
+                self.violate(f"{name}: {key} was deleted without evidence")
+            write.store.tampering.foreign.discard(key)
+
+    def _is_replaced(self, key: Key, write: Write) -> bool:
+        """Whether another entity was given the row's entity_id: entity_ids are unique."""
+        before = next((o.before for o in write.operations if o.key == key and o.before), None)
+        name = before.fields.get("entity_id") if before else None
+        taken = {getattr(o.after, "entity_id", None) for o in write.operations if o.key != key}
+        return name is not None and name in taken
+
+    def _was_ours(self, key: Key, value: str, since: int) -> bool:
+        if self._is_doubtful(key, since):
+            since = 0
+        return self._world.ours.was(key, value, since)
+
+    def _moment(self, at: float) -> int:
+        return self._world.moments.of(at).moment
+
+    def _since(self, key: Key, moment: int) -> int:
+        """Since when the engine may have known the key: long ago, if nobody told what happened to it."""
+        return self._world.begun if self._world.untold.about(key, moment) else moment
+
+    def _is_doubtful(self, key: Key, moment: int) -> bool:
+        return self._world.untold.about(key, moment) or self._world.unlisted.about(key, moment)
+
+    def _has_evidence(self, key: Key, since: int) -> bool:
+        """Whether the record was gone, or two good lists apart from each other lacked it."""
+        if self._world.durable.was(key, None, self._since(key, since)):
+            return True
+        first: float | None = None
+        for listing in self._world.listings.get(key.registry, ()):
+            if key in listing.keys:
+                first = None
+            elif listing.trusted:
+                first = listing.wall if first is None else first
+                if listing.wall - first >= self._confirm_seconds - _READ_SECONDS:
+                    return True
+        return False
+
+    # Reports
+
+    def on_source(self, what: str) -> None:
+        """Judge how Home Assistant was found."""
+        if what == "SourceInvalid" and not self._world.misbehaved:
+            self.violate("a healthy Home Assistant was called broken, and is not asked again soon")
+
+    def on_report(self, report: Report) -> None:
+        """Judge what a pass says it did, and note that it looked."""
+        store = next(s for s in self.stores if s.name == report.replicas[0].replica)
+        held = store.held()
+        for record in report.records:
+            key = Key(record.registry, record.key)
+            if record.outcome == "applied" and key not in store.tampering.changed:
+                found = held.get(key)
+                if (content_of(found) if found else None) != record.source_hash:
+                    self.violate(f"{store.name}: {key} is reported as applied and is not there")
+        if not report.errors and store.looked_at is not None:
+            changed = store.tampering.changed
+            is_claimed = report.replicas[0].status == "in_sync"
+            for key in [k for k, at in changed.items() if at < store.looked_at]:
+                # What a guard holds back is found and stays as others made it.
+                if is_claimed or not self._differs(store, key):
+                    del changed[key]
+
+    # Claims
+
+    def on_status(self, status: Status) -> None:
+        """Judge what the engine says of itself at this moment."""
+        now = self._world.moments.clock()
+        for replica, store in zip(status.replicas, self.stores, strict=True):
+            self.claims += 1
+            if replica.status == "in_sync":
+                self._check_in_sync(replica, store)
+            if replica.synced_at is not None:
+                stamp = self._stamp(replica.synced_at, f"{store.name}: synced_at")
+                if stamp is not None:
+                    self._check_synced(stamp, store)
+                    self._check_lag(replica, stamp, now)
+        silent_for = trio.current_time() - self._world.server.last_open_at
+        if status.source.connected and not self._world.server.sockets and silent_for > 1:
+            self.violate("the source is called connected without a connection")
+
+    def _stamp(self, at: float, what: str) -> Stamp | None:
+        try:
+            return self._world.moments.of(at)
+        except KeyError:
+            self.violate(f"{what} is a time that never was")
+            return None
+
+    def _check_in_sync(self, replica: ReplicaStatus, store: HostileStore) -> None:
+        if replica.pending or (replica.error is not None and replica.compared_at is None):
+            self.violate(f"{store.name}: in_sync with {replica.pending} pending")
+        overdue = self._verify_seconds + _SLACK_SECONDS
+        for key, at in store.tampering.changed.items():
+            if trio.current_time() - at > overdue and self._differs(store, key):
+                self.violate(f"{store.name}: in_sync, and {key} was altered by others {overdue} s ago")
+        for key in store.tampering.foreign & store.held().keys():
+            if key not in store.tampering.changed:
+                self.violate(f"{store.name}: in_sync with a foreign row {key}")
+
+    def _differs(self, store: HostileStore, key: Key) -> bool:
+        found = store.held().get(key)
+        return (content_of(found) if found else None) != self._world.ours.now.get(key)
+
+    def _check_synced(self, stamp: Stamp, store: HostileStore) -> None:
+        held, shown = store.held(), self._world.shown
+        tampering = store.tampering
+        # Most looks find everything as it was at the last one.
+        seen = (stamp.moment, self._world.moments.now, held, len(tampering.changed))
+        if self._seen.get(store.name) == seen:
+            return
+        self._seen[store.name] = seen
+        for key in held.keys() | shown.keys():
+            if key in tampering.changed or key in tampering.foreign or self._is_doubtful(key, stamp.moment):
+                continue
+            found = held.get(key)
+            if not shown.was(key, content_of(found) if found else None, stamp.moment):
+                self.violate(
+                    f"{store.name}: synced up to {stamp.virtual:.3f} s is claimed, but {key} is held as it was before"
+                )
+
+    def _check_lag(self, replica: ReplicaStatus, stamp: Stamp, now: float) -> None:
+        if stamp.virtual < self._world.moments.set_back_at:
+            return  # the clock was set back since: times before cannot be told from times to come
+        claimed, true = lag_seconds(replica, now), trio.current_time() - stamp.virtual
+        if claimed is None or claimed < true - _LAG_TOLERANCE:
+            self.violate(f"{replica.replica}: a lag of {claimed} s is claimed; it may be {true:.1f} s")
+
+    # The end
+
+    def check_converged(self, status: Status) -> list[str]:
+        """Why the replicas are not what they must be now; empty when they are."""
+        truth = self._world.truth()
+        problems = []
+        for replica, store in zip(status.replicas, self.stores, strict=True):
+            wanted = truth.row_versions if store.stores_derived else truth.hashes
+            differing = _differing(store.held(), wanted)
+            if replica.status != "in_sync":
+                problems.append(f"{store.name} is {replica.status} ({replica.error})")
+            if differing:
+                problems.append(f"{store.name} differs in {', '.join(map(str, differing[:3]))}")
+        return problems
+
+
+def _differing(held: dict[Key, str], wanted: dict[Key, str]) -> list[Key]:
+    return sorted(key for key in held.keys() | wanted.keys() if held.get(key) != wanted.get(key))

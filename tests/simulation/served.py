@@ -1,0 +1,107 @@
+"""What a person or a program is told over HTTP and by the metrics, held to what was true at that moment."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import trio
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.health import get_health, get_status
+from api.queries import NoQuery
+from engine.core.report import Report
+from engine.core.status import Status
+from engine.metrics import Metrics
+from tests.simulation.engine_room import STALE_SECONDS
+from tests.simulation.oracle import Oracle
+from tests.simulation.world import World
+
+_TOLERANCE = 1.0
+_Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+class Served:
+    """The API's and the metrics' answers of one engine, which may be started again."""
+
+    def __init__(self, world: World, oracle: Oracle, status: Callable[[], Status | None]) -> None:
+        self._world = world
+        self._oracle = oracle
+        self._current = status
+        clock = world.moments.clock
+        names = [store.name for store in oracle.stores]
+        self._metrics = Metrics(self._status, clock, version="0", replicas=names)
+        feed = SimpleNamespace(streams=0, is_readable=True, is_closed=False)
+        self._given: Any = SimpleNamespace(
+            status=self._status, clock=clock, stale_seconds=STALE_SECONDS, feed=feed
+        )
+
+    def _status(self) -> Status:
+        status = self._current()
+        assert status is not None
+        return status
+
+    def on_report(self, report: Report) -> None:
+        """A pass ended."""
+        self._metrics.on_report(report)
+
+    async def check(self) -> None:
+        """Ask, and judge the answers."""
+        if self._current() is None:
+            return
+        request: Any = None
+        body = msgspec.json.decode((await get_status(self._given, request, NoQuery())).body)
+        health = msgspec.json.decode((await get_health(self._given, request, NoQuery())).body)
+        self._check_body(body)
+        if health["status"] == "ready" and "unknown" in {r["status"] for r in body["replicas"]}:
+            self._oracle.violate("the API calls itself ready and does not know a replica")
+        self._check_metrics(self._scrape(), body)
+
+    def _check_body(self, body: dict[str, Any]) -> None:
+        for said, known in zip(body["replicas"], self._status().replicas, strict=True):
+            if said["status"] != "in_sync":
+                continue
+            if known.compared_at is None or known.synced_at is None:
+                self._oracle.violate(
+                    f"the API says that {said['replica']} is in_sync and has compared nothing"
+                )
+                continue
+            age = self._age(known.compared_at)
+            if age > STALE_SECONDS + _TOLERANCE:
+                self._oracle.violate(
+                    f"the API says that {said['replica']} is in_sync, by a look {age:.0f} s ago"
+                )
+            if said["lag_seconds"] < self._age(known.synced_at) - _TOLERANCE:
+                self._oracle.violate(f"the API says that {said['replica']} lags {said['lag_seconds']} s")
+        words = {replica["status"] for replica in body["replicas"]}
+        if body["status"] == "in_sync" and words != {"in_sync"}:
+            self._oracle.violate(f"the API calls the whole in_sync, of which parts are {sorted(words)}")
+
+    def _age(self, at: float) -> float:
+        """Real seconds since a stamp; none where the clock was set back since, as nobody can tell then."""
+        stamp = self._world.moments.of(at)
+        is_known = stamp.virtual >= self._world.moments.set_back_at
+        return trio.current_time() - stamp.virtual if is_known else 0.0
+
+    def _scrape(self) -> _Samples:
+        text = self._metrics.render("")[0].decode()
+        return {
+            (sample.name, tuple(sorted(sample.labels.values()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def _check_metrics(self, samples: _Samples, body: dict[str, Any]) -> None:
+        if samples["reconcile_source_connected", ()] > body["source"]["connected"]:
+            self._oracle.violate("the metrics say connected, the API does not")
+        for store, known in zip(self._oracle.stores, self._status().replicas, strict=True):
+            said = samples.get(("reconcile_synced_timestamp_seconds", (store.name,)))
+            if said is not None and (known.synced_at is None or said > known.synced_at + _TOLERANCE):
+                self._oracle.violate(f"the metrics say that {store.name} was synced at {said}")
+            applied = sum(
+                value
+                for (name, labels), value in samples.items()
+                if name == "reconcile_changes_applied_total" and store.name in labels
+            )
+            if applied > self._oracle.operations[store.name]:
+                self._oracle.violate(f"the metrics count {applied} changes applied to {store.name}")

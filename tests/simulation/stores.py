@@ -1,0 +1,214 @@
+"""Replicas that fail before, within and after every step, that others write to, and that keep account.
+
+`HostileStore` stands around any replica (and its ledger, where that is the same store). What it holds is known
+to the oracle without asking the engine; every write is judged as it happens.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, TypeVar
+
+import trio
+
+from engine.core.content_hash import content_hash
+from engine.core.guard import Absences
+from engine.core.plan import Operation
+from engine.core.record import Key
+from engine.core.snapshot import row_version
+from engine.core.stored import StoredRow
+from engine.errors import ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.ports import Ledger, Observed, Replica, Run
+from tests.fakes.world import MemoryReplica
+
+T = TypeVar("T")
+# The calls that a fault can be set on.
+CALLS = ("stamp", "observe", "read", "apply", "applied", "absences", "known_ids", "settle", "note_absences")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The next call of `call` fails: `before` it did anything, in the `middle`, or `after` it was done.
+
+    `foreign` is no failure: somebody else writes to the store right after the call.
+    """
+
+    call: str
+    when: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """One call of `apply`: what was held before and after (versions), and what the engine wanted."""
+
+    store: "HostileStore"
+    operations: tuple[Operation, ...]
+    run: Run
+    before: dict[Key, str]
+    after: dict[Key, str]
+    done: bool  # all of it
+
+
+@dataclass
+class Tampering:
+    """What others did to a store since the engine last looked at it well."""
+
+    changed: dict[Key, float] = field(default_factory=dict)  # virtual time, by key
+    foreign: set[Key] = field(default_factory=set)
+
+
+class HostileStore:
+    """A replica, and the ledger if `ledger` is given, with faults and account."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        ledger: Ledger | None,
+        tamper: Callable[["HostileStore", Random], Iterable[tuple[Key, bool]]],
+        random: Random,
+        on_write: Callable[[Write], None],
+    ) -> None:
+        self._replica = replica
+        self._ledger = ledger
+        self._tamper = tamper
+        self._random = random
+        self._on_write = on_write
+        self.name = replica.name
+        self.stores_derived = replica.stores_derived
+        self.faults: list[Fault] = []
+        self.down: str = ""  # unavailable or rejected: every call fails
+        self.tampering = Tampering()
+        self.looked_at: float | None = None  # the last observe, virtual time
+        self._held: dict[Key, str] | None = None
+
+    @property
+    def inner(self) -> Any:
+        """The store itself."""
+        return self._replica
+
+    def held(self) -> dict[Key, str]:
+        """The versions of what is held now."""
+        if self._held is None:
+            self._held = self._replica.observe().versions
+        return self._held
+
+    def disturb(self) -> None:
+        """Somebody else writes to the store."""
+        for key, is_foreign in self._tamper(self, self._random):
+            self.tampering.changed[key] = trio.current_time()
+            if is_foreign:
+                self.tampering.foreign.add(key)
+        self._held = None
+
+    # The replica
+
+    def stamp(self) -> int | None:
+        return self._do("stamp", self._replica.stamp)
+
+    def observe(self) -> Observed:
+        at = trio.current_time()
+        observed = self._do("observe", self._replica.observe)
+        self.looked_at = at
+        return observed
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        return self._do("read", lambda: self._replica.read(keys))
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        before = dict(self.held())
+        fault = self._fail_early("apply")
+        part = operations
+        # A store with transactions does all or nothing: its middle is as good as its beginning.
+        if fault == "middle":
+            part = [] if self._ledger is not None else operations[: self._random.randint(0, len(operations))]
+        if part:
+            self._replica.apply(part, run)
+            self._held = None
+        is_whole = len(part) == len(operations)
+        self._on_write(Write(self, tuple(part), run, before, self.held(), is_whole))
+        if fault in ("middle", "after"):
+            raise self._error()
+        if fault == "foreign":
+            self.disturb()
+
+    def close(self) -> None:
+        self._replica.close()
+
+    # The ledger
+
+    def applied(self, replica: str) -> dict[Key, str]:
+        return self._do("applied", lambda: self._book.applied(replica))
+
+    def absences(self) -> dict[Key, float]:
+        return self._do("absences", self._book.absences)
+
+    def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+        return self._do("known_ids", lambda: self._book.known_ids(keys))
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        self._do("settle", lambda: self._book.settle(replica, versions, at))
+
+    def note_absences(self, absences: Absences, at: float) -> None:
+        self._do("note_absences", lambda: self._book.note_absences(absences, at))
+
+    def known(self, replica: str) -> dict[Key, str]:
+        """What the ledger has on record, asked by the oracle."""
+        return self._book.applied(replica)
+
+    @property
+    def _book(self) -> Ledger:
+        assert self._ledger is not None
+        return self._ledger
+
+    def _do(self, call: str, work: Callable[[], T]) -> T:
+        fault = self._fail_early(call)
+        result = work()
+        if fault in ("middle", "after"):
+            raise self._error()
+        if fault == "foreign":
+            self.disturb()
+        return result
+
+    def _fail_early(self, call: str) -> str | None:
+        if self.down:
+            raise self._error()
+        fault = next((f for f in self.faults if f.call == call), None)
+        if fault is None:
+            return None
+        self.faults.remove(fault)
+        if fault.when == "before":
+            raise self._error()
+        return fault.when
+
+    def _error(self) -> ReplicaError:
+        kinds: list[type[ReplicaError]] = [ReplicaUnavailable, ReplicaRejected, ReplicaDiverged]
+        kind = {"unavailable": kinds[:1], "rejected": kinds[1:2]}.get(self.down, kinds)
+        return self._random.choice(kind)(self.name, "simulated")
+
+
+class KnownRows(MemoryReplica):
+    """Rows in a dictionary that hash a record once, because histories are many and look often."""
+
+    def __init__(self, name: str, *, stores_derived: bool = True) -> None:
+        super().__init__(name, stores_derived=stores_derived)
+        self._versions: dict[Key, tuple[object, str]] = {}
+
+    def observe(self) -> Observed:
+        versions = {}
+        for key, row in self.rows.items():
+            known, version = self._versions.get(key, (None, ""))
+            if known is not row:
+                version = row_version(content_hash(row[0]), row[1])
+                self._versions[key] = row, version
+            versions[key] = version
+        return Observed(versions)
+
+
+def content_of(version: str) -> str:
+    """The content hash in a version."""
+    return version.partition("+")[0]
+
+
+def hash_of(operation: Operation) -> str | None:
+    """The content hash that an operation writes; None when it deletes."""
+    return None if operation.after is None else content_hash(operation.after)

@@ -1,0 +1,15 @@
+"""The simulation can fail: an engine that is wrong in any of these ways is caught."""
+
+import pytest
+
+from tests.simulation.history import play
+from tests.simulation.mutants import MUTANTS, mutated
+
+# Histories within which each is caught. Most are within ten.
+_HISTORIES_MAX = 400
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_an_engine_that_is_wrong_is_caught(name: str) -> None:
+    with mutated(name):
+        assert any(play(seed).violations for seed in range(_HISTORIES_MAX)), "nothing was noticed"

@@ -1,0 +1,114 @@
+"""What was true when. A moment is a number: how many changes of the truth had happened by then.
+
+The wall clock may jump and ties are common, so the oracle compares moments and not times. Every reading of the
+wall clock is unique, so that a stamp which the engine shows tells the moment at which it was taken.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import trio
+
+from engine.core.record import Key
+from tests.homes import NOON
+
+# Added to each reading: small enough not to matter, large enough for a float of this size to hold.
+_TICK = 1e-6
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What was so when the wall clock was read."""
+
+    moment: int
+    virtual: float  # seconds of virtual time, which never jump
+
+
+class Moments:
+    """The count of changes, and the wall clock of the machine the engine runs on."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.offset = 0.0
+        self.set_back_at = -1.0  # virtual time at which the wall clock was last set back
+        self._readings = 0
+        self._stamps: dict[float, Stamp] = {}
+
+    def clock(self) -> float:
+        """Unix seconds, as this machine believes."""
+        self._readings += 1
+        value = NOON + trio.current_time() + self.offset + self._readings * _TICK
+        self._stamps[value] = Stamp(self.now, trio.current_time())
+        return value
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock."""
+        self.offset += seconds
+        if seconds < 0:
+            self.set_back_at = trio.current_time()
+
+    def of(self, stamp: float) -> Stamp:
+        """When the wall clock said this. A time that it never said was invented: that is a KeyError."""
+        return self._stamps[stamp]
+
+
+class Timeline:
+    """The content hash of every key, change after change; None while it is not there."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._known: dict[Key, list[tuple[int, str | None]]] = {}
+        self.now: dict[Key, str] = {}
+
+    def note(self, key: Key, value: str | None) -> None:
+        """The key is like this from now on."""
+        if self.now.get(key) == value:
+            return
+        self._moments.now += 1
+        self._known.setdefault(key, []).append((self._moments.now, value))
+        if value is None:
+            del self.now[key]
+        else:
+            self.now[key] = value
+
+    def become(self, values: Mapping[Key, str]) -> None:
+        """Everything is like this from now on."""
+        for key in sorted(self.now.keys() | values.keys()):
+            self.note(key, values.get(key))
+
+    def was(self, key: Key, value: str | None, since: int) -> bool:
+        """Whether the key had this value at some moment from `since` until now."""
+        last: str | None = None
+        for moment, then in self._known.get(key, ()):
+            if moment > since and last == value:
+                return True
+            last = then
+        return last == value
+
+    def keys(self) -> set[Key]:
+        """All keys that ever were."""
+        return set(self._known)
+
+
+class Doubts:
+    """Keys of which the engine cannot know how they are, and until which moment."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._until: dict[Key, int | None] = {}
+
+    def begin(self, key: Key) -> None:
+        """From now on it cannot know."""
+        self._until[key] = None
+
+    def end(self, is_settled: Callable[[Key], bool]) -> None:
+        """It can know of these from now on."""
+        for key, until in self._until.items():
+            if until is None and is_settled(key):
+                self._moments.now += 1
+                self._until[key] = self._moments.now
+
+    def about(self, key: Key, moment: int) -> bool:
+        """Whether it could not know about the key at that moment."""
+        until = self._until.get(key, 0)
+        return until is None or moment < until
