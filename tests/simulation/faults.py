@@ -13,6 +13,7 @@ import trio
 
 from tests.simulation.home import ACTIONS
 from tests.simulation.stores import CALLS, Fault
+from tests.simulation.wire import Ambush
 from tests.simulation.world import EventWeather
 
 if TYPE_CHECKING:
@@ -26,21 +27,27 @@ def change(history: "History", random: Random) -> str:
     actions = random.choices(ACTIONS, k=random.choice([1, 1, 1, 2, 3]))
     for action in actions:
         history.world.act(action, random)
+    history.begin(history.look_closely)
     return ", ".join(actions)
 
 
 def change_during_a_read(history: "History", random: Random) -> str:
-    """Something changes right before one of the next commands is answered."""
+    """Something changes right before or after one of the next commands is answered."""
     actions = random.choices(ACTIONS, k=random.choice([1, 2]))
-    count = random.randint(0, 20)
+    is_slow = random.random() < 0.5
 
     def happen() -> None:
         history.log("now " + ", ".join(actions))
+        if is_slow:
+            slow(history, random)
         for action in actions:
             history.world.act(action, random)
+        history.begin(history.look_closely)
 
-    history.world.server.ambush = (count, happen)
-    return f"{', '.join(actions)} in {count} commands"
+    when, is_heartbeat = random.choice(["before", "after"]), random.random() < 0.3
+    ambush = Ambush(0 if is_heartbeat else random.randint(0, 20), "ping" * is_heartbeat, when, happen)
+    history.world.server.ambush = ambush
+    return f"{', '.join(actions)} {when} answer {ambush.count} to {ambush.command or 'anything'}"
 
 
 def relist(history: "History", _random: Random) -> None:

@@ -97,6 +97,12 @@ class History:
         assert self._nursery is not None
         self._nursery.start_soon(work)
 
+    async def look_closely(self) -> None:
+        """Judge what is claimed in the moments after something happened."""
+        for exponent in range(9):
+            await trio.sleep(0.001 * 2**exponent)
+            self._look()
+
     def run(self) -> Outcome:
         """Play the history and judge it."""
         clock = trio.testing.MockClock(autojump_threshold=0)

@@ -335,6 +335,7 @@ ACTIONS = (
     "edit_device",
     "edit_entity",
     "edit_place",
+    "edit_place",
     "remove_device",
     "remove_entity",
     "remove_entry",

@@ -54,6 +54,16 @@ class Network:
 
 
 @dataclass
+class Ambush:
+    """What happens `before` or `after` one of the next commands is answered."""
+
+    count: int  # commands until then
+    command: str  # which to count; empty: all
+    when: str
+    happen: Callable[[], object]
+
+
+@dataclass
 class _Socket:
     """One connection, seen from the engine: the part of `websockets` that the adapter uses."""
 
@@ -133,7 +143,7 @@ class Server:
         self.home = home
         self.random = random
         self.network = Network()
-        self.ambush: tuple[int, Callable[[], object]] | None = None  # (commands until then, what happens)
+        self.ambush: Ambush | None = None
         self.sockets: list[_Socket] = []
         self.last_open_at = 0.0  # virtual time at which a line was last known to be open
 
@@ -191,14 +201,23 @@ class Server:
         if not socket.logged_in:
             self._log_in(socket, command)
             return
-        if self.ambush is not None:
-            count, happen = self.ambush
-            self.ambush = (count - 1, happen) if count else None
-            if not count:
-                happen()
+        self._spring("before", command["type"])
         if socket.ended is not None:
             return
         command_id, kind = command.pop("id"), command.pop("type")
+        self._answer(socket, command_id, kind, command)
+        self._spring("after", kind)
+
+    def _spring(self, when: str, command: str) -> None:
+        """Let happen what was to happen around a command."""
+        ambush = self.ambush
+        if ambush is not None and when == ambush.when and ambush.command in ("", command):
+            ambush.count -= 1
+            if ambush.count < 0:
+                self.ambush = None
+                ambush.happen()
+
+    def _answer(self, socket: _Socket, command_id: int, kind: str, command: dict[str, Any]) -> None:
         if kind == "ping":
             socket.put({"id": command_id, "type": "pong"})
             return
