@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from engine.core import guard
 from engine.core.hints import Hints
+from engine.core.plan import Operation
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaError
-from engine.loop import one_pass
 from engine.loop.keeper import Keeper
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass
@@ -42,9 +44,10 @@ async def _answered_at(self: WebsocketWatch) -> float | None:
     return None if asked_at is None else self._clock()
 
 
-def _confirm_anything(self: Keeper, at: float) -> None:
-    self._done = self._newest
-    _CONFIRM(self, at)
+def _claimed_at_once(self: Keeper, snapshot: Snapshot) -> None:
+    if self.status.status == "in_sync":
+        self.status = msgspec.structs.replace(self.status, synced_at=snapshot.true_at)
+    _OFFER(self, snapshot)
 
 
 def _one_key_forgotten(self: Snapshot, *arguments: Any, **named: Any) -> Snapshot:
@@ -83,20 +86,20 @@ async def _heard_at(self: WebsocketWatch) -> float | None:
     return await _HEARTBEAT(self)
 
 
-def _without_ledger_guard(plan: Any, desired: Any, *, applied: Any, **evidence: Any) -> Any:
-    home = {key.id for key in applied if key.registry == "config_entry"}
-    known = applied if home & desired.entry_ids else {}
-    return _REVIEW(plan, desired, applied=known, **evidence)
+def _any_look_confirms(operation: Operation, desired: Snapshot, absences: Any, policy: guard.Policy) -> bool:
+    first = absences.get(operation.key, desired.taken_at)
+    return operation.difference.applied is None or bool(
+        desired.taken_at - first >= policy.delete_confirm_seconds
+    )
 
 
 _READ_FROM = WebsocketSource.read_from
 _HEARTBEAT = WebsocketWatch.heartbeat
-_CONFIRM = Keeper.confirm
+_OFFER = Keeper.offer
 _WITH_CHANGES = Snapshot.with_changes
 _APPLY = OnePass._apply
 _TAKE = ReplicaMemory.take
 _ENTITY_HINTS = registry_events._entity_hints
-_REVIEW = guard.review
 
 # By what is wrong with the engine then.
 MUTANTS: dict[str, Mutant] = {
@@ -105,10 +108,10 @@ MUTANTS: dict[str, Mutant] = {
         guard, "_untrusted_read", lambda *_: None
     ),
     "a record is deleted when it is missed once": _replaced(guard, "_is_confirmed", lambda *_: True),
+    "a look at something else confirms an absence": _replaced(guard, "_is_confirmed", _any_look_confirms),
     "renames go on although one of their chain is held": _replaced(
         guard, "_with_followers", lambda stopped, _plan: stopped
     ),
-    "a home is not known again without the ledger": _replaced(one_pass, "review", _without_ledger_guard),
     "a read is dated when it ends": _replaced(WebsocketSource, "read_from", _dated_at_the_end),
     "a heartbeat is dated when it is answered": _replaced(WebsocketWatch, "heartbeat", _answered_at),
     "events on their way are not waited for": _replaced(WebsocketWatch, "_hear", _hear_nothing),
@@ -118,7 +121,7 @@ MUTANTS: dict[str, Mutant] = {
     "a rename is looked for under its last name only": _replaced(
         registry_events, "_entity_hints", _only_the_new_name
     ),
-    "a snapshot is confirmed before it is written": _replaced(Keeper, "confirm", _confirm_anything),
+    "a change is claimed when it is heard of": _replaced(Keeper, "offer", _claimed_at_once),
     "a key that changed is forgotten": _replaced(Snapshot, "with_changes", _one_key_forgotten),
     "a write that failed is taken for done": _replaced(OnePass, "_apply", _believed_done),
     "what was not allowed is taken for written": _replaced(ReplicaMemory, "take", _taken_for_written),
