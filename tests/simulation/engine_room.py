@@ -56,7 +56,7 @@ AGREED = Policy(
     allow_new_instance=True,
     prune_foreign=True,
 )
-STALE_SECONDS = 2 * max(PACE.verify_seconds, PACE.relist_seconds)
+STALE_SECONDS = PACE.stale_seconds
 _EVENTS_MAX = 20
 
 

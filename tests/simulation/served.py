@@ -30,7 +30,7 @@ class Served:
         self._current = status
         clock = world.moments.clock
         names = [store.name for store in oracle.stores]
-        self._metrics = Metrics(self._status, clock, version="0", replicas=names)
+        self._metrics = Metrics(self._status, clock, version="0", replicas=names, stale_seconds=STALE_SECONDS)
         feed = SimpleNamespace(streams=0, is_readable=True, is_closed=False)
         self._given: Any = SimpleNamespace(
             status=self._status, clock=clock, stale_seconds=STALE_SECONDS, feed=feed
