@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -70,7 +71,8 @@ class ForkServer:
         """`kill -9`, unless it has ended by itself; returns how it ended."""
         assert self._running is not None
         if self.is_running():
-            os.kill(self._running, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it was quicker
+                os.kill(self._running, signal.SIGKILL)
         return self.wait()
 
     def is_running(self) -> bool:
