@@ -204,6 +204,7 @@ class _Watch:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: apsw.Connection | None = None
+        self._data_version: object = None
         self._draw = random.Random(path.name)
         self._start: dict[Key, Fields] = {}
         self._feed: tuple[str, ...] = ()
@@ -213,6 +214,12 @@ class _Watch:
         try:
             if self._connection is None:
                 self._connection = open_file(self._path)
+                self._data_version = None
+            data_version = self._connection.pragma("data_version")
+            # Most looks are left out while nobody commits: they cost, and could only show the same.
+            if data_version == self._data_version and self._draw.random() < 0.8:
+                return
+            self._data_version = data_version
             found = look(self._connection, self._start)
         except apsw.Error as error:
             name = type(error).__name__
