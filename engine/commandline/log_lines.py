@@ -5,6 +5,7 @@ made visible as everywhere; secrets never get here, because nothing that holds o
 """
 
 import logging
+import re
 import traceback
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from engine.core.status import SourceStatus
 LOGGER = "reconcile"
 # More changes than these in one pass are told as a number; each is in the change feed all the same.
 _TOLD_MAX = 50
+_OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class _Text(logging.Formatter):
@@ -33,7 +35,8 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields_of(record)
         head = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
-        return msgspec.json.encode({**head, **fields}).decode()
+        # As JSON may, it leaves as they are what some readers take for an end of line and terminals obey.
+        return _OBEYED.sub(lambda m: f"\\u{ord(m[0]):04x}", msgspec.json.encode({**head, **fields}).decode())
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:

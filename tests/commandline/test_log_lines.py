@@ -88,3 +88,17 @@ def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:
         'warning Home Assistant is not followed source=ws://home reason="Connection refused."',
         "info    Home Assistant is followed source=ws://home version=2026.11.0",
     ]
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_an_error_that_escaped_is_one_line_with_its_kind_and_place_and_not_its_text(format_: str) -> None:
+    stream = io.StringIO()
+    logger = set_up_logging(stream, format_=format_, level="info")
+    try:
+        {}["s3cret\nforged line"]
+    except KeyError:
+        logger.exception("Exception in ASGI application")
+    [line] = stream.getvalue().splitlines()
+    assert "KeyError" in line
+    assert "test_log_lines.py:" in line
+    assert "s3cret" not in line
