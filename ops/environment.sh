@@ -36,13 +36,14 @@ is_new_enough() {
     esac
 }
 
-# prepare_environment run|test: sets $environment to the directory of a complete environment.
+# prepare_environment run|test|bench|fuzz: sets $environment to the directory of a complete environment.
 prepare_environment() {
     environment=${checkout:?is set by the script that reads this}/.venv-$1
     case $1 in
         run) lock=requirements.txt ;;
         test) lock=requirements-dev.txt ;;
         bench) lock=requirements-bench.txt ;;
+        fuzz) lock=requirements-fuzz.txt ;;
     esac
     # All that an environment is made of. The code itself is used in place, so an edit needs no renewal.
     stamp="checkout $checkout

@@ -191,7 +191,8 @@ def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, 
     for key in keys:
         statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
         for (rev,) in connection.execute(statement, key):
-            revs[key] = int(rev)
+            # Of a damaged row, anything.
+            revs[key] = rev if isinstance(rev, int) else 0
     return revs
 
 

@@ -1,0 +1,91 @@
+"""Coverage-guided fuzzing of one decoder or of all, for a given time:
+
+    python -m tests.fuzz.coverage_guided [--seconds 60] [DECODER ...]
+
+Needs atheris (`requirements-fuzz.txt`), which is no dependency of the tests. Each decoder runs in a process of its own,
+bounded in memory and in time per input; an input that breaks it is written to `crashes/DECODER/`, where the ordinary
+tests try it from then on.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+CRASHES = Path(__file__).parent / "crashes"
+MEMORY_MB = 2_048
+INPUT_SECONDS = 20
+INPUT_BYTES_MAX = 524_288
+TOLD_BYTES_MAX = 4_000
+
+
+def main() -> int:
+    """Run what was asked for; the exit code is 0 when nothing was found."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("decoders", nargs="*", metavar="DECODER")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for all together, besides their start")
+    given = parser.parse_args()
+    atheris: Any = import_module("atheris")
+    # Once, before the processes part: it takes longer than many an input.
+    with atheris.instrument_imports(include=["engine", "api", "tarfile", "tomllib"]):
+        from tests.fuzz.decoders import DECODERS
+
+    names = given.decoders or sorted(DECODERS)
+    failed = [name for name in names if not is_sound(name, given.seconds / len(names))]
+    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def is_sound(name: str, seconds: float) -> bool:
+    """Whether one decoder, in a process of its own, stood the time; prints its last words."""
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            os.dup2(told.fileno(), 1)
+            os.dup2(told.fileno(), 2)
+            fuzz(name, seconds, Path(folder))
+        _, status = os.waitpid(child, 0)
+        with suppress(OSError):
+            (CRASHES / name).rmdir()  # which fails while it holds something
+        told.seek(0)
+        words = told.read().decode("utf-8", "replace")
+    if status:
+        print(f"{name}: FAILED\n{words[-TOLD_BYTES_MAX:]}", flush=True)
+    else:
+        print(f"{name}: {words.splitlines()[-1]}", flush=True)
+    return status == 0
+
+
+def fuzz(name: str, seconds: float, folder: Path) -> None:
+    """Run one decoder until the time is over or something escapes; ends the process, and leaves `folder` to be removed."""
+    atheris: Any = import_module("atheris")
+    from tests.fuzz.decoders import DECODERS
+    from tests.fuzz.seeds import SEEDS
+
+    kept = CRASHES / name
+    kept.mkdir(parents=True, exist_ok=True)
+    corpus, temporary = folder / "corpus", folder / "temporary"
+    corpus.mkdir()
+    temporary.mkdir()
+    tempfile.tempdir = str(temporary)
+    for number, seed in enumerate(SEEDS[name]()):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    options = {
+        "max_total_time": max(1, round(seconds)),
+        "max_len": INPUT_BYTES_MAX,
+        "rss_limit_mb": MEMORY_MB,
+        "timeout": INPUT_SECONDS,
+        "artifact_prefix": f"{kept}/",
+    }
+    flags = [f"-{option}={value}" for option, value in options.items()]
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], DECODERS[name])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

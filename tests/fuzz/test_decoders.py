@@ -1,0 +1,57 @@
+"""Whatever comes in, only documented errors come out; what once did not is kept in `crashes/`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.decoders import DECODERS
+from tests.fuzz.mutations import mutated
+from tests.fuzz.seeds import SEEDS
+
+CRASHES = sorted((Path(__file__).parent / "crashes").glob("*/*"))
+IS_LONG = os.environ.get("RECONCILE_TEST_LONG") == "1"
+EXAMPLES = 120 if IS_LONG else 40
+# Stores are opened and mirrored into by every example.
+SLOW = {"rows_file", "history_file", "outbox_file", "capture_folder", "backup_file", "backup_inner"}
+
+
+def test_every_decoder_has_seeds_and_accepts_them() -> None:
+    assert DECODERS.keys() == SEEDS.keys()
+    for name, decode in DECODERS.items():
+        assert SEEDS[name](), name
+        for seed in SEEDS[name]():
+            decode(seed)
+
+
+@pytest.mark.parametrize("path", CRASHES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_once_escaped_does_no_more(path: Path) -> None:
+    DECODERS[path.parent.name](path.read_bytes())
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_only_documented_errors_come_out(name: str) -> None:
+    decode = DECODERS[name]
+
+    @settings(
+        max_examples=EXAMPLES // 4 if name in SLOW else EXAMPLES,
+        derandomize=not IS_LONG,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @given(mutated(SEEDS[name]()))
+    def attack(data: bytes) -> None:
+        decode(data)
+
+    attack()
+
+
+@settings(max_examples=EXAMPLES, derandomize=not IS_LONG, database=None, deadline=None)
+@given(st.sampled_from(sorted(DECODERS.keys() - SLOW)), st.binary(max_size=200))
+def test_not_even_for_noise(name: str, data: bytes) -> None:
+    DECODERS[name](data)
