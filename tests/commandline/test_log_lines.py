@@ -95,7 +95,7 @@ def test_an_error_that_escaped_is_one_line_with_its_kind_and_place_and_not_its_t
     stream = io.StringIO()
     logger = set_up_logging(stream, format_=format_, level="info")
     try:
-        {}["s3cret\nforged line"]
+        dict[str, str]()["s3cret\nforged line"]
     except KeyError:
         logger.exception("Exception in ASGI application")
     [line] = stream.getvalue().splitlines()
