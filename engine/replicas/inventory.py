@@ -76,13 +76,32 @@ _FILTERS = {
     ("entity", "disabled"): "coalesce(disabled, 0) = ?",
 }
 
+
+def _text(column: str) -> str:
+    return f"coalesce(CAST({column} AS TEXT), '')"
+
+
+def _object(column: str) -> str:
+    return f"CASE WHEN typeof({column}) = 'text' AND json_valid({column}) THEN {column} END"
+
+
+def _time(column: str) -> str:
+    # What no calendar has, as 1970: the answer must be a time.
+    return f"CASE WHEN typeof({column}) IN ('real', 'integer') AND {column} BETWEEN 0 AND 2e11 THEN {column} ELSE 0.0 END"
+
+
 _CHANGES = (
-    "SELECT c.seq, c.op, c.registry, c.id, CASE WHEN json_valid(c.before) THEN c.before END,"
-    " CASE WHEN json_valid(c.after) THEN c.after END, c.changed_at, c.cause, c.run_id, r.ha_version"
+    f"SELECT c.seq, {_text('c.op')}, {_text('c.registry')}, {_text('c.id')}, {_object('c.before')},"
+    f" {_object('c.after')}, {_time('c.changed_at')}, {_text('c.cause')}, {_text('c.run_id')},"
+    " CAST(r.ha_version AS TEXT)"
     " FROM reconcile_changes AS c LEFT JOIN reconcile_runs AS r USING (run_id)"
     " WHERE c.seq > ? AND c.seq <= ? AND (? IS NULL OR c.registry = ?) ORDER BY c.seq LIMIT ?"
 )
-_RUNS = "SELECT run_id, started_at, origin, ha_version, upserts, moves, deletes FROM reconcile_runs"
+_RUNS = (
+    f"SELECT {_text('run_id')}, {_time('started_at')}, {_text('origin')}, CAST(ha_version AS TEXT),"
+    " coalesce(CAST(upserts AS INTEGER), 0), coalesce(CAST(moves AS INTEGER), 0), coalesce(CAST(deletes AS INTEGER), 0)"
+    " FROM reconcile_runs"
+)
 _SEQ_MAX = 2**63 - 1
 
 

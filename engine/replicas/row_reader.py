@@ -111,6 +111,8 @@ def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, Fou
         wanted.setdefault(key.registry, set()).add(key.id)
     found: dict[Key, FoundRow] = {}
     for registry, ids in wanted.items():
+        if registry not in TABLES:
+            continue  # of a damaged ledger
         conditions = _conditions(connection, TABLES[registry])
         if any(id_.startswith("rowid:") for id_ in ids):
             conditions = ["? IS NOT NULL"]  # every row: these have no key to look up by

@@ -37,12 +37,11 @@ def test_only_documented_errors_come_out(name: str) -> None:
 
     @settings(
         max_examples=EXAMPLES // 4 if name in SLOW else EXAMPLES,
-        derandomize=not IS_LONG,
+        derandomize=True,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
-        print_blob=True,
     )
     @given(mutated(SEEDS[name]()))
     def attack(data: bytes) -> None:
@@ -51,7 +50,7 @@ def test_only_documented_errors_come_out(name: str) -> None:
     attack()
 
 
-@settings(max_examples=EXAMPLES, derandomize=not IS_LONG, database=None, deadline=None)
+@settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
 @given(st.sampled_from(sorted(DECODERS.keys() - SLOW)), st.binary(max_size=200))
 def test_not_even_for_noise(name: str, data: bytes) -> None:
     DECODERS[name](data)

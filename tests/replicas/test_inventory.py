@@ -206,3 +206,26 @@ async def test_what_a_job_raises_arrives(inventory: SqliteInventory) -> None:
     with pytest.raises(KeyError):
         await inventory.read(job)
     assert len(await keys(inventory)) == 2
+
+
+@pytest.mark.parametrize("value", ["NULL", "'x'", "x'00'", "9e999", "'['"])
+async def test_a_feed_and_runs_of_anybodys_values_are_served_as_far_as_they_say_something(
+    path: Path, inventory: SqliteInventory, value: str
+) -> None:
+    for table in ("reconcile_changes", "reconcile_runs"):
+        columns = [
+            name for (name,) in sql(path, f"SELECT name FROM pragma_table_info('{table}')") if name != "seq"
+        ]
+        sql(path, f"CREATE TABLE kept AS SELECT * FROM {table}")
+        sql(path, f"DROP TABLE {table}")
+        sql(path, f"ALTER TABLE kept RENAME TO {table}")
+        sql(path, f"UPDATE {table} SET {', '.join(f'{c} = {value}' for c in columns)}")
+    changes = await inventory.read(lambda m: m.changes(0, 100))
+    runs = await inventory.read(lambda m: m.runs(None, 100))
+    assert len(changes) == 4
+    for _seq, op, registry, id_, before, after, at, cause, run_id, _version in changes:
+        assert {type(text) for text in (op, registry, id_, cause, run_id)} == {str}
+        assert (before, after) == (None, None)
+        assert at == 0.0
+    for run_id, at, origin, _version, *counts in runs:
+        assert (type(run_id), at, type(origin), {type(n) for n in counts}) == (str, 0.0, str, {int})

@@ -7,6 +7,7 @@ import pytest
 
 from engine.core.guard import Absences
 from engine.core.record import Key
+from engine.errors import ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql
@@ -102,3 +103,34 @@ def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> 
     asked = [device(1).key, entity(1).key, ENTRY.key, entity(7).key, entity(8).key, Key("device", "")]
     assert rows.known_ids(asked) == set(asked[:4])
     assert rows.known_ids([]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["changed_at = NULL", "after = '{'", "after = 5", "after = '[]'", "registry = NULL", "op = x'00'"],
+)
+def test_a_feed_that_somebody_damaged_is_refused_and_does_not_hold_up_a_pass(
+    rows: SqliteRows, damage: str
+) -> None:
+    one_pass(rows, rows, HOME)
+    remake_without_constraints(rows.path, "reconcile_changes")
+    sql(rows.path, f"UPDATE reconcile_changes SET {damage}")
+    with pytest.raises(ReplicaRejected, match="did not write"):
+        rows.changes(0, 100)
+    assert not one_pass(rows, rows, HOME, at=NOON + 1).operations
+
+
+def test_a_registry_that_nobody_has_in_what_was_applied_is_passed_over(rows: SqliteRows) -> None:
+    one_pass(rows, rows, HOME)
+    sql(rows.path, "UPDATE reconcile_applied SET registry = '[]' WHERE registry = 'device'")
+    sql(rows.path, "UPDATE reconcile_meta SET value = 0 WHERE name = 'row_layout'")
+    renamed = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
+    assert len(one_pass(rows, rows, renamed, at=NOON + 1).operations) == 2
+    assert not one_pass(rows, rows, renamed, at=NOON + 2).operations
+
+
+def remake_without_constraints(path: Path, table: str) -> None:
+    """As another program's repair of the file may leave a table."""
+    sql(path, f"CREATE TABLE kept AS SELECT * FROM {table}")
+    sql(path, f"DROP TABLE {table}")
+    sql(path, f"ALTER TABLE kept RENAME TO {table}")
