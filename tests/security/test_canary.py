@@ -283,3 +283,29 @@ def told_by(answer: Any) -> bytes:
     head: bytes = answer.headers.as_bytes()
     body: bytes = answer.read()
     return head + body
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--token", HOME_TOKEN),
+        (f"--token={HOME_TOKEN}",),
+        ("--http-token", API_TOKEN),
+        ("--source", f"ws://user:{HOME_TOKEN}@host:8123"),
+        ("--source", f"ws://host:8123/?access_token={HOME_TOKEN}"),
+        ("--source", f"hue://{HOME_TOKEN}"),
+        ("--records", f"influxdb://user:{INFLUX_TOKEN}@host/homes"),
+        ("--records", f"influxdb://host/homes?token={INFLUX_TOKEN}"),
+        ("--records", f"influxdb://host?token={INFLUX_TOKEN}"),
+        ("--records", f"postgres://user:{INFLUX_TOKEN}@host"),
+    ],
+)
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
+    arguments: tuple[str, ...], tmp_path: Path, tokens: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    given = ("--source", "ws://127.0.0.1:1") if "--records" in arguments else ()
+    assert main([*given, *arguments, "--rows", "rows.db"]) != 0
+    out, err = capsysbinary.readouterr()
+    assert err.startswith(b"Error: ")
+    assert leaks(out + err) == []
+    assert leaks_below(tmp_path, but=(tokens,)) == {}
