@@ -69,7 +69,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.id_value:
             raise ValueError(f"{self.REGISTRY} row has an empty {self.ID_FIELD}")
         for name in self.NESTED:
-            if nests_too_deep(getattr(self, name)):
+            value = getattr(self, name)
+            if value and nests_too_deep(value):
                 raise ValueError(f"{self.REGISTRY} row nests its {name} deeper than {NESTING_MAX} levels")
         for name in self.SETS:
             values = getattr(self, name)
@@ -314,12 +315,13 @@ def encode_record(record: Record) -> bytes:
     return msgspec.json.encode(canonical_fields(record), order="sorted")
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def nests_too_deep(value: Json) -> bool:
     """Whether lists and objects in a JSON value nest deeper than `NESTING_MAX`."""
-    if not value:
-        return False
     try:
-        text = msgspec.json.encode(value)
+        text = _encode(value)
     except RecursionError:
         return True
     # Counted first, because next to no value has as many brackets as that.
