@@ -7,34 +7,40 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = f"capture:{ROOT / 'ops' / 'sample' / 'home-2026.11'}"
-POLLS_MAX, POLL_SECONDS = 200, 0.05
+POLLS_MAX, POLL_SECONDS = 600, 0.05
 
 
 class Service:
     """`reconcile serve` in a process of its own."""
 
     def __init__(self, folder: Path, *argv: str, source: str = SAMPLE, **environ: str) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("RECONCILE_", "SUPERVISOR_"))}
-        given = {
-            "RECONCILE_HTTP__PORT": "0",
-            "RECONCILE_LOG__FORMAT": "json",
-            "PYTHONPATH": str(ROOT),
-            **environ,
-        }
         stores = ["--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}"]
+        command = [sys.executable, "-m", "engine", "serve", "--source", source, *stores, *argv]
+        self._start(command, folder, {"RECONCILE_HTTP__PORT": "0", "PYTHONPATH": str(ROOT), **environ})
+
+    @classmethod
+    def started_by(cls, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Self:
+        """The service as some other command line, such as an image's, starts it."""
+        service = cls.__new__(cls)
+        service._start(command, folder, environ)
+        return service
+
+    def _start(self, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("RECONCILE_", "SUPERVISOR_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "engine", "serve", "--source", source, *stores, *argv],
+            command,
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
-            env={**clean, **given},
+            env={**clean, "RECONCILE_LOG__FORMAT": "json", **environ},
         )
         self.lines: list[str] = []
 
@@ -63,10 +69,10 @@ def get(address: str, path: str, token: str = "") -> Any:
         return json.loads(answer.read())
 
 
-def poll(address: str, path: str, wanted: str) -> Any:
+def poll(address: str, path: str, wanted: str, token: str = "") -> Any:
     """Ask until the status is the wanted one; a real process has no virtual time."""
     for _ in range(POLLS_MAX):
-        answer = get(address, path)
+        answer = get(address, path, token)
         if answer["status"] == wanted:
             return answer
         time.sleep(POLL_SECONDS)
