@@ -218,6 +218,15 @@ def test_it_follows_the_core_with_the_supervisors_token(
     assert {path.name for path in app_image.folder.glob("*.db")} == {"home.db", "history.db"}
 
 
+@pytest.mark.slow
+def test_no_option_has_to_be_set(app_image: Image, core: FakeHomeAssistant, services: list[Service]) -> None:
+    environ = {**options(app_image), "RECONCILE_SOURCE__URI": core.uri}
+    services.append(Service.started_by(started(app_image), app_image.folder, environ))
+    port = services[0].wait_until_serving().rpartition(":")[2]
+    assert poll(f"http://127.0.0.1:{port}", "/api/status", "in_sync")["site"] == "home"
+    assert services[0].stop()[0] == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_nothing_of_root_is_left(tmp_path: Path) -> None:
     program = (
