@@ -50,7 +50,7 @@ EVIL = (
 )
 NAMES = st.sampled_from(EVIL) | st.text(max_size=30)
 QUICK = settings(
-    max_examples=100 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 20,
+    max_examples=100 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 16,
     derandomize=True,
     database=None,
     deadline=None,
