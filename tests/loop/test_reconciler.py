@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.guard import Policy
 from engine.core.plan import Action, Operation
-from engine.core.record import REGISTRIES, ConfigEntry, Key, Record
+from engine.core.record import REGISTRIES, Key, Record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
@@ -385,20 +385,3 @@ async def test_a_row_that_somebody_wrote_again_is_foreign_in_a_file_that_others_
         assert (found.cause, found.outcome) == ("foreign", "reported")
         assert found.why[0] == "Home Assistant had it once; the engine did not write it since"
     rows.close()
-
-
-async def test_without_the_ledger_another_home_is_still_known_as_another(home: Home) -> None:
-    await home.run(snapshot(*HOME))
-    before = dict(home.records.rows)
-    home.ledger.fail_with = ReplicaUnavailable("rows", "locked")
-    other = snapshot(ConfigEntry(entry_id="other", domain="demo"), device(9), entity(9))
-    report = await home.run(other)
-    assert home.records.rows == before
-    assert {r.guard for replica in report.replicas for r in replica.refusals} == {"wrong_instance"}
-
-
-async def test_without_the_ledger_no_row_is_pruned(home: Home) -> None:
-    await home.run(snapshot(*HOME))
-    home.ledger.fail_with = ReplicaUnavailable("rows", "locked")
-    await home.run(snapshot(*HOME[:-1]), policy=Policy(prune_foreign=True))
-    assert entity(2).key in home.records.rows

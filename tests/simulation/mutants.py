@@ -101,34 +101,45 @@ _APPLY = OnePass._apply
 _TAKE = ReplicaMemory.take
 _ENTITY_HINTS = registry_events._entity_hints
 
-# By what is wrong with the engine then.
-MUTANTS: dict[str, Mutant] = {
-    "recovery mode and other instances are believed": _replaced(guard, "_refuse_everything", lambda *_: None),
-    "lists of a starting or corrupt Home Assistant are believed": _replaced(
-        guard, "_untrusted_read", lambda *_: None
+# By what is wrong with the engine then: how, and a seed whose history notices.
+MUTANTS: dict[str, tuple[Mutant, int]] = {
+    "recovery mode and other instances are believed": (
+        _replaced(guard, "_refuse_everything", lambda *_: None),
+        12,
     ),
-    "a record is deleted when it is missed once": _replaced(guard, "_is_confirmed", lambda *_: True),
-    "a look at something else confirms an absence": _replaced(guard, "_is_confirmed", _any_look_confirms),
-    "renames go on although one of their chain is held": _replaced(
-        guard, "_with_followers", lambda stopped, _plan: stopped
+    "lists of a starting or corrupt Home Assistant are believed": (
+        _replaced(guard, "_untrusted_read", lambda *_: None),
+        26,
     ),
-    "a read is dated when it ends": _replaced(WebsocketSource, "read_from", _dated_at_the_end),
-    "a heartbeat is dated when it is answered": _replaced(WebsocketWatch, "heartbeat", _answered_at),
-    "events on their way are not waited for": _replaced(WebsocketWatch, "_hear", _hear_nothing),
-    "registries that cannot be followed are taken to be quiet": _replaced(
-        WebsocketWatch, "heartbeat", _heard_at
+    "a record is deleted when it is missed once": (_replaced(guard, "_is_confirmed", lambda *_: True), 17),
+    "a look at something else confirms an absence": (
+        _replaced(guard, "_is_confirmed", _any_look_confirms),
+        44,
     ),
-    "a rename is looked for under its last name only": _replaced(
-        registry_events, "_entity_hints", _only_the_new_name
+    "renames go on although one of their chain is held": (
+        _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
+        50,
     ),
-    "a change is claimed when it is heard of": _replaced(Keeper, "offer", _claimed_at_once),
-    "a key that changed is forgotten": _replaced(Snapshot, "with_changes", _one_key_forgotten),
-    "a write that failed is taken for done": _replaced(OnePass, "_apply", _believed_done),
-    "what was not allowed is taken for written": _replaced(ReplicaMemory, "take", _taken_for_written),
+    "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
+    "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
+    "events on their way are not waited for": (_replaced(WebsocketWatch, "_hear", _hear_nothing), 15),
+    "registries that cannot be followed are taken to be quiet": (
+        _replaced(WebsocketWatch, "heartbeat", _heard_at),
+        161,
+    ),
+    "a rename is looked for under its last name only": (
+        _replaced(registry_events, "_entity_hints", _only_the_new_name),
+        1,
+    ),
+    "a change is claimed when it is heard of": (_replaced(Keeper, "offer", _claimed_at_once), 1),
+    "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 0),
+    "a write that failed is taken for done": (_replaced(OnePass, "_apply", _believed_done), 163),
+    "what was not allowed is taken for written": (_replaced(ReplicaMemory, "take", _taken_for_written), 1),
 }
 
 
 @contextmanager
 def mutated(name: str) -> Iterator[None]:
     """The engine is wrong in this way while the block runs."""
-    yield from MUTANTS[name]()
+    mutant, _ = MUTANTS[name]
+    yield from mutant()

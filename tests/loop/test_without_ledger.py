@@ -1,0 +1,65 @@
+"""Passes while the ledger cannot be read: the replicas are served, and what cannot be known is not acted upon."""
+
+import pytest
+
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES, ConfigEntry
+from engine.core.report import Report
+from engine.core.snapshot import Snapshot
+from engine.errors import ReplicaUnavailable
+from engine.loop.one_pass import PassOptions
+from engine.loop.reconciler import Reconciler
+from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+
+HOME = [ENTRY, device(1), entity(1), entity(2)]
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Forgetful:
+    """A replica that was filled, and its ledger, which cannot be read any more."""
+
+    def __init__(self) -> None:
+        self.replica = MemoryReplica()
+        self.ledger = MemoryLedger()
+
+    async def run(self, desired: Snapshot, policy: Policy) -> Report:
+        options = PassOptions("apply", policy, frozenset(REGISTRIES), "run", "home")
+        source = MemorySource(desired)
+        return await Reconciler(source, [self.replica], self.ledger, lambda: NOON, lambda *_: None).run(
+            options
+        )
+
+
+async def forgetful() -> Forgetful:
+    made = Forgetful()
+    await made.run(snapshot(*HOME), Policy())
+    made.ledger.fail_with = ReplicaUnavailable("rows", "locked")
+    return made
+
+
+async def test_another_home_is_still_known_as_another() -> None:
+    home = await forgetful()
+    before = dict(home.replica.rows)
+    other = snapshot(ConfigEntry(entry_id="other", domain="demo"), device(9), entity(9))
+    report = await home.run(other, Policy())
+    assert home.replica.rows == before
+    assert [refusal.guard for refusal in report.replicas[0].refusals] == ["wrong_instance"]
+
+
+async def test_no_row_is_pruned() -> None:
+    home = await forgetful()
+    await home.run(snapshot(*HOME[:-1]), Policy(prune_foreign=True))
+    assert entity(2).key in home.replica.rows
+
+
+async def test_what_changed_is_written() -> None:
+    home = await forgetful()
+    report = await home.run(snapshot(*HOME[:-1], entity(2, name="New")), Policy())
+    assert home.replica.rows[entity(2).key][0] == entity(2, name="New")
+    assert report.errors
