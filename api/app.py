@@ -1,17 +1,15 @@
 """The application: all routes behind all gates."""
 
-from collections.abc import Callable
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import ASGIApp
 
 from api import changes, drift, health, past, registries, runs
-from api.gates import BearerToken, Compression, Limits, Observing
+from api.admission import Admitting
+from api.gates import Compression, Limits, Observing
 from api.given import Given
 from api.openapi import make_document
 from api.problems import HANDLERS
@@ -50,17 +48,11 @@ def build_app(given: Given) -> Starlette:
     middleware += [
         Middleware(Compression, minimum_size=GZIP_BYTES_MIN, compresslevel=1),
         Middleware(Limits),
+        Middleware(Admitting, admission=given.admission),
     ]
-    if given.token:
-        middleware.append(Middleware(_token_gate(given.token)))
     app = Starlette(routes=endpoints, middleware=middleware, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
     return app
-
-
-def _token_gate(token: str) -> Callable[[ASGIApp], BearerToken]:
-    # Not as an argument of Middleware, which shows its arguments to whoever prints it.
-    return lambda app: BearerToken(app, token)
 
 
 def _document_route() -> StarletteRoute:

@@ -1,14 +1,11 @@
-"""What every request passes before a route: counting, limits, the token. Plain ASGI, because a request
+"""What every request passes before a route: counting, limits. Plain ASGI, because a request
 through Starlette's BaseHTTPMiddleware costs twice the time.
 """
-
-import hmac
 
 import anyio
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.openapi import OPEN_PATHS
 from api.ports import Observer
 from api.problems import Problem
 
@@ -76,30 +73,3 @@ class Limits:
                     f"The query string has {len(scope['query_string'])} bytes; at most {QUERY_BYTES_MAX} are read.",
                 )
         await (problem.response(scope["path"]) if problem else self._app)(scope, receive, send)
-
-
-class BearerToken:
-    """Lets in who bears the token; the paths in OPEN_PATHS need none."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._token = token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 401."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_borne(scope):
-            await self._app(scope, receive, send)
-            return
-        problem = Problem(
-            401,
-            "Send the token of this service as Authorization: Bearer.",
-            headers={"www-authenticate": "Bearer"},
-        )
-        await problem.response(scope["path"])(scope, receive, send)
-
-    def _is_borne(self, scope: Scope) -> bool:
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
-        scheme, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
-        # Compared in any case, and in constant time, so that an answer's time tells nothing.
-        is_same = hmac.compare_digest(token.strip(), self._token)
-        return is_same and scheme.lower() == b"bearer"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from api.admission import Admission
 from api.answer_cache import AnswerCache
 from api.change_feed import ChangeFeed
 from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
@@ -17,7 +18,7 @@ def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
 class Given:
     """What the host hands over. `stale_seconds`: a comparison older than this is no knowledge.
 
-    Make it inside the event loop. Without `token` every request is let in; without `timeline` there is no past, without `metrics` no /metrics.
+    Make it inside the event loop. Without `timeline` there is no past, without `metrics` no /metrics.
     """
 
     status: StatusSource
@@ -28,7 +29,7 @@ class Given:
     timeline: Timeline | None = None
     metrics: MetricsSource | None = None
     observe: Observer = _ignore
-    token: str | None = field(default=None, repr=False)
+    admission: Admission = field(default_factory=Admission)
     cors_origins: tuple[str, ...] = ()
     cache: AnswerCache = field(default_factory=AnswerCache)
     # The records replica serves one thread at a time.

@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 
+from api.admission import OPEN_PATHS
 from api.problems import MEDIA_TYPE as PROBLEM_TYPE
 from api.problems import ProblemBody, phrase
 from api.routing import EVENT_STREAM, Route
 
 API_VERSION = "1"
-OPEN_PATHS = frozenset({"/healthz"})
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
-_COMMON_STATUSES = (400, 401, 414)
+_COMMON_STATUSES = (400, 401, 403, 414, 421)
 
 
 def make_document(routes: Sequence[Route]) -> bytes:
@@ -43,11 +43,14 @@ def make_document(routes: Sequence[Route]) -> bytes:
             "version": API_VERSION,
             "description": "What the mirror of Home Assistant's registries holds, and how true it is. Read-only.",
         },
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"basic": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(components.items())),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic", "description": "The token as password."},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

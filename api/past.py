@@ -1,4 +1,4 @@
-"""The home as it was: device and entity routes with `at`, and a device's history, from the records replica."""
+"""The home as it was: device and entity routes with `at`, and histories, from the records replica."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.given import Given
 from api.ports import Filter, Timeline
+from api.ports import Revision as PortRevision
 from api.problems import Problem
 from api.queries import HistoryQuery
 from api.registry_bodies import Device, Entity, device_of_record, entity_of_record, served_fields
@@ -44,6 +45,18 @@ class DeviceHistory(msgspec.Struct, frozen=True):
     """The versions of a device, oldest first; `next` is the `after` of the next page."""
 
     device_id: str
+    revisions: list[Revision]
+    count: int
+    limit: int
+    total: int
+    next: int | None
+
+
+class EntityHistory(msgspec.Struct, frozen=True):
+    """The versions of an entity, oldest first, also under earlier entity_ids; `id` is its registry id."""
+
+    entity_id: str | None
+    id: str
     revisions: list[Revision]
     count: int
     limit: int
@@ -88,16 +101,41 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
     """All versions of a device, also of one that is gone."""
     id_ = request.path_params["id"]
-    revisions = await _in_thread(given, lambda timeline: timeline.timeline(Key("device", id_)))
+    revisions = await past_of_key(given, Key("device", id_))
+    return answer_live(DeviceHistory(id_, *_history_page(revisions, query)))
+
+
+async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
+    """All versions of an entity. One that is gone bears no entity_id, and is found by its registry id."""
+    asked = request.path_params["id"]
+    if given.timeline is None:
+        raise _no_records()
+    row = await given.inventory.read(lambda moment: moment.row("entity", ("id",), asked))
+    entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
+    revisions = await past_of_key(given, Key("entity", id_))
+    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, query)))
+
+
+async def past_of_key(given: Given, key: Key) -> Sequence[PortRevision]:
+    """All revisions of a key, oldest first. Raises Problem 404 when there is none."""
+    revisions = await _in_thread(given, lambda timeline: timeline.timeline(key))
     if not revisions:
-        raise Problem(404, f"There never was a device {id_[:255]!r}, as far as the records reach.")
+        what = f"{key.registry} {key.id[:255]!r}"
+        raise Problem(404, f"There never was the {what}, as far as the records reach.")
+    return revisions
+
+
+def _history_page(
+    revisions: Sequence[PortRevision], query: HistoryQuery
+) -> tuple[list[Revision], int, int, int, int | None]:
+    """(revisions, count, limit, total, next)."""
     behind = [r for r in revisions if r.rev > query.after]
     page = [
         Revision(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
         for r in behind[: query.limit]
     ]
     next_rev = page[-1].rev if len(behind) > query.limit else None
-    return answer_live(DeviceHistory(id_, page, len(page), query.limit, len(revisions), next_rev))
+    return page, len(page), query.limit, len(revisions), next_rev
 
 
 ROUTES = (
@@ -110,14 +148,27 @@ ROUTES = (
         query=HistoryQuery,
         statuses=(404, 501, 503),
     ),
+    Route(
+        path="/api/entities/{id}/history",
+        name="get_entity_history",
+        summary="The versions of an entity, oldest first, by its entity_id, or its registry id.",
+        handle=get_entity_history,
+        body=EntityHistory,
+        query=HistoryQuery,
+        statuses=(404, 501, 503),
+    ),
 )
 
 
 async def _in_thread(given: Given, job: Callable[[Timeline], T]) -> T:
     timeline = given.timeline
     if timeline is None:
-        raise Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
+        raise _no_records()
     return await anyio.to_thread.run_sync(lambda: job(timeline), limiter=given.timeline_limiter)
+
+
+def _no_records() -> Problem:
+    return Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
 
 
 class _Item(msgspec.Struct, frozen=True):

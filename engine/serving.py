@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from api.admission import Admission
 from api.app import build_app
 from api.change_feed import ChangeFeed
 from api.given import Given
@@ -83,7 +84,7 @@ async def serve(
             timeline=past,
             metrics=metrics.render,
             observe=metrics.on_request,
-            token=loaded.http_token.reveal() or None,
+            admission=_admission(loaded),
         )
         sock = _bind(loaded)
         try:
@@ -101,11 +102,21 @@ async def serve(
                 await inventory.aclose()
 
 
+def _admission(loaded: LoadedSettings) -> Admission:
+    http = loaded.settings.http
+    return Admission(
+        token=loaded.http_token.reveal() or None,
+        hosts=frozenset({http.host, *http.hosts}),
+        trusted_peers=frozenset(http.trusted_peers),
+        admits_all=http.allow_anonymous,
+    )
+
+
 def _bind(loaded: LoadedSettings) -> socket.socket:
     http = loaded.settings.http
-    return bind_socket(
-        http.host, http.port, has_token=bool(loaded.http_token), allow_anonymous=http.allow_anonymous
-    )
+    # With trusted peers, everybody else beyond this machine is refused request by request.
+    is_guarded = bool(loaded.http_token) or bool(http.trusted_peers)
+    return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
 def _store_sizes(rows: Path) -> dict[str, int]:

@@ -12,6 +12,8 @@ from engine.core.guard import Policy
 from engine.core.pace import Pace
 from engine.core.record import REGISTRIES, Json
 
+HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
+
 # Never in the settings file and never flags; each has a setting beside it that ends in _file.
 SECRETS = ("source.token", "records.token", "records.password", "http.token")
 
@@ -151,8 +153,21 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="file that holds the token which requests must bear; needed beyond this machine"),
     ] = ""
     allow_anonymous: Annotated[
-        bool, Meta(description="answer everybody who can reach the address, without a token")
+        bool, Meta(description="answer everybody who can reach the address, without a token, under any name")
     ] = False
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            description="further names of this machine in a request's Host; without a token no other is answered"
+        ),
+    ] = ()
+    trusted_peers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="addresses of proxies that let in only whom they know: they need no token; "
+            "in a Home Assistant app its ingress, 172.30.32.2"
+        ),
+    ] = ()
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,3 +243,4 @@ def documented_settings() -> tuple[Setting, ...]:
 
 DOCUMENTED = documented_settings()
 SETTING_NAMES = tuple(setting.name for setting in DOCUMENTED)
+LIST_NAMES = frozenset(setting.name for setting in DOCUMENTED if isinstance(setting.default, tuple))

@@ -8,17 +8,23 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 
 from engine.core.record import REGISTRIES, Json
 from engine.errors import SettingsError
-from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, LoadedSettings, Secret, Settings
+from engine.settings import DOCUMENTED, LIST_NAMES, SECRETS, SETTING_NAMES, LoadedSettings, Secret, Settings
 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"
-SUPERVISOR_URI = "ws://supervisor/core/websocket"
+# In a Home Assistant app. Ingress lets in only who is logged in to Home Assistant, and passes on the Host that the
+# browser said (developers.home-assistant.io, "Presenting your app", seen 2026-11-23).
+SUPERVISED: dict[str, Json] = {
+    "source.uri": "ws://supervisor/core/websocket",
+    "http.trusted_peers": ["172.30.32.2"],
+}
 
 # All settings with their descriptions are a tenth of it. The time and memory that tomllib takes for one dotted name
 # grow with the square of its parts, which are on one line.
@@ -73,11 +79,15 @@ def merge_settings(
             merged.setdefault(section, {})[key] = value
             origins[name] = origin
     supervised = bool(environ.get("SUPERVISOR_TOKEN"))
-    if supervised and not merged.get("source", {}).get("uri"):
-        merged.setdefault("source", {})["uri"] = SUPERVISOR_URI
-        origins["source.uri"] = "SUPERVISOR_TOKEN is set"
+    if supervised:
+        for name, value in SUPERVISED.items():
+            section, _, key = name.partition(".")
+            if merged.get(section, {}).get(key) in (None, ""):
+                merged.setdefault(section, {})[key] = value
+                origins[name] = "SUPERVISOR_TOKEN is set"
     settings = _convert(merged, origins)
     _check_registries(settings, origins)
+    _check_peers(settings, origins)
     return settings, origins
 
 
@@ -121,7 +131,7 @@ def _environment_layer(environ: Mapping[str, str]) -> dict[str, Json]:
             continue
         if name not in SETTING_NAMES:
             raise _unknown(name, f"from the environment variable {variable}")
-        layer[name] = [v.strip() for v in value.split(",")] if name == "source.registries" else value
+        layer[name] = [v for v in map(str.strip, value.split(",")) if v] if name in LIST_NAMES else value
     return layer
 
 
@@ -154,7 +164,22 @@ def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings
         ) from error
 
 
+def _check_peers(settings: Settings, origins: Mapping[str, str]) -> None:
+    for peer in settings.http.trusted_peers:
+        try:
+            ip_address(peer)
+        except ValueError as error:
+            raise SettingsError(
+                f"Setting http.trusted_peers ({origins.get('http.trusted_peers', 'default')}) names {peer!r}.",
+                "Name addresses, such as 172.30.32.2: a peer says no name of its own.",
+            ) from error
+
+
 def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
+    if not settings.source.registries:
+        raise SettingsError(
+            "Setting source.registries names none.", f"Registries are: {', '.join(REGISTRIES)}."
+        )
     for registry in settings.source.registries:
         if registry not in REGISTRIES:
             close = difflib.get_close_matches(registry, REGISTRIES, n=1)

@@ -99,6 +99,27 @@ def test_other_machines_need_a_token(tmp_path: Path, services: list[Service]) ->
     assert "very-secret" not in services[1].stop()[1]
 
 
+def test_a_foreign_name_is_refused_except_from_a_trusted_peer(
+    tmp_path: Path, services: list[Service]
+) -> None:
+    services.append(Service(tmp_path, SUPERVISOR_TOKEN="t", RECONCILE_HTTP__HOST="0.0.0.0"))
+    port = services[0].wait_until_serving().rpartition(":")[2]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/status", headers={"Host": "rebound.example"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        urllib.request.urlopen(request, timeout=10)
+    assert get(f"http://localhost:{port}", "/api/status")["site"] == "home"
+    assert services[0].stop()[0] == 0
+
+    # The test stands where ingress does.
+    (tmp_path / "proxied").mkdir()
+    services.append(Service(tmp_path / "proxied", RECONCILE_HTTP__TRUSTED_PEERS="127.0.0.1"))
+    address = services[1].wait_until_serving()
+    request = urllib.request.Request(f"{address}/api/status", headers={"Host": "homeassistant.local:8123"})
+    assert urllib.request.urlopen(request, timeout=10).status == 200
+
+
 def test_a_taken_port_is_one_clear_error(tmp_path: Path, services: list[Service]) -> None:
     services.append(Service(tmp_path))
     port = services[0].wait_until_serving().rpartition(":")[2]

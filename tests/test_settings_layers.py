@@ -1,5 +1,6 @@
 """Settings: precedence, one clear error per mistake, and secrets that do not print."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -117,6 +118,30 @@ def test_where_the_token_comes_from(tmp_path: Path) -> None:
 def test_under_the_supervisor_the_source_is_known(tmp_path: Path) -> None:
     loaded = load(tmp_path, environ={"SUPERVISOR_TOKEN": "t"})
     assert loaded.settings.source.uri == "ws://supervisor/core/websocket"
+    assert loaded.settings.http.trusted_peers == ("172.30.32.2",)
+    none = load(tmp_path, environ={"SUPERVISOR_TOKEN": "t", "RECONCILE_HTTP__TRUSTED_PEERS": ""})
+    assert none.settings.http.trusted_peers == ()
+
+
+def test_lists_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"RECONCILE_HTTP__HOSTS": "pi.lan, pi ,"})
+    assert loaded.settings.http.hosts == ("pi.lan", "pi")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("http.hosts", "http://pi.lan"),
+        ("http.hosts", "pi.lan:8099"),
+        ("http.trusted_peers", "supervisor"),
+        ("http.trusted_peers", "172.30.32.0/24"),
+        ("source.registries", ""),
+    ],
+)
+def test_a_list_with_something_wrong_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    variable = f"RECONCILE_{name.upper().replace('.', '__')}"
+    with pytest.raises(SettingsError, match=re.escape(name)):
+        load(tmp_path, environ={variable: value})
 
 
 @pytest.mark.parametrize("content", ["", "  \n", "two words", "a\nb"])

@@ -142,7 +142,9 @@ class Api:
         )
         self.app = build_app(self.given)
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://api", headers={"accept-encoding": ""}
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://localhost",
+            headers={"accept-encoding": ""},
         )
 
     async def get(self, url: str, status: int = 200, **headers: str) -> Any:

@@ -40,7 +40,7 @@ async def test_our_own_errors_are_a_problem_without_details(sample: tuple[Path, 
 
     async with api_over(*sample, metrics=broken) as api:
         transport: Any = httpx.ASGITransport(api.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             response = await client.get("/metrics")
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
+from api.admission import Admission
 from api.app import ROUTES
 from engine.core.record import Key
 from engine.core.report import Report
@@ -42,7 +43,7 @@ def running(sample: tuple[Path, Report]) -> Iterator[Api]:
     timeline = MemoryTimeline(snapshot.records, [revision])
     timeline.since = float("-inf")
     with anyio.from_thread.start_blocking_portal("asyncio") as portal:
-        context = api_over(*sample, token=TOKEN, timeline=timeline)
+        context = api_over(*sample, admission=Admission(token=TOKEN), timeline=timeline)
         with portal.wrap_async_context_manager(context) as api:
             portal.call(api.feed.close)
             yield api

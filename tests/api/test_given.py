@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from api.admission import Admission
 from tests.api.serving import Api
 
 
 async def test_the_token_does_not_print(tmp_path: Path) -> None:
-    api = Api(tmp_path / "rows.db", None, token="a-secret")
+    api = Api(tmp_path / "rows.db", None, admission=Admission(token="a-secret"))
     assert "a-secret" not in repr(api.given)
     await api.inventory.aclose()
     await api.client.aclose()

@@ -96,7 +96,10 @@ async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Rep
         assert "do not reach back" in problem["detail"]
 
 
-@pytest.mark.parametrize("path", ["/api/devices", "/api/entities/light.x", "/api/devices/x/history"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/devices", "/api/entities/light.x", "/api/devices/x/history", "/api/entities/light.x/history"],
+)
 async def test_without_a_records_replica_it_is_said_so(api: Api, path: str) -> None:
     query = "" if path.endswith("history") else f"?{AT}"
     assert "records.uri" in (await api.get(path + query, 501))["detail"]
@@ -126,3 +129,21 @@ async def test_the_history_of_a_device(sample: tuple[Path, Report]) -> None:
         assert first["revisions"] + rest["revisions"] == whole["revisions"]
         assert (first["total"], rest["next"]) == (3, None)
         await api.get("/api/devices/never/history", 404)
+
+
+async def test_the_history_of_an_entity_goes_on_through_a_rename(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample) as api:
+        row = await api.inventory.read(lambda moment: moment.page("entity", ("id",), [], "", 1)[0])
+    entity_id, id_ = row
+    key = Key("entity", id_)
+    names = (entity_id, "light.older")
+    timeline = MemoryTimeline(
+        {},
+        [Revision(key, NOON + n, "update", n, f"b2:{n}", "r", {"entity_id": names[n % 2]}) for n in (1, 2)],
+    )
+    async with api_over(*sample, timeline=timeline) as api:
+        for asked, told in ((entity_id, entity_id), (id_, None)):
+            history = await api.get(f"/api/entities/{asked}/history")
+            assert (history["entity_id"], history["id"], history["total"]) == (told, id_, 2)
+            assert [r["fields"]["entity_id"] for r in history["revisions"]] == ["light.older", entity_id]
+        await api.get("/api/entities/light.never/history", 404)

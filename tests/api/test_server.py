@@ -56,7 +56,9 @@ class Stream:
     @classmethod
     async def open(cls, port: int, query: str = "", **headers: str) -> "Stream":
         connection = await anyio.connect_tcp("127.0.0.1", port)
-        lines = [f"{name.replace('_', '-')}: {value}" for name, value in {"host": "x", **headers}.items()]
+        lines = [
+            f"{name.replace('_', '-')}: {value}" for name, value in {"host": "localhost", **headers}.items()
+        ]
         request = f"GET /api/changes/stream{query} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
         await connection.send(request.encode())
         return cls(connection)
@@ -237,7 +239,7 @@ async def test_it_stops_within_a_second_with_streams_open_and_stuck(
         poll = await anyio.connect_tcp("127.0.0.1", served.port)
         query = f"after={served.api.feed.latest}&wait=30"
         jobs = served.api.inventory.jobs
-        await poll.send(f"GET /api/changes?{query} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        await poll.send(f"GET /api/changes?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         await eventually(lambda: served.api.inventory.jobs > jobs)
         began = anyio.current_time()
         served.stop.set()
