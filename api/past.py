@@ -1,6 +1,6 @@
 """The home as it was: device and entity routes with `at`, and histories, from the records replica."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -82,7 +82,7 @@ async def past_page(
         next_key = _id(page[query.limit - 1]) if len(page) > query.limit else None
         return page[: query.limit], len(found), next_key
 
-    return await _in_thread(given, build)
+    return await in_timeline(given, build)
 
 
 async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Shown:
@@ -95,7 +95,7 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
                 return found
         raise Problem(404, f"There was no {registry} {id_[:255]!r} at {at.isoformat()}.")
 
-    return await _in_thread(given, build)
+    return await in_timeline(given, build)
 
 
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
@@ -118,7 +118,7 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
 
 async def past_of_key(given: Given, key: Key) -> Sequence[PortRevision]:
     """All revisions of a key, oldest first. Raises Problem 404 when there is none."""
-    revisions = await _in_thread(given, lambda timeline: timeline.timeline(key))
+    revisions = await in_timeline(given, lambda timeline: timeline.timeline(key))
     if not revisions:
         what = f"{key.registry} {key.id[:255]!r}"
         raise Problem(404, f"There never was the {what}, as far as the records reach.")
@@ -160,7 +160,8 @@ ROUTES = (
 )
 
 
-async def _in_thread(given: Given, job: Callable[[Timeline], T]) -> T:
+async def in_timeline(given: Given, job: Callable[[Timeline], T]) -> T:
+    """What a job makes of the records, in a worker thread. Raises Problem 501 when there are none, ReplicaError."""
     timeline = given.timeline
     if timeline is None:
         raise _no_records()
@@ -171,6 +172,14 @@ def _no_records() -> Problem:
     return Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
 
 
+class PastHome(msgspec.Struct, frozen=True):
+    """A home at one time; `recorded_at` is when each version was recorded, Unix seconds."""
+
+    records: Mapping[Key, Record]
+    derived: Mapping[Key, Derived]
+    recorded_at: Mapping[Key, float]
+
+
 class _Item(msgspec.Struct, frozen=True):
     """A device or entity of the past, and what filters need to know of it."""
 
@@ -179,8 +188,8 @@ class _Item(msgspec.Struct, frozen=True):
     platforms: frozenset[str]
 
 
-def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> list[_Item]:
-    """Devices or entities at a time, by id, as the rows would show them."""
+def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> PastHome:
+    """The records of these registries at a time. Raises Problem when nothing is known of then."""
     revisions = timeline.as_of(at.timestamp())
     if not revisions:
         raise Problem(404, f"The records do not reach back to {at.isoformat()}.")
@@ -188,26 +197,27 @@ def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> 
         records = {
             key: make_record(key.registry, revision.fields)
             for key, revision in revisions.items()
-            if key.registry in _NEEDED
+            if key.registry in registries
         }
     except SourceInvalid as error:
         raise Problem(503, f"A record of {at.isoformat()} cannot be read. {error.message}") from error
-    derived = derive(records, None)
+    return PastHome(records, derive(records, None), {key: revisions[key].at for key in records})
+
+
+def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> list[_Item]:
+    """Devices or entities at a time, by id, as the rows would show them."""
+    home = read_home(timeline, at, _NEEDED)
     platforms: dict[str | None, set[str]] = {}
-    for record in records.values():
+    for record in home.records.values():
         if isinstance(record, EntityRecord):
             platforms.setdefault(record.device_id, set()).add(record.platform.casefold())
     items = []
-    for key, record in records.items():
+    for key, record in home.records.items():
         if key.registry == registry:
             own = platforms.get(key.id, set()) if registry == "device" else set()
-            items.append(
-                _Item(
-                    _shown(record, derived[key], rfc3339(revisions[key].at), unknown=unknown),
-                    derived[key],
-                    frozenset(own),
-                )
-            )
+            derived = home.derived[key]
+            shown = _shown(record, derived, rfc3339(home.recorded_at[key]), unknown=unknown)
+            items.append(_Item(shown, derived, frozenset(own)))
     return sorted(items, key=lambda item: _id(item.shown))
 
 

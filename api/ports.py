@@ -36,11 +36,17 @@ class Moment(Protocol):
     def row(self, registry: str, columns: Sequence[str], id_: str, /) -> Row | None:
         """One row by its key."""
 
+    def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str], /) -> list[Row]:
+        """Those of the rows with these registry ids that there are, in any order: the key, then the columns."""
+
     def feed_bounds(self) -> tuple[int, int]:
         """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""
 
     def changes(self, after: int, limit: int, registry: str | None = None, until: int = ..., /) -> list[Row]:
         """(seq, op, registry, id, before JSON, after JSON, Unix seconds, cause, run id, ha version), oldest first."""
+
+    def change_counts(self, after: int, since: float, seconds: int, /) -> list[tuple[int, int]]:
+        """(Unix time // seconds, number of changes), of the feed behind `after` and not older than `since`."""
 
     def runs(self, before: str | None, limit: int, /) -> list[Row]:
         """(run id, started at, origin, ha version, upserts, moves, deletes), newest first."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
+import msgspec
 
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.apsw_file import ApswFile
@@ -74,6 +75,7 @@ _FILTERS = {
     ("entity", "alias"): f"EXISTS ({_ALIASES} AND instr(lower(value), lower(?)) > 0)",
     ("entity", "has_aliases"): f"EXISTS ({_ALIASES}) = ?",
     ("entity", "disabled"): "coalesce(disabled, 0) = ?",
+    ("entity", "has_device"): "(device_id IS NOT NULL) = ?",
 }
 
 
@@ -96,6 +98,10 @@ _CHANGES = (
     " CAST(r.ha_version AS TEXT)"
     " FROM reconcile_changes AS c LEFT JOIN reconcile_runs AS r USING (run_id)"
     " WHERE c.seq > ? AND c.seq <= ? AND (? IS NULL OR c.registry = ?) ORDER BY c.seq LIMIT ?"
+)
+_COUNTS = (
+    f"SELECT CAST({_time('changed_at')} / ? AS INTEGER), count(*) FROM reconcile_changes"
+    f" WHERE seq > ? AND {_time('changed_at')} >= ? GROUP BY 1 ORDER BY 1"
 )
 _RUNS = (
     f"SELECT {_text('run_id')}, {_time('started_at')}, {_text('origin')}, CAST(ha_version AS TEXT),"
@@ -143,6 +149,13 @@ class Moment:
         rows = self._read(registry, columns, f"{_KEYS[registry]} = ?", (id_,))
         return rows[0] if rows else None
 
+    def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str]) -> list[Row]:
+        """Those of the rows with these registry ids that there are, in the form of `page`, in any order."""
+        key = "id" if registry == "entity" else _KEYS[registry]
+        # One statement whatever their number.
+        wanted = msgspec.json.encode(list(ids)).decode()
+        return self._read(registry, columns, f"{key} IN (SELECT value FROM json_each(?))", (wanted,))
+
     def feed_bounds(self) -> tuple[int, int]:
         """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""
         if not self._has("reconcile_changes"):
@@ -160,6 +173,12 @@ class Moment:
         if not self._has("reconcile_changes"):
             return []
         return self._rows(_CHANGES, (after, until, registry, registry, limit))
+
+    def change_counts(self, after: int, since: float, seconds: int) -> list[tuple[int, int]]:
+        """(Unix time // seconds, number of changes), of the feed behind `after` and not older than `since`."""
+        if not self._has("reconcile_changes"):
+            return []
+        return self._rows(_COUNTS, (seconds, after, since))
 
     def runs(self, before: str | None, limit: int) -> list[Row]:
         """Writing passes, newest first, whose run id is lower than `before`.

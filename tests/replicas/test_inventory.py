@@ -54,11 +54,34 @@ async def test_pages_are_ordered_and_begin_behind_a_key(inventory: SqliteInvento
 async def test_every_filter_is_a_statement(inventory: SqliteInventory) -> None:
     def job(moment: Moment) -> None:
         for registry, name in _FILTERS:
-            value = name in ("has_aliases", "disabled") or "x"
+            value = name in ("has_aliases", "disabled", "has_device") or "x"
             moment.page(registry, (), ((name, value),), "", 1)
             assert moment.count(registry, ((name, value),)) >= 0
 
     await inventory.read(job)
+
+
+async def test_rows_are_found_by_registry_id_as_one_statement(inventory: SqliteInventory) -> None:
+    wanted = [device(1).id, "none", device(2).id]
+    found = await inventory.read(lambda m: m.rows("device", ("name",), wanted))
+    assert sorted(found) == [(device(1).id, "Device 1"), (device(2).id, "Device 2")]
+    it = entity(1)
+    assert await inventory.read(lambda m: m.rows("entity", ("id",), [it.id])) == [(it.entity_id, it.id)]
+    assert await inventory.read(lambda m: m.rows("entity", ("id",), [it.entity_id])) == []
+
+
+async def test_changes_are_counted_by_time(inventory: SqliteInventory, path: Path) -> None:
+    sql(path, "DELETE FROM reconcile_changes")
+    for at in (0, 650, 700, 1300):
+        sql(
+            path,
+            "INSERT INTO reconcile_changes (seq, run_id, changed_at, op, registry, id, cause)"
+            f" VALUES ({at + 1}, 'r', {at}, 'u', 'device', 'd', 'pending')",
+        )
+    assert await inventory.read(lambda m: m.change_counts(0, 10, 600)) == [(1, 2), (2, 1)]
+    assert await inventory.read(lambda m: m.change_counts(651, 10, 600)) == [(1, 1), (2, 1)]
+    sql(path, "DROP TABLE reconcile_changes")
+    assert await inventory.read(lambda m: m.change_counts(0, 0, 600)) == []
 
 
 async def test_the_revision_moves_with_every_commit_and_only_then(
