@@ -12,6 +12,7 @@ from api.admission import Admitting
 from api.gates import Compression, Limits, Observing
 from api.given import Given
 from api.openapi import make_document
+from api.page.routes import page_endpoints
 from api.problems import HANDLERS
 from api.queries import NoQuery, parse_query
 from api.routing import JSON, LIVE_HEADERS, VARY, Route
@@ -30,7 +31,7 @@ ROUTES: tuple[Route, ...] = (
 def build_app(given: Given) -> Starlette:
     """The ASGI application over what the host gives."""
     endpoints = [route.endpoint(given) for route in ROUTES]
-    endpoints.append(_document_route())
+    endpoints += [_document_route(), *page_endpoints(given)]
     if given.metrics is not None:
         endpoints.append(_metrics_route(given))
     middleware = [Middleware(Observing, observe=given.observe)]

@@ -87,7 +87,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
         duration_seconds=report.duration_seconds if status.report else None,
         source=report.source,
         replicas=report.replicas,
-        records=tuple(_served(record) for _, record in page),
+        records=tuple(served_record(record) for _, record in page),
         count=len(page),
         limit=query.limit,
         total=len(wanted),
@@ -105,7 +105,7 @@ async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> R
     status = given.status()
     for record in status.report.records if status.report else ():
         if (record.replica, record.registry, record.key) == wanted:
-            served = _served(record)
+            served = served_record(record)
             before = {f.name: f.replica for f in served.fields}
             after = {f.name: f.source for f in served.fields}
             word = current_status(status, given.clock(), given.stale_seconds)
@@ -153,7 +153,7 @@ def _is_wanted(wanted: object, value: str) -> bool:
     return wanted is UNSET or wanted == value
 
 
-def _served(record: RecordReport) -> RecordReport:
+def served_record(record: RecordReport) -> RecordReport:
     """The record without what might be a secret."""
     if not any(f.name == "options" for f in record.fields):
         return record

@@ -7,6 +7,7 @@ import anyio
 from api.admission import Admission
 from api.answer_cache import AnswerCache
 from api.change_feed import ChangeFeed
+from api.page.trail import Trail
 from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
 
 
@@ -18,7 +19,8 @@ def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
 class Given:
     """What the host hands over. `stale_seconds`: a comparison older than this is no knowledge.
 
-    Make it inside the event loop. Without `timeline` there is no past, without `metrics` no /metrics.
+    Make it inside the event loop. `trail` is the last day,
+    for the page. Without `timeline` there is no past, without `metrics` no /metrics.
     """
 
     status: StatusSource
@@ -31,6 +33,7 @@ class Given:
     observe: Observer = _ignore
     admission: Admission = field(default_factory=Admission)
     cors_origins: tuple[str, ...] = ()
+    trail: Trail = field(default_factory=Trail)
     cache: AnswerCache = field(default_factory=AnswerCache)
     # The records replica serves one thread at a time.
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))

@@ -28,7 +28,10 @@ SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
-    ("content-security-policy", "default-src 'self'; frame-ancestors 'self'"),
+    (
+        "content-security-policy",
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
+    ),
 ]
 
 

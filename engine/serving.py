@@ -17,6 +17,7 @@ from api.admission import Admission
 from api.app import build_app
 from api.change_feed import ChangeFeed
 from api.given import Given
+from api.page.trail import Trail
 from api.server import bind_socket
 from api.server import serve as serve_http
 from engine import __version__
@@ -54,9 +55,11 @@ async def serve(
     with hold_store(rows), open_stores(loaded) as stores, _past(loaded) as past:
         inventory = SqliteInventory(rows)
         feed = ChangeFeed(inventory)
+        trail = Trail()
 
         def on_pass(report: Report) -> None:
             metrics.on_report(report)
+            trail.on_pass(report, clock())
             metrics.on_store_sizes(_store_sizes(rows))
             host.on_report(report)
             feed.notify()
@@ -85,12 +88,14 @@ async def serve(
             metrics=metrics.render,
             observe=metrics.on_request,
             admission=_admission(loaded),
+            trail=trail,
         )
         sock = _bind(loaded)
         try:
             async with anyio.create_task_group() as tasks:
                 ready = anyio.Event()
                 tasks.start_soon(service.run)
+                tasks.start_soon(trail.run, service.status, inventory, clock)
                 tasks.start_soon(_tell_systemd, host.notifier)
                 tasks.start_soon(_announce, ready, host, sock)
                 await serve_http(build_app(given), sock, feed, ready=ready, stop=stop)

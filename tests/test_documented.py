@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from api.app import ROUTES
+from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.record import REGISTRIES
@@ -45,6 +46,7 @@ def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
 
 def test_every_route_is_documented_and_nothing_else_is() -> None:
     served = [(f"`{route.path}`", route.summary) for route in ROUTES]
+    served += [(f"`{route.path}`", route.summary) for route in PAGE_ROUTES]
     extra = [("`/openapi.json`", "The contract."), ("`/metrics`", "Prometheus metrics.")]
     assert [tuple(row) for row in table("route")] == served + extra
 

@@ -1,0 +1,196 @@
+"""What is in the home, as the page lists it: every device in one line, by area; now from the rows, then from records.
+
+An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from api.past import PastHome
+from api.ports import Moment
+from engine.core.record import Area, ConfigEntry, Device, Entity, Floor, Label
+
+ALL = 10_000_000
+_DEVICE_COLUMNS = (
+    *("effective_name", "name", "manufacturer", "model", "integration"),
+    *("effective_area_id", "area_id", "entity_count", "disabled"),
+)
+PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
+
+
+class DeviceLine(msgspec.Struct, frozen=True):
+    """One device. `area_id` is where it effectively is."""
+
+    id: str
+    name: str
+    made_by: str
+    integration: str
+    area_id: str | None
+    entity_count: int
+    is_disabled: bool
+
+    def has(self, words: Iterable[str], area: str) -> bool:
+        """Whether every word, in lower case, is somewhere in what is known of it."""
+        text = f"{self.name}\n{self.made_by}\n{self.integration}\n{self.id}\n{area}".casefold()
+        return all(word in text for word in words)
+
+
+class EntityLine(msgspec.Struct, frozen=True):
+    """One entity."""
+
+    entity_id: str
+    name: str
+    is_disabled: bool = False
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether every word, in lower case, is in its name or entity_id."""
+        text = f"{self.name}\n{self.entity_id}".casefold()
+        return all(word in text for word in words)
+
+
+class HomeIndex(msgspec.Struct, frozen=True):
+    """Devices by area and name, areas in that order, and what records are called, by (registry, id)."""
+
+    devices: tuple[DeviceLine, ...]
+    areas: dict[str | None, str]
+    names: dict[tuple[str, str], str]
+    entity_count: int
+
+    @property
+    def loose_count(self) -> int:
+        """Entities that belong to no device: automations, scenes, helpers."""
+        return max(0, self.entity_count - sum(device.entity_count for device in self.devices))
+
+
+def index_of_rows(moment: Moment) -> HomeIndex:
+    """The home as the rows hold it. Call it in a job."""
+    devices = [
+        _device_line(
+            id_,
+            shown or name,
+            (manufacturer, model),
+            integration=integration,
+            area_id=area or own,
+            entity_count=count,
+            is_disabled=bool(disabled),
+        )
+        for id_, shown, name, manufacturer, model, integration, area, own, count, disabled in moment.page(
+            "device", _DEVICE_COLUMNS, [], "", ALL
+        )
+    ]
+    names = {("device", device.id): device.name for device in devices}
+    for registry, column in (
+        ("area", "name"),
+        ("floor", "name"),
+        ("label", "name"),
+        ("config_entry", "title"),
+    ):
+        rows = moment.page(registry, (column,), [], "", ALL)
+        names |= {(registry, id_): str(name) for id_, name in rows if name}
+    return _index(devices, names, moment.count("entity", []))
+
+
+def index_of_past(home: PastHome) -> HomeIndex:
+    """The home as it was."""
+    devices, names, entities = [], {}, 0
+    for key, record in home.records.items():
+        if isinstance(record, Device):
+            derived = home.derived[key]
+            made_by = (record.manufacturer, record.model)
+            line = _device_line(
+                record.id,
+                derived.effective_name,
+                made_by,
+                integration=derived.integration,
+                area_id=derived.effective_area_id,
+                entity_count=derived.entity_count,
+                is_disabled=record.disabled_by is not None,
+            )
+            devices.append(line)
+            names[key.registry, key.id] = line.name
+        elif isinstance(record, Area | Floor | Label):
+            names[key.registry, key.id] = record.name
+        elif isinstance(record, ConfigEntry):
+            names[key.registry, key.id] = record.title
+        entities += isinstance(record, Entity)
+    return _index(devices, names, entities)
+
+
+def entities_of_rows(
+    moment: Moment, has: Callable[[EntityLine], bool], limit: int
+) -> tuple[list[EntityLine], int]:
+    """(the first entities that are wanted, how many there are). Reads all of them; call it in a job."""
+    found = [
+        line
+        for entity_id, shown, own, disabled in moment.page(
+            "entity", ("effective_name", "original_name", "disabled"), [], "", ALL
+        )
+        if has(line := EntityLine(entity_id, shown or own or entity_id, bool(disabled)))
+    ]
+    return found[:limit], len(found)
+
+
+def entities_of_past(
+    home: PastHome,
+    has: Callable[[EntityLine], bool],
+    limit: int,
+    device_id: str | None = None,
+    *,
+    loose: bool = False,
+) -> tuple[list[EntityLine], int]:
+    """(the first entities that are wanted, how many there are), by entity_id; of a device, or of none (`loose`)."""
+    found = []
+    for key, record in home.records.items():
+        if not isinstance(record, Entity) or (device_id and record.device_id != device_id):
+            continue
+        name = home.derived[key].effective_name or record.entity_id
+        line = EntityLine(record.entity_id, name, record.disabled_by is not None)
+        if not (loose and record.device_id) and has(line):
+            found.append(line)
+    found.sort(key=lambda line: line.entity_id)
+    return found[:limit], len(found)
+
+
+class KeptIndex:
+    """The newest index, while its witness tells that nobody has committed since. For one event loop."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[int, HomeIndex] | None = None
+
+    def get(self, witness: int | None) -> HomeIndex | None:
+        """The index, if it is still true."""
+        return self._kept[1] if self._kept and self._kept[0] == witness else None
+
+    def put(self, witness: int | None, index: HomeIndex) -> None:
+        """Keep an index that was made after its witness was taken."""
+        self._kept = None if witness is None else (witness, index)
+
+
+def _device_line(  # noqa: PLR0913 (what a row has of a device)
+    id_: str,
+    name: str | None,
+    made_by: tuple[str | None, str | None],
+    *,
+    integration: str | None,
+    area_id: str | None,
+    entity_count: int | None,
+    is_disabled: bool,
+) -> DeviceLine:
+    told = " · ".join(part for part in made_by if part)
+    return DeviceLine(
+        id_, name or id_, told, integration or "", area_id or None, entity_count or 0, is_disabled
+    )
+
+
+def _index(devices: list[DeviceLine], names: dict[tuple[str, str], str], entities: int) -> HomeIndex:
+    held = {device.area_id for device in devices}
+    # Also empty areas; what an area is called when nobody says: its id. The devices of no area come last.
+    ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
+    called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
+    areas = dict(sorted(called.items(), key=lambda item: (item[1].casefold(), str(item[0]))))
+    if None in held:
+        areas[None] = "No area"
+    places = {id_: place for place, id_ in enumerate(areas)}
+    ordered = sorted(devices, key=lambda d: (places[d.area_id], d.name.casefold(), d.id))
+    return HomeIndex(tuple(ordered), areas, names, entities)

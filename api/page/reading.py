@@ -1,0 +1,141 @@
+"""What the page's sections are made of: the rows now, or the records then, each read in one job off the event loop."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from api.given import Given
+from api.page.change_view import ChangesView, changes_view
+from api.page.home_index import (
+    PAST_REGISTRIES,
+    EntityLine,
+    HomeIndex,
+    KeptIndex,
+    entities_of_past,
+    entities_of_rows,
+    index_of_past,
+    index_of_rows,
+)
+from api.page.home_view import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_view
+from api.past import in_timeline, read_home
+from api.ports import Moment, Timeline
+from api.problems import Problem
+from engine.errors import ReplicaError
+
+T = TypeVar("T")
+
+CHANGES_SHOWN = 15
+NO_INDEX = HomeIndex((), {}, {}, 0)
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Sections, or why they cannot be shown."""
+
+    index: HomeIndex
+    changes: ChangesView | None
+    home: HomeView | None
+    error: str | None = None
+
+
+class Reader:
+    """Reads for one application."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self._kept = KeptIndex()
+
+    async def read(self, job: Callable[[Moment, HomeIndex], T]) -> T:
+        """What a job makes of the rows and their index. Raises ReplicaError."""
+        witness = self.given.inventory.witness()
+        kept = self._kept.get(witness)
+
+        def look(moment: Moment) -> tuple[T, HomeIndex]:
+            index = kept or index_of_rows(moment)
+            return job(moment, index), index
+
+        made, index = await self.given.inventory.read(look)
+        self._kept.put(witness, index)
+        return made
+
+    async def front(self, query: HomeQuery) -> Read:
+        """The sections of the front page."""
+        if at_of(query.at) is not None:
+            live = await self.live()
+            try:
+                return msgspec.structs.replace(live, home=await self._past(query))
+            except (Problem, ReplicaError) as error:
+                return msgspec.structs.replace(live, error=str(error))
+
+        def job(moment: Moment, index: HomeIndex) -> Read:
+            changes = changes_view(moment, index, self.given.trail, None, CHANGES_SHOWN)
+            return Read(index, changes, home_view(index, query, _entities(moment, query)))
+
+        return await self._or_why(job)
+
+    async def home(self, query: HomeQuery) -> HomeView:
+        """The home section alone. Raises Problem, ReplicaError."""
+        if at_of(query.at) is not None:
+            return await self._past(query)
+        return await self.read(lambda moment, index: home_view(index, query, _entities(moment, query)))
+
+    async def live(self) -> Read:
+        """The sections that change by themselves."""
+
+        def job(moment: Moment, index: HomeIndex) -> Read:
+            return Read(index, changes_view(moment, index, self.given.trail, None, CHANGES_SHOWN), None)
+
+        return await self._or_why(job)
+
+    async def _or_why(self, job: Callable[[Moment, HomeIndex], Read]) -> Read:
+        try:
+            return await self.read(job)
+        except ReplicaError as error:
+            # The status above says what this means; the rest of the page still stands.
+            return Read(NO_INDEX, None, None, str(error))
+
+    async def _past(self, query: HomeQuery) -> HomeView:
+        at = at_of(query.at)
+        assert at is not None, "asked for a time"
+
+        def job(timeline: Timeline) -> HomeView:
+            home = read_home(timeline, at, PAST_REGISTRIES)
+            entities: tuple[list[EntityLine], int] = ([], 0)
+            if query.loose or query.words:
+                limit = PAGE_SIZE if query.loose else HITS_MAX
+                words = query.words
+                entities = entities_of_past(home, lambda line: line.has(words), limit, loose=query.loose)
+            return home_view(index_of_past(home), query, entities)
+
+        return await in_timeline(self.given, job)
+
+
+def at_of(text: str) -> datetime | None:
+    """The time that was asked for; UTC if it does not say. Raises Problem 400."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _entities(moment: Moment, query: HomeQuery) -> tuple[list[EntityLine], int]:
+    words = query.words
+    if query.loose:
+        rows = moment.page(
+            "entity", ("effective_name", "original_name", "disabled"), [("has_device", False)], "", PAGE_SIZE
+        )
+        lines = [
+            EntityLine(entity_id, shown or own or entity_id, bool(disabled))
+            for entity_id, shown, own, disabled in rows
+        ]
+        return lines, moment.count("entity", [("has_device", False)])
+    # All entities are gone through only for a search.
+    return (
+        entities_of_rows(moment, lambda line: line.has(words), HITS_MAX)
+        if words and not query.area
+        else ([], 0)
+    )

@@ -1,0 +1,152 @@
+"""What the page of one device or entity is made of: its row now or its record then, and its timeline."""
+
+from datetime import datetime
+
+import msgspec
+
+from api.page.home_index import PAST_REGISTRIES, EntityLine, HomeIndex, entities_of_past, index_of_past
+from api.page.reading import Reader
+from api.page.record_view import (
+    Fact,
+    RecordView,
+    device_facts,
+    entity_facts,
+    version_views,
+)
+from api.page.templates import link
+from api.past import in_timeline, read_home
+from api.ports import Moment, Timeline
+from api.problems import Problem
+from api.registry_bodies import (
+    DEVICE_COLUMNS,
+    ENTITY_COLUMNS,
+    device_of_record,
+    device_of_row,
+    entity_of_record,
+    entity_of_row,
+)
+from engine.core.record import Device, Entity, Key
+from engine.core.report import rfc3339
+from engine.errors import ReplicaError
+
+ENTITIES_MAX = 1000
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A record without its timeline."""
+
+    key: Key
+    index: HomeIndex
+    name: str
+    facts: list[Fact]
+    entities: list[EntityLine] | None
+    is_gone: bool = False
+
+
+async def read_record(reader: Reader, registry: str, asked: str, at: datetime | None) -> RecordView:
+    """A device by its id, or an entity by its entity_id (or registry id, once it is gone).
+
+    Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
+    """
+    if at is None:
+        look = _device_now if registry == "device" else _entity_now
+        found = await reader.read(lambda moment, index: look(moment, index, asked))
+    else:
+        then = _device_then if registry == "device" else _entity_then
+        found = await in_timeline(reader.given, lambda timeline: then(timeline, asked, at))
+    missing = None
+    try:
+        revisions = await in_timeline(reader.given, lambda timeline: timeline.timeline(found.key))
+    except (Problem, ReplicaError) as error:
+        revisions, missing = [], str(error)
+    if found.is_gone and not revisions:
+        raise Problem(404, f"There is no {registry} {asked[:255]!r}.")
+    names = found.index.names
+    last_name = next((str(r.fields["name"]) for r in reversed(revisions) if r.fields.get("name")), asked)
+    return RecordView(
+        registry=registry,
+        name=last_name if found.is_gone else found.name,
+        facts=found.facts,
+        entities=found.entities,
+        versions=version_views(revisions, names),
+        versions_total=len(revisions),
+        versions_missing=missing,
+        is_gone=found.is_gone,
+    )
+
+
+def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
+    key = Key("device", id_)
+    row = moment.row("device", (*DEVICE_COLUMNS, "effective_name", "effective_area_id"), id_)
+    if row is None:
+        return _Found(key, index, id_, [], None, is_gone=True)
+    *columns, name, area_id = row
+    device = device_of_row(tuple(columns), None)
+    rows = moment.page(
+        "entity", ("effective_name", "original_name", "disabled"), [("device_id", id_)], "", ENTITIES_MAX
+    )
+    entities = [
+        EntityLine(entity_id, shown or own or entity_id, bool(disabled))
+        for entity_id, shown, own, disabled in rows
+    ]
+    facts = [*_area(area_id or device.area_id, index), *device_facts(device, index.names)]
+    return _Found(key, index, name or device.name or id_, facts, entities)
+
+
+def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
+    row = moment.row("entity", (*ENTITY_COLUMNS, "id", "effective_area_id"), entity_id)
+    if row is None:
+        # It may have another entity_id by now.
+        found = moment.rows("entity", ("id",), [entity_id])
+        if found:
+            return _entity_now(moment, index, found[0][0])
+        return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
+    *columns, id_, area_id = row
+    entity = entity_of_row(tuple(columns), None)
+    facts = [
+        *_area(area_id or entity.area_id, index),
+        *_device(entity.device_id, index),
+        *entity_facts(entity, index.names),
+    ]
+    return _Found(Key("entity", id_ or entity_id), index, entity.friendly_name or entity_id, facts, None)
+
+
+def _device_then(timeline: Timeline, id_: str, at: datetime) -> _Found:
+    home = read_home(timeline, at, PAST_REGISTRIES)
+    key = Key("device", id_)
+    record = home.records.get(key)
+    if not isinstance(record, Device):
+        raise Problem(404, f"There was no device {id_[:255]!r} at {at.isoformat()}.")
+    index, derived = index_of_past(home), home.derived[key]
+    device = device_of_record(record, derived, None, rfc3339(home.recorded_at[key]))
+    facts = [*_area(derived.effective_area_id, index), *device_facts(device, index.names)]
+    entities, _ = entities_of_past(home, lambda _line: True, ENTITIES_MAX, id_)
+    return _Found(key, index, derived.effective_name or id_, facts, entities)
+
+
+def _entity_then(timeline: Timeline, entity_id: str, at: datetime) -> _Found:
+    home = read_home(timeline, at, PAST_REGISTRIES)
+    for key, record in home.records.items():
+        if isinstance(record, Entity) and entity_id in (record.entity_id, record.id):
+            index, derived = index_of_past(home), home.derived[key]
+            entity = entity_of_record(record, derived, None, rfc3339(home.recorded_at[key]))
+            facts = [
+                *_area(derived.effective_area_id, index),
+                *_device(entity.device_id, index),
+                *entity_facts(entity, index.names),
+            ]
+            return _Found(key, index, entity.friendly_name or entity_id, facts, None)
+    raise Problem(404, f"There was no entity {entity_id[:255]!r} at {at.isoformat()}.")
+
+
+def _area(area_id: str | None, index: HomeIndex) -> list[Fact]:
+    if not area_id:
+        return []
+    return [Fact("area", index.areas.get(area_id, area_id), link("./", "home", area=area_id))]
+
+
+def _device(device_id: str | None, index: HomeIndex) -> list[Fact]:
+    if not device_id:
+        return []
+    name = index.names.get(("device", device_id), device_id)
+    return [Fact("device", name, link("device", id=device_id))]

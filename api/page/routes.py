@@ -1,0 +1,190 @@
+"""The page's routes, side by side: the front page, its live part and its home section alone, records, and static files."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from api.given import Given
+from api.page.change_view import changes_view
+from api.page.drift_view import drift_view
+from api.page.home_view import HomeQuery
+from api.page.reading import Read, Reader, at_of
+from api.page.record_reading import read_record
+from api.page.status_view import open_records, status_view
+from api.page.templates import MEDIA_TYPES, STATIC, digest, render
+from api.page.wording import Names
+from api.problems import Problem, phrase, store_problem
+from api.queries import SEQ_MAX, NoQuery, parse_query
+from api.routing import LIVE_HEADERS, VARY
+from engine.errors import ReplicaError
+
+HTML = "text/html; charset=utf-8"
+DRIFT_SHOWN = 20
+DRIFT_PAGE = 100
+CHANGES_PAGE = 100
+# A file's address holds a digest of it.
+_STATIC_HEADERS = {"cache-control": "private, max-age=31536000, immutable", "vary": VARY}
+
+Handler = Callable[["Page", Request, Any], Awaitable[bytes]]
+
+
+class PagesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page, counted from 1."""
+
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class OlderQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes with lower numbers than this."""
+
+    before: Annotated[int, Meta(ge=1, le=SEQ_MAX)] | None = None
+
+
+class RecordQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One record, now or then."""
+
+    id: Annotated[str, Meta(max_length=1024)] = ""
+    at: Annotated[str, Meta(max_length=40)] = ""
+
+
+class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version the address means; any gets the newest."""
+
+    v: str = ""
+
+
+class Page:
+    """What the handlers share."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.reader = Reader(given)
+
+    def values(self) -> dict[str, object]:
+        """What every template is given."""
+        status, now = self.given.status(), self.given.clock()
+        view = status_view(status, now, self.given.stale_seconds, self.given.trail)
+        return {"now": now, "status": view, "day": self.given.trail.changes_day(now)}
+
+    def drift(self, names: Names, page: int, size: int) -> dict[str, object]:
+        """The drift table."""
+        status = self.given.status()
+        return {"drift": drift_view(open_records(status), status, names, page, size)}
+
+    def live(self, read: Read) -> dict[str, object]:
+        """What the live part of the front page is given."""
+        drift = self.drift(read.index.names, 1, DRIFT_SHOWN)
+        return {**self.values(), **drift, "changes": read.changes, "error": read.error}
+
+
+async def _front(page: Page, _request: Request, query: HomeQuery) -> bytes:
+    read = await page.reader.front(query)
+    return render("front.html", {**page.live(read), "home": read.home, "query": query, "at": _unix(query.at)})
+
+
+async def _live(page: Page, _request: Request, _query: NoQuery) -> bytes:
+    return render("live.html", page.live(await page.reader.live()))
+
+
+async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
+    view = await page.reader.home(query)
+    return render("home.html", {"home": view, "query": query, "at": _unix(query.at), "error": None})
+
+
+async def _drift(page: Page, _request: Request, query: PagesQuery) -> bytes:
+    try:
+        names = await page.reader.read(lambda _moment, index: index.names)
+    except ReplicaError:
+        names = {}  # then ids stand in for names
+    return render("drift.html", {**page.values(), **page.drift(names, query.page, DRIFT_PAGE)})
+
+
+async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
+    trail = page.given.trail
+    view = await page.reader.read(
+        lambda moment, index: changes_view(moment, index, trail, query.before, CHANGES_PAGE)
+    )
+    return render("changes.html", {**page.values(), "changes": view})
+
+
+async def _device(page: Page, _request: Request, query: RecordQuery) -> bytes:
+    return await _record(page, "device", query)
+
+
+async def _entity(page: Page, _request: Request, query: RecordQuery) -> bytes:
+    return await _record(page, "entity", query)
+
+
+def _unix(at: str) -> float | None:
+    time = at_of(at)
+    return None if time is None else time.timestamp()
+
+
+async def _record(page: Page, registry: str, query: RecordQuery) -> bytes:
+    record = await read_record(page.reader, registry, query.id, at_of(query.at))
+    return render("record.html", {**page.values(), "record": record, "query": query, "at": _unix(query.at)})
+
+
+@dataclass(frozen=True)
+class PageRoute:
+    """One address of the page."""
+
+    path: str
+    summary: str
+    handle: Handler
+    query: type[msgspec.Struct] = NoQuery
+
+    def endpoint(self, page: Page) -> StarletteRoute:
+        """The route as Starlette serves it; what goes wrong is told as a page too."""
+
+        async def call(request: Request) -> Response:
+            try:
+                query = parse_query(request.scope["query_string"], self.query)
+                return Response(await self.handle(page, request, query), 200, LIVE_HEADERS, HTML)
+            except Problem as problem:
+                return _problem_page(page, problem)
+            except ReplicaError as error:
+                return _problem_page(page, store_problem(error))
+
+        return StarletteRoute(self.path, call, name=f"page{self.path.replace('/', '_')}")
+
+
+def _problem_page(page: Page, problem: Problem) -> Response:
+    values = {**page.values(), "title": phrase(problem.status), "detail": problem.detail}
+    return Response(render("problem.html", values), problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
+
+
+PAGE_ROUTES = (
+    PageRoute("/", "The page for people: status, drift, changes, the home.", _front, HomeQuery),
+    PageRoute("/live", "The part of the page that changes by itself.", _live),
+    PageRoute("/home", "The home section, for a search as you type.", _home, HomeQuery),
+    PageRoute("/drift", "All that differs, as a page.", _drift, PagesQuery),
+    PageRoute("/changes", "Older changes, as a page.", _changes, OlderQuery),
+    PageRoute("/device", "A device's page, now or then.", _device, RecordQuery),
+    PageRoute("/entity", "An entity's page, now or then.", _entity, RecordQuery),
+)
+
+
+def page_endpoints(given: Given) -> list[StarletteRoute]:
+    """All routes of the page."""
+    page = Page(given)
+    return [*(route.endpoint(page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
+
+
+async def _static(request: Request) -> Response:
+    parse_query(request.scope["query_string"], StaticQuery)
+    name = request.path_params["name"]
+    content = STATIC.get(name)
+    if content is None:
+        raise Problem(404, f"There is nothing at {request.url.path}.")
+    etag = f'W/"{digest(content)}"'
+    headers = {**_STATIC_HEADERS, "etag": etag}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(content, 200, headers, MEDIA_TYPES[f".{name.rpartition('.')[2]}"])

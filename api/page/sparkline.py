@@ -1,0 +1,46 @@
+"""A day in one small line: numbers by slot of time, drawn as the data of SVG paths. What is not known is a gap."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+WIDTH_PER_SLOT = 2
+HEIGHT = 28
+
+
+class Sparkline(msgspec.Struct, frozen=True):
+    """One path in a box of width x height, and what it says in words."""
+
+    path: str
+    width: int
+    height: int
+    label: str
+
+
+def bars(counts: Sequence[int | None], label: str) -> Sparkline:
+    """A bar for each slot, the highest as high as the box; nothing for none, and for what is not known."""
+    most = max((n for n in counts if n), default=1)
+    parts = []
+    for slot, count in enumerate(counts):
+        if count:
+            # Never so low that it cannot be seen.
+            height = max(2, round(count / most * HEIGHT))
+            parts.append(f"M{slot * WIDTH_PER_SLOT + 1} {HEIGHT}v-{height}")
+    return Sparkline("".join(parts), len(counts) * WIDTH_PER_SLOT, HEIGHT, label)
+
+
+def line(values: Sequence[float | None], floor: float, label: str) -> Sparkline:
+    """A line on a logarithmic scale; `floor` is the least value for its top, so that small ones stay small."""
+    top = math.log1p(max([floor, *(v for v in values if v is not None)]))
+    parts = []
+    is_drawing = False
+    for slot, value in enumerate(values):
+        if value is None:
+            is_drawing = False
+            continue
+        y = round((HEIGHT - 1) * (1 - math.log1p(max(value, 0.0)) / top) + 0.5, 1)
+        # A slot is as wide as its time: one alone is a short stroke, not an invisible point.
+        parts.append(f"{'L' if is_drawing else 'M'}{slot * WIDTH_PER_SLOT} {y:g}h{WIDTH_PER_SLOT}")
+        is_drawing = True
+    return Sparkline("".join(parts), len(values) * WIDTH_PER_SLOT, HEIGHT, label)

@@ -1,0 +1,218 @@
+// Makes the page live: what the server renders is fetched again when something changes, and laid over what is there.
+// Nothing here makes HTML of data. Without this file the page works, and renews itself once a minute.
+"use strict";
+
+const POLL_MS = 5000; // between looks while nothing is told
+const STALE_MS = 15000; // without an answer for so long, nothing here is fresh
+const BURST_MS = 150; // changes that come together cost one look
+const here = new URL(".", location.origin + location.pathname); // without a name or password of the address
+const live = document.getElementById("live");
+const stale = document.getElementById("stale");
+
+let ahead = 0; // how far the server's clock is ahead of ours, ms
+let heardAt = Date.now();
+let lastWord = "";
+
+// Times: told relative to the server's clock, in the reader's own zone.
+const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const SPANS = [[90, 1, "s"], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
+
+function span(seconds) {
+  const [, unit, name] = SPANS.find(([limit]) => seconds < limit);
+  const number = Math.floor(Math.max(0, seconds) / unit);
+  return `${number} ${number === 1 && name === "days" ? "day" : name}`;
+}
+
+function tick() {
+  const now = Date.now() + ahead;
+  for (const time of document.querySelectorAll("time[data-tick]")) {
+    const at = Date.parse(time.dateTime);
+    const told = zoned.format(at);
+    const kind = time.dataset.tick;
+    const text = kind === "clock" ? told : span((now - at) / 1000) + (kind === "ago" ? " ago" : "");
+    if (time.textContent !== text) time.textContent = text;
+    if (kind !== "clock" && time.title !== told) time.title = told;
+  }
+}
+
+function setClock(root) {
+  const mark = root.querySelector("[data-now]");
+  if (mark) ahead = Number(mark.dataset.now) * 1000 - Date.now();
+}
+
+// Lays new content over old, node by node: focus, scrolling and selection stay where nothing changed.
+function lay(old, fresh) {
+  const known = new Map([...old.children].filter((c) => c.id).map((c) => [c.id, c]));
+  let place = old.firstChild;
+  for (const node of [...fresh.childNodes]) {
+    const kept = (node.id && known.get(node.id)) || (place && !place.id && isAlike(place, node) ? place : null);
+    if (!kept) {
+      if (node.nodeName === "LI" && node.id) node.classList.add("fresh");
+      old.insertBefore(node, place);
+      continue;
+    }
+    if (kept === place) place = place.nextSibling;
+    else old.insertBefore(kept, place);
+    if (kept.nodeType !== Node.ELEMENT_NODE) {
+      if (kept.nodeValue !== node.nodeValue) kept.nodeValue = node.nodeValue;
+    } else {
+      layAttributes(kept, node);
+      // A time's text is ours: it goes on.
+      if (kept.nodeName !== "TIME" && kept.innerHTML !== node.innerHTML) lay(kept, node);
+    }
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function isAlike(a, b) {
+  return a.nodeName === b.nodeName && !b.id;
+}
+
+function layAttributes(old, fresh) {
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !(name === "title" && old.nodeName === "TIME")) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+}
+
+async function fetched(path) {
+  const answer = await fetch(new URL(path, here), { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  if (!answer.ok) throw new Error(`the service answers ${answer.status}`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html").body;
+}
+
+// The live part
+let isLooking = false;
+let isWanted = false;
+let waiting = 0;
+
+function want(delay) {
+  isWanted = true;
+  clearTimeout(waiting);
+  waiting = setTimeout(look, delay);
+}
+
+async function look() {
+  if (isLooking || document.hidden) return;
+  isLooking = true;
+  isWanted = false;
+  try {
+    const fresh = await fetched(live.dataset.live);
+    heardAt = Date.now();
+    setClock(fresh);
+    lay(live, fresh);
+    setStale("");
+    document.title = `${word().textContent} · ha-reconcile`;
+  } catch (error) {
+    setStale(error.message);
+  }
+  isLooking = false;
+  tick();
+  want(isWanted ? BURST_MS : POLL_MS);
+}
+
+const word = () => document.getElementById("status-word");
+
+// Old knowledge is never shown as fresh: the word becomes Unknown, and what it was is told with its time.
+function setStale(why) {
+  const root = document.documentElement;
+  if (!why) {
+    delete root.dataset.stale;
+    stale.hidden = true;
+    lastWord = word().textContent;
+    return;
+  }
+  if ("stale" in root.dataset) return;
+  root.dataset.stale = "";
+  document.getElementById("status").className = "status unknown";
+  word().textContent = "Unknown";
+  const icon = document.querySelector(".hero > .icon");
+  icon.replaceChildren(...document.getElementById("icon-unknown").content.cloneNode(true).firstElementChild.childNodes);
+  const then = zoned.format(heardAt);
+  document.getElementById("status-sentence").textContent = `Nothing was heard from this service since ${then}. It was then: ${lastWord}.`;
+  stale.textContent = `The connection is lost (${why}). Everything below is as of ${then} and may have changed.`;
+  stale.hidden = false;
+  document.title = "Unknown · ha-reconcile";
+}
+
+let stream = null;
+
+function follow() {
+  if (stream && stream.readyState !== EventSource.CLOSED) return;
+  stream = new EventSource(new URL(live.dataset.stream, here));
+  for (const kind of ["change", "reset", "bye"]) stream.addEventListener(kind, () => want(BURST_MS));
+  stream.onerror = () => want(0);
+}
+
+function awake() {
+  if (document.hidden) {
+    // A tab that nobody sees takes no place in the stream.
+    if (stream) stream.close();
+    return;
+  }
+  if (Date.now() - heardAt > STALE_MS) setStale("this tab slept");
+  follow();
+  want(0);
+}
+
+// Search as you type
+function search(input) {
+  const form = input.form;
+  const found = document.getElementById("found");
+  let newest = 0;
+  let pause = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(async () => {
+      const number = ++newest;
+      const asked = new URLSearchParams(new FormData(form));
+      for (const [name, value] of [...asked]) if (!value) asked.delete(name);
+      try {
+        const fresh = await fetched(`${input.dataset.search}?${asked}`);
+        if (number === newest) found.replaceChildren(...fresh.childNodes);
+        tick();
+      } catch {
+        form.requestSubmit(); // then the browser says what is wrong
+      }
+    }, 200);
+  });
+}
+
+// A time is chosen in the reader's zone, and asked for in UTC.
+function zone(input) {
+  const form = input.form;
+  const asked = document.createElement("input");
+  asked.type = "hidden";
+  asked.name = input.name;
+  input.removeAttribute("name");
+  form.querySelector(".zone").hidden = true;
+  if (input.value) {
+    const at = new Date(`${input.value}Z`);
+    asked.value = at.toISOString();
+    input.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  }
+  form.append(asked);
+  input.addEventListener("input", () => {
+    asked.value = input.value ? new Date(input.value).toISOString() : "";
+  });
+}
+
+setClock(document);
+tick();
+setInterval(tick, 1000);
+for (const input of document.querySelectorAll("[data-search]")) search(input);
+for (const input of document.querySelectorAll("[data-utc]")) zone(input);
+if (live) {
+  lastWord = word().textContent;
+  setInterval(() => {
+    if (!document.hidden && Date.now() - heardAt > STALE_MS) setStale("no answer");
+  }, 1000);
+  document.addEventListener("visibilitychange", awake);
+  awake();
+}

@@ -1,0 +1,176 @@
+"""The first question: is it in sync, and when was that last proven. Made from the status, as of now.
+
+What is shown never says more than is known: without Home Assistant nobody knows, however equal the replicas were.
+"""
+
+from collections import Counter
+
+import msgspec
+
+from api.drift import current_status
+from api.page.sparkline import Sparkline
+from api.page.trail import Trail
+from api.page.wording import count_text, replica_text
+from engine.core.report import RecordReport
+from engine.core.status import ReplicaStatus, Status, lag_seconds
+
+_WORDS = {
+    "in_sync": "In sync",
+    "out_of_sync": "Out of sync",
+    "blocked": "Held back by a guard",
+    "unknown": "Unknown",
+}
+_KEPT_OPEN = {
+    "reported": ("foreign row is left alone", "foreign rows are left alone"),
+    "waiting": ("delete waits for a second look", "deletes wait for a second look"),
+    "observed": ("difference is only observed", "differences are only observed"),
+    "failed": ("change could not be written", "changes could not be written"),
+    "planned": ("change waits to be written", "changes wait to be written"),
+}
+
+
+class ReplicaView(msgspec.Struct, frozen=True):
+    """One replica's card. `lag_seconds` is the age of what it is known to hold; None: not known."""
+
+    title: str
+    state: str
+    word: str
+    synced_at: float | None
+    lag_seconds: float | None
+    compared_at: float | None
+    pending: int
+    pending_since: float | None
+    in_sync: int | None
+    error: str | None
+    day: Sparkline | None
+
+
+class GuardView(msgspec.Struct, frozen=True):
+    """A guard's own sentence, and what would change its mind."""
+
+    replica: str
+    guard: str
+    held: int
+    message: str
+    hint: str
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The top of the page. `proven_at`: every replica is known to have held all there was up to then."""
+
+    state: str
+    word: str
+    sentence: str
+    proven_at: float | None
+    site: str
+    version: str
+    source: str
+    source_word: str
+    source_state: str  # connected, lost, waiting
+    source_error: str | None
+    heard_at: float | None
+    records: int | None
+    is_observing: bool
+    replicas: list[ReplicaView]
+    guards: list[GuardView]
+
+
+def status_view(status: Status, now: float, stale_seconds: float, trail: Trail) -> StatusView:
+    """The status as the page shows it."""
+    report = status.report
+    state = _state(status, now, stale_seconds)
+    synced = [replica.synced_at for replica in status.replicas]
+    source = status.source
+    return StatusView(
+        state=state,
+        word=_WORDS[state],
+        sentence=_sentence(status, state, now, stale_seconds),
+        proven_at=min((at for at in synced if at is not None), default=None) if None not in synced else None,
+        site=status.site,
+        version=status.version,
+        source=f"{source.version or ''}".strip(),
+        source_word=_source_word(status),
+        source_state="connected" if source.connected else "lost" if source.error else "waiting",
+        source_error=source.error,
+        heard_at=source.last_message_at,
+        records=report.source.records if report else None,
+        is_observing=report is not None and report.mode == "observe",
+        replicas=[_replica_view(replica, status, now, stale_seconds, trail) for replica in status.replicas],
+        guards=[
+            GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
+            for r in (report.replicas if report else ())
+            for refusal in r.refusals
+        ],
+    )
+
+
+def open_records(status: Status) -> list[RecordReport]:
+    """The records that differed in the last pass, and still do."""
+    return [r for r in status.report.records if r.outcome != "applied"] if status.report else []
+
+
+def _state(status: Status, now: float, stale_seconds: float) -> str:
+    return current_status(status, now, stale_seconds) if status.source.connected else "unknown"
+
+
+def _source_word(status: Status) -> str:
+    source = status.source
+    if not source.connected:
+        return "Out of reach" if source.error else "Connecting"
+    return "Connected" if source.state in (None, "RUNNING") else f"Connected, {str(source.state).lower()}"
+
+
+def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> str:
+    report = status.report
+    names = " and ".join(replica_text(r.replica) for r in status.replicas)
+    if not status.source.connected:
+        before = _WORDS[current_status(status, now, stale_seconds)].lower() if report else "never compared"
+        why = "is out of reach" if status.source.error else "was not reached yet"
+        return f"Home Assistant {why}, so nobody can tell. When it was last compared: {before}."
+    if report is None:
+        return "Nothing was compared yet; the first look at Home Assistant is under way."
+    if state == "in_sync":
+        verb = "holds" if len(status.replicas) == 1 else "hold"
+        return (
+            f"{names} {verb} exactly what Home Assistant has: {count_text(report.source.records, 'record')}."
+        )
+    if state == "blocked":
+        held = sum(refusal.held for r in report.replicas for refusal in r.refusals)
+        return f"{count_text(held, 'operation')} held back: there is not enough evidence that they are right."
+    if state == "unknown":
+        errors = [replica_text(e.subject) for e in report.errors]
+        if errors:
+            return f"{' and '.join(dict.fromkeys(errors))} could not be compared, so nobody can tell."
+        return "The last comparison is too old to rely on."
+    return _differences(status)
+
+
+def _differences(status: Status) -> str:
+    outcomes = Counter(r.outcome for r in open_records(status))
+    told = [
+        f"{outcomes[outcome]:,} {words[outcomes[outcome] != 1]}"
+        for outcome, words in _KEPT_OPEN.items()
+        if outcomes[outcome]
+    ]
+    return f"{'; '.join(told)}." if told else "Something is being written."
+
+
+def _replica_view(
+    replica: ReplicaStatus, status: Status, now: float, stale_seconds: float, trail: Trail
+) -> ReplicaView:
+    alone = msgspec.structs.replace(status, replicas=(replica,), report=None)
+    state = _state(alone, now, stale_seconds)
+    counts = {r.replica: r.counts.in_sync for r in (status.report.replicas if status.report else ())}
+    return ReplicaView(
+        title=replica_text(replica.replica),
+        state=state,
+        word=_WORDS[state],
+        synced_at=replica.synced_at,
+        lag_seconds=lag_seconds(replica, now),
+        compared_at=replica.compared_at,
+        pending=replica.pending,
+        pending_since=replica.pending_since,
+        in_sync=counts.get(replica.replica),
+        error=replica.error,
+        day=trail.lag_day(replica.replica, now),
+    )

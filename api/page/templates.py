@@ -1,0 +1,59 @@
+"""The templates: Jinja2 with escaping on, so that what a name holds is text, wherever it stands."""
+
+import base64
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.page.wording import count_text, span_text
+from engine.core.report import rfc3339
+
+FOLDER = Path(__file__).parent
+STATIC = {
+    path.name: path.read_bytes() for path in sorted((FOLDER / "static").iterdir()) if path.suffix != ".py"
+}
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def render(template: str, values: dict[str, object]) -> bytes:
+    """The page that a template makes of these values."""
+    return _environment().get_template(template).render(values).encode()
+
+
+def digest(content: bytes) -> str:
+    """A short text that differs when the content does."""
+    return base64.urlsafe_b64encode(blake2b(content, digest_size=6).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    digests = {name: digest(content) for name, content in STATIC.items()}
+    environment.globals |= {"link": link, "static": lambda name: link(f"static/{name}", v=digests[name])}
+    environment.filters |= {"rfc3339": rfc3339, "span": span_text, "count": count_text, "clock": _clock}
+    return environment
+
+
+def link(path: str, fragment: str = "", **parameters: object) -> str:
+    """A relative address; parameters without a value are left out."""
+    given = [(name, value) for name, value in parameters.items() if value not in (None, "", False)]
+    query = f"?{urlencode(given)}" if given else ""
+    return f"{path}{query}{'#' if fragment else ''}{fragment}"
+
+
+def _clock(at: float) -> str:
+    return rfc3339(at)[:19].replace("T", " ") + " UTC"

@@ -1,0 +1,95 @@
+"""What things are called on the page: fields, values, spans of time, numbers."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.core.record import Json
+
+TEXT_MAX = 300
+# Names of records by (registry, id).
+Names = Mapping[tuple[str, str], str]
+
+_REGISTRIES = {"config_entry": "integration"}
+_FIELDS = {
+    "area_id": "area",
+    "config_entry_id": "integration",
+    "device_id": "device",
+    "disabled_by": "disabled by",
+    "effective_area_id": "area, with inheritance",
+    "effective_name": "name shown",
+    "entity_id": "entity_id",
+    "floor_id": "floor",
+    "hidden_by": "hidden by",
+    "name_by_user": "name given by the user",
+    "original_name": "name given by the integration",
+    "sw_version": "firmware",
+    "via_device_id": "via device",
+}
+_REFERENCES = {
+    "area_id": "area",
+    "effective_area_id": "area",
+    "config_entries": "config_entry",
+    "config_entry_id": "config_entry",
+    "device_id": "device",
+    "via_device_id": "device",
+    "parent_device_id": "device",
+    "floor_id": "floor",
+    "labels": "label",
+}
+_REPLICAS = {"sqlite": "SQLite", "history": "History file", "influxdb": "InfluxDB"}
+_SPANS = (
+    (1.5, 0.001, "ms"),
+    (90, 1, "s"),
+    (90 * 60, 60, "min"),
+    (36 * 3600, 3600, "h"),
+    (1e18, 86400, "days"),
+)
+
+
+def registry_text(registry: str) -> str:
+    """What a person calls one item of a registry."""
+    return _REGISTRIES.get(registry, registry)
+
+
+def replica_text(replica: str) -> str:
+    """A replica's name, as its makers write it."""
+    return _REPLICAS.get(replica, replica)
+
+
+def field_text(field: str) -> str:
+    """What a person calls a field."""
+    return _FIELDS.get(field, field.replace("_", " "))
+
+
+def value_text(field: str, value: Json, names: Names) -> str | None:
+    """A field's value as text, ids of other records as their names; None where there is none."""
+    if value is None:
+        return None
+    if value in ([], {}, ""):
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return cut(names.get((_REFERENCES.get(field, ""), value), value))
+    if isinstance(value, list | tuple):
+        return cut(", ".join(value_text(field, each, names) or "nothing" for each in value))
+    return cut(msgspec.json.encode(value).decode())
+
+
+def cut(text: str, length_max: int = TEXT_MAX) -> str:
+    """A text, or as much of it as fits."""
+    return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
+
+
+def span_text(seconds: float) -> str:
+    """How long something takes or took: `38 ms`, `12 s`, `5 min`, `3 h`, `9 days`."""
+    seconds = max(0.0, seconds)
+    _, unit, name = next(span for span in _SPANS if seconds < span[0])
+    number = int(seconds / unit)
+    return "1 day" if (number, name) == (1, "days") else f"{number} {name}"
+
+
+def count_text(number: int, noun: str, plural: str = "") -> str:
+    """`1 record`, `1,284 records`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

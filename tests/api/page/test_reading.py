@@ -1,0 +1,75 @@
+"""What the sections are made of, and what is said when it cannot be read."""
+
+from pathlib import Path
+
+import pytest
+
+from api.page.home_view import HomeQuery
+from api.page.reading import Reader, at_of
+from api.problems import Problem
+from engine.core.report import Report
+from tests.api.serving import Api, api_over
+from tests.api.test_past import timeline_of_sample
+from tests.replicas.passes import sql
+
+THEN = "2026-11-23T12:00"
+Sample = tuple[Path, Report]
+
+
+async def test_the_front_page_is_read_in_one_job_and_its_index_kept(api: Api) -> None:
+    reader = Reader(api.given)
+    jobs = api.inventory.jobs
+    first = await reader.front(HomeQuery())
+    assert api.inventory.jobs == jobs + 1
+    assert first.home is not None
+    assert (first.home.device_count, first.home.entity_count) == (72, 111)
+    pages = api.inventory.pages
+    assert (await reader.front(HomeQuery())).index is first.index
+    assert api.inventory.pages == pages, "nobody has committed since"
+
+
+async def test_a_commit_makes_a_new_index(rows: Path, sample: Sample) -> None:
+    async with api_over(rows, sample[1]) as api:
+        reader = Reader(api.given)
+        await reader.front(HomeQuery())
+        sql(rows, "DELETE FROM devices")
+        home = await reader.home(HomeQuery())
+        assert home.device_count == 0
+
+
+async def test_a_search_finds_entities_too(api: Api) -> None:
+    reader = Reader(api.given)
+    assert (await reader.home(HomeQuery(q="BED light"))).entities[0].entity_id == "light.bed_light"
+    assert (await reader.home(HomeQuery())).entities == []
+    loose = await reader.home(HomeQuery(loose=True))
+    assert len(loose.entities) == loose.entities_found == loose.loose_count > 0
+
+
+async def test_the_home_then_is_found_as_the_one_now(sample: Sample) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        reader = Reader(api.given)
+        for now in (HomeQuery(), HomeQuery(q="light"), HomeQuery(area="kitchen"), HomeQuery(loose=True)):
+            then = HomeQuery(now.q, now.area, now.loose, now.page, THEN)
+            assert await reader.home(then) == await reader.home(now)
+
+
+async def test_a_time_before_the_records_is_said_so_beside_the_rest(sample: Sample) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        read = await Reader(api.given).front(HomeQuery(at="2020-01-01"))
+        assert read.home is None
+        assert "do not reach back" in str(read.error)
+        assert read.changes is not None
+
+
+async def test_a_store_that_cannot_be_read_is_an_error_beside_the_rest(tmp_path: Path) -> None:
+    async with api_over(tmp_path / "none.db", looked=False) as api:
+        read = await Reader(api.given).front(HomeQuery())
+        assert (read.home, read.changes) == (None, None)
+        assert "no rows file" in str(read.error)
+
+
+def test_times_are_utc_unless_they_say_otherwise() -> None:
+    assert at_of("") is None
+    assert at_of("2026-11-23T12:00") == at_of("2026-11-23T12:00:00Z") == at_of("2026-11-23T13:00+01:00")
+    with pytest.raises(Problem, match="no time"):
+        at_of("yesterday")

@@ -1,0 +1,237 @@
+"""The pages as a browser gets them: whole, light, escaped, relative, and honest about what is not known."""
+
+import gzip
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from api.page.routes import PAGE_ROUTES
+from api.page.templates import STATIC
+from engine.core.record import Area, Floor
+from engine.core.report import Report
+from engine.core.status import ReplicaStatus, SourceStatus
+from tests.api.page.markup import Markup
+from tests.api.serving import Api, api_over, status_of, write_home
+from tests.api.test_past import timeline_of_sample
+from tests.commandline.reports import changed, foreign, refusal, replica, report
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+
+Sample = tuple[Path, Report]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</bdi></a><img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)" x="',
+    "'-alert(1)-'",
+    "{{ 7*7 }}{% raw %}",
+    "javascript:alert(1)",
+    "\u202eevil\u202c مصباح المطبخ",
+    "👩‍👩‍👧‍👦 家 🏠",
+    "x" * 255,
+    "&lt;b&gt;&amp;",
+)
+
+
+async def page(api: Api, path: str = "/", status: int = 200) -> Markup:
+    response = await api.client.get(path)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    return Markup(response.text)
+
+
+async def test_the_page_answers_the_four_questions_in_order(api: Api) -> None:
+    front = await page(api)
+    ids = [e["id"] for e in front.elements if e.name == "section"]
+    assert ids == ["status", "drift", "changes", "home"]
+    assert front.text_of("status-word") == "In sync"
+    assert "12 s ago" in front.text_of("status-proof")
+    assert "No differences." in front.text_of("drift")
+    assert len(front.all("li")) > 80
+    assert "72 devices, 111 entities" in front.text_of("home")
+
+
+async def test_every_state_is_a_word_a_symbol_and_a_class(sample: Sample) -> None:
+    words = {"out_of_sync": "Out of sync", "blocked": "Held back by a guard", "unknown": "Unknown"}
+    symbols = set()
+    async with api_over(*sample) as api:
+        for state, word in words.items():
+            replicas = (ReplicaStatus("sqlite", state, compared_at=NOON),)
+            api.status = status_of(report(replicas=()), replicas=replicas)
+            front = await page(api)
+            assert (front.text_of("status-word"), front.one("section", id="status")["class"]) == (
+                word,
+                f"status {state}",
+            )
+            symbols.add(front.all("path")[1]["d"])  # the first belongs to the template of the unknown one
+    assert len(symbols) == 3
+
+
+async def test_the_guards_sentence_and_setting_are_on_the_page(sample: Sample) -> None:
+    async with api_over(*sample) as api:
+        told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+        api.status = status_of(told, replicas=(ReplicaStatus("sqlite", "blocked", compared_at=NOON),))
+        said = (await page(api)).text_of("status")
+        assert "Plan deletes 412 of 980 records (42%)." in said
+        assert "raise plan.delete_ratio_max (now 0.10)" in said
+
+
+async def test_a_lost_home_assistant_is_never_fresh(api: Api) -> None:
+    source = SourceStatus("ws://home", False, "2026.11.0", "RUNNING", error="Connection refused.")
+    api.status = msgspec.structs.replace(api.status, source=source)
+    front = await page(api)
+    assert front.text_of("status-word") == "Unknown"
+    assert "Connection refused." in front.text_of("status")
+    assert front.one("title").text.startswith("Unknown")
+
+
+async def test_a_store_that_cannot_be_read_is_told_on_the_page(tmp_path: Path) -> None:
+    async with api_over(tmp_path / "none.db", looked=False) as api:
+        front = await page(api)
+        assert front.text_of("status-word") == "Unknown"
+        assert "no rows file" in front.text_of("changes")
+        assert "no rows file" in front.text_of("home")
+        for path in ("/changes", "/device?id=x", "/home"):
+            assert "no rows file" in (await page(api, path, 503)).one("main").text
+
+
+async def test_the_drift_table_has_its_rows_and_the_rest_on_a_page_of_its_own(sample: Sample) -> None:
+    records = [foreign(f"Mock {n:03}") for n in range(130)]
+    async with api_over(*sample) as api:
+        api.status = status_of(report(*records, changed("Lamp", ("name", "Old", "New"))))
+        front = await page(api)
+        assert len(front.all("th", scope="row")) == 20
+        assert "All 131 records that differ" in front.text_of("drift")
+        rows = [len((await page(api, f"/drift?page={n}")).all("th", scope="row")) for n in (1, 2)]
+        assert rows == [100, 31]
+        assert front.one("caption").text.startswith("Records that differ")
+        assert [e.text for e in (await page(api, "/drift")).all("del")] == ["Old"]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_names_are_text_wherever_they_stand(tmp_path: Path, hostile: str) -> None:
+    home = snapshot(
+        ENTRY,
+        Area(area_id="a", name=hostile),
+        Floor(floor_id="f", name=hostile),
+        device(1, name=hostile, manufacturer=hostile, model=hostile, area_id="a", labels=(hostile,)),
+        entity(1, name=hostile, device_id=device(1).id, unique_id=hostile, platform=hostile),
+        entity(2, original_name=hostile),
+    )
+    told = await write_home(tmp_path / "rows.db", home)
+    difference = changed(
+        hostile, ("name", hostile, "x"), ("model", None, hostile), key=hostile, why=(hostile,)
+    )
+    told = msgspec.structs.replace(told, records=(difference, foreign(hostile, key=hostile)))
+    async with api_over(tmp_path / "rows.db", told) as api:
+        source = msgspec.structs.replace(api.status.source, error=hostile)
+        api.status = msgspec.structs.replace(api.status, source=source)
+        paths = ("/", "/drift", "/changes", f"/device?id={device(1).id}", "/entity?id=sensor.s1")
+        for path in (*paths, "/?loose=true", "/?area=a"):
+            front = await page(api, path)
+            assert hostile in front.one("body").text
+            assert len(front.all("script")) == 1
+            assert front.all("img") == []
+            assert not any(name.startswith("on") for e in front.elements for name in e.attributes)
+            assert not any(
+                e["href"].startswith("javascript") for e in front.elements if "href" in e.attributes
+            )
+        response = await api.client.get("/", params={"q": hostile})
+        asked = Markup(response.text)
+        assert asked.one("input", id="q")["value"] == hostile
+        assert hostile in asked.text_of("found")
+
+
+async def test_all_links_are_relative_and_lead_somewhere(sample: Sample) -> None:
+    async with api_over(
+        *sample, timeline=await timeline_of_sample(), metrics=lambda _: (b"", "text/plain")
+    ) as api:
+        seen = set()
+        for path in ("/", "/changes", "/drift", "/entity?id=light.bed_light", "/device?id=nothing"):
+            markup = Markup((await api.client.get(path)).text)
+            for element in markup.elements:
+                for name in ("href", "src", "action", "data-live", "data-search", "data-stream"):
+                    if name in element.attributes:
+                        seen.add(element[name])
+        for address in seen:
+            parts = urlsplit(address)
+            assert not parts.scheme
+            assert not parts.netloc
+            assert not parts.path.startswith("/")
+            if parts.path != "api/changes/stream":
+                response = await api.client.get("/" + address.removeprefix("./").partition("#")[0])
+                assert response.status_code == 200, address
+
+
+async def test_the_policy_forbids_what_the_page_does_not_need(api: Api) -> None:
+    policy = (await api.client.get("/")).headers["content-security-policy"]
+    for part in ("default-src 'self'", "base-uri 'none'", "form-action 'self'", "object-src 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    front = await page(api)
+    assert [e for e in front.elements if "style" in e.attributes or e.name == "style"] == []
+    assert [e.text for e in front.all("script")] == [""]
+
+
+async def test_all_of_it_weighs_no_more_than_thirty_kilobytes(api: Api) -> None:
+    front = await api.client.get("/", headers={"accept-encoding": "gzip"})
+    parts = [gzip.compress(front.content, 1), *(gzip.compress(content, 1) for content in STATIC.values())]
+    assert sum(map(len, parts)) <= 30_000
+
+
+async def test_static_files_are_kept_by_their_address(api: Api) -> None:
+    front = await page(api)
+    addresses = [e["href"] for e in front.all("link")] + [e["src"] for e in front.all("script")]
+    assert len(addresses) == 3
+    for address in addresses:
+        response = await api.client.get(f"/{address}")
+        assert "immutable" in response.headers["cache-control"]
+        tag = response.headers["etag"]
+        assert (await api.client.get(f"/{address}", headers={"if-none-match": tag})).status_code == 304
+    for path in ("/static/none.css", "/static/../routes.py", "/static/page.css?x=1"):
+        assert (await api.client.get(path)).status_code in (400, 404)
+
+
+async def test_the_live_part_is_the_front_pages_own(api: Api) -> None:
+    front, live = await page(api), await page(api, "/live")
+    assert live.text_of("status") == front.text_of("status")
+    assert live.text_of("changes") == front.text_of("changes")
+    assert live.all("html") == []
+
+
+async def test_the_home_at_a_time(sample: Sample) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        then = await page(api, "/?at=2026-11-23T12:00")
+        assert "The home as it was on 2026-11-23 12:00:00 UTC" in then.text_of("found")
+        assert "72 devices" in then.text_of("found")
+        assert then.one("input", id="at")["value"] == "2026-11-23T12:00"
+        links = [e["href"] for e in then.all("a") if e["href"].startswith("device?")]
+        assert links
+        assert all("at=2026" in href for href in links)
+        assert "As it was on" in (await page(api, "/" + links[0])).one("main").text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "detail"),
+    [
+        ("/?x=1", 400, "Unknown query parameter: x"),
+        ("/?page=0", 400, "page"),
+        ("/?at=yesterday", 400, "no time"),
+        ("/device", 404, "no device"),
+        ("/device?id=none", 404, "no device 'none'"),
+        ("/entity?id=light.none", 404, "no entity"),
+        ("/device?id=x&at=2026-11-23", 501, "records.uri"),
+    ],
+)
+async def test_what_goes_wrong_is_told_as_a_page(api: Api, path: str, status: int, detail: str) -> None:
+    wrong = await page(api, path, status)
+    assert detail in wrong.one("main").text
+    assert wrong.one("a", class_="brand")["href"] == "./"
+
+
+async def test_page_routes_are_counted_under_their_address(api: Api) -> None:
+    for route in PAGE_ROUTES:
+        await api.client.head(route.path)
+    await api.client.get("/static/page.css")
+    assert {path for path, _, _ in api.requests} == {r.path for r in PAGE_ROUTES} | {"/static/{name}"}

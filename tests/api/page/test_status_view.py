@@ -1,0 +1,100 @@
+"""The first question: the page never says more than is known."""
+
+from typing import Any
+
+import pytest
+
+from api.page.status_view import status_view
+from api.page.trail import Trail
+from engine.core.report import ErrorReport
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from tests.api.serving import STALE_SECONDS, status_of
+from tests.commandline.reports import changed, foreign, refusal, replica, report
+from tests.homes import NOON
+
+CONNECTED = SourceStatus("ws://home", True, "2026.11.0", "RUNNING")
+
+
+def status(
+    *words: str, records: tuple[Any, ...] = (), told: Any = (), errors: Any = (), **given: Any
+) -> Status:
+    names = ("sqlite", "history")[: len(words)]
+    replicas = tuple(
+        ReplicaStatus(n, w, synced_at=NOON, compared_at=NOON) for n, w in zip(names, words, strict=True)
+    )
+    made = report(*records, replicas=told, errors=errors)
+    return status_of(made, **{"replicas": replicas, "source": CONNECTED, **given})
+
+
+def view(status: Status, now: float = NOON + 4) -> Any:
+    return status_view(status, now, STALE_SECONDS, Trail())
+
+
+def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:
+    shown = view(status("in_sync", "in_sync"))
+    assert (shown.state, shown.word, shown.proven_at) == ("in_sync", "In sync", NOON)
+    assert shown.sentence.startswith("SQLite and History file hold exactly what Home Assistant has")
+    assert [r.lag_seconds for r in shown.replicas] == [4, 4]
+
+
+def test_without_home_assistant_nobody_knows() -> None:
+    for error, word in (("refused", "Out of reach"), (None, "Connecting")):
+        source = SourceStatus("ws://home", False, error=error)
+        shown = view(status("in_sync", "in_sync", source=source))
+        assert (shown.state, shown.source_word) == ("unknown", word)
+        assert {r.state for r in shown.replicas} == {"unknown"}
+        assert shown.sentence.endswith("When it was last compared: in sync.")
+
+
+def test_an_old_comparison_is_no_knowledge() -> None:
+    shown = view(status("in_sync", "in_sync"), NOON + STALE_SECONDS + 1)
+    assert (shown.state, shown.sentence) == ("unknown", "The last comparison is too old to rely on.")
+
+
+def test_before_the_first_pass_it_says_so() -> None:
+    shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", "unknown"),)))
+    assert (shown.state, shown.proven_at) == ("unknown", None)
+    assert "Nothing was compared yet" in shown.sentence
+
+
+def test_a_replica_that_could_not_be_read_is_named() -> None:
+    error = ErrorReport("sqlite", "file is not a database", "", transient=False)
+    shown = view(status("unknown", "in_sync", errors=(error,)))
+    assert (shown.state, shown.sentence) == (
+        "unknown",
+        "SQLite could not be compared, so nobody can tell.",
+    )
+
+
+def test_a_guard_speaks_for_itself() -> None:
+    held = replica(status="blocked", refusals=(refusal(),))
+    shown = view(status("blocked", told=(held,)))
+    assert (shown.state, shown.word) == ("blocked", "Held back by a guard")
+    assert shown.sentence.startswith("412 operations held back")
+    (guard,) = shown.guards
+    assert (guard.guard, guard.replica) == ("delete_ratio", "SQLite")
+    assert guard.hint.startswith("To allow this, raise plan.delete_ratio_max")
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ((foreign("Sun"),), "1 foreign row is left alone."),
+        (
+            (foreign("Sun"), foreign("Moon"), changed("Lamp", outcome="observed")),
+            "2 foreign rows are left alone; 1 difference is only observed.",
+        ),
+        ((changed("Lamp", outcome="applied"),), "Something is being written."),
+    ],
+)
+def test_out_of_sync_says_what_is_open(records: tuple[Any, ...], sentence: str) -> None:
+    shown = view(status("out_of_sync", records=records))
+    assert (shown.state, shown.sentence) == ("out_of_sync", sentence)
+
+
+def test_what_was_never_equal_was_never_proven() -> None:
+    replicas = (
+        ReplicaStatus("sqlite", "out_of_sync", compared_at=NOON),
+        ReplicaStatus("history", "in_sync", synced_at=NOON, compared_at=NOON),
+    )
+    assert view(status("x", replicas=replicas)).proven_at is None

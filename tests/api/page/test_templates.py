@@ -1,0 +1,49 @@
+"""The templates: nothing in them turns escaping off, and links hold no more than was meant."""
+
+import re
+
+import pytest
+from jinja2 import UndefinedError
+
+from api.page.templates import FOLDER, MEDIA_TYPES, STATIC, digest, link, render
+from tests.api.page.markup import Markup
+
+TEMPLATES = sorted((FOLDER / "templates").iterdir())
+PROBLEM = {"title": "T", "now": 0.0, "status": {"word": "W", "site": "s", "version": "1"}}
+
+
+def test_no_template_turns_escaping_off_or_has_a_script_or_style_inside() -> None:
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe|autoescape|Markup|<style|style=|<script(?! src)|\son\w+=", text), (
+            path.name
+        )
+
+
+def test_every_value_in_an_attribute_is_quoted() -> None:
+    for path in TEMPLATES:
+        assert not re.search(r"=\{\{", path.read_text(encoding="utf-8")), path.name
+
+
+def test_what_is_shown_is_escaped() -> None:
+    hostile = "</bdi><script>alert(1)</script>\"'&"
+    html = render("problem.html", {**PROBLEM, "detail": hostile}).decode()
+    page = Markup(html)
+    assert hostile in page.one("main").text
+    assert len(page.all("script")) == 1
+
+
+def test_a_value_that_was_forgotten_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        render("problem.html", PROBLEM)
+
+
+def test_links_are_relative_and_leave_out_what_is_not_there() -> None:
+    assert link("device", id="a b&c=<d>", at="") == "device?id=a+b%26c%3D%3Cd%3E"
+    assert link("./", "home", area="küche", page=2, q=None, loose=False) == "./?area=k%C3%BCche&page=2#home"
+
+
+def test_static_files_are_known_by_what_they_hold() -> None:
+    assert set(STATIC) == {"icon.svg", "page.css", "page.js"}
+    assert all(f".{name.rpartition('.')[2]}" in MEDIA_TYPES for name in STATIC)
+    assert digest(b"a") != digest(b"b")
