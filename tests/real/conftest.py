@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.real.browser import Browser, BrowserMissingError, axe_source, running_browser
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
@@ -64,6 +65,25 @@ def fresh_home_assistant(home_assistant_python: Path, tmp_path: Path) -> Iterato
     """A core of the test's own, to wreck."""
     with running_home_assistant(home_assistant_python, tmp_path / "home_assistant") as running:
         yield running
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser that knows nothing yet; where there is none, the test is skipped, or fails in CI."""
+    try:
+        with running_browser(tmp_path / "profile") as running:
+            yield running
+    except BrowserMissingError as reason:
+        skip_or_fail(str(reason))
+
+
+@pytest.fixture(scope="session")
+def axe() -> None:
+    """axe-core is there; where it is not, the test is skipped, or fails in CI."""
+    try:
+        axe_source()
+    except BrowserMissingError as reason:
+        skip_or_fail(str(reason))
 
 
 @contextmanager

@@ -88,12 +88,15 @@ async function fetched(path) {
 }
 
 // The live part
+const found = document.getElementById("found");
 let isLooking = false;
 let isWanted = false;
+let isChanged = false; // what is in the home may be
 let waiting = 0;
 
-function want(delay) {
+function want(delay, hasChanged = false) {
   isWanted = true;
+  isChanged = isChanged || hasChanged;
   clearTimeout(waiting);
   waiting = setTimeout(look, delay);
 }
@@ -108,6 +111,12 @@ async function look() {
     setClock(fresh);
     lay(live, fresh);
     setStale("");
+    follow();
+    if (isChanged) {
+      isChanged = false;
+      // Rows that cannot be read are no lost connection: the status says so, and this is tried again.
+      await showHome().catch(() => { isChanged = true; });
+    }
     document.title = `${word().textContent} · ha-reconcile`;
   } catch (error) {
     setStale(error.message);
@@ -115,6 +124,12 @@ async function look() {
   isLooking = false;
   tick();
   want(isWanted ? BURST_MS : POLL_MS);
+}
+
+async function showHome() {
+  const asked = found.dataset.home;
+  const fresh = await fetched(asked);
+  if (asked === found.dataset.home) lay(found, fresh); // else somebody has typed on
 }
 
 const word = () => document.getElementById("status-word");
@@ -146,7 +161,8 @@ let stream = null;
 function follow() {
   if (stream && stream.readyState !== EventSource.CLOSED) return;
   stream = new EventSource(new URL(live.dataset.stream, here));
-  for (const kind of ["change", "reset", "bye"]) stream.addEventListener(kind, () => want(BURST_MS));
+  for (const kind of ["change", "reset", "bye"]) stream.addEventListener(kind, () => want(BURST_MS, true));
+  stream.onopen = () => want(0, true); // what was missed before it was open
   stream.onerror = () => want(0);
 }
 
@@ -164,18 +180,15 @@ function awake() {
 // Search as you type
 function search(input) {
   const form = input.form;
-  const found = document.getElementById("found");
-  let newest = 0;
   let pause = 0;
   input.addEventListener("input", () => {
     clearTimeout(pause);
     pause = setTimeout(async () => {
-      const number = ++newest;
       const asked = new URLSearchParams(new FormData(form));
       for (const [name, value] of [...asked]) if (!value) asked.delete(name);
+      found.dataset.home = `${input.dataset.search}?${asked}`;
       try {
-        const fresh = await fetched(`${input.dataset.search}?${asked}`);
-        if (number === newest) found.replaceChildren(...fresh.childNodes);
+        await showHome();
         tick();
       } catch {
         form.requestSubmit(); // then the browser says what is wrong
