@@ -3,12 +3,13 @@
 An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 
 from api.past import PastHome
-from api.ports import Moment
+from api.ports import Moment, Row
 from engine.core.record import Area, ConfigEntry, Device, Entity, Floor, Label
 
 ALL = 10_000_000
@@ -16,19 +17,26 @@ _DEVICE_COLUMNS = (
     *("effective_name", "name", "manufacturer", "model", "integration"),
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
+ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled")
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
 
-class DeviceLine(msgspec.Struct, frozen=True):
+class DeviceLine(msgspec.Struct, frozen=True, gc=False):
     """One device. `area_id` is where it effectively is."""
 
     id: str
     name: str
-    made_by: str
+    manufacturer: str
+    model: str
     integration: str
     area_id: str | None
     entity_count: int
     is_disabled: bool
+
+    @property
+    def made_by(self) -> str:
+        """Manufacturer and model, as far as they are known."""
+        return " · ".join(part for part in (self.manufacturer, self.model) if part)
 
     def has(self, words: Iterable[str], area: str) -> bool:
         """Whether every word, in lower case, is somewhere in what is known of it."""
@@ -36,17 +44,12 @@ class DeviceLine(msgspec.Struct, frozen=True):
         return all(word in text for word in words)
 
 
-class EntityLine(msgspec.Struct, frozen=True):
+class EntityLine(msgspec.Struct, frozen=True, gc=False):
     """One entity."""
 
     entity_id: str
     name: str
     is_disabled: bool = False
-
-    def has(self, words: Iterable[str]) -> bool:
-        """Whether every word, in lower case, is in its name or entity_id."""
-        text = f"{self.name}\n{self.entity_id}".casefold()
-        return all(word in text for word in words)
 
 
 class HomeIndex(msgspec.Struct, frozen=True):
@@ -66,14 +69,15 @@ class HomeIndex(msgspec.Struct, frozen=True):
 def index_of_rows(moment: Moment) -> HomeIndex:
     """The home as the rows hold it. Call it in a job."""
     devices = [
-        _device_line(
+        DeviceLine(
             id_,
-            shown or name,
-            (manufacturer, model),
-            integration=integration,
-            area_id=area or own,
-            entity_count=count,
-            is_disabled=bool(disabled),
+            shown or name or id_,
+            manufacturer or "",
+            model or "",
+            integration or "",
+            area or own or None,
+            count or 0,
+            bool(disabled),
         )
         for id_, shown, name, manufacturer, model, integration, area, own, count, disabled in moment.page(
             "device", _DEVICE_COLUMNS, [], "", ALL
@@ -97,15 +101,15 @@ def index_of_past(home: PastHome) -> HomeIndex:
     for key, record in home.records.items():
         if isinstance(record, Device):
             derived = home.derived[key]
-            made_by = (record.manufacturer, record.model)
-            line = _device_line(
+            line = DeviceLine(
                 record.id,
-                derived.effective_name,
-                made_by,
-                integration=derived.integration,
-                area_id=derived.effective_area_id,
-                entity_count=derived.entity_count,
-                is_disabled=record.disabled_by is not None,
+                derived.effective_name or record.id,
+                record.manufacturer or "",
+                record.model or "",
+                derived.integration or "",
+                derived.effective_area_id,
+                derived.entity_count or 0,
+                record.disabled_by is not None,
             )
             devices.append(line)
             names[key.registry, key.id] = line.name
@@ -117,39 +121,39 @@ def index_of_past(home: PastHome) -> HomeIndex:
     return _index(devices, names, entities)
 
 
-def entities_of_rows(
-    moment: Moment, has: Callable[[EntityLine], bool], limit: int
-) -> tuple[list[EntityLine], int]:
-    """(the first entities that are wanted, how many there are). Reads all of them; call it in a job."""
-    found = [
-        line
-        for entity_id, shown, own, disabled in moment.page(
-            "entity", ("effective_name", "original_name", "disabled"), [], "", ALL
-        )
-        if has(line := EntityLine(entity_id, shown or own or entity_id, bool(disabled)))
-    ]
-    return found[:limit], len(found)
+def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[list[EntityLine], int]:
+    """(the first entities that have all these words, how many there are). Reads all of them; call it in a job."""
+    rows = moment.page("entity", ENTITY_LINE_COLUMNS, [], "", ALL)
+    found = [row for row in rows if _is_called(row[1] or row[2] or "", row[0], words)]
+    return [entity_line(row) for row in found[:limit]], len(found)
+
+
+def entity_line(row: Row) -> EntityLine:
+    """An entity from its key and ENTITY_LINE_COLUMNS."""
+    entity_id, shown, own, disabled = row
+    return EntityLine(entity_id, shown or own or entity_id, bool(disabled))
 
 
 def entities_of_past(
-    home: PastHome,
-    has: Callable[[EntityLine], bool],
-    limit: int,
-    device_id: str | None = None,
-    *,
-    loose: bool = False,
+    home: PastHome, words: Sequence[str], limit: int, device_id: str | None = None, *, loose: bool = False
 ) -> tuple[list[EntityLine], int]:
-    """(the first entities that are wanted, how many there are), by entity_id; of a device, or of none (`loose`)."""
+    """(the first entities that have all these words, how many there are), by entity_id; only those of a device, or
+    of none (`loose`).
+    """
     found = []
     for key, record in home.records.items():
         if not isinstance(record, Entity) or (device_id and record.device_id != device_id):
             continue
         name = home.derived[key].effective_name or record.entity_id
-        line = EntityLine(record.entity_id, name, record.disabled_by is not None)
-        if not (loose and record.device_id) and has(line):
-            found.append(line)
-    found.sort(key=lambda line: line.entity_id)
+        if not (loose and record.device_id) and _is_called(name, record.entity_id, words):
+            found.append(EntityLine(record.entity_id, name, record.disabled_by is not None))
+    found.sort(key=attrgetter("entity_id"))
     return found[:limit], len(found)
+
+
+def _is_called(name: str, entity_id: str, words: Sequence[str]) -> bool:
+    text = f"{name}\n{entity_id}".casefold()
+    return all(word in text for word in words)
 
 
 class KeptIndex:
@@ -167,22 +171,6 @@ class KeptIndex:
         self._kept = None if witness is None else (witness, index)
 
 
-def _device_line(  # noqa: PLR0913 (what a row has of a device)
-    id_: str,
-    name: str | None,
-    made_by: tuple[str | None, str | None],
-    *,
-    integration: str | None,
-    area_id: str | None,
-    entity_count: int | None,
-    is_disabled: bool,
-) -> DeviceLine:
-    told = " · ".join(part for part in made_by if part)
-    return DeviceLine(
-        id_, name or id_, told, integration or "", area_id or None, entity_count or 0, is_disabled
-    )
-
-
 def _index(devices: list[DeviceLine], names: dict[tuple[str, str], str], entities: int) -> HomeIndex:
     held = {device.area_id for device in devices}
     # Also empty areas; what an area is called when nobody says: its id. The devices of no area come last.
@@ -192,5 +180,8 @@ def _index(devices: list[DeviceLine], names: dict[tuple[str, str], str], entitie
     if None in held:
         areas[None] = "No area"
     places = {id_: place for place, id_ in enumerate(areas)}
-    ordered = sorted(devices, key=lambda d: (places[d.area_id], d.name.casefold(), d.id))
+    # One key after the other, the last first: sorting by tuples of them takes twice the time.
+    ordered = sorted(devices, key=attrgetter("id"))
+    ordered.sort(key=lambda device: device.name.casefold())
+    ordered.sort(key=lambda device: places[device.area_id])
     return HomeIndex(tuple(ordered), areas, names, entities)

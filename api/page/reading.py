@@ -9,12 +9,14 @@ import msgspec
 from api.given import Given
 from api.page.change_view import ChangesView, changes_view
 from api.page.home_index import (
+    ENTITY_LINE_COLUMNS,
     PAST_REGISTRIES,
     EntityLine,
     HomeIndex,
     KeptIndex,
     entities_of_past,
     entities_of_rows,
+    entity_line,
     index_of_past,
     index_of_rows,
 )
@@ -104,8 +106,7 @@ class Reader:
             entities: tuple[list[EntityLine], int] = ([], 0)
             if query.loose or query.words:
                 limit = PAGE_SIZE if query.loose else HITS_MAX
-                words = query.words
-                entities = entities_of_past(home, lambda line: line.has(words), limit, loose=query.loose)
+                entities = entities_of_past(home, query.words, limit, loose=query.loose)
             return home_view(index_of_past(home), query, entities)
 
         return await in_timeline(self.given, job)
@@ -123,19 +124,9 @@ def at_of(text: str) -> datetime | None:
 
 
 def _entities(moment: Moment, query: HomeQuery) -> tuple[list[EntityLine], int]:
-    words = query.words
     if query.loose:
-        rows = moment.page(
-            "entity", ("effective_name", "original_name", "disabled"), [("has_device", False)], "", PAGE_SIZE
-        )
-        lines = [
-            EntityLine(entity_id, shown or own or entity_id, bool(disabled))
-            for entity_id, shown, own, disabled in rows
-        ]
-        return lines, moment.count("entity", [("has_device", False)])
+        wanted = [("has_device", False)]
+        rows = moment.page("entity", ENTITY_LINE_COLUMNS, wanted, "", PAGE_SIZE)
+        return [entity_line(row) for row in rows], moment.count("entity", wanted)
     # All entities are gone through only for a search.
-    return (
-        entities_of_rows(moment, lambda line: line.has(words), HITS_MAX)
-        if words and not query.area
-        else ([], 0)
-    )
+    return entities_of_rows(moment, query.words, HITS_MAX) if query.words and not query.area else ([], 0)

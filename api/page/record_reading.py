@@ -4,7 +4,15 @@ from datetime import datetime
 
 import msgspec
 
-from api.page.home_index import PAST_REGISTRIES, EntityLine, HomeIndex, entities_of_past, index_of_past
+from api.page.home_index import (
+    ENTITY_LINE_COLUMNS,
+    PAST_REGISTRIES,
+    EntityLine,
+    HomeIndex,
+    entities_of_past,
+    entity_line,
+    index_of_past,
+)
 from api.page.reading import Reader
 from api.page.record_view import (
     Fact,
@@ -82,13 +90,8 @@ def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
         return _Found(key, index, id_, [], None, is_gone=True)
     *columns, name, area_id = row
     device = device_of_row(tuple(columns), None)
-    rows = moment.page(
-        "entity", ("effective_name", "original_name", "disabled"), [("device_id", id_)], "", ENTITIES_MAX
-    )
-    entities = [
-        EntityLine(entity_id, shown or own or entity_id, bool(disabled))
-        for entity_id, shown, own, disabled in rows
-    ]
+    rows = moment.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
+    entities = [entity_line(row) for row in rows]
     facts = [*_area(area_id or device.area_id, index), *device_facts(device, index.names)]
     return _Found(key, index, name or device.name or id_, facts, entities)
 
@@ -120,7 +123,7 @@ def _device_then(timeline: Timeline, id_: str, at: datetime) -> _Found:
     index, derived = index_of_past(home), home.derived[key]
     device = device_of_record(record, derived, None, rfc3339(home.recorded_at[key]))
     facts = [*_area(derived.effective_area_id, index), *device_facts(device, index.names)]
-    entities, _ = entities_of_past(home, lambda _line: True, ENTITIES_MAX, id_)
+    entities, _ = entities_of_past(home, (), ENTITIES_MAX, id_)
     return _Found(key, index, derived.effective_name or id_, facts, entities)
 
 

@@ -52,7 +52,7 @@ async def now(home: Snapshot, tmp_path: Path) -> tuple[HomeIndex, tuple[list[Ent
     inventory = SqliteInventory(tmp_path / "rows.db")
 
     def job(moment: Moment) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
-        return index_of_rows(moment), entities_of_rows(moment, lambda line: line.has(["loose"]), 10)
+        return index_of_rows(moment), entities_of_rows(moment, ["loose"], 10)
 
     try:
         return await inventory.read(job)
@@ -78,17 +78,17 @@ async def test_devices_stand_by_area_and_name_and_those_without_come_last(
 async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:
     index, found = await now(home, tmp_path)
     assert index_of_past(past(home)) == index
-    assert entities_of_past(past(home), lambda line: line.has(["loose"]), 10) == found
+    assert entities_of_past(past(home), ["loose"], 10) == found
 
 
 def test_entities_of_a_device_or_of_none(home: Snapshot) -> None:
     def ids(**given: object) -> list[str]:
-        return [e.entity_id for e in entities_of_past(past(home), lambda _: True, 10, **given)[0]]  # type: ignore[arg-type]
+        return [e.entity_id for e in entities_of_past(past(home), (), 10, **given)[0]]  # type: ignore[arg-type]
 
     assert ids() == ["sensor.s1", "sensor.s2"]
     assert ids(device_id=device(1).id) == ["sensor.s1"]
     assert ids(loose=True) == ["sensor.s2"]
-    assert entities_of_past(past(home), lambda _: True, 1)[1] == 2
+    assert entities_of_past(past(home), (), 1)[1] == 2
 
 
 def test_an_index_is_kept_until_its_witness_moves() -> None:

@@ -8,10 +8,11 @@ AREAS: dict[str | None, str] = {"attic": "Attic", "kitchen": "Küche", None: "No
 
 def line(number: int, area: str | None = "kitchen", **given: str) -> DeviceLine:
     name = given.get("name", f"Lamp {number}")
-    return DeviceLine(f"d{number:04}", name, given.get("made_by", "ACME"), "demo", area, 2, is_disabled=False)
+    maker = given.get("manufacturer", "ACME")
+    return DeviceLine(f"d{number:04}", name, maker, "Lamp", "demo", area, 2, is_disabled=False)
 
 
-INDEX = HomeIndex((line(1), line(2, made_by="Éclair"), line(3, None)), AREAS, {}, 9)
+INDEX = HomeIndex((line(1), line(2, manufacturer="Éclair"), line(3, None)), AREAS, {}, 9)
 
 
 def names(query: HomeQuery, index: HomeIndex = INDEX) -> list[str]:
@@ -35,7 +36,7 @@ def test_everything_is_shown_by_area() -> None:
 def test_a_search_looks_for_every_word_in_any_case() -> None:
     assert names(HomeQuery(q="LAMP éclair")) == ["d0002"]
     assert names(HomeQuery(q="KÜCHE")) == ["d0001", "d0002"]
-    assert names(HomeQuery(q="lamp none")) == []
+    assert names(HomeQuery(q="lamp nothing")) == []
 
 
 def test_an_area_and_no_area_can_be_chosen() -> None:

@@ -1,0 +1,141 @@
+"""The page: what one answer costs the server, and what a browser loads.
+
+    python -m bench.bench_page [--entities 20000]
+
+Input: a seeded home, written once; the application as the service builds it, asked in process, without a socket.
+Method: CPU of the whole process, worker thread included, medians of rounds. *Somebody has committed*: nothing that
+was kept is true any more, so the home is read anew; this is also what the first answer of a process costs.
+"""
+
+import argparse
+import gzip
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import anyio
+import apsw
+
+from api.app import build_app
+from api.change_feed import ChangeFeed
+from api.given import Given
+from api.page.templates import STATIC
+from bench.driving import ScriptedConnection, cold_pass
+from bench.figures import Figure, publish
+from bench.registries import READ_AT, make_home
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.replicas.inventory import SqliteInventory
+
+CPU_MS_MAX, WEIGHT_KB_MAX = 20.0, 30.0
+ROUNDS = 30
+_LEVEL = 1  # of the compression that the service uses
+
+
+async def get(app: Any, target: str) -> bytes:
+    """The body of an answer, asked as uvicorn would."""
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+    parts = []
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200, message
+        parts.append(message.get("body", b""))
+
+    async def receive() -> dict[str, str]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    await app(scope, receive, send)
+    return b"".join(parts)
+
+
+async def measure(rows: Path) -> dict[str, float]:
+    """CPU milliseconds by case, and the page's weight."""
+    inventory = SqliteInventory(rows)
+    replicas = (ReplicaStatus("sqlite", "in_sync", READ_AT, READ_AT, READ_AT),)
+    status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
+    given = Given(
+        status=lambda: status,
+        clock=lambda: READ_AT,
+        inventory=inventory,
+        feed=ChangeFeed(inventory),
+        stale_seconds=1200.0,
+    )
+    app = build_app(given)
+    await given.trail.look(given.status, inventory, READ_AT)
+    other = apsw.Connection(str(rows))
+
+    async def cpu_ms(target: str, *, is_committed: bool = False) -> float:
+        taken = []
+        for number in range(ROUNDS + 1):
+            if is_committed:
+                other.execute("UPDATE devices SET sw_version = ? WHERE rowid = 1", (str(number),))
+            before = time.process_time()
+            await get(app, target)
+            if number or is_committed:
+                taken.append((time.process_time() - before) * 1000)
+        return median(taken)
+
+    front = await get(app, "/")
+    loaded = [front, *STATIC.values()]
+    figures = {
+        "somebody has committed": await cpu_ms("/", is_committed=True),
+        "nobody has": await cpu_ms("/"),
+        "the live part": await cpu_ms("/live"),
+        "a search": await cpu_ms("/home?q=kitchen+power"),
+        "weight": sum(len(gzip.compress(part, _LEVEL)) for part in loaded) / 1000,
+    }
+    other.close()
+    await inventory.aclose()
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entities", type=int, default=20_000)
+    entities = parser.parse_args(argv).entities
+    with tempfile.TemporaryDirectory() as directory:
+        rows = Path(directory) / "rows.db"
+        anyio.run(cold_pass, ScriptedConnection(make_home(entities)), rows)
+        taken = anyio.run(measure, rows)
+    weight = taken.pop("weight")
+    text = f"{entities:,} entities"
+    figures = [
+        Figure(
+            name=f"page, {name}, CPU",
+            size=text,
+            value=ms,
+            unit="ms",
+            budget=None if name == "a search" else CPU_MS_MAX,
+        )
+        for name, ms in taken.items()
+    ]
+    figures.append(
+        Figure(
+            name="page, all that is loaded, compressed",
+            size=text,
+            value=weight,
+            unit="kB",
+            budget=WEIGHT_KB_MAX,
+        )
+    )
+    publish("page", figures)
+
+
+if __name__ == "__main__":
+    main()
