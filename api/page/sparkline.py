@@ -19,13 +19,16 @@ class Sparkline(msgspec.Struct, frozen=True):
 
 
 def bars(counts: Sequence[int | None], label: str) -> Sparkline:
-    """A bar for each slot, the highest as high as the box; nothing for none, and for what is not known."""
+    """A bar for each slot, the highest as high as the box; nothing for none, and for what is not known.
+
+    On a scale of square roots, so that one first fill does not hide a day.
+    """
     most = max((n for n in counts if n), default=1)
     parts = []
     for slot, count in enumerate(counts):
         if count:
             # Never so low that it cannot be seen.
-            height = max(2, round(count / most * HEIGHT))
+            height = max(2, round(math.sqrt(count / most) * HEIGHT))
             parts.append(f"M{slot * WIDTH_PER_SLOT + 1} {HEIGHT}v-{height}")
     return Sparkline("".join(parts), len(counts) * WIDTH_PER_SLOT, HEIGHT, label)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.page.wording import count_text, span_text
+from api.page.wording import age_text, count_text
 from engine.core.report import rfc3339
 
 FOLDER = Path(__file__).parent
@@ -44,7 +44,7 @@ def _environment() -> Environment:
     )
     digests = {name: digest(content) for name, content in STATIC.items()}
     environment.globals |= {"link": link, "static": lambda name: link(f"static/{name}", v=digests[name])}
-    environment.filters |= {"rfc3339": rfc3339, "span": span_text, "count": count_text, "clock": _clock}
+    environment.filters |= {"rfc3339": rfc3339, "age": age_text, "count": count_text, "clock": _clock}
     return environment
 
 

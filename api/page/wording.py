@@ -90,6 +90,11 @@ def span_text(seconds: float) -> str:
     return "1 day" if (number, name) == (1, "days") else f"{number} {name}"
 
 
+def age_text(seconds: float) -> str:
+    """How long ago something was, in whole seconds at least."""
+    return span_text(seconds) if seconds >= 1.5 else f"{int(max(0.0, seconds))} s"
+
+
 def count_text(number: int, noun: str, plural: str = "") -> str:
     """`1 record`, `1,284 records`."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

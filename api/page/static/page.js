@@ -90,21 +90,25 @@ async function fetched(path) {
 // The live part
 const found = document.getElementById("found");
 let isLooking = false;
-let isWanted = false;
+let isWanted = false; // once more, when the look that is under way has ended
 let isChanged = false; // what is in the home may be
+let dueAt = Infinity;
 let waiting = 0;
 
+// A look that is due sooner stays so: changes without end may not put it off for ever.
 function want(delay, hasChanged = false) {
-  isWanted = true;
   isChanged = isChanged || hasChanged;
+  if (Date.now() + delay >= dueAt) return;
+  dueAt = Date.now() + delay;
   clearTimeout(waiting);
   waiting = setTimeout(look, delay);
 }
 
 async function look() {
+  dueAt = Infinity;
+  isWanted = isLooking;
   if (isLooking || document.hidden) return;
   isLooking = true;
-  isWanted = false;
   try {
     const fresh = await fetched(live.dataset.live);
     heardAt = Date.now();
@@ -124,6 +128,7 @@ async function look() {
   isLooking = false;
   tick();
   want(isWanted ? BURST_MS : POLL_MS);
+  isWanted = false;
 }
 
 async function showHome() {

@@ -4,7 +4,7 @@ from api.page.sparkline import HEIGHT, bars, line
 
 
 def test_the_highest_bar_is_as_high_as_the_box_and_the_lowest_can_be_seen() -> None:
-    drawn = bars([0, 100, None, 1, 50], "said")
+    drawn = bars([0, 1000, None, 1, 250], "said")
     assert drawn.path == f"M3 {HEIGHT}v-{HEIGHT}M7 {HEIGHT}v-2M9 {HEIGHT}v-{HEIGHT // 2}"
     assert (drawn.width, drawn.height, drawn.label) == (10, HEIGHT, "said")
     assert bars([0, None], "").path == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.page.wording import count_text, cut, field_text, span_text, value_text
+from api.page.wording import age_text, count_text, cut, field_text, span_text, value_text
 
 NAMES = {("area", "kitchen"): "Küche", ("label", "a"): "Alpha"}
 
@@ -44,6 +44,10 @@ def test_spans(seconds: float, text: str) -> None:
 )
 def test_values(field: str, value: object, text: str | None) -> None:
     assert value_text(field, value, NAMES) == text
+
+
+def test_ages_are_whole_seconds() -> None:
+    assert [age_text(s) for s in (-1, 0.3, 1.4, 1.6, 95)] == ["0 s", "0 s", "1 s", "1 s", "1 min"]
 
 
 def test_long_values_are_cut() -> None:
