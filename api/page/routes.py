@@ -17,7 +17,7 @@ from api.page.home_view import HomeQuery
 from api.page.reading import Read, Reader, at_of
 from api.page.record_reading import read_record
 from api.page.status_view import open_records, status_view
-from api.page.templates import MEDIA_TYPES, STATIC, digest, render
+from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
 from api.page.wording import Names
 from api.problems import Problem, phrase, store_problem
 from api.queries import SEQ_MAX, NoQuery, parse_query
@@ -173,6 +173,7 @@ PAGE_ROUTES = (
 
 def page_endpoints(given: Given) -> list[StarletteRoute]:
     """All routes of the page."""
+    load_templates()
     page = Page(given)
     return [*(route.endpoint(page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from api.page.templates import FOLDER, MEDIA_TYPES, STATIC, digest, link, render
+from api.page.templates import FOLDER, MEDIA_TYPES, STATIC, digest, link, load_templates, render
 from tests.api.page.markup import Markup
 
 TEMPLATES = sorted((FOLDER / "templates").iterdir())
@@ -36,6 +36,10 @@ def test_what_is_shown_is_escaped() -> None:
 def test_a_value_that_was_forgotten_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("problem.html", PROBLEM)
+
+
+def test_every_template_compiles() -> None:
+    load_templates()
 
 
 def test_links_are_relative_and_leave_out_what_is_not_there() -> None:
