@@ -17,7 +17,7 @@ async def test_fixed_paths_win_over_parameters(api: Api) -> None:
 
 
 async def test_what_is_not_there_is_a_problem(api: Api) -> None:
-    for path in ("/", "/api", "/api/devices/", "/api/devices/a/b", "/api/drift/sqlite", "/metrics"):
+    for path in ("/none", "/api", "/api/devices/", "/api/devices/a/b", "/api/drift/sqlite", "/metrics"):
         problem = await api.get(path, 404)
         assert (problem["status"], problem["instance"]) == (404, path)
 
