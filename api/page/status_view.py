@@ -10,7 +10,7 @@ import msgspec
 from api.drift import current_status
 from api.page.sparkline import Sparkline
 from api.page.trail import Trail
-from api.page.wording import count_text, replica_text
+from api.page.wording import count_text, replica_in_sentence, replica_text
 from engine.core.report import RecordReport
 from engine.core.status import ReplicaStatus, Status, lag_seconds
 
@@ -122,7 +122,7 @@ def _source_word(status: Status) -> str:
 
 def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> str:
     report = status.report
-    names = " and ".join(replica_text(r.replica) for r in status.replicas)
+    names = _named([r.replica for r in status.replicas])
     if not status.source.connected:
         before = _WORDS[current_status(status, now, stale_seconds)].lower() if report else "never compared"
         why = "is out of reach" if status.source.error else "was not reached yet"
@@ -138,11 +138,16 @@ def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> s
         held = sum(refusal.held for r in report.replicas for refusal in r.refusals)
         return f"{count_text(held, 'operation')} held back: there is not enough evidence that they are right."
     if state == "unknown":
-        errors = [replica_text(e.subject) for e in report.errors]
-        if errors:
-            return f"{' and '.join(dict.fromkeys(errors))} could not be compared, so nobody can tell."
+        if report.errors:
+            return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
         return "The last comparison is too old to rely on."
     return _differences(status)
+
+
+def _named(replicas: list[str]) -> str:
+    """All of them, as a sentence begins."""
+    text = " and ".join(dict.fromkeys(replica_in_sentence(replica) for replica in replicas))
+    return text[:1].upper() + text[1:]
 
 
 def _differences(status: Status) -> str:

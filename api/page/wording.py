@@ -57,6 +57,11 @@ def replica_text(replica: str) -> str:
     return _REPLICAS.get(replica, replica)
 
 
+def replica_in_sentence(replica: str) -> str:
+    """A replica's name within a sentence."""
+    return "the history file" if replica == "history" else replica_text(replica)
+
+
 def field_text(field: str) -> str:
     """What a person calls a field."""
     return _FIELDS.get(field, field.replace("_", " "))

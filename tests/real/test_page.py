@@ -160,10 +160,14 @@ def test_a_lost_service_is_stale_until_it_is_back(browser: Browser, tmp_path: Pa
     assert "Everything below is as of" in browser.text("stale")
     assert browser.driver.find_element(By.ID, "stale").is_displayed()
     assert browser.driver.title.startswith("Unknown")
+    pills = browser.driver.find_elements(By.CSS_SELECTOR, ".card .pill")
+    assert [pill.text for pill in pills] == ["Unknown"] * 3
     assert browser.run("return document.getElementById('status').className") == "status unknown"
     with serving(folder, RECONCILE_HTTP__PORT=address.rpartition(":")[2]):
         browser.until_text("status-word", "In sync")
         assert not browser.driver.find_element(By.ID, "stale").is_displayed()
+        pills = browser.driver.find_elements(By.CSS_SELECTOR, ".card .pill")
+        assert [pill.text for pill in pills] == ["Connected", "In sync", "In sync"]
 
 
 def test_without_javascript_all_of_it_works(browser: Browser, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ async function look() {
     }
     document.title = `${word().textContent} · ha-reconcile`;
   } catch (error) {
-    setStale(error.message);
+    setStale(error instanceof TypeError ? "no answer" : error.message);
   }
   isLooking = false;
   tick();
@@ -137,6 +137,7 @@ async function showHome() {
   if (asked === found.dataset.home) lay(found, fresh); // else somebody has typed on
 }
 
+const unknownIcon = () => document.getElementById("icon-unknown").content.firstElementChild.cloneNode(true);
 const word = () => document.getElementById("status-word");
 
 // Old knowledge is never shown as fresh: the word becomes Unknown, and what it was is told with its time.
@@ -152,8 +153,11 @@ function setStale(why) {
   root.dataset.stale = "";
   document.getElementById("status").className = "status unknown";
   word().textContent = "Unknown";
-  const icon = document.querySelector(".hero > .icon");
-  icon.replaceChildren(...document.getElementById("icon-unknown").content.cloneNode(true).firstElementChild.childNodes);
+  document.querySelector(".hero > .icon").replaceWith(unknownIcon());
+  for (const pill of document.querySelectorAll(".card .pill")) {
+    pill.className = "pill unknown";
+    pill.replaceChildren(unknownIcon(), "Unknown");
+  }
   const then = zoned.format(heardAt);
   document.getElementById("status-sentence").textContent = `Nothing was heard from this service since ${then}. It was then: ${lastWord}.`;
   stale.textContent = `The connection is lost (${why}). Everything below is as of ${then} and may have changed.`;

@@ -33,7 +33,7 @@ def view(status: Status, now: float = NOON + 4) -> Any:
 def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:
     shown = view(status("in_sync", "in_sync"))
     assert (shown.state, shown.word, shown.proven_at) == ("in_sync", "In sync", NOON)
-    assert shown.sentence.startswith("SQLite and History file hold exactly what Home Assistant has")
+    assert shown.sentence.startswith("SQLite and the history file hold exactly what Home Assistant has")
     assert [r.lag_seconds for r in shown.replicas] == [4, 4]
 
 
@@ -58,12 +58,13 @@ def test_before_the_first_pass_it_says_so() -> None:
 
 
 def test_a_replica_that_could_not_be_read_is_named() -> None:
-    error = ErrorReport("sqlite", "file is not a database", "", transient=False)
-    shown = view(status("unknown", "in_sync", errors=(error,)))
-    assert (shown.state, shown.sentence) == (
-        "unknown",
-        "SQLite could not be compared, so nobody can tell.",
-    )
+    for subject, name in (("sqlite", "SQLite"), ("history", "The history file")):
+        error = ErrorReport(subject, "file is not a database", "", transient=False)
+        shown = view(status("unknown", "in_sync", errors=(error,)))
+        assert (shown.state, shown.sentence) == (
+            "unknown",
+            f"{name} could not be compared, so nobody can tell.",
+        )
 
 
 def test_a_guard_speaks_for_itself() -> None:
