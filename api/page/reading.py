@@ -24,6 +24,7 @@ from api.page.home_view import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_vi
 from api.past import in_timeline, read_home
 from api.ports import Moment, Timeline
 from api.problems import Problem
+from engine.core.report import rfc3339
 from engine.errors import ReplicaError
 
 T = TypeVar("T")
@@ -118,9 +119,11 @@ def at_of(text: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        rfc3339(at.timestamp())  # near the first and last year there is none in UTC
+    except (ValueError, OverflowError) as error:
         raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at
 
 
 def _entities(moment: Moment, query: HomeQuery) -> tuple[list[EntityLine], int]:

@@ -23,8 +23,8 @@ MEDIA_TYPES = {
 
 
 def render(template: str, values: dict[str, object]) -> bytes:
-    """The page that a template makes of these values."""
-    return _environment().get_template(template).render(values).encode()
+    """The page that a template makes of these values. Half a character, which JSON may hold, becomes a ?."""
+    return _environment().get_template(template).render(values).encode("utf-8", "replace")
 
 
 def load_templates() -> None:
@@ -57,7 +57,7 @@ def _environment() -> Environment:
 def link(path: str, fragment: str = "", **parameters: object) -> str:
     """A relative address; parameters without a value are left out."""
     given = [(name, value) for name, value in parameters.items() if value not in (None, "", False)]
-    query = f"?{urlencode(given)}" if given else ""
+    query = f"?{urlencode(given, errors='replace')}" if given else ""
     return f"{path}{query}{'#' if fragment else ''}{fragment}"
 
 

@@ -33,6 +33,11 @@ def test_what_is_shown_is_escaped() -> None:
     assert len(page.all("script")) == 1
 
 
+def test_half_a_character_breaks_nothing() -> None:
+    assert b"a?b" in render("problem.html", {**PROBLEM, "detail": "a\ud800b"})
+    assert link("device", id="a\ud800b") == "device?id=a%3Fb"
+
+
 def test_a_value_that_was_forgotten_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("problem.html", PROBLEM)
