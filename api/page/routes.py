@@ -22,6 +22,7 @@ from api.page.wording import Names
 from api.problems import Problem, phrase, store_problem
 from api.queries import SEQ_MAX, NoQuery, parse_query
 from api.routing import LIVE_HEADERS, VARY
+from engine.core.status import Status
 from engine.errors import ReplicaError
 
 HTML = "text/html; charset=utf-8"
@@ -66,21 +67,21 @@ class Page:
         self.given = given
         self.reader = Reader(given)
 
-    def values(self) -> dict[str, object]:
+    def values(self, status: Status | None = None) -> dict[str, object]:
         """What every template is given."""
-        status, now = self.given.status(), self.given.clock()
-        view = status_view(status, now, self.given.stale_seconds, self.given.trail)
-        return {"now": now, "status": view, "day": self.given.trail.changes_day(now)}
+        status, now, trail = status or self.given.status(), self.given.clock(), self.given.trail
+        view = status_view(status, now, self.given.stale_seconds, trail)
+        return {"now": now, "status": view, "day": trail.changes_day(now)}
 
     def drift(self, names: Names, page: int, size: int) -> dict[str, object]:
-        """The drift table."""
+        """What is needed to show the drift table, below a status of the same moment."""
         status = self.given.status()
-        return {"drift": drift_view(open_records(status), status, names, page, size)}
+        view = drift_view(open_records(status), status, names, page, size)
+        return {**self.values(status), "drift": view}
 
     def live(self, read: Read) -> dict[str, object]:
         """What the live part of the front page is given."""
-        drift = self.drift(read.index.names, 1, DRIFT_SHOWN)
-        return {**self.values(), **drift, "changes": read.changes, "error": read.error}
+        return {**self.drift(read.index.names, 1, DRIFT_SHOWN), "changes": read.changes, "error": read.error}
 
 
 async def _front(page: Page, _request: Request, query: HomeQuery) -> bytes:
@@ -102,7 +103,7 @@ async def _drift(page: Page, _request: Request, query: PagesQuery) -> bytes:
         names = await page.reader.read(lambda _moment, index: index.names)
     except ReplicaError:
         names = {}  # then ids stand in for names
-    return render("drift.html", {**page.values(), **page.drift(names, query.page, DRIFT_PAGE)})
+    return render("drift.html", page.drift(names, query.page, DRIFT_PAGE))
 
 
 async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
