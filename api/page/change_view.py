@@ -1,6 +1,6 @@
 """The change feed as sentences: what became what, whose change it was, and how long it took."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from api.change_envelope import Change, change_of_row
 from api.page.drift_view import FieldView, record_href
 from api.page.home_index import HomeIndex
 from api.page.trail import Trail
-from api.page.wording import cut, field_text, registry_text, span_text, value_text
+from api.page.wording import cut, registry_text, span_text, told_fields, value_text
 from api.ports import Moment
 
 _NAME_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
@@ -96,15 +96,14 @@ def _verb(change: Change) -> str:
 
 def _fields(change: Change, index: HomeIndex) -> list[FieldView]:
     before, after = change.before or {}, change.after or {}
-    names = _distinct([*after, *before])[:_FIELDS_MAX]
     return [
         FieldView(
-            field_text(name),
+            label,
             value_text(name, after.get(name), index.names),
             value_text(name, before.get(name), index.names),
             True,
         )
-        for name in names
+        for name, label in told_fields([*after, *before])[:_FIELDS_MAX]
     ]
 
 
@@ -123,7 +122,3 @@ def _remark(change: Change, trail: Trail) -> str:
     took = trail.write_seconds((change.run_id, change.registry, change.key))
     how = "deleted from" if change.op == "d" else "written to"
     return f", {how} SQLite in {span_text(took)}" if took is not None else f", {how} SQLite"
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))

@@ -1,6 +1,6 @@
 """What things are called on the page: fields, values, spans of time, numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -16,8 +16,8 @@ _FIELDS = {
     "config_entry_id": "integration",
     "device_id": "device",
     "disabled_by": "disabled by",
-    "effective_area_id": "area, with inheritance",
-    "effective_name": "name shown",
+    "effective_area_id": "effective area",
+    "effective_name": "effective name",
     "entity_id": "entity_id",
     "floor_id": "floor",
     "hidden_by": "hidden by",
@@ -37,6 +37,12 @@ _REFERENCES = {
     "floor_id": "floor",
     "labels": "label",
 }
+# In a sentence these stand for others, which say the same with less: where it effectively is, what it is called.
+_SHADOWS = {
+    "effective_area_id": frozenset({"area_id"}),
+    "effective_name": frozenset({"name", "name_by_user", "original_name"}),
+}
+_PLAIN = {"effective_area_id": "area", "effective_name": "name"}
 _REPLICAS = {"sqlite": "SQLite", "history": "History file", "influxdb": "InfluxDB"}
 _SPANS = (
     (1.5, 0.001, "ms"),
@@ -65,6 +71,14 @@ def replica_in_sentence(replica: str) -> str:
 def field_text(field: str) -> str:
     """What a person calls a field."""
     return _FIELDS.get(field, field.replace("_", " "))
+
+
+def told_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
+    """(field, what a person calls it) of those fields of one change that a sentence needs to tell, in their order."""
+    given = list(dict.fromkeys(fields))
+    shadowed = {own for field in given for own in _SHADOWS.get(field, ()) if own in given}
+    plain = {field: text for field, text in _PLAIN.items() if _SHADOWS[field] & shadowed}
+    return [(field, plain.get(field) or field_text(field)) for field in given if field not in shadowed]
 
 
 def value_text(field: str, value: Json, names: Names) -> str | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.page.wording import age_text, count_text, cut, field_text, span_text, value_text
+from api.page.wording import age_text, count_text, cut, field_text, span_text, told_fields, value_text
 
 NAMES = {("area", "kitchen"): "Küche", ("label", "a"): "Alpha"}
 
@@ -44,6 +44,16 @@ def test_spans(seconds: float, text: str) -> None:
 )
 def test_values(field: str, value: object, text: str | None) -> None:
     assert value_text(field, value, NAMES) == text
+
+
+def test_what_is_effectively_so_stands_for_what_says_it_with_less() -> None:
+    assert told_fields(["area_id", "icon", "effective_area_id"]) == [
+        ("icon", "icon"),
+        ("effective_area_id", "area"),
+    ]
+    assert told_fields(["effective_name", "name_by_user"]) == [("effective_name", "name")]
+    assert told_fields(["effective_area_id"]) == [("effective_area_id", "effective area")]
+    assert told_fields(["area_id", "name"]) == [("area_id", "area"), ("name", "name")]
 
 
 def test_ages_are_whole_seconds() -> None:
