@@ -64,7 +64,7 @@ async def get(app: Any, target: str) -> bytes:
 async def measure(rows: Path) -> dict[str, float]:
     """CPU milliseconds by case, and the page's weight."""
     inventory = SqliteInventory(rows)
-    replicas = (ReplicaStatus("sqlite", "in_sync", READ_AT, READ_AT, READ_AT),)
+    replicas = (ReplicaStatus("sqlite", "in_sync", synced_at=READ_AT, compared_at=READ_AT),)
     status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
     given = Given(
         status=lambda: status,

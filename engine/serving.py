@@ -23,6 +23,7 @@ from api.server import serve as serve_http
 from engine import __version__
 from engine.core.report import Report
 from engine.core.status import SourceStatus
+from engine.loop.service import Service
 from engine.metrics import Metrics
 from engine.ports import Records
 from engine.replicas.inventory import SqliteInventory
@@ -92,19 +93,23 @@ async def serve(
         )
         sock = _bind(loaded)
         try:
-            async with anyio.create_task_group() as tasks:
-                ready = anyio.Event()
-                tasks.start_soon(service.run)
-                tasks.start_soon(trail.run, service.status, inventory, clock)
-                tasks.start_soon(_tell_systemd, host.notifier)
-                tasks.start_soon(_announce, ready, host, sock)
-                await serve_http(build_app(given), sock, feed, ready=ready, stop=stop)
-                host.notifier.stopping()
-                tasks.cancel_scope.cancel()
+            await _run(service, given, sock, host, stop)
         finally:
             sock.close()
             with anyio.CancelScope(shield=True):
                 await inventory.aclose()
+
+
+async def _run(service: Service, given: Given, sock: socket.socket, host: Host, stop: anyio.Event) -> None:
+    async with anyio.create_task_group() as tasks:
+        ready = anyio.Event()
+        tasks.start_soon(service.run)
+        tasks.start_soon(given.trail.run, given.status, given.inventory, given.clock)
+        tasks.start_soon(_tell_systemd, host.notifier)
+        tasks.start_soon(_announce, ready, host, sock)
+        await serve_http(build_app(given), sock, given.feed, ready=ready, stop=stop)
+        host.notifier.stopping()
+        tasks.cancel_scope.cancel()
 
 
 def _admission(loaded: LoadedSettings) -> Admission:

@@ -35,6 +35,7 @@ class ReplicaView(msgspec.Struct, frozen=True):
     title: str
     state: str
     word: str
+    since: float | None  # when it was first found so
     synced_at: float | None
     lag_seconds: float | None
     compared_at: float | None
@@ -170,6 +171,7 @@ def _replica_view(
         title=replica_text(replica.replica),
         state=state,
         word=_WORDS[state],
+        since=replica.status_since if state == replica.status else None,
         synced_at=replica.synced_at,
         lag_seconds=lag_seconds(replica, now),
         compared_at=replica.compared_at,

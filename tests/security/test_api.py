@@ -11,9 +11,9 @@ import apsw
 import msgspec
 import pytest
 
-from api import gates
+import api.admission
+from api.admission import OPEN_PATHS, Admission
 from api.app import ROUTES
-from api.openapi import OPEN_PATHS
 from engine.core.report import Report
 from engine.errors import ReplicaError
 from engine.replicas.inventory import Moment, SqliteInventory
@@ -50,7 +50,8 @@ async def filled(tmp_path: Path) -> tuple[Path, Report]:
 
 @pytest.fixture
 async def guarded(filled: tuple[Path, Report]) -> AsyncIterator[Api]:
-    async with api_over(*filled, token=TOKEN, metrics=lambda _accept: (b"", "text/plain")) as api:
+    admission = Admission(token=TOKEN)
+    async with api_over(*filled, admission=admission, metrics=lambda _accept: (b"", "text/plain")) as api:
         yield api
 
 
@@ -101,12 +102,14 @@ async def test_tokens_are_compared_in_constant_time(guarded: Api, monkeypatch: p
         compared.append((left, right))
         return hmac.compare_digest(left, right)
 
-    monkeypatch.setattr(gates, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)}))
+    monkeypatch.setattr(api.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)}))
     for token in (b"", b"short", b"\xff", TOKEN.encode()):
         await guarded.client.get("/api/status", headers=[(b"authorization", b"Bearer " + token)])
     assert compared == [(token, TOKEN.encode()) for token in (b"", b"short", b"\xff", TOKEN.encode())]
     # And nothing else decides: what it finds equal is let in.
-    monkeypatch.setattr(gates, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)}))
+    monkeypatch.setattr(
+        api.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)})
+    )
     response = await guarded.client.get("/api/status", headers={"authorization": "Bearer wrong"})
     assert response.status_code == 200
 
@@ -198,9 +201,7 @@ async def test_security_headers_are_once_on_every_answer(filled: tuple[Path, Rep
     for name, answer in answers.items():
         head = answer.partition("\r\n\r\n")[0].lower()
         assert head.count("\r\nx-content-type-options: nosniff") == 1, name
-        assert head.count("\r\ncontent-security-policy: default-src 'self'; frame-ancestors 'self'") == 1, (
-            name
-        )
+        assert head.count("\r\ncontent-security-policy: default-src 'self'; base-uri 'none'; ") == 1, name
         assert "access-control-allow-origin" not in head, name
 
 
@@ -209,7 +210,7 @@ async def told(served: Served, first_line: str) -> str:
     import anyio
 
     async with await anyio.connect_tcp("127.0.0.1", served.port) as stream:
-        await stream.send(f"{first_line}\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        await stream.send(f"{first_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         text = b""
         with anyio.fail_after(30):
             try:

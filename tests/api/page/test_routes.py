@@ -9,6 +9,7 @@ import pytest
 
 from api.page.routes import PAGE_ROUTES
 from api.page.templates import STATIC
+from api.server import SECURITY_HEADERS
 from engine.core.record import Area, Floor
 from engine.core.report import Report
 from engine.core.status import ReplicaStatus, SourceStatus
@@ -165,7 +166,7 @@ async def test_all_links_are_relative_and_lead_somewhere(sample: Sample) -> None
 
 
 async def test_the_policy_forbids_what_the_page_does_not_need(api: Api) -> None:
-    policy = (await api.client.get("/")).headers["content-security-policy"]
+    policy = dict(SECURITY_HEADERS)["content-security-policy"]
     for part in ("default-src 'self'", "base-uri 'none'", "form-action 'self'", "object-src 'none'"):
         assert part in policy
     assert "unsafe" not in policy
