@@ -125,13 +125,14 @@ class Provable(Replica, Protocol):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One writing pass: its id, when it was read, where from."""
+    """One writing pass: its id, when it began to write, where from. Times are Unix seconds."""
 
     run_id: str
-    at: float  # Unix seconds
+    at: float
     origin: str
     ha_version: str | None
     desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
+    read_at: float | None = None  # when Home Assistant was read
 
 
 class Ledger(Protocol):

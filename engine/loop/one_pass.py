@@ -257,7 +257,8 @@ class OnePass:
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
         wanted = self._wanted(replica)
         ha_version = self._desired.health.ha_version
-        run = Run(self._options.run_id, self.read_at, self._desired.origin, ha_version, wanted)
+        # Not when Home Assistant was read: what is healed minutes later was not changed then.
+        run = Run(self._options.run_id, self._clock(), self._desired.origin, ha_version, wanted, self.read_at)
         if allowed:
             self._announce(replica, allowed)
             replica.apply(allowed, run)

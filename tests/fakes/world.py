@@ -26,6 +26,7 @@ class MemoryReplica:
         self.stores_derived = stores_derived
         self.rows: dict[Key, tuple[Record, Derived | None]] = {}
         self.writes = 0
+        self.newest_run: Run | None = None
         self.observed = 0
         self.edits = 0
         self.fail_with: ReplicaError | None = None
@@ -48,6 +49,7 @@ class MemoryReplica:
         if self.fail_apply_with is not None:
             raise self.fail_apply_with
         self.writes += 1
+        self.newest_run = run
         for operation in operations:
             self.rows.pop(operation.moved_from or operation.key, None)
             if operation.after is not None:

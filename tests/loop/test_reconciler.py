@@ -122,6 +122,12 @@ async def test_drift_is_healed_and_explained(home: Home) -> None:
     assert home.rows.rows[device(2).key][0] == device(2)
 
 
+async def test_a_change_is_dated_by_its_writing_and_not_by_the_read_before(home: Home) -> None:
+    await home.run(snapshot(*HOME, at=NOON - 600))
+    assert home.rows.newest_run is not None
+    assert (home.rows.newest_run.at, home.rows.newest_run.read_at) == (NOON, NOON - 600)
+
+
 async def test_a_delete_needs_two_reads_apart(home: Home) -> None:
     await home.run(snapshot(*HOME))
     smaller = HOME[:-1]

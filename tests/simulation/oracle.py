@@ -47,7 +47,8 @@ class Oracle:
         """Judge one `apply`."""
         self.writes += 1
         self.operations[write.store.name] += len(write.operations)
-        name, since = write.store.name, self._moment(write.run.at)
+        assert write.run.read_at is not None, "the loop always says"
+        name, since = write.store.name, self._moment(write.run.read_at)
         keys = [operation.key for operation in write.operations]
         if len(keys) != len(set(keys)):
             self.violate(f"{name}: one plan holds a key twice")
