@@ -81,7 +81,10 @@ class WebsocketWatch:
         if self._hints and found is not None:
             # Told before we were answered, so some of it may have happened before we asked.
             hints |= self._take_hints()
+            seen = {known.key for known in found[0]}
             found = await self._look(hints, newest)
+            if found is not None and not seen <= {known.key for known in found[0]}:
+                found = None  # renamed since, and we have not heard where to
         if found is None:
             return await self.read(_no_progress)
         true_at = None if self.is_told_all else self._listed_at

@@ -195,6 +195,7 @@ def store_fails(history: "History", random: Random) -> str:
     store = random.choice(history.all_stores)
     found = [Fault(random.choice(CALLS), random.choice(["before", "middle", "after"])) for _ in range(3)]
     store.faults += found
+    history.note_failing(store)
     return f"{store.name}: {', '.join(f'{f.when} {f.call}' for f in found)}"
 
 
@@ -202,6 +203,7 @@ def store_down(history: "History", random: Random) -> str:
     """A store is away, or refuses everything, for a while."""
     store = random.choice(history.all_stores)
     store.down = random.choice(["unavailable", "rejected"])
+    history.note_failing(store)
     history.later(random.uniform(1, 80), partial(setattr, store, "down", ""), f"{store.name} is back")
     return f"{store.name}: {store.down}"
 

@@ -27,6 +27,7 @@ from tests.simulation.engine_room import (
 from tests.simulation.faults import STEPS, pause
 from tests.simulation.oracle import Oracle
 from tests.simulation.served import Served
+from tests.simulation.stores import HostileStore
 from tests.simulation.world import World
 
 _scheduler = trio._core._run._r
@@ -76,6 +77,11 @@ class History:
             any(key.registry == "config_entry" for key in self._books.known(store.name))
             for store in self.stores
         )
+
+    def note_failing(self, store: HostileStore) -> None:
+        """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
+        if store is self._books:
+            self.oracle.has_failing_ledger = True
 
     def log(self, line: str) -> None:
         """Tell what happens."""
