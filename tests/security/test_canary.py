@@ -75,6 +75,7 @@ ROUTES = (
         "/api/devices?x=1",
     ),
     "/api/devices?limit=10&at=2100-01-01T00:00:00Z",
+    *("/", "/live", "/drift", "/changes", "/?q=e", "/home?loose=true", "/?at=2100-01-01", "/device?id=none"),
 )
 
 
