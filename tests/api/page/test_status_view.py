@@ -99,3 +99,10 @@ def test_what_was_never_equal_was_never_proven() -> None:
         ReplicaStatus("history", "in_sync", synced_at=NOON, compared_at=NOON),
     )
     assert view(status("x", replicas=replicas)).proven_at is None
+
+
+def test_since_when_is_told_of_what_the_engine_found_and_not_of_what_is_unknown_since() -> None:
+    replicas = (ReplicaStatus("sqlite", "in_sync", status_since=NOON - 60, synced_at=NOON, compared_at=NOON),)
+    it = status("x", replicas=replicas)
+    assert [r.since for r in view(it).replicas] == [NOON - 60]
+    assert [r.since for r in view(it, NOON + STALE_SECONDS + 1).replicas] == [None]
