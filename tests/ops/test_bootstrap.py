@@ -265,6 +265,8 @@ def test_a_set_up_that_was_cut_off_is_done_again(
         [sys.executable, "-I", script, environment, requirements, "a stamp"],
         env=checkout.environment(),
         stderr=subprocess.DEVNULL,
+        # Whoever starts the tests in the background of a shell has it ignored, and so would we.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509, no threads
     ) as process:
         installer = int(started.read_text())
         process.send_signal(ending)
