@@ -105,9 +105,9 @@ async def _timed(argv: tuple[str, ...]) -> float:
 
 
 @contextmanager
-def service(folder: Path, source: str) -> Iterator[Process]:
+def service(folder: Path, source: str, **variables: str) -> Iterator[Process]:
     """`reconcile serve` over a source, ready, until the block ends."""
-    given = {"RECONCILE_HTTP__PORT": "0", "RECONCILE_LOG__FORMAT": "json"}
+    given = {"RECONCILE_HTTP__PORT": "0", "RECONCILE_LOG__FORMAT": "json", **variables}
     argv = ["-m", "engine", "serve", "--source", source]
     argv += ["--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}"]
     log = folder / "log"
