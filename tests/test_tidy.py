@@ -1,6 +1,7 @@
 """The house rules that a machine can check; each is stated where it bites."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -93,3 +94,13 @@ def test_the_repository_stands_alone() -> None:
             text = path.read_bytes().decode("utf-8", "replace")
             found += [f"{name}: {word}" for word in banned if word in text]
     assert found == []
+
+
+def test_what_ci_sets_is_no_setting_and_is_explained() -> None:
+    """A variable with our prefix that is no setting stops the program, unless it is RECONCILE_TEST_*."""
+    said = set(re.findall(r"(?m)^export (RECONCILE_\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8")))
+    assert said
+    explained = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in said:
+        assert name.startswith("RECONCILE_TEST_"), name
+        assert f"`{name}" in explained, name

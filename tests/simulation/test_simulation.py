@@ -18,7 +18,7 @@ from tests.simulation.history import play
 from tests.simulation.mutants import mutated
 
 # `.ci/run` asks for many more.
-HISTORIES = int(os.environ.get("RECONCILE_SIMULATION_HISTORIES", "300"))
+HISTORIES = int(os.environ.get("RECONCILE_TEST_HISTORIES", "300"))
 _KEPT = Path(__file__).parents[1] / "data" / "simulation_seeds.txt"
 
 
