@@ -7,7 +7,7 @@ with a bound far above what it needs.
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,19 @@ class Browser:
 
     def text(self, id_: str) -> str:
         """What an element shows; an absent one shows nothing."""
-        found = self.driver.find_elements(By.ID, id_)
-        return found[0].text if found else ""
+        while True:
+            with suppress(StaleElementReferenceException):  # the page has renewed it in between
+                found = self.driver.find_elements(By.ID, id_)
+                return found[0].text if found else ""
+
+    def click(self, by: str, what: str) -> None:
+        """Click what is there, or about to be there; the page may renew it at any moment."""
+
+        def is_clicked() -> bool:
+            self.driver.find_element(by, what).click()
+            return True
+
+        self.until(is_clicked, f"{what} to click on")
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a script returns in the page."""

@@ -41,7 +41,7 @@ def serving_home(folder: Path, home: HomeAssistant, *argv: str) -> Iterator[str]
 def wreck(folder: Path, *statements: str) -> None:
     """Write into the rows as another program would."""
     connection = apsw.Connection(str(folder / "rows.db"), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_timeout(20_000)
+    connection.set_busy_timeout(60_000)
     for statement in statements:
         connection.execute(statement)
     connection.close()
@@ -54,6 +54,12 @@ def mark(browser: Browser) -> None:
 
 def is_marked(browser: Browser) -> bool:
     return browser.run("return window.marked === 1") is True
+
+
+def texts(browser: Browser, selector: str) -> list[str]:
+    """What all such elements show at one moment."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())"
+    return list(browser.run(script, selector))
 
 
 @pytest.mark.real_server
@@ -120,8 +126,8 @@ def test_a_rename_in_home_assistant_appears_as_a_sentence(
                 home_assistant.command(update, entity_id="light.bed_light", name=name)
                 browser.until_text("changes", name)
                 assert browser.text("changes").count("written to SQLite") > 0
-            sentences = browser.driver.find_elements(By.CSS_SELECTOR, "#changes li p")
-            assert any("written to SQLite in" in sentence.text for sentence in sentences[:3])
+            sentences = texts(browser, "#changes li p")
+            assert any("written to SQLite in" in sentence for sentence in sentences[:3])
             assert browser.driver.switch_to.active_element == search, "what a person is doing is left alone"
             assert browser.run("return window.hacked") is None
             assert browser.driver.find_elements(By.TAG_NAME, "img") == []
@@ -160,14 +166,12 @@ def test_a_lost_service_is_stale_until_it_is_back(browser: Browser, tmp_path: Pa
     assert "Everything below is as of" in browser.text("stale")
     assert browser.driver.find_element(By.ID, "stale").is_displayed()
     assert browser.driver.title.startswith("Unknown")
-    pills = browser.driver.find_elements(By.CSS_SELECTOR, ".card .pill")
-    assert [pill.text for pill in pills] == ["Unknown"] * 3
+    assert texts(browser, ".card .pill") == ["Unknown"] * 3
     assert browser.run("return document.getElementById('status').className") == "status unknown"
     with serving(folder, RECONCILE_HTTP__PORT=address.rpartition(":")[2]):
         browser.until_text("status-word", "In sync")
         assert not browser.driver.find_element(By.ID, "stale").is_displayed()
-        pills = browser.driver.find_elements(By.CSS_SELECTOR, ".card .pill")
-        assert [pill.text for pill in pills] == ["Connected", "In sync", "In sync"]
+        assert texts(browser, ".card .pill") == ["Connected", "In sync", "In sync"]
 
 
 def test_without_javascript_all_of_it_works(browser: Browser, tmp_path: Path) -> None:
@@ -179,13 +183,13 @@ def test_without_javascript_all_of_it_works(browser: Browser, tmp_path: Path) ->
         assert browser.driver.find_elements(By.CSS_SELECTOR, "meta[http-equiv=refresh]")
         browser.driver.find_element(By.ID, "q").send_keys("bed light", Keys.ENTER)
         browser.until_text("found", "light.bed_light")
-        browser.driver.find_element(By.LINK_TEXT, "Bed Light").click()
+        browser.click(By.LINK_TEXT, "Bed Light")
         browser.until(lambda: "First seen" in browser.driver.find_element(By.ID, "main").text, "its timeline")
-        browser.driver.find_element(By.CSS_SELECTOR, ".timeline a").click()
+        browser.click(By.CSS_SELECTOR, ".timeline a")
         browser.until(
             lambda: "As it was on" in browser.driver.find_element(By.ID, "main").text, "the record then"
         )
-        browser.driver.find_element(By.LINK_TEXT, "Home").click()
+        browser.click(By.LINK_TEXT, "Home")
         browser.until_text("status-word", "In sync")
 
 
@@ -201,7 +205,7 @@ def test_search_and_time_follow_what_is_typed(browser: Browser, tmp_path: Path) 
         assert is_marked(browser)
         browser.open(f"{address}/?at=2100-01-01T00:00")
         assert browser.driver.find_element(By.ID, "at").get_attribute("value") == "2100-01-01T05:30"
-        browser.driver.find_element(By.CSS_SELECTOR, ".asked button").click()
+        browser.click(By.CSS_SELECTOR, ".asked button")
         browser.until(lambda: "at=2100-01-01T00%3A00" in browser.driver.current_url, "the time in UTC")
         assert "The home as it was" in browser.text("found")
 
@@ -289,9 +293,9 @@ def test_it_works_below_the_prefix_of_ingress(browser: Browser, tmp_path: Path) 
         wreck(folder, "UPDATE devices SET name = 'Mocked' WHERE name = 'Bed Light'")
         browser.until_text("changes", "Mocked")
         assert is_marked(browser)
-        browser.driver.find_element(By.LINK_TEXT, "Bed Light").click()
+        browser.click(By.LINK_TEXT, "Bed Light")
         browser.until(lambda: "First seen" in browser.driver.find_element(By.ID, "main").text, "its timeline")
-        browser.driver.find_element(By.CSS_SELECTOR, ".brand").click()
+        browser.click(By.CSS_SELECTOR, ".brand")
         browser.until_text("status-word", "In sync")
         assert browser.driver.current_url == below
         assert browser.errors() == []
