@@ -15,7 +15,7 @@ import pytest
 
 from tests.real.admin_client import request
 from tests.real.home_assistant import HomeAssistant
-from tests.service_process import Service
+from tests.service_process import Service, poll
 
 pytestmark = pytest.mark.real_server
 
@@ -25,7 +25,7 @@ RESOURCE, EVERY, AFTER = "http://127.0.0.1:8099/api/status", "scan_interval: 30"
 HEADERS = "    # headers:\n    #   Authorization: !secret reconcile_authorization\n"
 TOKEN = "for-the-sensors"
 SENSORS = ("sensor.reconcile_status", "sensor.reconcile_lag", "sensor.reconcile_drift")
-POLLS_MAX, POLL_SECONDS = 600, 0.1
+POLLS_MAX, POLL_SECONDS = 1800, 0.1
 
 
 class Witness:
@@ -141,9 +141,13 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
     core: HomeAssistant, start_service: Callable[..., str], tmp_path: Path
 ) -> None:
     with watching() as witness:
-        witness.upstream = start_service("observing", "--observe")
+        # Both are there before Home Assistant asks: what is out of sync must not be so for as long as it takes to tell.
+        observing, keeping = start_service("observing", "--observe"), start_service("keeping")
+        poll(observing, "/api/status", "out_of_sync", TOKEN)
+        poll(keeping, "/api/status", "in_sync", TOKEN)
+        witness.upstream = observing
         text = PACKAGE
-        here = (f"{witness.address}/api/status", "scan_interval: 1", "seconds: 5", HEADERS.replace("# ", ""))
+        here = (f"{witness.address}/api/status", "scan_interval: 1", "seconds: 20", HEADERS.replace("# ", ""))
         for shipped, other in zip((RESOURCE, EVERY, AFTER, HEADERS), here, strict=True):
             assert text.count(shipped) == 1
             text = text.replace(shipped, other)
@@ -160,13 +164,13 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
         wait_until(is_shown, "the three sensors show one answer")
         assert shown(core)[SENSORS[1]] == "unavailable"
 
-        witness.upstream = start_service("keeping")
+        witness.upstream = keeping
         wait_until(lambda: shown(core)[SENSORS[0]] == "in_sync", "in sync")
         wait_until(is_shown, "the three sensors show one answer")
         assert told(core) == []
 
         with closing(apsw.Connection(str(tmp_path / "keeping" / "rows.db"))) as other_program:
-            other_program.set_busy_timeout(5000)
+            other_program.set_busy_timeout(60_000)
             other_program.execute("INSERT INTO devices (device_id, name) VALUES ('mocked', 'Sun')")
         wait_until(lambda: shown(core)[SENSORS[2]] == "1", "one record differs")
         wait_until(is_shown, "the three sensors show one answer")
