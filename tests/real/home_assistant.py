@@ -8,7 +8,6 @@ virtual time, so it is polled, with a bound, and never given a fixed time.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 
 from tests.real.admin_client import log_in, long_lived_token, request, send_command
+from tests.real.free_port import free_port
 
 BULK_COMPONENT = Path(__file__).parents[1] / "data" / "bulk_component" / "custom_components"
 POLL_SECONDS = 0.05
@@ -55,7 +55,7 @@ class HomeAssistant:
         self._python = python
         self._process: subprocess.Popen[bytes] | None = None
         self._read_only_token = ""
-        port = _free_port()
+        port = free_port()
         self.config_dir = config_dir
         self.url = f"http://127.0.0.1:{port}"
         self.token = ""
@@ -276,13 +276,6 @@ def running_home_assistant(python: Path, config_dir: Path) -> Iterator[HomeAssis
         yield home_assistant
     finally:
         home_assistant.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment() -> dict[str, str]:

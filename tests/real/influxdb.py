@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -22,11 +21,12 @@ import msgspec
 
 from engine.replicas.influx_http import Credentials
 from engine.settings import Secret
+from tests.real.free_port import free_port
 
 ADMIN = Credentials(username="admin", password=Secret("admin pass:word"))
 DATABASE = "homes"
 
-READY_ATTEMPTS = 200
+READY_ATTEMPTS = 1200  # a minute; it takes a second
 _CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:0"
@@ -118,7 +118,7 @@ class InfluxServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(how)
-            process.wait(30)
+            process.wait(60)
 
     def query(self, statement: str, credentials: Credentials | None = None) -> list[dict[str, object]]:
         """Rows of an InfluxQL statement, tags among them; times in ns. Fails on any error."""
@@ -154,8 +154,8 @@ class InfluxServer:
     def _connect(self) -> http.client.HTTPConnection:
         if "https-enabled = true" in (self._folder / "influxdb.conf").read_text():
             context = ssl.create_default_context(cafile=str(self._folder / "certificate.pem"))
-            return http.client.HTTPSConnection("localhost", self.port, timeout=10, context=context)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def _is_ready(self) -> bool:
         assert self._process is not None
@@ -179,10 +179,3 @@ def running_influxdb(folder: Path, *, auth: bool = False, more: str = "") -> Ite
         yield server
     finally:
         server.stop(signal.SIGKILL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -19,7 +19,8 @@ import msgspec
 
 from engine.replicas.influx_http import Credentials
 from engine.settings import Secret
-from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd, free_port
+from tests.real.free_port import free_port
+from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd
 
 ORG = "org"
 _ACCOUNT = {
@@ -67,7 +68,7 @@ class InfluxServer2:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(how)
-            process.wait(30)
+            process.wait(60)
 
     def set_up(self) -> None:
         """Make the first user, organization, bucket and token."""
@@ -103,7 +104,7 @@ class InfluxServer2:
 
     def request(self, method: str, target: str, asked: object = None) -> tuple[int, Any]:
         """Status and decoded JSON of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             headers = {"Content-Type": "application/json", **self.credentials.header()}
             connection.request(method, target, msgspec.json.encode(asked), headers)

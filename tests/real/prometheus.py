@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from tests.real.influxdb import free_port
+from tests.real.free_port import free_port
 
 SHIPPED = Path(__file__).parents[2] / "ops" / "prometheus"
 # What of the shipped prometheus.yml depends on where the service runs.
@@ -86,13 +86,13 @@ def running_prometheus(configuration: Path) -> Iterator[Prometheus]:
         yield Prometheus(port)
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(60)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     for _ in range(READY_ATTEMPTS_MAX):
         assert process.poll() is None, f"prometheus ended: {log.read_text()}"
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("GET", "/-/ready")
             if connection.getresponse().status == 200:
