@@ -70,15 +70,6 @@ def test_what_is_not_there_is_one_clear_error(argv: tuple[str, str], told: str, 
     assert err.startswith(f"Error: {told}\n")
 
 
-@pytest.fixture
-def services() -> Iterator[list[Service]]:
-    started: list[Service] = []
-    yield started
-    for service in started:
-        service.process.kill()
-        service.process.communicate()
-
-
 def run(folder: Path, *argv: str) -> Answer:
     """The command in a process of its own: while this one has the file open, it must not close it."""
     ended = subprocess.run(

@@ -13,7 +13,6 @@ from anyio.from_thread import start_blocking_portal
 from tests.fakes.home_assistant import FakeHomeAssistant, fake_home_assistant
 from tests.ops.image import Image, StepFailedError, build, sent_to_builder
 from tests.real.conftest import skip_or_fail
-from tests.service_process import Service
 from tests.sources.recorded_homes import DATA, fake_answers
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +30,7 @@ def tool(name: str, where_from: str) -> str:
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def pack_app(directory: Path) -> subprocess.CompletedProcess[str]:
@@ -76,13 +75,3 @@ def core() -> Iterator[FakeHomeAssistant]:
         portal.wrap_async_context_manager(fake_home_assistant(answers)) as fake,
     ):
         yield fake
-
-
-@pytest.fixture
-def services() -> Iterator[list[Service]]:
-    """Services that a test starts; what still runs at its end is killed."""
-    started: list[Service] = []
-    yield started
-    for service in started:
-        service.process.kill()
-        service.process.communicate()

@@ -8,7 +8,6 @@ import time
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +147,7 @@ def test_no_command_leaks_a_token(
 
 
 async def read_all_loggers(uri: str) -> int:
-    snapshot = await WebsocketSource(uri, HOME_TOKEN, timeout_seconds=10).read(quiet)
+    snapshot = await WebsocketSource(uri, HOME_TOKEN, timeout_seconds=60).read(quiet)
     return len(snapshot.records)
 
 
@@ -167,7 +166,7 @@ def test_no_library_logs_a_token_at_any_level(
     )
     for credential in credentials:
         for wire_type in (WireV1, WireV2):
-            wire: Wire = wire_type(parse_address(influxdb.uri("v2")), credential, timeout_seconds=5)
+            wire: Wire = wire_type(parse_address(influxdb.uri("v2")), credential, timeout_seconds=60)
             for attempt in (lambda w=wire: list(w.scan(SCAN)), lambda w=wire: w.write(b"a b=1"), wire.probe):
                 with pytest.raises(ReplicaError) as told:
                     attempt()
@@ -191,7 +190,7 @@ def test_nothing_prints_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     credentials = Credentials(loaded.records_token, "user", loaded.records_password)
     source = WebsocketSource("ws://h", loaded.token.reveal())
     protocol = HomeAssistantProtocol(loaded.token.reveal())
-    wires = [w(parse_address("influxdb://h/b"), credentials, timeout_seconds=5) for w in (WireV1, WireV2)]
+    wires = [w(parse_address("influxdb://h/b"), credentials, timeout_seconds=60) for w in (WireV1, WireV2)]
     for thing in (loaded, loaded.secrets, credentials, source, protocol, *wires):
         for text in (repr(thing), str(thing), f"{thing}"):
             assert leaks(text.encode()) == [], text
@@ -207,15 +206,6 @@ def test_a_refused_token_is_not_repeated(
     assert main(["--source", home_assistant.uri, "--rows", "rows.db", "--records", "none"]) != 0
     out, err = capsysbinary.readouterr()
     assert leaks(out + err) == []
-
-
-@pytest.fixture
-def services() -> Iterator[list[Service]]:
-    started: list[Service] = []
-    yield started
-    for service in started:
-        service.process.kill()
-        service.process.communicate()
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
@@ -261,7 +251,7 @@ def address_told(service: Service) -> str:
 
 
 def wait_until_in_sync(address: str) -> None:
-    for _ in range(600):
+    for _ in range(1200):
         if get(address, "/api/status", API_TOKEN)["status"] == "in_sync":
             return
         time.sleep(0.1)
