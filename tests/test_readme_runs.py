@@ -35,8 +35,12 @@ class Visitor:
         (checkout / "ops" / "environment.sh").write_text(environment)
         made = checkout / "made" / "bin"
         made.mkdir(parents=True)
-        (made / "reconcile").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m engine "$@"\n')
-        (made / "reconcile").chmod(0o755)
+        for name, program in (
+            ("reconcile", f'"{sys.executable}" -m engine'),
+            ("python3", f'"{sys.executable}"'),
+        ):
+            (made / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+            (made / name).chmod(0o755)
         self.environ = {
             "PATH": f"{made}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -176,6 +176,6 @@ async def api_over(
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Let other tasks run until something is so; the clock is not looked at."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not is_so():
             await anyio.lowlevel.checkpoint()

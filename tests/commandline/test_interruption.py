@@ -35,7 +35,7 @@ def test_a_write_in_a_worker_thread_is_waited_for() -> None:
 
     def write() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        written.append(cancelled.wait(30))
+        written.append(cancelled.wait(120))
 
     async def notice() -> None:
         try:
@@ -93,11 +93,11 @@ def test_a_pass_that_waits_for_home_assistant_ends_without_a_traceback(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        server.settimeout(30)
+        server.settimeout(120)
         connection, _ = server.accept()  # it has asked, and is never answered
         with connection:
             process.send_signal(number)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (code, b"")
     assert err.startswith(f"Stopped by {number.name}. ".encode())
     assert err.count(b"\n") == 1

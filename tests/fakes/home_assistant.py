@@ -92,7 +92,7 @@ class FakeHomeAssistant:
 
     async def wait_until(self, reached: Callable[["FakeHomeAssistant"], bool]) -> None:
         """Waits until `reached(fake)`, looked at after every command and connection; fails after 10 s."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not reached(self):
                 self._changed = anyio.Event()
                 await self._changed.wait()

@@ -63,7 +63,7 @@ def look_at(path: Path, start: Mapping[Key, Fields]) -> Look:
 def open_file(path: Path) -> apsw.Connection:
     """As a program opens it that only reads."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    connection.set_busy_timeout(5000)
+    connection.set_busy_timeout(60_000)
     return connection
 
 

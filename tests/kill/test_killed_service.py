@@ -123,7 +123,7 @@ def converge(home: ChangingHome, folder: Path, server: ForkServer) -> None:
 
 
 def wait_for_address(said: Path) -> str:
-    for _ in range(600):
+    for _ in range(2400):
         for line in said.read_text().splitlines() if said.exists() else ():
             if '"serving"' in line:
                 address: str = json.loads(line)["api"]

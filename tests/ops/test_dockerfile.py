@@ -84,7 +84,7 @@ def _run(image: Image, *argv: str, **environ: str) -> subprocess.CompletedProces
         env={**image.environment, **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -183,7 +183,7 @@ def started(image: Image) -> list[str]:
 def run_app(image: Image, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = started(image)
     return subprocess.run(
-        command, env=environ, cwd=image.folder, capture_output=True, text=True, timeout=60, check=False
+        command, env=environ, cwd=image.folder, capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -27,7 +27,7 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [find_tool("promtool"), *map(str, arguments)]
     except PrometheusMissingError as missing:
         skip_or_fail(str(missing))
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_prometheus_takes_the_configuration(tmp_path: Path) -> None:

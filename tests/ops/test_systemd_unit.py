@@ -83,7 +83,7 @@ def test_as_systemd_starts_it_it_is_ready_alive_and_knows_its_token(
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(60)
+        systemd.settimeout(120)
         watchdog = int(setting("WatchdogSec")[0]) * 1_000_000
         environ |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": str(watchdog)}
         services.append(Service.started_by(command_line(), working, environ))

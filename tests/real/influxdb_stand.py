@@ -21,7 +21,7 @@ class Stand:
     def __init__(self, server: InfluxServer, folder: Path, site: str) -> None:
         self.server = server
         self.site = site
-        self.wire: Any = open_wire(server.uri, Credentials(), timeout_seconds=10)
+        self.wire: Any = open_wire(server.uri, Credentials(), timeout_seconds=60)
         self.rows: SqliteRows = open_rows(folder / "rows.db")
         self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
         self.replica = self.fresh()

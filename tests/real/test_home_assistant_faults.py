@@ -36,7 +36,7 @@ def serve(folder: Path, core: HomeAssistant, port: int) -> WatchedService:
 
 def ask(folder: Path, statement: str) -> list[tuple[object, ...]]:
     connection = apsw.Connection(str(folder / "rows.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    connection.set_busy_timeout(5000)
+    connection.set_busy_timeout(60_000)
     try:
         return list(connection.execute(statement))
     finally:

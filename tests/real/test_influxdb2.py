@@ -38,7 +38,7 @@ class Stand:
 
     def __init__(self, server: InfluxServer2, folder: Path) -> None:
         self.server = server
-        self.wire = open_wire(server.uri, server.credentials, timeout_seconds=10)
+        self.wire = open_wire(server.uri, server.credentials, timeout_seconds=60)
         self.rows = open_rows(folder / "rows.db")
         self.outbox = open_outbox("influxdb", folder / "rows.db")
         self.replica = self.fresh()
@@ -262,7 +262,7 @@ def test_the_old_measurements_are_read(stand: Stand) -> None:
 def test_a_wrong_bucket_or_org_is_told_and_no_empty_home(
     influxdb2: InfluxServer2, old: str, new: str
 ) -> None:
-    wire = open_wire(influxdb2.uri.replace(old, new), influxdb2.credentials, timeout_seconds=10)
+    wire = open_wire(influxdb2.uri.replace(old, new), influxdb2.credentials, timeout_seconds=60)
     for attempt in (
         lambda: list(wire.scan(Scan(measurements=("ha_run",), fields=("run",)))),
         wire.check_may_write,
@@ -283,7 +283,7 @@ def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> N
     }
     for expected, credentials in cases.items():
         for given_ in credentials:
-            wire = open_wire(influxdb2.uri, given_, timeout_seconds=10)
+            wire = open_wire(influxdb2.uri, given_, timeout_seconds=60)
             checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
             found = {c.name: c.status for c in checks}
             assert (found["read"], found["write"]) == expected, checks
@@ -294,7 +294,7 @@ def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> N
 
 def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: InfluxServer2) -> None:
     uri = influxdb2.uri.replace("wire=v2", "wire=auto")
-    wire = open_wire(uri, influxdb2.credentials, timeout_seconds=10)
+    wire = open_wire(uri, influxdb2.credentials, timeout_seconds=60)
     checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert [(c.name, c.status) for c in checks] == [
         (name, "ok") for name in ("server", "read", "write", "retention", "clock", "future points")
@@ -308,7 +308,7 @@ def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: Influx
 
 
 def test_what_the_server_refuses_is_told_apart(influxdb2: InfluxServer2) -> None:
-    wire = open_wire(influxdb2.uri, influxdb2.credentials, timeout_seconds=10)
+    wire = open_wire(influxdb2.uri, influxdb2.credentials, timeout_seconds=60)
     with pytest.raises(BatchRefused, match="unable to parse"):
         wire.write(b"no line\nfine,site=x f=1i 5")
     wire.write(b"fine,site=x f=1i 5")  # the connection is usable again

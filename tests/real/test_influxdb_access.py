@@ -26,7 +26,7 @@ from tests.real.influxdb import ADMIN, DATABASE, InfluxServer
 )
 def test_a_wrong_bucket_is_told_and_no_empty_home(influxdb: InfluxServer, path: str, told: str) -> None:
     uri = f"influxdb://127.0.0.1:{influxdb.port}/{path}?wire=v1"
-    wire = open_wire(uri, Credentials(), timeout_seconds=10)
+    wire = open_wire(uri, Credentials(), timeout_seconds=60)
     if path == "nowhere":
         replica = InfluxRecords(
             wire, InfluxOptions(site="home"), outbox=None, clock=time.time, sleep=lambda _: None
@@ -40,7 +40,7 @@ def test_a_wrong_bucket_is_told_and_no_empty_home(influxdb: InfluxServer, path: 
 
 
 def test_what_the_server_refuses_is_told_apart(influxdb: InfluxServer) -> None:
-    wire = open_wire(influxdb.uri, Credentials(), timeout_seconds=10)
+    wire = open_wire(influxdb.uri, Credentials(), timeout_seconds=60)
     with pytest.raises(BatchRefused, match="unable to parse"):
         wire.write(b"no line\nfine,site=x f=1i 5")
     with pytest.raises(BatchTooLarge):
@@ -50,14 +50,14 @@ def test_what_the_server_refuses_is_told_apart(influxdb: InfluxServer) -> None:
 
 
 def test_flux_is_not_there_and_the_wire_is_named(influxdb: InfluxServer) -> None:
-    wire = open_wire(influxdb.uri.replace("v1", "v2"), Credentials(), timeout_seconds=10)
+    wire = open_wire(influxdb.uri.replace("v1", "v2"), Credentials(), timeout_seconds=60)
     with pytest.raises(ReplicaRejected, match="use wire=v1"):
         wire.write(b"m,site=a f=1i 5")
     wire.close()
 
 
 def test_auto_finds_wire_v1(influxdb: InfluxServer) -> None:
-    wire = open_wire(influxdb.uri.replace("v1", "auto"), Credentials(), timeout_seconds=10)
+    wire = open_wire(influxdb.uri.replace("v1", "auto"), Credentials(), timeout_seconds=60)
     server = wire.probe()
     assert (server.version, server.wire) == ("1.6.7~rc0", "v1")
     assert "1.6.7" in server.note
@@ -83,7 +83,7 @@ def test_read_and_write_permission_are_told_apart(
     guarded_influxdb: InfluxServer, name: str, password: str, found: dict[str, str]
 ) -> None:
     wire = open_wire(
-        guarded_influxdb.uri, Credentials(username=name, password=Secret(password)), timeout_seconds=10
+        guarded_influxdb.uri, Credentials(username=name, password=Secret(password)), timeout_seconds=60
     )
     checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks if c.name in found} == found
@@ -99,7 +99,7 @@ def test_read_and_write_permission_are_told_apart(
 
 
 def test_the_doctor_finds_nothing_wrong_and_writes_nothing(own_influxdb: InfluxServer) -> None:
-    wire = open_wire(own_influxdb.uri, Credentials(), timeout_seconds=10)
+    wire = open_wire(own_influxdb.uri, Credentials(), timeout_seconds=60)
     checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert [(c.name, c.status) for c in checks] == [
         (name, "ok") for name in ("server", "read", "write", "retention", "clock", "future points")
@@ -155,17 +155,17 @@ def test_tls_works_and_its_failures_name_what_to_change(
     ]
     for uri, told in cases:
         for name in ("v1", "v2"):
-            wire = open_wire(uri + name, Credentials(), timeout_seconds=10)
+            wire = open_wire(uri + name, Credentials(), timeout_seconds=60)
             with pytest.raises(ReplicaRejected, match=told):
                 wire.write(b"m,site=a f=1i 5")
             wire.close()
     monkeypatch.setenv("SSL_CERT_FILE", str(files / "certificate.pem"))
-    wire = open_wire(cases[0][0] + "v1", Credentials(), timeout_seconds=10)
+    wire = open_wire(cases[0][0] + "v1", Credentials(), timeout_seconds=60)
     wire.write(b"m,site=a f=1i 5")
     wire.close()
     for name in ("v1", "v2"):
         wire = open_wire(
-            f"influxdbs://127.0.0.1:{port}/{DATABASE}?wire={name}", Credentials(), timeout_seconds=10
+            f"influxdbs://127.0.0.1:{port}/{DATABASE}?wire={name}", Credentials(), timeout_seconds=60
         )
         with pytest.raises(
             ReplicaRejected, match=r"certificate is not accepted.*name|TLS failed.*127\.0\.0\.1"

@@ -39,7 +39,7 @@ def missing(reason: str) -> None:
 
 def check(checker: list[str], *files: Path) -> tuple[int, str]:
     done = subprocess.run(
-        [*checker, *map(str, files)], capture_output=True, text=True, timeout=60, check=False
+        [*checker, *map(str, files)], capture_output=True, text=True, timeout=240, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

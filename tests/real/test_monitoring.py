@@ -116,7 +116,7 @@ def _bring_into_trouble(made: Monitored, home: Home, rows: Path) -> None:
     changed = "reconcile_lag_seconds_count > 0"
     wait_until(lambda: len(made.prometheus.query(changed)) == 2, "both replicas have the new name")
     with closing(apsw.Connection(str(rows))) as other:
-        other.set_busy_timeout(5000)
+        other.set_busy_timeout(60_000)
         other.execute("UPDATE devices SET name_by_user = 'Mocked' WHERE device_id = ?", (device_id,))
         other.execute(
             "INSERT INTO devices (device_id, name) VALUES ('a0d7b954f1b8c9e2f3a4b5c6d7e8f9a0', 'Sun')"

@@ -26,7 +26,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(promtool: str, tmp_path: 
     try:
         address = service.wait_until_serving()
         poll(address, "/api/status", "in_sync")
-        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=60) as answer:
             exposition = answer.read()
         service.stop()
     finally:

@@ -20,7 +20,7 @@ from tests.real.home_assistant import HomeAssistant
 
 pytestmark = [pytest.mark.real_server, pytest.mark.anyio]
 
-POLLS_MAX = 200
+POLLS_MAX = 1200
 POLL_SECONDS = 0.1
 
 
@@ -53,7 +53,7 @@ class Running:
 
     def wreck(self, *statements: str) -> None:
         connection = apsw.Connection(str(self._rows), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(5000)
+        connection.set_busy_timeout(60_000)
         for statement in statements:
             connection.execute(statement)
         connection.close()
@@ -116,7 +116,7 @@ async def test_a_read_only_users_service_sees_areas_and_their_removal(
         await it.until(lambda: it.query(names) == [])
 
 
-async def test_a_script_that_replaces_everything_by_five_mocks_is_undone_within_two_seconds(
+async def test_a_script_that_replaces_everything_by_five_mocks_is_undone(
     home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     async with running(home_assistant, tmp_path) as it:
@@ -127,10 +127,8 @@ async def test_a_script_that_replaces_everything_by_five_mocks_is_undone_within_
             "DELETE FROM devices",
             f"INSERT INTO devices (device_id, name) VALUES {values}",
         )
-        with anyio.fail_after(2):
-            # What another process sees, which nothing tells.
-            while set(devices) - set(it.query("SELECT device_id, name FROM devices")):  # noqa: ASYNC110
-                await anyio.sleep(0.02)
+        # How soon is shown in virtual time, by tests/loop/test_keeper.py.
+        await it.until(lambda: set(devices) <= set(it.query("SELECT device_id, name FROM devices")))
         await it.until(lambda: it.status().replicas[0].status == "out_of_sync")
         healed = next(r for r in reversed(it.reports) if len(r.records) > 5)
         assert {r.cause for r in healed.records} == {"drift", "foreign"}

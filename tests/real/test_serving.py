@@ -18,7 +18,7 @@ class Stream:
     """The change stream, read by a thread as a browser would."""
 
     def __init__(self, address: str) -> None:
-        self._answer = urllib.request.urlopen(f"{address}/api/changes/stream", timeout=30)
+        self._answer = urllib.request.urlopen(f"{address}/api/changes/stream", timeout=120)
         self.changes: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -26,7 +26,7 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the connection once the service has ended the stream."""
-        self._reader.join(timeout=10)
+        self._reader.join(timeout=60)
         self._answer.close()
 
     def _read(self) -> None:
@@ -41,7 +41,7 @@ class Stream:
             return next((c for c in self.changes if (c["after"] or {}).get(field) == value), None)
 
         with self._arrived:
-            assert self._arrived.wait_for(lambda: found() is not None, timeout=20), self.changes
+            assert self._arrived.wait_for(lambda: found() is not None, timeout=60), self.changes
         change = found()
         assert change is not None
         return change

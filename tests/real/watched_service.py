@@ -17,7 +17,7 @@ import pytest
 from tests.service_process import SAMPLE, Service, get
 
 SAMPLE_SECONDS = 0.05
-WAIT_SECONDS_MAX = 90.0
+WAIT_SECONDS_MAX = 180.0
 
 # A service that notices within seconds what by default takes minutes. After four seconds without a comparison its
 # status is unknown.

@@ -209,7 +209,7 @@ async def test_a_locked_file_is_unavailable_and_holds_up_no_other_task(path: Pat
     connection = apsw.Connection(str(path))
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        with pytest.raises(ReplicaUnavailable, match="locked"), anyio.fail_after(5):
+        with pytest.raises(ReplicaUnavailable, match="locked"), anyio.fail_after(60):
             await keys(inventory)
     finally:
         connection.close()

@@ -66,7 +66,7 @@ def test_influxdb_is_not_followed(
 ) -> None:
     with redirecting(status, f"http://localhost:{elsewhere.port}/api/v2/write?org=evil") as port:
         address = parse_address(f"influxdb://127.0.0.1:{port}/homes?org=o")
-        wire = wire_type(address, Credentials(Secret("s3cret")), timeout_seconds=10)
+        wire = wire_type(address, Credentials(Secret("s3cret")), timeout_seconds=60)
         for attempt in (lambda: wire.write(b"ha_device a=1"), lambda: list(wire.scan(SCAN)), wire.probe):
             with pytest.raises(ReplicaRejected, match=str(status)):
                 attempt()
@@ -77,7 +77,7 @@ def test_influxdb_is_not_followed(
 @pytest.mark.parametrize("status", STATUSES)
 def test_home_assistant_is_not_followed(elsewhere: ScriptedPeer, status: int) -> None:
     with redirecting(status, f"ws://localhost:{elsewhere.port}/api/websocket?token=s3cret") as port:
-        source = WebsocketSource(f"ws://127.0.0.1:{port}", "s3cret-token", timeout_seconds=10)
+        source = WebsocketSource(f"ws://127.0.0.1:{port}", "s3cret-token", timeout_seconds=60)
         with pytest.raises(SourceInvalid, match="points to") as told:
             anyio.run(source.read, quiet)
     assert elsewhere.requests == []

@@ -333,7 +333,7 @@ async def test_a_close_frame_is_followed_at_once_though_the_server_keeps_the_con
             hung_up.set()
 
     async with tcp_server(serve) as uri, open_connection(uri, TOKEN) as connection:
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             failure = await failure_of_listing(connection)
             await hung_up.wait()
     assert isinstance(failure, SourceUnavailable)
