@@ -21,7 +21,7 @@ from tests.kill.scenarios import ENVIRON, SAMPLE, change_one_percent, desired
 from tests.real.conftest import skip_or_fail
 from tests.real.influxdb import InfluxMissingError, InfluxServer, running_influxdb
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
 
 KILLS = share(0.12)
 OPERATIONS, SECONDS = 500, 0.6

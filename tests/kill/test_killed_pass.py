@@ -17,6 +17,8 @@ from tests.kill.remains import check_equal, examine, revisions
 from tests.kill.scenarios import ARGV, ENVIRON, SCENARIOS, desired
 from tests.replicas.passes import sql
 
+pytestmark = pytest.mark.timeout(1800)  # as long as CI's number of kills may take
+
 # What a pass that nobody kills says of this home at its end; the mock devices of HomeIQ stay until they are pruned.
 STATUS = {"adoption": "out_of_sync"}
 KILLS = share(0.2)  # of each scenario

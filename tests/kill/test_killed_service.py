@@ -15,6 +15,8 @@ from tests.kill.remains import check_equal, check_revisions, examine
 from tests.kill.scenarios import ENVIRON, SAMPLE, Row, desired, edit
 from tests.service_process import get, poll
 
+pytestmark = pytest.mark.timeout(1800)  # as long as CI's number of kills may take
+
 ARGV = ["serve", "--source", "capture:source", "--rows", "rows.db", "--records", "history:history.db"]
 FAST = {
     **ENVIRON,

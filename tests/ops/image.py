@@ -16,7 +16,7 @@ from pathlib import Path
 
 IMAGE_FOLDERS = ("opt", "data", "config")
 LEFT_TO_DOCKER = ("ARG", "EXPOSE", "VOLUME")
-SECONDS_MAX = 280
+SECONDS_MAX = 500
 
 
 @dataclass

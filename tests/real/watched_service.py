@@ -60,6 +60,9 @@ class WatchedService:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._ask)]
         for thread in self._threads:
             thread.start()
+        # Or a short test would hold nothing against the truth.
+        while not self._said and self._service.process.poll() is None:
+            time.sleep(SAMPLE_SECONDS)
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
