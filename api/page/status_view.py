@@ -132,9 +132,8 @@ def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> s
         return "Nothing was compared yet; the first look at Home Assistant is under way."
     if state == "in_sync":
         verb = "holds" if len(status.replicas) == 1 else "hold"
-        return (
-            f"{names} {verb} exactly what Home Assistant has: {count_text(report.source.records, 'record')}."
-        )
+        records = count_text(report.source.records, "record")
+        return f"{names} {verb} exactly what {report.source.speaker} has: {records}."
     if state == "blocked":
         held = sum(refusal.held for r in report.replicas for refusal in r.refusals)
         return f"{count_text(held, 'operation')} held back: there is not enough evidence that they are right."

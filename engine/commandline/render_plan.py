@@ -158,12 +158,13 @@ def _nothing_to_do(report: Report, form: PlanText) -> str:
     only = f" of {listing(list(form.registries))}" if form.registries else ""
     records = f"{plural(report.source.records, 'record')}{only}"
     if not report.records:
-        return f"Nothing to do: {names} {hold} exactly what Home Assistant has ({records})."
+        return f"Nothing to do: {names} {hold} exactly what {visible(report.source.speaker)} has ({records})."
     foreign = [
         f"{plural(n, 'foreign row')} in {name}"
         for name, n in Counter(r.replica for r in report.records).items()
     ]
-    return f"Nothing to do: {names} {hold} all that Home Assistant has ({records}), and besides {listing(foreign)}."
+    all_there = f"{names} {hold} all that {visible(report.source.speaker)} has ({records})"
+    return f"Nothing to do: {all_there}, and besides {listing(foreign)}."
 
 
 def _replica_part(report: Report, replica: ReplicaReport) -> str:

@@ -25,6 +25,11 @@ class SourceReport(msgspec.Struct, frozen=True):
     state: str | None = None
     records: int = 0
 
+    @property
+    def speaker(self) -> str:
+        """Whose word the records are: Home Assistant's if it told its state; a file or store speaks for itself."""
+        return self.uri if self.state is None else "Home Assistant"
+
 
 class Counts(msgspec.Struct, frozen=True):
     """Records of one replica by how they compare."""

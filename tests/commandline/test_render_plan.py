@@ -89,6 +89,14 @@ def test_nothing_to_do_is_one_line() -> None:
     assert "(183 records of device and area)" in render_plan(report(), only)
 
 
+def test_a_file_or_store_does_not_speak_for_home_assistant() -> None:
+    kept = SourceReport("records (history)", True, records=183)
+    assert (
+        render_plan(report(source=kept), PLAIN)
+        == "Nothing to do: sqlite and history hold exactly what records (history) has (183 records).\n"
+    )
+
+
 def test_foreign_rows_are_told_apart_with_reasons_and_never_called_in_sync() -> None:
     assert (
         render_plan(report(foreign("Mock"), foreign("Mock 2"), mode="apply"), PLAIN)

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from api.page.status_view import status_view
 from api.page.trail import Trail
-from engine.core.report import ErrorReport
+from engine.core.report import ErrorReport, SourceReport
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from tests.api.serving import STALE_SECONDS, status_of
 from tests.commandline.reports import changed, foreign, refusal, replica, report
@@ -35,6 +36,14 @@ def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:
     assert (shown.state, shown.word, shown.proven_at) == ("in_sync", "In sync", NOON)
     assert shown.sentence.startswith("SQLite and the history file hold exactly what Home Assistant has")
     assert [r.lag_seconds for r in shown.replicas] == [4, 4]
+
+
+def test_a_file_does_not_speak_for_home_assistant() -> None:
+    kept = SourceReport("storage:/config", True, "2026.11.0", records=183)
+    made = status("in_sync", "in_sync")
+    assert made.report is not None
+    shown = view(replace(made, report=replace(made.report, source=kept)))
+    assert shown.sentence == "SQLite and the history file hold exactly what storage:/config has: 183 records."
 
 
 def test_without_home_assistant_nobody_knows() -> None:
