@@ -283,10 +283,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--source",
         metavar="URI",
-        help="ws://HOST:8123 (or wss, http, https), storage:DIR, backup:FILE.tar, capture:DIR",
+        help="ws://HOST:8123 (or wss, http, https), storage:DIR, backup:FILE.tar, capture:DIR, or records",
     )
     _add_rows(group)
-    group.add_argument("--records", metavar="URI", help="history:FILE, or none")
+    group.add_argument("--records", metavar="URI", help="history:FILE, influxdb://HOST:8086/BUCKET, or none")
     _add_settings_file(group)
     group.add_argument("--site", metavar="NAME", help="the home's name")
 
