@@ -4,8 +4,9 @@
                        (desired)  (+ hashes)  (three-way) (minimal) (may refuse) (apply)
 
 Read in this order: `core/record.py` (what is mirrored), `core/diff.py` (what differs, and whose change it
-was), `core/plan.py` (what to do about it), `core/guard.py` (when not to), `loop/reconciler.py` (one pass),
-then one adapter of each kind: `sources/capture.py` and `replicas/history.py`. `DESIGN.md` argues why.
+was), `core/plan.py` (what to do about it), `core/guard.py` (when not to), `loop/reconciler.py` and
+`loop/one_pass.py` (one pass), then one adapter of each kind: `sources/capture.py` and `replicas/history.py`.
+`DESIGN.md` argues why.
 """
 
 __version__ = "0.1.0"

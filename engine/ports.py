@@ -1,4 +1,4 @@
-"""What the engine needs from the world, as contracts. Adapters implement them; only `run.py` names adapters.
+"""What the engine needs from the world, as contracts. Adapters implement them; only composition names adapters.
 
 Replicas are synchronous: the loop calls them in a worker thread. Every method may be called again after any
 failure, and raises ReplicaError or nothing.

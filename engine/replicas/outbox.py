@@ -1,4 +1,4 @@
-"""The outbox: batches that must reach a replica although this process may die first, in the rows file.
+"""The outbox: batches that must reach a replica although this process may die first, in a file of their own.
 
 A batch is kept before it is first sent and dropped when it was read back. Its bytes hold their times, so sending
 it twice stores it once. Bounded: a store that is away for long is caught up with by comparison, not from here.
