@@ -20,7 +20,8 @@ TABLE = """\
 exit codes:
   0    finished; with --detailed-exitcode: there was nothing to change
   1    failed: settings, connection, login, a replica; stderr and "errors" in the JSON say what
-  2    only with --detailed-exitcode: there is something to change, or something was changed
+  2    only with --detailed-exitcode: there is something to change, or something was changed; for `drift`,
+       anything differs, foreign rows too
   3    a guard held something back, or a saved plan is stale; what the guard does not concern was written;
        `store` would have replaced a file, or a service keeps the store: nothing was written
   64   the command line is wrong
