@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.proof import Proof
 
-_ROWS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 64  # few enough to be digested while they are in the processor's cache
 
 _encode_rows = msgspec.msgpack.Encoder().encode
 _PROOF = msgspec.json.Decoder(Proof)
