@@ -62,11 +62,6 @@ class Home(msgspec.Struct, frozen=True):
         """The bytes that every full read is answered with."""
         return sum(map(len, self.answers.values()))
 
-    @property
-    def extended_bytes(self) -> int:
-        """The bytes of all extended rows, which only a first read asks for."""
-        return sum(map(len, self.extended.values()))
-
 
 def make_home(entities: int, *, changed: float = 0.0, seed: int = SEED) -> Home:
     """A home with that many entities. `changed` is the share of them that differs from `changed=0`."""

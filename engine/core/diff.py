@@ -62,11 +62,6 @@ class Diff(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...]
     settled: tuple[tuple[Key, str | None], ...]  # last applied hash to record (None: forget) without a write
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the two sides agree."""
-        return not self.differences
-
 
 def compare(
     desired: Mapping[Key, str],

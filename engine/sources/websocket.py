@@ -10,7 +10,7 @@ Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio.to_thread
 import msgspec
@@ -34,7 +34,7 @@ from engine.sources.command_results import (
     read_health,
 )
 from engine.sources.entity_rows import EntityRows
-from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, open_connection
+from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.listing import Listing
 from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
@@ -80,12 +80,7 @@ class WebsocketSource:
     async def read(self, progress: Progress) -> Snapshot:
         """Connect, read every registry, and hang up. Raises SourceError; see `open_connection`."""
         progress("connecting", 0, None)
-        async with open_connection(
-            self._uri,
-            self._token,
-            message_bytes_max=self._message_bytes_max,
-            timeout_seconds=self._timeout_seconds,
-        ) as connection:
+        async with self._connect() as connection:
             return await self.read_from(connection, progress)
 
     async def read_unless(
@@ -93,12 +88,7 @@ class WebsocketSource:
     ) -> Unmodified | tuple[Snapshot, Etag | None]:
         """As `read`, but ends early when every list still is as `etag` says. Raises SourceError."""
         progress("connecting", 0, None)
-        async with open_connection(
-            self._uri,
-            self._token,
-            message_bytes_max=self._message_bytes_max,
-            timeout_seconds=self._timeout_seconds,
-        ) as connection:
+        async with self._connect() as connection:
             return await self.read_unless_from(connection, etag, progress)
 
     async def read_unless_from(
@@ -127,15 +117,18 @@ class WebsocketSource:
     async def watch(self) -> AsyncIterator[Watch]:
         """Connect, and hint at every change until the block ends. Raises SourceError."""
         async with (
-            open_connection(
-                self._uri,
-                self._token,
-                message_bytes_max=self._message_bytes_max,
-                timeout_seconds=self._timeout_seconds,
-            ) as connection,
+            self._connect() as connection,
             open_watch(connection, self.read_from, self._clock) as watch,
         ):
             yield watch
+
+    def _connect(self) -> AbstractAsyncContextManager[Connection]:
+        return open_connection(
+            self._uri,
+            self._token,
+            message_bytes_max=self._message_bytes_max,
+            timeout_seconds=self._timeout_seconds,
+        )
 
     async def read_from(self, connection: Commands, progress: Progress) -> Snapshot:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""
