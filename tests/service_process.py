@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,6 +67,15 @@ def get(address: str, path: str, token: str = "") -> Any:
         request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
+
+
+def wait_until(is_reached: Callable[[], object], what: str) -> None:
+    """Ask until it is so; a real process has no virtual time."""
+    for _ in range(POLLS_MAX):
+        if is_reached():
+            return
+        time.sleep(POLL_SECONDS)
+    pytest.fail(f"never: {what}")
 
 
 def poll(address: str, path: str, wanted: str, token: str = "") -> Any:

@@ -18,8 +18,8 @@ from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
 from tests.kill.remains import examine
 from tests.kill.scenarios import ENVIRON, SAMPLE, change_one_percent, desired
-from tests.real.conftest import skip_or_fail
-from tests.real.influxdb import InfluxMissingError, InfluxServer, running_influxdb
+from tests.real.conftest import influxdb_or_skip
+from tests.real.influxdb import InfluxServer
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
 
@@ -29,11 +29,8 @@ OPERATIONS, SECONDS = 500, 0.6
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
-    try:
-        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as running:
-            yield running
-    except InfluxMissingError as missing:
-        skip_or_fail(str(missing))
+    with influxdb_or_skip(tmp_path_factory.mktemp("influxdb")) as running:
+        yield running
 
 
 def test_nothing_that_was_on_its_way_is_lost_doubled_or_believed(

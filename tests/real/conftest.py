@@ -87,7 +87,7 @@ def axe() -> None:
 
 
 @contextmanager
-def _influxdb(folder: Path, *, auth: bool = False) -> Iterator[InfluxServer]:
+def influxdb_or_skip(folder: Path, *, auth: bool = False) -> Iterator[InfluxServer]:
     """A running InfluxDB 1.x; where there is none, the test is skipped, or fails in CI."""
     try:
         with running_influxdb(folder, auth=auth) as server:
@@ -99,21 +99,21 @@ def _influxdb(folder: Path, *, auth: bool = False) -> Iterator[InfluxServer]:
 @pytest.fixture(scope="session")
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     """One InfluxDB 1.x for all tests that leave it as it is; each has a site of its own."""
-    with _influxdb(tmp_path_factory.mktemp("influxdb")) as server:
+    with influxdb_or_skip(tmp_path_factory.mktemp("influxdb")) as server:
         yield server
 
 
 @pytest.fixture
 def own_influxdb(tmp_path: Path) -> Iterator[InfluxServer]:
     """An InfluxDB 1.x of the test's own, to wreck."""
-    with _influxdb(tmp_path / "influxdb") as server:
+    with influxdb_or_skip(tmp_path / "influxdb") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def guarded_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     """An InfluxDB 1.x with auth on, and the users reader, writer and nobody; their passwords are their names."""
-    with _influxdb(tmp_path_factory.mktemp("guarded_influxdb"), auth=True) as server:
+    with influxdb_or_skip(tmp_path_factory.mktemp("guarded_influxdb"), auth=True) as server:
         for name, grant in (("reader", "READ"), ("writer", "WRITE"), ("nobody", "")):
             server.query(f"CREATE USER {name} WITH PASSWORD '{name}'", ADMIN)
             if grant:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +14,7 @@ import pytest
 
 from tests.real.admin_client import request
 from tests.real.home_assistant import HomeAssistant
-from tests.service_process import Service, poll
+from tests.service_process import Service, poll, wait_until
 
 pytestmark = pytest.mark.real_server
 
@@ -25,7 +24,6 @@ RESOURCE, EVERY, AFTER = "http://127.0.0.1:8099/api/status", "scan_interval: 30"
 HEADERS = "    # headers:\n    #   Authorization: !secret reconcile_authorization\n"
 TOKEN = "for-the-sensors"
 SENSORS = ("sensor.reconcile_status", "sensor.reconcile_lag", "sensor.reconcile_drift")
-POLLS_MAX, POLL_SECONDS = 1800, 0.1
 
 
 class Witness:
@@ -115,14 +113,6 @@ def told(core: HomeAssistant) -> list[dict[str, Any]]:
     """The automation's notifications; Home Assistant makes others of its own."""
     notifications = core.command("persistent_notification/get")
     return [n for n in notifications if n["notification_id"] == "reconcile"]
-
-
-def wait_until(is_reached: Callable[[], bool], what: str) -> None:
-    for _ in range(POLLS_MAX):
-        if is_reached():
-            return
-        time.sleep(POLL_SECONDS)
-    pytest.fail(f"never: {what}")
 
 
 def test_home_assistant_takes_the_package(core: HomeAssistant) -> None:

@@ -7,7 +7,7 @@ nobody can vouch for, and so many removals that a guard holds them. Then every q
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.real.prometheus import (
     place_configuration,
     running_prometheus,
 )
-from tests.service_process import Service, get
+from tests.service_process import Service, get, wait_until
 
 pytestmark = pytest.mark.real_server
 
@@ -34,7 +34,6 @@ DASHBOARD = json.loads((SHIPPED.parent / "grafana" / "dashboards" / "ha-reconcil
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TOKEN = "scraped-with-a-token"
 REMOVED = 60  # so many that the log tells their number, and does not fill the pipe that nobody reads
-POLLS_MAX, POLL_SECONDS = 600, 0.2
 
 
 class Monitored(NamedTuple):
@@ -44,14 +43,6 @@ class Monitored(NamedTuple):
 
     def get(self, path: str) -> Any:
         return get(self.address, path, TOKEN)
-
-
-def wait_until(is_reached: Callable[[], bool], what: str) -> None:
-    for _ in range(POLLS_MAX):
-        if is_reached():
-            return
-        time.sleep(POLL_SECONDS)
-    pytest.fail(f"never: {what}")
 
 
 def found_by(monitored: Monitored, expression: str) -> dict[frozenset[tuple[str, str]], float]:

@@ -4,7 +4,6 @@ import base64
 import logging
 import os
 import re
-import time
 import traceback
 import urllib.error
 import urllib.request
@@ -38,7 +37,7 @@ from tests.security.secret_home import (
     leaks_below,
     write_storage,
 )
-from tests.service_process import Service, get
+from tests.service_process import Service, poll
 from tests.sources.recorded_homes import quiet, write_backup
 
 COMMANDS = (
@@ -227,7 +226,7 @@ def test_the_service_leaks_nothing(
     )
     services.append(service)
     address = address_told(service)
-    wait_until_in_sync(address)
+    poll(address, "/api/status", "in_sync", API_TOKEN)
     for path in ROUTES:
         for token in (API_TOKEN, "", "wrong"):
             assert leaks(raw_answer(address, path, token)) == [], (path, token)
@@ -248,14 +247,6 @@ def address_told(service: Service) -> str:
         if found:
             return found[0]
     pytest.fail(f"did not serve: {service.lines}")
-
-
-def wait_until_in_sync(address: str) -> None:
-    for _ in range(1200):
-        if get(address, "/api/status", API_TOKEN)["status"] == "in_sync":
-            return
-        time.sleep(0.1)
-    pytest.fail("it never was in sync")
 
 
 def raw_answer(address: str, path: str, token: str) -> bytes:
