@@ -42,7 +42,7 @@ def test_influxdb_stopped_and_started_under_it(own_influxdb: InfluxServer, tmp_p
         assert away["error"]
         assert replica(address, "sqlite")["status"] == "in_sync"
         wreck(tmp_path / "rows.db", "Mocked meanwhile")
-        changes = get(address, "/api/changes?after=205&wait=10")["changes"]
+        changes = get(address, "/api/changes?after=205&wait=30")["changes"]
         assert changes[0]["after"] == {"name": "Bed Light"}
         own_influxdb.start()
         poll(address, "/api/status", "in_sync")
