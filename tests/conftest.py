@@ -1,5 +1,6 @@
 """What every test shares: how Hypothesis draws (the same each time, as slowly as a loaded machine likes), and services."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ settings.register_profile(
     "repository", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repository")
+
+# Servers of tests are on loopback; a proxy set for the machine, as in many a CI, must not be asked for them.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "localhost", "127.0.0.1", "::1")))
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_sa
     monkeypatch.setenv("RECONCILE_HTTP__PORT", port)
     monkeypatch.setenv("RECONCILE_HTTP__TOKEN_FILE", "/not/readable/here")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     assert reconcile("healthcheck") == (0, f"http://127.0.0.1:{port}: alive.\n", "")
     assert reconcile("healthcheck", "-q") == (0, "", "")
     service.stop()

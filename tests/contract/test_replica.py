@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,7 +25,8 @@ from engine.replicas.influx_wire import Scan, Wire
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.real.influxdb import InfluxMissingError, InfluxServer, running_influxdb
+from tests.real.conftest import influxdb_or_skip
+from tests.real.influxdb import InfluxMissingError, InfluxServer
 from tests.real.influxdb2 import running_influxdb2
 from tests.replicas.passes import captured_records, one_pass, plan_of, run_of, sql, versions
 
@@ -105,13 +105,8 @@ def file_contents(path: Path) -> bytes | None:
 
 @pytest.fixture(scope="module")
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
-    try:
-        with running_influxdb(tmp_path_factory.mktemp("influxdb")) as server:
-            yield server
-    except InfluxMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    with influxdb_or_skip(tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

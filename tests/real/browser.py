@@ -1,11 +1,10 @@
 """A real headless Chromium, Debian's, driven through its chromedriver; and axe-core, which judges accessibility.
 
-Nothing is fetched but axe-core, a package of npm, into .cache. Another process has no virtual time, so it is polled,
+Nothing is fetched but axe-core. Another process has no virtual time, so it is polled,
 with a bound far above what it needs.
 """
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +16,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.real.npm_package import npm_package
+
 AXE_VERSION = "4.14.1"
-CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 WAIT_SECONDS = 60.0
 # Without the first, root cannot start it; without the others it asks the world, which a test must not.
 _FLAGS = (
@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class BrowserMissingError(Exception):
-    """There is no browser, or no axe-core; the message says what to install."""
+    """There is no browser; the message says what to install."""
 
 
 class Browser:
@@ -131,13 +131,5 @@ def running_browser(profile: Path) -> Iterator[Browser]:
 
 
 def axe_source() -> str:
-    """The script of axe-core. Raises BrowserMissingError."""
-    script = CACHE / "node_modules" / "axe-core" / "axe.min.js"
-    npm = shutil.which("npm")
-    if not script.exists() and npm is not None:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--no-audit", "--no-fund", "--silent", f"axe-core@{AXE_VERSION}"]
-        subprocess.run(command, cwd=CACHE, check=False, timeout=200)
-    if not script.exists():
-        raise BrowserMissingError(f"no axe-core: `npm install axe-core@{AXE_VERSION}` in {CACHE}")
-    return script.read_text(encoding="utf-8")
+    """The script of axe-core. Raises PackageMissingError."""
+    return (npm_package("axe-core", AXE_VERSION) / "axe.min.js").read_text(encoding="utf-8")

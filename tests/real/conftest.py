@@ -18,6 +18,7 @@ from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServe
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
 from tests.real.influxdb_stand import Stand
 from tests.real.installation import Installation, InstallationMissingError, find_installation, install
+from tests.real.npm_package import PackageMissingError
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -82,7 +83,7 @@ def axe() -> None:
     """axe-core is there; where it is not, the test is skipped, or fails in CI."""
     try:
         axe_source()
-    except BrowserMissingError as reason:
+    except PackageMissingError as reason:
         skip_or_fail(str(reason))
 
 

@@ -14,6 +14,7 @@ from engine.replicas.influx_http import Credentials
 from engine.replicas.influx_open import open_wire
 from engine.replicas.influx_records import InfluxOptions, InfluxRecords
 from engine.settings import Secret
+from tests.real.conftest import skip_or_fail
 from tests.real.influxdb import ADMIN, DATABASE, InfluxServer
 
 
@@ -118,9 +119,7 @@ def test_the_doctor_finds_nothing_wrong_and_writes_nothing(own_influxdb: InfluxS
 
 def make_certificate(folder: Path, *more: str) -> None:
     """A certificate for localhost that no authority signed, with its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl")
+    openssl = shutil.which("openssl") or skip_or_fail("no openssl")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     command += [

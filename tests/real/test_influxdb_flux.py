@@ -1,6 +1,5 @@
 """The Flux texts, type-checked by libflux in Node; no server executes them here."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,33 +7,23 @@ from pathlib import Path
 import pytest
 
 from engine.replicas.influx_flux import flux_params
+from tests.real.conftest import skip_or_fail
+from tests.real.npm_package import PackageMissingError, npm_package
 from tests.replicas.test_influx_flux import DATA, SCANS
 
 PACKAGE = "@influxdata/flux-lsp-browser"
 VERSION = "0.8.40"
-CACHE = Path(__file__).parents[2] / ".cache" / "flux"
 
 
 @pytest.fixture(scope="module")
 def checker() -> list[str]:
     """The command that checks files."""
-    folder = CACHE / "node_modules" / PACKAGE
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None:
-        missing("no node")
-    if not folder.exists() and npm is not None:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--no-audit", "--no-fund", "--silent", f"{PACKAGE}@{VERSION}"]
-        subprocess.run(command, cwd=CACHE, check=False, timeout=200)
-    if not folder.exists():
-        missing(f"no {PACKAGE}: `npm install {PACKAGE}@{VERSION}` in {CACHE}")
-    return [str(node), str(DATA / "check.mjs"), str(folder)]
-
-
-def missing(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    node = shutil.which("node") or skip_or_fail("no node")
+    try:
+        folder = npm_package(PACKAGE, VERSION)
+    except PackageMissingError as missing:
+        skip_or_fail(str(missing))
+    return [node, str(DATA / "check.mjs"), str(folder)]
 
 
 def check(checker: list[str], *files: Path) -> tuple[int, str]:

@@ -183,7 +183,8 @@ async def test_a_late_answer_is_not_taken_for_another() -> None:
 async def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     async with connected({LIST_AREAS: AREAS}) as (_, connection):
         assert json.loads(bytes(await connection.command(LIST_AREAS))) == AREAS
 
