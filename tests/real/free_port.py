@@ -6,7 +6,7 @@ from contextlib import suppress
 
 # Below those from which Linux and macOS take the near end of connections: one of them, made by anybody while a server
 # is about to start or stopped for a moment, would have its port.
-_PORTS = range(20_000, 32_000)
+_PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.real.browser import Browser
+from tests.real.free_port import free_port
 from tests.real.home_assistant import HomeAssistant
 from tests.real.prefix_proxy import prefix_proxy
 from tests.service_process import Service, poll
@@ -155,8 +156,8 @@ def test_a_lost_home_assistant_is_unknown_until_it_is_back(
 
 
 def test_a_lost_service_is_stale_until_it_is_back(browser: Browser, tmp_path: Path) -> None:
-    folder = tmp_path / "service"
-    with serving(folder) as (service, address):
+    folder, port = tmp_path / "service", str(free_port())
+    with serving(folder, RECONCILE_HTTP__PORT=port) as (service, address):
         browser.open(address)
         browser.until_text("status-word", "In sync")
         assert not browser.driver.find_element(By.ID, "stale").is_displayed()
@@ -168,7 +169,7 @@ def test_a_lost_service_is_stale_until_it_is_back(browser: Browser, tmp_path: Pa
     assert browser.driver.title.startswith("Unknown")
     assert texts(browser, ".card .pill") == ["Unknown"] * 3
     assert browser.run("return document.getElementById('status').className") == "status unknown"
-    with serving(folder, RECONCILE_HTTP__PORT=address.rpartition(":")[2]):
+    with serving(folder, RECONCILE_HTTP__PORT=port):
         browser.until_text("status-word", "In sync")
         assert not browser.driver.find_element(By.ID, "stale").is_displayed()
         assert texts(browser, ".card .pill") == ["Connected", "In sync", "In sync"]
