@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of one decoder or of all, for a given time:
 
-    python -m tests.fuzz.coverage_guided [--seconds 60] [--seed 0] [DECODER ...]
+    python -m tests.fuzz.coverage_guided [--seconds 60] [--runs N] [--seed 0] [DECODER ...]
 
 Needs atheris (`requirements-fuzz.txt`), which is no dependency of the tests. Each decoder runs in a process of its own,
 bounded in memory and in time per input; an input that breaks it is written to `crashes/DECODER/`, where the ordinary
@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("decoders", nargs="*", metavar="DECODER")
     parser.add_argument("--seconds", type=float, default=60.0, help="for all together, besides their start")
+    parser.add_argument("--runs", type=int, default=-1, help="at most so many inputs for each decoder")
     # CI must not fail by chance for a change that did nothing; who looks for something lets it be drawn.
     parser.add_argument("--seed", type=int, default=1, help="of the mutations; 0 draws one")
     given = parser.parse_args()
@@ -37,20 +38,25 @@ def main() -> int:
         from tests.fuzz.decoders import DECODERS
 
     names = given.decoders or sorted(DECODERS)
-    failed = [name for name in names if not is_sound(name, given.seconds / len(names), given.seed)]
+    bounds = {
+        "seed": given.seed,
+        "runs": given.runs,
+        "max_total_time": max(1, round(given.seconds / len(names))),
+    }
+    failed = [name for name in names if not is_sound(name, bounds)]
     print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
-def is_sound(name: str, seconds: float, seed: int) -> bool:
-    """Whether one decoder, in a process of its own, stood the time; prints its last words."""
+def is_sound(name: str, bounds: dict[str, int]) -> bool:
+    """Whether one decoder, in a process of its own, stood it within libFuzzer's `bounds`; prints its last words."""
     with tempfile.TemporaryFile() as told, tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
-            fuzz(name, seconds, seed, Path(folder))
+            fuzz(name, bounds, Path(folder))
         _, status = os.waitpid(child, 0)
         with suppress(OSError):
             (CRASHES / name).rmdir()  # which fails while it holds something
@@ -63,8 +69,8 @@ def is_sound(name: str, seconds: float, seed: int) -> bool:
     return status == 0
 
 
-def fuzz(name: str, seconds: float, seed: int, folder: Path) -> None:
-    """Run one decoder until the time is over or something escapes; ends the process, and leaves `folder` to be removed."""
+def fuzz(name: str, bounds: dict[str, int], folder: Path) -> None:
+    """Run one decoder until a bound is reached or something escapes; ends the process, and leaves `folder` to be removed."""
     atheris: Any = import_module("atheris")
     from tests.fuzz.decoders import DECODERS
     from tests.fuzz.seeds import SEEDS
@@ -78,8 +84,7 @@ def fuzz(name: str, seconds: float, seed: int, folder: Path) -> None:
     for number, content in enumerate(SEEDS[name]()):
         (corpus / f"seed-{number}").write_bytes(content)
     options = {
-        "seed": seed,
-        "max_total_time": max(1, round(seconds)),
+        **bounds,
         "max_len": INPUT_BYTES_MAX,
         "rss_limit_mb": MEMORY_MB,
         "timeout": INPUT_SECONDS,
