@@ -4,7 +4,7 @@ Replicas are synchronous: the loop calls them in a worker thread. Every method m
 failure, and raises ReplicaError or nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -96,6 +96,12 @@ class Replica(Protocol):
 
     def stamp(self) -> int | None:
         """A number that changes when somebody else wrote to the store; None when the store cannot tell."""
+
+    def traces(self) -> Hashable | None:
+        """What any write leaves behind: while it stays equal, so does the stamp. None when only the stamp can tell.
+
+        Never waits and never raises, so it may be asked outside of a worker thread.
+        """
 
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. An absent store is empty."""

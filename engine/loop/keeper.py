@@ -4,7 +4,7 @@ Each replica has its own, so that one that hangs holds up no other. It works whe
 somebody else wrote to the store, when a pass failed, and now and then to verify everything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import anyio
@@ -53,6 +53,7 @@ class Keeper:
         self._newest: Snapshot | None = None
         self._done: Snapshot | None = None  # what the last pass compared with
         self._wake = anyio.Event()
+        self._traces: Hashable | None = None  # with these, the stamp was what is remembered
         self.status = ReplicaStatus(replica.name, "unknown", status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
@@ -96,10 +97,15 @@ class Keeper:
         memory = self._memories.get(self._replica.name)
         if memory is None:
             return False
+        traces = self._replica.traces()
+        if traces is not None and traces == self._traces:
+            return False
         try:
-            return await self._offload(self._replica.stamp) != memory.stamp
+            is_touched = await self._offload(self._replica.stamp) != memory.stamp
         except ReplicaError:
             return True  # the pass says what is wrong
+        self._traces = None if is_touched else traces
+        return is_touched
 
     async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:
         started = self._clock()

@@ -8,6 +8,7 @@ Knows nothing of tables. Threads take turns.
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, Replica
 from engine.file_modes import OWNER_ONLY, make_folder
 from engine.replicas.private_copy import copy_into_memory
 
+# FAT, the coarsest of file systems in use, tells times to two seconds.
+_SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
 _BUSY = (apsw.BusyError, apsw.LockedError)
 _NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
@@ -93,6 +96,25 @@ class ApswFile:
             count = connection.pragma("data_version") if connection else 0
             assert isinstance(count, int)
             return (self._openings << 32) + count
+
+    def traces(self) -> tuple[tuple[int, ...] | None, ...] | None:
+        """Sizes and times of the files, which any write changes. Never waits.
+
+        None when one was written so lately that another write could leave the same time.
+        """
+        found: list[tuple[int, ...] | None] = []
+        for suffix in ("", "-wal", "-journal"):
+            try:
+                seen = os.stat(f"{self.path}{suffix}")  # noqa: PTH116 (a path has no suffix with a dash)
+            except FileNotFoundError:
+                found.append(None)
+                continue
+            except OSError:
+                return None
+            if time.time_ns() - seen.st_mtime_ns < _SAME_TIME_NS_MAX:
+                return None
+            found.append((seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
+        return tuple(found)
 
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""

@@ -7,7 +7,7 @@ A stored hash is believed only while the revision's digest is the one it was wri
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class HistoryFile:
     def path(self) -> Path:
         """The file, which may not exist yet."""
         return self._file.path
+
+    def traces(self) -> Hashable | None:
+        """What any write leaves behind; None when only the stamp can tell."""
+        return self._file.traces()
 
     def stamp(self) -> int:
         """A number that changes when somebody else wrote to the file. It says nothing between two processes."""

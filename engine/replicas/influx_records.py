@@ -6,7 +6,7 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -104,6 +104,10 @@ class InfluxRecords:
     def stamp(self) -> int | None:
         """None: InfluxDB does not tell that somebody wrote to it."""
         return None
+
+    def traces(self) -> Hashable | None:
+        """Always the same: there is nothing to be seen."""
+        return ()
 
     def observe(self, *, verify: bool | None = None) -> Observed:
         """The versions of all live records, what an earlier process left in the outbox among them.

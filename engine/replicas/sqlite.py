@@ -5,7 +5,7 @@ applied versions and change feed agree. Looking at the file changes nothing in i
 existing HomeIQ database is adopted, within the first transaction that writes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,6 +140,10 @@ class SqliteRows:
         """What is kept of a deleted row."""
         with self._reading() as connection:
             return next(iter(ledger.read_tombstones(connection, [key])), None)
+
+    def traces(self) -> Hashable | None:
+        """What any write leaves behind; None when only the stamp can tell."""
+        return self._file.traces()
 
     def stamp(self) -> int:
         """A number that changes when somebody else wrote to the file. It says nothing between two processes."""

@@ -3,7 +3,7 @@
 The ledger is apart from the replica, as it is for InfluxDB, so that the loop has to keep it itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 
@@ -29,11 +29,17 @@ class MemoryReplica:
         self.newest_run: Run | None = None
         self.observed = 0
         self.edits = 0
+        self.stamps_asked = 0
+        self.left_behind: Hashable | None = None
         self.fail_with: ReplicaError | None = None
         self.fail_apply_with: ReplicaError | None = None
 
     def stamp(self) -> int | None:
+        self.stamps_asked += 1
         return self.edits
+
+    def traces(self) -> Hashable | None:
+        return self.left_behind
 
     def observe(self) -> Observed:
         self._fail()

@@ -89,6 +89,20 @@ async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
         assert [(f.name, f.source, f.replica) for f in record.fields] == [("name", "Device 1", "Mocked")]
 
 
+async def test_while_a_store_shows_no_trace_of_a_write_its_stamp_is_not_asked() -> None:
+    async with keeping() as kept:
+        kept.replica.left_behind = "written at noon"
+        kept.keeper.offer(HOME)
+        await anyio.sleep(3)
+        asked = kept.replica.stamps_asked
+        await anyio.sleep(PACE.verify_seconds / 2)
+        assert kept.replica.stamps_asked == asked
+        kept.replica.edit(device(1).key, name="Mocked")
+        kept.replica.left_behind = "written later"
+        await anyio.sleep(PACE.watch_seconds + 0.01)
+        assert kept.replica.rows[device(1).key][0] == device(1)
+
+
 async def test_observing_only_reports() -> None:
     async with keeping("observe") as kept:
         kept.keeper.offer(HOME)

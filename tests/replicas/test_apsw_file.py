@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import apsw
@@ -121,6 +122,27 @@ def test_a_disk_without_room_for_the_file_itself_is_unavailable(
     monkeypatch.setattr(os, "open", full)
     assert isinstance(refusal(file_at(tmp_path / "x.db")), ReplicaUnavailable)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_write_leaves_a_trace_and_a_late_one_cannot_look_like_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ApswFile("sqlite", tmp_path / "rows.db")
+    assert file.traces() == (None, None, None)
+    with file.writing() as connection:
+        connection.execute("CREATE TABLE t (x)")
+    assert file.traces() is None  # just now: another write could leave the same time
+    now = time.time_ns()
+    monkeypatch.setattr("time.time_ns", lambda: now + 10_000_000_000)
+    before = file.traces()
+    assert before is not None
+    assert file.traces() == before
+
+    other = apsw.Connection(str(file.path))
+    other.execute("INSERT INTO t VALUES (1)")
+    assert file.traces() not in (None, before)
+    other.close()
+    file.close()
 
 
 @pytest.mark.parametrize(
