@@ -153,6 +153,7 @@ def test_packed_it_has_all_that_the_store_shows_and_nothing_of_its_making(tmp_pa
         "README.md",
         "ha-reconcile",
         "repository.yaml",
+        "screenshots",
     }
     app = tmp_path / "packed" / "ha-reconcile"
     assert {path.name for path in app.glob("*.md")} == {"CHANGELOG.md", "DOCS.md", "README.md"}
