@@ -30,7 +30,7 @@ from engine.replicas.history_revisions import (
     versions_of,
 )
 from engine.replicas.history_schema import COLUMNS, ensure_records, has_records
-from engine.replicas.proofs import digest_rows, read_proof, write_proof
+from engine.replicas.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.undecodable_text import undecodable_rows
 
 NAME = "history"
@@ -111,17 +111,14 @@ class HistoryFile:
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the newest revisions still are what they were then."""
         with self._file.reading() as connection:
-            proof = read_proof(connection, _META) if has_records(connection, NAME) else None
-            is_untouched = proof is not None and _digest_all(connection) == (proof.rows, proof.count)
-            return proof if is_untouched else None
+            return find_proof(connection, _META, _digest_all) if has_records(connection, NAME) else None
 
     def prove(self, program: str, etag: Etag) -> None:
         """Keep the proof that the newest revisions are what `etag` names, unless somebody else wrote since `observe`."""
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
-            rows = _digest_all(connection) if self._file.is_as_seen() else None
-            if rows is not None:
-                write_proof(connection, _META, Proof(program, etag, *rows))
+            if self._file.is_as_seen():
+                keep_proof(connection, _META, _digest_all, program, etag)
 
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first."""

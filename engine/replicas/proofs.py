@@ -5,14 +5,18 @@ Every function works on a connection inside a transaction that the caller holds.
 
 # ruff: noqa: S608 (names in statements are our own tables)
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from itertools import islice
+from typing import TypeAlias
 
 import apsw
 import msgspec
 
-from engine.core.proof import Proof
+from engine.core.proof import Etag, Proof
+
+# A digest over all that a proof is about, and how many records that is; None where there is none.
+Digest: TypeAlias = Callable[[apsw.Connection], tuple[str, int] | None]
 
 _ROWS_AT_ONCE = 64  # few enough to be digested while they are in the processor's cache
 
@@ -37,6 +41,19 @@ def digest_rows(connection: apsw.Connection, statements: Iterable[str]) -> tuple
         except UnicodeDecodeError:
             return None
     return digest.hexdigest(), count
+
+
+def find_proof(connection: apsw.Connection, table: str, digest: Digest) -> Proof | None:
+    """The proof that is kept, if what it is about still is what it was."""
+    proof = read_proof(connection, table)
+    return proof if proof is not None and digest(connection) == (proof.rows, proof.count) else None
+
+
+def keep_proof(connection: apsw.Connection, table: str, digest: Digest, program: str, etag: Etag) -> None:
+    """Keep the proof that what there is equals what `etag` names; none where there is no digest of it."""
+    rows = digest(connection)
+    if rows is not None:
+        write_proof(connection, table, Proof(program, etag, *rows))
 
 
 def read_proof(connection: apsw.Connection, table: str) -> Proof | None:

@@ -19,7 +19,7 @@ from engine.core.stored import StoredRow
 from engine.ports import Observed, Run
 from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
-from engine.replicas.proofs import digest_rows, read_proof, write_proof
+from engine.replicas.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.row_codec import digest_row, judge_row
 from engine.replicas.row_reader import FoundRow, find_rows, observe_rows, select_all
 from engine.replicas.row_writer import write_operations
@@ -115,16 +115,13 @@ class SqliteRows:
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the rows still are what they were then."""
         with self._reading() as connection:
-            proof = read_proof(connection, _META)
-            is_untouched = proof is not None and _digest_all(connection) == (proof.rows, proof.count)
-            return proof if is_untouched else None
+            return find_proof(connection, _META, _digest_all)
 
     def prove(self, program: str, etag: Etag) -> None:
         """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
         with self._writing() as connection:
-            rows = _digest_all(connection) if self._file.is_as_seen() else None
-            if rows is not None:
-                write_proof(connection, _META, Proof(program, etag, *rows))
+            if self._file.is_as_seen():
+                keep_proof(connection, _META, _digest_all, program, etag)
 
     def changes(self, after: int, limit: int) -> list[ledger.Change]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
