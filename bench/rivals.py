@@ -44,39 +44,43 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def sqlalchemy_delete_and_insert(file: Path) -> Callable[[Rows], None]:
     """Empty the tables and add every row anew, through the ORM."""
-    orm = importlib.import_module("sqlalchemy.orm")
     sqlalchemy = importlib.import_module("sqlalchemy")
-    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
-    models: dict[str, Any] = {}
 
-    def update(rows: Rows) -> None:
-        models.update(models or _models(engine, rows))
-        with orm.Session(engine) as session:
-            for registry, model in models.items():
-                session.execute(sqlalchemy.delete(model))
-                session.add_all([model(**row) for row in rows[registry]])
-            session.commit()
+    def replace(session: Any, _registry: str, model: Any, rows: Sequence[dict[str, Any]]) -> None:
+        session.execute(sqlalchemy.delete(model))
+        session.add_all([model(**row) for row in rows])
 
-    return update
+    return _through_orm(file, replace)
 
 
 def sqlalchemy_merge(file: Path) -> Callable[[Rows], None]:
     """Merge row by row, then delete what is not listed."""
-    orm = importlib.import_module("sqlalchemy.orm")
     sqlalchemy = importlib.import_module("sqlalchemy")
-    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+
+    def merge(session: Any, registry: str, model: Any, rows: Sequence[dict[str, Any]]) -> None:
+        key = _KEYS[registry]
+        for row in rows:
+            session.merge(model(**row))
+        wanted = {row[key] for row in rows}
+        for gone in set(session.scalars(sqlalchemy.select(getattr(model, key)))) - wanted:
+            session.execute(sqlalchemy.delete(model).where(getattr(model, key) == gone))
+
+    return _through_orm(file, merge)
+
+
+def _through_orm(
+    file: Path, write: Callable[[Any, str, Any, Sequence[dict[str, Any]]], None]
+) -> Callable[[Rows], None]:
+    """One session and one commit over all tables; `write` is given session, registry, model and rows of each."""
+    orm = importlib.import_module("sqlalchemy.orm")
+    engine = importlib.import_module("sqlalchemy").create_engine(f"sqlite:///{file}")
     models: dict[str, Any] = {}
 
     def update(rows: Rows) -> None:
         models.update(models or _models(engine, rows))
         with orm.Session(engine) as session:
             for registry, model in models.items():
-                key = _KEYS[registry]
-                for row in rows[registry]:
-                    session.merge(model(**row))
-                wanted = {row[key] for row in rows[registry]}
-                for gone in set(session.scalars(sqlalchemy.select(getattr(model, key)))) - wanted:
-                    session.execute(sqlalchemy.delete(model).where(getattr(model, key) == gone))
+                write(session, registry, model, rows[registry])
             session.commit()
 
     return update
