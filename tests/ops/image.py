@@ -104,7 +104,7 @@ def _carry_out(
         case "HEALTHCHECK":
             image.healthcheck = json.loads(inside.partition(" CMD ")[2])
         case _:
-            raise NotImplementedError(instruction)
+            raise ValueError(f"The Dockerfile has {instruction}, which is not carried out here.")
 
 
 def _inside(text: str, image: Image) -> str:

@@ -42,6 +42,11 @@ class Browser:
         """Go there and wait until it is loaded."""
         self.driver.get(address)
 
+    def open_in_sync(self, address: str) -> None:
+        """Go to a page that shows the status, and wait until all is in sync."""
+        self.open(address)
+        self.until_text("status-word", "In sync")
+
     def text(self, id_: str) -> str:
         """What an element shows; an absent one shows nothing."""
         while True:

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from engine.core.record import Record
 from engine.replicas.influx_http import Credentials
@@ -12,16 +12,25 @@ from engine.replicas.outbox import SqliteOutbox, open_outbox
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import NOON, snapshot
 from tests.real.influxdb import InfluxServer
-from tests.replicas.passes import one_pass
+from tests.real.influxdb2 import InfluxServer2
+from tests.replicas.passes import one_pass, run_of
+
+Server = TypeVar("Server", InfluxServer, InfluxServer2)
 
 
-class Stand:
-    """A replica on a server, and what belongs to it."""
+class AnyStand(Generic[Server]):
+    """A replica on a server of either generation, and what belongs to it."""
 
-    def __init__(self, server: InfluxServer, folder: Path, site: str) -> None:
-        self.server = server
+    def __init__(
+        self,
+        server: Server,
+        folder: Path,
+        site: str,
+        credentials: Credentials = Credentials(),  # noqa: B008 (frozen)
+    ) -> None:
+        self.server: Server = server
         self.site = site
-        self.wire: Any = open_wire(server.uri, Credentials(), timeout_seconds=60)
+        self.wire: Any = open_wire(server.uri, credentials, timeout_seconds=60)
         self.rows: SqliteRows = open_rows(folder / "rows.db")
         self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
         self.replica = self.fresh()
@@ -35,7 +44,20 @@ class Stand:
         one_pass(self.replica, self.rows, snapshot(*records), at=at)
         assert self.replica.observe(verify=True).versions == snapshot(*records).hashes
 
+    def catch_up(self, *records: Record) -> None:
+        """Start the killed server again: a new process sends what waits, and the same bytes make the home whole."""
+        assert self.outbox.pending("influxdb")
+        self.server.start()
+        self.replica = self.fresh()
+        self.replica.upkeep(snapshot(*records), run_of(self.replica, snapshot(*records)))
+        assert self.outbox.pending("influxdb") == []
+        assert self.replica.observe().versions == snapshot(*records).hashes
+
     def close(self) -> None:
         self.wire.close()
         self.rows.close()
         self.outbox.close()
+
+
+class Stand(AnyStand[InfluxServer]):
+    """A replica on an InfluxDB 1.x."""

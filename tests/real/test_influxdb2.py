@@ -18,13 +18,11 @@ from engine.replicas.influx_failures import BatchRefused
 from engine.replicas.influx_http import Credentials
 from engine.replicas.influx_legacy import find_legacy
 from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
 from engine.replicas.influx_wire import Scan
-from engine.replicas.outbox import open_outbox
-from engine.replicas.sqlite import open_rows
 from engine.settings import Secret
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb2 import InfluxServer2
+from tests.real.influxdb_stand import AnyStand
 from tests.real.test_influxdb import TEXT
 from tests.replicas.passes import one_pass, plan_of, run_of
 
@@ -33,24 +31,8 @@ pytestmark = pytest.mark.optional_server
 HOME = (ENTRY, Area(area_id="kitchen", name="Kitchen"), device(1, area_id="kitchen"), entity(1), entity(2))
 
 
-class Stand:
-    """A replica on a server, and what belongs to it."""
-
-    def __init__(self, server: InfluxServer2, folder: Path) -> None:
-        self.server = server
-        self.wire = open_wire(server.uri, server.credentials, timeout_seconds=60)
-        self.rows = open_rows(folder / "rows.db")
-        self.outbox = open_outbox("influxdb", folder / "rows.db")
-        self.replica = self.fresh()
-
-    def fresh(self) -> InfluxRecords:
-        """The replica as a new process opens it."""
-        options = InfluxOptions(site="home")
-        return InfluxRecords(self.wire, options, outbox=self.outbox, clock=time.time, sleep=lambda _: None)
-
-    def reconcile(self, *records: Record, at: float = NOON) -> None:
-        one_pass(self.replica, self.rows, snapshot(*records), at=at)
-        assert self.replica.observe(verify=True).versions == snapshot(*records).hashes
+class Stand2(AnyStand[InfluxServer2]):
+    """A stand that looks at the points themselves."""
 
     def time_of(self, key: Key) -> int:
         """When the newest point of a key is dated, in ns."""
@@ -66,15 +48,13 @@ class Stand:
 
 
 @pytest.fixture
-def stand(influxdb2: InfluxServer2, tmp_path: Path) -> Iterator[Stand]:
-    made = Stand(influxdb2, tmp_path)
+def stand(influxdb2: InfluxServer2, tmp_path: Path) -> Iterator[Stand2]:
+    made = Stand2(influxdb2, tmp_path, "home", influxdb2.credentials)
     yield made
-    made.wire.close()
-    made.rows.close()
-    made.outbox.close()
+    made.close()
 
 
-def test_a_home_is_written_and_followed(stand: Stand) -> None:
+def test_a_home_is_written_and_followed(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     stand.reconcile(*HOME[:3], entity(1, name="Lamp"), entity(3), at=NOON + 60)
     stand.reconcile(*HOME[:3], entity(1, name="Lamp"), entity(2), entity(3), at=NOON + 120)
@@ -92,7 +72,7 @@ def test_a_home_is_written_and_followed(stand: Stand) -> None:
     assert stand.replica.as_of(0) == {}
 
 
-def test_a_pass_without_changes_writes_nothing(stand: Stand) -> None:
+def test_a_pass_without_changes_writes_nothing(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     before = stand.count()
     for replica in (stand.replica, stand.fresh()):
@@ -103,7 +83,7 @@ def test_a_pass_without_changes_writes_nothing(stand: Stand) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(id_=TEXT.filter(bool), name=TEXT)
-def test_any_text_returns_from_the_server(stand: Stand, id_: str, name: str) -> None:
+def test_any_text_returns_from_the_server(stand: Stand2, id_: str, name: str) -> None:
     written = Device(id=id_, name=name, name_by_user=name[::-1], extra={f"x{name}": id_})
     one_pass(stand.replica, stand.rows, snapshot(written))
     assert stand.fresh().observe().versions == snapshot(written).hashes
@@ -111,12 +91,12 @@ def test_any_text_returns_from_the_server(stand: Stand, id_: str, name: str) -> 
     assert stand.replica.timeline(written.key)[-1].fields == canonical_fields(written)
 
 
-def test_long_texts_return_from_the_server(stand: Stand) -> None:
+def test_long_texts_return_from_the_server(stand: Stand2) -> None:
     for number, size in enumerate((0, 64_000, 300_000)):
         stand.reconcile(entity(1, name='"\\ü' * (size // 4)), at=NOON + number)
 
 
-def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(stand: Stand) -> None:
+def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     altered, lost, at_ns = entity(1), entity(2), stand.time_of(entity(1).key)
     stand.wire.write(f'ha_entity,site=home,id={altered.id} payload="{{}}" {at_ns}'.encode())
@@ -134,7 +114,7 @@ def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(stand: St
     assert stand.replica.timeline(altered.key)[-1].op == "repair"
 
 
-def test_a_point_of_the_future_is_overruled(stand: Stand) -> None:
+def test_a_point_of_the_future_is_overruled(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     future = int((time.time() + 365 * 86_400) * 1e9)
     stand.wire.write(f'ha_entity,site=home,id={entity(1).id} hash="1:00",payload="{{}}" {future}'.encode())
@@ -144,7 +124,7 @@ def test_a_point_of_the_future_is_overruled(stand: Stand) -> None:
     assert {c.name: c.status for c in checks}["future points"] == "warning"
 
 
-def test_a_restarted_server_is_verified(stand: Stand) -> None:
+def test_a_restarted_server_is_verified(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     stand.server.stop()
     with pytest.raises(ReplicaUnavailable, match="nothing listens"):
@@ -159,7 +139,7 @@ def test_a_restarted_server_is_verified(stand: Stand) -> None:
     assert stand.replica.observe().versions != snapshot(*HOME).hashes
 
 
-def test_a_server_killed_after_its_204_has_the_points(stand: Stand) -> None:
+def test_a_server_killed_after_its_204_has_the_points(stand: Stand2) -> None:
     home: list[Record] = [
         Entity(id=f"{n:032x}", entity_id=f"sensor.s{n}", unique_id=str(n), platform="demo")
         for n in range(6000)
@@ -170,7 +150,7 @@ def test_a_server_killed_after_its_204_has_the_points(stand: Stand) -> None:
     assert stand.fresh().observe().versions == snapshot(*home).hashes
 
 
-def test_a_server_killed_in_mid_batch_is_caught_up_with(stand: Stand) -> None:
+def test_a_server_killed_in_mid_batch_is_caught_up_with(stand: Stand2) -> None:
     home = [ENTRY, *(entity(n, name="x" * 300) for n in range(3000))]
     stand.reconcile(*home[:1000])
     write = stand.wire.write
@@ -184,15 +164,10 @@ def test_a_server_killed_in_mid_batch_is_caught_up_with(stand: Stand) -> None:
         patch.setattr(stand.wire, "write", dying)
         with pytest.raises(ReplicaUnavailable):
             one_pass(stand.fresh(), stand.rows, snapshot(*home), at=NOON + 5)
-    assert stand.outbox.pending("influxdb")
-    stand.server.start()
-    stand.replica = stand.fresh()
-    stand.replica.upkeep(snapshot(*home), run_of(stand.replica, snapshot(*home)))
-    assert stand.outbox.pending("influxdb") == []
-    assert stand.replica.observe().versions == snapshot(*home).hashes  # the same bytes, from the outbox
+    stand.catch_up(*home)
 
 
-def test_a_refused_record_is_named_and_the_others_are_written(stand: Stand) -> None:
+def test_a_refused_record_is_named_and_the_others_are_written(stand: Stand2) -> None:
     # A value of another type fixes the field's type for this measurement and week.
     stand.wire.write(f'ha_area,site=other,id=x payload=1i,hash="1:00" {int(NOON * 1e9) - 5}'.encode())
     with pytest.raises(ReplicaRejected, match=r"refused 1 of 5 records \(area/kitchen\).*conflict"):
@@ -202,7 +177,7 @@ def test_a_refused_record_is_named_and_the_others_are_written(stand: Stand) -> N
     }
 
 
-def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand) -> None:
+def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand2) -> None:
     stand.reconcile(ENTRY, at=NOON - 20 * 86_400)  # the window reaches back to the oldest live record
     stand.reconcile(*HOME)
     week_ago = int((NOON - 9 * 86_400) * 1e9)
@@ -214,7 +189,7 @@ def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand
     assert stand.fresh().observe().versions == snapshot(*HOME).hashes
 
 
-def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(stand: Stand) -> None:
+def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(stand: Stand2) -> None:
     stand.reconcile(ENTRY, at=NOON - 20 * 86_400)
     stand.reconcile(*HOME)
     week_ago = int((NOON - 9 * 86_400) * 1e9)
@@ -224,7 +199,7 @@ def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(
     assert found != snapshot(*HOME).hashes
 
 
-def test_records_are_renewed_before_retention_takes_them(stand: Stand) -> None:
+def test_records_are_renewed_before_retention_takes_them(stand: Stand2) -> None:
     now = time.time()
     stand.reconcile(*HOME, at=now - 20 * 86_400)
     stand.server.keep(30 * 86_400)
@@ -238,7 +213,7 @@ def test_records_are_renewed_before_retention_takes_them(stand: Stand) -> None:
         stand.wire.write(f"m f=1i {int((now - 40 * 86_400) * 1e9)}".encode())
 
 
-def test_the_old_measurements_are_read(stand: Stand) -> None:
+def test_the_old_measurements_are_read(stand: Stand2) -> None:
     lines = [
         f'devices,device_id={device(1).id},manufacturer=Acme,model=X,area_id=kitchen name="Lamp",entity_count=0i 1',
         f'devices,device_id={device(1).id},manufacturer=Acme,model=X,area_id=bedroom name="Lamp",entity_count=0i 2',

@@ -68,8 +68,7 @@ def test_wrecked_rows_are_told_put_right_and_told_again(
     browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     with serving_home(tmp_path / "service", home_assistant) as address:
-        browser.open(address)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address)
         mark(browser)
         mocks = ", ".join(f"('{n:032x}', 'Mock {n}')" for n in range(5))
         wreck(
@@ -98,8 +97,7 @@ def test_a_file_that_is_no_database_any_more_is_told_and_built_anew(
 ) -> None:
     folder = tmp_path / "service"
     with serving_home(folder, home_assistant) as address:
-        browser.open(address)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address)
         for name in ("rows.db", "rows.db-wal", "rows.db-shm"):
             (folder / name).unlink(missing_ok=True)
         (folder / "rows.db").write_bytes(b"wrecked " * 4096)
@@ -116,8 +114,7 @@ def test_a_rename_in_home_assistant_appears_as_a_sentence(
     browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     with serving_home(tmp_path / "service", home_assistant) as address:
-        browser.open(address)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address)
         search = browser.driver.find_element(By.ID, "q")
         search.click()
         mark(browser)
@@ -146,8 +143,7 @@ def test_a_lost_home_assistant_is_unknown_until_it_is_back(
     browser: Browser, fresh_home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     with serving_home(tmp_path / "service", fresh_home_assistant) as address:
-        browser.open(address)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address)
         fresh_home_assistant.stop()
         browser.until_text("status-word", "Unknown")
         browser.until_text("status-sentence", "Home Assistant is out of reach")
@@ -158,8 +154,7 @@ def test_a_lost_home_assistant_is_unknown_until_it_is_back(
 def test_a_lost_service_is_stale_until_it_is_back(browser: Browser, tmp_path: Path) -> None:
     folder, port = tmp_path / "service", str(free_port())
     with serving(folder, RECONCILE_HTTP__PORT=port) as (service, address):
-        browser.open(address)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address)
         assert not browser.driver.find_element(By.ID, "stale").is_displayed()
         service.stop()
     browser.until_text("status-word", "Unknown")
@@ -270,8 +265,7 @@ def test_the_token_is_asked_for_once_and_stands_nowhere(browser: Browser, tmp_pa
         browser.open(address)
         assert browser.text("status-word") == ""
         # What a person types into the browser's own question; a test can only say it so.
-        browser.open(address.replace("://", f"://me:{token}@"))
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(address.replace("://", f"://me:{token}@"))
         mark(browser)
         wreck(tmp_path / "service", "UPDATE devices SET name = 'Mocked' WHERE name = 'Bed Light'")
         browser.until_text("changes", "Mocked")
@@ -288,8 +282,7 @@ def test_it_works_below_the_prefix_of_ingress(browser: Browser, tmp_path: Path) 
         prefix_proxy(address) as below,
     ):
         poll(address, "/api/status", "in_sync")
-        browser.open(below)
-        browser.until_text("status-word", "In sync")
+        browser.open_in_sync(below)
         mark(browser)
         wreck(folder, "UPDATE devices SET name = 'Mocked' WHERE name = 'Bed Light'")
         browser.until_text("changes", "Mocked")
