@@ -84,36 +84,36 @@ class Reconciler:
     def _unmodified(
         self, options: PassOptions, found: Unmodified, replicas: list[ReplicaReport], started: float
     ) -> Report:
-        health = found.health
+        health, records = found.health, replicas[0].counts.in_sync
+        source = SourceReport(self._source.origin, True, health.ha_version, health.state, records)
+        return self._without_records(options, started, found.taken_at, source, replicas)
+
+    def _unread(self, options: PassOptions, error: SourceError, started: float) -> Report:
+        source = SourceReport(self._source.origin, False)
+        replicas = [unknown_replica(replica.name, None) for replica in self._replicas]
+        return self._without_records(options, started, started, source, replicas, error)
+
+    def _without_records(
+        self,
+        options: PassOptions,
+        started: float,
+        compared_at: float,
+        source: SourceReport,
+        replicas: Sequence[ReplicaReport],
+        error: SourceError | None = None,
+    ) -> Report:
+        """The report of a pass that compared no record."""
         return Report(
             schema_version=SCHEMA_VERSION,
             status=combined_status([replica.status for replica in replicas]),
             mode=options.mode,
             run_id=options.run_id,
             site=options.site,
-            compared_at=rfc3339(found.taken_at),
+            compared_at=rfc3339(compared_at),
             duration_seconds=round(self._clock() - started, 6),
-            source=SourceReport(
-                self._source.origin, True, health.ha_version, health.state, replicas[0].counts.in_sync
-            ),
+            source=source,
             replicas=tuple(replicas),
             records=(),
-            errors=(),
-            partial=False,
-        )
-
-    def _unread(self, options: PassOptions, error: SourceError, started: float) -> Report:
-        return Report(
-            schema_version=SCHEMA_VERSION,
-            status="unknown",
-            mode=options.mode,
-            run_id=options.run_id,
-            site=options.site,
-            compared_at=rfc3339(started),
-            duration_seconds=round(self._clock() - started, 6),
-            source=SourceReport(self._source.origin, False),
-            replicas=tuple(unknown_replica(replica.name, None) for replica in self._replicas),
-            records=(),
-            errors=(ErrorReport.of("source", error),),
+            errors=(ErrorReport.of("source", error),) if error else (),
             partial=False,
         )
