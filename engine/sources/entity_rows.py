@@ -3,7 +3,8 @@
 The conversation is the caller's; this holds what it comes to. One read is `take_list`, then the answers to
 `get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
 `modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
-no extended row again; on older cores all are asked for each time, and those unchanged are not decoded.
+no extended row again; where one has no such stamp (older cores), all are asked for each time, and those
+unchanged are not decoded.
 
 Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
 If that cannot be had (the entity was renamed or removed meanwhile), the read has to begin again with the
@@ -17,10 +18,11 @@ import msgspec
 
 from engine.core.record import Entity
 from engine.errors import SourceInvalid
+from engine.sources.fingerprint import Fingerprint
 from engine.sources.json_text import decode_json
 from engine.sources.listing import Known, Listing, known_record
 from engine.sources.registry_rows import at_position, entity_record
-from engine.sources.row_cache import Fingerprint
+from engine.sources.row_map import RowMap, find_rows
 from engine.sources.shared_values import SharedValues
 
 
@@ -36,17 +38,16 @@ class _AliasesRow(msgspec.Struct):
     aliases: list[str | None] = []
 
 
-_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _LIST_ROW = msgspec.json.Decoder(_ListRow)
 _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ALIASES_ROWS = msgspec.json.Decoder(dict[str, _AliasesRow | None])
 
 
 class _Listed(msgspec.Struct, frozen=True):
-    """A listed entity whose extended row is wanted; the fingerprint is None where the row has no stamp."""
+    """A listed entity whose extended row is wanted."""
 
     id: str
-    fingerprint: bytes | None
+    fingerprint: bytes
     row: msgspec.Raw
     position: int
 
@@ -58,13 +59,13 @@ class EntityRows:
         self._fingerprint = Fingerprint()
         self._aliases_ordered = True
         # Of the last complete read:
-        self._answer: bytes | None = None  # None if its rows have no stamps
+        self._map: RowMap | None = None  # None if its rows have no stamps
         self._entities = Listing()
-        self._by_list_row: dict[bytes, Known] = {}
-        self._by_extended_row: dict[bytes, Known] = {}
+        self._by_list_row: dict[bytes, Known] = {}  # empty if its rows have no stamps
+        self._by_extended_row: dict[bytes, Known] = {}  # empty if they have
         self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
         # Of the read under way:
-        self._taken: bytes | None = None
+        self._taken: RowMap | None = None
         self._kept: dict[bytes, Known] = {}
         self._gone: list[Known] = []  # of those known by their list rows
         self._wanted: dict[str, _Listed] = {}
@@ -73,7 +74,7 @@ class EntityRows:
         """Begin a read. Aliases are a set before 2026.4; if that changes, nothing known counts any more."""
         if aliases_ordered != self._aliases_ordered:
             self._aliases_ordered = aliases_ordered
-            self._answer = None
+            self._map = None
             self._by_list_row = {}
             self._by_extended_row = {}
 
@@ -82,27 +83,26 @@ class EntityRows:
 
         Raises SourceInvalid when it is no list of entities, or names one of them twice.
         """
-        self._taken = self._fingerprint(answer)
-        self._kept, self._gone, self._wanted = {}, [], {}
-        if self._taken == self._answer:
-            return []
+        known, what = self._by_list_row, "The entity list"
+        if self._map is None:
+            found = find_rows(self._fingerprint, answer, known, what)
+        else:
+            found = self._map.after(answer, known, what)
+        self._taken, self._wanted = found.rows, {}
+        self._kept = dict(known)
+        self._gone = [self._kept.pop(fingerprint) for fingerprint in found.gone]
         ids: set[str] = set()
-        rows = decode_json(_ROWS, answer, "The entity list")
-        fingerprints = self._fingerprint.of_each(rows)
-        self._kept = dict(self._by_list_row)
-        self._gone = [self._kept.pop(f) for f in self._by_list_row.keys() - set(fingerprints)]
-        unknown = [(i, f) for i, f in enumerate(fingerprints) if f not in self._kept]
-        for position, fingerprint in unknown:
-            row = rows[position]
+        is_stamped = True
+        for fingerprint, row, position in found.fresh:
             listed = self._read_list_row(row, position)
             if listed.id in ids or listed.entity_id in self._wanted:
                 raise _listed_twice(listed)
             ids.add(listed.id)
-            stamped = fingerprint if listed.modified_at is not None else None
-            self._wanted[listed.entity_id] = _Listed(listed.id, stamped, row, position)
-        if len(self._kept) + len(self._wanted) != len(rows):
-            raise _listed_twice(self._read_list_row(*_first_repeated(rows, fingerprints)))
-        if any(listed.fingerprint is None for listed in self._wanted.values()):
+            is_stamped = is_stamped and listed.modified_at is not None
+            self._wanted[listed.entity_id] = _Listed(listed.id, fingerprint, row, position)
+        if len(self._kept) + len(self._wanted) != len(found.rows):
+            raise _listed_twice(self._read_list_row(*_first_repeated(answer)))
+        if not is_stamped:
             self._taken = None
         return list(self._wanted)
 
@@ -116,10 +116,9 @@ class EntityRows:
         for result in results:
             decoded = decode_json(_EXTENDED_ROWS, result, "The answer to get_entries")
             entries.update(decoded)
-        if self._taken is not None and self._taken == self._answer:
+        if self._taken is not None and self._taken is self._map:
             return self._entities
-        by_extended_row: dict[bytes, Known] = {}
-        by_list_row = dict(self._kept)
+        by_list_row, by_extended_row = dict(self._kept), dict[bytes, Known]()
         added: list[Known] = []
         values = SharedValues()
         for entity_id, listed in self._wanted.items():
@@ -130,17 +129,14 @@ class EntityRows:
             known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position, values)
             if known.record.id_value != listed.id:
                 return None
-            if listed.fingerprint is not None:
-                by_list_row[listed.fingerprint] = known
-            else:
-                by_extended_row[fingerprint] = known
+            by_list_row[listed.fingerprint] = by_extended_row[fingerprint] = known
             added.append(known)
         rows = [*self._kept.values(), *added]
         # Where each entity was known by its list row, there is nothing to look for.
-        is_followed = len(self._by_list_row) == len(self._entities) and not by_extended_row
-        later = self._entities.then(rows, added, self._gone) if is_followed else Listing(rows)
-        self._answer = self._taken
-        self._by_list_row, self._by_extended_row = by_list_row, by_extended_row
+        later = self._entities.then(rows, added, self._gone) if self._map else Listing(rows)
+        self._map = self._taken
+        self._by_list_row = by_list_row if self._map else {}
+        self._by_extended_row = {} if self._map else by_extended_row
         self._take_over(later)
         return self._entities
 
@@ -155,7 +151,7 @@ class EntityRows:
     @property
     def are_stamped(self) -> bool:
         """Whether every row of the last complete list says when its entity was modified."""
-        return self._answer is not None
+        return self._map is not None
 
     @property
     def category_scopes(self) -> set[str]:
@@ -187,10 +183,12 @@ def _listed_twice(row: _ListRow) -> SourceInvalid:
     )
 
 
-def _first_repeated(rows: list[msgspec.Raw], fingerprints: list[bytes]) -> tuple[msgspec.Raw, int]:
+def _first_repeated(answer: msgspec.Raw) -> tuple[msgspec.Raw, int]:
     """A row that stands in the list again, and where first; there must be one."""
-    position = fingerprints.index(next(f for f, count in Counter(fingerprints).items() if count > 1))
-    return rows[position], position
+    found = find_rows(Fingerprint(), answer, (), "The entity list")
+    counts = Counter(found.rows)
+    row = next(row for row in found.fresh if counts[row.fingerprint] > 1)
+    return row.data, row.position
 
 
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:

@@ -8,41 +8,22 @@ Invariant: what is returned depends on the answer alone; a cache only makes it f
 on its bytes and on the name it is kept under, so whatever else it depends on must be in that name.
 """
 
-import secrets
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
-import xxhash
 
 from engine.core.record import Record
 from engine.errors import SourceInvalid
-from engine.sources.json_text import decode_json
+from engine.sources.fingerprint import Fingerprint
 from engine.sources.listing import Known, Listing, known_record
 from engine.sources.registry_rows import at_position
+from engine.sources.row_map import RowMap, find_rows
 from engine.sources.shared_values import SharedValues
-
-_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class Fingerprint:
-    """Names bytes by 16 others. The seed is drawn, because a device's name must not choose a collision."""
-
-    def __init__(self) -> None:
-        self._digest = partial(xxhash.xxh3_128_digest, seed=secrets.randbits(64))
-
-    def __call__(self, data: bytes | msgspec.Raw) -> bytes:
-        """The fingerprint of `data`, equal for equal bytes while this object lives."""
-        return self._digest(memoryview(data))
-
-    def of_each(self, rows: Iterable[msgspec.Raw]) -> list[bytes]:
-        """The fingerprint of each row."""
-        return [self._digest(memoryview(row)) for row in rows]
 
 
 class _List(NamedTuple):
-    answer: bytes
+    map: RowMap
     rows: Listing
     by_row: dict[bytes, Known]
 
@@ -59,22 +40,21 @@ class RowCache:
 
         Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
         """
-        digest = self._fingerprint(answer)
-        last = self._lists.get(name)
-        if last is not None and last.answer == digest:
-            return last.rows
-        before = last.by_row if last is not None else {}
-        items = decode_json(_ROWS, answer, f"The {name} list")
-        fingerprints = self._fingerprint.of_each(items)
-        rows = list(map(before.get, fingerprints))
+        last, what = self._lists.get(name), f"The {name} list"
+        known = dict(last.by_row) if last else {}
+        if last is None:
+            found = find_rows(self._fingerprint, answer, known, what)
+        else:
+            found = last.map.after(answer, known, what)
+            if found.rows is last.map:
+                return last.rows
         values = SharedValues()
-        for position, known in enumerate(rows):
-            if known is None:
-                try:
-                    rows[position] = known_record(make(items[position]), values)
-                except SourceInvalid as error:
-                    raise at_position(name, position, error) from error
-        complete = cast("list[Known]", rows)
-        by_row = dict(zip(fingerprints, complete, strict=True))
-        self._lists[name] = _List(digest, Listing(complete), by_row)
-        return self._lists[name].rows
+        for fingerprint, row, position in found.fresh:
+            try:
+                known[fingerprint] = known_record(make(row), values)
+            except SourceInvalid as error:
+                raise at_position(name, position, error) from error
+        by_row = {fingerprint: known[fingerprint] for fingerprint in found.rows}
+        rows = Listing([known[fingerprint] for fingerprint in found.rows])
+        self._lists[name] = _List(found.rows, rows, by_row)
+        return rows
