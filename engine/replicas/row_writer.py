@@ -1,8 +1,8 @@
 """Carrying out a plan's operations on the rows file, inside one write transaction, with all its bookkeeping.
 
-Rows are updated where they stand (ON CONFLICT DO UPDATE), so what other programs keep in columns of their own
-stays; of a deleted row it is kept in the tombstone and put back if the row returns. What was written is read
-back before anything is recorded.
+Rows are updated where they stand, and only in the columns that differ: what other programs keep in columns of their
+own stays, and SQLite need not touch an index for a value that stays. What other programs had in a deleted row is kept
+in the tombstone and put back if the row returns. What was written is read back before anything is recorded.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
@@ -34,23 +34,22 @@ def write_operations(
 ) -> None:
     """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
 
-    `read` are the rows that the plan was made from: those that are still the same are not decoded again.
+    `read` are rows that are known to be like this still; the others are looked up.
     """
-    found = find_rows(connection, _touched_keys(operations))
-    before = {key: read[key] if read.get(key) == row else row for key, row in found.items()}
+    touched = _touched_keys(operations)
+    before = {key: row for key, row in read.items() if key in touched}
+    before |= find_rows(connection, touched - read.keys())
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
     entries = _delete_rows(connection, deletes, before, run)
     _rekey_devices(connection, writes)
-    clearing = find_conflicts(
-        connection, {o.after.entity_id: o.key.id for o in writes if isinstance(o.after, Entity)}, before
-    )
+    clearing = find_conflicts(connection, _new_bearers(writes, before), before)
     entries += _record_displaced(connection, replica, clearing.displaced, run)
     make_room(connection, clearing)
     before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
     written: dict[Key, str] = {}
     for registry, group in groupby(sorted(writes, key=_registry), key=_registry):
-        written |= _upsert_rows(connection, TABLES[registry], list(group), run)
+        written |= _write_rows(connection, TABLES[registry], list(group), before, run)
     created = [
         o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
     ]
@@ -78,6 +77,17 @@ def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
         if operation.moved_from:
             keys.add(operation.moved_from)
     return keys
+
+
+def _new_bearers(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
+    """The ids of entities by the entity_id they will bear and their row does not."""
+    index = TABLES["entity"].indexes["entity_id"]
+    bearers = {}
+    for operation in writes:
+        entity, row = operation.after, before.get(operation.key)
+        if isinstance(entity, Entity) and (row is None or row.values[index] != entity.entity_id):
+            bearers[entity.entity_id] = entity.id
+    return bearers
 
 
 def _delete_rows(
@@ -126,18 +136,44 @@ def _record_displaced(
     return [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in displaced]
 
 
-def _upsert_rows(
-    connection: apsw.Connection, table: Table, writes: Sequence[Operation], run: Run
+def _write_rows(
+    connection: apsw.Connection,
+    table: Table,
+    writes: Sequence[Operation],
+    before: Mapping[Key, FoundRow],
+    run: Run,
 ) -> dict[Key, str]:
-    """Write whole rows with one prepared statement; returns the digest each must have."""
+    """Write what is not in the rows yet; returns the digest each must have."""
     last_seen = format_time(run.at)
     assert last_seen is not None, "a run's time is a time"
-    rows: dict[Key, tuple[Value, ...]] = {}
+    digests: dict[Key, str] = {}
+    added: list[tuple[Value, ...]] = []
+    changed: dict[tuple[str, ...], list[tuple[Value, ...]]] = {}
     for operation in writes:
         assert operation.after is not None, "an upsert says what to write"
-        rows[operation.key] = encode_row(operation.after, operation.derived, last_seen)
-    connection.executemany(upsert_statement(table), rows.values())
-    return {key: digest_row(values) for key, values in rows.items()}
+        values = encode_row(operation.after, operation.derived, last_seen)
+        digests[operation.key] = digest_row(values)
+        row = before.get(operation.moved_from or operation.key)
+        if row is None:
+            added.append(values)
+        else:
+            names, new = _differing(table, row.values, values)
+            if names:
+                changed.setdefault(names, []).append((*new, row.rowid))
+    connection.executemany(upsert_statement(table), added)
+    for names, rows in changed.items():
+        settings = ", ".join(f"{name} = ?" for name in names)
+        connection.executemany(f"UPDATE {table.name} SET {settings} WHERE rowid = ?", rows)
+    return digests
+
+
+def _differing(
+    table: Table, old: Sequence[Value], new: Sequence[Value]
+) -> tuple[tuple[str, ...], tuple[Value, ...]]:
+    """The columns whose values differ, and their new values."""
+    # A number of another type is equal to Python, and another value in a digest.
+    differing = [i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b or type(a) is not type(b)]
+    return tuple(table.sql_names[i] for i in differing), tuple(new[i] for i in differing)
 
 
 def upsert_statement(table: Table) -> str:

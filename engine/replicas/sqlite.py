@@ -42,6 +42,7 @@ class SqliteRows:
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
         self._read: dict[Key, FoundRow] = {}  # by the last `read`, for the plan that is made of it
+        self._read_version = 0  # of the data, at that moment
 
     @property
     def path(self) -> Path:
@@ -58,7 +59,7 @@ class SqliteRows:
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The rows of the given keys that exist. Raises ReplicaError."""
         with self._reading() as connection:
-            self._read = find_rows(connection, keys)
+            self._read, self._read_version = find_rows(connection, keys), self._file.data_version()
         return {key: found.stored for key, found in self._read.items()}
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
@@ -66,7 +67,8 @@ class SqliteRows:
         if not operations:
             return
         with self._writing() as connection:
-            write_operations(connection, NAME, operations, run, self._read)
+            is_as_read = self._read_version == self._file.data_version()
+            write_operations(connection, NAME, operations, run, self._read if is_as_read else {})
             ledger.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
             )
