@@ -42,7 +42,7 @@ class EntityIndex:
         moves = [(old, new) for old, new in pairs if _place(old) != _place(new)]
         if not moves:
             return self
-        keys, per_device = dict(self._keys), self.per_device.copy()
+        keys, per_device = self._keys.copy(), self.per_device.copy()
         for old, _ in moves:
             if isinstance(old, Entity):
                 per_device[old.device_id] -= 1

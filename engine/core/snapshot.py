@@ -138,7 +138,8 @@ class Snapshot:
         later.taken_at, later.true_at_given = taken_at, true_at
         unlisted = frozenset[str]() if listed is None else self.registries - listed
         later.listed_at_given = {registry: self.listed_at(registry) for registry in unlisted}
-        later.records, later.hashes = dict(self.records), dict(self.hashes)
+        # `copy` and not `dict`, which takes four times as long where something was removed.
+        later.records, later.hashes = self.records.copy(), self.hashes.copy()
         touched: set[Key] = set()
         for key in gone:
             if later.records.pop(key, None) is not None:
@@ -160,7 +161,7 @@ class Snapshot:
 
     def _derived_after(self, later: "Snapshot", affected: set[Key]) -> dict[str, object]:
         """What is derived of the `later` records, taken over from this snapshot wherever it cannot have changed."""
-        derived, versions = dict(self.derived), dict(self.row_versions)
+        derived, versions = self.derived.copy(), self.row_versions.copy()
         for key in affected:
             derived.pop(key, None)
             versions.pop(key, None)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, TypeAlias, get_args, get_origin
 
@@ -27,6 +27,7 @@ import msgspec
 from engine.core.content_hash import content_hash
 from engine.core.derived import Derived
 from engine.core.record import (
+    NESTING_MAX,
     RECORD_TYPES,
     REGISTRIES,
     Device,
@@ -90,15 +91,43 @@ class Table:
         return {name: index for index, name in enumerate(self.sql_names)}
 
     @cached_property
-    def getters(self) -> dict[Origin, tuple[list[int], Callable[[object], tuple[Any, ...]]]]:
-        """For fields and derived values: the positions of their columns, and what takes all of them at once."""
-        getters: dict[Origin, tuple[list[int], Callable[[object], tuple[Any, ...]]]] = {}
-        for origin in (Origin.FIELD, Origin.DERIVED):
-            positions = [i for i, column in enumerate(self.columns) if column.origin is origin]
-            # Two names at least, so that the result is a tuple: every registry has more fields than that.
-            names = [self.columns[i].name for i in positions] or ["REGISTRY", "REGISTRY"]
-            getters[origin] = (positions, attrgetter(*names))
-        return getters
+    def take_fields(self) -> Callable[[Record], tuple[Any, ...]]:
+        """Takes all fields of a record at once, and what is left of its unknown keys."""
+        return attrgetter(*(column.name for column in self._fields))
+
+    @cached_property
+    def take_derived(self) -> Callable[[Derived | None], tuple[Any, ...]]:
+        """Takes all derived values at once."""
+        names = [column.name for column in self._derived]
+        if not names:
+            return lambda _: ()
+        take, nothing = attrgetter(*names), (None,) * len(names)
+        return lambda derived: nothing if derived is None else take(derived)
+
+    @cached_property
+    def arrange(self) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+        """Puts fields, derived values and a None behind them in the order of the columns."""
+        places = {column.sql: place for place, column in enumerate([*self._fields, *self._derived])}
+        return itemgetter(*(places.get(name, -1) for name in self.sql_names))
+
+    @cached_property
+    def _fields(self) -> list[Column]:
+        return [column for column in self.columns if column.origin in (Origin.FIELD, Origin.EXTRA)]
+
+    @cached_property
+    def _derived(self) -> list[Column]:
+        return [column for column in self.columns if column.origin is Origin.DERIVED]
+
+    @cached_property
+    def readable(self) -> list[tuple[int, Column, type | None]]:
+        """(position, column, type of a value that is not converted) of all columns that say something of the record."""
+        own = {"VARCHAR": str, "INTEGER": int}
+        origins = (Origin.FIELD, Origin.EXTRA_KEY, Origin.EXTRA, Origin.DERIVED)
+        return [
+            (i, column, own.get(column.type))
+            for i, column in enumerate(self.columns)
+            if column.origin in origins
+        ]
 
     @cached_property
     def lifted_keys(self) -> list[tuple[int, str]]:
@@ -130,19 +159,13 @@ class Table:
 def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple[Value, ...]:
     """The values of all columns of the record's table, in their order. `last_seen` as `format_time` writes it."""
     table = TABLES[record.REGISTRY]
-    values: list[Any] = [None] * len(table.columns)
-    for origin, holder in ((Origin.FIELD, record), (Origin.DERIVED, derived)):
-        positions, getter = table.getters[origin]
-        if positions and holder is not None:
-            for position, value in zip(positions, getter(holder), strict=True):
-                values[position] = value
+    values = list(table.arrange((*table.take_fields(record), *table.take_derived(derived), None)))
+    values[table.indexes["last_seen"]] = last_seen
     extra = record.extra
     for position, name in table.lifted_keys:
         if isinstance(extra.get(name), str):
             values[position] = extra[name]
-            extra = {key: value for key, value in extra.items() if key != name}
-    values[table.indexes["extra"]] = extra
-    values[table.indexes["last_seen"]] = last_seen
+            values[table.indexes["extra"]] = extra = {k: v for k, v in extra.items() if k != name}
     for position, column in table.converted:
         if values[position] is not None:
             values[position] = _encode(column, values[position])
@@ -215,17 +238,18 @@ def _decode_values(table: Table, values: tuple[Value, ...]) -> tuple[dict[str, J
     fields: dict[str, Json] = {}
     derived: dict[str, Json] = {}
     extra: Json = {}
-    for column, value in zip(table.columns, values, strict=True):
+    for position, column, own_type in table.readable:
+        value: Json = values[position]
         if value is None:
             continue
-        if column.origin is Origin.EXTRA:
-            extra = _decode(column, value)
-        elif column.origin is Origin.DERIVED:
-            derived[column.name] = _decode(column, value)
-        elif column.origin in (Origin.FIELD, Origin.EXTRA_KEY):
-            decoded = _decode(column, value)
-            if decoded != column.default:
-                fields[column.name] = decoded
+        if type(value) is not own_type:
+            value = _decode(column, value)
+        if column.origin is Origin.DERIVED:
+            derived[column.name] = value
+        elif column.origin is Origin.EXTRA:
+            extra = value
+        elif value != column.default:
+            fields[column.name] = value
     stand_in = table.indexes.get("name_is_stand_in")
     if stand_in is not None and values[stand_in] == 1:
         fields.pop("name", None)
@@ -264,7 +288,8 @@ def _decode(column: Column, value: Value) -> Json:
                 decoded = decode(value)
             except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
                 continue
-            return value if nests_too_deep(decoded) else decoded
+            may_nest = value.count("[") + value.count("{") > NESTING_MAX
+            return value if may_nest and nests_too_deep(decoded) else decoded
     return value
 
 

@@ -89,7 +89,7 @@ class EntityRows:
         else:
             found = self._map.after(answer, known, what)
         self._taken, self._wanted = found.rows, {}
-        self._kept = dict(known)
+        self._kept = known.copy()
         self._gone = [self._kept.pop(fingerprint) for fingerprint in found.gone]
         ids: set[str] = set()
         is_stamped = True
@@ -118,7 +118,7 @@ class EntityRows:
             entries.update(decoded)
         if self._taken is not None and self._taken is self._map:
             return self._entities
-        by_list_row, by_extended_row = dict(self._kept), dict[bytes, Known]()
+        by_list_row, by_extended_row = self._kept.copy(), dict[bytes, Known]()
         added: list[Known] = []
         values = SharedValues()
         for entity_id, listed in self._wanted.items():

@@ -41,7 +41,7 @@ class RowCache:
         Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
         """
         last, what = self._lists.get(name), f"The {name} list"
-        known = dict(last.by_row) if last else {}
+        known = last.by_row.copy() if last else {}
         if last is None:
             found = find_rows(self._fingerprint, answer, known, what)
         else:
