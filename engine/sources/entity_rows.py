@@ -118,7 +118,7 @@ class EntityRows:
             entries.update(decoded)
         if self._taken is not None and self._taken is self._map:
             return self._entities
-        by_list_row, by_extended_row = self._kept.copy(), dict[bytes, Known]()
+        by_list_row, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
         added: list[Known] = []
         values = SharedValues()
         for entity_id, listed in self._wanted.items():
@@ -133,10 +133,11 @@ class EntityRows:
             added.append(known)
         rows = [*self._kept.values(), *added]
         # Where each entity was known by its list row, there is nothing to look for.
-        later = self._entities.then(rows, added, self._gone) if self._map else Listing(rows)
+        later = self._entities.then(rows, added, self._gone) if self._map is not None else Listing(rows)
         self._map = self._taken
-        self._by_list_row = by_list_row if self._map else {}
-        self._by_extended_row = {} if self._map else by_extended_row
+        is_stamped = self._taken is not None
+        self._by_list_row = self._kept | by_list_row if is_stamped else {}
+        self._by_extended_row = {} if is_stamped else by_extended_row
         self._take_over(later)
         return self._entities
 

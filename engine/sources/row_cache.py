@@ -41,20 +41,21 @@ class RowCache:
         Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
         """
         last, what = self._lists.get(name), f"The {name} list"
-        known = last.by_row.copy() if last else {}
+        known = last.by_row if last else {}
         if last is None:
             found = find_rows(self._fingerprint, answer, known, what)
         else:
             found = last.map.after(answer, known, what)
             if found.rows is last.map:
                 return last.rows
+        made: dict[bytes, Known] = {}
         values = SharedValues()
         for fingerprint, row, position in found.fresh:
             try:
-                known[fingerprint] = known_record(make(row), values)
+                made[fingerprint] = known_record(make(row), values)
             except SourceInvalid as error:
                 raise at_position(name, position, error) from error
-        by_row = {fingerprint: known[fingerprint] for fingerprint in found.rows}
-        rows = Listing([known[fingerprint] for fingerprint in found.rows])
-        self._lists[name] = _List(found.rows, rows, by_row)
-        return rows
+        rows = [made.get(fingerprint) or known[fingerprint] for fingerprint in found.rows]
+        by_row = dict(zip(found.rows, rows, strict=True))
+        self._lists[name] = _List(found.rows, Listing(rows), by_row)
+        return self._lists[name].rows

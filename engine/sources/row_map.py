@@ -53,6 +53,9 @@ class _Stretch(NamedTuple):
     rows: Sequence[bytes]  # their fingerprints
 
 
+_NOWHERE = _Stretch(b"", 0, ())
+
+
 class RowMap:
     """Which rows an answer has, in its order. Keeps nothing of its bytes."""
 
@@ -61,10 +64,11 @@ class RowMap:
         self._fingerprint = fingerprint
         self._digest = digest
         self._stretches = stretches
+        self._count = sum([len(stretch.rows) for stretch in stretches])
 
     def __len__(self) -> int:
         """How many rows the answer has."""
-        return sum(len(stretch.rows) for stretch in self._stretches)
+        return self._count
 
     def __iter__(self) -> Iterator[bytes]:
         """The fingerprints of all rows, in the answer's order."""
@@ -93,10 +97,12 @@ class RowMap:
         stretches: list[_Stretch] = []
         fresh: list[Row] = []
         came, went = set[bytes](), set[bytes]()
+        digest_of, end = self._fingerprint.of, len(self._stretches)
         at, index, count = 1, 0, 0
         while at < len(view):
-            if self._stands(index, view, at):
-                stretch = self._stretches[index]
+            # This runs once per stretch of the home, so it only looks.
+            stretch = self._stretches[index] if index < end else _NOWHERE
+            if digest_of(view[at : at + stretch.size]) == stretch.digest:
                 stretches.append(stretch)
                 at, index, count = at + stretch.size, index + 1, count + len(stretch.rows)
                 continue
@@ -123,26 +129,21 @@ class RowMap:
 
         Offsets are those of the rows and of what follows: that stretch, or the end of the answer.
         """
-        digest, offsets, names = self._fingerprint, [at], list[bytes]()
+        digest, offsets, names = self._fingerprint.of, [at], list[bytes]()
         for match in _BOUNDARY.finditer(view, at):
             comma = match.start() + 1
             name = digest(view[at:comma])
             found = starts.get(name, -1)
-            if found >= index and self._stands(found, view, at):
-                return offsets, names, found
+            if found >= index:
+                stretch = self._stretches[found]
+                if digest(view[at : at + stretch.size]) == stretch.digest:
+                    return offsets, names, found
             names.append(name)
             at = comma + 1
             offsets.append(at)
         names.append(digest(view[at:-1]))
         offsets.append(len(view))
         return offsets, names, len(self._stretches)
-
-    def _stands(self, index: int, view: memoryview, at: int) -> bool:
-        """Whether a stretch, if there is one of that index, stands in the answer at a place."""
-        if index == len(self._stretches):
-            return False
-        digest, size, _ = self._stretches[index]
-        return self._fingerprint(view[at : at + size]) == digest
 
 
 class _CannotFollow(Exception):
@@ -167,7 +168,7 @@ def find_rows(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[by
         stretches = _cut(fingerprint, view, offsets, names)
     else:
         # Not only commas between the rows: one stretch, which is found nowhere.
-        stretches = [_Stretch(b"", 0, names)] if names else []
+        stretches = [_NOWHERE._replace(rows=names)] if names else []
     return Found(RowMap(fingerprint, fingerprint(answer), stretches), fresh, set())
 
 
@@ -190,7 +191,9 @@ def _cut(
         bounds = [nth * len(names) // count for nth in range(count + 1)]
     return [
         _Stretch(
-            fingerprint(view[offsets[begin] : offsets[end]]), offsets[end] - offsets[begin], names[begin:end]
+            fingerprint.of(view[offsets[begin] : offsets[end]]),
+            offsets[end] - offsets[begin],
+            names[begin:end],
         )
         for begin, end in pairwise(bounds)
     ]
