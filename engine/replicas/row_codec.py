@@ -91,6 +91,11 @@ class Table:
         return {name: index for index, name in enumerate(self.sql_names)}
 
     @cached_property
+    def _sole_key(self) -> int | None:
+        """The position of the column that identifies a row, if it is one column."""
+        return self.indexes[self.key_columns[0]] if len(self.key_columns) == 1 else None
+
+    @cached_property
     def take_fields(self) -> Callable[[Record], tuple[Any, ...]]:
         """Takes all fields of a record at once, and what is left of its unknown keys."""
         return attrgetter(*(column.name for column in self._fields))
@@ -148,6 +153,10 @@ class Table:
 
     def id_of(self, values: tuple[Value, ...], rowid: int) -> str:
         """The id a row stands under. Rows without a usable one stand under their row number."""
+        if self._sole_key is not None:
+            id_ = values[self._sole_key]
+            if type(id_) is str and id_:
+                return id_
         parts = [values[self.indexes[name]] for name in self.key_columns]
         if parts == [None] and self.registry == "entity":
             parts = [values[self.indexes["entity_id"]]]

@@ -132,7 +132,7 @@ def find_rows_where(
     if select is None:
         return []
     rows = _rows(connection, table, f"{select} WHERE {condition}", (parameter,))
-    return [FoundRow(Key(registry, table.id_of(row[:-1], row[-1])), row[-1], row[:-1]) for row in rows]
+    return [FoundRow(Key(registry, table.id_of(row, row[-1])), row[-1], row[:-1]) for row in rows]
 
 
 def _conditions(connection: apsw.Connection, table: Table) -> list[str]:

@@ -8,7 +8,6 @@ in the tombstone and put back if the row returns. What was written is read back 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 
 import apsw
 import msgspec
@@ -48,8 +47,8 @@ def write_operations(
     make_room(connection, clearing)
     before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
     written: dict[Key, str] = {}
-    for registry, group in groupby(sorted(writes, key=_registry), key=_registry):
-        written |= _write_rows(connection, TABLES[registry], list(group), before, run)
+    for registry, group in _by_registry(writes).items():
+        written |= _write_rows(connection, TABLES[registry], group, before, run)
     created = [
         o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
     ]
@@ -66,8 +65,11 @@ def write_operations(
     ledger.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
 
 
-def _registry(operation: Operation) -> str:
-    return operation.key.registry
+def _by_registry(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
+    groups: dict[str, list[Operation]] = {}
+    for operation in operations:
+        groups.setdefault(operation.key.registry, []).append(operation)
+    return groups
 
 
 def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
@@ -94,7 +96,7 @@ def _delete_rows(
     connection: apsw.Connection, deletes: Sequence[Operation], before: Mapping[Key, FoundRow], run: Run
 ) -> list[ledger.Entry]:
     entries = []
-    for registry, group in groupby(deletes, key=_registry):
+    for registry, group in _by_registry(deletes).items():
         causes = {o.key: str(o.difference.cause) for o in group}
         rows = [before[key] for key in causes if key in before]
         _bury(connection, [(row, causes[row.key]) for row in rows], run)
