@@ -60,7 +60,7 @@ def test_static_files_are_known_by_what_they_hold() -> None:
 
 
 def test_a_page_leaves_no_cycles_of_objects_behind() -> None:
-    """They would stay until Python looks for them: with macros made for each page that was 20 MB of a service."""
+    """They would stay until Python looks for them: of macros made for each page a service held 16 MB."""
     values = {**PROBLEM, "detail": "d"}
     render("problem.html", values)
     gc.collect()
