@@ -7,7 +7,6 @@ change it; whatever it does not concern is carried out.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,8 +15,6 @@ from msgspec import Meta
 from engine.core.plan import Action, Operation, Plan
 from engine.core.record import Entity, Key
 from engine.core.snapshot import Snapshot
-
-_registry = attrgetter("registry")
 
 # Registries that are never empty in a living home; losing the only label is nobody's disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -231,10 +228,7 @@ def _refuse_deletes(
         return None
     if untrusted := _untrusted_read(desired):
         return untrusted
-    present = set(map(_registry, desired.records))
-    for registry in _NEVER_EMPTY:
-        if registry in present or registry not in desired.registries or policy.allow_empty:
-            continue
+    for registry in () if policy.allow_empty else _empty_registries(desired):
         if had := sum(key.registry == registry for key in applied):
             return (
                 "empty_source",
@@ -253,6 +247,17 @@ def _refuse_deletes(
         )
         return "delete_ratio", told, f"To allow this, {hint}"
     return None
+
+
+def _empty_registries(desired: Snapshot) -> list[str]:
+    """Those that are never empty, and are."""
+    missing = set(_NEVER_EMPTY) & desired.registries
+    # Backwards, because what there are few of was read last.
+    for key in reversed(desired.records):
+        missing.discard(key.registry)
+        if not missing:
+            break
+    return [registry for registry in _NEVER_EMPTY if registry in missing]
 
 
 def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> bool:

@@ -163,7 +163,8 @@ def changes(before: StoredRow, after: Record, derived: Derived | None) -> tuple[
 
 
 def _differing(new: Mapping[str, Json], old: Mapping[str, Json]) -> list[FieldChange]:
-    unequal = [name for name in new.keys() | old.keys() if new.get(name) != old.get(name)]
+    unequal = [name for name, value in new.items() if value != old.get(name)]
+    unequal += [name for name, value in old.items() if name not in new and value is not None]
     both = ((name, _plain(new.get(name)), _plain(old.get(name))) for name in unequal)
     return [FieldChange(name, source, replica) for name, source, replica in both if source != replica]
 

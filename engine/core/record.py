@@ -241,10 +241,11 @@ RECORD_TYPES: dict[str, type[Record]] = {
 
 _DECODERS = {name: msgspec.json.Decoder(t) for name, t in RECORD_TYPES.items()}
 _ROW_DECODER = msgspec.json.Decoder(dict[str, Json])
-# (name, default) in the order of `msgspec.structs.astuple`; `extra` is told apart by its name.
+# Names and defaults, each in the order of `msgspec.structs.astuple`; `extra` is told apart by its name.
 _FIELDS = {
-    name: tuple(
-        (f.name, {} if f.default is msgspec.NODEFAULT else f.default) for f in msgspec.structs.fields(t)
+    name: (
+        tuple(f.name for f in msgspec.structs.fields(t)),
+        tuple({} if f.default is msgspec.NODEFAULT else f.default for f in msgspec.structs.fields(t)),
     )
     for name, t in RECORD_TYPES.items()
 }
@@ -252,7 +253,7 @@ _FIELDS = {
 
 def field_names(registry: str) -> tuple[str, ...]:
     """The modelled fields of a registry, in declaration order, without `extra`."""
-    return tuple(name for name, _ in _FIELDS[registry] if name != "extra")
+    return tuple(name for name in _FIELDS[registry][0] if name != "extra")
 
 
 _FIELD_NAMES = {name: frozenset(field_names(name)) for name in RECORD_TYPES}
@@ -299,10 +300,10 @@ def canonical_fields(record: Record) -> dict[str, Json]:
 
     One namespace, so that a key keeps its place in the hash on the day it becomes a modelled field.
     """
-    values = msgspec.structs.astuple(record)
+    names, defaults = _FIELDS[record.REGISTRY]
     fields = {
         name: value
-        for (name, default), value in zip(_FIELDS[record.REGISTRY], values, strict=True)
+        for name, default, value in zip(names, defaults, msgspec.structs.astuple(record), strict=True)
         if value is not default and value != default
     }
     if record.extra:

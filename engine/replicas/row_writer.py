@@ -174,7 +174,11 @@ def _differing(
 ) -> tuple[tuple[str, ...], tuple[Value, ...]]:
     """The columns whose values differ, and their new values."""
     # A number of another type is equal to Python, and another value in a digest.
-    differing = [i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b or type(a) is not type(b)]
+    differing = [
+        i
+        for i, (a, b) in enumerate(zip(old, new, strict=True))
+        if a is not b and (a != b or type(a) is not type(b))
+    ]
     return tuple(table.sql_names[i] for i in differing), tuple(new[i] for i in differing)
 
 
