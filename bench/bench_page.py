@@ -14,19 +14,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import anyio
 import apsw
 
 from api.app import build_app
-from api.change_feed import ChangeFeed
-from api.given import Given
 from api.page.templates import STATIC
+from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
 from bench.registries import READ_AT, make_home
-from engine.core.status import ReplicaStatus, SourceStatus, Status
 from engine.replicas.inventory import SqliteInventory
 
 CPU_MS_MAX, WEIGHT_KB_MAX = 20.0, 30.0
@@ -34,45 +31,10 @@ ROUNDS = 30
 _LEVEL = 1  # of the compression that the service uses
 
 
-async def get(app: Any, target: str) -> bytes:
-    """The body of an answer, asked as uvicorn would."""
-    path, _, query = target.partition("?")
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 1),
-    }
-    parts = []
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            assert message["status"] == 200, message
-        parts.append(message.get("body", b""))
-
-    async def receive() -> dict[str, str]:
-        await anyio.sleep_forever()
-        raise AssertionError
-
-    await app(scope, receive, send)
-    return b"".join(parts)
-
-
 async def measure(rows: Path) -> dict[str, float]:
     """CPU milliseconds by case, and the page's weight."""
     inventory = SqliteInventory(rows)
-    replicas = (ReplicaStatus("sqlite", "in_sync", synced_at=READ_AT, compared_at=READ_AT),)
-    status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
-    given = Given(
-        status=lambda: status,
-        clock=lambda: READ_AT,
-        inventory=inventory,
-        feed=ChangeFeed(inventory),
-        stale_seconds=1200.0,
-    )
+    given = given_over(inventory)
     app = build_app(given)
     await given.trail.look(given.status, inventory, READ_AT)
     other = apsw.Connection(str(rows))

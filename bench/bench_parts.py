@@ -15,6 +15,8 @@ import anyio
 import msgspec
 import pytest
 
+from api.app import build_app
+from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.core.content_hash import content_hash
@@ -24,6 +26,7 @@ from engine.core.record import Record, canonical_fields, encode_record
 from engine.core.snapshot import Snapshot
 from engine.ports import Run
 from engine.replicas.influx_points import Point, encode_point
+from engine.replicas.inventory import SqliteInventory
 from engine.replicas.row_codec import digest_row, encode_row
 from engine.replicas.sqlite import NAME, open_rows
 from engine.sources.registry_rows import entity_record
@@ -194,9 +197,22 @@ def test_points_encoded(timed: Timed, before: Snapshot) -> None:
     timed(lambda: [encode_point("home", RUN_ID, point) for point in points])
 
 
-def test_snapshot_to_json(timed: Timed, records: list[Record]) -> None:
-    """All records as JSON, as a list of the API has them."""
-    timed(lambda: msgspec.json.encode(records))
+def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
+    """All devices, page by page of the API's list, when nothing of an answer before is kept."""
+    file = copy_rows(filled, tmp_path / "asked.db")
+
+    async def pages() -> int:
+        inventory = SqliteInventory(file)
+        app = build_app(given_over(inventory))
+        target, devices = "/api/devices?limit=1000", 0
+        while target:
+            page = msgspec.json.decode(await get(app, target))
+            devices += len(page["devices"])
+            target = f"/api/devices?limit=1000&after={page['next']}" if page.get("next") else ""
+        await inventory.aclose()
+        return devices
+
+    assert timed(anyio.run, pages) > SIZE // 10
 
 
 def fill_plan(desired: Snapshot) -> Plan:

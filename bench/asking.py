@@ -1,0 +1,51 @@
+"""The application as the service builds it, asked in process, without a socket."""
+
+from typing import Any
+
+import anyio
+
+from api.change_feed import ChangeFeed
+from api.given import Given
+from bench.registries import READ_AT
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.replicas.inventory import SqliteInventory
+
+
+def given_over(inventory: SqliteInventory) -> Given:
+    """What the application is given: the rows of a file that is in sync."""
+    replicas = (ReplicaStatus("sqlite", "in_sync", synced_at=READ_AT, compared_at=READ_AT),)
+    status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
+    return Given(
+        status=lambda: status,
+        clock=lambda: READ_AT,
+        inventory=inventory,
+        feed=ChangeFeed(inventory),
+        stale_seconds=1200.0,
+    )
+
+
+async def get(app: Any, target: str) -> bytes:
+    """The body of an answer, asked as uvicorn would."""
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+    parts = []
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200, message
+        parts.append(message.get("body", b""))
+
+    async def receive() -> dict[str, str]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    await app(scope, receive, send)
+    return b"".join(parts)
