@@ -70,15 +70,11 @@ def _sort_out(
     versions: dict[Key, str] = {}
     differing: dict[Key, tuple[tuple[Value, ...], str]] = {}
     registry = table.registry
-    key_index = table.indexes[table.key_columns[0]]
-    has_plain_key = len(table.key_columns) == 1
     # This loop runs once per row of the home, so it only looks; what differs is worked out behind it. Rows are
     # not fetched all at once: one that is gone again before the next comes costs half.
     for row in rows:
         values = row[:-1]
-        id_ = row[key_index]
-        if not has_plain_key or type(id_) is not str or not id_:
-            id_ = table.id_of(values, row[-1])
+        id_ = table.id_of(values, row[-1])
         digest = digest_row(values)
         version = recorded.get(digest)
         if version is None:

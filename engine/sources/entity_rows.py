@@ -84,10 +84,7 @@ class EntityRows:
         Raises SourceInvalid when it is no list of entities, or names one of them twice.
         """
         known, what = self._by_list_row, "The entity list"
-        if self._map is None:
-            found = find_rows(self._fingerprint, answer, known, what)
-        else:
-            found = self._map.after(answer, known, what)
+        found = find_rows(self._fingerprint, self._map, answer, known, what)
         self._taken, self._wanted = found.rows, {}
         self._kept = known.copy()
         self._gone = [self._kept.pop(fingerprint) for fingerprint in found.gone]
@@ -186,7 +183,7 @@ def _listed_twice(row: _ListRow) -> SourceInvalid:
 
 def _first_repeated(answer: msgspec.Raw) -> tuple[msgspec.Raw, int]:
     """A row that stands in the list again, and where first; there must be one."""
-    found = find_rows(Fingerprint(), answer, (), "The entity list")
+    found = find_rows(Fingerprint(), None, answer, (), "The entity list")
     counts = Counter(found.rows)
     row = next(row for row in found.fresh if counts[row.fingerprint] > 1)
     return row.data, row.position

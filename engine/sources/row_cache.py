@@ -23,9 +23,12 @@ from engine.sources.shared_values import SharedValues
 
 
 class _List(NamedTuple):
-    map: RowMap
+    map: RowMap | None
     rows: Listing
     by_row: dict[bytes, Known]
+
+
+_NO_LIST = _List(None, Listing(), {})
 
 
 class RowCache:
@@ -40,14 +43,11 @@ class RowCache:
 
         Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
         """
-        last, what = self._lists.get(name), f"The {name} list"
-        known = last.by_row if last else {}
-        if last is None:
-            found = find_rows(self._fingerprint, answer, known, what)
-        else:
-            found = last.map.after(answer, known, what)
-            if found.rows is last.map:
-                return last.rows
+        last = self._lists.get(name, _NO_LIST)
+        known = last.by_row
+        found = find_rows(self._fingerprint, last.map, answer, known, f"The {name} list")
+        if found.rows is last.map:
+            return last.rows
         made: dict[bytes, Known] = {}
         values = SharedValues()
         for fingerprint, row, position in found.fresh:

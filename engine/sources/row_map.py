@@ -60,9 +60,9 @@ class RowMap:
     """Which rows an answer has, in its order. Keeps nothing of its bytes."""
 
     def __init__(self, fingerprint: Fingerprint, digest: bytes, stretches: list[_Stretch]) -> None:
-        """Takes what it is given; see `find_rows` and `after`."""
+        """Takes what it is given; see `find_rows`."""
         self._fingerprint = fingerprint
-        self._digest = digest
+        self.digest = digest  # of the whole answer
         self._stretches = stretches
         self._count = sum([len(stretch.rows) for stretch in stretches])
 
@@ -74,23 +74,8 @@ class RowMap:
         """The fingerprints of all rows, in the answer's order."""
         return chain.from_iterable(stretch.rows for stretch in self._stretches)
 
-    def after(self, answer: msgspec.Raw, known: Container[bytes], what: str) -> Found:
-        """The rows of the answer after this one; this very map where no byte changed.
-
-        Rows whose fingerprints are `known` are not fresh. Raises SourceInvalid, with `what` as its subject, when it
-        is no list.
-        """
-        digest = self._fingerprint(answer)
-        if digest == self._digest:
-            return Found(self, [], set())
-        try:
-            return self._followed(memoryview(answer), digest, known)
-        except _CannotFollow:
-            found = find_rows(self._fingerprint, answer, known, what)
-            return found._replace(gone=set(self).difference(found.rows))
-
-    def _followed(self, view: memoryview, digest: bytes, known: Container[bytes]) -> Found:
-        """The rows of an answer of which most is known. Raises _CannotFollow."""
+    def followed(self, view: memoryview, digest: bytes, known: Container[bytes]) -> Found:
+        """The rows of the answer after this one, of which most is known; see `find_rows`. Raises _CannotFollow."""
         if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
             raise _CannotFollow
         starts = {stretch.rows[0]: index for index, stretch in enumerate(self._stretches)}
@@ -150,11 +135,30 @@ class _CannotFollow(Exception):
     """The answer has to be split from its beginning to its end."""
 
 
-def find_rows(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[bytes], what: str) -> Found:
-    """The rows of a first answer. Raises SourceInvalid, with `what` as its subject, when it is no list.
+def find_rows(
+    fingerprint: Fingerprint, before: RowMap | None, answer: msgspec.Raw, known: Container[bytes], what: str
+) -> Found:
+    """The rows of an answer, `before` being the map of the one before; that very map where no byte changed.
 
-    Rows whose fingerprints are `known` are not fresh.
+    Rows whose fingerprints are `known` are not fresh. Raises SourceInvalid, with `what` as its subject, when it is no
+    list.
     """
+    digest = fingerprint(answer)
+    if before is None:
+        return _split(fingerprint, digest, answer, known, what)
+    if digest == before.digest:
+        return Found(before, [], set())
+    try:
+        return before.followed(memoryview(answer), digest, known)
+    except _CannotFollow:
+        found = _split(fingerprint, digest, answer, known, what)
+        return found._replace(gone=set(before).difference(found.rows))
+
+
+def _split(
+    fingerprint: Fingerprint, digest: bytes, answer: msgspec.Raw, known: Container[bytes], what: str
+) -> Found:
+    """The rows of an answer, from its beginning to its end. Raises SourceInvalid."""
     rows = decode_json(_ROWS, answer, what)
     names = fingerprint.of_each(rows)
     fresh = [
@@ -169,7 +173,7 @@ def find_rows(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[by
     else:
         # Not only commas between the rows: one stretch, which is found nowhere.
         stretches = [_NOWHERE._replace(rows=names)] if names else []
-    return Found(RowMap(fingerprint, fingerprint(answer), stretches), fresh, set())
+    return Found(RowMap(fingerprint, digest, stretches), fresh, set())
 
 
 def _one_row(text: memoryview) -> msgspec.Raw:
