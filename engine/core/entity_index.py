@@ -7,6 +7,7 @@ entities for it would cost more than everything else that a small change does.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from engine.core.layered import with_changes
 from engine.core.record import Entity, Key, Record
 from engine.errors import SourceInvalid
 
@@ -14,7 +15,7 @@ from engine.errors import SourceInvalid
 class EntityIndex:
     """The entities of one snapshot by entity_id, and their number `per_device`, disabled ones included."""
 
-    def __init__(self, keys: dict[str, Key], per_device: Counter[str | None]) -> None:
+    def __init__(self, keys: Mapping[str, Key], per_device: Counter[str | None]) -> None:
         """Takes what it is given; see `of`."""
         self._keys = keys
         self.per_device = per_device
@@ -27,7 +28,7 @@ class EntityIndex:
         if len(keys) != len(entities):
             keys = {}
             for _, entity in entities:
-                _add(keys, entity)
+                _check_bearer(keys.setdefault(entity.entity_id, entity.key), entity)
         return cls(keys, Counter(entity.device_id for _, entity in entities))
 
     def key_of(self, entity_id: str) -> Key | None:
@@ -42,20 +43,19 @@ class EntityIndex:
         moves = [(old, new) for old, new in pairs if _place(old) != _place(new)]
         if not moves:
             return self
-        keys, per_device = self._keys.copy(), self.per_device.copy()
-        for old, _ in moves:
-            if isinstance(old, Entity):
-                per_device[old.device_id] -= 1
-                del keys[old.entity_id]
-        for _, new in moves:
-            if isinstance(new, Entity):
-                per_device[new.device_id] += 1
-                _add(keys, new)
-        return EntityIndex(keys, per_device)
+        per_device = self.per_device.copy()
+        olds = [old for old, _ in moves if isinstance(old, Entity)]
+        news = [new for _, new in moves if isinstance(new, Entity)]
+        per_device.subtract(old.device_id for old in olds)
+        per_device.update(new.device_id for new in news)
+        keys = with_changes(self._keys, {}, [old.entity_id for old in olds])
+        added = dict[str, Key]()
+        for new in news:
+            _check_bearer(keys.get(new.entity_id) or added.setdefault(new.entity_id, new.key), new)
+        return EntityIndex(with_changes(keys, added, ()), per_device)
 
 
-def _add(keys: dict[str, Key], entity: Entity) -> None:
-    taken = keys.setdefault(entity.entity_id, entity.key)
+def _check_bearer(taken: Key, entity: Entity) -> None:
     if taken != entity.key:
         raise SourceInvalid(
             f"Home Assistant lists entity_id {entity.entity_id} for {taken} and {entity.key}."

@@ -251,13 +251,7 @@ def _refuse_deletes(
 
 def _empty_registries(desired: Snapshot) -> list[str]:
     """Those that are never empty, and are."""
-    missing = set(_NEVER_EMPTY) & desired.registries
-    # Backwards, because what there are few of was read last.
-    for key in reversed(desired.records):
-        missing.discard(key.registry)
-        if not missing:
-            break
-    return [registry for registry in _NEVER_EMPTY if registry in missing]
+    return [r for r in _NEVER_EMPTY if r in desired.registries and not desired.counts[r]]
 
 
 def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> bool:

@@ -4,6 +4,7 @@ Nothing here is needed for being right: a memory whose replica was written by so
 a verifying pass does without any.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engine.core.plan import Operation
@@ -18,6 +19,7 @@ class ReplicaMemory:
         self.stamp = stamp
         self.versions = dict(versions)
         self.applied = dict(applied)
+        self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
 
@@ -30,9 +32,9 @@ class ReplicaMemory:
     def share(self, wanted: Mapping[Key, str]) -> None:
         """Hold the snapshot's own keys and texts where they are equal: a copy of them for each replica adds up."""
         if self.versions == wanted:
-            self.versions = dict(wanted)
+            self.versions = dict(wanted.items())
         if self.applied == wanted:
-            self.applied = dict(wanted)
+            self.applied = dict(wanted.items())
 
     def take(
         self,
@@ -44,11 +46,13 @@ class ReplicaMemory:
         for operation in operations:
             for key in (operation.moved_from, operation.replaces, operation.key):
                 if key is not None:
-                    self.versions.pop(key, None)
+                    if self.versions.pop(key, None) is not None:
+                        self.counts[key.registry] -= 1
                     self.applied.pop(key, None)
             self.aliases.pop(operation.key, None)
             if operation.after is not None:
                 self.versions[operation.key] = self.applied[operation.key] = wanted[operation.key]
+                self.counts[operation.key.registry] += 1
         for key, version in settled:
             if version is None:
                 self.applied.pop(key, None)

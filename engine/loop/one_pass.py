@@ -14,7 +14,7 @@ from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import UNDER_WAY, Cause, adopt, compare
 from engine.core.guard import Policy, review, track_absences
 from engine.core.plan import Operation, make_plan
-from engine.core.record import REGISTRIES, Key
+from engine.core.record import Key
 from engine.core.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -191,10 +191,7 @@ class OnePass:
             # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
             prune_foreign=policy.prune_foreign and replica.name not in self._forgetful,
         )
-        is_whole = len(desired.registries) == len(REGISTRIES)
-        observed_count = (
-            len(versions) if is_whole else sum(key.registry in desired.registries for key in versions)
-        )
+        observed_count = sum(memory.counts[registry] for registry in desired.registries)
         verdict = review(
             plan,
             desired,

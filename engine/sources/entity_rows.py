@@ -12,10 +12,11 @@ list, because taking a renamed entity for a removed one would delete it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from engine.core.layered import with_changes
 from engine.core.record import Entity
 from engine.errors import SourceInvalid
 from engine.sources.fingerprint import Fingerprint
@@ -61,12 +62,12 @@ class EntityRows:
         # Of the last complete read:
         self._map: RowMap | None = None  # None if its rows have no stamps
         self._entities = Listing()
-        self._by_list_row: dict[bytes, Known] = {}  # empty if its rows have no stamps
+        self._by_list_row: Mapping[bytes, Known] = {}  # empty if its rows have no stamps
         self._by_extended_row: dict[bytes, Known] = {}  # empty if they have
         self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
         # Of the read under way:
         self._taken: RowMap | None = None
-        self._kept: dict[bytes, Known] = {}
+        self._kept: Mapping[bytes, Known] = {}
         self._gone: list[Known] = []  # of those known by their list rows
         self._wanted: dict[str, _Listed] = {}
 
@@ -86,8 +87,8 @@ class EntityRows:
         known, what = self._by_list_row, "The entity list"
         found = find_rows(self._fingerprint, self._map, answer, known, what)
         self._taken, self._wanted = found.rows, {}
-        self._kept = known.copy()
-        self._gone = [self._kept.pop(fingerprint) for fingerprint in found.gone]
+        self._gone = [known[fingerprint] for fingerprint in found.gone]
+        self._kept = with_changes(known, {}, found.gone)
         ids: set[str] = set()
         is_stamped = True
         for fingerprint, row, position in found.fresh:
@@ -115,26 +116,31 @@ class EntityRows:
             entries.update(decoded)
         if self._taken is not None and self._taken is self._map:
             return self._entities
-        by_list_row, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
-        added: list[Known] = []
+        is_stamped = self._taken is not None
+        added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
         values = SharedValues()
         for entity_id, listed in self._wanted.items():
             row = entries.get(entity_id)
             if row is None or bytes(row) == b"null":
                 return None
-            fingerprint = self._fingerprint(row)
-            known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position, values)
+            if is_stamped:
+                known = self._make(row, listed.position, values)
+            else:
+                fingerprint = self._fingerprint(row)
+                known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position, values)
+                by_extended_row[fingerprint] = known
             if known.record.id_value != listed.id:
                 return None
-            by_list_row[listed.fingerprint] = by_extended_row[fingerprint] = known
-            added.append(known)
-        rows = [*self._kept.values(), *added]
+            added[listed.fingerprint] = known
+        entities = with_changes(self._kept, added, ())
         # Where each entity was known by its list row, there is nothing to look for.
-        later = self._entities.then(rows, added, self._gone) if self._map is not None else Listing(rows)
+        if self._map is not None:
+            later = self._entities.then(entities.values(), list(added.values()), self._gone)
+        else:
+            later = Listing(entities.values())
         self._map = self._taken
-        is_stamped = self._taken is not None
-        self._by_list_row = self._kept | by_list_row if is_stamped else {}
-        self._by_extended_row = {} if is_stamped else by_extended_row
+        self._by_list_row = entities if is_stamped else {}
+        self._by_extended_row = by_extended_row
         self._take_over(later)
         return self._entities
 

@@ -1,8 +1,8 @@
 """The rows of one list, made into records, and what changed of them from one read to the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from operator import attrgetter
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from engine.core.content_hash import content_hash
 from engine.core.record import Key, Record
@@ -26,17 +26,17 @@ def known_record(record: Record, values: SharedValues) -> Known:
 _key = attrgetter("key")
 
 
-class Listing(Sequence[Known]):
+class Listing(Collection[Known]):
     """Rows of which those that did not change since the listing before are the very same objects."""
 
-    def __init__(self, rows: Sequence[Known] = ()) -> None:
+    def __init__(self, rows: Collection[Known] = ()) -> None:
         """A listing of which nothing is known but its rows."""
         self._rows = rows
         self.name = object()
         self._base: object | None = None
         self._changes: tuple[list[Known], list[Known]] = ([], [])
 
-    def then(self, rows: Sequence[Known], added: list[Known], gone: list[Known]) -> "Listing":
+    def then(self, rows: Collection[Known], added: list[Known], gone: list[Known]) -> "Listing":
         """The listing after this one, for a caller that knows what changed."""
         later = Listing(rows)
         # By its name, because to hold the listing before would be to hold every one there ever was.
@@ -52,13 +52,9 @@ class Listing(Sequence[Known]):
         added = sorted((new[name] for name in new.keys() - old.keys()), key=_key)
         return added, sorted((old[name] for name in old.keys() - new.keys()), key=_key)
 
-    @overload
-    def __getitem__(self, index: int) -> Known: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Known]: ...
-    def __getitem__(self, index: int | slice) -> Known | Sequence[Known]:
-        """One row, or some."""
-        return self._rows[index]
+    def __contains__(self, row: object) -> bool:
+        """Whether it has a row."""
+        return row in self._rows
 
     def __iter__(self) -> Iterator[Known]:
         """Go through the rows."""

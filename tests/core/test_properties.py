@@ -3,28 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.diff import compare
-from engine.core.plan import Action, Plan, make_plan
-from engine.core.record import REGISTRIES, Key, Record
-from engine.core.snapshot import Snapshot
-from engine.ports import Run
-from tests.fakes.world import MemoryReplica
+from engine.core.plan import Action
+from engine.core.record import Record
+from tests.fakes.plans import RUN, filled, plan_to
 from tests.homes import snapshot
 from tests.strategies import homes
-
-RUN = Run("run", 0.0, "test", None)
-
-
-def plan_to(desired: Snapshot, replica: MemoryReplica, applied: dict[Key, str]) -> Plan:
-    observed = replica.observe().versions
-    diff = compare(desired.row_versions, observed, applied, frozenset(REGISTRIES))
-    return make_plan("m", diff, desired, replica.read(observed), with_derived=True, prune_foreign=False)
-
-
-def filled(home: list[Record]) -> tuple[MemoryReplica, dict[Key, str]]:
-    replica = MemoryReplica()
-    replica.apply(plan_to(snapshot(*home), replica, {}).operations, RUN)
-    return replica, replica.observe().versions
 
 
 @given(homes(), homes())
@@ -43,7 +26,7 @@ def test_a_plan_touches_each_differing_key_once_and_no_other(old: list[Record], 
     touched = [o.key for o in plan_to(desired, replica, applied).operations]
     before, after = replica.observe().versions, desired.row_versions
     assert len(touched) == len(set(touched))
-    assert set(touched) == {k for k in before | after if before.get(k) != after.get(k)}
+    assert set(touched) == {k for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
 
 
 @given(homes(), homes(), st.randoms(use_true_random=False))

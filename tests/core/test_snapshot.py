@@ -70,6 +70,7 @@ def test_a_snapshot_with_changes_equals_one_made_of_the_same_records(
     assert later.hashes == expected.hashes
     assert later.derived == expected.derived
     assert later.row_versions == expected.row_versions
+    assert later.counts == expected.counts
     assert later.entry_ids == expected.entry_ids
     assert set(later.removed) == set(gone)
     assert later.taken_at == 5.0

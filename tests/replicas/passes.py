@@ -1,6 +1,7 @@
 """One pass over one replica without loop or guards, and the ways in which tests disturb a file."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
@@ -16,7 +17,7 @@ from tests.homes import NOON
 DATA = Path(__file__).parents[1] / "data"
 
 
-def versions(replica: Replica, desired: Snapshot) -> dict[Key, str]:
+def versions(replica: Replica, desired: Snapshot) -> Mapping[Key, str]:
     return desired.row_versions if replica.stores_derived else desired.hashes
 
 

@@ -5,7 +5,7 @@ that a replica holds must have been true then or later.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -209,5 +209,5 @@ class Oracle:
         return problems
 
 
-def _differing(held: dict[Key, str], wanted: dict[Key, str]) -> list[Key]:
+def _differing(held: dict[Key, str], wanted: Mapping[Key, str]) -> list[Key]:
     return sorted(key for key in held.keys() | wanted.keys() if held.get(key) != wanted.get(key))

@@ -1,7 +1,7 @@
 """Entities read in two steps: nothing asked for twice, and a rename in between is never a removal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ def extended(*rows: dict[str, Any]) -> msgspec.Raw:
     return raw({row["entity_id"]: {**row, "aliases": [None], "device_class": "x"} for row in rows})
 
 
-def ids(entities: Sequence[Known] | None) -> set[str]:
+def ids(entities: Iterable[Known] | None) -> set[str]:
     assert entities is not None
     return {known.record.id_value for known in entities}
 

@@ -41,7 +41,7 @@ def test_a_row_is_made_into_a_record_once() -> None:
     assert make.made == 3
     assert again == first
     assert [known.record.id_value for known in changed] == ["hall", "kitchen"]
-    assert changed[0].record is first[1].record
+    assert next(iter(changed)).record is list(first)[1].record
 
 
 def test_one_row_means_different_things_under_different_names() -> None:

@@ -1,0 +1,131 @@
+"""A mapping with a few changes laid over one that is shared: following a small change costs what changed.
+
+A home has tens of thousands of records and an event changes one of them. A copy for each change would cost more
+than all the rest that the change does, in making it and in freeing the one before.
+"""
+
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from enum import Enum
+from typing import TypeVar, overload
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+# With more changes than one in so many entries, all are copied: what was replaced is kept alive until then.
+_ENTRIES_PER_CHANGE_MIN = 16
+
+
+class _Gone(Enum):
+    GONE = 0
+
+
+_GONE = _Gone.GONE
+
+
+def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K]) -> Mapping[K, V]:
+    """The mapping with entries `gone` where there were any, and then others replaced or added.
+
+    Nobody may change `before` any more: it is shared.
+    """
+    base, earlier = before.layers if isinstance(before, Layered) else (_as_dict(before), {})
+    changes = earlier.copy()
+    changes.update(dict.fromkeys(gone, _GONE))
+    changes.update(changed)
+    later = Layered(base, changes)
+    return later if len(changes) * _ENTRIES_PER_CHANGE_MIN <= len(base) else later.flat()
+
+
+class Layered(Mapping[K, V]):
+    """Entries of a dict with changes over it. Going through all of them lays both into one, once."""
+
+    def __init__(self, base: dict[K, V], changes: dict[K, V | _Gone]) -> None:
+        """Takes what it is given; see `with_changes`."""
+        # In one, because threads may look while another lays them together.
+        self.layers = (base, changes)
+        gone = sum([key in base for key, value in changes.items() if value is _GONE])
+        added = sum([key not in base for key, value in changes.items() if value is not _GONE])
+        self._count = len(base) + added - gone
+
+    def flat(self) -> dict[K, V]:
+        """All entries in one dict, which is shared."""
+        base, changes = self.layers
+        if changes:
+            base = base.copy()
+            for key, value in changes.items():
+                if value is _GONE:
+                    base.pop(key, None)
+                else:
+                    base[key] = value
+            self.layers = (base, {})
+        return base
+
+    def __getitem__(self, key: K) -> V:
+        """The entry under a key. Raises KeyError."""
+        base, changes = self.layers
+        if key not in changes:
+            return base[key]
+        value = changes[key]
+        if value is _GONE:
+            raise KeyError(key)
+        return value
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, /, default: V | T) -> V | T: ...
+    def get(self, key: K, /, default: object = None) -> object:
+        """The entry under a key, or `default`."""
+        base, changes = self.layers
+        if key not in changes:
+            return base.get(key, default)
+        value = changes[key]
+        return default if value is _GONE else value
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is an entry under a key."""
+        base, changes = self.layers
+        return changes[key] is not _GONE if key in changes else key in base
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return self._count
+
+    def __iter__(self) -> Iterator[K]:
+        """Go through the keys."""
+        return iter(self.flat())
+
+    # A dict's own views, whose set operations are fast; of the values a view that looks when it is asked.
+    def keys(self) -> KeysView[K]:
+        """All keys."""
+        return self.flat().keys()
+
+    def items(self) -> ItemsView[K, V]:
+        """All entries."""
+        return self.flat().items()
+
+    def values(self) -> ValuesView[V]:
+        """All values."""
+        return _Values(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another mapping has the same entries."""
+        if isinstance(other, Layered):
+            return self.flat() == other.flat()
+        return self.flat() == other if isinstance(other, dict) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self.flat())
+
+
+class _Values(ValuesView[V]):
+    _mapping: Layered[object, V]
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._mapping.flat().values())
+
+
+def _as_dict(mapping: Mapping[K, V]) -> dict[K, V]:
+    return mapping if isinstance(mapping, dict) else dict(mapping)
