@@ -7,7 +7,8 @@ stored row is what was found, under Home Assistant's field names, in the same fo
 
 import msgspec
 
-from engine.core.record import Json, Key
+from engine.core.derived import Derived
+from engine.core.record import Json, Key, Record, canonical_fields
 
 # The fields by one of which a person would call a record, the user's own choice first.
 LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
@@ -28,3 +29,10 @@ class StoredRow(msgspec.Struct, frozen=True):
             if self.fields.get(name):
                 return str(self.fields[name])
         return self.key.id
+
+
+def row_of(record: Record, derived: Derived | None) -> StoredRow:
+    """The row that holds a record and its derived values, but for its timestamps."""
+    return StoredRow(
+        record.key, canonical_fields(record), {} if derived is None else msgspec.to_builtins(derived)
+    )

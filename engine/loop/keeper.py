@@ -11,7 +11,6 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
-from engine.core.record import Key
 from engine.core.report import ErrorReport, Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
@@ -19,7 +18,7 @@ from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
-from engine.loop.one_pass import OnePass, PassOptions
+from engine.loop.one_pass import OnePass, PassOptions, Since
 from engine.ports import Ledger, Replica
 
 # Made anew for every pass: its run id, and whether it verifies.
@@ -119,7 +118,7 @@ class Keeper:
             clock=self._clock,
             memories=self._memories,
             offload=self._offload,
-            keys=self._keys_to_compare(desired),
+            since=self._since(desired),
         )
         await work.examine({})
         if options.mode == "apply":
@@ -130,13 +129,13 @@ class Keeper:
         self._on_report(report)
         return report
 
-    def _keys_to_compare(self, desired: Snapshot) -> frozenset[Key] | None:
-        """The only keys that can differ, when the replica was found equal to what `desired` was made from."""
+    def _since(self, desired: Snapshot) -> Since | None:
+        """What changed since the replica was found equal, when that is what `desired` was made from."""
         if self._done is None or self.status.status != "in_sync":
             return None
         if desired.content is self._done.content:
-            return frozenset()
-        return desired.touched if desired.base is self._done.content else None
+            return Since(self._done, frozenset())
+        return Since(self._done, desired.touched) if desired.base is self._done.content else None
 
     def _status_after(self, report: Report, desired: Snapshot) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas

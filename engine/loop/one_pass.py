@@ -6,7 +6,7 @@ Replicas fail alone: one that cannot be read or written is reported as such, and
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -27,7 +27,7 @@ from engine.core.report import (
     unknown_replica,
 )
 from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.stored import StoredRow, row_of
 from engine.errors import EngineError, PlanStale, ReplicaError
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
@@ -47,6 +47,13 @@ class PassOptions(msgspec.Struct, frozen=True):
     verify: bool = True  # read what the replicas hold, whatever is remembered of them
 
 
+class Since(NamedTuple):
+    """The replica was found equal to `before`, and what is desired now differs from that in `keys` at most."""
+
+    before: Snapshot
+    keys: frozenset[Key]
+
+
 class OnePass:
     """What one pass found out, decided and did. Built with the desired state, used once."""
 
@@ -60,13 +67,10 @@ class OnePass:
         clock: Callable[[], float],
         memories: dict[str, ReplicaMemory] | None = None,
         offload: Offload = to_thread,
-        keys: frozenset[Key] | None = None,
+        since: Since | None = None,
     ) -> None:
-        """Nothing is read yet. `memories` are kept up to date for the next pass.
-
-        `keys`: what is remembered agrees with the desired state in all but these.
-        """
-        self._keys = keys
+        """Nothing is read yet. `memories` are kept up to date for the next pass; `since` is for one replica only."""
+        self._since = since
         self._offload = offload
         self._options = options
         self._desired = desired
@@ -174,19 +178,16 @@ class OnePass:
         desired, policy = self._desired, self._options.policy
         memory = self._remembered(replica)
         applied = memory.applied
-        if self._keys is None:
+        if self._since is None:
             memory.adopt(*adopt(memory.versions, desired.records))
             memory.share(self._wanted(replica))
-        versions, aliases = memory.versions, memory.aliases
-        diff = compare(self._wanted(replica), versions, applied, desired.registries, self._keys)
-        existing = [d.key for d in diff.differences if d.observed is not None]
-        rows = replica.read([aliases.get(key, key) for key in existing])
+        versions = memory.versions
+        diff = compare(self._wanted(replica), versions, applied, desired.registries, self._changed_keys)
         plan = make_plan(
             replica.name,
             diff,
             desired,
-            # A row that is gone since, or that its damaged key does not find again, says nothing.
-            {key: rows.get(aliases.get(key, key), StoredRow(key, {})) for key in existing},
+            self._rows(replica, memory, [d.key for d in diff.differences if d.observed is not None]),
             with_derived=replica.stores_derived,
             # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
             prune_foreign=policy.prune_foreign and replica.name not in self._forgetful,
@@ -204,10 +205,28 @@ class OnePass:
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
         return Comparison(plan, verdict, observed_count, self._absences, self._known_ids(foreign))
 
+    def _rows(self, replica: Replica, memory: ReplicaMemory, keys: Sequence[Key]) -> dict[Key, StoredRow]:
+        """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
+        rows: dict[Key, StoredRow] = {}
+        if self._since is not None:
+            before = self._since.before
+            versions = before.row_versions if replica.stores_derived else before.hashes
+            derived = before.derived if replica.stores_derived else {}
+            rows = {
+                key: row_of(before.records[key], derived.get(key))
+                for key in keys
+                # Equal versions are equal rows.
+                if key in before.records and memory.versions[key] == versions[key]
+            }
+        names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
+        read = replica.read(names.values()) if names else {}
+        # A row that is gone since, or that its damaged key does not find again, says nothing.
+        return rows | {key: read.get(name, StoredRow(key, {})) for key, name in names.items()}
+
     def _remembered(self, replica: Replica) -> ReplicaMemory:
         memory, stamp = self._memories.get(replica.name), replica.stamp()
         if self._options.verify or memory is None or memory.stamp != stamp:
-            self._keys = None
+            self._since = None
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
             applied = self._last_applied(replica.name)
@@ -237,6 +256,10 @@ class OnePass:
         except ReplicaError as error:
             self._errors.setdefault(error.replica, error)
             return frozenset()
+
+    @property
+    def _changed_keys(self) -> frozenset[Key] | None:
+        return None if self._since is None else self._since.keys
 
     def _wanted(self, replica: Replica) -> Mapping[Key, str]:
         return self._desired.row_versions if replica.stores_derived else self._desired.hashes
@@ -283,7 +306,7 @@ class OnePass:
 
     def _note_absences(self) -> None:
         policy = self._options.policy
-        found = track_absences(self._desired, self._known(), self._absences, policy, self._keys)
+        found = track_absences(self._desired, self._known(), self._absences, policy, self._changed_keys)
         if self._is_ledger_sound():
             self._ledger.note_absences(found, self.read_at)
 

@@ -29,15 +29,14 @@ def write_operations(
     replica: str,
     operations: Sequence[Operation],
     run: Run,
-    read: Mapping[Key, FoundRow],
+    *,
+    is_as_planned: bool,
 ) -> None:
     """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
 
-    `read` are rows that are known to be like this still; the others are looked up.
+    `is_as_planned`: nobody else wrote since the operations' rows were looked at.
     """
-    touched = _touched_keys(operations)
-    before = {key: row for key, row in read.items() if key in touched}
-    before |= find_rows(connection, touched - read.keys())
+    before = find_rows(connection, _touched_keys(operations))
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
     entries = _delete_rows(connection, deletes, before, run)
@@ -54,9 +53,8 @@ def write_operations(
     ]
     _restore_others(connection, created)
     _check_rows(connection, replica, written, [o.key for o in deletes])
-    ledger.write_changes(
-        connection, [*entries, *(_entry(o, before.get(o.moved_from or o.key)) for o in writes)], run
-    )
+    entries += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
+    ledger.write_changes(connection, entries, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
     ledger.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
     versions = ((o.key, run.desired.get(o.key) or o.difference.desired or "", written[o.key]) for o in writes)
@@ -223,13 +221,12 @@ def _check_rows(
         )
 
 
-def _entry(operation: Operation, before: FoundRow | None) -> ledger.Entry:
+def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> ledger.Entry:
     after, cause = operation.after, str(operation.difference.cause)
     assert after is not None, "an upsert says what to write"
     if before is None:
         everything = canonical_fields(after) | _plain(operation.derived)
         return ledger.Entry("c", operation.key, cause, None, everything)
-    is_as_planned = operation.before is before.stored
     differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
     old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
     return ledger.Entry("u", operation.key, cause, old, new)

@@ -21,7 +21,7 @@ from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.row_codec import digest_row, judge_row
-from engine.replicas.row_reader import FoundRow, find_rows, observe_rows, select_all
+from engine.replicas.row_reader import find_rows, observe_rows, select_all
 from engine.replicas.row_writer import write_operations
 from engine.replicas.sqlite_schema import check_schema, ensure_schema
 
@@ -41,8 +41,7 @@ class SqliteRows:
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
-        self._read: dict[Key, FoundRow] = {}  # by the last `read`, for the plan that is made of it
-        self._read_version = 0  # of the data, at that moment
+        self._stamp = -1  # what was last answered to somebody who is about to make a plan
 
     @property
     def path(self) -> Path:
@@ -59,20 +58,18 @@ class SqliteRows:
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The rows of the given keys that exist. Raises ReplicaError."""
         with self._reading() as connection:
-            self._read, self._read_version = find_rows(connection, keys), self._file.data_version()
-        return {key: found.stored for key, found in self._read.items()}
+            return {key: found.stored for key, found in find_rows(connection, keys).items()}
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""
         if not operations:
             return
         with self._writing() as connection:
-            is_as_read = self._read_version == self._file.data_version()
-            write_operations(connection, NAME, operations, run, self._read if is_as_read else {})
+            is_as_planned = self._stamp == self._file.data_version()
+            write_operations(connection, NAME, operations, run, is_as_planned=is_as_planned)
             ledger.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
             )
-        self._read = {}
 
     def applied(self, replica: str) -> dict[Key, str]:
         """The versions last applied to a replica."""
@@ -146,7 +143,8 @@ class SqliteRows:
 
     def stamp(self) -> int:
         """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
-        return self._file.data_version()
+        self._stamp = self._file.data_version()
+        return self._stamp
 
     def close(self) -> None:
         """Release the file. May be called twice."""

@@ -10,7 +10,7 @@ from engine.core.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.replicas.passes import one_pass, sql
+from tests.replicas.passes import one_pass, plan_of, run_of, sql
 
 HOME = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
 DAY = 86_400
@@ -42,6 +42,23 @@ def test_the_feed_tells_before_and_after_in_order(rows: SqliteRows) -> None:
     assert (feed[3].after, feed[0].before) == (None, None)
     assert rows.changes(3, 1) == [feed[3]]
     assert rows.last_change(device(1).key) == feed[4]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_the_feed_tells_what_a_row_held_at_last(rows: SqliteRows, edited: bool) -> None:
+    one_pass(rows, rows, HOME)
+    later = snapshot(ENTRY, device(1, name="New"), entity(1))
+    rows.stamp()
+    plan = plan_of(rows, rows, later)
+    if edited:
+        sql(rows.path, "UPDATE devices SET name = 'Mocked'")
+    rows.apply(plan.operations, run_of(rows, later))
+    last = rows.last_change(device(1).key)
+    assert last is not None
+    assert last.before is not None
+    assert last.after is not None
+    assert (last.before["name"], last.after["name"]) == ("Mocked" if edited else "Device 1", "New")
+    assert rows.observe().versions == later.row_versions
 
 
 def test_the_feed_and_the_runs_are_bounded_and_numbers_never_return(rows: SqliteRows) -> None:
