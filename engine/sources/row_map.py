@@ -59,10 +59,9 @@ _NOWHERE = _Stretch(b"", 0, ())
 class RowMap:
     """Which rows an answer has, in its order. Keeps nothing of its bytes."""
 
-    def __init__(self, fingerprint: Fingerprint, digest: bytes, stretches: list[_Stretch]) -> None:
-        """Takes what it is given; see `find_rows`."""
+    def __init__(self, fingerprint: Fingerprint, stretches: list[_Stretch]) -> None:
+        """Takes what it is given: all of an answer but the bracket before it. See `find_rows`."""
         self._fingerprint = fingerprint
-        self.digest = digest  # of the whole answer
         self._stretches = stretches
         self._count = sum([len(stretch.rows) for stretch in stretches])
 
@@ -74,11 +73,11 @@ class RowMap:
         """The fingerprints of all rows, in the answer's order."""
         return chain.from_iterable(stretch.rows for stretch in self._stretches)
 
-    def followed(self, view: memoryview, digest: bytes, known: Container[bytes]) -> Found:
+    def followed(self, view: memoryview, known: Container[bytes]) -> Found:
         """The rows of the answer after this one, of which most is known; see `find_rows`. Raises _CannotFollow."""
         if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
             raise _CannotFollow
-        starts = {stretch.rows[0]: index for index, stretch in enumerate(self._stretches)}
+        starts: dict[bytes, int] = {}
         stretches: list[_Stretch] = []
         fresh: list[Row] = []
         came, went = set[bytes](), set[bytes]()
@@ -93,6 +92,7 @@ class RowMap:
                 continue
             if at > 1 and bytes(view[at - 1 : at]) != b",":
                 raise _CannotFollow
+            starts = starts or {s.rows[0]: nth for nth, s in enumerate(self._stretches) if s.rows}
             offsets, names, following = self._find_known(starts, view, at, index)
             for position, name in enumerate(names):
                 if name not in known:
@@ -102,10 +102,12 @@ class RowMap:
             came.update(names)
             went.update(*(stretch.rows for stretch in self._stretches[index:following]))
             at, index, count = offsets[-1], following, count + len(names)
+        if stretches == self._stretches:
+            return Found(self, [], set())
         if len(stretches) > _STRETCHES_RATIO_MAX * (count // _STRETCH_ROWS + 1):
             raise _CannotFollow
         went.update(*(stretch.rows for stretch in self._stretches[index:]))
-        return Found(RowMap(self._fingerprint, digest, stretches), fresh, went - came)
+        return Found(RowMap(self._fingerprint, stretches), fresh, went - came)
 
     def _find_known(
         self, starts: Mapping[bytes, int], view: memoryview, at: int, index: int
@@ -143,21 +145,16 @@ def find_rows(
     Rows whose fingerprints are `known` are not fresh. Raises SourceInvalid, with `what` as its subject, when it is no
     list.
     """
-    digest = fingerprint(answer)
     if before is None:
-        return _split(fingerprint, digest, answer, known, what)
-    if digest == before.digest:
-        return Found(before, [], set())
+        return _split(fingerprint, answer, known, what)
     try:
-        return before.followed(memoryview(answer), digest, known)
+        return before.followed(memoryview(answer), known)
     except _CannotFollow:
-        found = _split(fingerprint, digest, answer, known, what)
+        found = _split(fingerprint, answer, known, what)
         return found._replace(gone=set(before).difference(found.rows))
 
 
-def _split(
-    fingerprint: Fingerprint, digest: bytes, answer: msgspec.Raw, known: Container[bytes], what: str
-) -> Found:
+def _split(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[bytes], what: str) -> Found:
     """The rows of an answer, from its beginning to its end. Raises SourceInvalid."""
     rows = decode_json(_ROWS, answer, what)
     names = fingerprint.of_each(rows)
@@ -168,12 +165,12 @@ def _split(
     ]
     view = memoryview(answer)
     offsets = list(accumulate((len(memoryview(row)) + 1 for row in rows), initial=1))
-    if offsets[-1] == len(view):
+    if names and offsets[-1] == len(view):
         stretches = _cut(fingerprint, view, offsets, names)
     else:
-        # Not only commas between the rows: one stretch, which is found nowhere.
-        stretches = [_NOWHERE._replace(rows=names)] if names else []
-    return Found(RowMap(fingerprint, digest, stretches), fresh, set())
+        # No rows, or not only commas between them: one stretch, which only the very same answer has.
+        stretches = [_Stretch(fingerprint.of(view[1:]), len(view) - 1, names)]
+    return Found(RowMap(fingerprint, stretches), fresh, set())
 
 
 def _one_row(text: memoryview) -> msgspec.Raw:
