@@ -109,7 +109,9 @@ class Keeper:
     async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:
         started = self._clock()
         options = self._make_options(verify)
-        part = await self._offload(partial(desired.only, options.registries))
+        part = desired
+        if not desired.registries <= options.registries:
+            part = await self._offload(partial(desired.only, options.registries))
         work = OnePass(
             options,
             part,

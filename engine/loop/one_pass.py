@@ -79,7 +79,7 @@ class OnePass:
         self._clock = clock
         self._comparisons: dict[str, Comparison] = {}
         self._memories = {} if memories is None else memories
-        self._absences: dict[Key, float] = {}
+        self._absences: dict[Key, float] | None = None  # not read yet
         self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
@@ -100,16 +100,11 @@ class OnePass:
     async def examine(self, first_missed: Mapping[Key, float]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
         started = self._clock()
-        try:
-            self._absences = {**first_missed, **await self._offload(self._ledger.absences)}
-        except ReplicaError as error:
-            self._errors[error.replica] = error
         for name, replica in self._replicas.items():
             try:
-                self._comparisons[name] = await self._offload(partial(self._compare, replica))
+                self._comparisons[name] = await self._offload(partial(self._compare, replica, first_missed))
             except ReplicaError as error:
                 self._errors[error.replica] = error
-
         self._phase_seconds["compare"] = round(self._clock() - started, 6)
 
     def check_expected(self) -> None:
@@ -174,8 +169,9 @@ class OnePass:
             phase_seconds=self._phase_seconds,
         )
 
-    def _compare(self, replica: Replica) -> Comparison:
+    def _compare(self, replica: Replica, first_missed: Mapping[Key, float]) -> Comparison:
         desired, policy = self._desired, self._options.policy
+        absences = self._known_absences(first_missed)
         memory = self._remembered(replica)
         applied = memory.applied
         if self._since is None:
@@ -199,11 +195,20 @@ class OnePass:
             # Where nothing is on record, what stands in the replica tells which home it is of.
             applied=applied or versions,
             observed_count=observed_count,
-            absences=self._absences,
+            absences=absences,
             policy=policy,
         )
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
-        return Comparison(plan, verdict, observed_count, self._absences, self._known_ids(foreign))
+        return Comparison(plan, verdict, observed_count, absences, self._known_ids(foreign))
+
+    def _known_absences(self, first_missed: Mapping[Key, float]) -> dict[Key, float]:
+        if self._absences is None:
+            self._absences = {}
+            try:
+                self._absences = {**first_missed, **self._ledger.absences()}
+            except ReplicaError as error:
+                self._errors[error.replica] = error
+        return self._absences
 
     def _rows(self, replica: Replica, memory: ReplicaMemory, keys: Sequence[Key]) -> dict[Key, StoredRow]:
         """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
@@ -306,7 +311,8 @@ class OnePass:
 
     def _note_absences(self) -> None:
         policy = self._options.policy
-        found = track_absences(self._desired, self._known(), self._absences, policy, self._changed_keys)
+        absences = self._known_absences({})
+        found = track_absences(self._desired, self._known(), absences, policy, self._changed_keys)
         if self._is_ledger_sound():
             self._ledger.note_absences(found, self.read_at)
 
