@@ -97,6 +97,14 @@ class ApswFile:
             assert isinstance(count, int)
             return (self._openings << 32) + count
 
+    def schema_version(self) -> int:
+        """A number that changes when anybody makes or alters a table, or the file was replaced."""
+        with self._lock, self.translated("read"):
+            connection = self._open()
+            count = connection.pragma("schema_version") if connection else 0
+            assert isinstance(count, int)
+            return (self._openings << 32) + count
+
     def traces(self) -> tuple[tuple[int, ...] | None, ...] | None:
         """Sizes and times of the files, which any write changes. Never waits.
 

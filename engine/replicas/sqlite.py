@@ -42,6 +42,7 @@ class SqliteRows:
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
         self._stamp = -1  # what was last answered to somebody who is about to make a plan
+        self._schema_version = -1  # with which everything was there
 
     @property
     def path(self) -> Path:
@@ -159,10 +160,13 @@ class SqliteRows:
     @contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
         with self._file.writing() as connection:
-            if not ensure_schema(connection, NAME):
+            is_known = self._schema_version == self._file.schema_version() and check_schema(connection, NAME)
+            if not is_known and not ensure_schema(connection, NAME):
                 digests = _digests(connection, ledger.read_applied(connection, NAME))
                 ledger.replace_digests(connection, NAME, digests)
             yield connection
+            version = self._file.schema_version()
+        self._schema_version = version  # not before it is committed
 
 
 def open_rows(

@@ -10,8 +10,8 @@ import pytest
 from engine.core.diff import Cause
 from engine.core.foreign import foreign_reasons
 from engine.core.guard import Absences
-from engine.core.record import Key
-from engine.errors import ReplicaDiverged
+from engine.core.record import Key, Label
+from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import folder_state, make_homeiq, one_pass, plan_of, run_of, sql
@@ -183,6 +183,42 @@ def test_a_trigger_that_alters_what_is_written_undoes_the_pass(rows: SqliteRows)
         rows.apply(plan.operations, run_of(rows, changed))
     assert rows.observe().versions == HOME.row_versions
     assert len(rows.changes(0, 100)) == 3
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE reconcile_changes",
+        "DROP TABLE reconcile_applied",
+        "DROP TABLE reconcile_meta",
+        "DROP TABLE entities",
+        "DROP INDEX idx_entity_registry_id",
+        "ALTER TABLE devices DROP COLUMN model",
+    ],
+)
+def test_what_somebody_drops_while_we_have_the_file_open_is_made_again(
+    rows: SqliteRows, statement: str
+) -> None:
+    one_pass(rows, rows, HOME)
+    schema = sorted(sql(rows.path, "SELECT name FROM sqlite_schema"))
+    columns = sorted(sql(rows.path, "SELECT name FROM pragma_table_info('devices')"))
+    sql(rows.path, statement)
+    later = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
+    one_pass(rows, rows, later, at=NOON + 1)
+    assert rows.observe().versions == later.row_versions
+    assert sorted(sql(rows.path, "SELECT name FROM sqlite_schema")) == schema
+    assert sorted(sql(rows.path, "SELECT name FROM pragma_table_info('devices')")) == columns
+    assert len(rows.changes(0, 100)) > 0
+
+
+def test_tables_of_a_first_pass_that_was_undone_are_made_by_the_next(rows: SqliteRows) -> None:
+    sql(rows.path, "CREATE TABLE labels (label_id TEXT PRIMARY KEY, name TEXT CHECK (name <> 'Bad'))")
+    bad, good = (snapshot(ENTRY, Label(label_id="one", name=name)) for name in ("Bad", "Good"))
+    with pytest.raises(ReplicaRejected):
+        one_pass(rows, rows, bad)
+    assert sql(rows.path, "SELECT name FROM sqlite_schema WHERE type = 'table'") == [("labels",)]
+    one_pass(rows, rows, good)
+    assert rows.observe().versions == good.row_versions
 
 
 # Dies as by kill -9 when everything is written and nothing committed.
