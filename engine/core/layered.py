@@ -29,23 +29,23 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
     Nobody may change `before` any more: it is shared.
     """
     base, earlier = before.layers if isinstance(before, Layered) else (_as_dict(before), {})
+    left = {key for key in gone if key in before and key not in changed}
+    added = sum([key not in before for key in changed])
     changes = earlier.copy()
-    changes.update(dict.fromkeys(gone, _GONE))
+    changes.update(dict.fromkeys(left, _GONE))
     changes.update(changed)
-    later = Layered(base, changes)
+    later = Layered(base, changes, len(before) + added - len(left))
     return later if len(changes) * _ENTRIES_PER_CHANGE_MIN <= len(base) else later.flat()
 
 
 class Layered(Mapping[K, V]):
     """Entries of a dict with changes over it. Going through all of them lays both into one, once."""
 
-    def __init__(self, base: dict[K, V], changes: dict[K, V | _Gone]) -> None:
-        """Takes what it is given; see `with_changes`."""
+    def __init__(self, base: dict[K, V], changes: dict[K, V | _Gone], count: int) -> None:
+        """Takes what it is given, `count` entries in all; see `with_changes`."""
         # In one, because threads may look while another lays them together.
         self.layers = (base, changes)
-        gone = sum([key in base for key, value in changes.items() if value is _GONE])
-        added = sum([key not in base for key, value in changes.items() if value is not _GONE])
-        self._count = len(base) + added - gone
+        self._count = count
 
     def flat(self) -> dict[K, V]:
         """All entries in one dict, which is shared."""

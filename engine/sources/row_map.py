@@ -59,11 +59,11 @@ _NOWHERE = _Stretch(b"", 0, ())
 class RowMap:
     """Which rows an answer has, in its order. Keeps nothing of its bytes."""
 
-    def __init__(self, fingerprint: Fingerprint, stretches: list[_Stretch]) -> None:
-        """Takes what it is given: all of an answer but the bracket before it. See `find_rows`."""
+    def __init__(self, fingerprint: Fingerprint, stretches: list[_Stretch], count: int) -> None:
+        """Takes what it is given: all of an answer but the bracket before it, `count` rows. See `find_rows`."""
         self._fingerprint = fingerprint
         self._stretches = stretches
-        self._count = sum([len(stretch.rows) for stretch in stretches])
+        self._count = count
 
     def __len__(self) -> int:
         """How many rows the answer has."""
@@ -94,20 +94,20 @@ class RowMap:
                 raise _CannotFollow
             starts = starts or {s.rows[0]: nth for nth, s in enumerate(self._stretches) if s.rows}
             offsets, names, following = self._find_known(starts, view, at, index)
+            went.update(*(stretch.rows for stretch in self._stretches[index:following]))
             for position, name in enumerate(names):
-                if name not in known:
+                if name not in went and name not in known:
                     row = _one_row(view[offsets[position] : offsets[position + 1] - 1])
                     fresh.append(Row(name, row, count + position))
             stretches += _cut(self._fingerprint, view, offsets, names)
             came.update(names)
-            went.update(*(stretch.rows for stretch in self._stretches[index:following]))
             at, index, count = offsets[-1], following, count + len(names)
         if stretches == self._stretches:
             return Found(self, [], set())
         if len(stretches) > _STRETCHES_RATIO_MAX * (count // _STRETCH_ROWS + 1):
             raise _CannotFollow
         went.update(*(stretch.rows for stretch in self._stretches[index:]))
-        return Found(RowMap(self._fingerprint, stretches), fresh, went - came)
+        return Found(RowMap(self._fingerprint, stretches, count), fresh, went - came)
 
     def _find_known(
         self, starts: Mapping[bytes, int], view: memoryview, at: int, index: int
@@ -142,8 +142,8 @@ def find_rows(
 ) -> Found:
     """The rows of an answer, `before` being the map of the one before; that very map where no byte changed.
 
-    Rows whose fingerprints are `known` are not fresh. Raises SourceInvalid, with `what` as its subject, when it is no
-    list.
+    Rows whose fingerprints are `known` (all of `before` have to be) are not fresh. Raises SourceInvalid, with `what` as
+    its subject, when it is no list.
     """
     if before is None:
         return _split(fingerprint, answer, known, what)
@@ -170,7 +170,7 @@ def _split(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[bytes
     else:
         # No rows, or not only commas between them: one stretch, which only the very same answer has.
         stretches = [_Stretch(fingerprint.of(view[1:]), len(view) - 1, names)]
-    return Found(RowMap(fingerprint, stretches), fresh, set())
+    return Found(RowMap(fingerprint, stretches, len(names)), fresh, set())
 
 
 def _one_row(text: memoryview) -> msgspec.Raw:
