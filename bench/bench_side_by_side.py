@@ -20,12 +20,11 @@ from statistics import median
 import anyio
 import apsw
 
-from bench.driving import ScriptedConnection, ScriptedSource, cold_pass, kept
+from bench.driving import ScriptedConnection, ScriptedSource, TimedRows, cold_pass, kept
 from bench.figures import Case, Figure, publish, take_rounds
 from bench.registries import Home, make_home
 from bench.rivals import RIVALS, SLOW, Rows, rows_of
 from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
-from engine.replicas.sqlite import open_rows
 
 FASTER_MIN = 25.0
 SERVICE, ONE_SHOT = "ours, running service", "ours, one pass that knows nothing"
@@ -59,7 +58,7 @@ async def measure(
     cases = {name: alternating(homes, update) for name, update in updates.items()}
     await cold_pass(connections[0], folder / "cold.db")
     await cold_pass(connections[0], folder / "warm.db")
-    rows = open_rows(folder / "warm.db")
+    rows = TimedRows(folder / "warm.db")
     turns = {SERVICE: 0, ONE_SHOT: 0}
     async with kept(rows, ScriptedSource()) as replica:
         await replica.relist(connections[0])
@@ -67,7 +66,8 @@ async def measure(
         async def service() -> float:
             turns[SERVICE] = 1 - turns[SERVICE]
             with rare_cycle_collection():
-                return await replica.relist(connections[turns[SERVICE]])
+                await replica.relist(connections[turns[SERVICE]])
+            return rows.committed_at - replica.started_at
 
         async def one_shot() -> float:
             turns[ONE_SHOT] = 1 - turns[ONE_SHOT]
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--entities", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slow", action="store_true", help="also what takes half a minute per round")
     given = parser.parse_args(argv)
     rivals = [name for name in RIVALS if given.slow or name not in SLOW]

@@ -5,7 +5,7 @@ The source, the reconciler and the keeper are the real ones; only the connection
 
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -17,6 +17,7 @@ import xxhash
 from bench.registries import VERSION, Home
 from engine.core.guard import Policy
 from engine.core.pace import Pace
+from engine.core.plan import Operation
 from engine.core.proof import Etag, Unmodified
 from engine.core.record import REGISTRIES
 from engine.core.report import Report
@@ -24,7 +25,8 @@ from engine.core.snapshot import Snapshot
 from engine.loop.keeper import Keeper
 from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.ports import Progress
+from engine.ports import Progress, Run
+from engine.replicas.apsw_file import ApswFile
 from engine.replicas.sqlite import SqliteRows, open_rows
 from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
 from engine.sources.websocket import ENTITIES_PER_COMMAND, WebsocketSource
@@ -78,11 +80,25 @@ class CommandSource(ScriptedSource):
         return await self._source.read_unless_from(self.connection, etag, progress)
 
 
+class TimedRows(SqliteRows):
+    """Rows that note when they were last committed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(ApswFile("sqlite", path), changes_max=50_000, tombstone_days=30)
+        self.committed_at = 0.0
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        """Carry out all operations and note when that was done."""
+        super().apply(operations, run)
+        self.committed_at = time.perf_counter()
+
+
 class KeptReplica:
     """A running keeper of the rows in a file, and the source it is fed from: the service without its socket."""
 
     def __init__(self, rows: SqliteRows, source: ScriptedSource) -> None:
         self._source = source
+        self.started_at = 0.0
         self._reported = anyio.Event()
         self._report: Report | None = None
         self._ended_at = 0.0
@@ -100,12 +116,12 @@ class KeptReplica:
         """Read everything anew and wait for the pass; returns the seconds of both."""
         self._source.connection = connection
         self._reported = anyio.Event()
-        started = time.perf_counter()
+        self.started_at = time.perf_counter()
         self.keeper.offer(await self._source.read(silent))
         await self._reported.wait()
         assert self._report is not None
         assert self._report.status == "in_sync", self._report.errors
-        return self._ended_at - started
+        return self._ended_at - self.started_at
 
     def _on_report(self, report: Report) -> None:
         self._ended_at = time.perf_counter()
