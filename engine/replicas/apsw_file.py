@@ -91,19 +91,11 @@ class ApswFile:
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was replaced."""
-        with self._lock, self.translated("read"):
-            connection = self._open()
-            count = connection.pragma("data_version") if connection else 0
-            assert isinstance(count, int)
-            return (self._openings << 32) + count
+        return self._count("data_version")
 
     def schema_version(self) -> int:
         """A number that changes when anybody makes or alters a table, or the file was replaced."""
-        with self._lock, self.translated("read"):
-            connection = self._open()
-            count = connection.pragma("schema_version") if connection else 0
-            assert isinstance(count, int)
-            return (self._openings << 32) + count
+        return self._count("schema_version")
 
     def traces(self) -> tuple[tuple[int, ...] | None, ...] | None:
         """Sizes and times of the files, which any write changes. Never waits.
@@ -169,6 +161,13 @@ class ApswFile:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def _count(self, pragma: str) -> int:
+        with self._lock, self.translated("read"):
+            connection = self._open()
+            count = connection.pragma(pragma) if connection else 0
+            assert isinstance(count, int)
+            return (self._openings << 32) + count
 
     def _open(self) -> apsw.Connection | None:
         """The connection to the file that stands at the path now; None when there is none."""
