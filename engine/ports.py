@@ -193,6 +193,14 @@ class Upkeep(Protocol):
         """Do what is due, say renew what retention would drop."""
 
 
+@runtime_checkable
+class Housekeeping(Protocol):
+    """A replica that has work to do that may wait until there is nothing else to do."""
+
+    def tidy(self) -> None:
+        """Do it. Called now and then after a pass that wrote; nothing depends on it."""
+
+
 class Outbox(Protocol):
     """Batches that must reach a replica although this process may die first."""
 

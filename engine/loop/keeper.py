@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
-from engine.core.report import ErrorReport, Report
+from engine.core.report import ErrorReport, PlanCounts, Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
 from engine.errors import ReplicaError
@@ -19,7 +19,7 @@ from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
 from engine.loop.one_pass import OnePass, PassOptions, Since
-from engine.ports import Ledger, Replica
+from engine.ports import Housekeeping, Ledger, Replica
 
 # Made anew for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
@@ -69,6 +69,7 @@ class Keeper:
         """Keep the replica until cancelled."""
         verify_at = anyio.current_time()
         retry_at: float | None = None
+        has_written = False
         while True:
             now = anyio.current_time()
             is_new = self._newest is not self._done
@@ -84,7 +85,11 @@ class Keeper:
                 retry_at = anyio.current_time() + delay if delay is not None else None
                 if delay is None:
                     self._backoff.reset()
+                has_written |= any(r.applied != PlanCounts() for r in report.replicas)
                 continue
+            if has_written and isinstance(self._replica, Housekeeping):
+                await self._offload(self._replica.tidy)
+            has_written = False
             await self._wait()
 
     async def _wait(self) -> None:

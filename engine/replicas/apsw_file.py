@@ -23,6 +23,8 @@ from engine.replicas.private_copy import copy_into_memory
 # FAT, the coarsest of file systems in use, tells times to two seconds.
 _SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
+# A log of this length is moved into the file when there is time, and one of that length at once.
+_LOG_PAGES_LONG, _LOG_PAGES_MAX = 1_000, 8_000
 _BUSY = (apsw.BusyError, apsw.LockedError)
 _NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
 _NOT_ALLOWED = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError)
@@ -54,6 +56,7 @@ class ApswFile:
         self._identity: tuple[int, int] | None = None
         self._openings = 0
         self._seen: int | None = None
+        self._log_pages = 0
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
 
@@ -116,6 +119,13 @@ class ApswFile:
             found.append((seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
         return tuple(found)
 
+    def shorten_log(self) -> None:
+        """Move what was committed from the log into the file, if it is much: SQLite would do it within some commit."""
+        with self._lock:
+            if self._connection is not None and self._log_pages >= _LOG_PAGES_LONG:
+                _checkpoint(self._connection)
+                self._log_pages = 0
+
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
         self._seen = self.data_version()
@@ -162,6 +172,12 @@ class ApswFile:
             if connection is not None:
                 connection.close()
 
+    def _on_commit(self, connection: apsw.Connection, _database: str, log_pages: int) -> int:
+        self._log_pages = log_pages
+        if log_pages >= _LOG_PAGES_MAX:
+            _checkpoint(connection)
+        return apsw.SQLITE_OK
+
     def _count(self, pragma: str) -> int:
         with self._lock, self.translated("read"):
             connection = self._open()
@@ -188,6 +204,7 @@ class ApswFile:
             # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
             # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
             connection.pragma("foreign_keys", False)
+            connection.set_wal_hook(self._on_commit)
             # Twice, because whoever reads must not be able to write whatever a statement says.
             connection.pragma("query_only", self._read_only)
             self._connection, self._identity = connection, identity
@@ -283,6 +300,12 @@ def _prefer_wal(connection: apsw.Connection) -> None:
     # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
     with suppress(*_BUSY):
         connection.pragma("journal_mode", "wal")
+
+
+def _checkpoint(connection: apsw.Connection) -> None:
+    # Waits for nobody. What another program still reads, or what fails, stays in the log and is committed all the same.
+    with suppress(apsw.Error):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 def _is_empty(connection: apsw.Connection) -> bool:

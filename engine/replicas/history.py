@@ -63,6 +63,10 @@ class HistoryFile:
         """The file, which may not exist yet."""
         return self._file.path
 
+    def tidy(self) -> None:
+        """Move what was committed from SQLite's log into the file, so that no commit has to."""
+        self._file.shorten_log()
+
     def traces(self) -> Hashable | None:
         """What any write leaves behind; None when only the stamp can tell."""
         return self._file.traces()

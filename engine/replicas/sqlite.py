@@ -138,6 +138,10 @@ class SqliteRows:
         with self._reading() as connection:
             return next(iter(ledger.read_tombstones(connection, [key])), None)
 
+    def tidy(self) -> None:
+        """Move what was committed from SQLite's log into the file, so that no commit has to."""
+        self._file.shorten_log()
+
     def traces(self) -> Hashable | None:
         """What any write leaves behind; None when only the stamp can tell."""
         return self._file.traces()

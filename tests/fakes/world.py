@@ -28,6 +28,7 @@ class MemoryReplica:
         self.writes = 0
         self.newest_run: Run | None = None
         self.observed = 0
+        self.tidied = 0
         self.edits = 0
         self.stamps_asked = 0
         self.left_behind: Hashable | None = None
@@ -63,6 +64,9 @@ class MemoryReplica:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def tidy(self) -> None:
+        self.tidied += 1
 
     def edit(self, key: Key, **fields: Json) -> None:
         """Change a row behind the engine's back."""

@@ -103,6 +103,18 @@ async def test_while_a_store_shows_no_trace_of_a_write_its_stamp_is_not_asked() 
         assert kept.replica.rows[device(1).key][0] == device(1)
 
 
+async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(0.01)
+        assert kept.replica.tidied == 1
+        kept.replica.edit(device(1).key, name="Mocked")
+        await anyio.sleep(PACE.watch_seconds + 0.01)
+        assert kept.replica.tidied == 2
+        await anyio.sleep(PACE.verify_seconds + 1)
+        assert kept.replica.tidied == 2, "nothing was written since"
+
+
 async def test_observing_only_reports() -> None:
     async with keeping("observe") as kept:
         kept.keeper.offer(HOME)

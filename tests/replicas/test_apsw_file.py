@@ -257,3 +257,34 @@ def test_what_nobody_can_read_is_a_rejection_and_not_a_crash(tmp_path: Path, val
     with pytest.raises(ReplicaRejected, match="holds what this program did not write"):
         look()
     file.close()
+
+
+def in_the_file_itself(path: Path) -> int:
+    """Rows of t without what is in the log."""
+    alone = path.with_name("alone.db")
+    alone.write_bytes(path.read_bytes())
+    return len(sql(alone, "SELECT a FROM t"))
+
+
+def test_a_long_log_is_shortened_when_there_is_time(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    write(file, "CREATE TABLE t (a)")
+    sql(file.path, "PRAGMA wal_checkpoint")
+    for _ in range(3):
+        write(file, "INSERT INTO t VALUES (randomblob(2000000))")
+    assert in_the_file_itself(file.path) == 0
+    file.shorten_log()
+    assert in_the_file_itself(file.path) == 3
+    write(file, "INSERT INTO t VALUES (1)")
+    file.shorten_log()
+    assert in_the_file_itself(file.path) == 3, "not for a page or two"
+    file.close()
+    assert in_the_file_itself(file.path) == 4
+
+
+def test_a_log_that_grows_too_long_is_shortened_at_once(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    write(file, "CREATE TABLE t (a)")
+    write(file, "INSERT INTO t VALUES (randomblob(40000000))")
+    assert in_the_file_itself(file.path) == 1
+    file.close()
