@@ -10,7 +10,8 @@ themselves. A wrong guess at where a row begins therefore costs time and nothing
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ _BOUNDARY = re.compile(rb"\},\{")
 
 # Fewer rows make more stretches to compare, more rows are to be looked at for each that changed.
 _STRETCH_ROWS = 8
+# Behind a changed row mostly comes the next stretch; all are looked through when none of so many does.
+_STRETCHES_NEAR = 4
 # Rows that come and go leave short stretches behind. With this many times as many as need be, all are cut anew.
 _STRETCHES_RATIO_MAX = 2
 
@@ -77,7 +80,6 @@ class RowMap:
         """The rows of the answer after this one, of which most is known; see `find_rows`. Raises _CannotFollow."""
         if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
             raise _CannotFollow
-        starts: dict[bytes, int] = {}
         stretches: list[_Stretch] = []
         fresh: list[Row] = []
         came, went = set[bytes](), set[bytes]()
@@ -92,8 +94,7 @@ class RowMap:
                 continue
             if at > 1 and bytes(view[at - 1 : at]) != b",":
                 raise _CannotFollow
-            starts = starts or {s.rows[0]: nth for nth, s in enumerate(self._stretches) if s.rows}
-            offsets, names, following = self._find_known(starts, view, at, index)
+            offsets, names, following = self._find_known(view, at, index)
             went.update(*(stretch.rows for stretch in self._stretches[index:following]))
             for position, name in enumerate(names):
                 if name not in went and name not in known:
@@ -109,14 +110,13 @@ class RowMap:
         went.update(*(stretch.rows for stretch in self._stretches[index:]))
         return Found(RowMap(self._fingerprint, stretches, count), fresh, went - came)
 
-    def _find_known(
-        self, starts: Mapping[bytes, int], view: memoryview, at: int, index: int
-    ) -> tuple[list[int], list[bytes], int]:
+    def _find_known(self, view: memoryview, at: int, index: int) -> tuple[list[int], list[bytes], int]:
         """What seems to be rows from `at` up to a known stretch, from `index` on: offsets, fingerprints, its index.
 
         Offsets are those of the rows and of what follows: that stretch, or the end of the answer.
         """
         digest, offsets, names = self._fingerprint.of, [at], list[bytes]()
+        starts = self._starts(index, index + _STRETCHES_NEAR)
         for match in _BOUNDARY.finditer(view, at):
             comma = match.start() + 1
             name = digest(view[at:comma])
@@ -128,9 +128,19 @@ class RowMap:
             names.append(name)
             at = comma + 1
             offsets.append(at)
+            if len(names) == _STRETCHES_NEAR * _STRETCH_ROWS:
+                starts = self._all_starts
         names.append(digest(view[at:-1]))
         offsets.append(len(view))
         return offsets, names, len(self._stretches)
+
+    @cached_property
+    def _all_starts(self) -> dict[bytes, int]:
+        return self._starts(0, len(self._stretches))
+
+    def _starts(self, begin: int, end: int) -> dict[bytes, int]:
+        """Which of these stretches begins with a row."""
+        return {s.rows[0]: nth for nth, s in enumerate(self._stretches[begin:end], begin) if s.rows}
 
 
 class _CannotFollow(Exception):
