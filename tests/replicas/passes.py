@@ -85,6 +85,8 @@ def sql(path: Path, statement: str, *bindings: str | int | float | bytes | None)
     With apsw: a second copy of SQLite in one process, such as the standard library's, drops the first one's locks.
     """
     connection = apsw.Connection(str(path))
+    # Whoever opens a file with a log, or is the last to close it, holds it for a moment.
+    connection.set_busy_timeout(10_000)
     try:
         return list(connection.execute(statement, bindings))
     finally:
