@@ -215,7 +215,7 @@ class OnePass:
         rows: dict[Key, StoredRow] = {}
         if self._since is not None:
             before = self._since.before
-            versions = before.row_versions if replica.stores_derived else before.hashes
+            versions = _versions(replica, before)
             derived = before.derived if replica.stores_derived else {}
             rows = {
                 key: row_of(before.records[key], derived.get(key))
@@ -267,7 +267,7 @@ class OnePass:
         return None if self._since is None else self._since.keys
 
     def _wanted(self, replica: Replica) -> Mapping[Key, str]:
-        return self._desired.row_versions if replica.stores_derived else self._desired.hashes
+        return _versions(replica, self._desired)
 
     def _last_applied(self, replica: str) -> dict[Key, str] | None:
         try:
@@ -334,3 +334,8 @@ class OnePass:
         if self._options.mode == "apply":
             return "applied" if applied else "failed"
         return "observed" if self._options.mode == "observe" else "planned"
+
+
+def _versions(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
+    """The versions of a replica that is equal to a snapshot."""
+    return snapshot.row_versions if replica.stores_derived else snapshot.hashes
