@@ -29,11 +29,11 @@ from engine.core.plan import make_plan
 from engine.core.record import encode_record
 from engine.core.snapshot import Snapshot
 from engine.ports import Run
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_points import MEASUREMENTS, Point, encode_point
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
-from engine.replicas.influx_wire import Wire
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.points import MEASUREMENTS, Point, encode_point
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.wire import Wire
 from tests.real.influxdb import DATABASE, InfluxServer, running_influxdb
 
 SITE = "home"

@@ -25,7 +25,7 @@ from engine.core.plan import Plan, make_plan
 from engine.core.record import Record, canonical_fields, encode_record
 from engine.core.snapshot import Snapshot
 from engine.ports import Run
-from engine.replicas.influx_points import Point, encode_point
+from engine.replicas.influx.points import Point, encode_point
 from engine.replicas.inventory import SqliteInventory
 from engine.replicas.row_codec import digest_row, encode_row
 from engine.replicas.sqlite import NAME, open_rows

@@ -12,12 +12,12 @@ from engine.core.diff import Cause, Kind
 from engine.core.report import RecordReport, rfc3339
 from engine.core.snapshot import Snapshot
 from engine.ports import Records
-from engine.replicas.influx_doctor import InfluxCheck, examine_influx
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_legacy import LegacyRow, find_legacy
-from engine.replicas.influx_open import open_influx, open_wire, random_slot
-from engine.replicas.influx_records import InfluxOptions
-from engine.replicas.influx_wire import Wire
+from engine.replicas.influx.doctor import InfluxCheck, examine_influx
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.legacy import LegacyRow, find_legacy
+from engine.replicas.influx.open import open_influx, open_wire, random_slot
+from engine.replicas.influx.records import InfluxOptions
+from engine.replicas.influx.wire import Wire
 from engine.replicas.outbox import open_outbox
 from engine.settings import LoadedSettings
 

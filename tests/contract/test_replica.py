@@ -17,11 +17,11 @@ from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Ledger, Replica
 from engine.replicas.history import open_history
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_points import MEASUREMENTS
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.points import MEASUREMENTS
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.wire import Scan, Wire
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -24,13 +24,13 @@ from engine.commandline.saved_plan import read_fingerprints
 from engine.core.record import Key
 from engine.errors import EngineError
 from engine.replicas.history import open_history
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_failures import explain_answer, explain_statement
-from engine.replicas.influx_http import Credentials, server_time
-from engine.replicas.influx_reading import holding_of, needs_payloads, newest_rows
-from engine.replicas.influx_v1 import WireV1, probe_server
-from engine.replicas.influx_v2 import WireV2
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.failures import explain_answer, explain_statement
+from engine.replicas.influx.http import Credentials, server_time
+from engine.replicas.influx.reading import holding_of, needs_payloads, newest_rows
+from engine.replicas.influx.v1 import WireV1, probe_server
+from engine.replicas.influx.v2 import WireV2
+from engine.replicas.influx.wire import Scan, Wire
 from engine.replicas.inventory import Moment, SqliteInventory
 from engine.replicas.outbox import open_outbox
 from engine.replicas.sqlite import open_rows

@@ -23,10 +23,10 @@ from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.replicas.influx_flux import flux_params, flux_text
-from engine.replicas.influx_points import Point, encode_point, id_of
-from engine.replicas.influx_v1 import _identifier, select_text
-from engine.replicas.influx_wire import Scan
+from engine.replicas.influx.flux import flux_params, flux_text
+from engine.replicas.influx.points import Point, encode_point, id_of
+from engine.replicas.influx.v1 import _identifier, select_text
+from engine.replicas.influx.wire import Scan
 from engine.replicas.sqlite import open_rows
 from tests.fakes.influxdb import parse_line
 from tests.fakes.world import MemorySource

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from engine.core.record import Record
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.outbox import SqliteOutbox, open_outbox
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import NOON, snapshot

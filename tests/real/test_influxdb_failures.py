@@ -13,8 +13,8 @@ from engine.core.report import Report
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
 from engine.loop.one_pass import PassOptions
 from engine.ports import Run
-from engine.replicas.influx_legacy import find_legacy
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.legacy import find_legacy
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.run import new_run_id, reconcile_once
 from engine.settings_layers import load_settings
 from tests.homes import ENTRY, NOON, device, entity, snapshot

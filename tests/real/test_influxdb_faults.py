@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from engine.core.snapshot import Snapshot
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.outbox import open_outbox
 from engine.sources.capture import CaptureSource
 from tests.kill.scenarios import SAMPLE, change_one_percent

@@ -15,11 +15,11 @@ import pytest
 
 from engine.__main__ import main
 from engine.errors import ReplicaError
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_v1 import WireV1
-from engine.replicas.influx_v2 import WireV2
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.v1 import WireV1
+from engine.replicas.influx.v2 import WireV2
+from engine.replicas.influx.wire import Scan, Wire
 from engine.settings import Secret
 from engine.settings_layers import load_settings
 from engine.sources.ha_protocol import HomeAssistantProtocol

@@ -9,11 +9,11 @@ import anyio
 import pytest
 
 from engine.errors import ReplicaRejected, SourceInvalid
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_v1 import WireV1
-from engine.replicas.influx_v2 import WireV2
-from engine.replicas.influx_wire import Scan
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.v1 import WireV1
+from engine.replicas.influx.v2 import WireV2
+from engine.replicas.influx.wire import Scan
 from engine.settings import Secret
 from engine.sources.websocket import WebsocketSource
 from tests.fakes.influxdb import ScriptedPeer, scripted_peer

@@ -12,8 +12,8 @@ import msgspec
 from engine.core.content_hash import HASH_VERSION, content_hash, row_digest
 from engine.core.record import Key, decode_record
 from engine.errors import ReplicaRejected, SourceInvalid
-from engine.replicas.influx_points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
-from engine.replicas.influx_wire import Block
+from engine.replicas.influx.points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
+from engine.replicas.influx.wire import Block
 
 HASH_PREFIX = f"{HASH_VERSION}:"
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from engine.replicas.influx_failures import BatchRefused, BatchTooLarge, InfluxUnavailable
-from engine.replicas.influx_sending import Sender
+from engine.replicas.influx.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
+from engine.replicas.influx.sending import Sender
 from tests.fakes.influxdb import MemoryWire
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_failures import InfluxUnavailable
-from engine.replicas.influx_http import Credentials, HttpClient, server_time
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.failures import InfluxUnavailable
+from engine.replicas.influx.http import Credentials, HttpClient, server_time
 from engine.settings import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 

@@ -19,8 +19,8 @@ from engine.core.stored import StoredRow
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Revision, Run
 from engine.replicas.history_revisions import Draft, draft_revisions, payload_fields
-from engine.replicas.influx_commit import Committer, refusal_error
-from engine.replicas.influx_points import (
+from engine.replicas.influx.commit import Committer, refusal_error
+from engine.replicas.influx.points import (
     MEASUREMENTS,
     REPLICA,
     RUN_MEASUREMENT,
@@ -33,7 +33,7 @@ from engine.replicas.influx_points import (
     live_digest,
     tag_of,
 )
-from engine.replicas.influx_reading import (
+from engine.replicas.influx.reading import (
     Holding,
     check_schema,
     holding_of,
@@ -41,9 +41,9 @@ from engine.replicas.influx_reading import (
     newest_rows,
     version_of_payload,
 )
-from engine.replicas.influx_retention import is_due, refresh_seconds
-from engine.replicas.influx_sending import Sender
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.retention import is_due, refresh_seconds
+from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.wire import Scan, Wire
 
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from engine.core.record import Key
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_points import REPLICA
+from engine.replicas.influx.points import REPLICA
 
 RETENTION_SECONDS_MIN = 24 * 3600
 

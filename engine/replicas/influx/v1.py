@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from engine.errors import ReplicaError
-from engine.replicas.influx_address import Address
-from engine.replicas.influx_failures import explain_answer, explain_cut, explain_statement
-from engine.replicas.influx_http import Answer, Credentials, HttpClient, server_time
-from engine.replicas.influx_points import FIELD_TYPES
-from engine.replicas.influx_wire import Block, Scan, Server
+from engine.replicas.influx.address import Address
+from engine.replicas.influx.failures import explain_answer, explain_cut, explain_statement
+from engine.replicas.influx.http import Answer, Credentials, HttpClient, server_time
+from engine.replicas.influx.points import FIELD_TYPES
+from engine.replicas.influx.wire import Block, Scan, Server
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
 _CHUNK_ROWS = 5_000

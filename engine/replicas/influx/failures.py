@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
-from engine.replicas.influx_points import REPLICA
+from engine.replicas.influx.points import REPLICA
 
 _PARTIAL = (
     "partial write",

@@ -1,6 +1,6 @@
 """The measurements that HomeIQ wrote, held against the home."""
 
-from engine.replicas.influx_legacy import find_legacy
+from engine.replicas.influx.legacy import find_legacy
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import device, entity, snapshot
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.core.record import Key
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_points import (
+from engine.replicas.influx.points import (
     FIELD_TYPES,
     TOMBSTONE,
     TOMBSTONE_PAYLOAD,

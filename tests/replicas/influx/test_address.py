@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import SettingsError
-from engine.replicas.influx_address import Address, parse_address
+from engine.replicas.influx.address import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from engine.core.record import Record
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.ports import Records, Run, Upkeep
-from engine.replicas.influx_failures import BatchRefused, InfluxUnavailable
-from engine.replicas.influx_points import live_digest
-from engine.replicas.influx_records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.failures import BatchRefused, InfluxUnavailable
+from engine.replicas.influx.points import live_digest
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.outbox import SqliteOutbox, open_outbox
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire, parse_line

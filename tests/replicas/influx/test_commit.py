@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from engine.core.record import Key
 from engine.errors import ReplicaDiverged
-from engine.replicas.influx_commit import Committer, refusal_error, windows
-from engine.replicas.influx_failures import BatchRefused
-from engine.replicas.influx_points import Point
-from engine.replicas.influx_sending import Sender
+from engine.replicas.influx.commit import Committer, refusal_error, windows
+from engine.replicas.influx.failures import BatchRefused
+from engine.replicas.influx.points import Point
+from engine.replicas.influx.sending import Sender
 from tests.fakes.influxdb import MemoryWire
 
 SECOND = 1_000_000_000

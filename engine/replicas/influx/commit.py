@@ -11,9 +11,9 @@ import msgspec
 
 from engine.core.record import Key
 from engine.errors import ReplicaDiverged, ReplicaRejected
-from engine.replicas.influx_points import REPLICA, Point, batches, encode_point, key_of
-from engine.replicas.influx_sending import Sender
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.points import REPLICA, Point, batches, encode_point, key_of
+from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.wire import Scan, Wire
 
 # What is sent before it is read back, and what the outbox has to hold at once: up to 32 MB.
 _BATCHES_PER_WAVE = 8

@@ -12,9 +12,9 @@ import msgspec
 
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.ports import Outbox
-from engine.replicas.influx_failures import BatchRefused, BatchTooLarge, InfluxUnavailable
-from engine.replicas.influx_points import REPLICA
-from engine.replicas.influx_wire import Wire
+from engine.replicas.influx.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
+from engine.replicas.influx.points import REPLICA
+from engine.replicas.influx.wire import Wire
 
 Batch = Sequence[bytes]  # lines without their ends
 

@@ -3,9 +3,9 @@
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_doctor import InfluxCheck, examine_influx
-from engine.replicas.influx_failures import InfluxUnavailable
-from engine.replicas.influx_wire import Scan, Server
+from engine.replicas.influx.doctor import InfluxCheck, examine_influx
+from engine.replicas.influx.failures import InfluxUnavailable
+from engine.replicas.influx.wire import Scan, Server
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import NOON
 

@@ -5,14 +5,14 @@ import pytest
 from engine.core.content_hash import content_hash
 from engine.core.record import Key, encode_record
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_reading import (
+from engine.replicas.influx.reading import (
     Holding,
     holding_of,
     needs_payloads,
     newest_rows,
     version_of_payload,
 )
-from engine.replicas.influx_wire import Block
+from engine.replicas.influx.wire import Block
 from tests.homes import device
 
 ONE = device(1)

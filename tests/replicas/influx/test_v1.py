@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas import influx_v1
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_failures import InfluxUnavailable
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_v1 import WireV1, _lines, _seconds, select_text
-from engine.replicas.influx_wire import Scan
+from engine.replicas.influx import v1
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.failures import InfluxUnavailable
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.v1 import WireV1, _lines, _seconds, select_text
+from engine.replicas.influx.wire import Scan
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
 SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash",))
@@ -188,7 +188,7 @@ def test_rows_of_another_measurement_are_a_read_that_failed(peer: ScriptedPeer, 
 def test_a_line_without_end_is_not_kept(
     peer: ScriptedPeer, wire: WireV1, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(influx_v1, "_LINE_BYTES_MAX", 100)
+    monkeypatch.setattr(v1, "_LINE_BYTES_MAX", 100)
     peer.say("/query", Reply(status=200, headers=JSON, body=b"x" * 1000))
     with pytest.raises(InfluxUnavailable, match="longer than 100 bytes"):
         list(wire.scan(SCAN))

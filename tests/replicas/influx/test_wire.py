@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import ReplicaError, ReplicaRejected
-from engine.replicas.influx_failures import BatchRefused, BatchTooLarge, InfluxUnavailable
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_open import open_wire
-from engine.replicas.influx_points import FIELD_TYPES
-from engine.replicas.influx_wire import Block, Scan, Wire
+from engine.replicas.influx.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.points import FIELD_TYPES
+from engine.replicas.influx.wire import Block, Scan, Wire
 from engine.settings import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_failures import explain_cut, explain_statement
-from engine.replicas.influx_points import FIELD_TYPES, REPLICA
-from engine.replicas.influx_wire import Block, Scan
+from engine.replicas.influx.failures import explain_cut, explain_statement
+from engine.replicas.influx.points import FIELD_TYPES, REPLICA
+from engine.replicas.influx.wire import Block, Scan
 
 # 2100-01-01: later points are a mistake that only wire v1 sees.
 STOP_NS_MAX = 4_102_444_800_000_000_000

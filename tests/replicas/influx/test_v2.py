@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas import influx_v2
-from engine.replicas.influx_address import parse_address
-from engine.replicas.influx_failures import InfluxUnavailable
-from engine.replicas.influx_http import Credentials
-from engine.replicas.influx_v2 import WireV2
-from engine.replicas.influx_wire import Scan
+from engine.replicas.influx import v2
+from engine.replicas.influx.address import parse_address
+from engine.replicas.influx.failures import InfluxUnavailable
+from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.v2 import WireV2
+from engine.replicas.influx.wire import Scan
 from engine.settings import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
@@ -143,7 +143,7 @@ def test_a_user_and_password_are_given_as_1_8_takes_them(peer: ScriptedPeer) -> 
 def test_a_line_without_end_is_not_kept(
     peer: ScriptedPeer, wire: WireV2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(influx_v2, "_LINE_CHARACTERS_MAX", 100)
+    monkeypatch.setattr(v2, "_LINE_CHARACTERS_MAX", 100)
     # Packed, as a bomb would be: the client unpacks what it streams.
     headers = {**CSV, "Content-Encoding": "gzip"}
     peer.say("/api/v2/query", Reply(status=200, headers=headers, body=gzip.compress(bytes(10_000_000))))

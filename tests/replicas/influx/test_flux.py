@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReplicaError, ReplicaRejected
-from engine.replicas.influx_failures import InfluxUnavailable
-from engine.replicas.influx_flux import STOP_NS_MAX, flux_params, flux_text, read_blocks, time_ns
-from engine.replicas.influx_wire import Block, Scan
+from engine.replicas.influx.failures import InfluxUnavailable
+from engine.replicas.influx.flux import STOP_NS_MAX, flux_params, flux_text, read_blocks, time_ns
+from engine.replicas.influx.wire import Block, Scan
 
-DATA = Path(__file__).parents[1] / "data" / "flux"
+DATA = Path(__file__).parents[2] / "data" / "flux"
 # The scans that the replica makes, by the name of the file that holds their text.
 SCANS = {
     "hashes": Scan(measurements=("ha_area", "ha_device"), site="home", fields=("hash",), start_ns=5),

@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_failures import (
+from engine.replicas.influx.failures import (
     BatchRefused,
     BatchTooLarge,
     InfluxUnavailable,

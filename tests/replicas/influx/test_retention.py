@@ -4,7 +4,7 @@ import pytest
 
 from engine.core.record import Key
 from engine.errors import ReplicaRejected
-from engine.replicas.influx_retention import is_due, refresh_seconds
+from engine.replicas.influx.retention import is_due, refresh_seconds
 
 DAY = 86_400
 

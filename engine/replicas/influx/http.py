@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from engine.replicas.influx_address import Address
-from engine.replicas.influx_failures import explain_answer, explain_cut, explain_exception
+from engine.replicas.influx.address import Address
+from engine.replicas.influx.failures import explain_answer, explain_cut, explain_exception
 from engine.settings import Secret
 
 _PIECE_BYTES = 1 << 16

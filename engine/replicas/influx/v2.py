@@ -20,12 +20,12 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
 from engine.errors import ReplicaError, ReplicaRejected
-from engine.replicas.influx_address import Address
-from engine.replicas.influx_failures import explain_answer, explain_cut, explain_exception
-from engine.replicas.influx_flux import flux_params, flux_text, read_blocks
-from engine.replicas.influx_http import Credentials, HttpClient
-from engine.replicas.influx_v1 import probe_server
-from engine.replicas.influx_wire import Block, Scan, Server
+from engine.replicas.influx.address import Address
+from engine.replicas.influx.failures import explain_answer, explain_cut, explain_exception
+from engine.replicas.influx.flux import flux_params, flux_text, read_blocks
+from engine.replicas.influx.http import Credentials, HttpClient
+from engine.replicas.influx.v1 import probe_server
+from engine.replicas.influx.wire import Block, Scan, Server
 
 # The longest row that is believed; a payload is a kilobyte.
 _LINE_CHARACTERS_MAX = 64 << 20

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.record import Entity
 from engine.core.snapshot import Snapshot
-from engine.replicas.influx_wire import Scan, Wire
+from engine.replicas.influx.wire import Scan, Wire
 
 
 class LegacyRow(msgspec.Struct, frozen=True):
