@@ -46,8 +46,20 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         Meta(description="seconds before the first new attempt after a failure; doubled each time", ge=0.1),
     ] = 1.0
     retry_seconds_max: Annotated[
-        float, Meta(description="longest wait between attempts; also the wait after a refused token", ge=1)
+        float,
+        Meta(
+            description="longest wait between attempts to write to a store; also the wait after a refused token",
+            ge=1,
+        ),
     ] = 300.0
+    reconnect_seconds_max: Annotated[
+        float,
+        Meta(
+            description="longest wait between attempts to reach Home Assistant, unless it refused the token",
+            ge=0.1,
+            le=60,
+        ),
+    ] = 10.0
 
     @property
     def stale_seconds(self) -> float:

@@ -18,8 +18,12 @@ class Backoff:
 
     def next_delay(self) -> float:
         """The wait before the next attempt, seconds."""
+        return self.next_delay_within(self._seconds_max)
+
+    def next_delay_within(self, seconds_max: float) -> float:
+        """The wait before the next attempt, seconds, of which none is longer than `seconds_max`."""
         # Bounded before it is doubled: 2 ** 2000 is no float.
-        ceiling = min(self._seconds_max, self._seconds_min * 2.0 ** min(self._attempts, 32))
+        ceiling = min(self._seconds_max, seconds_max, self._seconds_min * 2.0 ** min(self._attempts, 32))
         self._attempts += 1
         return float(ceiling) * (0.5 + self._draw() / 2)
 

@@ -14,9 +14,12 @@ import anyio
 from engine.core.hints import Hints
 from engine.core.pace import Pace
 from engine.core.snapshot import Snapshot
-from engine.errors import SourceError
+from engine.errors import SourceError, SourceInvalid, SourceRefused
 from engine.loop.backoff import Backoff
 from engine.ports import Progress, Watch, Watchable
+
+# Each attempt to read lists that cannot be used costs Home Assistant a full read.
+_UNUSABLE_SECONDS_MAX = 30.0
 
 
 class Listener(Protocol):
@@ -56,15 +59,29 @@ class Informer:
         """Follow the source until cancelled."""
         backoff = Backoff(self._pace.retry_seconds_min, self._pace.retry_seconds_max, self._draw)
         while True:
+            has_connected = False
             try:
                 async with self._source.watch() as watch:
+                    has_connected = True
                     self._listener.on_connected()
                     await self._follow(watch, backoff)
             except SourceError as error:
                 self._listener.on_disconnected(error)
-                # A refused token is not tried again soon: every attempt is a failed login over there.
-                delay = backoff.next_delay() if error.transient else backoff.longest_delay()
+                delay = self._delay_after(error, backoff, has_connected=has_connected)
             await anyio.sleep(delay)
+
+    def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:
+        """The wait before the next attempt, seconds.
+
+        Short even if Home Assistant was away for days, and whatever stands in its place meanwhile: an attempt to
+        connect costs next to nothing, and a core that is back is to be followed at once.
+        """
+        if isinstance(error, SourceRefused):
+            # Every attempt is a failed login over there.
+            return backoff.longest_delay()
+        if isinstance(error, SourceInvalid) and has_connected:
+            return backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
+        return backoff.next_delay_within(self._pace.reconnect_seconds_max)
 
     async def _follow(self, watch: Watch, backoff: Backoff) -> None:
         newest = await watch.read(self._progress)

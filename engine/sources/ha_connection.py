@@ -10,6 +10,7 @@ Invariants:
 - Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
 """
 
+import asyncio
 import logging
 import ssl
 from collections import deque
@@ -38,7 +39,10 @@ from engine.sources.ha_uri import websocket_uri
 MESSAGE_BYTES_MAX = 64 * 2**20
 EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
 _PING_SECONDS = 30.0
-_CLOSE_SECONDS = 1.0
+# Behind 7 s, when TCP has asked for the fourth time: the fifth would come 8 s later, a new attempt comes sooner.
+_CONNECT_SECONDS = 8.0
+# Home Assistant's farewell is waited for no longer: a program that is told to stop ends within a second.
+_CLOSE_SECONDS = 0.3
 
 
 class CommandFailed(SourceInvalid):
@@ -131,7 +135,19 @@ class _Socket(ClientConnection):
 
 
 class _Connect(connect):
-    """Connects without following redirects: the login would hand the token to wherever they point."""
+    """Connects without following redirects, and finds out soon that nobody is there.
+
+    The login would hand the token to wherever a redirect points.
+    """
+
+    async def open_tcp_connection(self) -> ClientConnection:
+        """Look up the name and connect. Raises OSError."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await super().open_tcp_connection()
+        except TimeoutError as error:
+            # Without a number: with that of a timeout it would be one of the whole handshake.
+            raise OSError(f"nothing answered within {_CONNECT_SECONDS:g} s") from error
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc

@@ -118,10 +118,11 @@ def _http_failure(status: int, location: str, uri: str) -> SourceError:
             "If a proxy stands in front, add it to http.trusted_proxies in Home Assistant; "
             f"else {_other_scheme(uri)}",
         )
-    if status == 429 or status >= 500:
+    if status >= 400:
+        # A 404 as well: some proxies answer so for what is behind them and down.
+        hint = "A proxy or the Supervisor is up, but Home Assistant behind it is down, starting or updating."
         return SourceUnavailable(
-            f"{answered}.",
-            "A proxy or the Supervisor is up, but Home Assistant behind it is down, starting or updating.",
+            f"{answered}.", hint if status >= 500 else f"{hint} If it stays so: {_NOT_HOME_ASSISTANT}"
         )
     return SourceInvalid(f"{answered}: this is not a Home Assistant.", _NOT_HOME_ASSISTANT)
 

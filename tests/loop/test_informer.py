@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from engine.core.hints import Hints
 from engine.core.snapshot import Snapshot
-from engine.errors import SourceError, SourceRefused, SourceUnavailable
+from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.informer import Informer
 from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import PACE, LiveHome, virtual_backend
@@ -111,7 +112,7 @@ async def test_after_a_loss_it_comes_back_and_reads_everything() -> None:
         b - a
         for a, b in zip(ear.times("SourceUnavailable"), ear.times("SourceUnavailable")[1:], strict=False)
     ]
-    assert waits == [0.75, 1.5, 3, 6]
+    assert waits == [0.75, 1.5, 3, 6, 7.5]
     assert device(1).key in ear.snapshots[-1].records
     assert ear.confirmed[-1] > NOON + 20
 
@@ -131,3 +132,40 @@ async def test_nothing_is_confirmed_while_it_is_away() -> None:
         home.take_down(SourceUnavailable("gone"))
         await anyio.sleep(100)
     assert max(ear.confirmed) <= NOON + 15
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("down"), SourceInvalid("a proxy's page")])
+async def test_a_core_that_was_away_for_days_is_followed_again_within_seconds(error: SourceError) -> None:
+    home = LiveHome(snapshot(ENTRY))
+    home.down = error
+    async with following(home) as ear:
+        await anyio.sleep(3 * 24 * 3600)
+        home.down = None
+        await anyio.sleep(PACE.reconnect_seconds_max)
+        assert len(ear.snapshots) == 1
+
+
+async def test_a_loss_after_a_good_read_begins_with_short_waits_again() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    home.down = SourceUnavailable("down")
+    async with following(home) as ear:
+        await anyio.sleep(1000)
+        home.down = None
+        await anyio.sleep(PACE.reconnect_seconds_max)
+        assert len(ear.snapshots) == 1
+        home.take_down(SourceUnavailable("gone"))
+        await anyio.sleep(0.001)
+        home.down = None
+        await anyio.sleep(PACE.retry_seconds_min)
+        assert len(ear.snapshots) == 2
+
+
+async def test_lists_that_cannot_be_used_are_not_asked_for_every_few_seconds() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    home.unreadable = SourceInvalid("no JSON")
+    async with following(home) as ear:
+        await anyio.sleep(1000)
+        lost = ear.times("SourceInvalid")
+        waits = [later - earlier for earlier, later in pairwise(lost)]
+        assert max(waits) <= 30
+        assert len(lost) < 1000 / 20

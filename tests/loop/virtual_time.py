@@ -51,6 +51,7 @@ class LiveHome:
     def __init__(self, now: Snapshot) -> None:
         self.now = now
         self.down: SourceError | None = None
+        self.unreadable: SourceError | None = None  # it answers, and what it lists cannot be used
         self.reads: list[float] = []
         self.refreshes: list[Hints] = []
         self._hints = Hints()
@@ -69,6 +70,8 @@ class LiveHome:
 
     async def read(self, progress: Progress) -> Snapshot:
         self._check()
+        if self.unreadable is not None:
+            raise self.unreadable
         self._hints = Hints()
         self.reads.append(anyio.current_time())
         return self.now.with_changes([], [], taken_at=clock())

@@ -1,9 +1,11 @@
 """Seen through whole connections, but for what no loopback server can provoke: that stands at the end."""
 
+import asyncio
 import socket
 import ssl
 from typing import Any
 
+import anyio
 import pytest
 from anyio.abc import SocketStream
 from websockets.exceptions import ConnectionClosedError
@@ -17,6 +19,7 @@ from engine.errors import (
     SourceRefused,
     SourceUnavailable,
 )
+from engine.sources import ha_connection
 from engine.sources.ha_connection import open_connection
 from engine.sources.ha_failures import closed_failure, connect_failure
 from tests.fakes.home_assistant import TOKEN, Misbehaviour, fake_home_assistant
@@ -56,10 +59,14 @@ async def test_a_wrong_token_is_refused_after_one_attempt() -> None:
         (401, SourceRefused, "ip_bans.yaml"),
         (403, SourceRefused, "ip_bans.yaml"),
         (400, SourceInvalid, "http.trusted_proxies"),
-        (404, SourceInvalid, "/api/websocket"),
+        (404, SourceUnavailable, "down, starting or updating"),
+        (404, SourceUnavailable, "/api/websocket"),
+        (421, SourceUnavailable, "/api/websocket"),
         (200, SourceInvalid, "/api/websocket"),
         (500, SourceUnavailable, "down, starting or updating"),
         (502, SourceUnavailable, "down, starting or updating"),
+        (503, SourceUnavailable, "down, starting or updating"),
+        (504, SourceUnavailable, "down, starting or updating"),
     ],
 )
 async def test_an_http_answer_instead_of_a_websocket_says_what_it_means(
@@ -238,3 +245,17 @@ def test_a_peer_that_breaks_the_websocket_protocol_is_not_trusted(code: CloseCod
     )
     assert isinstance(failure, SourceInvalid)
     assert "bad frame" in failure.message
+
+
+@pytest.mark.anyio
+async def test_a_host_that_is_down_is_given_up_before_it_could_be_back_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang(*_: object, **_options: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", hang)
+    monkeypatch.setattr(ha_connection, "_CONNECT_SECONDS", SHORT_SECONDS)
+    failure = await failure_of_opening(URI)
+    assert isinstance(failure, SourceUnavailable)
+    assert "Could not connect to ws://home.local:8123/api/websocket: nothing answered" in failure.message
