@@ -24,6 +24,7 @@ from engine.loop.reconciler import Reconciler
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable
 from engine.settings import LoadedSettings
+from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
 from engine.store_lock import hold_store
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ Clock = Callable[[], float]
 # The source that is a replica: what was recorded, when Home Assistant is gone.
 RECORDS_URI = "records"
 
-_WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")
-
 
 class Stores(msgspec.Struct):
     """The opened replicas of one home; `rows` is also the ledger."""
@@ -51,7 +50,7 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
     """The source that `source.uri` names. Raises SettingsError when it names none."""
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
-    if scheme in _WEBSOCKET_SCHEMES:
+    if scheme in WEBSOCKET_SCHEMES:
         if not loaded.token:
             raise _no_token()
         from engine.sources.websocket import WebsocketSource
@@ -275,6 +274,12 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | N
 
 
 def _no_source(uri: str) -> SettingsError:
+    if uri and ":" not in uri and looks_like_path(uri):
+        form = "backup" if uri.endswith(".tar") else "storage"
+        return SettingsError(
+            f"Setting source.uri = {uri} does not say what is there.",
+            f"For {'a backup' if form == 'backup' else 'a configuration folder'} write {form}:{uri}.",
+        )
     # Only the part before the colon: what follows may hold a password.
     what = f"Setting source.uri = {uri.partition(':')[0]}:... names no source" if uri else "No source is set"
     return SettingsError(

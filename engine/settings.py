@@ -244,3 +244,5 @@ def documented_settings() -> tuple[Setting, ...]:
 DOCUMENTED = documented_settings()
 SETTING_NAMES = tuple(setting.name for setting in DOCUMENTED)
 LIST_NAMES = frozenset(setting.name for setting in DOCUMENTED if isinstance(setting.default, tuple))
+TEXT_NAMES = frozenset(setting.name for setting in DOCUMENTED if isinstance(setting.default, str))
+SWITCH_NAMES = frozenset(setting.name for setting in DOCUMENTED if isinstance(setting.default, bool))

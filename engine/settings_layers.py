@@ -15,7 +15,8 @@ import msgspec
 
 from engine.core.record import REGISTRIES, Json
 from engine.errors import SettingsError
-from engine.settings import DOCUMENTED, LIST_NAMES, SECRETS, SETTING_NAMES, LoadedSettings, Secret, Settings
+from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, SWITCH_NAMES, LoadedSettings, Secret, Settings
+from engine.settings_text import decode_text, environment_value, without_wrapping, written_value
 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"
@@ -37,12 +38,12 @@ _OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
 
 
 def load_settings(
-    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
+    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
 ) -> LoadedSettings:
     """Merge the four layers, check the result, and read the secrets.
 
     `flags` maps dotted names to values. `file` is what the user named; without it `reconcile.toml` in
-    `working_directory` is used if it is there. Raises SettingsError.
+    `working_directory` (None: it is gone) is used if it is there. Raises SettingsError.
     """
     settings, origins = merge_settings(flags, environ, file, working_directory)
     files = {
@@ -63,7 +64,7 @@ def load_settings(
 
 
 def merge_settings(
-    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path
+    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
 ) -> tuple[Settings, dict[str, str]]:
     """As `load_settings`, without the secrets: the settings, and where each that is no default came from."""
     merged: dict[str, dict[str, Json]] = {}
@@ -76,8 +77,9 @@ def merge_settings(
     for origin, layer in layers:
         for name, value in layer.items():
             section, _, key = name.partition(".")
-            merged.setdefault(section, {})[key] = value
-            origins[name] = origin
+            if (given := written_value(name, value)) is not None:
+                merged.setdefault(section, {})[key] = given
+                origins[name] = origin
     supervised = bool(environ.get("SUPERVISOR_TOKEN"))
     if supervised:
         for name, value in SUPERVISED.items():
@@ -92,11 +94,11 @@ def merge_settings(
 
 
 def _file_layer(
-    file: Path | None, environ: Mapping[str, str], working_directory: Path
+    file: Path | None, environ: Mapping[str, str], working_directory: Path | None
 ) -> tuple[tuple[str, dict[str, Json]], ...]:
     named = file or (Path(environ["RECONCILE_CONFIG"]) if environ.get("RECONCILE_CONFIG") else None)
-    path = named or working_directory / DEFAULT_FILE
-    if named is None and not path.exists():
+    path = named or (working_directory and working_directory / DEFAULT_FILE)
+    if path is None or (named is None and not path.exists()):
         return ()
     try:
         document = tomllib.loads(_read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
@@ -131,7 +133,9 @@ def _environment_layer(environ: Mapping[str, str]) -> dict[str, Json]:
             continue
         if name not in SETTING_NAMES:
             raise _unknown(name, f"from the environment variable {variable}")
-        layer[name] = [v for v in map(str.strip, value.split(",")) if v] if name in LIST_NAMES else value
+        given = environment_value(name, value)
+        if given is not None:
+            layer[name] = given
     return layer
 
 
@@ -155,6 +159,8 @@ def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings
         name = path.rstrip("`").partition("[")[0]
         section, _, key = name.partition(".")
         value = merged.get(section, {}).get(key)
+        if name in SWITCH_NAMES:
+            what = "a switch is true or false (also yes, no, on, off, 1, 0)"
         raise SettingsError(
             f"Setting {name} = {value!r} ({origins.get(name, 'default')}) is not accepted: {what}.",
             next(
@@ -196,7 +202,7 @@ def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secr
         return _read_secret(Path(file), setting), f"file {file}"
     variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
     if environ.get(variable):
-        return Secret(environ[variable].strip("\r\n")), variable
+        return Secret(_unwrapped(name, environ[variable])), variable
     for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
         if directory:
             candidate = Path(directory) / name.replace(".", "_")
@@ -222,7 +228,7 @@ def _check_secret(name: str, text: str, origin: str) -> None:
 
 def _read_secret(path: Path, setting: str) -> Secret:
     try:
-        text = _read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX).strip("\r\n")
+        text = _unwrapped(setting, _read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX))
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"The file {_shown(path)} cannot be read ({type(error).__name__}).",
@@ -230,12 +236,17 @@ def _read_secret(path: Path, setting: str) -> Secret:
         ) from None  # an error of decoding carries the secret
     # A password may hold spaces, a token cannot.
     is_token = setting.endswith("token_file")
-    if is_token and (not text.strip() or any(c.isspace() for c in text.strip())):
+    if is_token and (not text or any(c.isspace() for c in text)):
         raise SettingsError(
             f"The file {_shown(path)} does not hold one token.",
             f"The file that {setting} names must hold the token and nothing else.",
         )
-    return Secret(text.strip() if is_token else text)
+    return Secret(text)
+
+
+def _unwrapped(name: str, text: str) -> str:
+    """A secret without what editors and env files leave around it. A password may begin and end with anything."""
+    return without_wrapping(text) if "token" in name else text.strip("\r\n")
 
 
 def _read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
@@ -246,7 +257,7 @@ def _read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
         raise ValueError(f"it is longer than {bytes_max} bytes")
     if any(len(line) > line_bytes_max for line in data.splitlines()):
         raise ValueError(f"it has a line of more than {line_bytes_max} bytes")
-    return data.decode()
+    return decode_text(data)
 
 
 def _shown(path: Path) -> str:

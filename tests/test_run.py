@@ -32,11 +32,21 @@ def test_the_uri_chooses_the_source(tmp_path: Path, uri: str, kind: str, origin:
     assert source.origin == origin
 
 
-@pytest.mark.parametrize("uri", ["", "home:8123", "ftp://home", "user:hunter2@home"])
+@pytest.mark.parametrize("uri", ["", "home:work", "ftp://home", "user:hunter2@home"])
 def test_what_names_no_source_says_what_would(tmp_path: Path, uri: str) -> None:
     with pytest.raises(SettingsError, match=r"ws://HOST:8123") as caught:
         open_source(loaded(tmp_path, source__uri=uri))
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"), [("/config", "storage:/config"), ("old/2026.tar", "backup:old/2026.tar")]
+)
+def test_a_path_without_the_form_of_source_is_told_which_one_is_meant(
+    tmp_path: Path, uri: str, told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        open_source(loaded(tmp_path, source__uri=uri))
 
 
 def test_a_live_source_needs_a_token(tmp_path: Path) -> None:

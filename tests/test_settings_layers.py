@@ -229,3 +229,38 @@ def test_a_secret_file_that_is_no_text_leaves_no_trace_of_it_in_the_error(tmp_pa
     with pytest.raises(SettingsError) as told:
         load(tmp_path, f'[source]\ntoken_file = "{tmp_path}/token"')
     assert told.value.__cause__ is None
+
+
+def test_what_compose_files_and_editors_leave_is_read(tmp_path: Path) -> None:
+    environ = {
+        "RECONCILE_PLAN__ALLOW_EMPTY": "",
+        "RECONCILE_PLAN__ALLOW_NEW_INSTANCE": "yes",
+        "RECONCILE_PLAN__DELETE_COUNT_MAX": "",
+        "RECONCILE_SOURCE__URI": "homeassistant.local:8123/lovelace/0\r",
+        "RECONCILE_SOURCE__TOKEN": '"abc"\r',
+    }
+    file = tmp_path / "bom.toml"
+    file.write_bytes("\ufeff[site]\r\nname = 'cabin'\r\n[plan]\r\nprune_foreign = 'on'\r\n".encode())
+    found = load_settings({}, environ, file, tmp_path)
+    plan = found.settings.plan
+    assert (plan.allow_empty, plan.allow_new_instance, plan.prune_foreign) == (False, True, True)
+    assert "plan.allow_empty" not in found.origins
+    assert found.settings.site.name == "cabin"
+    assert found.settings.source.uri == "http://homeassistant.local:8123/lovelace/0"
+    assert found.token.reveal() == "abc"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_token_file_of_a_windows_editor_is_read(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes("abc\r\n".encode(encoding))
+    assert load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": str(file)}).token.reveal() == "abc"
+
+
+def test_a_word_that_switches_nothing_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="true or false"):
+        load(tmp_path, environ={"RECONCILE_PLAN__ALLOW_EMPTY": "perhaps"})
+
+
+def test_without_a_working_folder_there_is_no_file_of_settings(tmp_path: Path) -> None:
+    assert load_settings({}, {}, None, None).settings.site.name == "home"

@@ -72,10 +72,11 @@ def _ask(url: SplitResult) -> tuple[int, str]:
 
 
 def _configured_url(arguments: Arguments) -> str:
+    from engine.commandline.loading import working_folder
     from engine.settings_layers import merge_settings
 
     file = Path(arguments.config) if arguments.config else None
-    settings, _ = merge_settings({}, os.environ, file, Path.cwd())
+    settings, _ = merge_settings({}, os.environ, file, working_folder())
     if settings.http.port == 0:
         raise SettingsError("http.port = 0 lets the service take any port.", "Say which with --url.")
     host = _LOOPBACK.get(settings.http.host, settings.http.host)

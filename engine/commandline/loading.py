@@ -6,19 +6,48 @@ from pathlib import Path
 from engine.commandline.parser import Arguments
 from engine.core.record import Json
 from engine.errors import SettingsError
-from engine.settings import LoadedSettings
+from engine.settings import LoadedSettings, Settings
 from engine.settings_layers import load_settings
+from engine.settings_text import FILE_SCHEMES
 
 
 def load(arguments: Arguments) -> LoadedSettings:
     """All settings. Raises SettingsError."""
     file = Path(arguments.config) if arguments.config else None
-    loaded = load_settings(given_settings(arguments), os.environ, file, Path.cwd())
+    folder = working_folder()
+    loaded = load_settings(given_settings(arguments), os.environ, file, folder)
+    if folder is None:
+        _check_absolute(loaded.settings)
     for name, value in (("source.uri", loaded.settings.source.uri), ("rows.file", loaded.settings.rows.file)):
         if any("\ud800" <= character <= "\udfff" for character in value):
             # Reports are UTF-8 and carry these values.
             raise SettingsError(f"Setting {name} = {value!r} is not UTF-8.", "Rename the file or folder.")
     return loaded
+
+
+def working_folder() -> Path | None:
+    """The working folder; None when it was removed, or may not be looked up."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _check_absolute(settings: Settings) -> None:
+    """Refuse files that are named from a working folder which is gone."""
+    scheme, _, source = settings.source.uri.partition(":")
+    _, _, records = settings.records.uri.partition(":")
+    named = {
+        "source.uri": source if scheme in FILE_SCHEMES else "",
+        "rows.file": settings.rows.file,
+        "records.uri": records if settings.records.uri.startswith("history:") else "",
+    }
+    for name, path in named.items():
+        if path and not os.path.isabs(path):  # noqa: PTH117 (a text, of which nothing is looked up)
+            raise SettingsError(
+                f"Setting {name} names {path!r} from the working folder, and that no longer exists.",
+                "Change to a folder that exists, or write the whole path.",
+            )
 
 
 def given_settings(arguments: Arguments) -> dict[str, Json]:

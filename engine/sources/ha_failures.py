@@ -15,7 +15,10 @@ from websockets.frames import CloseCode
 
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 
-_NOT_HOME_ASSISTANT = "Check the host, port and path in source.uri; the path is normally /api/websocket."
+_NOT_HOME_ASSISTANT = (
+    "Check the host, port and path in source.uri; the path is normally /api/websocket, so leave out what a "
+    "browser shows behind the port."
+)
 _STOPPING = "It may be stopping or restarting, or have dropped us for reading too slowly."
 
 
@@ -32,8 +35,7 @@ def connect_failure(error: OSError | WebSocketException, uri: str, timeout_secon
         )
     if isinstance(error, socket.gaierror):
         return SourceUnavailable(
-            f"The host name in {uri} could not be looked up: {error.strerror}.",
-            "Check the name in source.uri, or use the address instead.",
+            f"The host name in {uri} could not be looked up: {error.strerror}.", _lookup_hint(uri)
         )
     if isinstance(error, ConnectionResetError | ConnectionAbortedError) or _is_hang_up(error):
         return SourceUnavailable(
@@ -87,6 +89,21 @@ def closed_failure(error: ConnectionClosed, uri: str, doing: str, message_bytes_
     return SourceUnavailable(
         f"{uri} closed the connection while {doing} (close code {error.rcvd.code}).", _STOPPING
     )
+
+
+def _lookup_hint(uri: str) -> str:
+    host = urlsplit(uri).hostname or ""
+    if host.endswith(".local"):
+        # mDNS; containers and most servers have no resolver for it, whatever the browser beside them can do.
+        return (
+            "Names that end in .local are found by multicast DNS, which containers and many servers lack: let "
+            "source.uri name the IP address (Home Assistant shows it in Settings, System, Network)."
+        )
+    if host == "supervisor":
+        return (
+            "Only Home Assistant apps know the name supervisor; elsewhere let source.uri name Home Assistant."
+        )
+    return "Check the name in source.uri, or use the IP address instead."
 
 
 def _reason(error: OSError) -> str:

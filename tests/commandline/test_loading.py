@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.loading import given_settings, load
+from engine.commandline.loading import given_settings, load, working_folder
 from engine.commandline.parser import parse
 from engine.errors import SettingsError
 from engine.settings import documented_settings
@@ -60,3 +60,20 @@ def test_a_value_that_is_not_utf8_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("RECONCILE_ROWS__FILE", "\udcff.db")
     with pytest.raises(SettingsError, match=r"rows\.file"):
         load(parse([]))
+
+
+def test_a_working_folder_that_is_gone_matters_only_to_what_is_named_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert working_folder() is None
+    named = [f"--source=storage:{tmp_path}", f"--rows={tmp_path}/r.db"]
+    assert (
+        load(parse([*named, f"--records=history:{tmp_path}/h.db"])).settings.rows.file == f"{tmp_path}/r.db"
+    )
+    for wrong in (["--source=backup:b.tar"], ["--rows=r.db"], ["--records=history:h.db"]):
+        with pytest.raises(SettingsError, match="no longer exists"):
+            load(parse([*named, f"--records=history:{tmp_path}/h.db", *wrong]))

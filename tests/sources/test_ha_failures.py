@@ -206,7 +206,12 @@ def test_a_name_that_cannot_be_looked_up_points_to_the_name() -> None:
     failure = connect_failure(error, URI, 30.0)
     assert isinstance(failure, SourceUnavailable)
     assert failure.message == f"The host name in {URI} could not be looked up: Name or service not known."
-    assert "Check the name in source.uri" in failure.hint
+    assert "multicast DNS" in failure.hint
+    for uri, told in (
+        ("ws://home.example/api/websocket", "Check the name"),
+        ("ws://supervisor/core/websocket", "apps"),
+    ):
+        assert told in connect_failure(error, uri, 30.0).hint
 
 
 @pytest.mark.parametrize(("uri", "helped"), [("ws://home.local/api/websocket", True), (URI, False)])

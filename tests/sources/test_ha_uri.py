@@ -16,6 +16,27 @@ from engine.sources.ha_uri import websocket_uri
         ("ws://supervisor/core/websocket", "ws://supervisor/core/websocket"),
         ("http://[fd00::1]:8123", "ws://[fd00::1]:8123/api/websocket"),
         ("http://192.168.1.2", "ws://192.168.1.2/api/websocket"),
+        # What a browser shows.
+        ("http://h:8123/lovelace/0", "ws://h:8123/api/websocket"),
+        ("http://h:8123/config/devices/dashboard?historyBack=1#top", "ws://h:8123/api/websocket"),
+        ("http://h:8123/onboarding.html", "ws://h:8123/api/websocket"),
+        ("http://h:8123/auth/authorize?client_id=http%3A%2F%2Fh", "ws://h:8123/api/websocket"),
+        ("http://h:8123/?auth_callback=1&code=abc&state=x", "ws://h:8123/api/websocket"),
+        ("http://h:8123/dashboard-mine/0", "ws://h:8123/api/websocket"),
+        ("http://h:8123/home/overview", "ws://h:8123/api/websocket"),
+        ("http://h/#hash", "ws://h/api/websocket"),
+        # What the documentation of other clients shows.
+        ("http://h:8123/api", "ws://h:8123/api/websocket"),
+        ("http://h:8123/api/", "ws://h:8123/api/websocket"),
+        ("http://h:8123/api/states/sun.sun", "ws://h:8123/api/websocket"),
+        ("ws://h/api/websocket/", "ws://h/api/websocket"),
+        # A proxy's path.
+        ("http://h/ha", "ws://h/ha/api/websocket"),
+        ("https://h/ha/", "wss://h/ha/api/websocket"),
+        ("https://h/a/b/lovelace/0", "wss://h/a/b/api/websocket"),
+        ("https://h/ha/api/websocket", "wss://h/ha/api/websocket"),
+        ("http://supervisor/core", "ws://supervisor/core/api/websocket"),
+        ("http://h//ha//", "ws://h/ha/api/websocket"),
     ],
 )
 def test_a_uri_means_the_websocket_of_the_home_it_names(written: str, meant: str) -> None:
@@ -53,7 +74,8 @@ def test_what_is_no_websocket_address_is_refused_by_the_name_of_its_setting(writ
         "ws://user:hunter2@home.local:8123",
         "ws://hunter2@home.local",
         "ws://home.local/api/websocket?token=hunter2",
-        "ws://home.local/#hunter2",
+        "ws://home.local/#access_token=hunter2",
+        "http://home.local/?api_password=hunter2",
     ],
 )
 def test_a_secret_in_the_uri_is_refused_and_not_repeated(written: str) -> None:
@@ -61,3 +83,13 @@ def test_a_secret_in_the_uri_is_refused_and_not_repeated(written: str) -> None:
         websocket_uri(written)
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_why_an_address_is_refused() -> None:
+    for written, why in (
+        ("http://fd00::1:8123", "brackets"),
+        ("http://user:hunter2@h", "proxy"),
+        ("https://my.home-assistant.io/redirect/config", "only sends a browser on"),
+    ):
+        with pytest.raises(SettingsError, match=why):
+            websocket_uri(written)

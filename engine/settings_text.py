@@ -1,0 +1,116 @@
+"""What people write for a setting, brought to the form that the program uses.
+
+Pure. Compose files leave empty variables and the word `yes`, editors leave a byte order mark, and an address
+is pasted as the browser shows it, often without its scheme. It must not decide what a setting may be.
+"""
+
+import re
+from ipaddress import ip_address
+
+from engine.core.record import Json
+from engine.settings import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES
+
+WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")
+FILE_SCHEMES = ("storage", "backup", "capture")
+
+_SWITCH_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1", "y", "t", "enabled"), True),
+    **dict.fromkeys(("false", "no", "off", "0", "n", "f", "disabled"), False),
+}
+# Around what was copied: white space, quotes that `docker --env-file` leaves, the brackets of a link in a mail.
+_AROUND = " \t\r\n\v\f\u00a0\u200b\ufeff"
+_PAIRS = ("''", '""', "<>", "``")
+
+_HOST = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|\w[\w-]*(?:\.[\w-]+)*\.?)(?P<port>:\d{1,5})?(?P<rest>[/?#].*)?", re.DOTALL
+)
+_BARE_HOSTS = ("localhost", "homeassistant", "hassio", "supervisor")
+_HOME_DOMAINS = ("local", "lan", "home", "internal", "localdomain", "arpa", "box", "intranet", "private")
+_TLS_PORTS = (":443", ":8443")
+
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a file that a person wrote: UTF-8, or what its byte order mark says. Raises UnicodeError."""
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding)
+
+
+def without_wrapping(text: str) -> str:
+    """The text without white space, a byte order mark and one pair of quotes around it."""
+    text = text.strip(_AROUND)
+    if len(text) > 1 and text[0] + text[-1] in _PAIRS:
+        text = text[1:-1].strip(_AROUND)
+    return text
+
+
+def environment_value(name: str, text: str) -> Json:
+    """The value that an environment variable gives to a setting; None where it gives none.
+
+    An empty variable is one that is not set; an empty list is a list.
+    """
+    text = without_wrapping(text)
+    if name in LIST_NAMES:
+        return [part for part in map(str.strip, text.split(",")) if part]
+    return text or None
+
+
+def written_value(name: str, value: Json) -> Json:
+    """A setting's value as the program uses it, given as it was written; None where an empty text sets nothing.
+
+    What is no value of the setting stays as it is, and is refused with the others.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip() and name not in TEXT_NAMES:
+        return None
+    if name in SWITCH_NAMES:
+        return _SWITCH_WORDS.get(value.strip().lower(), value)
+    return source_uri(value) if name == "source.uri" else value
+
+
+def source_uri(written: str) -> str:
+    """`source.uri` with its scheme in lower case; an address that has none gets one, as a browser does it.
+
+    Without a scheme it is http:// in the home. A public name without a port, and a port for TLS, is https://: a
+    token must not go through the internet in clear text because somebody left out a word.
+    """
+    uri = without_wrapping(written)
+    scheme, colon, rest = uri.partition(":")
+    if colon and scheme.lower() in (*WEBSOCKET_SCHEMES, *FILE_SCHEMES) and not _is_port(rest):
+        return f"{scheme.lower()}:{rest}"
+    found = _HOST.fullmatch(f"[{uri}]" if _is_ipv6(uri) else uri)
+    if found is None:
+        return uri
+    host, port = found["host"].lower(), found["port"] or ""
+    is_named = bool(port) or "." in host or host.startswith("[") or host in _BARE_HOSTS
+    if not is_named or (not port and host.endswith(".tar")):
+        return uri
+    is_public = not port and not _is_of_a_home(host)
+    return f"{'https' if is_public or port in _TLS_PORTS else 'http'}://{found[0]}"
+
+
+def looks_like_path(text: str) -> bool:
+    """Whether a text names a file or folder, as somebody does who leaves out the form of the source."""
+    return text.startswith(("/", "./", "../", "~")) or text.endswith((".tar", ".storage"))
+
+
+def _is_port(rest: str) -> bool:
+    """Whether what follows a colon is a port, as in `http:8123` for a host that is called http."""
+    return rest.partition("/")[0].isdecimal() and not rest.startswith("/")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
+def _is_of_a_home(host: str) -> bool:
+    try:
+        return not ip_address(host.strip("[]").partition("%")[0]).is_global
+    except ValueError:
+        last = host.rstrip(".").rpartition(".")[2]
+        return last in (*_BARE_HOSTS, *_HOME_DOMAINS)
