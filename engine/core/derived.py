@@ -1,8 +1,7 @@
 """Derived truth: what every consumer would otherwise work out for itself, and differently.
 
-An entity inherits its area from its device, a child device from its parent. Names follow Home Assistant's
-rule, which changed in 2026.4: since then a name given by the user is also shown behind the device's name.
-Derived values are stored in rows and compared like any column, but they are no part of the content hash:
+An entity inherits its area from its device, a child device from its parent. Names follow the rule of the core
+that keeps the registry, which changed four times between 2024.3 and 2026.11. Derived values are stored in rows and compared like any column, but they are no part of the content hash:
 when a device is renamed, its entities' records did not change.
 """
 
@@ -14,8 +13,10 @@ import msgspec
 
 from engine.core.record import ConfigEntry, Device, Entity, Key, Record
 
-# The first version whose entity names always carry the device's name in front.
-_NAMES_PREFIXED_SINCE = (2026, 4)
+# The first versions whose cores name entities by another rule than the one before (see `_entity_name`).
+_EMPTY_NAME_COUNTS, _ORIGINAL_NAME_FOLLOWS_DEVICE = (2026, 2), (2026, 4)
+_EMPTY_NAME_SHOWS_DEVICE, _ANY_NAME_FOLLOWS_DEVICE = (2026, 10), (2026, 11)
+_NEWEST = (9999, 12)
 
 
 class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,23 +32,24 @@ class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def derive(
     records: Mapping[Key, Record],
-    ha_version: tuple[int, int] | None,
+    names_as_of: tuple[int, int] | None,
     keys: Iterable[Key] | None = None,
     entity_counts: Mapping[str | None, int] | None = None,
 ) -> dict[Key, Derived]:
     """The derived values of devices and entities: of all, or of those among `keys`.
 
-    `ha_version` is (year, month), None when unknown. `entity_counts` are the records' own, by device, where
+    `names_as_of` is the Home Assistant version, (year, month), whose naming rule applies; None, when it is unknown,
+    is the newest. `entity_counts` are the records' own, by device, where
     somebody has counted already.
     """
     wanted = list(records) if keys is None else [key for key in keys if key in records]
     counts = _entity_counts(records) if entity_counts is None else entity_counts
-    prefixed = ha_version is None or ha_version >= _NAMES_PREFIXED_SINCE
+    as_of = names_as_of or _NEWEST
     derived: dict[Key, Derived] = {}
     for key in wanted:
         record = records[key]
         if isinstance(record, Entity):
-            derived[key] = _entity(record, records, prefixed=prefixed)
+            derived[key] = _entity(record, records, as_of)
         elif isinstance(record, Device):
             entry = records.get(Key("config_entry", record.config_entry_id or ""))
             derived[key] = Derived(
@@ -98,26 +100,45 @@ def _ancestors(device_id: str, parents: Mapping[str, str | None]) -> set[str]:
     return found
 
 
-def _entity(entity: Entity, records: Mapping[Key, Record], *, prefixed: bool) -> Derived:
+def _entity(entity: Entity, records: Mapping[Key, Record], as_of: tuple[int, int]) -> Derived:
     device = _device(records, entity.device_id)
     return Derived(
         effective_area_id=entity.area_id or (_device_area(device, records) if device else None),
-        effective_name=_entity_name(entity, _device_name(device) if device else None, prefixed=prefixed),
+        effective_name=_entity_name(entity, _device_name(device) if device else None, as_of),
         domain=intern(entity.entity_id.partition(".")[0]),
         disabled=entity.disabled_by is not None,
     )
 
 
-def _entity_name(entity: Entity, device_name: str | None, *, prefixed: bool) -> str | None:
-    own = entity.name if entity.name is not None else entity.original_name
-    if not device_name or not own:
-        return own or device_name
-    with_device = prefixed or (entity.name is None and bool(entity.has_entity_name))
-    return f"{device_name} {own}" if with_device and own != device_name else own
+def _entity_name(entity: Entity, device_name: str | None, as_of: tuple[int, int]) -> str | None:
+    """What a core of that version shows as the entity's `friendly_name`; None when it shows none.
+
+    Read in `helpers/entity.py` and `helpers/entity_registry.py` of 2024.3.3, 2024.7.0, 2025.6.0, 2025.11.0, 2026.1.0,
+    2026.2.3, 2026.3.0, 2026.4.0, 2026.6.0, 2026.9.0, 2026.10.0 and 2026.11.0 (seen 2026-11-28). `engine/DESIGN.md`
+    has the rules in words, and what no registry tells.
+    """
+    name, original = entity.name, entity.original_name
+    if as_of >= _ANY_NAME_FOLLOWS_DEVICE:
+        if entity.compat_name is not None:
+            return entity.compat_name or None
+        return _joined(device_name, original if name is None else name)
+    if name:
+        return name
+    if name is not None and as_of >= _EMPTY_NAME_COUNTS:
+        return device_name if as_of >= _EMPTY_NAME_SHOWS_DEVICE else None
+    if as_of >= _ORIGINAL_NAME_FOLLOWS_DEVICE or (entity.has_entity_name and as_of >= _EMPTY_NAME_COUNTS):
+        return _joined(device_name, original)
+    if not entity.has_entity_name or not device_name:
+        return original
+    return device_name if original is None else f"{device_name} {original}"
+
+
+def _joined(device_name: str | None, name: str | None) -> str | None:
+    return " ".join(part for part in (device_name, name) if part) or None
 
 
 def _device_name(device: Device) -> str | None:
-    return device.name_by_user if device.name_by_user is not None else device.name
+    return device.name_by_user or device.name or None
 
 
 def _device_area(device: Device, records: Mapping[Key, Record]) -> str | None:

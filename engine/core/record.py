@@ -124,6 +124,7 @@ class Entity(Record, frozen=True, kw_only=True):
     NESTED: ClassVar[tuple[str, ...]] = ("capabilities", "options", "extra")
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {
         "next_name_part",
+        "compat_name",
         "has_entity_name",
         "supported_features",
         "unit_of_measurement",
@@ -136,6 +137,7 @@ class Entity(Record, frozen=True, kw_only=True):
     name: str | None = None
     original_name: str | None = None
     has_entity_name: bool | None = None
+    compat_name: str | None = None  # what 2026.11 goes on showing after an upgrade; in the store only
     device_id: str | None = None
     area_id: str | None = None
     labels: tuple[str, ...] = ()

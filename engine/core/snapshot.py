@@ -34,7 +34,8 @@ class Snapshot:
     `removed` holds keys that Home Assistant itself says are gone (its list of deleted rows, or a remove
     event); `splits` maps the id of a composite device to the ids that replaced it in 2026.8, first the one
     that inherits. `true_at` is up to when it has every change: `taken_at`, or earlier where a later look at
-    some of it cannot know of all the rest.
+    some of it cannot know of all the rest. `names_as_of` is the version, (year, month), whose rule names the
+    entities, from the one piece of evidence that a form has: its entity store's minor version, else the core's version.
     """
 
     def __init__(  # noqa: PLR0913 (a value with named parts, always built by keyword)
@@ -48,6 +49,7 @@ class Snapshot:
         removed: frozenset[Key] = frozenset(),
         splits: Mapping[str, tuple[str, ...]] | None = None,
         hashes: Mapping[Key, str] | None = None,
+        names_as_of: tuple[int, int] | None = None,
     ) -> None:
         """Index the records. Raises SourceInvalid when two of them have one key."""
         by_key: dict[Key, Record] = {}
@@ -67,6 +69,7 @@ class Snapshot:
         self.origin = origin
         self.registries = registries
         self.health = health or Health()
+        self.names_as_of = names_as_of or version_of(self.health.ha_version)
         self.removed = removed
         self.splits = dict(splits or {})
         # Names the records as they are; a copy with the same records has the same one.
@@ -92,9 +95,7 @@ class Snapshot:
     @cached_property
     def derived(self) -> Mapping[Key, Derived]:
         """Derived values of devices and entities."""
-        return derive(
-            self.records, version_of(self.health.ha_version), entity_counts=self.entities.per_device
-        )
+        return derive(self.records, self.names_as_of, entity_counts=self.entities.per_device)
 
     @cached_property
     def row_versions(self) -> Mapping[Key, str]:
@@ -114,6 +115,7 @@ class Snapshot:
             removed=self.removed,
             splits=self.splits,
             hashes=self.hashes,
+            names_as_of=self.names_as_of,
         )
         part.entry_ids = self.entry_ids
         part.true_at_given, part.listed_at_given = self.true_at_given, self.listed_at_given
@@ -165,9 +167,7 @@ class Snapshot:
 
     def _derived_after(self, later: "Snapshot", affected: set[Key]) -> dict[str, object]:
         """What is derived of the `later` records, taken over from this snapshot wherever it cannot have changed."""
-        derived = derive(
-            later.records, version_of(self.health.ha_version), affected, later.entities.per_device
-        )
+        derived = derive(later.records, self.names_as_of, affected, later.entities.per_device)
         hashes = {key: later.hashes[key] for key in affected if key in later.records}
         versions = {key: row_version(hash_, derived.get(key)) for key, hash_ in hashes.items()}
         return {

@@ -1,4 +1,4 @@
-"""An entity's original name as the websocket API shows it: without its device's name in front.
+"""What the entity store says of names: which core's rule they follow, and original names as the websocket shows them.
 
 Since 2026.4 Home Assistant stores the full name that an integration gave and strips the device's name on the
 way out, for integrations that do not say `has_entity_name`. Whoever reads the store must strip likewise, or
@@ -7,6 +7,17 @@ one home would have two contents. The rule was read in `helpers/entity_registry.
 """
 
 _SEPARATORS = " -:"
+
+# The first minor versions of the entity store, and of the cores that write them, whose entities are named by another
+# rule (`STORAGE_VERSION_MINOR` of `helpers/entity_registry.py` from 2024.3.3 to 2026.11.0, seen 2026-11-28). 2026.9 and
+# 2026.10 both write 23 and differ only in names that a user made empty: those are shown as 2026.10 shows them.
+_RULES = ((24, (2026, 11)), (23, (2026, 10)), (22, (2026, 4)), (20, (2026, 2)))
+_OLDEST_RULE = (2024, 3)
+
+
+def names_as_of(minor: int) -> tuple[int, int]:
+    """The version, (year, month), whose rule names the entities of a store with this minor version."""
+    return next((version for first, version in _RULES if minor >= first), _OLDEST_RULE)
 
 
 def without_device_name(name: str | None, device_name: str | None) -> str | None:

@@ -17,6 +17,7 @@ import msgspec
 from engine.core.record import REGISTRIES, Json, Key, Record
 from engine.core.snapshot import Health, Snapshot
 from engine.errors import SourceInvalid
+from engine.sources.entity_names import names_as_of
 from engine.sources.json_text import decode_json
 from engine.sources.registry_rows import at_position
 from engine.sources.storage_rows import (
@@ -136,6 +137,7 @@ def snapshot_of_files(
         health=Health(ha_version=ha_version, corrupt_stores=_corrupt_stores(files)),
         removed=frozenset(deleted - live),
         splits=splits,
+        names_as_of=names_as_of(minor),
     )
 
 

@@ -31,7 +31,6 @@ _DEVICE_STORE_ONLY = (
 )
 _ENTITY_STORE_ONLY = (
     "aliases_v2",
-    "compat_name",
     "object_id_base",
     "previous_unique_id",
     "suggested_object_id",

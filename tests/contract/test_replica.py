@@ -13,7 +13,7 @@ import pytest
 from engine.core.diff import Cause
 from engine.core.plan import Action
 from engine.core.record import Area, Entity, Key, canonical_fields, encode_record
-from engine.core.snapshot import Snapshot
+from engine.core.snapshot import Health, Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Ledger, Replica
 from engine.replicas.history import open_history
@@ -198,6 +198,20 @@ def test_a_second_pass_plans_and_writes_nothing(stand: Stand) -> None:
 def test_a_change_arrives(stand: Stand, after: tuple[Entity, ...]) -> None:
     stand.reconcile(snapshot(*HOME))
     stand.reconcile(snapshot(*after), NOON + 60)
+
+
+def test_another_naming_rule_updates_rows_and_makes_no_revision(stand: Stand) -> None:
+    named = (ENTRY, device(1, name="Plug"), entity(1, device_id=device(1).id, name="Mine"))
+    before, after = (
+        snapshot(*named, health=Health(ha_version=version, state="RUNNING"))
+        for version in ("2026.10.0", "2026.11.0")
+    )
+    stand.reconcile(before)
+    plan = one_pass(stand.replica, stand.ledger, after, at=NOON + 60)
+    changed = {(o.action, o.key, f.name, f.source) for o in plan.operations for f in o.fields}
+    row_update = {(Action.UPSERT, entity(1).key, "effective_name", "Plug Mine")}
+    assert changed == (row_update if stand.replica.stores_derived else set())
+    assert len(plan.operations) == len(changed)
 
 
 def test_entities_swap_and_shift_their_names(stand: Stand) -> None:

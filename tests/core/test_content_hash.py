@@ -88,6 +88,7 @@ def test_fields_that_move_by_themselves_do_not_count() -> None:
         created_at=1.0,
         modified_at=2.0,
         has_entity_name=True,
+        compat_name="Old name",
         unit_of_measurement="W",
         supported_features=3,
         next_name_part="device",

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.sources.entity_names import without_device_name
+from engine.sources.entity_names import names_as_of, without_device_name
+
+
+@pytest.mark.parametrize(
+    ("minor", "version"),
+    [(1, (2024, 3)), (19, (2024, 3)), (20, (2026, 2)), (22, (2026, 4)), (24, (2026, 11)), (99, (2026, 11))],
+)
+def test_the_minor_version_of_a_store_names_the_rule(minor: int, version: tuple[int, int]) -> None:
+    assert names_as_of(minor) == version
 
 
 @pytest.mark.parametrize(

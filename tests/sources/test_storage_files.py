@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from engine.core.record import Key
 from engine.core.snapshot import Snapshot
 from engine.sources.storage_files import StorageFiles, StoredFile, snapshot_of_files
@@ -33,6 +35,28 @@ def test_children_and_splits_come_out_of_the_device_store() -> None:
     assert found.records.keys() == {Key("device", "n1"), Key("device", "k")}
     assert found.removed == {Key("device", "gone")}
     assert found.splits == {"old": ("n1",)}
+
+
+@pytest.mark.parametrize("ha_version", [None, "2024.3.3", "2026.11.0"])
+@pytest.mark.parametrize(("minor", "shown"), [(15, "Mine"), (24, "Plug Mine")])
+def test_the_entity_stores_minor_version_alone_says_how_entities_are_named(
+    minor: int, shown: str, ha_version: str | None
+) -> None:
+    entity = {"id": "e", "entity_id": "light.a", "unique_id": "u", "platform": "demo", "name": "Mine"}
+    stores = {
+        "core.device_registry": {"version": 1, "data": {"devices": [{"id": "d", "name": "Plug"}]}},
+        "core.entity_registry": {
+            "version": 1,
+            "minor_version": minor,
+            "data": {"entities": [entity | {"device_id": "d"}]},
+        },
+    }
+    contents = {name: StoredFile(json.dumps(store).encode(), 0.0) for name, store in stores.items()}
+    files = StorageFiles("here", contents, frozenset(contents))
+    found = snapshot_of_files(files, ha_version=ha_version, taken_at=1.0, origin="storage:here")
+
+    assert found.derived[Key("entity", "e")].effective_name == shown
+    assert found.only(frozenset({"entity"})).names_as_of == found.names_as_of
 
 
 def test_categories_carry_their_scope() -> None:

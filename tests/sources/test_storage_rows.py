@@ -40,6 +40,11 @@ def test_names_are_stripped_where_the_api_strips_them() -> None:
     assert entity(19, original_name=full, has_entity_name=False).original_name == full
 
 
+def test_the_name_of_before_an_upgrade_is_kept_until_the_core_drops_it() -> None:
+    assert entity(24, name="Mine", compat_name="Mine").compat_name == "Mine"
+    assert entity(24, name="Mine", compat_name=None).extra == {}
+
+
 def test_aliases_come_from_where_the_version_keeps_them() -> None:
     assert entity(24, aliases=["legacy"], aliases_v2=["b", None]).aliases == ("b", None)
     assert entity(19, aliases=["b", "a"]).aliases == (None, "a", "b")
