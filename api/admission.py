@@ -8,6 +8,7 @@ allowed to read the answers, but the browser still says that name in Host.
 import base64
 import binascii
 import hmac
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 
@@ -17,6 +18,8 @@ from api.problems import Problem
 
 OPEN_PATHS = frozenset({"/healthz"})  # need no token
 
+# RFC 9110, 7.2: a name, an IPv4 address or a bracketed IPv6 address, and perhaps a port.
+_HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
 _REALM = 'realm="ha-reconcile", charset="UTF-8"'
 
 
@@ -106,9 +109,9 @@ def _unauthorized(scope: Scope) -> Problem:
 
 
 def _name(host: str) -> str:
-    """What Host names, without port, brackets, letter case and the root's dot."""
-    name = host.partition("]")[0][1:] if host.startswith("[") else host.rpartition(":")[0] or host
-    return name.removesuffix(".").casefold()
+    """What Host names, without port, brackets, letter case and the root's dot; empty when it is no such field."""
+    found = _HOST.fullmatch(host)
+    return (found["address"] or found["name"]).removesuffix(".").casefold() if found else ""
 
 
 def _address(text: str) -> str:

@@ -4,7 +4,6 @@
 finished, and whoever still does not read is cut off.
 """
 
-import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -14,15 +13,13 @@ import anyio
 import uvicorn
 from anyio import Event
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.bounded_protocol import BoundedProtocol
 from api.change_feed import ChangeFeed
 from engine.errors import SettingsError
 
-CONNECTIONS_MAX = 64
-IDLE_SECONDS = 15  # a connection on which nothing is asked is closed
 STOP_SECONDS = 0.7  # what is still open then is cut off
-_BACKLOG = 128
+_BACKLOG = 64  # accepted in one turn of the loop, so open for a moment beyond the bound on connections
 # On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
@@ -33,20 +30,6 @@ SECURITY_HEADERS = [
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
     ),
 ]
-
-
-class ImpatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which waits for ever for a connection's first byte, with an end to that.
-
-    Otherwise as many silent connections as are allowed at once would keep everybody else out.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to wait as after an answer: any byte ends it."""
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
 
 
 class EmbeddedServer(uvicorn.Server):
@@ -114,7 +97,7 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
     """
     config = uvicorn.Config(
         app,
-        http=ImpatientProtocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -122,8 +105,7 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
         server_header=False,
         headers=SECURITY_HEADERS,
         proxy_headers=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        limit_concurrency=CONNECTIONS_MAX,
+        backlog=_BACKLOG,
     )
     server = EmbeddedServer(config, ready)
     stopped = anyio.Event()

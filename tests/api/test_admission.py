@@ -96,6 +96,12 @@ async def test_this_machine_is_answered_under_its_loopback_names(api: Api, host:
         ":",
         "::1",
         "127.0.0.1@rebound.example",
+        "[::1]rebound.example",
+        "[::1]:80rebound.example",
+        "localhost:rebound.example",
+        "localhost:80:rebound.example",
+        "localhost/rebound.example",
+        "localhost rebound.example",
     ],
 )
 async def test_a_rebound_name_reads_nothing(api: Api, host: str) -> None:

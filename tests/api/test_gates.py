@@ -39,3 +39,31 @@ async def test_requests_are_counted_under_their_route(api: Api) -> None:
         ("/healthz", "GET", 200),
         ("unmatched", "other", 405),
     ]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [
+        ("gzip", True),
+        ("br, gzip;q=0.5", True),
+        ("gzip;q=1", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, identity", False),
+        ("identity", False),
+        ("xgzip", False),
+        ("", False),
+    ],
+)
+async def test_gzip_is_used_by_those_who_want_it(api: Api, accepted: str, is_packed: bool) -> None:
+    response = await api.client.get("/api/entities", headers={"accept-encoding": accepted})
+    assert (response.headers.get("content-encoding") == "gzip") is is_packed
+    assert response.headers["vary"] == "Authorization, Accept-Encoding"
+
+
+async def test_health_is_answered_while_everything_else_is_busy(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.gates.REQUESTS_MAX", 0)
+    assert "retry-after" in (await api.client.get("/api/devices")).headers
+    await api.get("/api/devices", 503)
+    assert (await api.client.get("/healthz")).status_code == 200

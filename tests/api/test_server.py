@@ -217,7 +217,7 @@ async def test_silence_is_kept_alive(served: Served, monkeypatch: pytest.MonkeyP
 async def test_a_connection_that_asks_nothing_is_closed(
     rows: Path, sample: tuple[Path, Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.server.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("api.bounded_protocol.IDLE_SECONDS", 0.05)
     async with server_over(rows, sample[1]) as served:
         silent = await anyio.connect_tcp("127.0.0.1", served.port)
         assert await Stream(silent).rest() == b""
