@@ -14,6 +14,7 @@ from typing import TextIO
 
 import msgspec
 
+from engine.commandline.log_limit import RepeatLimit
 from engine.commandline.safe_text import value_text, visible
 from engine.core.report import RecordReport, Report
 from engine.core.status import SourceStatus
@@ -54,6 +55,7 @@ def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logge
     """The engine's logger, writing to `stream`; what other libraries log comes from warnings upwards."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Json() if format_ == "json" else _Text())
+    handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
