@@ -29,4 +29,57 @@ class Hints(msgspec.Struct, frozen=True):
         )
 
     def __bool__(self) -> bool:
-        return self != Hints()
+        return bool(
+            self.relist or self.registries or self.entity_ids or self.removed_entity_ids or self.removed
+        )
+
+
+# With their strings some ten megabytes. No home has as many entities.
+IDS_MAX = 50_000
+
+
+class GatheredHints:
+    """Hints of many events, added up in place: one more costs the same however many are known.
+
+    Holds at most `ids_max` ids of each kind. When there are more, it asks for everything: what is not named is found
+    by that read, and where something was removed, the evidence of the event is lost.
+    """
+
+    def __init__(self, ids_max: int = IDS_MAX) -> None:
+        self._ids_max = ids_max
+        self._clear()
+
+    def _clear(self) -> None:
+        self._relist = False
+        self._registries: set[str] = set()
+        self._entity_ids: set[str] = set()
+        self._removed_entity_ids: set[str] = set()
+        self._removed: set[Key] = set()
+
+    def add(self, hints: Hints) -> None:
+        """Add these."""
+        self._relist |= hints.relist
+        self._registries |= hints.registries
+        self._entity_ids |= hints.entity_ids
+        self._removed_entity_ids |= hints.removed_entity_ids
+        self._removed |= hints.removed
+        if max(map(len, (self._entity_ids, self._removed_entity_ids, self._removed))) > self._ids_max:
+            self._clear()
+            self._relist = True
+
+    def take(self) -> Hints:
+        """All that were added since they were last taken."""
+        taken = Hints(
+            self._relist,
+            frozenset(self._registries),
+            frozenset(self._entity_ids),
+            frozenset(self._removed_entity_ids),
+            frozenset(self._removed),
+        )
+        self._clear()
+        return taken
+
+    def __bool__(self) -> bool:
+        return bool(
+            self._relist or self._registries or self._entity_ids or self._removed_entity_ids or self._removed
+        )

@@ -122,6 +122,15 @@ class Snapshot:
         part.__dict__["derived"] = {k: d for k, d in self.derived.items() if k.registry in registries}
         return part
 
+    def with_evidence(self, removed: frozenset[Key]) -> "Snapshot":
+        """The same snapshot with more that Home Assistant said it removed; what is listed all the same is not gone."""
+        gone = frozenset(key for key in removed if key not in self.records) - self.removed
+        if not gone:
+            return self
+        later = copy(self)
+        later.removed = self.removed | gone
+        return later
+
     def with_changes(
         self,
         changed: Iterable[tuple[Record, str]],

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -38,6 +39,7 @@ from engine.sources.ha_uri import websocket_uri
 
 MESSAGE_BYTES_MAX = 64 * 2**20
 EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
+_MANY_MESSAGES = 100
 _PING_SECONDS = 30.0
 # Behind 7 s, when TCP has asked for the fourth time: the fifth would come 8 s later, a new attempt comes sooner.
 _CONNECT_SECONDS = 8.0
@@ -247,8 +249,12 @@ class Connection:
         """Delivers every frame until the connection fails; `open_connection` runs this as the one reader."""
         try:
             while True:
-                for message in self._protocol.receive(await self._socket.recv(decode=False)):
+                messages = self._protocol.receive(await self._socket.recv(decode=False))
+                for message in messages:
                     self._deliver(message)
+                if len(messages) >= _MANY_MESSAGES:
+                    # Frames of a burst come without a wait between them: let its events be read, and others work.
+                    await anyio.lowlevel.checkpoint()
         except SourceError as error:
             self._fail(error)
         except ConnectionClosed as error:

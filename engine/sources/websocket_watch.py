@@ -13,7 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
-from engine.core.hints import Hints
+from engine.core.hints import GatheredHints, Hints
 from engine.core.record import Entity, Key, Record
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceError
@@ -37,6 +37,8 @@ from engine.sources.shared_values import SharedValues
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
 # one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
 ENTITIES_READ_ONE_BY_ONE = 500
+# Of those that were removed an answer has nothing to tell; so many fit into one command, whatever they are called.
+ENTITIES_REMOVED_ONE_BY_ONE = 5000
 
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -51,18 +53,25 @@ class WebsocketWatch:
         self._read_all = read_all
         self._clock = clock
         self._rows = RowCache()
-        self._hints = Hints()
+        self._hints = GatheredHints()
+        self._taken = Hints()  # what the next read or refresh is about
+        self._newest: Snapshot | None = None
         self._changed = anyio.Event()
-        self._failure: SourceError | None = None
         self._listed_at = 0.0
         # Whether this core lets this user follow every registry.
         self.is_told_all = True
 
     async def read(self, progress: Progress) -> Snapshot:
-        """Read every registry in full. Raises SourceError."""
-        self._hints = Hints()
+        """Read every registry in full. Raises SourceError.
+
+        What was told to be removed before is evidence here as in `refresh`.
+        """
+        told = self._taken | self._hints.take()
         snapshot = await self._read_all(self._connection, progress)
+        if self._newest is not None:
+            snapshot = snapshot.with_evidence(told.removed | _bearers(self._newest, told.removed_entity_ids))
         self._listed_at = snapshot.taken_at
+        self._newest, self._taken = snapshot, Hints()
         return snapshot
 
     async def wait_for_hints(self) -> Hints:
@@ -71,7 +80,8 @@ class WebsocketWatch:
             self._connection.check_open()
             self._changed = anyio.Event()
             await self._changed.wait()
-        return self._take_hints()
+        self._taken = self._hints.take()
+        return self._taken
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         """Look again where the hints point. Raises SourceError."""
@@ -80,7 +90,7 @@ class WebsocketWatch:
         await self._hear()
         if self._hints and found is not None:
             # Told before we were answered, so some of it may have happened before we asked.
-            hints |= self._take_hints()
+            self._taken = hints = hints | self._hints.take()
             seen = {known.key for known in found[0]}
             found = await self._look(hints, newest)
             if found is not None and not seen <= {known.key for known in found[0]}:
@@ -88,19 +98,22 @@ class WebsocketWatch:
         if found is None:
             return await self.read(_no_progress)
         true_at = None if self.is_told_all else self._listed_at
-        return await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
+        later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
+        self._newest, self._taken = later, Hints()
+        return later
 
     async def heartbeat(self) -> float | None:
         """Ping; events and answers share one queue over there, so those before the answer have arrived."""
         asked_at = self._clock()
         await self._connection.command("ping")
         await self._hear()
-        return asked_at if self.is_told_all and not self._hints else None
+        is_looked_at = not (self._hints or self._taken)
+        return asked_at if self.is_told_all and is_looked_at else None
 
     def gather(self, hints: Hints) -> None:
         """Add to what is known, and wake who waits for it."""
         if hints:
-            self._hints |= hints
+            self._hints.add(hints)
             self._changed.set()
 
     async def follow(self, subscription: Subscription, read: Callable[[msgspec.Raw], Hints]) -> None:
@@ -119,15 +132,12 @@ class WebsocketWatch:
         """Let the tasks that read the subscriptions run: events that came before an answer are hints then."""
         await anyio.lowlevel.checkpoint()
 
-    def _take_hints(self) -> Hints:
-        hints, self._hints = self._hints, Hints()
-        return hints
-
     async def _look(
         self, hints: Hints, newest: Snapshot
     ) -> tuple[list[Known], list[tuple[str, list[Known]]]] | None:
         """Entities and lists where the hints point; None when everything has to be read."""
-        if hints.relist or len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE:
+        is_much = len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE
+        if hints.relist or is_much or len(hints.removed_entity_ids) > ENTITIES_REMOVED_ONE_BY_ONE:
             return None
         # Those removed as well: an event that comes late may be about one that is back.
         entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids)

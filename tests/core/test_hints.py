@@ -1,7 +1,24 @@
 """Hints add up, and none is none."""
 
-from engine.core.hints import Hints
+from functools import reduce
+from operator import or_
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.hints import GatheredHints, Hints
 from engine.core.record import Key
+
+some_ids = st.frozensets(st.sampled_from(["a.a", "a.b", "a.c"]))
+some_hints = st.builds(
+    Hints,
+    relist=st.booleans(),
+    registries=st.frozensets(st.sampled_from(["device", "area"])),
+    entity_ids=some_ids,
+    removed_entity_ids=some_ids,
+    removed=st.frozensets(st.builds(Key, st.just("device"), st.sampled_from(["d", "e"]))),
+)
 
 
 def test_hints_add_up() -> None:
@@ -16,3 +33,33 @@ def test_hints_add_up() -> None:
     )
     assert bool(one)
     assert not Hints()
+
+
+@given(st.lists(some_hints, max_size=8))
+def test_gathered_in_place_they_are_the_same(parts: list[Hints]) -> None:
+    gathered = GatheredHints()
+    for part in parts:
+        gathered.add(part)
+    together = reduce(or_, parts, Hints())
+    assert bool(gathered) == bool(together)
+    assert gathered.take() == together
+    assert not gathered
+    assert gathered.take() == Hints()
+
+
+@pytest.mark.parametrize("kind", ["entity_ids", "removed_entity_ids", "removed"])
+def test_more_than_can_be_held_ask_for_everything(kind: str) -> None:
+    gathered = GatheredHints(ids_max=3)
+    for number in range(3):
+        gathered.add(one_id(kind, number))
+    assert not gathered.take().relist
+    for number in range(10):
+        gathered.add(one_id(kind, number))
+    taken = gathered.take()
+    assert taken.relist
+    assert len(getattr(taken, kind)) <= 3
+
+
+def one_id(kind: str, number: int) -> Hints:
+    id_: object = Key("device", str(number)) if kind == "removed" else f"light.l{number}"
+    return Hints(**{kind: frozenset({id_})})

@@ -12,6 +12,7 @@ from engine.core.record import Device, Entity, Key
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.ports import Watch
+from engine.sources.ha_connection import EVENTS_MAX
 from engine.sources.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.sources.recorded_homes import DATA, clock, entries_answer, fake_answers, quiet
@@ -240,3 +241,69 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
             assert await watch.heartbeat() is None
             assert (await watch.refresh(hints, before)).true_at == before.taken_at
             assert before.records
+
+
+async def test_events_beyond_what_is_kept_are_made_up_for_by_reading_everything() -> None:
+    async with watched() as home:
+        before = await home.watch.read(quiet)
+        home.fake.answers[DEVICE_LIST][0]["name_by_user"] = "Mine"
+        reads = home.fake.count(ENTITY_LIST)
+        # In one frame, as Home Assistant sends a burst; all of one entity, so that no bound on ids speaks.
+        event = {"action": "update", "entity_id": "sensor.renamed_one", "changes": {}}
+        await home.fake.push("entity_registry_updated", *[event] * (EVENTS_MAX + 1))
+        hints = await home.watch.wait_for_hints()
+        assert hints.relist
+        after = await home.watch.refresh(hints, before)
+        assert home.fake.count(ENTITY_LIST) == reads + 1
+        device = after.records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
+        assert isinstance(device, Device)
+        assert device.name_by_user == "Mine"
+
+
+async def test_a_burst_in_several_frames_loses_nothing() -> None:
+    async with watched() as home:
+        await home.watch.read(quiet)
+        frames = 4
+        for frame in range(frames):
+            ids = (f"light.gone_{number}" for number in range(frame * EVENTS_MAX, (frame + 1) * EVENTS_MAX))
+            events = [{"action": "remove", "entity_id": id_} for id_ in ids]
+            await home.fake.push("entity_registry_updated", *events)
+        told: set[str] = set()
+        with anyio.fail_after(60):
+            while len(told) < frames * EVENTS_MAX:
+                hints = await home.watch.wait_for_hints()
+                assert not hints.relist
+                told |= hints.removed_entity_ids
+
+
+async def test_nothing_is_confirmed_over_events_that_were_not_looked_at() -> None:
+    async with watched() as home:
+        newest = await home.watch.read(quiet)
+        assert await home.watch.heartbeat() is not None
+        await home.entity_event("update", "sensor.renamed_one", changes={})
+        assert await home.watch.heartbeat() is None
+        hints = await home.watch.wait_for_hints()
+        assert await home.watch.heartbeat() is None
+        await home.watch.refresh(hints, newest)
+        assert await home.watch.heartbeat() is not None
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_what_was_told_to_be_removed_is_evidence_in_a_full_read_as_well(is_taken: bool) -> None:
+    async with watched() as home:
+        await home.watch.read(quiet)
+        row = home.entities.pop("sensor.renamed_one")
+        listed = home.fake.answers[ENTITY_LIST]
+        home.fake.answers[ENTITY_LIST] = [r for r in listed if r["id"] != row["id"]]
+        home.fake.answers[DEVICE_LIST].pop()
+        await home.entity_event("remove", "sensor.renamed_one")
+        await home.entity_event("remove", "sensor.never_there")
+        await home.entity_event("remove", next(iter(home.entities)))  # it is back
+        await home.fake.push("core_config_updated", {})
+        if is_taken:
+            await home.watch.wait_for_hints()
+        else:
+            assert await home.watch.heartbeat() is None  # the events have arrived
+        after = await home.watch.read(quiet)
+        assert after.removed == {Key("entity", row["id"])}
+        assert (await home.watch.read(quiet)).removed == frozenset()
