@@ -1,0 +1,91 @@
+"""Stores that an earlier release wrote are opened, continued and brought up to date, and nothing in them is lost."""
+
+import gzip
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.replicas.outbox import open_outbox
+from tests.commandline.conftest import Reconcile
+from tests.commandline.homes import DATA, RICH
+
+RELEASES = sorted(DATA.parent.glob("stores-*"))
+STORES = ("--rows", "rows.db", "--records", "history:history.db")
+
+
+@pytest.fixture(params=RELEASES, ids=lambda folder: folder.name)
+def stores(request: pytest.FixtureRequest, nobodys_machine: Path) -> Path:
+    """A folder with the stores of one release."""
+    for packed in request.param.glob("*.gz"):
+        (nobodys_machine / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    return nobodys_machine
+
+
+def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(statement).fetchall()
+    finally:
+        connection.close()
+
+
+def test_there_are_stores_to_open() -> None:
+    assert [folder.name for folder in RELEASES] == ["stores-0.1.0"]
+
+
+def test_a_pass_continues_where_the_earlier_release_stopped(stores: Path, reconcile: Reconcile) -> None:
+    revisions = "SELECT registry, id, rev, hash, payload FROM records ORDER BY at_ns"
+    before = query(stores / "history.db", revisions)
+    code, out, _ = reconcile("--json", "--source", f"capture:{RICH}", *STORES)
+    assert (code, json.loads(out)["status"]) == (0, "in_sync")
+    after = query(stores / "history.db", revisions)
+    assert after[: len(before)] == before, "what was recorded stays as it was recorded"
+    # The one change is the name that was different; content hashes are those of the earlier release.
+    assert [row[:2] for row in after[len(before) :]] == [("area", "living_room")]
+    assert query(stores / "rows.db", "SELECT name FROM areas WHERE area_id = 'living_room'") == [
+        ("Living Room",)
+    ]
+    assert query(stores / "rows.db", "SELECT count(*) FROM areas WHERE area_id = 'garten'") == [(1,)]
+    code, out, _ = reconcile("--source", f"capture:{RICH}", *STORES)
+    assert (code, out.split(":")[0]) == (0, "Nothing to do")
+
+
+def test_the_change_feed_goes_on_without_a_gap(stores: Path, reconcile: Reconcile) -> None:
+    [(newest,)] = query(stores / "rows.db", "SELECT max(seq) FROM reconcile_changes")
+    reconcile("--source", f"capture:{RICH}", *STORES)
+    numbers = [n for (n,) in query(stores / "rows.db", "SELECT seq FROM reconcile_changes ORDER BY seq")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > newest
+
+
+def test_history_of_the_earlier_release_is_told(stores: Path, reconcile: Reconcile) -> None:
+    reconcile("--source", f"capture:{RICH}", *STORES)
+    code, out, _ = reconcile("history", "living_room", *STORES)
+    assert code == 0
+    assert "Old kitchen name" in out
+
+
+def test_a_batch_that_was_not_confirmed_is_still_there_to_send(stores: Path) -> None:
+    outbox = open_outbox("influxdb", stores / "outbox.db")
+    assert [body for _, body in outbox.pending("influxdb")] == [b'ha_device,id=x hash="h1:0" 1\n']
+    outbox.close()
+
+
+@pytest.mark.parametrize("store", ["rows.db", "history.db"])
+def test_a_store_of_a_later_release_is_refused_with_what_to_do(
+    stores: Path, reconcile: Reconcile, store: str
+) -> None:
+    table = "reconcile_meta" if store == "rows.db" else "meta"
+    connection = sqlite3.connect(stores / store)
+    connection.execute(f"UPDATE {table} SET value = 99 WHERE name = 'schema_version'")
+    connection.commit()
+    connection.close()
+    before = (stores / store).read_bytes()
+    code, _, err = reconcile("--source", f"capture:{RICH}", *STORES)
+    assert code == 1
+    assert "schema version 99" in err
+    assert "Update this program" in err
+    assert (stores / store).read_bytes() == before
