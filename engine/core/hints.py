@@ -63,7 +63,8 @@ class GatheredHints:
         self._entity_ids |= hints.entity_ids
         self._removed_entity_ids |= hints.removed_entity_ids
         self._removed |= hints.removed
-        if max(map(len, (self._entity_ids, self._removed_entity_ids, self._removed))) > self._ids_max:
+        ids_count = max(len(self._entity_ids), len(self._removed_entity_ids), len(self._removed))
+        if ids_count > self._ids_max:
             self._clear()
             self._relist = True
 

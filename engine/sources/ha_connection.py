@@ -10,8 +10,6 @@ Invariants:
 - Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
 """
 
-import asyncio
-import logging
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -20,12 +18,11 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 import anyio.lowlevel
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.protocol import State
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from engine.errors import SourceError, SourceInvalid, SourceUnavailable
-from engine.sources.ha_failures import closed_failure, command_timeout, connect_failure, login_timeout
+from engine.sources.ha_failures import closed_failure, command_timeout, login_timeout
 from engine.sources.ha_protocol import (
     AuthRequired,
     CommandError,
@@ -35,16 +32,12 @@ from engine.sources.ha_protocol import (
     Phase,
     SubscriptionEvent,
 )
+from engine.sources.ha_socket import close_socket, open_socket
 from engine.sources.ha_uri import websocket_uri
 
 MESSAGE_BYTES_MAX = 64 * 2**20
 EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
 _MANY_MESSAGES = 100
-_PING_SECONDS = 30.0
-# Behind 7 s, when TCP has asked for the fourth time: the fifth would come 8 s later, a new attempt comes sooner.
-_CONNECT_SECONDS = 8.0
-# Home Assistant's farewell is waited for no longer: a program that is told to stop ends within a second.
-_CLOSE_SECONDS = 0.3
 
 
 class CommandFailed(SourceInvalid):
@@ -120,39 +113,6 @@ class _Waiter:
         self.command_type = command_type
         self.settled = anyio.Event()
         self.answer: CommandResult | CommandError | None = None
-
-
-class _Socket(ClientConnection):
-    """Hangs up as soon as a Close frame has been exchanged or our own failure has been announced.
-
-    The websocket protocol lets the server close the TCP connection first, and Home Assistant 2026.11 keeps
-    it for 10 s while it stops, which delays its own shutdown (seen 2026-11-23). Nothing that follows a
-    Close frame matters.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.state is State.CLOSING:
-            self.transport.close()
-
-
-class _Connect(connect):
-    """Connects without following redirects, and finds out soon that nobody is there.
-
-    The login would hand the token to wherever a redirect points.
-    """
-
-    async def open_tcp_connection(self) -> ClientConnection:
-        """Look up the name and connect. Raises OSError."""
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                return await super().open_tcp_connection()
-        except TimeoutError as error:
-            # Without a number: with that of a timeout it would be one of the whole handshake.
-            raise OSError(f"nothing answered within {_CONNECT_SECONDS:g} s") from error
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class Connection:
@@ -315,7 +275,7 @@ async def open_connection(
     """
     address = websocket_uri(uri)
     protocol = HomeAssistantProtocol(token, address)
-    socket = await _connect(address, message_bytes_max, timeout_seconds, tls)
+    socket = await open_socket(address, message_bytes_max, timeout_seconds, tls)
     raised: BaseException | None = None
     try:
         await _log_in(socket, protocol, address, message_bytes_max, timeout_seconds)
@@ -336,41 +296,10 @@ async def open_connection(
         # The reader raises nothing, so this is what our caller raised, wrapped by the task group.
         raised = group.exceptions[0]
     finally:
-        await _close(socket)
+        await close_socket(socket)
     if raised is not None:
         # Down here, where no exception is being handled, it keeps the context that it had.
         raise raised
-
-
-async def _connect(
-    address: str, message_bytes_max: int, timeout_seconds: float, tls: ssl.SSLContext | None
-) -> ClientConnection:
-    with_tls = address.startswith("wss:")
-    try:
-        return await _Connect(
-            address,
-            create_connection=_Socket,
-            # Home Assistant stands in the local network or behind the Supervisor; a proxy set for downloads
-            # must not see it, and with ws:// would read the token.
-            proxy=None,
-            logger=_without_frames(),
-            open_timeout=timeout_seconds,
-            ping_interval=_PING_SECONDS,
-            ping_timeout=timeout_seconds,
-            close_timeout=_CLOSE_SECONDS,
-            max_size=message_bytes_max,
-            ssl=(tls or True) if with_tls else None,
-            ssl_shutdown_timeout=_CLOSE_SECONDS if with_tls else None,
-        )
-    except (OSError, WebSocketException) as error:
-        raise connect_failure(error, address, timeout_seconds) from error
-
-
-def _without_frames() -> logging.Logger:
-    """The library's log, never at the level at which it tells every frame, for one of them holds the token."""
-    logger = logging.getLogger("websockets.client.without_frames")
-    logger.setLevel(logging.INFO)
-    return logger
 
 
 async def _log_in(
@@ -397,9 +326,3 @@ async def _offer_coalescing(connection: Connection) -> None:
     # well.
     with suppress(CommandFailed):
         await connection.command("supported_features", features={"coalesce_messages": 1})
-
-
-async def _close(socket: ClientConnection) -> None:
-    with anyio.move_on_after(2 * _CLOSE_SECONDS, shield=True):
-        await socket.close()
-    socket.transport.abort()

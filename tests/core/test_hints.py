@@ -3,6 +3,7 @@
 from functools import reduce
 from operator import or_
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,5 +62,6 @@ def test_more_than_can_be_held_ask_for_everything(kind: str) -> None:
 
 
 def one_id(kind: str, number: int) -> Hints:
-    id_: object = Key("device", str(number)) if kind == "removed" else f"light.l{number}"
-    return Hints(**{kind: frozenset({id_})})
+    if kind == "removed":
+        return Hints(removed=frozenset({Key("device", str(number))}))
+    return msgspec.structs.replace(Hints(), **{kind: frozenset({f"light.l{number}"})})

@@ -27,7 +27,7 @@ from engine.loop.one_pass import PassOptions
 from engine.loop.service import Service
 from engine.replicas.history import open_history
 from engine.replicas.sqlite import open_rows
-from engine.sources import ha_connection, websocket
+from engine.sources import ha_connection, ha_socket, websocket
 from engine.sources.websocket import WebsocketSource
 from tests.fakes.world import MemoryLedger
 from tests.simulation.disturbers import disturb_memory, disturb_rows, leave_alone
@@ -169,7 +169,7 @@ def simulated_machine(world: World) -> Iterator[None]:
     opened = partial(ha_connection.open_connection, events_max=_EVENTS_MAX)
     with (
         mock.patch.object(anyio.to_thread, "run_sync", here),
-        mock.patch.object(ha_connection, "_Connect", world.server.connect),
+        mock.patch.object(ha_socket, "_Connect", world.server.connect),
         mock.patch.object(websocket, "open_connection", opened),
     ):
         yield

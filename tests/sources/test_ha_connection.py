@@ -8,10 +8,6 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from anyio.abc import SocketStream
-from websockets.frames import Close, Frame, Opcode
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from engine.errors import (
     SourceError,
@@ -20,7 +16,6 @@ from engine.errors import (
 )
 from engine.sources.ha_connection import CommandFailed, Connection, open_connection
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, Misbehaviour, Refusal, fake_home_assistant
-from tests.fakes.tcp_server import tcp_server
 
 AREAS = [{"area_id": "kuche", "name": "Küche"}]
 SHORT_SECONDS = 0.05  # For what must never be answered; nothing else waits for it.
@@ -306,36 +301,3 @@ async def test_events_read_before_the_end_are_not_lost() -> None:
         assert decoded(await anext(areas))["data"] == {"n": 1}
         with pytest.raises(SourceUnavailable, match="close code 1000"):
             await anext(areas)
-
-
-async def test_a_close_frame_is_followed_at_once_though_the_server_keeps_the_connection() -> None:
-    hung_up = anyio.Event()
-    conversation = [
-        b'{"type":"auth_required","ha_version":"2026.11.0"}',
-        b'{"type":"auth_ok","ha_version":"2026.11.0"}',
-        b'{"id":1,"type":"result","success":true,"result":null}',
-    ]
-
-    async def serve(stream: SocketStream) -> None:
-        async with stream:
-            websocket = ServerProtocol()
-            websocket.receive_data(await stream.receive())
-            (request,) = websocket.events_received()
-            assert isinstance(request, Request)
-            websocket.send_response(websocket.accept(request))
-            for text in conversation:
-                websocket.send_text(text)
-                await stream.send(b"".join(websocket.data_to_send()))
-                await stream.receive()
-            # Not through the machine, which would end the connection itself as a server should.
-            await stream.send(Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=False))
-            async for _ in stream:
-                pass
-            hung_up.set()
-
-    async with tcp_server(serve) as uri, open_connection(uri, TOKEN) as connection:
-        with anyio.fail_after(60):
-            failure = await failure_of_listing(connection)
-            await hung_up.wait()
-    assert isinstance(failure, SourceUnavailable)
-    assert "close code 1000" in failure.message

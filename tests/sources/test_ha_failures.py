@@ -1,11 +1,9 @@
 """Seen through whole connections, but for what no loopback server can provoke: that stands at the end."""
 
-import asyncio
 import socket
 import ssl
 from typing import Any
 
-import anyio
 import pytest
 from anyio.abc import SocketStream
 from websockets.exceptions import ConnectionClosedError
@@ -19,7 +17,6 @@ from engine.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from engine.sources import ha_connection
 from engine.sources.ha_connection import open_connection
 from engine.sources.ha_failures import closed_failure, connect_failure
 from tests.fakes.home_assistant import TOKEN, Misbehaviour, fake_home_assistant
@@ -250,17 +247,3 @@ def test_a_peer_that_breaks_the_websocket_protocol_is_not_trusted(code: CloseCod
     )
     assert isinstance(failure, SourceInvalid)
     assert "bad frame" in failure.message
-
-
-@pytest.mark.anyio
-async def test_a_host_that_is_down_is_given_up_before_it_could_be_back_for_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def hang(*_: object, **_options: object) -> None:
-        await anyio.sleep_forever()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", hang)
-    monkeypatch.setattr(ha_connection, "_CONNECT_SECONDS", SHORT_SECONDS)
-    failure = await failure_of_opening(URI)
-    assert isinstance(failure, SourceUnavailable)
-    assert "Could not connect to ws://home.local:8123/api/websocket: nothing answered" in failure.message
