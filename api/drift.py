@@ -78,7 +78,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
     page = behind[: query.limit]
     body = Drift(
         schema_version=report.schema_version,
-        status=current_status(status, now, given.stale_seconds),
+        status=status_word(status, now, given.freshness),
         mode=report.mode or None,
         run_id=report.run_id or None,
         site=report.site,
@@ -108,17 +108,10 @@ async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> R
             served = served_record(record)
             before = {f.name: f.replica for f in served.fields}
             after = {f.name: f.source for f in served.fields}
-            word = current_status(status, given.clock(), given.stale_seconds)
+            word = status_word(status, given.clock(), given.freshness)
             assert status.report is not None, "its record was found"
             return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
     raise Problem(404, "The last pass found no difference under this replica, registry and key.")
-
-
-def current_status(status: Status, now: float, stale_seconds: float) -> str:
-    """The status word as of now. A report with errors did not look everywhere, so it is never in sync."""
-    word = status_word(status, now, stale_seconds)
-    has_errors = status.report is not None and bool(status.report.errors)
-    return "unknown" if word == "in_sync" and has_errors else word
 
 
 def _no_report(status: Status) -> Report:

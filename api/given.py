@@ -9,6 +9,7 @@ from api.answer_cache import AnswerCache
 from api.change_feed import ChangeFeed
 from api.page.trail import Trail
 from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
+from engine.core.pace import Freshness
 
 
 def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
@@ -17,7 +18,7 @@ def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the host hands over. `stale_seconds`: a comparison older than this is no knowledge.
+    """What the host hands over. `freshness`: how old knowledge may be.
 
     Make it inside the event loop. `trail` is the last day,
     for the page. Without `timeline` there is no past, without `metrics` no /metrics.
@@ -27,7 +28,7 @@ class Given:
     clock: Clock
     inventory: Inventory
     feed: ChangeFeed
-    stale_seconds: float
+    freshness: Freshness
     timeline: Timeline | None = None
     metrics: MetricsSource | None = None
     observe: Observer = _ignore

@@ -4,12 +4,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.drift import current_status
 from api.given import Given
 from api.queries import NoQuery
 from api.routing import Route, answer_live
+from engine.core.pace import Freshness
 from engine.core.report import RefusalReport, Report, left_by_kind, rfc3339
-from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status
+from engine.core.status import (
+    ReplicaStatus,
+    Status,
+    lag_seconds,
+    replica_status,
+    status_word,
+    why_not_ready,
+)
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -28,7 +35,7 @@ class ReplicaState(msgspec.Struct, frozen=True):
     """How it stands with one replica; null: not known.
 
     `since`: when it came to its status. `differing`: records on which it differed at the last comparison and still
-    does. `lag_seconds` is the age of what it is known to hold.
+    does; null while it is unknown. `lag_seconds` is the age of what it is known to hold.
     """
 
     replica: str
@@ -75,10 +82,11 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """ready or not_ready, and what was looked at: source, each replica, store, service."""
+    """ready or not_ready, what was looked at (source, each replica, store, service), and why a check failed."""
 
     status: str
     checks: dict[str, bool]
+    reasons: dict[str, str]
 
 
 async def get_status(given: Given, _request: Request, _query: NoQuery) -> Response:
@@ -87,7 +95,7 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
     source = status.source
     report = status.report
     body = StatusBody(
-        status=current_status(status, now, given.stale_seconds),
+        status=status_word(status, now, given.freshness),
         site=status.site,
         version=status.version,
         started_at=rfc3339(status.started_at),
@@ -100,7 +108,7 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
             _time(source.last_message_at),
             source.error,
         ),
-        replicas=[_replica(replica, status, now, given.stale_seconds) for replica in status.replicas],
+        replicas=[_replica(replica, status, now, given.freshness) for replica in status.replicas],
         guards=[
             _guard(replica.replica, refusal)
             for replica in (report.replicas if report else ())
@@ -118,7 +126,7 @@ async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Res
 
 
 async def get_readiness(given: Given, _request: Request, _query: NoQuery) -> Response:
-    """503 until everything is there that answers are made of."""
+    """503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`."""
     health = _health(given)
     return answer_live(health, 200 if health.status == "ready" else 503)
 
@@ -130,24 +138,26 @@ async def get_health(given: Given, _request: Request, _query: NoQuery) -> Respon
 
 def _health(given: Given) -> Health:
     status, now = given.status(), given.clock()
-    checks = {"source": status.source.connected}
-    for replica in status.replicas:
-        checks[replica.replica] = (
-            _replica(replica, status, now, given.stale_seconds).status != "unknown" and replica.error is None
-        )
-    checks["store"] = given.feed.is_readable
-    checks["service"] = not given.feed.is_closed
-    return Health("ready" if all(checks.values()) else "not_ready", checks)
+    source = status.source
+    why: dict[str, str | None] = {
+        "source": None if source.connected else source.error or "Home Assistant was not reached yet",
+        **{r.replica: why_not_ready(r, status.report, now, given.freshness) for r in status.replicas},
+        "store": None if given.feed.is_readable else "the rows file cannot be read",
+        "service": "it was told to end" if given.feed.is_closed else None,
+    }
+    reasons = {name: reason for name, reason in why.items() if reason is not None}
+    checks = {name: reason is None for name, reason in why.items()}
+    return Health("not_ready" if reasons else "ready", checks, reasons)
 
 
-def _replica(replica: ReplicaStatus, status: Status, now: float, stale_seconds: float) -> ReplicaState:
-    word, since = replica_status(replica, now, stale_seconds)
+def _replica(replica: ReplicaStatus, status: Status, now: float, freshness: Freshness) -> ReplicaState:
+    word, since = replica_status(replica, now, freshness)
     lag = lag_seconds(replica, now)
     return ReplicaState(
         replica.replica,
         word,
         _time(since),
-        _differing(replica, status.report),
+        None if word == "unknown" else _differing(replica, status.report),
         None if lag is None else round(lag, 3),
         _time(replica.synced_at),
         _time(replica.compared_at),
@@ -191,7 +201,7 @@ ROUTES = (
     Route(
         path="/readyz",
         name="get_readiness",
-        summary="Whether answers can be trusted now: 200, or 503 with what is missing.",
+        summary="Whether the mirror may be relied upon now: 200, or 503 with the reasons.",
         handle=get_readiness,
         body=Health,
         statuses=(503,),

@@ -7,6 +7,7 @@ import anyio
 from api.change_feed import ChangeFeed
 from api.given import Given
 from bench.registries import READ_AT
+from engine.core.pace import Freshness
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from engine.replicas.inventory import SqliteInventory
 
@@ -20,7 +21,7 @@ def given_over(inventory: SqliteInventory) -> Given:
         clock=lambda: READ_AT,
         inventory=inventory,
         feed=ChangeFeed(inventory),
-        stale_seconds=1200.0,
+        freshness=Freshness(1200.0, 60.0),
     )
 
 

@@ -27,8 +27,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from engine.core.diff import Cause
+from engine.core.pace import Freshness
 from engine.core.record import REGISTRIES
-from engine.core.report import RecordReport, Report, left_by_kind
+from engine.core.report import RecordReport, ReplicaReport, Report, left_by_kind
 from engine.core.status import Status, replica_status
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
 
@@ -54,7 +55,7 @@ _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
 class Metrics:
     """The metrics of one running engine. `replicas` are the names of all it keeps.
 
-    `stale_seconds`: a comparison older than this is no knowledge.
+    `freshness`: how old knowledge may be.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Metrics:
         *,
         version: str,
         replicas: Iterable[str],
-        stale_seconds: float,
+        freshness: Freshness,
     ) -> None:
         # Without, every counter and histogram would come with a second series for when it was created.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -80,7 +81,7 @@ class Metrics:
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
         self._stores = _StoreSizes()
-        registry.register(_StatusCollector(status, clock, stale_seconds, self._blocking))
+        registry.register(_StatusCollector(status, clock, freshness, self._blocking))
         registry.register(self._stores)
 
     def _declare_passes(self, registry: CollectorRegistry) -> None:
@@ -266,12 +267,12 @@ class _StatusCollector(Collector):
         self,
         status: Callable[[], Status],
         clock: Callable[[], float],
-        stale_seconds: float,
+        freshness: Freshness,
         blocking: dict[str, set[str]],
     ) -> None:
         self._status = status
         self._clock = clock
-        self._stale_seconds = stale_seconds
+        self._freshness = freshness
         self._blocking = blocking
 
     def describe(self) -> Iterable[Metric]:
@@ -315,7 +316,7 @@ class _StatusCollector(Collector):
             labels=("replica",),
         )
         for replica in status.replicas:
-            word, since_at = replica_status(replica, self._clock(), self._stale_seconds)
+            word, since_at = replica_status(replica, self._clock(), self._freshness)
             for each in _STATUSES:
                 words.add_metric((replica.replica, each), float(each == word))
             if since_at is not None:
@@ -356,9 +357,7 @@ class _StatusCollector(Collector):
         records = GaugeMetricFamily(
             "reconcile_records", "Records in sync at the last comparison.", labels=("replica",)
         )
-        # What a pass could not look at has no counts; 0 would read as equal.
-        looked_at = (r for r in status.report.replicas if r.status != "unknown") if status.report else ()
-        found = {r.replica: r for r in looked_at}
+        found = self._known(status)
         left = left_by_kind(status.report) if status.report else {}
         for replica in status.replicas:
             pending.add_metric((replica.replica,), replica.pending)
@@ -370,6 +369,13 @@ class _StatusCollector(Collector):
                 for kind in _KINDS:
                     drift.add_metric((replica.replica, kind), left.get((replica.replica, kind), 0))
         yield from (pending, is_up, drift, records)
+
+    def _known(self, status: Status) -> dict[str, ReplicaReport]:
+        """The reports of the replicas that are not unknown now. The others have no counts; 0 would read as equal."""
+        now = self._clock()
+        words = {r.replica: replica_status(r, now, self._freshness)[0] for r in status.replicas}
+        found = status.report.replicas if status.report else ()
+        return {r.replica: r for r in found if "unknown" not in (r.status, words.get(r.replica))}
 
 
 def _result(report: Report, *, blocked: bool) -> str:

@@ -76,7 +76,7 @@ async def serve(
             clock,
             version=__version__,
             replicas=replicas,
-            stale_seconds=settings.loop.stale_seconds,
+            freshness=settings.loop.freshness,
         )
         metrics.watch_streams(lambda: feed.streams)
         given = Given(
@@ -84,7 +84,7 @@ async def serve(
             clock=clock,
             inventory=inventory,
             feed=feed,
-            stale_seconds=settings.loop.stale_seconds,
+            freshness=settings.loop.freshness,
             timeline=past,
             metrics=metrics.render,
             observe=metrics.on_request,

@@ -7,6 +7,7 @@ from api.app import ROUTES
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
+from engine.core.pace import AGELESS
 from engine.core.record import REGISTRIES
 from engine.core.status import SourceStatus, Status
 from engine.metrics import Metrics
@@ -53,7 +54,7 @@ def test_every_route_is_documented_and_nothing_else_is() -> None:
 
 def test_every_metric_is_documented_and_nothing_else_is() -> None:
     status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
-    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], stale_seconds=1.0)
+    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], freshness=AGELESS)
     text = metrics.render("")[0].decode()
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
     assert [(row[0].strip("`"), row[1]) for row in table("metric")] == told

@@ -5,6 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.core.diff import Cause, Kind
+from engine.core.pace import Freshness
 from engine.core.plan import Action
 from engine.core.report import (
     Counts,
@@ -65,7 +66,11 @@ class Engine:
         source = SourceStatus("test", connected=False)
         self.status = Status("home", "0.1", NOON, source, (ReplicaStatus("sqlite", "unknown"),))
         self.metrics = Metrics(
-            lambda: self.status, lambda: NOON, version="0.1", replicas=["sqlite"], stale_seconds=1200.0
+            lambda: self.status,
+            lambda: NOON,
+            version="0.1",
+            replicas=["sqlite"],
+            freshness=Freshness(1200.0, 60.0),
         )
 
     def scrape(self) -> dict[str, float]:
@@ -114,8 +119,12 @@ def test_the_watermark_is_a_timestamp(engine: Engine) -> None:
 
 
 def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) -> None:
-    def scrape(compared_at: float) -> tuple[list[str], float]:
-        replica = ReplicaStatus("sqlite", "in_sync", status_since=NOON - 7, compared_at=compared_at)
+    def scrape(
+        compared_at: float, synced_at: float, unproven: float | None = None
+    ) -> tuple[list[str], float]:
+        replica = ReplicaStatus(
+            "sqlite", "in_sync", NOON - 7, synced_at, compared_at, unproven_since=unproven
+        )
         engine.status = msgspec.structs.replace(engine.status, replicas=(replica,))
         scraped = engine.scrape()
         words = {n: v for n, v in scraped.items() if n.startswith("reconcile_replica_status{")}
@@ -123,8 +132,19 @@ def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) 
         since = scraped["reconcile_replica_status_since_timestamp_seconds{'replica': 'sqlite'}"]
         return [n.split("'")[-2] for n, value in words.items() if value], since
 
-    assert scrape(NOON - 1200) == (["in_sync"], NOON - 7)
-    assert scrape(NOON - 1201) == (["unknown"], NOON - 1)
+    assert scrape(NOON - 1200, NOON - 60) == (["in_sync"], NOON - 7)
+    assert scrape(NOON - 1201, NOON) == (["unknown"], NOON - 1)
+    assert scrape(NOON, NOON - 61) == (["unknown"], NOON - 1)
+    assert scrape(NOON, NOON, unproven=NOON - 3) == (["unknown"], NOON - 3)
+
+
+def test_what_is_unknown_now_has_no_counts(engine: Engine) -> None:
+    replica = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON)
+    engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=report())
+    assert "reconcile_records{'replica': 'sqlite'}" in engine.scrape()
+    lost = msgspec.structs.replace(replica, unproven_since=NOON)
+    engine.status = msgspec.structs.replace(engine.status, replicas=(lost,))
+    assert not {n for n in engine.scrape() if n.startswith(("reconcile_records", "reconcile_drift_records"))}
 
 
 def test_passes_changes_and_their_lag_are_counted(engine: Engine) -> None:

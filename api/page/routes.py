@@ -70,7 +70,7 @@ class Page:
     def values(self, status: Status | None = None) -> dict[str, object]:
         """What every template is given."""
         status, now, trail = status or self.given.status(), self.given.clock(), self.given.trail
-        view = status_view(status, now, self.given.stale_seconds, trail)
+        view = status_view(status, now, self.given.freshness, trail)
         return {"now": now, "status": view, "day": trail.changes_day(now)}
 
     def drift(self, names: Names, page: int, size: int) -> dict[str, object]:

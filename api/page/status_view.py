@@ -7,12 +7,12 @@ from collections import Counter
 
 import msgspec
 
-from api.drift import current_status
 from api.page.sparkline import Sparkline
 from api.page.trail import Trail
 from api.page.wording import count_text, replica_in_sentence, replica_text
+from engine.core.pace import Freshness
 from engine.core.report import RecordReport
-from engine.core.status import ReplicaStatus, Status, lag_seconds
+from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
 
 _WORDS = {
     "in_sync": "In sync",
@@ -76,16 +76,16 @@ class StatusView(msgspec.Struct, frozen=True):
     guards: list[GuardView]
 
 
-def status_view(status: Status, now: float, stale_seconds: float, trail: Trail) -> StatusView:
+def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) -> StatusView:
     """The status as the page shows it."""
     report = status.report
-    state = _state(status, now, stale_seconds)
+    state = status_word(status, now, freshness)
     synced = [replica.synced_at for replica in status.replicas]
     source = status.source
     return StatusView(
         state=state,
         word=_WORDS[state],
-        sentence=_sentence(status, state, now, stale_seconds),
+        sentence=_sentence(status, state),
         proven_at=min((at for at in synced if at is not None), default=None) if None not in synced else None,
         site=status.site,
         version=status.version,
@@ -96,7 +96,7 @@ def status_view(status: Status, now: float, stale_seconds: float, trail: Trail) 
         heard_at=source.last_message_at,
         records=report.source.records if report else None,
         is_observing=report is not None and report.mode == "observe",
-        replicas=[_replica_view(replica, status, now, stale_seconds, trail) for replica in status.replicas],
+        replicas=[_replica_view(replica, status, now, freshness, trail) for replica in status.replicas],
         guards=[
             GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
             for r in (report.replicas if report else ())
@@ -110,10 +110,6 @@ def open_records(status: Status) -> list[RecordReport]:
     return [r for r in status.report.records if r.outcome != "applied"] if status.report else []
 
 
-def _state(status: Status, now: float, stale_seconds: float) -> str:
-    return current_status(status, now, stale_seconds) if status.source.connected else "unknown"
-
-
 def _source_word(status: Status) -> str:
     source = status.source
     if not source.connected:
@@ -121,13 +117,15 @@ def _source_word(status: Status) -> str:
     return "Connected" if source.state in (None, "RUNNING") else f"Connected, {str(source.state).lower()}"
 
 
-def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> str:
+def _sentence(status: Status, state: str) -> str:
     report = status.report
     names = _named([r.replica for r in status.replicas])
     if not status.source.connected:
-        before = _WORDS[current_status(status, now, stale_seconds)].lower() if report else "never compared"
+        before = _WORDS[report.status].lower() if report else "never compared"
         why = "is out of reach" if status.source.error else "was not reached yet"
         return f"Home Assistant {why}, so nobody can tell. When it was last compared: {before}."
+    if any(replica.unproven_since is not None for replica in status.replicas):
+        return "Home Assistant is followed again and was not compared yet, so nobody can tell."
     if report is None:
         return "Nothing was compared yet; the first look at Home Assistant is under way."
     if state == "in_sync":
@@ -140,7 +138,7 @@ def _sentence(status: Status, state: str, now: float, stale_seconds: float) -> s
     if state == "unknown":
         if report.errors:
             return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
-        return "The last comparison is too old to rely on."
+        return "Home Assistant's last word, or the last comparison, is too old to rely on."
     return _differences(status)
 
 
@@ -161,16 +159,15 @@ def _differences(status: Status) -> str:
 
 
 def _replica_view(
-    replica: ReplicaStatus, status: Status, now: float, stale_seconds: float, trail: Trail
+    replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, trail: Trail
 ) -> ReplicaView:
-    alone = msgspec.structs.replace(status, replicas=(replica,), report=None)
-    state = _state(alone, now, stale_seconds)
+    state, since = replica_status(replica, now, freshness)
     counts = {r.replica: r.counts.in_sync for r in (status.report.replicas if status.report else ())}
     return ReplicaView(
         title=replica_text(replica.replica),
         state=state,
         word=_WORDS[state],
-        since=replica.status_since if state == replica.status else None,
+        since=since,
         synced_at=replica.synced_at,
         lag_seconds=lag_seconds(replica, now),
         compared_at=replica.compared_at,

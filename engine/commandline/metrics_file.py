@@ -9,6 +9,7 @@ import time
 from datetime import datetime
 
 from engine import __version__
+from engine.core.pace import AGELESS
 from engine.core.report import ReplicaReport, Report
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from engine.errors import SettingsError
@@ -20,9 +21,7 @@ def write_metrics(path: str, report: Report) -> None:
     status = status_of(report, time.time())
     names = [replica.replica for replica in report.replicas]
     # The file tells of one moment, in which nothing is stale.
-    metrics = Metrics(
-        lambda: status, time.time, version=__version__, replicas=names, stale_seconds=float("inf")
-    )
+    metrics = Metrics(lambda: status, time.time, version=__version__, replicas=names, freshness=AGELESS)
     metrics.on_report(report)
     try:
         metrics.write_textfile(path)

@@ -7,6 +7,19 @@ from msgspec import Meta
 
 # Two intervals: one that is late is no alarm.
 _STALE_INTERVALS = 2.0
+# A watermark moves with each heartbeat; one that is late, or waits for a full read, is no alarm.
+_HEARTBEATS_MISSED_MAX = 3.0
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How old knowledge may be and still count, in seconds."""
+
+    stale_seconds: float  # the Home Assistant that a replica was last compared with
+    unknown_seconds: float  # the watermark of a replica that was found equal
+
+
+# For what is said of a single moment, in which nothing ages.
+AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"))
 
 
 class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,6 +38,15 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     heartbeat_seconds: Annotated[
         float, Meta(description="seconds between questions whether Home Assistant still answers", ge=1, le=60)
     ] = 10.0
+    unknown_seconds: Annotated[
+        float,
+        Meta(
+            description="age of the watermark in seconds from which on a replica is unknown and no longer in sync; "
+            "at least three heartbeat intervals are waited",
+            ge=1,
+            le=3600,
+        ),
+    ] = 60.0
     coalesce_seconds: Annotated[
         float,
         Meta(
@@ -62,6 +84,9 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 10.0
 
     @property
-    def stale_seconds(self) -> float:
-        """What was not compared for longer is unknown."""
-        return _STALE_INTERVALS * max(self.verify_seconds, self.relist_seconds)
+    def freshness(self) -> Freshness:
+        """How old knowledge may be at this pace; a healthy service never gets near."""
+        return Freshness(
+            stale_seconds=_STALE_INTERVALS * max(self.verify_seconds, self.relist_seconds),
+            unknown_seconds=max(self.unknown_seconds, _HEARTBEATS_MISSED_MAX * self.heartbeat_seconds),
+        )

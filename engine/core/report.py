@@ -139,13 +139,17 @@ def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
     return ReplicaReport(replica, "unknown", Counts(), PlanCounts(), PlanCounts(), error=error)
 
 
+def open_records(report: Report | None) -> list[RecordReport]:
+    """The records that still differ after the pass, one entry for each replica that differs on it."""
+    return [r for r in report.records if r.outcome != "applied"] if report else []
+
+
 def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
     """How many records still differ after the pass, by replica and kind (missing, stale, orphaned, foreign)."""
     left: dict[tuple[str, str], int] = {}
-    for record in report.records:
-        if record.outcome != "applied":
-            kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
-            left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
+    for record in open_records(report):
+        kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
+        left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
     return left
 
 

@@ -1,11 +1,17 @@
-"""The status: one immutable view of a running engine, from which metrics, API and page are made.
+"""The status: one immutable view of a running engine, from which metrics, API, page, log and sensors are made.
+
+`replica_status` and `status_word` are the only places that decide what a status is at a moment, `why_not_ready` the
+only one that decides on readiness: no word of the service is better than what it knows then.
 
 Times are Unix seconds, UTC. A time that is None never was; nothing here is ever guessed or reset to zero.
 """
 
+from collections import Counter
+
 import msgspec
 
-from engine.core.report import Report
+from engine.core.pace import Freshness
+from engine.core.report import Report, combined_status, open_records
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -24,14 +30,16 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     """How it stands with one replica."""
 
     replica: str
-    status: str  # in_sync, out_of_sync, blocked, unknown
+    status: str  # as of the last comparison: in_sync, out_of_sync, blocked, unknown
     status_since: float | None = None  # when this status was found after another one
     synced_at: float | None = None  # the replica is known to hold every change of the source up to here
-    compared_at: float | None = None  # when it was last compared in full
+    compared_at: float | None = None  # when the source was read that it was last compared with
     succeeded_at: float | None = None  # when a pass over it last ended without an error
     pending: int = 0
     pending_since: float | None = None  # the oldest difference not yet written
     error: str | None = None
+    # When Home Assistant was lost, until the replica is compared with a read that came after.
+    unproven_since: float | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -45,25 +53,79 @@ class Status(msgspec.Struct, frozen=True):
     report: Report | None = None  # of the last pass that ended
 
 
-def replica_status(replica: ReplicaStatus, now: float, stale_seconds: float) -> tuple[str, float | None]:
+def replica_status(replica: ReplicaStatus, now: float, freshness: Freshness) -> tuple[str, float | None]:
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
-    A comparison that is older than `stale_seconds`, or never was, is no knowledge.
+    What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
+    needs a watermark that is not too old, and a pass without an error; with work that waits it is `out_of_sync`.
     """
     if replica.status == "unknown":
         return "unknown", replica.status_since
     if replica.compared_at is None:
         return "unknown", None
-    stale_at = replica.compared_at + stale_seconds
-    return (replica.status, replica.status_since) if now <= stale_at else ("unknown", stale_at)
+    if replica.unproven_since is not None:
+        return "unknown", replica.unproven_since
+    expires_at = replica.compared_at + freshness.stale_seconds
+    if replica.status == "in_sync":
+        if replica.synced_at is None:
+            return "unknown", replica.status_since
+        expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
+    if now > expires_at:
+        return "unknown", expires_at
+    if replica.status == "in_sync" and replica.error is not None:
+        return "unknown", replica.status_since
+    if replica.status == "in_sync" and replica.pending:
+        return "out_of_sync", replica.pending_since
+    return replica.status, replica.status_since
 
 
-def status_word(status: Status, now: float, stale_seconds: float) -> str:
-    """The status of the whole: that of its worst replica."""
-    words = [replica_status(replica, now, stale_seconds)[0] for replica in status.replicas]
-    return next(
-        (w for w in ("unknown", "blocked", "out_of_sync") if w in words), "in_sync" if words else "unknown"
+def status_word(status: Status, now: float, freshness: Freshness) -> str:
+    """The status of the whole: that of its worst replica. A pass with errors did not look everywhere."""
+    words = [replica_status(replica, now, freshness)[0] for replica in status.replicas]
+    word = combined_status(words)
+    has_errors = status.report is not None and bool(status.report.errors)
+    return "unknown" if word == "in_sync" and has_errors else word
+
+
+def why_not_ready(
+    replica: ReplicaStatus, report: Report | None, now: float, freshness: Freshness
+) -> str | None:
+    """Why a replica must not be relied upon; None when it may be.
+
+    It may be when it is in sync, and while all that it lacks is about to be written, or is a delete that waits for the
+    second look: what is not known to be wrong. `report` is that of the last pass.
+    """
+    word, _ = replica_status(replica, now, freshness)
+    if word == "in_sync":
+        return None
+    if word == "unknown":
+        return replica.error or _why_unknown(replica)
+    if word == "blocked":
+        return "a guard holds changes back"
+    if replica.error is not None:
+        return replica.error
+    left = Counter(r.outcome for r in open_records(report) if r.replica == replica.replica)
+    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != "waiting"}
+    if wrong:
+        told = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
+        return f"it is known to differ in {sum(wrong.values())} records ({told})"
+    if left or (replica.pending and not _is_late(replica, now, freshness)):
+        return None
+    return f"it is known to differ; {replica.pending} changes wait to be written"
+
+
+def _why_unknown(replica: ReplicaStatus) -> str:
+    if replica.unproven_since is not None:
+        return "unknown: Home Assistant was lost, and nothing was compared since"
+    return (
+        "unknown: nothing was compared yet"
+        if replica.compared_at is None
+        else "unknown: not looked at for too long"
     )
+
+
+def _is_late(replica: ReplicaStatus, now: float, freshness: Freshness) -> bool:
+    return replica.pending_since is not None and now > replica.pending_since + freshness.unknown_seconds
 
 
 def lag_seconds(replica: ReplicaStatus, now: float) -> float | None:

@@ -50,6 +50,9 @@ class Keeper:
         self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
         self._memories = dict[str, ReplicaMemory]()
         self._newest: Snapshot | None = None
+        self._true_at = 0.0  # up to when the newest snapshot is known to be true
+        self._losses = 0  # how often Home Assistant was lost
+        self._newest_losses = 0  # how often it was when the newest snapshot was read
         self._done: Snapshot | None = None  # what the last pass compared with
         self._wake = anyio.Event()
         self._traces: Hashable | None = None  # with these, the stamp was what is remembered
@@ -58,10 +61,19 @@ class Keeper:
     def offer(self, snapshot: Snapshot) -> None:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
         self._newest = snapshot
+        self._true_at = snapshot.true_at
+        self._newest_losses = self._losses
         self._wake.set()
+
+    def lose(self) -> None:
+        """Home Assistant is lost: what was compared proves nothing until it is compared with what is read then."""
+        self._losses += 1
+        if self.status.unproven_since is None:
+            self.status = msgspec.structs.replace(self.status, unproven_since=self._clock())
 
     def confirm(self, at: float) -> None:
         """The newest snapshot is still true at `at`."""
+        self._true_at = at
         if self._newest is self._done and self.status.status == "in_sync":
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
@@ -113,6 +125,7 @@ class Keeper:
 
     async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:
         started = self._clock()
+        true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)
         part = desired
         if not desired.registries <= options.registries:
@@ -132,7 +145,9 @@ class Keeper:
             await work.carry_out()
         report = work.report(started)
         self._done = desired
-        self.status = self._status_after(report, desired)
+        # Heartbeats may have confirmed it while it was compared.
+        true_at = self._true_at if self._newest is desired else true_at
+        self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
         self._on_report(report)
         return report
 
@@ -144,7 +159,9 @@ class Keeper:
             return Since(self._done, frozenset())
         return Since(self._done, desired.touched) if desired.base is self._done.content else None
 
-    def _status_after(self, report: Report, desired: Snapshot) -> ReplicaStatus:
+    def _status_after(
+        self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool
+    ) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas
         looked = found.status != "unknown"
         error = next((_text(e) for e in report.errors), None)
@@ -152,17 +169,18 @@ class Keeper:
             replica=found.replica,
             status=found.status,
             status_since=self._status_since(found.status),
-            synced_at=desired.true_at if found.status == "in_sync" else before.synced_at,
+            synced_at=true_at if found.status == "in_sync" else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
             pending=found.pending,
             pending_since=(before.pending_since or desired.taken_at) if found.pending else None,
             error=error,
+            unproven_since=None if is_proven else before.unproven_since,
         )
 
     def _status_since(self, word: str) -> float | None:
         now = self._clock()
-        before, since = replica_status(self.status, now, self._pace.stale_seconds)
+        before, since = replica_status(self.status, now, self._pace.freshness)
         return since if before == word else now
 
 

@@ -121,6 +121,8 @@ class Service:
             last_message_at=status.last_message_at,
             error=str(error),
         )
+        for keeper in self._keepers:
+            keeper.lose()
         self._on_source(type(error).__name__)
 
     def _on_report(self, report: Report) -> None:

@@ -12,7 +12,7 @@ from engine.core.record import Key
 from engine.sources.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
-# follow the last three; for others the next relist sees what changed.
+# follow the last three; for others they are listed with each heartbeat.
 REGISTRY_EVENTS = {
     "device_registry_updated": "device",
     "entity_registry_updated": "entity",

@@ -1,8 +1,8 @@
 """Following a running Home Assistant: subscriptions gathered into hints, and reads that follow the hints.
 
 Everything is subscribed to before anything is listed, so that a change between the two is looked at twice
-rather than never. Whatever cannot be followed, or was lost, asks for a full read; a core that forbids an
-event type to this user (2024.3 to 2024.7: floors, labels, categories) is read in full often enough anyway.
+rather than never. Whatever was lost asks for a full read. Registries that a core does not let this user follow
+(2024.3 to 2024.7: floors, labels, categories) are listed with each heartbeat.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -57,9 +57,10 @@ class WebsocketWatch:
         self._taken = Hints()  # what the next read or refresh is about
         self._newest: Snapshot | None = None
         self._changed = anyio.Event()
-        self._listed_at = 0.0
-        # Whether this core lets this user follow every registry.
+        # Whether this core lets this user follow everything; if not, the registries of which it tells nothing.
         self.is_told_all = True
+        self.untold: frozenset[str] = frozenset()
+        self._untold_listed_at = 0.0  # when these were last listed
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError.
@@ -70,7 +71,8 @@ class WebsocketWatch:
         snapshot = await self._read_all(self._connection, progress)
         if self._newest is not None:
             snapshot = snapshot.with_evidence(told.removed | _bearers(self._newest, told.removed_entity_ids))
-        self._listed_at = snapshot.taken_at
+        self._untold_listed_at = snapshot.taken_at
+        self.untold &= snapshot.registries  # an old core does not have them all
         self._newest, self._taken = snapshot, Hints()
         return snapshot
 
@@ -97,16 +99,22 @@ class WebsocketWatch:
                 found = None  # renamed since, and we have not heard where to
         if found is None:
             return await self.read(_no_progress)
-        true_at = None if self.is_told_all else self._listed_at
+        if self.untold and self.untold <= {registry for registry, _ in found[1]}:
+            self._untold_listed_at = taken_at
+        true_at = None if self.is_told_all else self._untold_listed_at
         later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
         self._newest, self._taken = later, Hints()
         return later
 
     async def heartbeat(self) -> float | None:
-        """Ping; events and answers share one queue over there, so those before the answer have arrived."""
+        """Ping; events and answers share one queue over there, so those before the answer have arrived.
+
+        What this core does not tell this user is asked for instead: small lists, and the watermark moves.
+        """
         asked_at = self._clock()
         await self._connection.command("ping")
         await self._hear()
+        self.gather(Hints(registries=self.untold))
         is_looked_at = not (self._hints or self._taken)
         return asked_at if self.is_told_all and is_looked_at else None
 
@@ -181,12 +189,17 @@ async def open_watch(
     """Subscribe to everything this core lets this user follow, and gather hints while the block runs."""
     watch = WebsocketWatch(connection, read_all, clock)
     subscriptions = []
+    untold = set[str]()
     for event_type in (*REGISTRY_EVENTS, CORE_EVENT):
         subscription = await _subscribe(connection, "subscribe_events", event_type=event_type)
         subscriptions.append((subscription, event_hints))
+        if subscription is None:
+            untold.add(REGISTRY_EVENTS.get(event_type, ""))
     entries = await _subscribe(connection, CONFIG_ENTRIES_COMMAND)
     subscriptions.append((entries, config_entry_hints))
-    watch.is_told_all = all(followed is not None for followed, _ in subscriptions)
+    if entries is None:
+        untold.add("config_entry")
+    watch.is_told_all, watch.untold = not untold, frozenset(untold - {""})
     raised: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:

@@ -14,6 +14,7 @@ from api.app import build_app
 from api.change_feed import ChangeFeed
 from api.given import Given
 from engine.core.guard import Policy
+from engine.core.pace import Freshness
 from engine.core.record import REGISTRIES, Key, Record, canonical_fields
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
@@ -30,7 +31,7 @@ from tests.homes import NOON
 T = TypeVar("T")
 
 SAMPLE = Path(__file__).parents[2] / "ops" / "sample" / "home-2026.11"
-STALE_SECONDS = 1200.0
+FRESHNESS = Freshness(stale_seconds=1200.0, unknown_seconds=60.0)
 
 
 async def write_home(path: Path, source: Source | Snapshot, run_id: str = "r1") -> Report:
@@ -134,7 +135,7 @@ class Api:
             clock=lambda: self.now,
             inventory=self.inventory,
             feed=self.feed,
-            stale_seconds=STALE_SECONDS,
+            freshness=FRESHNESS,
             **{
                 "observe": lambda route, method, code, _: self.requests.append((route, method, code)),
                 **given,

@@ -76,9 +76,44 @@ async def test_readiness_names_what_is_missing(api: Api) -> None:
     assert response.json() == {
         "status": "not_ready",
         "checks": {"source": False, "sqlite": True, "store": True, "service": True},
+        "reasons": {"source": "Home Assistant was not reached yet"},
     }
     assert (await api.client.get("/health")).json() == response.json()
     assert (await api.client.get("/health")).status_code == 200
+
+
+async def test_from_the_loss_of_home_assistant_on_nothing_is_known(api: Api) -> None:
+    lost = tuple(msgspec.structs.replace(r, unproven_since=NOON + 9) for r in api.status.replicas)
+    api.status = with_(api, replicas=lost)
+    body = await api.get("/api/status")
+    (replica,) = body["replicas"]
+    assert (body["status"], replica["status"], replica["since"], replica["differing"]) == (
+        "unknown",
+        "unknown",
+        "2026-11-23T12:00:09.000Z",
+        None,
+    )
+    assert (await api.get("/api/drift"))["status"] == "unknown"
+    response = await api.client.get("/readyz")
+    assert response.status_code == 503
+    assert "was lost" in response.json()["reasons"]["sqlite"]
+
+
+async def test_what_is_known_to_be_wrong_or_held_is_not_ready(api: Api) -> None:
+    report = api.status.report
+    assert report is not None
+    for outcome, word, status, why in (
+        ("waiting", "out_of_sync", 200, ""),
+        ("reported", "out_of_sync", 503, "differ in 1 records (1 reported)"),
+        ("failed", "out_of_sync", 503, "differ in 1 records (1 failed)"),
+        ("held", "blocked", 503, "a guard holds changes back"),
+    ):
+        left = msgspec.structs.replace(report.records[0], outcome=outcome)
+        replica = ReplicaStatus("sqlite", word, synced_at=NOON, compared_at=NOON)
+        api.status = with_(api, replicas=(replica,), report=msgspec.structs.replace(report, records=(left,)))
+        response = await api.client.get("/readyz")
+        assert response.status_code == status
+        assert why in response.json()["reasons"].get("sqlite", "")
 
 
 async def test_a_stale_replica_is_not_ready(api: Api) -> None:

@@ -142,7 +142,7 @@ async def test_it_knows_since_when_its_status_holds() -> None:
 async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:
     async with keeping() as kept:
         kept.keeper.offer(snapshot(ENTRY, device(1), at=clock()))
-        await anyio.sleep(PACE.stale_seconds + 100)
+        await anyio.sleep(PACE.freshness.stale_seconds + 100)
         back = clock()
         kept.keeper.offer(snapshot(ENTRY, device(1), at=back))
         await anyio.sleep(1)

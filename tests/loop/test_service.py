@@ -10,7 +10,7 @@ import pytest
 from engine.core.guard import Policy
 from engine.core.hints import Hints
 from engine.core.record import REGISTRIES
-from engine.core.status import status_word
+from engine.core.status import replica_status, status_word
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.one_pass import PassOptions
 from engine.loop.service import Service
@@ -52,7 +52,7 @@ class Running:
         )
 
     def word(self) -> str:
-        return status_word(self.service.status(), clock(), 2 * PACE.verify_seconds)
+        return status_word(self.service.status(), clock(), PACE.freshness)
 
 
 @asynccontextmanager
@@ -111,7 +111,7 @@ async def test_an_evidenced_delete_is_done_at_once_and_any_other_after_the_next_
         assert untold not in it.rows.rows
 
 
-async def test_while_home_assistant_is_away_the_watermark_stands_and_the_status_ages() -> None:
+async def test_while_home_assistant_is_away_the_watermark_stands_and_nobody_knows() -> None:
     async with running() as it:
         await anyio.sleep(25)
         it.home.take_down(SourceUnavailable("gone"))
@@ -119,10 +119,49 @@ async def test_while_home_assistant_is_away_the_watermark_stands_and_the_status_
         status = it.service.status()
         assert (status.source.connected, status.source.error) == (False, "gone")
         assert all(r.synced_at is not None and r.synced_at <= NOON + 25 for r in status.replicas)
-        assert it.word() == "in_sync"  # looked at less than two intervals ago
-        await anyio.sleep(2 * PACE.verify_seconds)
         assert it.word() == "unknown"
         assert it.rows.writes == 1
+
+
+async def test_a_home_assistant_that_does_not_answer_is_unknown_before_it_is_given_up() -> None:
+    async with running() as it:
+        await anyio.sleep(25)
+        it.home.answer_seconds = 1000
+        await anyio.sleep(PACE.freshness.unknown_seconds - 10)
+        assert it.word() == "in_sync"
+        await anyio.sleep(20)
+        assert it.service.status().source.connected
+        assert it.word() == "unknown"
+
+
+async def test_a_healthy_service_is_in_sync_at_every_moment() -> None:
+    async with running() as it:
+        await anyio.sleep(1)
+        it.home.answer_seconds = 8  # as long as Home Assistant's loop may be blocked
+        words = set()
+        for _ in range(2000):
+            await anyio.sleep(1)
+            words.add(it.word())
+        assert words == {"in_sync"}
+        assert len(it.home.reads) > 2
+
+
+async def test_between_a_reconnect_and_the_comparison_with_its_first_read_nobody_knows() -> None:
+    async with running() as it:
+        await anyio.sleep(5)
+        it.home.take_down(SourceUnavailable("gone"))
+        await anyio.sleep(1)
+        lost_at = [replica_status(r, clock(), PACE.freshness)[1] for r in it.service.status().replicas]
+        assert lost_at == [NOON + 5, NOON + 5]
+        it.home.answer_seconds, it.home.down = 4, None
+        # A pass that begins now compares with what was read before.
+        it.rows.edit(device(1).key, name="Mocked")
+        await anyio.sleep(2)
+        assert it.service.status().source.connected
+        assert it.rows.rows[device(1).key][0] == device(1)
+        assert it.word() == "unknown"
+        await anyio.sleep(5)
+        assert it.word() == "in_sync"
 
 
 async def test_what_somebody_wrecks_while_home_assistant_is_away_is_healed_from_what_is_known() -> None:

@@ -52,6 +52,7 @@ class LiveHome:
         self.now = now
         self.down: SourceError | None = None
         self.unreadable: SourceError | None = None  # it answers, and what it lists cannot be used
+        self.answer_seconds = 0.0
         self.reads: list[float] = []
         self.refreshes: list[Hints] = []
         self._hints = Hints()
@@ -69,6 +70,7 @@ class LiveHome:
         self._changed.set()
 
     async def read(self, progress: Progress) -> Snapshot:
+        await anyio.sleep(self.answer_seconds)
         self._check()
         if self.unreadable is not None:
             raise self.unreadable
@@ -96,8 +98,10 @@ class LiveHome:
         return self.now.with_changes([], [], taken_at=clock())
 
     async def heartbeat(self) -> float | None:
+        asked_at = clock()
+        await anyio.sleep(self.answer_seconds)
         self._check()
-        return None if self._hints else clock()
+        return None if self._hints else asked_at
 
     def _check(self) -> None:
         if self.down is not None:

@@ -56,7 +56,7 @@ AGREED = Policy(
     allow_new_instance=True,
     prune_foreign=True,
 )
-STALE_SECONDS = PACE.stale_seconds
+FRESHNESS = PACE.freshness
 _EVENTS_MAX = 20
 
 

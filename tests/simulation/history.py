@@ -16,9 +16,9 @@ from engine.core.report import Report
 from engine.core.status import Status, status_word
 from tests.simulation.engine_room import (
     AGREED,
+    FRESHNESS,
     PACE,
     POLICY,
-    STALE_SECONDS,
     Engine,
     file_stores,
     memory_stores,
@@ -204,7 +204,7 @@ class History:
             if service is not None:
                 status = service.status()
                 problems = self.oracle.check_converged(status)
-                word = status_word(status, self.world.moments.clock(), STALE_SECONDS)
+                word = status_word(status, self.world.moments.clock(), FRESHNESS)
                 if not problems and word != "in_sync":
                     problems = [f"everything is right and the status is {word}"]
         for problem in problems:

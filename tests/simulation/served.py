@@ -9,11 +9,13 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.health import get_health, get_status
+from api.page.status_view import status_view
+from api.page.trail import Trail
 from api.queries import NoQuery
 from engine.core.report import Report
 from engine.core.status import Status
 from engine.metrics import Metrics
-from tests.simulation.engine_room import STALE_SECONDS
+from tests.simulation.engine_room import FRESHNESS
 from tests.simulation.oracle import Oracle
 from tests.simulation.world import World
 
@@ -28,13 +30,12 @@ class Served:
         self._world = world
         self._oracle = oracle
         self._current = status
+        self._trail = Trail()
         clock = world.moments.clock
         names = [store.name for store in oracle.stores]
-        self._metrics = Metrics(self._status, clock, version="0", replicas=names, stale_seconds=STALE_SECONDS)
+        self._metrics = Metrics(self._status, clock, version="0", replicas=names, freshness=FRESHNESS)
         feed = SimpleNamespace(streams=0, is_readable=True, is_closed=False)
-        self._given: Any = SimpleNamespace(
-            status=self._status, clock=clock, stale_seconds=STALE_SECONDS, feed=feed
-        )
+        self._given: Any = SimpleNamespace(status=self._status, clock=clock, freshness=FRESHNESS, feed=feed)
 
     def _status(self) -> Status:
         status = self._current()
@@ -53,9 +54,31 @@ class Served:
         body = msgspec.json.decode((await get_status(self._given, request, NoQuery())).body)
         health = msgspec.json.decode((await get_health(self._given, request, NoQuery())).body)
         self._check_body(body)
-        if health["status"] == "ready" and "unknown" in {r["status"] for r in body["replicas"]}:
-            self._oracle.violate("the API calls itself ready and does not know a replica")
-        self._check_metrics(self._scrape(), body)
+        if health["status"] == "ready" and {r["status"] for r in body["replicas"]} & {"unknown", "blocked"}:
+            self._oracle.violate("the API calls itself ready and a replica is unknown or blocked")
+        samples = self._scrape()
+        self._check_words(body, samples)
+        self._check_metrics(samples, body)
+
+    def _check_words(self, body: dict[str, Any], samples: _Samples) -> None:
+        """Every place has the same word, and none is better than what is known while Home Assistant is away."""
+        words = {r["replica"]: r["status"] for r in body["replicas"]}
+        scraped = {
+            replica: next(
+                word
+                for word in ("in_sync", "out_of_sync", "blocked", "unknown")
+                if samples["reconcile_replica_status", tuple(sorted((replica, word)))]
+            )
+            for replica in words
+        }
+        view = status_view(self._status(), self._world.moments.clock(), FRESHNESS, self._trail)
+        shown = dict(zip(words, (replica.state for replica in view.replicas), strict=True))
+        if not words == scraped == shown or view.state != body["status"]:
+            self._oracle.violate(f"the API says {words}, the metrics {scraped}, the page {shown}")
+        silent_for = trio.current_time() - self._world.server.last_open_at
+        is_away = not self._world.server.sockets and silent_for > _TOLERANCE
+        if is_away and set(words.values()) != {"unknown"}:
+            self._oracle.violate(f"without Home Assistant for {silent_for:.0f} s the API says {words}")
 
     def _check_body(self, body: dict[str, Any]) -> None:
         for said, known in zip(body["replicas"], self._status().replicas, strict=True):
@@ -67,10 +90,13 @@ class Served:
                 )
                 continue
             age = self._age(known.compared_at)
-            if age > STALE_SECONDS + _TOLERANCE:
+            if age > FRESHNESS.stale_seconds + _TOLERANCE:
                 self._oracle.violate(
                     f"the API says that {said['replica']} is in_sync, by a look {age:.0f} s ago"
                 )
+            age = self._age(known.synced_at)
+            if age > FRESHNESS.unknown_seconds + _TOLERANCE:
+                self._oracle.violate(f"the API says that {said['replica']} is in_sync as of {age:.0f} s ago")
             if said["lag_seconds"] < self._age(known.synced_at) - _TOLERANCE:
                 self._oracle.violate(f"the API says that {said['replica']} lags {said['lag_seconds']} s")
         words = {replica["status"] for replica in body["replicas"]}

@@ -19,6 +19,7 @@ from tests.sources.recorded_homes import DATA, clock, entries_answer, fake_answe
 
 ENTITY_LIST = "config/entity_registry/list"
 GET_ENTRIES = "config/entity_registry/get_entries"
+LABEL_LIST = "config/label_registry/list"
 DEVICE_LIST = "config/device_registry/list"
 pytestmark = pytest.mark.anyio
 
@@ -237,8 +238,7 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
             with anyio.fail_after(60):
                 hints = await watch.wait_for_hints()
             assert hints.registries == {"area"}
-            # Of what is not told nothing can be said before everything is read again.
-            assert await watch.heartbeat() is None
+            # Of what is not told nothing can be said before it is listed again.
             assert (await watch.refresh(hints, before)).true_at == before.taken_at
             assert before.records
 
@@ -307,3 +307,23 @@ async def test_what_was_told_to_be_removed_is_evidence_in_a_full_read_as_well(is
         after = await home.watch.read(quiet)
         assert after.removed == {Key("entity", row["id"])}
         assert (await home.watch.read(quiet)).removed == frozenset()
+
+
+async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() -> None:
+    answers = copy.deepcopy(fake_answers(DATA / "2024.3.3" / "rich"))
+    times = iter(range(1000))
+    async with fake_home_assistant(answers) as fake:
+        fake.forbidden = {"floor_registry_updated", "label_registry_updated", "category_registry_updated"}
+        async with WebsocketSource(fake.uri, TOKEN, clock=lambda: float(next(times))).watch() as watch:
+            before = await watch.read(quiet)
+            fake.answers[LABEL_LIST][0]["name"] = "Renamed"
+            assert await watch.heartbeat() is None
+            asked = len(fake.received)
+            with anyio.fail_after(60):
+                hints = await watch.wait_for_hints()
+            after = await watch.refresh(hints, before)
+    changed = [k.registry for k, h in after.hashes.items() if before.hashes[k] != h]
+    assert changed == ["label"]
+    assert after.true_at == after.taken_at > before.taken_at
+    # 2024.3 has no categories, so they are not asked for.
+    assert {c["type"] for c in fake.received[asked:]} == {LABEL_LIST, "config/floor_registry/list"}

@@ -80,7 +80,8 @@ async def test_the_guards_sentence_and_setting_are_on_the_page(sample: Sample) -
 
 async def test_a_lost_home_assistant_is_never_fresh(api: Api) -> None:
     source = SourceStatus("ws://home", False, "2026.11.0", "RUNNING", error="Connection refused.")
-    api.status = msgspec.structs.replace(api.status, source=source)
+    lost = tuple(msgspec.structs.replace(r, unproven_since=api.now) for r in api.status.replicas)
+    api.status = msgspec.structs.replace(api.status, source=source, replicas=lost)
     front = await page(api)
     assert front.text_of("status-word") == "Unknown"
     assert "Connection refused." in front.text_of("status")

@@ -9,7 +9,7 @@ from api.page.status_view import status_view
 from api.page.trail import Trail
 from engine.core.report import ErrorReport, SourceReport
 from engine.core.status import ReplicaStatus, SourceStatus, Status
-from tests.api.serving import STALE_SECONDS, status_of
+from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import changed, foreign, refusal, replica, report
 from tests.homes import NOON
 
@@ -28,7 +28,7 @@ def status(
 
 
 def view(status: Status, now: float = NOON + 4) -> Any:
-    return status_view(status, now, STALE_SECONDS, Trail())
+    return status_view(status, now, FRESHNESS, Trail())
 
 
 def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:
@@ -49,15 +49,20 @@ def test_a_file_does_not_speak_for_home_assistant() -> None:
 def test_without_home_assistant_nobody_knows() -> None:
     for error, word in (("refused", "Out of reach"), (None, "Connecting")):
         source = SourceStatus("ws://home", False, error=error)
-        shown = view(status("in_sync", "in_sync", source=source))
+        known = status("in_sync", "in_sync", source=source)
+        lost = tuple(replace(r, unproven_since=NOON + 1) for r in known.replicas)
+        shown = view(replace(known, replicas=lost))
         assert (shown.state, shown.source_word) == ("unknown", word)
         assert {r.state for r in shown.replicas} == {"unknown"}
         assert shown.sentence.endswith("When it was last compared: in sync.")
 
 
 def test_an_old_comparison_is_no_knowledge() -> None:
-    shown = view(status("in_sync", "in_sync"), NOON + STALE_SECONDS + 1)
-    assert (shown.state, shown.sentence) == ("unknown", "The last comparison is too old to rely on.")
+    shown = view(status("in_sync", "in_sync"), NOON + FRESHNESS.stale_seconds + 1)
+    assert (shown.state, shown.sentence) == (
+        "unknown",
+        "Home Assistant's last word, or the last comparison, is too old to rely on.",
+    )
 
 
 def test_before_the_first_pass_it_says_so() -> None:
@@ -110,8 +115,8 @@ def test_what_was_never_equal_was_never_proven() -> None:
     assert view(status("x", replicas=replicas)).proven_at is None
 
 
-def test_since_when_is_told_of_what_the_engine_found_and_not_of_what_is_unknown_since() -> None:
+def test_since_when_is_told_of_what_is_known_and_of_what_is_unknown() -> None:
     replicas = (ReplicaStatus("sqlite", "in_sync", status_since=NOON - 60, synced_at=NOON, compared_at=NOON),)
     it = status("x", replicas=replicas)
     assert [r.since for r in view(it).replicas] == [NOON - 60]
-    assert [r.since for r in view(it, NOON + STALE_SECONDS + 1).replicas] == [None]
+    assert [r.since for r in view(it, NOON + FRESHNESS.stale_seconds + 1).replicas] == [NOON + 60]
