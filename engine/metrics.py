@@ -38,6 +38,8 @@ GUARDS = (
     "wrong_instance",
     "not_running",
     "storage_corruption",
+    "health_unread",
+    "registry_unread",
     "empty_source",
     "delete_ratio",
     "delete_count",

@@ -128,8 +128,18 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
     yield Check(
         "source", "ok", f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {told}"
     )
+    yield from check_unread(snapshot)
     yield check_state(snapshot)
     yield check_clock(snapshot, time.time())
+
+
+def check_unread(snapshot: Snapshot) -> Iterator[Check]:
+    """Which registries were not read, and why."""
+    if reasons := snapshot.unread.registries:
+        told = "; ".join(reasons[registry] for registry in sorted(reasons))
+        yield Check(
+            "registries", "ok", f"not read: {told}", "What is known of them is neither compared nor deleted."
+        )
 
 
 def check_state(snapshot: Snapshot) -> Check:
@@ -139,6 +149,11 @@ def check_state(snapshot: Snapshot) -> Check:
         stores = ", ".join(health.corrupt_stores)
         return Check(
             "state", "fail", f"Home Assistant reports corrupt stores: {stores}", "Restore a backup there."
+        )
+    if health.unread:
+        told = "; ".join(health.unread)
+        return Check(
+            "state", "warn", f"not all of it could be read: {told}", "Nothing is deleted until it can."
         )
     if health.recovery_mode:
         return Check(

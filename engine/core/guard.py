@@ -15,6 +15,8 @@ from msgspec import Meta
 from engine.core.plan import Action, Operation, Plan
 from engine.core.record import Entity, Key
 from engine.core.snapshot import Snapshot
+from engine.core.unread_guard import GUARD as REGISTRY_UNREAD
+from engine.core.unread_guard import leave_unread
 
 # Registries that are never empty in a living home; losing the only label is nobody's disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -102,6 +104,9 @@ def review(
     if all_of and plan.operations:
         guard, message, hint = all_of
         return Verdict((), plan.operations, (), (Refusal(guard, message, hint, len(plan.operations)),))
+    left = leave_unread(plan, desired, applied)
+    unread = left.keys if left else frozenset()
+    deletes = tuple(o for o in deletes if o.key not in unread)
     replaced = {o.replaces for o in plan.operations if o.replaces}
     certain = {o.key for o in deletes if _is_certain(o, desired, replaced)}
     waiting = {
@@ -110,13 +115,16 @@ def review(
     ready = tuple(o for o in deletes if o.key not in waiting)
     refusal = _refuse_deletes(ready, certain, desired, applied, observed_count, policy)
     refused = {o.key for o in ready} if refusal else set()
-    stopped = _with_followers(refused | waiting, plan)
+    stopped = _with_followers(refused | waiting | unread, plan)
     held = tuple(o for o in plan.operations if o.key in stopped and o.key not in waiting)
+    refusals = [Refusal(*refusal, sum(o.key not in unread for o in held))] if refusal else []
+    if left:
+        refusals.append(Refusal(REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
         allowed=tuple(o for o in plan.operations if o.key not in stopped),
         held=held,
         waiting=tuple(o for o in deletes if o.key in waiting),
-        refusals=(Refusal(*refusal, len(held)),) if refusal else (),
+        refusals=tuple(refusals),
     )
 
 
@@ -161,7 +169,7 @@ def track_absences(
     """
     candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
     trusted = not _refuse_everything(desired, known, policy) and not _untrusted_read(desired)
-    missing = {k for k in candidates if k.registry in desired.registries and k not in desired.records}
+    missing = {key for key in candidates if desired.is_missing(key)}
     # The clock was set back: these would wait for it to come round again, and then prove nothing.
     untimely = {k for k in missing if absences.get(k, desired.taken_at) > desired.taken_at}
     return Absences(
@@ -205,6 +213,13 @@ def _untrusted_read(desired: Snapshot) -> tuple[str, str, str] | None:
             "not_running",
             f"Home Assistant is {health.state}, not RUNNING.",
             "Run again when it has started; the deletes follow then.",
+        )
+    if health.unread:
+        return (
+            "health_unread",
+            f"What Home Assistant says of its own state could not be read: {'; '.join(health.unread)}. "
+            "Whether its registries are sound is not known.",
+            "Restart Home Assistant, which writes such a file anew, and run again; the deletes follow then.",
         )
     if health.corrupt_stores:
         return (

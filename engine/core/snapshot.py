@@ -15,7 +15,8 @@ from engine.core.content_hash import content_hash, row_digest
 from engine.core.derived import Derived, affected_keys, derive
 from engine.core.entity_index import EntityIndex
 from engine.core.layered import with_changes
-from engine.core.record import Key, Record
+from engine.core.record import Device, Entity, Key, Record
+from engine.core.unread import Unread
 from engine.errors import SourceInvalid
 
 
@@ -26,6 +27,7 @@ class Health(msgspec.Struct, frozen=True):
     state: str | None = None  # RUNNING, STARTING, NOT_RUNNING, STOPPING, ...
     recovery_mode: bool | None = None
     corrupt_stores: tuple[str, ...] = ()  # named by storage_corruption_* repair issues or *.corrupt.* files
+    unread: tuple[str, ...] = ()  # what it says of itself and could not be read, each with why
 
 
 class Snapshot:
@@ -36,6 +38,7 @@ class Snapshot:
     that inherits. `true_at` is up to when it has every change: `taken_at`, or earlier where a later look at
     some of it cannot know of all the rest. `names_as_of` is the version, (year, month), whose rule names the
     entities, from the one piece of evidence that a form has: its entity store's minor version, else the core's version.
+    `unread` says what was left out, and why.
     """
 
     def __init__(  # noqa: PLR0913 (a value with named parts, always built by keyword)
@@ -50,6 +53,7 @@ class Snapshot:
         splits: Mapping[str, tuple[str, ...]] | None = None,
         hashes: Mapping[Key, str] | None = None,
         names_as_of: tuple[int, int] | None = None,
+        unread: Unread | None = None,
     ) -> None:
         """Index the records. Raises SourceInvalid when two of them have one key."""
         by_key: dict[Key, Record] = {}
@@ -68,6 +72,7 @@ class Snapshot:
         self.listed_at_given: dict[str, float] = {}
         self.origin = origin
         self.registries = registries
+        self.unread = unread or Unread()
         self.health = health or Health()
         self.names_as_of = names_as_of or version_of(self.health.ha_version)
         self.removed = removed
@@ -78,7 +83,7 @@ class Snapshot:
         self.touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
         known = hashes or {}
         # Which instance this is: kept apart, because `only` may leave the config entries out.
-        self.entry_ids = frozenset(key.id for key in self.records if key.registry == "config_entry")
+        self.entry_ids = _entry_ids(self.records, registries)
         self.hashes: Mapping[Key, str] = {
             key: known.get(key) or content_hash(record) for key, record in self.records.items()
         }
@@ -104,7 +109,7 @@ class Snapshot:
 
     def only(self, registries: frozenset[str]) -> "Snapshot":
         """The same snapshot with only some registries; derived values still see all of them."""
-        if self.registries <= registries:
+        if self.registries <= registries and self.unread.registries.keys() <= registries:
             return self
         part = Snapshot(
             records=(r for k, r in self.records.items() if k.registry in registries),
@@ -116,6 +121,7 @@ class Snapshot:
             splits=self.splits,
             hashes=self.hashes,
             names_as_of=self.names_as_of,
+            unread=self.unread.only(registries),
         )
         part.entry_ids = self.entry_ids
         part.true_at_given, part.listed_at_given = self.true_at_given, self.listed_at_given
@@ -130,6 +136,18 @@ class Snapshot:
         later = copy(self)
         later.removed = self.removed | gone
         return later
+
+    def with_unread_as_empty(self) -> "Snapshot":
+        """The same snapshot for somebody who says that what was not read is not there."""
+        if self.unread == Unread():
+            return self
+        later = copy(self)
+        later.registries, later.unread = self.registries | self.unread.registries.keys(), Unread()
+        return later
+
+    def is_missing(self, key: Key) -> bool:
+        """Whether it was read where this key would be, and is not there."""
+        return key.registry in self.registries and key not in self.records and not self.unread.leaves_out(key)
 
     def with_changes(
         self,
@@ -183,6 +201,14 @@ class Snapshot:
             "derived": with_changes(self.derived, derived, affected),
             "row_versions": with_changes(self.row_versions, versions, affected),
         }
+
+
+def _entry_ids(records: Mapping[Key, Record], registries: frozenset[str]) -> frozenset[str]:
+    """The config entries of a home, by which it is known; where they were not read, those that own something."""
+    if "config_entry" in registries:
+        return frozenset(key.id for key in records if key.registry == "config_entry")
+    owners = (r.config_entry_id for r in records.values() if isinstance(r, (Device, Entity)))
+    return frozenset(owner for owner in owners if owner)
 
 
 def row_version(hash_: str, derived: Derived | None) -> str:

@@ -73,7 +73,7 @@ class OnePass:
         self._since = since
         self._offload = offload
         self._options = options
-        self._desired = desired
+        self._desired = desired.with_unread_as_empty() if options.policy.allow_empty else desired
         self._replicas = {replica.name: replica for replica in replicas}
         self._ledger = ledger
         self._clock = clock

@@ -21,6 +21,7 @@ from typing import IO
 import anyio.to_thread
 import msgspec
 
+from engine.core.record import Json
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.ports import Progress
@@ -47,20 +48,29 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _SECURETAR_MAGIC = b"SecureTar"
 _BLOCK_BYTES = 512
 
+# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can tell the
+# last day of year 9999.
+_OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
+
 _REMEDY = (
     "Make a backup without encryption in Home Assistant, or let source.uri name the configuration folder "
     "with storage:DIR."
 )
 
 
-class _Core(msgspec.Struct):
-    version: str | None = None
-
-
 class _BackupInfo(msgspec.Struct):
-    homeassistant: _Core | str | None = None
-    date: str | None = None
-    protected: bool = False
+    """What of `backup.json` is used. Nothing in it is needed, so nothing odd in it refuses a backup."""
+
+    homeassistant: Json = None
+    date: Json = None
+    protected: Json = False
+
+    @property
+    def ha_version(self) -> str | None:
+        """The core's version, which stands in two forms."""
+        core = self.homeassistant
+        version = core.get("version") if isinstance(core, dict) else core
+        return version if isinstance(version, str) else None
 
 
 _INFO = msgspec.json.Decoder(_BackupInfo)
@@ -108,19 +118,20 @@ class BackupSource:
             ) from error
         except OSError as error:
             raise SourceUnavailable(f"Reading {self._file} failed: {error.strerror or error}.") from error
-        core = info.homeassistant
         return snapshot_of_files(
             files,
-            ha_version=core.version if isinstance(core, _Core) else core,
+            ha_version=info.ha_version,
             taken_at=self._taken_at(info),
             origin=self.origin,
         )
 
     def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
-        with tarfile.open(fileobj=_BoundedReader(opened, self._file), mode="r:") as outer:
+        reader = _BoundedReader(opened, self._file)
+        with tarfile.open(fileobj=reader, mode="r:") as outer:
             # Not packed, so no member can be longer than the file.
             file_bytes = os.fstat(opened.fileno()).st_size
             members = {m.name.removeprefix("./"): m for m in self._bounded(outer, file_bytes) if m.isreg()}
+            self._check_end(reader)
             info_member = members.get("backup.json")
             inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
             if info_member is None:
@@ -164,11 +175,10 @@ class BackupSource:
                     held = sum(len(file.content) for file in contents.values())
                     content = self._content(archive, member, held)
                     contents[name] = StoredFile(content, float(member.mtime))
-        if reader.last_read != bytes(_BLOCK_BYTES):
-            # tarfile takes a broken header for the end; a registry behind it would seem never saved.
-            raise SourceInvalid(
-                f"{self._file} is damaged: it breaks off in the middle.", "Make another backup."
-            )
+            self._check_end(reader)
+            # What comes behind the archive's end is padding; gzip's checksum and length behind that.
+            while reader.read(_CHUNK_BYTES):
+                self._check_size(reader.tell(), unpacked_max)
         return StorageFiles(f"{self._file}:{_STORAGE.rstrip('/')}", contents, frozenset(names))
 
     def _bounded(self, archive: tarfile.TarFile, bytes_max: int) -> Iterator[tarfile.TarInfo]:
@@ -185,6 +195,18 @@ class BackupSource:
                 )
             yield member
 
+    def _check_end(self, reader: "_BoundedReader") -> None:
+        """Refuse an archive that was gone through and does not end in an empty block."""
+        if reader.last_read != bytes(_BLOCK_BYTES):
+            # tarfile takes a broken header for the end; a registry behind it would seem never saved.
+            raise SourceInvalid(
+                f"{self._file} is damaged: it breaks off in the middle.", "Make another backup."
+            )
+
+    def _check_size(self, found: int, bytes_max: int) -> None:
+        if found > bytes_max:
+            raise SourceInvalid(f"{self._file} unpacks to more than {bytes_max} bytes.", _REMEDY)
+
     def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, held_bytes: int = 0) -> bytes:
         if held_bytes + member.size > FILE_BYTES_MAX:
             raise SourceInvalid(
@@ -197,13 +219,19 @@ class BackupSource:
         content = bytearray()
         while chunk := opened.read(_CHUNK_BYTES):
             content += chunk
+        if len(content) != member.size:
+            raise SourceInvalid(
+                f"{self._file} is damaged: {member.name!r} has {len(content)} bytes of {member.size}.",
+                "Make another backup.",
+            )
         return bytes(content)
 
     def _taken_at(self, info: _BackupInfo) -> float:
         try:
-            return datetime.fromisoformat(info.date or "").timestamp()
-        except ValueError:
+            at = datetime.fromisoformat(info.date).timestamp()
+        except (TypeError, ValueError, OverflowError):
             return self._clock()
+        return at if _OLDEST_AT <= at < _NEWEST_AT else self._clock()
 
     def _protected(self) -> SourceRefused:
         return SourceRefused(f"{self._file} is encrypted.", _REMEDY)

@@ -7,6 +7,7 @@ be is reading some files before and others after a write: if any changed while t
 again. If none changed since the last read of the same object, none is.
 """
 
+import re
 import time
 from collections.abc import Callable
 from copy import copy
@@ -21,6 +22,7 @@ from engine.ports import Progress
 from engine.sources.plain_files import FILE_BYTES_MAX, read_plain
 from engine.sources.storage_files import (
     FILES,
+    ISSUES_FILE,
     StorageFiles,
     StoredFile,
     snapshot_of_files,
@@ -28,6 +30,7 @@ from engine.sources.storage_files import (
 
 READ_TRIES = 3
 _VERSION_BYTES_MAX = 100
+_VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
 
 # (inode, modification in ns, size), or None for an absent file.
 _Stamp = tuple[int, int, int] | None
@@ -133,14 +136,20 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
             contents[name] = StoredFile(*read_plain(path, FILE_BYTES_MAX))
         except FileNotFoundError:
             continue
+        except OSError:
+            if name != ISSUES_FILE:
+                raise
+            # No registry: as good as a damaged one.
+            contents[name] = StoredFile(b"", 0.0)
     progress("stored registries", len(FILES), len(FILES))
     return contents
 
 
 def _read_version(folder: Path) -> str | None:
-    """The version that last started with this configuration; None when the folder stands alone."""
+    """The version that last started with this configuration; None when the folder stands alone, or says something else."""
     try:
         text, _ = read_plain(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
-    except FileNotFoundError:
+    except OSError:
         return None
-    return text.decode("utf-8", "replace").strip() or None
+    version = text.decode("utf-8-sig", "replace").strip()
+    return version if _VERSION.fullmatch(version) else None

@@ -2,7 +2,8 @@
 
 Pure: takes file contents, touches no disk. Each file is `{"version", "minor_version", "key", "data"}`. A
 newer minor version is readable by Home Assistant's own promise, a newer major one is refused. A registry
-that was never saved has no file and is empty; but no home is without both devices and entities.
+that was never saved has no file, and neither has one that a copy left out: it was not read. No home is without
+both devices and entities.
 
 Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, area 1.6 to 1.9, floor 1.1 to
 1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
@@ -16,6 +17,7 @@ import msgspec
 
 from engine.core.record import REGISTRIES, Json, Key, Record
 from engine.core.snapshot import Health, Snapshot
+from engine.core.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.entity_names import names_as_of
 from engine.sources.json_text import decode_json
@@ -35,6 +37,8 @@ from engine.sources.upheavals import STORES, corrupt_stores_of_issues, corrupted
 ISSUES_FILE = "repairs.issue_registry"
 FILES = frozenset({*STORES.values(), ISSUES_FILE})
 
+# Home Assistant 2021.12 gave entities an id of their own (homeassistant/helpers/entity_registry.py, seen 2026-11-28).
+_ENTITY_MINOR_WITH_IDS = 4
 _MAJOR_VERSIONS = {"device": (1, 3)}
 
 Data = TypeVar("Data", bound=msgspec.Struct)
@@ -62,39 +66,35 @@ class _Envelope(msgspec.Struct):
     minor_version: int = 1
 
 
-class _DeletedRow(msgspec.Struct):
-    id: str | None = None
-
-
 class _Devices(msgspec.Struct):
     devices: list[dict[str, Json]]
     child_devices: list[dict[str, Json]] = []
-    deleted_devices: list[_DeletedRow] = []
+    deleted_devices: Json = None
 
 
 class _Entities(msgspec.Struct):
     entities: list[dict[str, Json]]
-    deleted_entities: list[_DeletedRow] = []
+    deleted_entities: Json = None
 
 
 class _Areas(msgspec.Struct):
-    areas: list[dict[str, Json]] = []
+    areas: list[dict[str, Json]]
 
 
 class _Floors(msgspec.Struct):
-    floors: list[dict[str, Json]] = []
+    floors: list[dict[str, Json]]
 
 
 class _Labels(msgspec.Struct):
-    labels: list[dict[str, Json]] = []
+    labels: list[dict[str, Json]]
 
 
 class _Categories(msgspec.Struct):
-    categories: dict[str, list[dict[str, Json]]] = {}
+    categories: dict[str, list[dict[str, Json]]]
 
 
 class _Entries(msgspec.Struct):
-    entries: list[StoredEntry] = []
+    entries: list[StoredEntry]
 
 
 class _Issue(msgspec.Struct):
@@ -119,6 +119,7 @@ def snapshot_of_files(
         )
     devices, _ = _open(files, "device", _Devices) or (_Devices([]), 1)
     entities, minor = _open(files, "entity", _Entities) or (_Entities([]), 1)
+    _check_age(files, entities, minor)
     names = {str(row.get("id")): device_name(row) for row in (*devices.devices, *devices.child_devices)}
     splits = splits_of_devices(devices.devices)
     records = [
@@ -127,26 +128,32 @@ def snapshot_of_files(
         *_other_records(files),
     ]
     live = {record.key for record in records}
-    deleted = {Key("device", row.id) for row in devices.deleted_devices if row.id}
-    deleted |= {Key("entity", row.id) for row in entities.deleted_entities if row.id}
+    deleted = _deleted("device", devices.deleted_devices) | _deleted("entity", entities.deleted_entities)
+    unread = {
+        registry: f"{name} is missing in {files.place}"
+        for registry, name in STORES.items()
+        if name not in files.contents
+    }
+    corrupt_stores, unread_health = _corrupt_stores(files)
     return Snapshot(
         records=records,
         taken_at=taken_at,
         origin=origin,
-        registries=frozenset(REGISTRIES),
-        health=Health(ha_version=ha_version, corrupt_stores=_corrupt_stores(files)),
+        registries=frozenset(REGISTRIES) - unread.keys(),
+        health=Health(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread_health),
         removed=frozenset(deleted - live),
         splits=splits,
         names_as_of=names_as_of(minor),
+        unread=Unread(unread),
     )
 
 
 def _other_records(files: StorageFiles) -> list[Record]:
-    areas, _ = _open(files, "area", _Areas) or (_Areas(), 1)
-    floors, _ = _open(files, "floor", _Floors) or (_Floors(), 1)
-    labels, _ = _open(files, "label", _Labels) or (_Labels(), 1)
-    categories, _ = _open(files, "category", _Categories) or (_Categories(), 1)
-    entries, _ = _open(files, "config_entry", _Entries) or (_Entries(), 1)
+    areas, _ = _open(files, "area", _Areas) or (_Areas([]), 1)
+    floors, _ = _open(files, "floor", _Floors) or (_Floors([]), 1)
+    labels, _ = _open(files, "label", _Labels) or (_Labels([]), 1)
+    categories, _ = _open(files, "category", _Categories) or (_Categories({}), 1)
+    entries, _ = _open(files, "config_entry", _Entries) or (_Entries([]), 1)
     scoped = [{**row, "scope": scope} for scope, rows in categories.categories.items() for row in rows]
     return [
         *_made("area", areas.areas, area_from_store),
@@ -155,6 +162,22 @@ def _other_records(files: StorageFiles) -> list[Record]:
         *_made("category", scoped, lambda row: row_from_store("category", row)),
         *_made("config_entry", entries.entries, config_entry_from_store),
     ]
+
+
+def _check_age(files: StorageFiles, entities: _Entities, minor: int) -> None:
+    """Refuse a home of before 2021.12, whose entities have no id by which a rename could be told from a removal."""
+    if minor < _ENTITY_MINOR_WITH_IDS and not all(row.get("id") for row in entities.entities):
+        raise SourceInvalid(
+            f"{files.place}/{STORES['entity']} has version 1.{minor}, of Home Assistant before 2021.12: its entities "
+            "have no id yet. It is too old to be read.",
+            "Start a Home Assistant of 2021.12 or later with this configuration once: it upgrades the file.",
+        )
+
+
+def _deleted(registry: str, rows: Json) -> set[Key]:
+    """The keys in a list of deleted rows, which is evidence and no registry: what cannot be read is none."""
+    ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return {Key(registry, id_) for id_ in ids if isinstance(id_, str) and id_}
 
 
 def _made(registry: str, rows: Iterable[Row], make: Callable[[Row], Record]) -> Iterable[Record]:
@@ -166,7 +189,10 @@ def _made(registry: str, rows: Iterable[Row], make: Callable[[Row], Record]) -> 
 
 
 def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, int] | None:
-    """(data, minor version) of a registry's file; None when it was never saved."""
+    """(data, minor version) of a registry's file; None when there is none.
+
+    A file without its list is refused: Home Assistant writes an empty one where nothing is left.
+    """
     name = STORES[registry]
     file = files.contents.get(name)
     if file is None:
@@ -181,8 +207,8 @@ def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, 
     return decode_json(msgspec.json.Decoder(shape), envelope.data, where), envelope.minor_version
 
 
-def _corrupt_stores(files: StorageFiles) -> tuple[str, ...]:
-    """The stores that were found corrupt, until a person has settled it in Home Assistant.
+def _corrupt_stores(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The stores that were found corrupt, until a person has settled it in Home Assistant; what could not be read.
 
     Home Assistant renames a corrupt file and opens a repair issue, which it saves and which goes when it is
     settled; the renamed file stays for ever. So a renamed file counts unless the issues were saved later and
@@ -190,17 +216,21 @@ def _corrupt_stores(files: StorageFiles) -> tuple[str, ...]:
     """
     issues = files.contents.get(ISSUES_FILE)
     listed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     if issues is not None:
         where = f"{files.place}/{ISSUES_FILE}"
-        data = decode_json(_ENVELOPE, issues.content, where).data
-        decoded = decode_json(msgspec.json.Decoder(_Issues), data, where)
-        listed = corrupt_stores_of_issues(issue.issue_id for issue in decoded.issues)
+        try:
+            data = decode_json(_ENVELOPE, issues.content, where).data
+            decoded = decode_json(msgspec.json.Decoder(_Issues), data, where)
+            listed = corrupt_stores_of_issues(issue.issue_id for issue in decoded.issues)
+        except SourceInvalid as error:
+            issues, unread = None, (error.message.rstrip("."),)
     unsettled = {
         found[0]
         for found in map(corrupted_at, files.names)
         if found and (issues is None or not _is_before(found[1], issues.modified_at))
     }
-    return tuple(sorted(unsettled.union(listed)))
+    return tuple(sorted(unsettled.union(listed))), unread
 
 
 def _is_before(iso_time: str, seconds: float) -> bool:

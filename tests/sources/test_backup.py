@@ -115,6 +115,67 @@ async def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
         await read(tmp_path / "broken.tar")
 
 
+@pytest.mark.parametrize("from_end", [8, 5, 4, 1])
+async def test_a_checksum_or_length_that_is_wrong_is_damage(tmp_path: Path, from_end: int) -> None:
+    inner = bytearray(inner_of(write_backup(tmp_path / "b.tar", STORAGE)))
+    inner[-from_end] ^= 1
+
+    with pytest.raises(SourceInvalid, match="damaged"):
+        await read(write_outer(tmp_path / "flipped.tar", bytes(inner)))
+
+
+async def test_every_flipped_bit_of_the_packed_registries_is_damage(tmp_path: Path) -> None:
+    inner = inner_of(write_backup(tmp_path / "b.tar", STORAGE))
+    for position in range(20, len(inner), len(inner) // 20):
+        flipped = bytearray(inner)
+        flipped[position] ^= 16
+        with pytest.raises(SourceInvalid):
+            await read(write_outer(tmp_path / "flipped.tar", bytes(flipped)))
+
+
+def inner_of(backup_file: Path) -> bytes:
+    with tarfile.open(backup_file) as outer:
+        opened = outer.extractfile("./homeassistant.tar.gz")
+        assert opened is not None
+        return opened.read()
+
+
+async def test_a_damaged_outer_archive_is_no_partial_backup(tmp_path: Path) -> None:
+    content = bytearray(write_backup(tmp_path / "b.tar", STORAGE).read_bytes())
+    at = content.index(b"./homeassistant.tar.gz")
+    content[at + 120] ^= 1
+    (tmp_path / "broken.tar").write_bytes(content)
+
+    with pytest.raises(SourceInvalid, match="breaks off"):
+        await read(tmp_path / "broken.tar")
+
+
+@pytest.mark.parametrize(
+    ("info", "version"),
+    [
+        ({"homeassistant": "2024.3.3"}, "2024.3.3"),
+        ({"homeassistant": {"version": 3}, "date": 7, "protected": None}, None),
+        ({"homeassistant": [], "date": "0001-01-01T00:00:00+14:00"}, None),
+        ({"homeassistant": None, "date": "9999-12-31T23:59:59-12:00"}, None),
+        ({"homeassistant": {}, "date": "1970-01-01T00:00:10+00:00"}, None),
+    ],
+)
+async def test_nothing_odd_in_what_a_backup_says_of_itself_refuses_it(
+    tmp_path: Path, info: dict[str, Any], version: str | None
+) -> None:
+    snapshot = await read(write_backup(tmp_path / "b.tar", STORAGE, info=info))
+    assert snapshot.health.ha_version == version
+    assert snapshot.taken_at in (clock(), 1795434000.5)
+    assert len(snapshot.records) == 205
+
+
+async def test_a_registry_that_a_backup_lacks_was_not_read(tmp_path: Path) -> None:
+    members = {"data__.storage__core.device_registry": (STORAGE / "core.device_registry").read_bytes()}
+    snapshot = await read(write_outer(tmp_path / "b.tar", packed(**members)))
+    assert snapshot.registries == {"device"}
+    assert "core.label_registry is missing in" in snapshot.unread.registries["label"]
+
+
 async def test_a_backup_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceInvalid, match=r"without Home Assistant's settings"):
         await read(write_outer(tmp_path / "b.tar", b"", name="ssl.tar.gz"))

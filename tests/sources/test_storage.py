@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,79 @@ async def test_deleted_rows_are_removed_keys_unless_they_live_again(config: Path
     assert before.removed - after.removed == {Key("device", back)}
 
 
-async def test_a_registry_that_was_never_saved_is_empty(config: Path) -> None:
-    for name in ("area", "floor", "label", "category"):
-        (config / ".storage" / f"core.{name}_registry").unlink()
+async def test_a_registry_without_a_file_was_not_read(config: Path) -> None:
+    missing = {"area", "floor", "label", "category"}
+    for name in missing:
+        (config / ".storage" / f"core.{name}_registry").unlink(missing_ok=True)
 
     snapshot = await read(config)
 
-    assert {"area", "floor", "label", "category"} <= snapshot.registries
+    assert snapshot.registries == {"device", "entity", "config_entry"}
     assert {key.registry for key in snapshot.records} == {"device", "entity", "config_entry"}
+    assert snapshot.unread.registries.keys() == missing
+    assert f"core.floor_registry is missing in {config}" in snapshot.unread.registries["floor"]
+
+
+@pytest.mark.parametrize("data", [{}, {"areas": None}, {"areas": {}}, None, []])
+async def test_a_registry_file_without_its_list_is_refused(config: Path, data: object) -> None:
+    edit(config / ".storage" / "core.area_registry", lambda content: content.update(data=data))
+    with pytest.raises(SourceInvalid, match=r"core\.area_registry"):
+        await read(config)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1, "data": {"issues": [{"issue_id": 3}]}}'])
+async def test_repair_issues_that_cannot_be_read_cost_the_trust_and_not_the_home(
+    config: Path, content: str
+) -> None:
+    whole = await read(config)
+    (config / ".storage" / "repairs.issue_registry").write_text(content)
+
+    snapshot = await read(config)
+
+    assert snapshot.records == whole.records
+    assert "repairs.issue_registry" in snapshot.health.unread[0]
+    assert whole.health.unread == ()
+
+
+async def test_repair_issues_that_are_no_file_are_as_good_as_damaged(config: Path) -> None:
+    (config / ".storage" / "repairs.issue_registry").mkdir()
+    assert (await read(config)).health.unread
+
+
+def _set_rows(name: str, rows: object, content: dict[str, Any]) -> None:
+    content["data"][name] = rows
+
+
+@pytest.mark.parametrize("deleted", [None, {}, [None, {"id": 3}, {"id": ""}, {}]])
+async def test_an_odd_list_of_deleted_rows_is_no_evidence(config: Path, deleted: object) -> None:
+    for name in ("device", "entity"):
+        rows = "deleted_devices" if name == "device" else "deleted_entities"
+        edit(config / ".storage" / f"core.{name}_registry", partial(_set_rows, rows, deleted))
+    assert (await read(config)).removed == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("content", "version"),
+    [
+        (b"2024.3.3", "2024.3.3"),
+        (b"\xef\xbb\xbf2026.11.0b2\r\n", "2026.11.0b2"),
+        (b"", None),
+        (b"\xff\xfe\x00", None),
+        (b"latest", None),
+        (b"2024.3.3\n" * 100, None),
+    ],
+)
+async def test_a_version_file_that_says_something_else_says_nothing(
+    config: Path, content: bytes, version: str | None
+) -> None:
+    (config / ".HA_VERSION").write_bytes(content)
+    assert (await read(config)).health.ha_version == version
+
+
+async def test_a_version_file_that_cannot_be_opened_says_nothing(config: Path) -> None:
+    (config / ".HA_VERSION").unlink(missing_ok=True)
+    (config / ".HA_VERSION").mkdir()
+    assert (await read(config)).health.ha_version is None
 
 
 async def test_a_folder_without_devices_and_entities_is_no_storage(config: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from engine.core.record import Key
 from engine.core.snapshot import Snapshot
+from engine.errors import SourceInvalid
 from engine.sources.storage_files import StorageFiles, StoredFile, snapshot_of_files
 
 
@@ -67,3 +68,13 @@ def test_categories_carry_their_scope() -> None:
     )
 
     assert found.records.keys() == {Key("category", "script/c"), Key("category", "scene/c")}
+
+
+def test_a_store_of_before_2021_12_is_refused_with_its_age() -> None:
+    for rows in (
+        [{"entity_id": "sun.sun"}],
+        [{"id": "e", "entity_id": "a.a"}, {"id": None, "entity_id": "b.b"}],
+    ):
+        with pytest.raises(SourceInvalid, match=r"before 2021\.12") as refused:
+            snapshot(entity_registry=(1, {"entities": rows}))
+        assert "newer" not in str(refused.value)
