@@ -22,7 +22,7 @@ from api.server import bind_socket
 from api.server import serve as serve_http
 from engine import __version__
 from engine.core.report import Report
-from engine.core.status import SourceStatus
+from engine.core.status import SourceStatus, Status, status_line
 from engine.loop.service import Service
 from engine.metrics import Metrics
 from engine.ports import Records
@@ -32,12 +32,15 @@ from engine.settings import LoadedSettings
 from engine.store_lock import hold_store
 from engine.systemd import Notifier
 
+_STATUS_SECONDS = 1.0
+
 
 class Host(msgspec.Struct, frozen=True):
     """Who is told what the service does."""
 
     on_report: Callable[[Report], None]
     on_source: Callable[[SourceStatus], None]  # told after each look at Home Assistant, and when it is lost
+    on_status: Callable[[Status, float], None]  # told the status and the time, often
     on_ready: Callable[[str], None]  # told the API's address
     notifier: Notifier
 
@@ -63,11 +66,13 @@ async def serve(
             trail.on_pass(report, clock())
             metrics.on_store_sizes(_store_sizes(rows))
             host.on_report(report)
+            host.on_status(service.status(), clock())
             feed.notify()
 
         def on_source(what: str) -> None:
             metrics.on_source(what)
             host.on_source(service.status().source)
+            host.on_status(service.status(), clock())
 
         service = make_service(loaded, stores, mode=mode, on_report=on_pass, on_source=on_source, clock=clock)
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
@@ -106,6 +111,7 @@ async def _run(service: Service, given: Given, sock: socket.socket, host: Host, 
         tasks.start_soon(service.run)
         tasks.start_soon(given.trail.run, given.status, given.inventory, given.clock)
         tasks.start_soon(_tell_systemd, host.notifier)
+        tasks.start_soon(_watch_status, given, host)
         tasks.start_soon(_announce, ready, host, sock)
         await serve_http(build_app(given), sock, given.feed, ready=ready, stop=stop)
         host.notifier.stopping()
@@ -154,6 +160,19 @@ async def _announce(ready: anyio.Event, host: Host, sock: socket.socket) -> None
     host.notifier.ready()
     address, port = sock.getsockname()[:2]
     host.on_ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
+
+
+async def _watch_status(given: Given, host: Host) -> None:
+    """Tell of a status that changes because time passes, and let `systemctl status` show it."""
+    shown = ""
+    while True:
+        status, now = given.status(), given.clock()
+        host.on_status(status, now)
+        line = status_line(status, now, given.freshness)
+        if line != shown:
+            host.notifier.status(line)
+            shown = line
+        await anyio.sleep(_STATUS_SECONDS)
 
 
 async def _tell_systemd(notifier: Notifier) -> None:

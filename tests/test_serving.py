@@ -1,5 +1,6 @@
 """The service as a process: it serves, heals, tells of it, and ends when told to."""
 
+import json
 import re
 import urllib.error
 import urllib.request
@@ -57,7 +58,12 @@ def test_a_home_that_is_lost_is_told_once_and_its_return_too(tmp_path: Path, ser
     poll(address, "/health", "not_ready")
     (tmp_path / "elsewhere").rename(home.folder)
     poll(address, "/health", "ready")
-    first, *lost, last = re.findall(r'"message":"(Home Assistant is [^"]*)"', services[0].stop()[1])
+    said = services[0].stop()[1]
+    changes = [json.loads(line) for line in said.splitlines() if '"status changed"' in line]
+    for replica in ("sqlite", "history"):
+        told = [(c["before"], c["status"]) for c in changes if c["replica"] == replica]
+        assert told == [("unknown", "in_sync"), ("in_sync", "unknown"), ("unknown", "in_sync")]
+    first, *lost, last = re.findall(r'"message":"(Home Assistant is [^"]*)"', said)
     assert (first, last) == ("Home Assistant is followed", "Home Assistant is followed")
     # Twice, if a read was under way: first a file is missing, then the folder.
     assert lost in [["Home Assistant is not followed"] * count for count in (1, 2)]

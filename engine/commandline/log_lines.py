@@ -16,12 +16,15 @@ import msgspec
 
 from engine.commandline.log_limit import RepeatLimit
 from engine.commandline.safe_text import value_text, visible
-from engine.core.report import RecordReport, Report
-from engine.core.status import SourceStatus
+from engine.core.pace import Freshness
+from engine.core.report import RecordReport, ReplicaReport, Report
+from engine.core.status import SourceStatus, Status, replica_status, why_not_ready
 
 LOGGER = "reconcile"
 # More changes than these in one pass are told as a number; each is in the change feed all the same.
 _TOLD_MAX = 50
+# A change that waits for fewer seconds to be written is no change of status.
+_MOMENT = 5.0
 _OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -64,23 +67,95 @@ def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logge
     return logger
 
 
-def log_report(logger: logging.Logger, report: Report) -> None:
-    """Tell what a pass found and did: one line a record, one a refusal, one an error; nothing for nothing."""
-    told = Counter((record.replica, _sentence(record)) for record in report.records)
-    for record in report.records:
-        if told[record.replica, _sentence(record)] <= _TOLD_MAX:
-            logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
-    for (name, sentence), count in sorted(told.items()):
-        if count > _TOLD_MAX:
-            logger.info("many records", extra={"fields": {"replica": name, "what": sentence, "count": count}})
-    for replica in report.replicas:
+class ReportLines:
+    """Tells what passes found and did: one line a record, one a refusal, one an error; nothing for nothing.
+
+    What stays as it was told (a foreign row, a refusal, an error) is not told again by the next pass.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._open: dict[str, set[tuple[str, ...]]] = {}  # records that still differ, by replica
+        self._refusals: dict[str, dict[str, str]] = {}  # message by guard, by replica
+        self._failures: dict[
+            str, set[tuple[str, str]]
+        ] = {}  # subject and message, by the replica of the pass
+
+    def tell(self, report: Report) -> None:
+        """Tell what is new in the report of a pass."""
+        for replica in report.replicas:
+            if replica.status != "unknown":  # what could not be looked at stays as it was told
+                own = [record for record in report.records if record.replica == replica.replica]
+                self._tell_records(replica.replica, own)
+                self._tell_refusals(replica)
+        self._tell_errors(report)
+
+    def _tell_records(self, replica: str, records: list[RecordReport]) -> None:
+        before = self._open.get(replica, set())
+        left = {_identity(record) for record in records if record.outcome != "applied"}
+        self._open[replica] = left
+        new = [record for record in records if _identity(record) not in before or record.outcome == "applied"]
+        told = Counter(map(_sentence, new))
+        for record in new:
+            if told[_sentence(record)] <= _TOLD_MAX:
+                self._logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
+        for sentence, count in sorted(told.items()):
+            if count > _TOLD_MAX:
+                many = {"replica": replica, "what": sentence, "count": count}
+                self._logger.info("many records", extra={"fields": many})
+
+    def _tell_refusals(self, replica: ReplicaReport) -> None:
+        name = replica.replica
+        before = self._refusals.get(name, {})
+        now = {refusal.guard: refusal.message for refusal in replica.refusals}
         for refusal in replica.refusals:
-            held = {"replica": replica.replica, "guard": refusal.guard, "held": refusal.held}
-            held |= {"reason": refusal.message, "hint": refusal.hint}
-            logger.warning("changes held back", extra={"fields": held})
-    for error in report.errors:
-        failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
-        logger.error("pass failed", extra={"fields": failed})
+            if before.get(refusal.guard) != refusal.message:
+                held = {"replica": name, "guard": refusal.guard, "held": refusal.held}
+                held |= {"reason": refusal.message, "hint": refusal.hint}
+                self._logger.warning("changes held back", extra={"fields": held})
+        for guard in before.keys() - now.keys():
+            lifted = {"replica": name, "guard": guard}
+            self._logger.info("changes no longer held back", extra={"fields": lifted})
+        self._refusals[name] = now
+
+    def _tell_errors(self, report: Report) -> None:
+        of = ",".join(replica.replica for replica in report.replicas)
+        before = self._failures.get(of, set())
+        now = {(error.subject, error.message) for error in report.errors}
+        for error in report.errors:
+            if (error.subject, error.message) not in before:
+                failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
+                self._logger.error("pass failed", extra={"fields": failed})
+        for subject in sorted({subject for subject, _ in before} - {subject for subject, _ in now}):
+            self._logger.info("passes succeed again", extra={"fields": {"subject": subject}})
+        self._failures[of] = now
+
+
+class StatusLines:
+    """Tells when the status of a replica changes, once each, in both directions. It begins as unknown."""
+
+    def __init__(self, logger: logging.Logger, freshness: Freshness) -> None:
+        self._logger = logger
+        self._freshness = freshness
+        self._told: dict[str, str] = {}
+
+    def tell(self, status: Status, now: float) -> None:
+        """Tell what is new in the status at this moment."""
+        for replica in status.replicas:
+            word, since = replica_status(replica, now, self._freshness)
+            before = self._told.get(replica.replica, "unknown")
+            # Every change waits for a moment until it is written.
+            is_moment = (
+                replica.status == "in_sync" and word == "out_of_sync" and now < (since or now) + _MOMENT
+            )
+            if word == before or is_moment:
+                continue
+            self._told[replica.replica] = word
+            fields: dict[str, object] = {"replica": replica.replica, "status": word, "before": before}
+            reason = why_not_ready(replica, status.report, now, self._freshness)
+            fields |= {"reason": reason} if reason else {}
+            level = logging.INFO if word == "in_sync" else logging.WARNING
+            self._logger.log(level, "status changed", extra={"fields": fields})
 
 
 class SourceLines:
@@ -103,6 +178,10 @@ class SourceLines:
         else:
             lost = {"source": source.uri, "reason": source.error}
             self._logger.warning("Home Assistant is not followed", extra={"fields": lost})
+
+
+def _identity(record: RecordReport) -> tuple[str, ...]:
+    return record.registry, record.key, _sentence(record), record.cause, record.source_hash or ""
 
 
 def _level(record: RecordReport) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from functools import partial
 
 import anyio
 
@@ -11,7 +10,7 @@ from engine.commandline.exit_codes import OK
 from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
-from engine.commandline.log_lines import SourceLines, log_report, set_up_logging
+from engine.commandline.log_lines import ReportLines, SourceLines, StatusLines, set_up_logging
 from engine.commandline.parser import Arguments
 from engine.serving import Host, serve
 from engine.systemd import Notifier
@@ -31,7 +30,13 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
     async def work() -> None:
         stop = anyio.Event()
         interruption.on_signal(stop.set)
-        host = Host(partial(log_report, logger), SourceLines(logger).tell, on_ready, Notifier(os.environ))
+        host = Host(
+            on_report=ReportLines(logger).tell,
+            on_source=SourceLines(logger).tell,
+            on_status=StatusLines(logger, settings.loop.freshness).tell,
+            on_ready=on_ready,
+            notifier=Notifier(os.environ),
+        )
         await serve(loaded, mode=mode, host=host, stop=stop)
 
     give_back_freed_memory()

@@ -87,6 +87,12 @@ def status_word(status: Status, now: float, freshness: Freshness) -> str:
     return "unknown" if word == "in_sync" and has_errors else word
 
 
+def status_line(status: Status, now: float, freshness: Freshness) -> str:
+    """The status of the whole and of each replica, in one line."""
+    words = [f"{r.replica} {replica_status(r, now, freshness)[0]}" for r in status.replicas]
+    return f"{status_word(status, now, freshness)}: {', '.join(words) or 'no replica'}"
+
+
 def why_not_ready(
     replica: ReplicaStatus, report: Report | None, now: float, freshness: Freshness
 ) -> str | None:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
-from engine.commandline.log_lines import SourceLines, log_report, set_up_logging
+from engine.commandline.log_lines import ReportLines, SourceLines, StatusLines, set_up_logging
 from engine.core.diff import Cause
-from engine.core.report import ErrorReport, RefusalReport
-from engine.core.status import SourceStatus
-from tests.commandline.reports import changed, replica, report
+from engine.core.pace import Freshness
+from engine.core.report import ErrorReport, RefusalReport, Report
+from engine.core.status import ReplicaStatus, SourceStatus, Status
+from tests.commandline.reports import changed, foreign, replica, report
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +25,11 @@ def logging_as_it_was() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-def told(*arguments: object, format_: str = "text") -> list[str]:
+def told(*reports: Report, format_: str = "text") -> list[str]:
     stream = io.StringIO()
-    log_report(set_up_logging(stream, format_=format_, level="info"), *arguments)  # type: ignore[arg-type]
+    lines = ReportLines(set_up_logging(stream, format_=format_, level="info"))
+    for each in reports:
+        lines.tell(each)
     return [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()]
 
 
@@ -74,6 +78,59 @@ def test_hostile_names_stay_on_their_line() -> None:
 
 def test_nothing_is_told_of_nothing() -> None:
     assert told(report()) == []
+
+
+def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
+    refusal = RefusalReport("delete_ratio", "Too many.", "Raise it.", 3)
+    error = ErrorReport("sqlite", "The disk is full.", "Make room.", True)
+    blocked = report(
+        foreign("Sun"), replicas=(replica(status="blocked", refusals=(refusal,)),), errors=(error,)
+    )
+    lost = report(replicas=(replica(status="unknown"),), errors=(error,))
+    more = report(foreign("Sun"), foreign("Moon"), replicas=(replica(status="out_of_sync"),))
+    lines = told(blocked, blocked, lost, blocked, more, report(replicas=(replica("sqlite"),)), more)
+    assert [re.sub(r" action=.*| held=.*| reason=.*", "", line) for line in lines] == [
+        "warning difference found replica=sqlite record=device/sun name=Sun",
+        "warning changes held back replica=sqlite guard=delete_ratio",
+        "error   pass failed subject=sqlite",
+        "warning difference found replica=sqlite record=device/moon name=Moon",
+        "info    changes no longer held back replica=sqlite guard=delete_ratio",
+        "info    passes succeed again subject=sqlite",
+        "warning difference found replica=sqlite record=device/sun name=Sun",
+        "warning difference found replica=sqlite record=device/moon name=Moon",
+    ]
+
+
+def test_what_is_written_each_time_is_told_each_time() -> None:
+    lamp = changed("Lamp", ("name", "a", "b"), cause=Cause.DRIFT, outcome="applied")
+    assert len(told(report(lamp), report(lamp))) == 2
+
+
+def test_a_change_of_status_is_told_once_in_both_directions() -> None:
+    stream = io.StringIO()
+    lines = StatusLines(set_up_logging(stream, format_="text", level="info"), Freshness(1200.0, 60.0))
+    source = SourceStatus("ws://home", connected=True)
+    found = ReplicaStatus("sqlite", "in_sync", synced_at=100.0, compared_at=100.0)
+    waiting = replace(found, pending=1, pending_since=161.0, synced_at=161.0)
+    for now, known in (
+        (100.0, ReplicaStatus("sqlite", "unknown")),
+        (101.0, found),
+        (102.0, found),
+        (161.0, found),  # too old by then
+        (162.0, found),
+        (162.5, replace(found, synced_at=162.0)),
+        (163.0, waiting),  # for a moment
+        (167.0, waiting),
+        (168.0, replace(found, status="blocked")),
+    ):
+        lines.tell(Status("home", "0", 0.0, source, (known,)), now)
+    assert [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()] == [
+        "info    status changed replica=sqlite status=in_sync before=unknown",
+        'warning status changed replica=sqlite status=unknown before=in_sync reason="unknown: not looked at for too long"',
+        "info    status changed replica=sqlite status=in_sync before=unknown",
+        "warning status changed replica=sqlite status=out_of_sync before=in_sync",
+        'warning status changed replica=sqlite status=blocked before=out_of_sync reason="a guard holds changes back"',
+    ]
 
 
 def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:

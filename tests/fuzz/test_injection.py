@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.commandline.log_lines import log_report, set_up_logging
+from engine.commandline.log_lines import ReportLines, set_up_logging
 from engine.commandline.render_plan import PlanText, render_plan
 from engine.commandline.safe_text import visible
 from engine.core.guard import Policy
@@ -159,7 +159,7 @@ def logged(report: Report, format_: str) -> str:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     try:
-        log_report(set_up_logging(stream, format_=format_, level="debug"), report)
+        ReportLines(set_up_logging(stream, format_=format_, level="debug")).tell(report)
     finally:
         root.handlers[:], root.level = before
     return stream.getvalue()
