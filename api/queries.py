@@ -3,7 +3,7 @@
 An unknown name, a name given twice, and a value that is out of range are refused, naming them.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -19,6 +19,9 @@ Q = TypeVar("Q", bound=msgspec.Struct)
 RegistryName = Literal["area", "category", "config_entry", "device", "entity", "floor", "label"]
 SEQ_MAX = 2**53 - 1  # what JavaScript can count
 
+# Stores count nanoseconds in 64 bits, which end in 2262.
+AT_MIN, AT_MAX = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+
 Text = Annotated[str, Meta(max_length=255)]
 After = Annotated[
     str, Meta(max_length=1024, description="the key behind which the page begins: `next` of the page before")
@@ -29,7 +32,9 @@ At = Annotated[
     datetime,
     Meta(
         tz=True,
-        description="the home as it was at this time (RFC 3339 with a time zone), from the records replica",
+        description="the home as it was at this time (RFC 3339 with a time zone), from the records replica; "
+        "from 1970 to 2261",
+        extra_json_schema={"pattern": "^(19[789]|2[01][0-9]|22[0-5])[0-9]-"},
     ),
 ]
 Area = Annotated[Text, Meta(description="effectively in this area: its own, or inherited from its device")]
@@ -163,10 +168,22 @@ def parse_query(query_string: bytes, type_: type[Q]) -> Q:
         raise Problem(400, f"Query parameter given more than once: {_listed(repeated)}.")
     values = {name: found if name in repeatable else found[0] for name, found in given.items()}
     try:
-        return msgspec.convert(values, type_, strict=False)
+        query = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         # "Expected `int` >= 1 - at `$.limit`": the path begins with the parameter's name.
         raise Problem(400, f"Query parameter refused: {str(error).replace('$.', '')}.") from error
+    if isinstance(at := getattr(query, "at", None), datetime):
+        check_at(at)
+    return query
+
+
+def check_at(at: datetime) -> None:
+    """Raises Problem 400 when no store can hold anything of that time."""
+    if not AT_MIN <= at < AT_MAX:
+        raise Problem(
+            400,
+            f"Query parameter refused: nothing can be known of year {at.year} - at `at`. Ask for 1970 to 2261.",
+        )
 
 
 @cache  # asking msgspec costs more than reading the query

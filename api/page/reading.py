@@ -24,6 +24,7 @@ from api.page.home_view import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_vi
 from api.past import in_timeline, read_home
 from api.ports import Moment, Timeline
 from api.problems import Problem
+from api.queries import check_at
 from engine.core.report import rfc3339
 from engine.errors import ReplicaError
 
@@ -123,6 +124,7 @@ def at_of(text: str) -> datetime | None:
         rfc3339(at.timestamp())  # near the first and last year there is none in UTC
     except (ValueError, OverflowError) as error:
         raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
+    check_at(at)
     return at
 
 
