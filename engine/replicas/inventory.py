@@ -25,6 +25,7 @@ import msgspec
 
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.apsw_file import ApswFile
+from engine.replicas.column_types import whole_number
 from engine.replicas.row_codec import TABLES, Value
 from engine.replicas.sqlite_schema import check_schema, columns_of
 
@@ -329,7 +330,8 @@ class SqliteInventory:
 def _typed(column: str, type_: str, *, as_bytes: bool) -> str:
     """A column as a value of its declared type; what is of another type becomes text, or NULL among numbers."""
     if type_ in ("BOOLEAN", "INTEGER"):
-        return f"CASE typeof({column}) WHEN 'integer' THEN {column} END AS {column}"
+        value = whole_number(column)
+        return f"CASE typeof({value}) WHEN 'integer' THEN {value} END AS {column}"
     text = f"CAST({column} AS TEXT)"
     return f"CAST({text} AS BLOB) AS {column}" if as_bytes else f"{text} AS {column}"
 

@@ -17,9 +17,10 @@ import msgspec
 from engine.core.content_hash import HASH_VERSION
 from engine.core.record import Key
 from engine.core.stored import StoredRow
+from engine.replicas.column_types import reading
 from engine.replicas.ledger import read_by_digest, read_digests
 from engine.replicas.row_codec import TABLES, Table, Value, decode_row, digest_row, judge_row
-from engine.replicas.sqlite_schema import columns_of
+from engine.replicas.sqlite_schema import columns_of, types_of
 from engine.replicas.undecodable_text import undecodable_rows
 
 _HASH_PREFIX = f"{HASH_VERSION}:"
@@ -154,10 +155,15 @@ def select_all(connection: apsw.Connection) -> list[str] | None:
 
 def _select(connection: apsw.Connection, table: Table) -> str | None:
     """The statement that reads all our columns, missing ones as NULL; None without the table or its key."""
-    present = {name.lower() for name in columns_of(connection, table.name)}
-    if not present:
+    declared = types_of(connection, table.name)
+    if not declared:
         return None
-    columns = [name if name in present else f"NULL AS {name}" for name in table.sql_names]
+    columns = [
+        reading(column.sql, column.type, declared[column.sql])
+        if column.sql in declared
+        else f"NULL AS {column.sql}"
+        for column in table.columns
+    ]
     return f"SELECT {', '.join(columns)}, rowid AS rowid FROM {table.name}"
 
 

@@ -52,7 +52,7 @@ def write_operations(
         o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
     ]
     _restore_others(connection, created)
-    _check_rows(connection, replica, written, [o.key for o in deletes])
+    _check_rows(connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes})
     entries += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
     ledger.write_changes(connection, entries, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
@@ -202,7 +202,11 @@ def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
 
 
 def _check_rows(
-    connection: apsw.Connection, replica: str, written: Mapping[Key, str], deleted: Sequence[Key]
+    connection: apsw.Connection,
+    replica: str,
+    written: Mapping[Key, str],
+    deleted: Sequence[Key],
+    writes: Mapping[Key, tuple[Operation, Run]],
 ) -> None:
     found = find_rows(connection, [*written, *deleted])
     wrong = sorted(
@@ -214,11 +218,30 @@ def _check_rows(
         | {key for key in deleted if key in found and key not in written}
     )
     if wrong:
+        told = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
         raise ReplicaDiverged(
             replica,
-            f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written, first {wrong[0]}.",
-            "Nothing was changed. A trigger or a column type of another program alters what is written.",
+            f"{told}, first {wrong[0]}{_difference(found.get(wrong[0]), writes.get(wrong[0]))}.",
+            "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
+            "drop the trigger, or give the column its type back.",
         )
+
+
+def _difference(row: FoundRow | None, write: tuple[Operation, Run] | None) -> str:
+    """Which column of a row gave back something else than was written; never what it holds."""
+    if row is None or write is None or write[0].after is None:
+        return ", which is not there" if row is None else ", which is still there"
+    (operation, run), after = write, write[0].after
+    table = TABLES[row.key.registry]
+    values = encode_row(after, operation.derived, format_time(run.at) or "")
+    for column, old, new in zip(table.columns, row.values, values, strict=True):
+        if type(old) is not type(new) or old != new:
+            other = _KINDS[type(old)] if type(old) is not type(new) else f"another {_KINDS[type(old)]}"
+            return f": {table.name}.{column.sql} ({column.type}) gives back {other} for {_KINDS[type(new)]}"
+    return ""
+
+
+_KINDS = {str: "text", int: "integer", float: "float", bytes: "blob", type(None): "null"}
 
 
 def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> ledger.Entry:

@@ -38,6 +38,12 @@ def columns_of(connection: apsw.Connection, table: str) -> tuple[str, ...]:
     return tuple(str(name) for (name,) in rows)
 
 
+def types_of(connection: apsw.Connection, table: str) -> dict[str, str]:
+    """The declared types of a table's columns by lower-case name; empty when there is no such table."""
+    rows = connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
+    return {str(name).lower(): str(type_ or "") for name, type_ in rows}
+
+
 def check_schema(connection: apsw.Connection, replica: str) -> bool:
     """Whether stored digests cover the columns of today. Raises ReplicaRejected when a newer program made the tables."""
     if not columns_of(connection, "reconcile_meta"):
