@@ -197,8 +197,11 @@ class Upkeep(Protocol):
 class Housekeeping(Protocol):
     """A replica that has work to do that may wait until there is nothing else to do."""
 
-    def tidy(self) -> None:
-        """Do it. Called now and then after a pass that wrote; nothing depends on it."""
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Do it, and say whether nothing is left of it. Raises ReplicaError.
+
+        Called after passes; `is_calm` when nothing happened for a moment. Until then what takes long may wait.
+        """
 
 
 class Outbox(Protocol):

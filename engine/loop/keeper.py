@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
-from engine.core.report import ErrorReport, PlanCounts, Report
+from engine.core.report import ErrorReport, Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
 from engine.errors import ReplicaError
@@ -81,7 +81,7 @@ class Keeper:
         """Keep the replica until cancelled."""
         verify_at = anyio.current_time()
         retry_at: float | None = None
-        has_written = False
+        is_tidy, is_calm = True, False
         while True:
             now = anyio.current_time()
             is_new = self._newest is not self._done
@@ -97,17 +97,25 @@ class Keeper:
                 retry_at = anyio.current_time() + delay if delay is not None else None
                 if delay is None:
                     self._backoff.reset()
-                has_written |= any(r.applied != PlanCounts() for r in report.replicas)
+                is_tidy = is_calm = False
                 continue
-            if has_written and isinstance(self._replica, Housekeeping):
-                await self._offload(self._replica.tidy)
-            has_written = False
-            await self._wait()
+            is_tidy = is_tidy or await self._tidy(is_calm=is_calm)
+            is_calm = await self._wait()
 
-    async def _wait(self) -> None:
-        with anyio.move_on_after(self._pace.watch_seconds):
+    async def _tidy(self, *, is_calm: bool) -> bool:
+        if not isinstance(self._replica, Housekeeping):
+            return True
+        try:
+            return await self._offload(partial(self._replica.tidy, is_calm=is_calm))
+        except ReplicaError:
+            return True  # nothing depends on it, and the next pass says what is wrong
+
+    async def _wait(self) -> bool:
+        """Whether nothing happened for as long as the keeper waits."""
+        with anyio.move_on_after(self._pace.watch_seconds) as scope:
             await self._wake.wait()
         self._wake = anyio.Event()
+        return scope.cancelled_caught
 
     async def _is_touched(self) -> bool:
         memory = self._memories.get(self._replica.name)
@@ -119,8 +127,13 @@ class Keeper:
         try:
             is_touched = await self._offload(self._replica.stamp) != memory.stamp
         except ReplicaError:
-            return True  # the pass says what is wrong
+            is_touched = True  # the pass says what is wrong
         self._traces = None if is_touched else traces
+        if is_touched:
+            # What others wrote may be anything, until the pass that comes now has looked.
+            self.status = msgspec.structs.replace(
+                self.status, status="unknown", status_since=self._status_since("unknown")
+            )
         return is_touched
 
     async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:

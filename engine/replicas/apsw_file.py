@@ -1,6 +1,6 @@
-"""One SQLite file: opening it late, reading and writing it in transactions, and apsw's errors as ours.
+"""One SQLite file: opening it late, and reading and writing it in transactions.
 
-Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
+Each use is of the file that stands at the path at that moment (`connections`). Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
 the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
 Knows nothing of tables. Threads take turns.
 """
@@ -10,14 +10,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import apsw
-import msgspec
 
-from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.errors import ReplicaRejected
 from engine.file_modes import OWNER_ONLY, make_folder
+from engine.replicas.apsw_errors import BUSY, translated
+from engine.replicas.connections import check_sound, connections_to
 from engine.replicas.private_copy import copy_into_memory
 
 # FAT, the coarsest of file systems in use, tells times to two seconds.
@@ -25,10 +26,7 @@ _SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
 # A log of this length is moved into the file when there is time, and one of that length at once.
 _LOG_PAGES_LONG, _LOG_PAGES_MAX = 1_000, 8_000
-_BUSY = (apsw.BusyError, apsw.LockedError)
-_NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
-_NOT_ALLOWED = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError)
-_BROKEN = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError)
+_PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only
 
 
 class ApswFile:
@@ -36,6 +34,7 @@ class ApswFile:
 
     `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
     disk, so it suits a dry run: it shows one moment and never anything newer. Both refuse to write.
+    `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
     """
 
     def __init__(
@@ -46,25 +45,31 @@ class ApswFile:
         read_only: bool = False,
         private_copy: bool = False,
         busy_timeout_seconds: float = 5.0,
+        never_waits: bool = False,
     ) -> None:
         self.replica = replica
         self.path = Path(path)
         self._read_only = read_only or private_copy
         self._private_copy = private_copy
         self._busy_timeout_seconds = busy_timeout_seconds
+        self._never_waits = never_waits
+        self._group = connections_to(self.path)
         self._connection: apsw.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._endings = 0  # of the group, when the connection was opened
+        self._is_in_use = False
         self._openings = 0
         self._seen: int | None = None
         self._log_pages = 0
+        self.held_log_bytes = 0  # what could not be moved from the log into the file, because others read it
+        self._has_changed_file = False  # not only its log
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
-        with self._lock, self.translated("read"):
-            connection = self._open() or apsw.Connection(":memory:")
+        with self._used("read") as opened:
+            connection = opened or apsw.Connection(":memory:")
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -72,17 +77,32 @@ class ApswFile:
                 _roll_back(connection)
 
     @contextmanager
+    def reading_anew(self) -> Iterator[apsw.Connection]:
+        """As `reading`, on a connection that remembers nothing: it sees what a program sees that opens the file now."""
+        with self._used("read") as opened:
+            fresh = None if self._private_copy else self._group.open(apsw.SQLITE_OPEN_READONLY)
+            connection = fresh or opened or apsw.Connection(":memory:")
+            try:
+                connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                _roll_back(connection)
+                if fresh is not None:
+                    self._group.close(fresh)
+
+    @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
-        with self._lock, self.translated("write"):
+        with self._used("write") as opened:
             if self._read_only:
                 raise ReplicaRejected(
                     self.replica,
                     f"{self.path} was opened to look only, so nothing is written to it.",
                     "Run without --dry-run to write.",
                 )
-            connection = self._open() or self._create()
-            _prefer_wal(connection)
+            connection = opened or self._create()
+            self._prefer_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 is_ours = self.is_as_seen() or _is_empty(connection)
@@ -91,6 +111,8 @@ class ApswFile:
                 connection.execute("COMMIT")
             finally:
                 _roll_back(connection)
+                self._group.explain(database=self._has_changed_file)
+                self._has_changed_file = False
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was replaced."""
@@ -105,26 +127,40 @@ class ApswFile:
 
         None when one was written so lately that another write could leave the same time.
         """
-        found: list[tuple[int, ...] | None] = []
-        for suffix in ("", "-wal", "-journal"):
-            try:
-                seen = os.stat(f"{self.path}{suffix}")  # noqa: PTH116 (a path has no suffix with a dash)
-            except FileNotFoundError:
-                found.append(None)
-                continue
-            except OSError:
+        try:
+            found = self._group.files()
+        except OSError:
+            return None
+        for times in (found.content, found.log_content):
+            if times is not None and time.time_ns() - times[1] < _SAME_TIME_NS_MAX:
                 return None
-            if time.time_ns() - seen.st_mtime_ns < _SAME_TIME_NS_MAX:
-                return None
-            found.append((seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
-        return tuple(found)
+        return (
+            found.database and (*found.database, *(found.content or ())),
+            found.log and (*found.log, *(found.log_content or ())),
+            found.memory,
+        )
 
-    def shorten_log(self) -> None:
-        """Move what was committed from the log into the file, if it is much: SQLite would do it within some commit."""
-        with self._lock:
-            if self._connection is not None and self._log_pages >= _LOG_PAGES_LONG:
-                _checkpoint(self._connection)
-                self._log_pages = 0
+    def shorten_log(self, *, is_calm: bool) -> bool:
+        """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
+
+        Nobody is waited for: what another program still reads stays in the log. Unless it `is_calm`, only a long
+        log is worth it. Raises ReplicaError.
+        """
+        if not self._log_pages or not (is_calm or self._log_pages >= _LOG_PAGES_LONG):
+            return not self._log_pages
+        with self._used("write") as connection:
+            if connection is not None and self._checkpoint(connection) and is_calm:
+                # An empty log cannot be taken for that of another file which is put in the place of this one.
+                connection.set_busy_timeout(0)
+                try:
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                    self._log_pages = 0
+                except apsw.Error:
+                    pass  # somebody reads or writes just now
+                finally:
+                    connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+            self._group.explain(database=True)
+            return not self._log_pages
 
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
@@ -150,8 +186,8 @@ class ApswFile:
 
         `on_step` is called many times while it goes on. Programs that have the file open go on with the new content.
         """
-        with self._lock, self.translated("write"):
-            connection = self._open() or self._create()
+        with self._used("write") as opened:
+            connection = opened or self._create()
             if connection.pragma("page_size") != content.pragma("page_size"):
                 connection.pragma("journal_mode", "delete")  # a log takes pages of one size only
             # Waits for a writer under the busy timeout, which a backup step would not do.
@@ -161,55 +197,95 @@ class ApswFile:
                     backup.step(_STEP_PAGES)
                     on_step()
             # While another program has the file open, the log is not cut and the mode not changed.
-            with suppress(*_BUSY):
+            with suppress(*BUSY):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 connection.pragma("journal_mode", journal_mode)
+            self._group.forget_log()
+            self._group.explain(database=True)
 
     def close(self) -> None:
         """Release the file; the next use opens it again."""
         with self._lock:
             connection, self._connection = self._connection, None
-            if connection is not None:
+            if connection is not None and self._private_copy:
                 connection.close()
+            elif connection is not None:
+                self._group.close(connection)
+
+    def translated(self, attempt: str) -> AbstractContextManager[None]:
+        """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
+        return translated(self.replica, self.path, attempt, self._busy_timeout_seconds)
+
+    @contextmanager
+    def _used(self, attempt: str) -> Iterator[apsw.Connection | None]:
+        """The connection to the file that stands at the path now; None when there is none."""
+        with self._lock, self.translated(attempt):
+            if self._private_copy:
+                self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
+                yield self._connection
+            elif self._is_in_use:
+                yield self._connection
+            else:
+                with self._group.used(None if self._never_waits else self._busy_timeout_seconds):
+                    self._is_in_use = True
+                    try:
+                        yield self._open()
+                    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+                        if not isinstance(error, apsw.IOError) or _is_short(error):
+                            self._group.distrust()
+                        raise
+                    finally:
+                        self._is_in_use = False
 
     def _on_commit(self, connection: apsw.Connection, _database: str, log_pages: int) -> int:
         self._log_pages = log_pages
         if log_pages >= _LOG_PAGES_MAX:
-            _checkpoint(connection)
+            self._checkpoint(connection)
         return apsw.SQLITE_OK
 
     def _count(self, pragma: str) -> int:
-        with self._lock, self.translated("read"):
-            connection = self._open()
+        with self._used("read") as connection:
             count = connection.pragma(pragma) if connection else 0
             assert isinstance(count, int)
             return (self._openings << 32) + count
 
     def _open(self) -> apsw.Connection | None:
-        """The connection to the file that stands at the path now; None when there is none."""
-        if self._private_copy:
-            self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
+        """Our connection, opened if we have none, or if it was ended with all others."""
+        if self._connection is not None and self._endings == self._group.endings:
             return self._connection
-        identity = _identity(self.path)
-        if self._connection is not None and identity != self._identity:
-            # Moved away or replaced: without this we would go on writing to a file that nobody can see.
-            self.close()
-        if self._connection is None and identity is not None:
-            flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
-            connection = apsw.Connection(str(self.path), flags=flags)
-            connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
-            # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
-            # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
-            connection.pragma("synchronous", "FULL")
-            # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
-            # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
-            connection.pragma("foreign_keys", False)
-            connection.set_wal_hook(self._on_commit)
-            # Twice, because whoever reads must not be able to write whatever a statement says.
-            connection.pragma("query_only", self._read_only)
-            self._connection, self._identity = connection, identity
-            self._openings += 1
-        return self._connection
+        self._connection = None
+        flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
+        connection = self._group.open(flags)
+        if connection is None:
+            return None
+        try:
+            self._set_up(connection)
+        except BaseException:
+            self._group.close(connection, keep_log=True)
+            raise
+        self._connection, self._endings = connection, self._group.endings
+        self._openings += 1
+        # What a program left there that was killed, too.
+        log = self._group.files().log_content
+        self._log_pages = 1 + log[0] // _PAGE_BYTES if log and log[0] else 0
+        return connection
+
+    def _set_up(self, connection: apsw.Connection) -> None:
+        connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+        # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
+        # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
+        connection.pragma("synchronous", "FULL")
+        # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
+        # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
+        connection.pragma("foreign_keys", False)
+        connection.set_wal_hook(self._on_commit)
+        # A log that grew while others read is cut again when it is used from its beginning.
+        connection.pragma("journal_size_limit", _LOG_PAGES_LONG * _PAGE_BYTES)
+        # Twice, because whoever reads must not be able to write whatever a statement says.
+        connection.pragma("query_only", self._read_only)
+        if self._group.is_doubtful and not self._never_waits:
+            check_sound(connection)
+            self._group.is_doubtful = False
 
     def _create(self) -> apsw.Connection:
         make_folder(self.path.parent)
@@ -217,95 +293,32 @@ class ApswFile:
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
         connection = self._open()
+        self._has_changed_file = True
         if connection is None:
             raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
         return connection
 
-    @contextmanager
-    def translated(self, attempt: str) -> Iterator[None]:
-        """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
-        try:
-            yield
-        except ReplicaRejected as error:
-            # Whoever looked into the tables does not know which file they are in.
-            if str(self.path) in error.message:
-                raise
-            raise ReplicaRejected(self.replica, f"{self.path}: {error.message}", error.hint) from error
-        except apsw.Error as error:
-            raise self._explain(attempt, error) from error
-        except OSError as error:
-            raise self._explain_os(attempt, error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ReplicaRejected(
-                self.replica,
-                f"Cannot {attempt} {self.path}: it holds what this program did not write ({error}).",
-                "Nothing was changed. Restore the file, or move it away, and `reconcile` builds it anew.",
-            ) from error
-        except (OverflowError, UnicodeEncodeError) as error:
-            raise ReplicaRejected(
-                self.replica, f"Cannot {attempt} {self.path}: SQLite cannot hold a value ({error})."
-            ) from error
+    def _prefer_wal(self, connection: apsw.Connection) -> None:
+        """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
+        self._has_changed_file = self._has_changed_file or connection.pragma("journal_mode") != "wal"
+        if self._has_changed_file:
+            # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
+            with suppress(*BUSY):
+                connection.pragma("journal_mode", "wal")
 
-    def _explain(self, attempt: str, error: apsw.Error) -> ReplicaError:
-        what = f"Cannot {attempt} {self.path}"
-        if isinstance(error, _BUSY):
-            return ReplicaUnavailable(
-                self.replica,
-                f"{what}: another program held it locked for {self._busy_timeout_seconds:g} seconds.",
-                f"Find it with `fuser -v {self.path}` and let its transaction end; it is tried again.",
-            )
-        if isinstance(error, _NO_ROOM):
-            return ReplicaUnavailable(
-                self.replica,
-                f"{what}: the disk is full or does not answer ({error}).",
-                "Nothing was changed. Make room on the disk; it is tried again.",
-            )
-        if isinstance(error, _NOT_ALLOWED):
-            return ReplicaRejected(
-                self.replica,
-                f"{what}: it is read-only, a folder, or not accessible to this user ({type(error).__name__}).",
-                "Check the owner and mode of the file and of its folder, and whether the disk is mounted read-only.",
-            )
-        if isinstance(error, _BROKEN):
-            return ReplicaDamaged(
-                self.replica,
-                f"{what}: it is damaged or no SQLite database ({error}).",
-                "Nothing was changed. Move the file away, and `reconcile` builds it anew.",
-            )
-        return ReplicaRejected(
-            self.replica,
-            f"{what}: {type(error).__name__}: {error}.",
-            "Nothing was changed. Another program's table, trigger or constraint of the same name does not fit.",
-        )
-
-    def _explain_os(self, attempt: str, error: OSError) -> ReplicaError:
-        what = f"Cannot {attempt} {self.path}: {error.strerror or error}."
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            return ReplicaUnavailable(self.replica, what, "Nothing was changed. Make room on the disk.")
-        return ReplicaRejected(self.replica, what, "Check the path, and the owner and mode of its folder.")
+    def _checkpoint(self, connection: apsw.Connection) -> bool:
+        """Whether all of the log is in the file now. What is not, is committed all the same."""
+        self._has_changed_file = True
+        pages, moved = self._log_pages, 0
+        with suppress(apsw.Error):
+            pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.held_log_bytes = (pages - moved) * connection.pragma("page_size")
+        return moved == pages
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _prefer_wal(connection: apsw.Connection) -> None:
-    """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
-    if connection.pragma("journal_mode") == "wal":
-        return
-    # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
-    with suppress(*_BUSY):
-        connection.pragma("journal_mode", "wal")
-
-
-def _checkpoint(connection: apsw.Connection) -> None:
-    # Waits for nobody. What another program still reads, or what fails, stays in the log and is committed all the same.
-    with suppress(apsw.Error):
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+def _is_short(error: apsw.IOError) -> bool:
+    # apsw sets the attribute on the instance. The file, or its log, was cut under us.
+    return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHORT_READ
 
 
 def _is_empty(connection: apsw.Connection) -> bool:

@@ -63,9 +63,14 @@ class HistoryFile:
         """The file, which may not exist yet."""
         return self._file.path
 
-    def tidy(self) -> None:
-        """Move what was committed from SQLite's log into the file, so that no commit has to."""
-        self._file.shorten_log()
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        return self._file.shorten_log(is_calm=is_calm)
+
+    @property
+    def held_log_bytes(self) -> int:
+        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
+        return self._file.held_log_bytes
 
     def traces(self) -> Hashable | None:
         """What any write leaves behind; None when only the stamp can tell."""
@@ -77,7 +82,7 @@ class HistoryFile:
 
     def observe(self) -> Observed:
         """The hashes of all records that are not deleted, checked against their payloads."""
-        with self._file.reading() as connection:
+        with self._file.reading_anew() as connection:
             self._file.note_seen()
             is_there = has_records(connection, NAME)
             return Observed(dict(versions_of(_fetch(connection, _NEWEST, _VERSION) if is_there else [])))

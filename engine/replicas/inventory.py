@@ -277,7 +277,7 @@ class SqliteInventory:
     def __init__(self, path: str | Path, *, busy_timeout_seconds: float = 1.0) -> None:
         self._file = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=busy_timeout_seconds)
         # Only for `witness`, and only in the event loop: it never waits.
-        self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0)
+        self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0, never_waits=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inventory")
         self._data_version = -1
         self._revision = 0

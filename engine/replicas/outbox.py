@@ -53,6 +53,7 @@ class SqliteOutbox:
         with self._file.writing() as connection:
             connection.execute(_TABLE)
             connection.execute("DELETE FROM reconcile_outbox WHERE number = ?", (number,))
+        self._file.shorten_log(is_calm=False)
 
     def close(self) -> None:
         """Release the file. May be called twice."""

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import apsw
 
+from engine.replicas.connections import look
+
 _ATTEMPTS = 5
 _WAL_FORMAT = (
     2  # bytes 18 and 19 of the file, https://sqlite.org/fileformat2.html#file_format_version_numbers
@@ -30,6 +32,7 @@ def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection
 
     Raises what apsw and the operating system raise; BusyError when the file never held still.
     """
+    look(str(path))  # what is no plain file may never end
     for _ in range(_ATTEMPTS):
         before = _fingerprint(path)
         if before[0] is None:

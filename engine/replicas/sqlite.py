@@ -51,7 +51,7 @@ class SqliteRows:
 
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
-        with self._file.reading() as connection:
+        with self._file.reading_anew() as connection:
             self._file.note_seen()
             trust_digests = check_schema(connection, NAME)
             return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
@@ -138,9 +138,14 @@ class SqliteRows:
         with self._reading() as connection:
             return next(iter(ledger.read_tombstones(connection, [key])), None)
 
-    def tidy(self) -> None:
-        """Move what was committed from SQLite's log into the file, so that no commit has to."""
-        self._file.shorten_log()
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        return self._file.shorten_log(is_calm=is_calm)
+
+    @property
+    def held_log_bytes(self) -> int:
+        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
+        return self._file.held_log_bytes
 
     def traces(self) -> Hashable | None:
         """What any write leaves behind; None when only the stamp can tell."""

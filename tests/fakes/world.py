@@ -29,6 +29,8 @@ class MemoryReplica:
         self.newest_run: Run | None = None
         self.observed = 0
         self.tidied = 0
+        self.untidy_passes = 0  # writing passes that were not tidied up after
+        self.tidies_when_calm = False  # only then
         self.edits = 0
         self.stamps_asked = 0
         self.left_behind: Hashable | None = None
@@ -56,6 +58,7 @@ class MemoryReplica:
         if self.fail_apply_with is not None:
             raise self.fail_apply_with
         self.writes += 1
+        self.untidy_passes += 1
         self.newest_run = run
         for operation in operations:
             self.rows.pop(operation.moved_from or operation.key, None)
@@ -65,8 +68,12 @@ class MemoryReplica:
     def close(self) -> None:
         """Nothing to release."""
 
-    def tidy(self) -> None:
-        self.tidied += 1
+    def tidy(self, *, is_calm: bool) -> bool:
+        if self.tidies_when_calm and not is_calm:
+            return not self.untidy_passes
+        self.tidied += bool(self.untidy_passes)
+        self.untidy_passes = 0
+        return True
 
     def edit(self, key: Key, **fields: Json) -> None:
         """Change a row behind the engine's back."""

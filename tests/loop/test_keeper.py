@@ -13,6 +13,7 @@ from engine.core.report import Report
 from engine.errors import ReplicaUnavailable
 from engine.loop.keeper import Keeper
 from engine.loop.one_pass import PassOptions
+from engine.ports import Observed
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, clock, inline, virtual_backend
@@ -113,6 +114,35 @@ async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
         assert kept.replica.tidied == 2
         await anyio.sleep(PACE.verify_seconds + 1)
         assert kept.replica.tidied == 2, "nothing was written since"
+
+
+async def test_what_has_to_wait_for_a_calm_moment_is_asked_for_again() -> None:
+    async with keeping() as kept:
+        kept.replica.tidies_when_calm = True
+        kept.keeper.offer(HOME)
+        await anyio.sleep(0.01)
+        assert kept.replica.tidied == 0
+        await anyio.sleep(PACE.watch_seconds + 0.01)
+        assert kept.replica.tidied == 1
+
+
+async def test_a_store_that_others_wrote_to_is_unknown_until_it_was_looked_at() -> None:
+    async with keeping() as kept:
+        kept.keeper.offer(HOME)
+        await anyio.sleep(0.01)
+        assert kept.keeper.status.status == "in_sync"
+        kept.replica.edit(device(1).key, name="Mocked")
+        seen = []
+        observe = kept.replica.observe
+
+        def looked() -> Observed:
+            seen.append(kept.keeper.status.status)
+            return observe()
+
+        kept.replica.observe = looked  # type: ignore[method-assign]
+        await anyio.sleep(PACE.watch_seconds + 0.01)
+        assert seen == ["unknown"]
+        assert kept.keeper.status.status == "in_sync"
 
 
 async def test_observing_only_reports() -> None:

@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -273,13 +275,56 @@ def test_a_long_log_is_shortened_when_there_is_time(tmp_path: Path) -> None:
     for _ in range(3):
         write(file, "INSERT INTO t VALUES (randomblob(2000000))")
     assert in_the_file_itself(file.path) == 0
-    file.shorten_log()
+    file.shorten_log(is_calm=False)
     assert in_the_file_itself(file.path) == 3
     write(file, "INSERT INTO t VALUES (1)")
-    file.shorten_log()
+    file.shorten_log(is_calm=False)
     assert in_the_file_itself(file.path) == 3, "not for a page or two"
     file.close()
     assert in_the_file_itself(file.path) == 4
+
+
+def test_in_a_calm_moment_the_log_is_emptied_however_short_it_is(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    write(file, "CREATE TABLE t (a)")
+    log = tmp_path / "x.db-wal"
+    assert log.stat().st_size > 0
+    assert file.shorten_log(is_calm=True)
+    assert log.stat().st_size == 0
+    write(file, "INSERT INTO t VALUES (1)")
+    assert not file.shorten_log(is_calm=False)
+    with reader_of(file.path):
+        write(file, "INSERT INTO t VALUES (2)")
+        assert not file.shorten_log(is_calm=True)
+        assert file.held_log_bytes > 0, "somebody reads what was there before"
+    assert file.shorten_log(is_calm=True)
+    assert (log.stat().st_size, file.held_log_bytes) == (0, 0)
+    file.close()
+
+
+@contextmanager
+def reader_of(path: Path) -> Iterator[None]:
+    """Another program that reads what stands there now, and goes on reading."""
+    reader = apsw.Connection(str(path))
+    reader.execute("BEGIN; SELECT * FROM t").fetchall()
+    try:
+        yield
+    finally:
+        reader.close()
+
+
+def test_a_log_that_grew_while_others_read_is_short_again_afterwards(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    write(file, "CREATE TABLE t (a)")
+    with reader_of(file.path):
+        for _ in range(3):
+            write(file, "INSERT INTO t VALUES (randomblob(4000000))")
+            file.shorten_log(is_calm=False)
+        assert (tmp_path / "x.db-wal").stat().st_size > 12_000_000
+    file.shorten_log(is_calm=False)
+    write(file, "INSERT INTO t VALUES (1)")
+    assert (tmp_path / "x.db-wal").stat().st_size < 5_000_000
+    file.close()
 
 
 def test_a_log_that_grows_too_long_is_shortened_at_once(tmp_path: Path) -> None:

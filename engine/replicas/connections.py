@@ -1,0 +1,333 @@
+"""The connections of this process to one SQLite file: they are to the same files, and end together.
+
+A database in WAL mode is three files: itself, its log (`-wal`) and its shared memory (`-shm`). SQLite finds the
+last two by name, so when another database is put in the place of the first, a new connection maps the shared memory
+of the old one anew, as if nobody had it: it cuts the file to nothing under the connection that has it mapped, which is
+then killed by SIGBUS. (SQLite's locks belong to the process, so one process does not keep itself out.) When a program
+writes into the database without SQLite, every page that a connection remembers may be of the past, and what the log
+still holds would be moved over content that it does not belong to.
+
+So each use looks first whether the files are those that the connections were opened for, and whether anybody but us
+changed the database itself. If not, all connections end before one is opened again, in every thread. What is in a log
+that belongs to a database which is gone never reaches the one that stands there now.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+import apsw
+
+_KINDS = (
+    (S_ISDIR, "a folder"),
+    (S_ISFIFO, "a named pipe"),
+    (S_ISSOCK, "a socket"),
+    (S_ISCHR, "a device"),
+    (S_ISBLK, "a device"),
+)
+
+Identity = tuple[int, int]  # device and inode
+
+
+class Files(NamedTuple):
+    """What stands at a path: which files, and of the database when it was changed."""
+
+    database: Identity | None
+    content: tuple[int, int, int] | None  # size, mtime, ctime
+    log: Identity | None
+    log_content: tuple[int, int, int] | None
+    memory: Identity | None
+    memory_bytes: int
+
+
+class WrongKind(OSError):
+    """What stands at the path is no plain file."""
+
+
+def look(path: str) -> Files:
+    """What stands at a path, links followed. Raises WrongKind and other OSErrors."""
+    database, log, memory = (
+        _status(path),
+        _status(f"{path}-wal", "its log"),
+        _status(f"{path}-shm", "its index"),
+    )
+    return Files(
+        _identity(database),
+        _content(database),
+        _identity(log),
+        _content(log),
+        _identity(memory),
+        memory.st_size if memory else 0,
+    )
+
+
+def _identity(status: os.stat_result | None) -> Identity | None:
+    return status and (status.st_dev, status.st_ino)
+
+
+def _content(status: os.stat_result | None) -> tuple[int, int, int] | None:
+    return status and (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _status(path: str, what: str = "it") -> os.stat_result | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 (asked before each use, and a Path costs as much as the question)
+    except FileNotFoundError:
+        return None
+    if not S_ISREG(status.st_mode):
+        kind = next((name for is_it, name in _KINDS if is_it(status.st_mode)), "something else")
+        raise WrongKind(0, f"{what} is {kind} and no plain file")
+    return status
+
+
+class Connections:
+    """The connections to the file at one path. Threads take turns only where they have to: when all are to end."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._real_path = path  # SQLite keeps the log beside what a link leads to
+        self._turn = threading.Condition()
+        self._uses = 0
+        self._open: list[apsw.Connection] = []
+        self._files: Files | None = None  # what the open connections are to; None without one
+        self.endings = 0  # how often all of them were ended because of what happened to the files
+        self.is_doubtful = (
+            False  # the content was put there without us, and nobody looked yet whether it is sound
+        )
+
+    @contextmanager
+    def used(self, wait_seconds: float | None) -> Iterator[None]:
+        """Use connections in the block: they are to the files that stand there now. Raises BusyError, OSError.
+
+        With None nothing is waited for, and the connections are not ended either.
+        """
+        if not self._turn.acquire(blocking=wait_seconds is not None):
+            raise apsw.BusyError("another thread opens or ends connections")
+        try:
+            self._begin_use(wait_seconds)
+        finally:
+            self._turn.release()
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._note_files()
+                self._uses -= 1
+                if self._uses == 0:
+                    self._turn.notify_all()
+
+    def _begin_use(self, wait_seconds: float | None) -> None:
+        deadline = time.monotonic() + (wait_seconds or 0.0)
+        while self._is_outdated():
+            if wait_seconds is not None and self._uses == 0:
+                self._end_all()
+            elif wait_seconds is None or not self._turn.wait(max(0.0, deadline - time.monotonic())):
+                raise apsw.BusyError("another thread still uses the file that stood here before")
+        self._uses += 1
+
+    def open(self, flags: int) -> apsw.Connection | None:
+        """A new connection to what stands there; None when there is no file. Call it within `used`."""
+        with self._turn:
+            if self._files is None:
+                self._real_path = os.path.realpath(self._path)
+            files = look(self._real_path)
+            known = self._files or files
+            if known.database is None:
+                return None
+            connection = apsw.Connection(self._real_path, flags=flags)
+            # Opening touches neither the log nor the shared memory, so until now nothing can have gone wrong.
+            if files.database != known.database or look(self._real_path).database != known.database:
+                connection.close()
+                raise apsw.BusyError("another file took the place of this one just now")
+            self._files = self._files or Files(files.database, files.content, None, None, None, 0)
+            self._open.append(connection)
+            return connection
+
+    def close(self, connection: apsw.Connection, *, keep_log: bool = False) -> None:
+        """End one connection. The last one moves the log into the file, unless that was changed by others."""
+        with self._turn:
+            if connection not in self._open:
+                return
+            self._open.remove(connection)
+            try:
+                is_outdated = self._is_outdated()
+            except OSError:
+                is_outdated = True
+            if keep_log or is_outdated:
+                _keep_log(connection)
+            connection.close()
+            if not self._open:
+                self._files = None
+
+    def distrust(self) -> None:
+        """End all connections before the next use: what one of them found cannot be."""
+        with self._turn:
+            if self._files is not None:
+                self._files = self._files._replace(content=None)
+
+    def explain(self, *, database: bool) -> None:
+        """The log, and the `database` if so, was changed just now, and that was us."""
+        with self._turn, suppress(OSError):
+            known = self._files
+            found = look(self._real_path)
+            if known is None or found.database != known.database:
+                return
+            if found.log == known.log:
+                known = known._replace(log_content=found.log_content)
+            self._files = known._replace(content=found.content) if database else known
+
+    def files(self) -> Files:
+        """What stands at the path now. Raises OSError."""
+        return look(self._path if self._files is None else self._real_path)
+
+    def forget_log(self) -> None:
+        """The log was removed just now, and that was us."""
+        with self._turn:
+            if self._files is not None:
+                self._files = self._files._replace(log=None, log_content=None, memory=None, memory_bytes=0)
+
+    def _is_outdated(self) -> bool:
+        known = self._files
+        if known is None:
+            return False
+        # Through the path as it was given: a link may lead elsewhere by now.
+        found = look(self._path if self._path == self._real_path else self._checked_real_path())
+        return (
+            (found.database, found.content) != (known.database, known.content)
+            or (known.log is not None and found.log != known.log)
+            or (known.memory is not None and found.memory != known.memory)
+            or found.memory_bytes < known.memory_bytes
+            or _is_cut(known, found)
+        )
+
+    def _checked_real_path(self) -> str:
+        return self._real_path if _same(self._path, self._real_path) else self._path
+
+    def _note_files(self) -> None:
+        """Log and shared memory come into being with the first transaction."""
+        known = self._files
+        if known is None or (known.log is not None and known.memory is not None and known.memory_bytes):
+            return
+        with suppress(OSError):
+            found = look(self._real_path)
+            if found.database == known.database:
+                self._files = known._replace(
+                    log=found.log, memory=found.memory, memory_bytes=found.memory_bytes
+                )
+
+    def _end_all(self) -> None:
+        known, found = self._files, look(self._real_path)
+        assert known is not None, "only what is open can be outdated"
+        is_moved, is_edited = found.database != known.database, found.content != known.content
+        is_memory_cut = found.memory == known.memory and found.memory_bytes < known.memory_bytes
+        is_emptied = False
+        if not is_memory_cut and (is_moved or (not is_edited and found.log != known.log)):
+            # Only we still see the log, or it belongs to a database that is not here any more. There it goes.
+            is_emptied = self._empty_log()
+        for connection in self._open:
+            _keep_log(connection)
+            connection.close()
+        self._open.clear()
+        self._files = None
+        if is_moved and not is_emptied:
+            _remove_log(self._real_path, known)
+        self.is_doubtful = self.is_doubtful or is_moved or is_edited or _is_cut(known, found)
+        self.endings += 1
+        if is_edited and not is_moved:
+            _drop_spoiling_log(self._real_path)
+
+    def _empty_log(self) -> bool:
+        for connection in self._open:
+            with suppress(apsw.Error):
+                connection.set_busy_timeout(0)
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                return True
+        return False
+
+
+_known_paths: WeakValueDictionary[str, Connections] = WeakValueDictionary()
+_known_paths_lock = threading.Lock()
+
+
+def connections_to(path: Path) -> Connections:
+    """The connections of this process to the file at a path: the same object for everybody who asks."""
+    try:
+        name = os.path.abspath(path)  # noqa: PTH100 (a link may lead elsewhere tomorrow, so it is not followed yet)
+    except FileNotFoundError:  # the working folder is gone, and what is relative to it will not be found
+        name = str(path)
+    with _known_paths_lock:
+        return _known_paths.setdefault(name, Connections(name))
+
+
+def _is_cut(known: Files, found: Files) -> bool:
+    """Whether the log is shorter than we left it."""
+    return known.log_content is not None and (found.log_content or (0,))[0] < known.log_content[0]
+
+
+def _same(a: str, b: str) -> bool:
+    try:
+        return os.path.samefile(a, b)  # noqa: PTH121
+    except FileNotFoundError:
+        return False
+
+
+def _keep_log(connection: apsw.Connection) -> None:
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+
+def _remove_log(path: str, known: Files) -> None:
+    """Remove the log of a database that was replaced: it would be applied to the one that stands there now."""
+    found = look(path)
+    if found.database in (None, known.database):
+        return
+    for suffix, was, is_ in (("-wal", known.log, found.log), ("-shm", known.memory, found.memory)):
+        if was is not None and was == is_:
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def check_sound(connection: apsw.Connection) -> None:
+    """Raises CorruptError when a database is damaged, be it in an index only."""
+    found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(1)")]
+    if found != ["ok"]:
+        raise apsw.CorruptError("; ".join(found))
+
+
+def _drop_spoiling_log(path: str) -> None:
+    """If a database is damaged with its log and sound without, make it hold what it holds without.
+
+    Its log then belongs to what was there before. Nobody in this process may have it open: looking at the file
+    alone gives up the locks of all.
+    """
+    with suppress(apsw.Error, OSError):
+        if not Path(f"{path}-wal").stat().st_size or _is_sound(path):
+            return
+        with closing(_alone(path)) as alone, closing(apsw.Connection(path)) as connection:
+            check_sound(alone)
+            with connection.backup("main", alone, "main") as backup:
+                backup.step()
+
+
+def _is_sound(path: str) -> bool:
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        _keep_log(connection)
+        try:
+            check_sound(connection)
+        except (apsw.CorruptError, apsw.NotADBError):
+            return False
+        return True
+
+
+def _alone(path: str) -> apsw.Connection:
+    """What a database holds without its log, in memory."""
+    flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
+    with closing(apsw.Connection(f"{Path(path).as_uri()}?immutable=1", flags=flags)) as source:
+        copy = apsw.Connection(":memory:")
+        with copy.backup("main", source, "main") as backup:
+            backup.step()
+        return copy
