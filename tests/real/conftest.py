@@ -6,7 +6,7 @@ RECONCILE_TEST_REAL=1 installs what is missing.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,16 +17,37 @@ from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
 from tests.real.influxdb_stand import Stand
-from tests.real.installation import Installation, InstallationMissingError, find_installation, install
+from tests.real.installation import (
+    NEWEST,
+    OLDEST,
+    RELEASES,
+    InstallationMissingError,
+    Release,
+    find_installation,
+    install,
+)
 from tests.real.npm_package import PackageMissingError
+
+# Why a release of Home Assistant could not be installed, by its version.
+REASONS = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Install, if told to, before the first test runs: pip may need longer than a test is given."""
-    is_needed = any("home_assistant_python" in getattr(item, "fixturenames", ()) for item in session.items)
-    if is_needed and os.environ.get("RECONCILE_TEST_REAL") == "1" and not session.config.option.collectonly:
-        with suppress(InstallationMissingError):  # the fixture says so, to the tests that need it
-            install(find_installation())
+    reasons = session.config.stash.setdefault(REASONS, {})
+    if os.environ.get("RECONCILE_TEST_REAL") != "1" or session.config.option.collectonly:
+        return
+    for release in RELEASES:
+        if any(_needs(item, release) for item in session.items):
+            try:
+                install(find_installation(release))
+            except InstallationMissingError as missing:  # the fixture says so, to the tests that need it
+                reasons[release.version] = str(missing)
+
+
+def _needs(item: pytest.Item, release: Release) -> bool:
+    chosen = getattr(getattr(item, "callspec", None), "params", {}).get("home_assistant_python")
+    return chosen is release or "both_pythons" in getattr(item, "fixturenames", ())
 
 
 def skip_or_fail(reason: str) -> NoReturn:
@@ -36,20 +57,28 @@ def skip_or_fail(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"Home Assistant {release.version}")
+def home_assistant_python(request: pytest.FixtureRequest) -> Path:
+    """The interpreter that has Home Assistant: every test that uses a core runs against each release."""
+    return _python_of(request.param, request.config)
+
+
 @pytest.fixture(scope="session")
-def home_assistant_python() -> Path:
-    """The interpreter that has Home Assistant."""
+def both_pythons(request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """The interpreters that have the oldest and the newest Home Assistant, for a home that is upgraded."""
+    oldest, newest = (_python_of(release, request.config) for release in (OLDEST, NEWEST))
+    return oldest, newest
+
+
+def _python_of(release: Release, config: pytest.Config) -> Path:
     try:
-        return _complete_installation().python
+        installation = find_installation(release)
     except InstallationMissingError as missing:
         skip_or_fail(str(missing))
-
-
-def _complete_installation() -> Installation:
-    installation = find_installation()
     if not installation.is_complete():
-        raise InstallationMissingError("no real Home Assistant: run `python -m tests.real.installation`")
-    return installation
+        told = f"no real Home Assistant {release.version}: run `python -m tests.real.installation`"
+        skip_or_fail(config.stash[REASONS].get(release.version, told))
+    return installation.python
 
 
 @pytest.fixture(scope="session")

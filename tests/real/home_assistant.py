@@ -19,6 +19,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.real.admin_client import log_in, long_lived_token, request, send_command
 from tests.real.free_port import free_port
+from tests.real.home_configuration import HomeConfiguration
 
 BULK_COMPONENT = Path(__file__).parents[1] / "data" / "bulk_component" / "custom_components"
 POLL_SECONDS = 0.05
@@ -26,21 +27,6 @@ POLL_ATTEMPTS_MAX = 3600  # Three minutes; a start takes 2 s, and 6 s with 20,00
 STOP_SECONDS_MAX = 60
 CHECK_SECONDS_MAX = 180
 LOG_LINES_SHOWN = 30
-CONFIGURATION = """\
-homeassistant:
-  name: Test home
-  time_zone: UTC
-http:
-  server_host: 127.0.0.1
-  server_port: {port}
-logger:
-  default: warning
-  logs:
-    haffmpeg: critical  # demo asks for ffmpeg, gets none, and does not need it
-demo:
-"""
-# Not YAML, which is how users most often get into recovery mode.
-BROKEN_CONFIGURATION = "\nbroken: [\n"
 
 
 class HomeAssistantError(Exception):
@@ -59,10 +45,16 @@ class HomeAssistant:
         self.config_dir = config_dir
         self.url = f"http://127.0.0.1:{port}"
         self.token = ""
-        self._configuration = CONFIGURATION.format(port=port)
         config_dir.mkdir(parents=True, exist_ok=True)
         shutil.copytree(BULK_COMPONENT, config_dir / "custom_components")
-        self._configuration_file.write_text(self._configuration)
+        self._configuration = HomeConfiguration(config_dir, port)
+        self._configuration.write(self.version)
+
+    @property
+    def version(self) -> str:
+        """The Home Assistant that it runs; empty where the interpreter has none."""
+        found = self._python.parents[1].glob("lib/python3*/site-packages/homeassistant-*.dist-info")
+        return next((path.stem.partition("-")[2] for path in found), "")
 
     @property
     def storage_dir(self) -> Path:
@@ -70,22 +62,13 @@ class HomeAssistant:
         return self.config_dir / ".storage"
 
     @property
-    def _configuration_file(self) -> Path:
-        return self.config_dir / "configuration.yaml"
-
-    @property
     def _output_file(self) -> Path:
         return self.config_dir / "output.log"
 
     def add_package(self, name: str, text: str) -> None:
         """Let the configuration have a package of this name; call it before the start."""
-        folder = self.config_dir / "packages"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-        include = "homeassistant:\n  packages: !include_dir_named packages\n"
-        if include not in self._configuration:
-            self._configuration = self._configuration.replace("homeassistant:\n", include, 1)
-            self._configuration_file.write_text(self._configuration)
+        self._configuration.add_package(name, text)
+        self._configuration.write(self.version)
 
     def check_configuration(self) -> subprocess.CompletedProcess[str]:
         """What `hass --script check_config` says; it needs no running core."""
@@ -173,13 +156,20 @@ class HomeAssistant:
 
     def start_broken(self) -> None:
         """Start into recovery mode what was stopped."""
-        self._configuration_file.write_text(self._configuration + BROKEN_CONFIGURATION)
+        self._configuration.write(self.version, broken=True)
         self.start()
 
     def repair_configuration(self) -> None:
         """Restart with the configuration as it was."""
         self.stop()
-        self._configuration_file.write_text(self._configuration)
+        self._configuration.write(self.version)
+        self.start()
+
+    def upgrade(self, python: Path) -> None:
+        """Let another Home Assistant start with these files."""
+        self.stop()
+        self._python = python
+        self._configuration.write(self.version)
         self.start()
 
     def flush_storage(self) -> Path:

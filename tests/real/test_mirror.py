@@ -4,21 +4,14 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import anyio
-import apsw
 import pytest
 
 from engine.core.report import Report
-from engine.loop.one_pass import PassOptions
-from engine.run import reconcile_once
-from engine.settings_layers import load_settings
 from tests.real.home_assistant import HomeAssistant
+from tests.real.mirror import Pass, mirror_once, rows
 
 pytestmark = pytest.mark.real_server
-
-Pass = Callable[..., Report]
 
 
 @pytest.fixture
@@ -26,31 +19,9 @@ def mirror(tmp_path: Path) -> Callable[[HomeAssistant], Pass]:
     """Passes from a core into stores of the test's own; `plan` settings by keyword."""
 
     def of(core: HomeAssistant, token: str = "") -> Pass:
-        return partial(_run_pass, core, token or core.token, tmp_path)
+        return partial(mirror_once, core.url, token or core.token, tmp_path)
 
     return of
-
-
-def _run_pass(core: HomeAssistant, token: str, directory: Path, **plan: Any) -> Report:
-    flags = {
-        "source.uri": core.url,
-        "rows.file": str(directory / "rows.db"),
-        "records.uri": f"history:{directory / 'history.db'}",
-        **{f"plan.{name}": value for name, value in plan.items()},
-    }
-    loaded = load_settings(flags, {"RECONCILE_SOURCE__TOKEN": token}, None, directory)
-    settings = loaded.settings
-    options = PassOptions("apply", settings.plan, frozenset(settings.source.registries), "run", "home")
-    return anyio.run(reconcile_once, loaded, options, lambda *_: None)
-
-
-def rows(directory: Path, table: str, *columns: str) -> dict[str, Any]:
-    """The stored rows by their first column, read by nothing of ours."""
-    connection = apsw.Connection(str(directory / "rows.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    names = ", ".join(f'"{name}"' for name in columns)
-    found = {row[0]: row[1:] for row in connection.execute(f"SELECT {names} FROM {table}")}
-    connection.close()
-    return found
 
 
 def written(report: Report) -> list[tuple[str, str, str]]:
@@ -212,15 +183,7 @@ def test_storage_and_websocket_of_one_home_are_the_same_home(
     storage = core.flush_storage()
     run_pass = mirror(core)
     run_pass()
-    flags = {
-        "source.uri": f"storage:{storage}",
-        "rows.file": str(tmp_path / "rows.db"),
-        "records.uri": f"history:{tmp_path / 'history.db'}",
-    }
-    loaded = load_settings(flags, {}, None, tmp_path)
-    registries = frozenset(loaded.settings.source.registries)
-    options = PassOptions("drift", loaded.settings.plan, registries, "run", "home")
-    report = anyio.run(reconcile_once, loaded, options, lambda *_: None)
+    report = mirror_once(f"storage:{storage}", "", tmp_path, "drift")
     assert report.errors == ()
     # What 2024.3.3 keeps in its files and does not tell over the websocket shows as set, never as lost.
     names = {f.name for r in report.records for f in r.fields}
