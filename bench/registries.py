@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.record import REGISTRIES, Key, Record
 from engine.core.snapshot import Health, Snapshot
+from engine.sources.category_scopes import CategoryScopes
 from engine.sources.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
@@ -23,7 +24,7 @@ from engine.sources.command_results import (
     LIST_ISSUES,
     LISTS,
 )
-from engine.sources.registry_rows import CATEGORY_SCOPES, entity_record, row_record
+from engine.sources.registry_rows import entity_record, row_record
 
 SIZES = (164, 1_300, 14_000, 20_000, 41_000, 200_000)
 SEED = 2026_11
@@ -126,7 +127,7 @@ def capture_files(home: Home) -> dict[str, bytes]:
         if command != CATEGORY_LIST
     }
     files["get_config.json"] = home.answers[GET_CONFIG]
-    files |= {f"category_registry_list_{scope}.json": b"[]" for scope in CATEGORY_SCOPES}
+    files |= {f"category_registry_list_{scope}.json": b"[]" for scope in CategoryScopes()}
     files[f"{ENTITY_ENTRIES.replace('config/', '').replace('/', '_')}.json"] = home.entries(
         list(home.extended)
     )

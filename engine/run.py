@@ -46,8 +46,11 @@ class Stores(msgspec.Struct):
     records: "Records | None"
 
 
-def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
-    """The source that `source.uri` names. Raises SettingsError when it names none."""
+def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None) -> Source:
+    """The source that `source.uri` names. Raises SettingsError when it names none.
+
+    A live one is asked for what is stored already, too: no command lists the scopes of its categories.
+    """
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
     if scheme in WEBSOCKET_SCHEMES:
@@ -61,6 +64,7 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
             message_bytes_max=settings.message_bytes_max,
             timeout_seconds=settings.timeout_seconds,
             clock=clock,
+            category_scopes=_stored_scopes(stores) if stores else (),
         )
     if scheme == "storage":
         from engine.sources.storage import StorageSource
@@ -77,6 +81,13 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time) -> Source:
     raise _no_source(settings.uri)
 
 
+def _stored_scopes(stores: Stores) -> frozenset[str]:
+    try:
+        return stores.rows.category_scopes()
+    except ReplicaError:
+        return frozenset()  # the pass says what is wrong with the file
+
+
 def open_past(loaded: LoadedSettings) -> "Records | None":
     """The records replica once more, only to be read: stores are used by one thread at a time."""
     scheme, _, rest = loaded.settings.records.uri.partition(":")
@@ -87,14 +98,16 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
     return _open_records(loaded, private_copy=True)
 
 
-def open_followed_source(loaded: LoadedSettings, clock: Clock = time.time) -> Watchable:
+def open_followed_source(
+    loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None
+) -> Watchable:
     """The source, made to be followed: live by its events, files by looking at them now and then."""
     if loaded.settings.source.uri == RECORDS_URI:
         raise SettingsError(
             "The source `records` restores the rows in one pass; a service follows Home Assistant.",
             "Run `reconcile --source records`, or let source.uri name Home Assistant.",
         )
-    source = open_source(loaded, clock)
+    source = open_source(loaded, clock, stores)
     if isinstance(source, Watchable):
         return source
     from engine.sources.polling import PollingSource
@@ -126,7 +139,7 @@ def make_service(
         )
 
     return Service(
-        source=open_followed_source(loaded, clock),
+        source=open_followed_source(loaded, clock, stores),
         replicas=[stores.rows, *([stores.records] if stores.records else [])],
         ledger=stores.rows,
         pace=settings.loop,
@@ -189,7 +202,7 @@ async def reconcile_once(
         if loaded.settings.source.uri == RECORDS_URI:
             source: Source = open_records_source(stores, clock)
         else:
-            source = open_source(loaded, clock)
+            source = open_source(loaded, clock, stores)
             replicas += [stores.records] if stores.records else []
         remembered = RememberingSource(source) if options.mode == "drift" else None
         report = await Reconciler(remembered or source, replicas, stores.rows, clock, progress).run(options)

@@ -132,6 +132,18 @@ def find_rows_where(
     return [FoundRow(Key(registry, table.id_of(row, row[-1])), row[-1], row[:-1]) for row in rows]
 
 
+def read_scopes(connection: apsw.Connection) -> frozenset[str]:
+    """The scopes of the stored categories."""
+    if "scope" not in types_of(connection, "categories"):
+        return frozenset()
+    rows = connection.execute(
+        "SELECT DISTINCT CAST(scope AS BLOB) FROM categories WHERE typeof(scope) = 'text'"
+    )
+    return frozenset(
+        scope.decode("utf-8", "replace") for (scope,) in rows if isinstance(scope, bytes) and scope
+    )
+
+
 def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
     """SQL conditions for rows by id, the ids being one JSON parameter."""
     wanted = "IN (SELECT value FROM json_each(?))"

@@ -21,7 +21,7 @@ from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.row_codec import digest_row, judge_row
-from engine.replicas.row_reader import find_rows, observe_rows, select_all
+from engine.replicas.row_reader import find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.row_writer import write_operations
 from engine.replicas.sqlite_schema import check_schema, ensure_schema
 
@@ -60,6 +60,11 @@ class SqliteRows:
         """The rows of the given keys that exist. Raises ReplicaError."""
         with self._reading() as connection:
             return {key: found.stored for key, found in find_rows(connection, keys).items()}
+
+    def category_scopes(self) -> frozenset[str]:
+        """The scopes of the categories that it holds. Raises ReplicaError."""
+        with self._reading() as connection:
+            return read_scopes(connection)
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""

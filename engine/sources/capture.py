@@ -21,7 +21,7 @@ import msgspec
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.ports import Progress
-from engine.sources.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
+from engine.sources.command_results import CommandResults, CoreConfig, Failed, SnapshotMaker, decode_config
 from engine.sources.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.json_text import decode_json
 from engine.sources.listing import Listing
@@ -86,15 +86,22 @@ class CaptureSource:
             answer = self._needed(name) if registry == "device" else self._result(name)
             if answer is not None:
                 lists[registry] = answer
+        categories = self._categories()
+        missing = {
+            registry: f"{self._directory / name} is missing, or holds no result"
+            for registry, name in (*_LIST_FILES.items(), ("category", f"{_CATEGORY_PREFIX}*.json"))
+            if registry not in lists and not (registry == "category" and categories)
+        }
         config_answer = self._result("get_config.json")
         config = CoreConfig() if config_answer is None else decode_config(config_answer)
         results = CommandResults(
             entities=self._entities(config),
             lists=lists,
-            categories=self._categories(),
+            categories=categories,
             configs=(config,),
-            splits=self._result("device_registry_list_composite_splits.json"),
-            issues=self._result("repairs_list_issues.json"),
+            splits=self._aside("device_registry_list_composite_splits.json"),
+            issues=self._aside("repairs_list_issues.json"),
+            missing=missing,
         )
         progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
         return SnapshotMaker().make(results, taken_at=self._clock(), origin=self.origin)
@@ -133,6 +140,13 @@ class CaptureSource:
                 "A recording needs at least the device and the entity list.",
             )
         return answer
+
+    def _aside(self, name: str) -> msgspec.Raw | Failed | None:
+        """As `_result`, of what is no registry: where it cannot be read, that costs trust in the others."""
+        try:
+            return self._result(name)
+        except SourceInvalid as error:
+            return Failed(error.message.rstrip("."))
 
     def _result(self, name: str) -> msgspec.Raw | None:
         """The recorded result; None when there is none, because the core did not know the command."""

@@ -4,13 +4,15 @@ Shared by the live websocket and by recordings of it; neither knows the other. I
 for, only what the answers mean.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 
 import msgspec
 
 from engine.core.record import REGISTRIES, Record
 from engine.core.snapshot import Health, Snapshot
+from engine.core.unread import Unread
+from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 from engine.sources.listing import Known, Listing
 from engine.sources.registry_rows import row_record
@@ -48,7 +50,7 @@ class _Issue(msgspec.Struct):
 
 
 class _Issues(msgspec.Struct):
-    issues: list[_Issue] = []
+    issues: list[_Issue]
 
 
 class _Split(msgspec.Struct):
@@ -62,19 +64,26 @@ _ISSUES = msgspec.json.Decoder(_Issues)
 _SPLITS = msgspec.json.Decoder(dict[str, _Split])
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """In place of an answer that only says whether the others can be trusted: why there is none."""
+
+    why: str
+
+
 class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
     """The results of one read, undecoded but for entities; what the core does not know is absent.
 
     `configs` are the answers of get_config before and after the lists; `lists` has them by registry,
-    `categories` by scope, and is None where there is no category registry.
+    `categories` by scope, and is None where there is no category registry. `missing` may say why a registry is.
     """
 
     entities: Listing
     lists: dict[str, msgspec.Raw]
     categories: dict[str, msgspec.Raw] | None
     configs: tuple[CoreConfig, ...] = ()
-    splits: msgspec.Raw | None = None
-    issues: msgspec.Raw | None = None
+    splits: msgspec.Raw | Failed | None = None
+    issues: msgspec.Raw | Failed | None = None
+    missing: Mapping[str, str] = {}
 
 
 def decode_config(answer: msgspec.Raw) -> CoreConfig:
@@ -103,6 +112,9 @@ class SnapshotMaker:
                 parts[name] = self._rows.records(name, answer, _maker("category", scope))
         assert registries <= set(REGISTRIES)
         health, splits = read_health(results.configs, results.issues), _splits(results.splits)
+        if isinstance(splits, Failed):
+            health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
+            splits = {}
         snapshot = self._from_last(parts, registries, health, splits, taken_at)
         if snapshot is None:
             snapshot = Snapshot(
@@ -115,6 +127,7 @@ class SnapshotMaker:
                 splits=splits,
             )
         snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
+        snapshot.unread = _unread(results, registries)
         self._parts, self._last = parts, snapshot
         return snapshot
 
@@ -159,27 +172,46 @@ def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:
     return lambda row: row_record(registry, row, scope=scope)
 
 
-def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | None) -> Health:
+def _unread(results: CommandResults, registries: set[str]) -> Unread:
+    scopes = None if results.categories is None else frozenset(results.categories)
+    reasons = {
+        registry: results.missing.get(registry)
+        or f"this Home Assistant does not list the {registry} registry"
+        for registry in REGISTRIES
+        if registry not in registries
+    }
+    return Unread(reasons, scopes)
+
+
+def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | None) -> Health:
     """What the core said of itself, of two answers the worse: it must have been well all the time."""
     states = [c.state for c in configs if c.state is not None]
     modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
+    corrupt_stores = _corrupt_stores(issues)
     return Health(
         ha_version=next((c.version for c in configs if c.version), None),
         state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
         recovery_mode=any(modes) if modes else None,
-        corrupt_stores=_corrupt_stores(issues),
+        corrupt_stores=() if isinstance(corrupt_stores, Failed) else corrupt_stores,
+        unread=(corrupt_stores.why,) if isinstance(corrupt_stores, Failed) else (),
     )
 
 
-def _corrupt_stores(issues: msgspec.Raw | None) -> tuple[str, ...]:
-    if issues is None:
-        return ()
-    listed = decode_json(_ISSUES, issues, "The answer to repairs/list_issues").issues
+def _corrupt_stores(issues: msgspec.Raw | Failed | None) -> tuple[str, ...] | Failed:
+    if issues is None or isinstance(issues, Failed):
+        return issues or ()
+    try:
+        listed = decode_json(_ISSUES, issues, "The answer to repairs/list_issues").issues
+    except SourceInvalid as error:
+        return Failed(error.message.rstrip("."))
     return corrupt_stores_of_issues(issue.issue_id for issue in listed)
 
 
-def _splits(answer: msgspec.Raw | None) -> dict[str, tuple[str, ...]]:
-    if answer is None:
-        return {}
-    splits = decode_json(_SPLITS, answer, "The answer to list_composite_splits")
+def _splits(answer: msgspec.Raw | Failed | None) -> dict[str, tuple[str, ...]] | Failed:
+    if answer is None or isinstance(answer, Failed):
+        return answer or {}
+    try:
+        splits = decode_json(_SPLITS, answer, "The answer to list_composite_splits")
+    except SourceInvalid as error:
+        return Failed(error.message.rstrip("."))
     return {old: order_split(s.split_ids, s.primary_id) for old, s in sorted(splits.items())}

@@ -14,10 +14,6 @@ from engine.core.record import Entity, Json, Record, decode_record, decode_row, 
 from engine.core.snapshot import version_of
 from engine.errors import SourceInvalid
 
-# Asked for even when no entity has a category of that scope: those of Home Assistant's own pages. No command
-# lists the scopes; entity rows name the others that are in use.
-CATEGORY_SCOPES = ("automation", "helpers", "scene", "script")
-
 # What a config entry row says about the running integration and not about the entry: it changes at every
 # start, and during retries every few seconds.
 _ENTRY_STATE = frozenset(

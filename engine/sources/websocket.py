@@ -9,7 +9,7 @@ Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio.to_thread
@@ -19,6 +19,7 @@ from engine.core.proof import Etag, Unmodified
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.ports import Progress, Watch
+from engine.sources.category_scopes import CategoryScopes
 from engine.sources.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
@@ -29,6 +30,7 @@ from engine.sources.command_results import (
     LISTS,
     CommandResults,
     CoreConfig,
+    Failed,
     SnapshotMaker,
     decode_config,
     read_health,
@@ -37,7 +39,7 @@ from engine.sources.entity_rows import EntityRows
 from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.listing import Listing
-from engine.sources.registry_rows import CATEGORY_SCOPES, has_ordered_aliases
+from engine.sources.registry_rows import has_ordered_aliases
 from engine.sources.unmodified import Commands, RecordingConnection, is_unmodified
 from engine.sources.websocket_watch import open_watch
 
@@ -51,7 +53,8 @@ ENTITY_LIST_TRIES = 5
 class WebsocketSource:
     """Reads a running Home Assistant through its websocket API.
 
-    `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds.
+    `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
+    `category_scopes` are those of stored categories, which are asked for as well.
     Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
     """
 
@@ -63,7 +66,9 @@ class WebsocketSource:
         message_bytes_max: int = MESSAGE_BYTES_MAX,
         timeout_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
+        category_scopes: Iterable[str] = (),
     ) -> None:
+        self._scopes = CategoryScopes(category_scopes)
         self._uri = websocket_uri(uri)
         self._token = token
         self._message_bytes_max = message_bytes_max
@@ -107,7 +112,7 @@ class WebsocketSource:
         progress("looking for changes", 0, None)
         taken_at = self._clock()
         before = decode_config(await connection.command(GET_CONFIG))
-        issues = await _ask_if_known(connection, LIST_ISSUES)
+        issues = await _ask_aside(connection, LIST_ISSUES)
         if not await is_unmodified(connection, before.version, etag):
             return None
         after = decode_config(await connection.command(GET_CONFIG))
@@ -118,7 +123,7 @@ class WebsocketSource:
         """Connect, and hint at every change until the block ends. Raises SourceError."""
         async with (
             self._connect() as connection,
-            open_watch(connection, self.read_from, self._clock) as watch,
+            open_watch(connection, self.read_from, self._clock, self._scopes) as watch,
         ):
             yield watch
 
@@ -135,7 +140,7 @@ class WebsocketSource:
         # As old as its oldest answer: what changes from now on is not in it.
         taken_at = self._clock()
         before = decode_config(await connection.command(GET_CONFIG))
-        issues = await _ask_if_known(connection, LIST_ISSUES)
+        issues = await _ask_aside(connection, LIST_ISSUES)
         entities = await self._read_entities(connection, before, progress)
         lists: dict[str, msgspec.Raw] = {}
         for done, (registry, command) in enumerate(LISTS.items()):
@@ -145,8 +150,9 @@ class WebsocketSource:
             answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
             if answer is not None:
                 lists[registry] = answer
-        categories = await _read_categories(connection, self._entities.category_scopes)
-        splits = await _ask_if_known(connection, COMPOSITE_SPLITS)
+        self._scopes.add(self._entities.category_scopes)
+        categories = await _read_categories(connection, self._scopes)
+        splits = await _ask_aside(connection, COMPOSITE_SPLITS)
         after = decode_config(await connection.command(GET_CONFIG))
         progress("registry lists", len(LISTS), len(LISTS))
         results = CommandResults(
@@ -192,15 +198,27 @@ async def _ask_for_entries(
     return results
 
 
-async def _read_categories(connection: Commands, in_use: set[str]) -> dict[str, msgspec.Raw] | None:
-    """The category lists by scope, those `in_use` among them; None when the core has no category registry (before 2024.4)."""
+async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict[str, msgspec.Raw] | None:
+    """The category lists by scope; None when the core has no category registry (before 2024.4)."""
     categories = {}
-    for scope in sorted({*CATEGORY_SCOPES, *in_use}):
-        answer = await _ask_if_known(connection, CATEGORY_LIST, scope=scope)
-        if answer is None:
-            return None
-        categories[scope] = answer
+    for scope in scopes:
+        try:
+            categories[scope] = await connection.command(CATEGORY_LIST, scope=scope)
+        except CommandFailed as error:
+            if error.code == "unknown_command":
+                return None
+            if error.code == "unauthorized":
+                raise
+            scopes.refuse(scope)
     return categories
+
+
+async def _ask_aside(connection: Commands, command_type: str) -> msgspec.Raw | Failed | None:
+    """As `_ask_if_known`, of what is no registry: a refusal costs trust in the others, and not the read."""
+    try:
+        return await _ask_if_known(connection, command_type)
+    except CommandFailed as error:
+        return Failed(error.message.rstrip("."))
 
 
 async def _ask_if_known(connection: Commands, command_type: str, /, **params: object) -> msgspec.Raw | None:

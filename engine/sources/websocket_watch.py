@@ -16,8 +16,10 @@ import msgspec
 from engine.core.hints import GatheredHints, Hints
 from engine.core.record import Entity, Key, Record
 from engine.core.snapshot import Snapshot
+from engine.core.unread import Unread
 from engine.errors import SourceError
 from engine.ports import Progress
+from engine.sources.category_scopes import CategoryScopes, scope_of_event
 from engine.sources.command_results import CATEGORY_LIST, ENTITY_ENTRIES, LISTS
 from engine.sources.ha_connection import CommandFailed, Connection, Subscription
 from engine.sources.json_text import decode_json
@@ -30,7 +32,7 @@ from engine.sources.registry_events import (
     config_entry_hints,
     event_hints,
 )
-from engine.sources.registry_rows import CATEGORY_SCOPES, entity_record, has_ordered_aliases, row_record
+from engine.sources.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.row_cache import RowCache
 from engine.sources.shared_values import SharedValues
 
@@ -48,7 +50,11 @@ ReadAll = Callable[[Connection, Progress], Awaitable[Snapshot]]
 class WebsocketWatch:
     """An open line to Home Assistant; see `ports.Watch`. Made by `open_watch`."""
 
-    def __init__(self, connection: Connection, read_all: ReadAll, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
+    ) -> None:
+        self._scopes = scopes
+        self._listed_scopes = frozenset[str]()
         self._connection = connection
         self._read_all = read_all
         self._clock = clock
@@ -103,6 +109,8 @@ class WebsocketWatch:
             self._untold_listed_at = taken_at
         true_at = None if self.is_told_all else self._untold_listed_at
         later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
+        if "category" in hints.registries:
+            later.unread = Unread(newest.unread.registries, self._listed_scopes)
         self._newest, self._taken = later, Hints()
         return later
 
@@ -155,7 +163,11 @@ class WebsocketWatch:
         told = hints.removed_entity_ids & borne
         if _bearers(newest, hints.entity_ids - told) - {known.key for known in entities}:
             return None
-        lists = [await self._read_list(registry, newest) for registry in sorted(hints.registries)]
+        self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
+        try:
+            lists = [await self._read_list(registry) for registry in sorted(hints.registries)]
+        except CommandFailed:
+            return None  # a scope that is not listed; or the full read says what is wrong
         return entities, lists
 
     async def _read_entities(self, entity_ids: Iterable[str]) -> list[Known]:
@@ -170,13 +182,13 @@ class WebsocketWatch:
         values = SharedValues()
         return [known_record(entity_record(row, aliases_ordered=ordered), values) for row in present]
 
-    async def _read_list(self, registry: str, newest: Snapshot) -> tuple[str, list[Known]]:
+    async def _read_list(self, registry: str) -> tuple[str, list[Known]]:
         if registry != "category":
             answer = await self._connection.command(LISTS[registry])
             return registry, list(self._rows.records(registry, answer, lambda row: row_record(registry, row)))
-        scopes = {scope for r in newest.records.values() if isinstance(r, Entity) for scope in r.categories}
         found: list[Known] = []
-        for scope in sorted({*CATEGORY_SCOPES, *scopes}):
+        self._listed_scopes = frozenset(self._scopes)
+        for scope in sorted(self._listed_scopes):
             answer = await self._connection.command(CATEGORY_LIST, scope=scope)
             found += self._rows.records(f"category {scope}", answer, _category_maker(scope))
         return registry, found
@@ -184,15 +196,21 @@ class WebsocketWatch:
 
 @asynccontextmanager
 async def open_watch(
-    connection: Connection, read_all: ReadAll, clock: Callable[[], float]
+    connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
 ) -> AsyncIterator[WebsocketWatch]:
     """Subscribe to everything this core lets this user follow, and gather hints while the block runs."""
-    watch = WebsocketWatch(connection, read_all, clock)
+    watch = WebsocketWatch(connection, read_all, clock, scopes)
+
+    def hints_of(event: msgspec.Raw) -> Hints:
+        scopes.add(scope_of_event(event))
+        return event_hints(event)
+
     subscriptions = []
     untold = set[str]()
     for event_type in (*REGISTRY_EVENTS, CORE_EVENT):
         subscription = await _subscribe(connection, "subscribe_events", event_type=event_type)
-        subscriptions.append((subscription, event_hints))
+        is_of_categories = REGISTRY_EVENTS.get(event_type) == "category"
+        subscriptions.append((subscription, hints_of if is_of_categories else event_hints))
         if subscription is None:
             untold.add(REGISTRY_EVENTS.get(event_type, ""))
     entries = await _subscribe(connection, CONFIG_ENTRIES_COMMAND)

@@ -1,10 +1,15 @@
 """Reading rows: whatever stands in the tables has a version and can be read under the key it is listed by."""
 
+from pathlib import Path
+
 import apsw
 import pytest
 
-from engine.core.record import Key
+from engine.core.record import Category, Key
 from engine.replicas.row_reader import find_rows, observe_rows
+from engine.replicas.sqlite import open_rows
+from tests.homes import ENTRY, snapshot
+from tests.replicas.passes import one_pass, sql
 
 
 @pytest.fixture
@@ -49,3 +54,12 @@ def test_a_category_is_found_by_scope_and_id() -> None:
     )
     key = Key("category", "helpers/x")
     assert set(find_rows(connection, [key, Key("category", "x")])) == {key}
+
+
+def test_the_scopes_of_stored_categories(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    assert rows.category_scopes() == frozenset()
+    one_pass(rows, rows, snapshot(ENTRY, *(Category(category_id=s, scope=s, name=s) for s in ("a", "b"))))
+    sql(rows.path, "INSERT INTO categories (scope, category_id, name) VALUES (CAST(x'ff' AS TEXT), 'x', 'x')")
+    assert rows.category_scopes() == {"a", "b", "\ufffd"}
+    rows.close()

@@ -180,13 +180,64 @@ async def test_without_devices_or_entities_there_is_no_snapshot(command: str) ->
         await read(recorded)
 
 
-@pytest.mark.parametrize("command", ["config/floor_registry/list", CATEGORY_LIST, "repairs/list_issues"])
+@pytest.mark.parametrize("command", ["config/floor_registry/list", CATEGORY_LIST])
 async def test_a_refused_command_is_no_unknown_one(command: str) -> None:
     recorded = answers()
     recorded[command] = Refusal("unauthorized", "Unauthorized")
 
     with pytest.raises(SourceInvalid, match="unauthorized"):
         await read(recorded)
+
+
+@pytest.mark.parametrize("command", ["repairs/list_issues", "config/device_registry/list_composite_splits"])
+@pytest.mark.parametrize(
+    "answer", [Refusal("unauthorized"), Refusal("unknown_error"), [], "x", {"issues": 3}]
+)
+async def test_what_is_no_registry_costs_trust_and_not_the_home(command: str, answer: object) -> None:
+    whole = await read(answers())
+
+    snapshot = await read({**answers(), command: answer})
+
+    assert snapshot.records == whole.records
+    assert len(snapshot.health.unread) == 1
+    assert whole.health.unread == ()
+
+
+async def test_a_registry_that_is_not_known_there_is_reported_as_not_read() -> None:
+    recorded = answers()
+    del recorded["config/floor_registry/list"]
+
+    snapshot = await read(recorded)
+
+    assert "floor" in snapshot.unread.registries["floor"]
+    assert snapshot.unread.scopes == frozenset({"automation", "helpers", "scene", "script"})
+
+
+async def test_categories_are_asked_for_in_the_scopes_that_are_stored() -> None:
+    beds = [{"category_id": "c", "name": "Beds"}]
+    recorded = answers()
+    recorded[CATEGORY_LIST] = lambda params: beds if params["scope"] == "garden" else []
+
+    without = await read(recorded)
+    snapshot = await read(recorded, category_scopes=["garden"])
+
+    assert records_of(without, "category") == {}
+    assert without.unread.leaves_out(Key("category", "garden/c"))
+    assert records_of(snapshot, "category").keys() == {"garden/c"}
+    assert not snapshot.unread.leaves_out(Key("category", "garden/c"))
+
+
+async def test_a_scope_that_is_refused_was_not_read() -> None:
+    recorded = answers()
+    recorded[CATEGORY_LIST] = lambda params: (
+        Refusal("invalid_format") if params["scope"] == "odd scope" else []
+    )
+
+    snapshot = await read(recorded, category_scopes=["odd scope"])
+
+    assert snapshot.unread.scopes is not None
+    assert "odd scope" not in snapshot.unread.scopes
+    assert "category" in snapshot.registries
 
 
 async def test_repair_issues_and_splits_are_read() -> None:

@@ -19,6 +19,7 @@ from tests.sources.recorded_homes import DATA, clock, entries_answer, fake_answe
 
 ENTITY_LIST = "config/entity_registry/list"
 GET_ENTRIES = "config/entity_registry/get_entries"
+CATEGORY_LIST = "config/category_registry/list"
 LABEL_LIST = "config/label_registry/list"
 DEVICE_LIST = "config/device_registry/list"
 pytestmark = pytest.mark.anyio
@@ -327,3 +328,22 @@ async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() ->
     assert after.true_at == after.taken_at > before.taken_at
     # 2024.3 has no categories, so they are not asked for.
     assert {c["type"] for c in fake.received[asked:]} == {LABEL_LIST, "config/floor_registry/list"}
+
+
+async def test_an_event_names_a_scope_that_nobody_knew() -> None:
+    async with watched() as home:
+        first = await home.watch.read(quiet)
+        rows = {"garden": [{"category_id": "c", "name": "Beds"}]}
+        home.fake.answers[CATEGORY_LIST] = lambda params: rows.get(params["scope"], [])
+        event = {"action": "create", "scope": "garden", "category_id": "c"}
+        await home.fake.push("category_registry_updated", event)
+        second = await home.next(first)
+
+        assert Key("category", "garden/c") in second.records
+        assert second.unread.scopes is not None
+        assert "garden" in second.unread.scopes
+
+        home.fake.answers[LABEL_LIST] = []
+        await home.fake.push("label_registry_updated", {"action": "remove", "label_id": "x"})
+        third = await home.next(second)
+        assert (Key("category", "garden/c") in third.records, third.unread) == (True, second.unread)
