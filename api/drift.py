@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from api.queries import DriftQuery, NoQuery
 from api.registry_bodies import served_options
 from api.routing import Route, answer_live
 from engine.core.plan import FieldChange
+from engine.core.record import REGISTRIES
 from engine.core.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -67,6 +68,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
     """The last report, filtered."""
     status, now = given.status(), given.clock()
     report = status.report or _no_report(status)
+    _check_replica(query.replica, status, report)
     wanted = [
         (_page_key(record), record)
         for record in report.records
@@ -103,6 +105,11 @@ async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> R
     """One record of the last report."""
     wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
     status = given.status()
+    _check_replica(wanted[0], status, status.report or _no_report(status))
+    if wanted[1] not in REGISTRIES:
+        raise Problem(
+            404, f"There is no registry {wanted[1][:64]!r}. Known here: {', '.join(sorted(REGISTRIES))}."
+        )
     for record in status.report.records if status.report else ():
         if (record.replica, record.registry, record.key) == wanted:
             served = served_record(record)
@@ -142,6 +149,13 @@ def _page_key(record: RecordReport) -> str:
     return f"{record.replica}/{record.registry}/{record.key}"
 
 
+def _check_replica(wanted: str | UnsetType, status: Status, report: Report) -> None:
+    """Raises Problem 404 when there is no such replica: that none of its records differ would be a false word."""
+    known = {replica.replica for replica in status.replicas} | {record.replica for record in report.records}
+    if wanted is not UNSET and wanted not in known:
+        raise Problem(404, f"There is no replica {wanted[:64]!r}. Known here: {', '.join(sorted(known))}.")
+
+
 def _is_wanted(wanted: object, value: str) -> bool:
     return wanted is UNSET or wanted == value
 
@@ -169,6 +183,7 @@ ROUTES = (
         handle=get_drift,
         body=Drift,
         query=DriftQuery,
+        statuses=(404,),
     ),
     Route(
         path="/api/drift/{replica}/{registry}/{key:path}",

@@ -8,7 +8,7 @@ from api.given import Given
 from api.queries import NoQuery
 from api.routing import Route, answer_live
 from engine.core.pace import Freshness
-from engine.core.report import RefusalReport, Report, left_by_kind, rfc3339
+from engine.core.report import RefusalReport, Report, left_by_kind, open_keys, rfc3339
 from engine.core.status import (
     ReplicaStatus,
     Status,
@@ -62,9 +62,10 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 class StatusBody(msgspec.Struct, frozen=True):
-    """The engine at this moment."""
+    """The engine at this moment. `differing`: records on which at least one replica differs; null: not known."""
 
     status: str
+    differing: int | None
     site: str
     version: str
     started_at: str
@@ -94,8 +95,11 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
     status, now = given.status(), given.clock()
     source = status.source
     report = status.report
+    replicas = [_replica(replica, status, now, given.freshness) for replica in status.replicas]
+    is_known = bool(replicas) and all(replica.differing is not None for replica in replicas)
     body = StatusBody(
         status=status_word(status, now, given.freshness),
+        differing=len(open_keys(report)) if is_known else None,
         site=status.site,
         version=status.version,
         started_at=rfc3339(status.started_at),
@@ -108,7 +112,7 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
             _time(source.last_message_at),
             source.error,
         ),
-        replicas=[_replica(replica, status, now, given.freshness) for replica in status.replicas],
+        replicas=replicas,
         guards=[
             _guard(replica.replica, refusal)
             for replica in (report.replicas if report else ())

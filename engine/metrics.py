@@ -29,7 +29,7 @@ from prometheus_client.registry import Collector
 from engine.core.diff import Cause
 from engine.core.pace import Freshness
 from engine.core.record import REGISTRIES
-from engine.core.report import RecordReport, ReplicaReport, Report, left_by_kind
+from engine.core.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
 from engine.core.status import Status, replica_status
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
 
@@ -357,7 +357,9 @@ class _StatusCollector(Collector):
             labels=("replica", "kind"),
         )
         records = GaugeMetricFamily(
-            "reconcile_records", "Records in sync at the last comparison.", labels=("replica",)
+            "reconcile_records",
+            "Records that a replica holds as Home Assistant has them.",
+            labels=("replica",),
         )
         found = self._known(status)
         left = left_by_kind(status.report) if status.report else {}
@@ -367,10 +369,17 @@ class _StatusCollector(Collector):
                 (replica.replica,), float(replica.succeeded_at is not None and replica.error is None)
             )
             if replica.replica in found:
-                records.add_metric((replica.replica,), found[replica.replica].counts.in_sync)
+                records.add_metric((replica.replica,), found[replica.replica].equal)
                 for kind in _KINDS:
                     drift.add_metric((replica.replica, kind), left.get((replica.replica, kind), 0))
         yield from (pending, is_up, drift, records)
+        differing = GaugeMetricFamily(
+            "reconcile_differing_records",
+            "Records on which at least one replica differs; one on which two do counts once.",
+        )
+        if len(found) == len(status.replicas) > 0:
+            differing.add_metric((), len(open_keys(status.report)))
+        yield differing
 
     def _known(self, status: Status) -> dict[str, ReplicaReport]:
         """The reports of the replicas that are not unknown now. The others have no counts; 0 would read as equal."""

@@ -41,7 +41,7 @@ RECORD = RecordReport(
 
 def report(*records: RecordReport, refusals: tuple[RefusalReport, ...] = (), error: bool = False) -> Report:
     replica = ReplicaReport(
-        "sqlite", "in_sync", Counts(in_sync=9), PlanCounts(upsert=1), PlanCounts(upsert=1), refusals
+        "sqlite", "in_sync", Counts(in_sync=8, stale=1), PlanCounts(upsert=1), PlanCounts(upsert=1), refusals
     )
     return Report(
         schema_version=1,
@@ -136,6 +136,30 @@ def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) 
     assert scrape(NOON - 1201, NOON) == (["unknown"], NOON - 1)
     assert scrape(NOON, NOON - 61) == (["unknown"], NOON - 1)
     assert scrape(NOON, NOON, unproven=NOON - 3) == (["unknown"], NOON - 3)
+
+
+def test_records_are_counted_as_they_are_after_the_pass_and_differences_once(engine: Engine) -> None:
+    found = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON)
+    made = report(RECORD)
+    healed = msgspec.structs.replace(made.replicas[0], counts=Counts(in_sync=121, stale=1))
+    other = msgspec.structs.replace(healed, replica="history", applied=PlanCounts())
+    left = msgspec.structs.replace(RECORD, outcome="failed")
+    engine.status = msgspec.structs.replace(
+        engine.status,
+        replicas=(found, msgspec.structs.replace(found, replica="history")),
+        report=msgspec.structs.replace(
+            made,
+            replicas=(healed, other),
+            records=(left, msgspec.structs.replace(left, replica="history")),
+        ),
+    )
+    scraped = engine.scrape()
+    assert scraped["reconcile_records{'replica': 'sqlite'}"] == 122
+    assert scraped["reconcile_records{'replica': 'history'}"] == 121
+    assert scraped["reconcile_differing_records"] == 1
+    lost = msgspec.structs.replace(found, replica="history", unproven_since=NOON)
+    engine.status = msgspec.structs.replace(engine.status, replicas=(found, lost))
+    assert "reconcile_differing_records" not in engine.scrape()
 
 
 def test_what_is_unknown_now_has_no_counts(engine: Engine) -> None:

@@ -47,9 +47,10 @@ class GroupView(msgspec.Struct, frozen=True):
 
 
 class HomeView(msgspec.Struct, frozen=True):
-    """The section. `found`: how many devices there are under this query, on all pages."""
+    """The section. `found`: how many devices there are under this query, on all pages. No area is no area."""
 
     areas: list[AreaView]
+    area_count: int
     groups: list[GroupView]
     entities: list[EntityLine]
     entities_found: int
@@ -71,6 +72,7 @@ def home_view(index: HomeIndex, query: HomeQuery, entities: tuple[list[EntityLin
         groups.setdefault(device.area_id, []).append(device)
     return HomeView(
         areas=_areas(index, query),
+        area_count=sum(id_ is not None for id_ in index.areas),
         groups=[GroupView(index.areas[id_], devices) for id_, devices in groups.items()],
         entities=entities[0],
         entities_found=entities[1],

@@ -16,12 +16,13 @@ from api.page.drift_view import drift_view
 from api.page.home_view import HomeQuery
 from api.page.reading import Read, Reader, at_of
 from api.page.record_reading import read_record
-from api.page.status_view import open_records, status_view
+from api.page.status_view import status_view
 from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
 from api.page.wording import Names
 from api.problems import Problem, phrase, store_problem
 from api.queries import SEQ_MAX, NoQuery, parse_query
 from api.routing import LIVE_HEADERS, VARY
+from engine.core.report import open_records
 from engine.core.status import Status
 from engine.errors import ReplicaError
 
@@ -76,7 +77,7 @@ class Page:
     def drift(self, names: Names, page: int, size: int) -> dict[str, object]:
         """What is needed to show the drift table, below a status of the same moment."""
         status = self.given.status()
-        view = drift_view(open_records(status), status, names, page, size)
+        view = drift_view(open_records(status.report), status, names, page, size)
         return {**self.values(status), "drift": view}
 
     def live(self, read: Read) -> dict[str, object]:

@@ -3,15 +3,13 @@
 What is shown never says more than is known: without Home Assistant nobody knows, however equal the replicas were.
 """
 
-from collections import Counter
-
 import msgspec
 
 from api.page.sparkline import Sparkline
 from api.page.trail import Trail
 from api.page.wording import count_text, replica_in_sentence, replica_text
 from engine.core.pace import Freshness
-from engine.core.report import RecordReport
+from engine.core.report import open_keys
 from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
 
 _WORDS = {
@@ -105,11 +103,6 @@ def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) 
     )
 
 
-def open_records(status: Status) -> list[RecordReport]:
-    """The records that differed in the last pass, and still do."""
-    return [r for r in status.report.records if r.outcome != "applied"] if status.report else []
-
-
 def _source_word(status: Status) -> str:
     source = status.source
     if not source.connected:
@@ -133,8 +126,8 @@ def _sentence(status: Status, state: str) -> str:
         records = count_text(report.source.records, "record")
         return f"{names} {verb} exactly what {report.source.speaker} has: {records}."
     if state == "blocked":
-        held = sum(refusal.held for r in report.replicas for refusal in r.refusals)
-        return f"{count_text(held, 'operation')} held back: there is not enough evidence that they are right."
+        held = count_text(len(open_keys(report, "held")), "record")
+        return f"Changes of {held} are held back: there is not enough evidence that they are right."
     if state == "unknown":
         if report.errors:
             return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
@@ -149,11 +142,11 @@ def _named(replicas: list[str]) -> str:
 
 
 def _differences(status: Status) -> str:
-    outcomes = Counter(r.outcome for r in open_records(status))
+    counts = {outcome: len(open_keys(status.report, outcome)) for outcome in _KEPT_OPEN}
     told = [
-        f"{outcomes[outcome]:,} {words[outcomes[outcome] != 1]}"
+        f"{counts[outcome]:,} {words[counts[outcome] != 1]}"
         for outcome, words in _KEPT_OPEN.items()
-        if outcomes[outcome]
+        if counts[outcome]
     ]
     return f"{'; '.join(told)}." if told else "Something is being written."
 
@@ -162,7 +155,7 @@ def _replica_view(
     replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, trail: Trail
 ) -> ReplicaView:
     state, since = replica_status(replica, now, freshness)
-    counts = {r.replica: r.counts.in_sync for r in (status.report.replicas if status.report else ())}
+    counts = {r.replica: r.equal for r in (status.report.replicas if status.report else ())}
     return ReplicaView(
         title=replica_text(replica.replica),
         state=state,

@@ -80,12 +80,14 @@ def report_records(
     for operation in comparison.plan.operations:
         key = operation.key
         outcome = "held" if key in held else "waiting" if key in waiting else done
-        reports.append(_operation_report(comparison, operation, desired, outcome, compared_at))
+        writes = done in ("applied", "failed")
+        since = _since(comparison, operation, compared_at, outcome=outcome, writes=writes)
+        reports.append(_operation_report(comparison, operation, desired, outcome, since))
     return reports + _foreign_reports(comparison, desired)
 
 
 def _operation_report(
-    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: str, compared_at: float
+    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: str, since: float | None
 ) -> RecordReport:
     difference = operation.difference
     return RecordReport(
@@ -102,18 +104,29 @@ def _operation_report(
         source_hash=desired.hashes.get(operation.key),
         replica_hash=difference.observed,
         applied_hash=difference.applied,
-        since=rfc3339(_since(comparison, operation, compared_at)),
+        since=None if since is None else rfc3339(since),
         why=tuple(_why(operation, desired, comparison.absences)),
     )
 
 
-def _since(comparison: Comparison, operation: Operation, compared_at: float) -> float:
-    """When the difference began, as far as anybody can know; else when it was found."""
-    if operation.after is None:
-        return comparison.absences.get(operation.key, compared_at)
-    if operation.difference.cause is Cause.PENDING and operation.after.modified_at:
+def _since(
+    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: str, writes: bool
+) -> float | None:
+    """When the difference began, or was found first, as far as a pass without memory knows.
+
+    A pass that `writes` is the first to find what it heals, and notes what is missing; any other would only tell when it
+    was asked.
+    """
+    is_ours = operation.difference.cause is not Cause.FOREIGN
+    if operation.after is None and is_ours:
+        return comparison.absences.get(operation.key, compared_at if writes else None)
+    if (
+        operation.after is not None
+        and operation.difference.cause is Cause.PENDING
+        and operation.after.modified_at
+    ):
         return min(operation.after.modified_at, compared_at)
-    return compared_at
+    return compared_at if outcome == "applied" else None
 
 
 def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, float]) -> list[str]:

@@ -32,7 +32,7 @@ class SourceReport(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Records of one replica by how they compare."""
+    """Records of one replica by how they compared, before anything was written."""
 
     in_sync: int = 0
     missing: int = 0
@@ -59,7 +59,10 @@ class RefusalReport(msgspec.Struct, frozen=True):
 
 
 class RecordReport(msgspec.Struct, frozen=True):
-    """One record on which Home Assistant and a replica differ (or differed, when it was written)."""
+    """One record on which Home Assistant and a replica differ (or differed, when it was written).
+
+    `since`: when the difference began, or else was found first; None: not known. It is never the time of asking.
+    """
 
     replica: str
     registry: str
@@ -90,6 +93,12 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     waiting: int = 0
     fingerprint: str | None = None
     error: str | None = None
+
+    @property
+    def equal(self) -> int:
+        """Records that the replica holds as Home Assistant has them, after the pass."""
+        # Each operation that leaves a row makes one record equal; `counts` are from before the write.
+        return self.counts.in_sync + self.applied.upsert + self.applied.move
 
     @property
     def pending(self) -> int:
@@ -142,6 +151,35 @@ def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
 def open_records(report: Report | None) -> list[RecordReport]:
     """The records that still differ after the pass, one entry for each replica that differs on it."""
     return [r for r in report.records if r.outcome != "applied"] if report else []
+
+
+def open_keys(report: Report | None, outcome: str | None = None) -> set[tuple[str, str]]:
+    """The records on which at least one replica still differs, as (registry, key): each counts once."""
+    return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
+
+
+# What makes a difference the same one in the next report.
+FoundKey = tuple[str, str, str, Kind, Cause]
+
+
+def with_first_found(report: Report, found: dict[FoundKey, str]) -> Report:
+    """The report in which each record that still differs says since when; `found` is kept up to date for the next.
+
+    What a pass does not know the beginning of was found first by the first pass that told of it.
+    """
+    looked_at = {replica.replica for replica in report.replicas if replica.status != "unknown"}
+    before = {key: at for key, at in found.items() if key[0] in looked_at}
+    for key in before:
+        del found[key]
+    records = []
+    for record in report.records:
+        if record.outcome != "applied":
+            key = (record.replica, record.registry, record.key, record.kind, record.cause)
+            found[key] = record.since or before.get(key) or report.compared_at
+            if record.since is None:
+                record = msgspec.structs.replace(record, since=found[key])  # noqa: PLW2901
+        records.append(record)
+    return msgspec.structs.replace(report, records=tuple(records))
 
 
 def left_by_kind(report: Report) -> dict[tuple[str, str], int]:

@@ -114,7 +114,8 @@ def why_not_ready(
     wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != "waiting"}
     if wrong:
         told = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
-        return f"it is known to differ in {sum(wrong.values())} records ({told})"
+        records = "1 record" if sum(wrong.values()) == 1 else f"{sum(wrong.values())} records"
+        return f"it is known to differ in {records} ({told})"
     if left or (replica.pending and not _is_late(replica, now, freshness)):
         return None
     return f"it is known to differ; {replica.pending} changes wait to be written"

@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
-from engine.core.report import ErrorReport, Report
+from engine.core.report import ErrorReport, FoundKey, Report, with_first_found
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
 from engine.errors import ReplicaError
@@ -50,6 +50,7 @@ class Keeper:
         self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
         self._memories = dict[str, ReplicaMemory]()
         self._newest: Snapshot | None = None
+        self._found = dict[FoundKey, str]()  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
         self._newest_losses = 0  # how often it was when the newest snapshot was read
@@ -156,7 +157,7 @@ class Keeper:
         await work.examine({})
         if options.mode == "apply":
             await work.carry_out()
-        report = work.report(started)
+        report = with_first_found(work.report(started), self._found)
         self._done = desired
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at

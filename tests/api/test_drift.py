@@ -81,6 +81,18 @@ async def test_pages_and_filters(api: Api, report: Report) -> None:
         assert [r["key"] for r in body["records"]] == found
         assert body["total"] == len(found)
     await api.get("/api/drift?kind=odd", 400)
+
+
+async def test_a_replica_or_registry_that_is_none_has_no_differences_to_tell(api: Api) -> None:
+    problem = await api.get("/api/drift?replica=nope", 404)
+    assert problem["detail"] == "There is no replica 'nope'. Known here: sqlite."
+    assert (await api.get("/api/drift/nope/device/a", 404))["detail"].startswith("There is no replica 'nope'")
+    assert (await api.get("/api/drift/sqlite/lamp/a", 404))["detail"].startswith(
+        "There is no registry 'lamp'"
+    )
+    api.status = msgspec.structs.replace(api.status, report=None)
+    await api.get("/api/drift?replica=sqlite")
+    await api.get("/api/drift?replica=nope", 404)
     await api.get("/api/drift?target=sqlite", 400)
 
 

@@ -34,6 +34,28 @@ async def test_status_shows_since_when_and_how_many_records_differ(api: Api) -> 
     assert (said["status"], said["since"], said["differing"]) == ("blocked", "2026-11-23T11:59:53.000Z", 1)
 
 
+async def test_a_record_on_which_two_replicas_differ_is_one_record(api: Api) -> None:
+    report = api.status.report
+    assert report is not None
+    left = msgspec.structs.replace(report.records[0], outcome="observed")
+    other = msgspec.structs.replace(report.replicas[0], replica="history")
+    replicas = tuple(ReplicaStatus(name, "out_of_sync", compared_at=NOON) for name in ("sqlite", "history"))
+    api.status = with_(
+        api,
+        replicas=replicas,
+        report=msgspec.structs.replace(
+            report,
+            replicas=(*report.replicas, other),
+            records=(left, msgspec.structs.replace(left, replica="history")),
+        ),
+    )
+    body = await api.get("/api/status")
+    assert (body["differing"], [r["differing"] for r in body["replicas"]]) == (1, [1, 1])
+    lost = msgspec.structs.replace(replicas[1], unproven_since=NOON)
+    api.status = with_(api, replicas=(replicas[0], lost))
+    assert (await api.get("/api/status"))["differing"] is None
+
+
 async def test_a_replica_that_could_not_be_read_is_not_said_to_be_equal(api: Api) -> None:
     assert api.status.report is not None
     unread = (unknown_replica("sqlite", "away"),)
@@ -104,8 +126,8 @@ async def test_what_is_known_to_be_wrong_or_held_is_not_ready(api: Api) -> None:
     assert report is not None
     for outcome, word, status, why in (
         ("waiting", "out_of_sync", 200, ""),
-        ("reported", "out_of_sync", 503, "differ in 1 records (1 reported)"),
-        ("failed", "out_of_sync", 503, "differ in 1 records (1 failed)"),
+        ("reported", "out_of_sync", 503, "differ in 1 record (1 reported)"),
+        ("failed", "out_of_sync", 503, "differ in 1 record (1 failed)"),
         ("held", "blocked", 503, "a guard holds changes back"),
     ):
         left = msgspec.structs.replace(report.records[0], outcome=outcome)

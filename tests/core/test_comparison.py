@@ -7,9 +7,10 @@ from engine.core.diff import compare
 from engine.core.guard import Policy, review
 from engine.core.plan import make_plan
 from engine.core.record import REGISTRIES, Key, Record, canonical_fields
-from engine.core.report import PlanCounts, combined_status, rfc3339
+from engine.core.report import FoundKey, PlanCounts, combined_status, rfc3339, with_first_found
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
+from tests.commandline.reports import changed, foreign, replica, report
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 
 
@@ -73,6 +74,49 @@ def test_an_absence_began_when_it_was_first_missed() -> None:
     (record,) = report_records(comparison, desired, done="planned", compared_at=NOON)
     assert (record.since, record.outcome) == ("2026-11-23T11:59:50.000Z", "waiting")
     assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)
+
+
+def test_a_beginning_that_nobody_knows_is_not_the_time_of_asking() -> None:
+    desired = snapshot(ENTRY, device(1, name="New"))
+    comparison = compared(desired, ENTRY, device(1), device(2))
+    for done, since in (("planned", [None, None]), ("observed", [None, None]), ("applied", [NOON, NOON])):
+        records = report_records(comparison, desired, done=done, compared_at=NOON)
+        assert [(r.key, r.since) for r in records] == [
+            (key.id, None if at is None else rfc3339(at))
+            for key, at in zip((device(2).key, device(1).key), since, strict=True)
+        ]
+
+
+def test_records_that_are_equal_after_the_pass_are_counted() -> None:
+    desired = snapshot(ENTRY, device(1, name="New"), device(2))
+    comparison = compared(desired, ENTRY, device(1), entity(1))
+    assert report_replica(comparison, applied=False, error=None).equal == 1
+    assert report_replica(comparison, applied=True, error=None).equal == 3
+
+
+def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> None:
+    found: dict[FoundKey, str] = {}
+    made = (
+        report(foreign("Sun"), compared_at="1", replicas=(replica(),)),
+        report(
+            foreign("Sun"),
+            foreign("Moon"),
+            changed("Lamp", since="0"),
+            compared_at="2",
+            replicas=(replica(),),
+        ),
+        report(compared_at="3", replicas=(replica(status="unknown"),)),  # nothing was looked at
+        report(foreign("Sun"), compared_at="4", replicas=(replica(),)),
+        report(foreign("Moon"), compared_at="5", replicas=(replica(),)),
+    )
+    told = [[(r.name, r.since) for r in with_first_found(each, found).records] for each in made]
+    assert told == [
+        [("Sun", "1")],
+        [("Sun", "1"), ("Moon", "2"), ("Lamp", "0")],
+        [],
+        [("Sun", "1")],
+        [("Moon", "5")],
+    ]
 
 
 def test_foreign_rows_are_reported_with_reasons_and_without_an_action() -> None:

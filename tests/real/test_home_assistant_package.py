@@ -101,11 +101,11 @@ def shown(core: HomeAssistant) -> dict[str, str]:
 def expected(answer: dict[str, Any]) -> dict[str, str]:
     """The states that go with one answer of the API."""
     lags = [replica["lag_seconds"] for replica in answer["replicas"]]
-    differing = [replica["differing"] for replica in answer["replicas"]]
+    differing = answer["differing"]
     return {
         SENSORS[0]: answer["status"],
         SENSORS[1]: "unavailable" if None in lags else str(max(lags)),
-        SENSORS[2]: "unavailable" if None in differing else str(sum(differing)),
+        SENSORS[2]: "unavailable" if differing is None else str(differing),
     }
 
 

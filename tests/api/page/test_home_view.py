@@ -30,6 +30,7 @@ def test_everything_is_shown_by_area() -> None:
         ("kitchen", 2, 4),
         (NO_AREA, 1, 2),
     ]
+    assert view.area_count == 2  # no area is no area
     assert (view.device_count, view.entity_count, view.loose_count) == (3, 9, 3)
 
 

@@ -83,9 +83,10 @@ def test_a_replica_that_could_not_be_read_is_named() -> None:
 
 def test_a_guard_speaks_for_itself() -> None:
     held = replica(status="blocked", refusals=(refusal(),))
-    shown = view(status("blocked", told=(held,)))
+    kept = [changed(name, replica=r, outcome="held") for name in ("A", "B") for r in ("sqlite", "history")]
+    shown = view(status("blocked", records=tuple(kept), told=(held,)))
     assert (shown.state, shown.word) == ("blocked", "Held back by a guard")
-    assert shown.sentence.startswith("412 operations held back")
+    assert shown.sentence.startswith("Changes of 2 records are held back")
     (guard,) = shown.guards
     assert (guard.guard, guard.replica) == ("delete_ratio", "SQLite")
     assert guard.hint.startswith("To allow this, raise plan.delete_ratio_max")
@@ -98,6 +99,10 @@ def test_a_guard_speaks_for_itself() -> None:
         (
             (foreign("Sun"), foreign("Moon"), changed("Lamp", outcome="observed")),
             "2 foreign rows are left alone; 1 difference is only observed.",
+        ),
+        (
+            (changed("Lamp", outcome="observed"), changed("Lamp", replica="history", outcome="observed")),
+            "1 difference is only observed.",
         ),
         ((changed("Lamp", outcome="applied"),), "Something is being written."),
     ],
