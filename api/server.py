@@ -18,7 +18,7 @@ from api.bounded_protocol import BoundedProtocol
 from api.change_feed import ChangeFeed
 from engine.errors import SettingsError
 
-STOP_SECONDS = 0.7  # what is still open then is cut off
+STOP_SECONDS = 0.3  # what is still open then is cut off
 _BACKLOG = 64  # accepted in one turn of the loop, so open for a moment beyond the bound on connections
 # On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
 SECURITY_HEADERS = [

@@ -61,6 +61,9 @@ class SourceInvalid(SourceError):
 class ReplicaError(EngineError):
     """A store could not be read or written."""
 
+    # What the store asked to wait before anything else is sent.
+    retry_after_seconds: float | None = None
+
     def __init__(self, replica: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.replica = replica

@@ -3,7 +3,10 @@
 Each command's module is imported only when it runs, and so are the libraries it needs.
 """
 
+import signal
+
 from engine.commandline import exit_codes
+from engine.commandline.deadline import STOP_SECONDS
 from engine.commandline.interruption import Interruption, Stopped, interruption
 from engine.commandline.output import tell, tell_error
 from engine.commandline.parser import Arguments
@@ -12,7 +15,9 @@ from engine.errors import EngineError, PlanStale
 
 def run_command(arguments: Arguments) -> int:
     """Run it. Returns the exit code; messages have been printed."""
-    with interruption() as stop:
+    with interruption(STOP_SECONDS) as stop:
+        if stop.deadline is not None:
+            stop.deadline.farewell = _tell_cut_off
         try:
             return _dispatch(arguments, stop)
         except PlanStale as error:
@@ -22,10 +27,16 @@ def run_command(arguments: Arguments) -> int:
             tell_error(error.message, error.hint)
             return exit_codes.FAILED
         except Stopped as stopped:
-            tell(
-                f"Stopped by {stopped.name}. Each replica is as before or after a whole transaction; run again."
-            )
+            _tell_stopped(stopped.name)
             return stopped.exit_code
+
+
+def _tell_stopped(name: str) -> None:
+    tell(f"Stopped by {name}. Each replica is as before or after a whole transaction; run again.")
+
+
+def _tell_cut_off(signal_number: int) -> None:
+    _tell_stopped(f"{signal.Signals(signal_number).name}, while a call did not return")
 
 
 def _dispatch(arguments: Arguments, stop: Interruption) -> int:

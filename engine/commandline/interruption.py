@@ -1,17 +1,23 @@
 """SIGINT and SIGTERM: stop cleanly, once; a second signal ends at once, which is safe as well.
 
-A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole.
+A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole; but not for ever
+(see `deadline`).
 """
 
 import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from engine.commandline.deadline import Deadline, deadline
 from engine.commandline.exit_codes import STOPPED_BY_SIGNAL
+
+if TYPE_CHECKING:
+    import asyncio
 
 Result = TypeVar("Result")
 
@@ -32,6 +38,7 @@ class Interruption:
         """No signal has come and there is nothing to cancel yet."""
         self._signal_number = 0
         self._cancel: Callable[[], object] | None = None
+        self.deadline: Deadline | None = None
 
     def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Run asynchronous work to its end. Raises Stopped after a signal, when the work has wound up.
@@ -44,6 +51,8 @@ class Interruption:
 
         async def cancellable() -> Result:
             loop = asyncio.get_running_loop()
+            if self.deadline is not None:
+                self.deadline.wake = partial(_wake, loop)
             with anyio.CancelScope() as scope:
                 # From a signal handler only this wakes a loop that waits.
                 self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
@@ -73,15 +82,24 @@ class Interruption:
 
 
 @contextmanager
-def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM for as long as the block runs; only the main thread can."""
+def interruption(stop_seconds: float | None = None) -> Iterator[Interruption]:
+    """Handle SIGINT and SIGTERM for as long as the block runs; only the main thread can.
+
+    With `stop_seconds` the process ends so long after a signal, whatever still hangs.
+    """
     stop = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with deadline(stop_seconds) as stop.deadline:
+        try:
+            yield stop
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _wake(loop: "asyncio.AbstractEventLoop") -> None:
+    with suppress(RuntimeError):  # closed by now
+        loop.call_soon_threadsafe(lambda: None)

@@ -27,9 +27,15 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         fields = {"source": settings.source.uri, "rows": settings.rows.file, "api": address, "mode": mode}
         logger.info("serving", extra={"fields": fields})
 
+    def on_cut_off(_signal_number: int) -> None:
+        logger.warning("stopped while a call did not return; the next start goes on where it was")
+
     async def work() -> None:
         stop = anyio.Event()
         interruption.on_signal(stop.set)
+        if interruption.deadline is not None:
+            interruption.deadline.farewell = on_cut_off
+            interruption.deadline.exit_code = lambda _signal_number: OK
         host = Host(
             on_report=ReportLines(logger).tell,
             on_source=SourceLines(logger).tell,

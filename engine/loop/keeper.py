@@ -11,15 +11,21 @@ import anyio
 import msgspec
 
 from engine.core.pace import Pace
+from engine.core.record import REGISTRIES
 from engine.core.report import ErrorReport, FoundKey, Report, with_first_found
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
+from engine.core.untaken import Untaken
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
 from engine.loop.one_pass import OnePass, PassOptions, Since
 from engine.ports import Housekeeping, Ledger, Replica
+
+_MOMENT_SECONDS = 1.0
+# The longest wait for a store that was away or busy, unless it asked for more.
+_RETRY_SECONDS_MAX = 30.0
 
 # Made anew for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
@@ -53,8 +59,11 @@ class Keeper:
         self._found = dict[FoundKey, str]()  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
+        self._asked_seconds = 0.0  # by the store, to wait before the next pass
         self._newest_losses = 0  # how often it was when the newest snapshot was read
         self._done: Snapshot | None = None  # what the last pass compared with
+        self._untaken = Untaken()
+        self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
         self._traces: Hashable | None = None  # with these, the stamp was what is remembered
         self.status = ReplicaStatus(replica.name, "unknown", status_since=clock())
@@ -62,8 +71,10 @@ class Keeper:
     def offer(self, snapshot: Snapshot) -> None:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
         self._newest = snapshot
+        self._untaken.offer(snapshot)
         self._true_at = snapshot.true_at
         self._newest_losses = self._losses
+        self._note_untaken()
         self._wake.set()
 
     def lose(self) -> None:
@@ -94,14 +105,23 @@ class Keeper:
                 report = await self._pass(self._newest, verify=verify)
                 if verify and not report.errors:
                     verify_at = anyio.current_time() + self._pace.verify_seconds
-                delay = self._backoff.next_delay() if report.errors else None
+                delay = self._delay_after(report)
                 retry_at = anyio.current_time() + delay if delay is not None else None
-                if delay is None:
-                    self._backoff.reset()
                 is_tidy = is_calm = False
                 continue
             is_tidy = is_tidy or await self._tidy(is_calm=is_calm)
             is_calm = await self._wait()
+
+    def _delay_after(self, report: Report) -> float | None:
+        """The wait before a failed pass is tried again, seconds; None when it did not fail."""
+        if not report.errors:
+            self._backoff.reset()
+            return None
+        # A store that is back is to be used at once; what needs a change is not mended by asking.
+        is_transient = all(error.transient for error in report.errors)
+        longest = _RETRY_SECONDS_MAX if is_transient else self._pace.retry_seconds_max
+        asked = min(self._asked_seconds, self._pace.retry_seconds_max)
+        return max(self._backoff.next_delay_within(longest), asked)
 
     async def _tidy(self, *, is_calm: bool) -> bool:
         if not isinstance(self._replica, Housekeeping):
@@ -141,6 +161,8 @@ class Keeper:
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)
+        self._untaken.take()
+        self._registries = options.registries
         part = desired
         if not desired.registries <= options.registries:
             part = await self._offload(partial(desired.only, options.registries))
@@ -155,15 +177,31 @@ class Keeper:
             since=self._since(desired),
         )
         await work.examine({})
+        if (planned := work.planned_count) is not None:
+            self._note_pending(planned, desired.taken_at)
+            self._note_untaken()
         if options.mode == "apply":
             await work.carry_out()
         report = with_first_found(work.report(started), self._found)
+        self._asked_seconds = work.retry_after_seconds
         self._done = desired
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
+        self._note_untaken()
         self._on_report(report)
         return report
+
+    def _note_untaken(self) -> None:
+        """What changed is pending from the moment it is known, however long a pass lasts."""
+        changed = self._untaken.count(self._registries)
+        if changed and self._newest is not None:
+            self._note_pending(max(self.status.pending, changed), self._newest.taken_at)
+
+    def _note_pending(self, count: int, since: float) -> None:
+        self.status = msgspec.structs.replace(
+            self.status, pending=count, pending_since=(self.status.pending_since or since) if count else None
+        )
 
     def _since(self, desired: Snapshot) -> Since | None:
         """What changed since the replica was found equal, when that is what `desired` was made from."""
@@ -179,6 +217,7 @@ class Keeper:
         before, (found,) = self.status, report.replicas
         looked = found.status != "unknown"
         error = next((_text(e) for e in report.errors), None)
+        pending = found.pending if looked else before.pending
         return ReplicaStatus(
             replica=found.replica,
             status=found.status,
@@ -186,15 +225,18 @@ class Keeper:
             synced_at=true_at if found.status == "in_sync" else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
-            pending=found.pending,
-            pending_since=(before.pending_since or desired.taken_at) if found.pending else None,
+            pending=pending,
+            pending_since=(before.pending_since or desired.taken_at) if pending else None,
             error=error,
             unproven_since=None if is_proven else before.unproven_since,
         )
 
     def _status_since(self, word: str) -> float | None:
-        now = self._clock()
-        before, since = replica_status(self.status, now, self._pace.freshness)
+        now, known = self._clock(), self.status
+        if known.pending_since is not None and now - known.pending_since < _MOMENT_SECONDS:
+            # Every change waits for a moment until it is written.
+            known = msgspec.structs.replace(known, pending=0)
+        before, since = replica_status(known, now, self._pace.freshness)
         return since if before == word else now
 
 

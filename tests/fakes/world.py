@@ -7,10 +7,9 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 
-from engine.core.absences import Absences
 from engine.core.content_hash import content_hash
 from engine.core.derived import Derived
-from engine.core.look import Look
+from engine.core.guard import Absences
 from engine.core.plan import Operation
 from engine.core.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.snapshot import Snapshot, row_version
@@ -97,7 +96,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[Key, str]] = {}
-        self.missed: dict[Key, Look] = {}
+        self.missed: dict[Key, float] = {}
         self.writes = 0
         self.fail_with: ReplicaError | None = None
 
@@ -105,13 +104,7 @@ class MemoryLedger:
         self._fail()
         return dict(self.versions.get(replica, {}))
 
-    def home(self) -> frozenset[str]:
-        self._fail()
-        return frozenset(
-            key.id for known in self.versions.values() for key in known if key.registry == "config_entry"
-        )
-
-    def absences(self) -> dict[Key, Look]:
+    def absences(self) -> dict[Key, float]:
         self._fail()
         return dict(self.missed)
 
@@ -127,7 +120,7 @@ class MemoryLedger:
             else:
                 self.versions.setdefault(replica, {})[key] = version
 
-    def note_absences(self, absences: Absences, at: Look) -> None:
+    def note_absences(self, absences: Absences, at: float) -> None:
         self._fail()
         held = {key for versions in self.versions.values() for key in versions}
         for key in absences.returned | (absences.moot - held):

@@ -1,63 +1,22 @@
 """The keeper of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
 from engine.errors import ReplicaUnavailable
-from engine.loop.keeper import Keeper
-from engine.loop.one_pass import PassOptions
 from engine.ports import Observed
-from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.loop.virtual_time import PACE, clock, inline, virtual_backend
+from tests.loop.kept import HOME, keeping
+from tests.loop.virtual_time import PACE, clock, virtual_backend
 
-HOME = snapshot(ENTRY, device(1), entity(1), at=NOON)
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def anyio_backend() -> Any:
     return virtual_backend()
-
-
-class Kept:
-    """A keeper at work, its replica, and its reports."""
-
-    def __init__(self, mode: str = "apply") -> None:
-        self.replica = MemoryReplica()
-        self.reports: list[tuple[float, Report]] = []
-        self.keeper = Keeper(
-            replica=self.replica,
-            ledger=MemoryLedger(),
-            pace=PACE,
-            make_options=lambda verify: PassOptions(
-                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
-            ),
-            on_report=lambda report: self.reports.append((anyio.current_time(), report)),
-            clock=clock,
-            draw=lambda: 1.0,
-            offload=inline,
-        )
-
-    @property
-    def times(self) -> list[float]:
-        return [round(at, 3) for at, _ in self.reports]
-
-
-@asynccontextmanager
-async def keeping(mode: str = "apply") -> AsyncIterator[Kept]:
-    kept = Kept(mode)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(kept.keeper.run)
-        yield kept
-        tasks.cancel_scope.cancel()
 
 
 async def test_a_snapshot_is_written_at_once() -> None:
@@ -199,31 +158,6 @@ async def test_an_unchanged_home_is_not_written_and_not_read_again() -> None:
             await anyio.sleep(20)
         assert kept.replica.writes == 1
         assert kept.replica.observed == 1
-        assert len(kept.reports) == 5
-
-
-async def test_a_failing_store_is_tried_again_with_growing_waits_and_catches_up() -> None:
-    async with keeping() as kept:
-        kept.replica.fail_with = ReplicaUnavailable("memory", "away", "start it")
-        kept.keeper.offer(HOME)
-        await anyio.sleep(20)
-        assert kept.times == [0, 1, 3, 7, 15]
-        status = kept.keeper.status
-        assert (status.status, status.error) == ("unknown", "away start it")
-        assert status.compared_at is None
-        kept.replica.fail_with = None
-        await anyio.sleep(20)
-        assert kept.keeper.status.status == "in_sync"
-        assert kept.keeper.status.error is None
-        assert set(kept.replica.rows) == set(HOME.records)
-
-
-async def test_changes_do_not_hammer_a_failing_store() -> None:
-    async with keeping() as kept:
-        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
-        for number in range(100):
-            kept.keeper.offer(snapshot(ENTRY, device(number), at=clock()))
-            await anyio.sleep(0.2)
         assert len(kept.reports) == 5
 
 

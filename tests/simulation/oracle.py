@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
+from engine.core.pace import Freshness
 from engine.core.record import Key
 from engine.core.report import Report
-from engine.core.status import ReplicaStatus, Status, lag_seconds
+from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status
 from tests.simulation.stores import HostileStore, Write, content_of, hash_of
 from tests.simulation.timeline import Stamp
 from tests.simulation.world import World
@@ -26,7 +27,10 @@ _LAG_TOLERANCE = 0.5
 class Oracle:
     """Collects violations: sentences that say what was claimed or done, and why it was not so."""
 
-    def __init__(self, world: World, confirm_seconds: float, verify_seconds: float) -> None:
+    def __init__(
+        self, world: World, confirm_seconds: float, verify_seconds: float, freshness: Freshness
+    ) -> None:
+        self._freshness = freshness
         self._world = world
         self._confirm_seconds = confirm_seconds
         self._verify_seconds = verify_seconds
@@ -136,7 +140,8 @@ class Oracle:
         now = self._world.moments.clock()
         for replica, store in zip(status.replicas, self.stores, strict=True):
             self.claims += 1
-            if replica.status == "in_sync":
+            # The word that a client is told.
+            if replica_status(replica, now, self._freshness)[0] == "in_sync":
                 self._check_in_sync(replica, store)
             if replica.synced_at is not None:
                 stamp = self._stamp(replica.synced_at, f"{store.name}: synced_at")

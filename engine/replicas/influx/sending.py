@@ -2,9 +2,13 @@
 
 A 204 is the only success. After a timeout or a broken connection the outcome is unknown, and the identical bytes
 are sent again, which rewrites the same points. A refused batch is halved until the refused lines stand alone.
+
+Only what passes within seconds is waited for here, in a worker thread that nobody can cancel. Who has longer to wait
+is told how long the server asked for, and tries again then.
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -20,7 +24,8 @@ Batch = Sequence[bytes]  # lines without their ends
 
 _ATTEMPTS_MAX = 5
 _DELAY_SECONDS = 0.5
-_DELAY_SECONDS_MAX = 30.0
+# A server that asks for more, or took longer to say no, is left to whoever can wait without holding up a thread.
+_PATIENCE_SECONDS = 5.0
 # So many lines are isolated per call; when more are refused the trouble is not in the lines.
 _ISOLATED_MAX = 20
 
@@ -33,7 +38,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Sender:
-    """Sends to one wire. `sleep` takes seconds; `jitter` returns a number in [0, 1)."""
+    """Sends to one wire. `sleep` takes seconds; `jitter` returns a number in [0, 1), `clock` monotonic seconds."""
 
     def __init__(
         self,
@@ -41,7 +46,9 @@ class Sender:
         outbox: Outbox | None,
         sleep: Callable[[float], None],
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._wire = wire
         self._outbox = outbox
         self._sleep = sleep
@@ -110,6 +117,7 @@ class Sender:
     def _write(self, batch: Batch) -> None:
         body = b"\n".join(batch)
         for attempt in range(1, _ATTEMPTS_MAX + 1):
+            began = self._clock()
             try:
                 self._wire.write(body)
                 return
@@ -117,9 +125,12 @@ class Sender:
                 self.is_doubtful = True
                 if attempt == _ATTEMPTS_MAX or (error.smaller and len(batch) > 1 and attempt > 1):
                     raise
-                self._sleep(self._delay_seconds(attempt, error.retry_after_seconds))
+                delay = self._delay_seconds(attempt, error.retry_after_seconds)
+                if max(delay, self._clock() - began) > _PATIENCE_SECONDS:
+                    raise
+                self._sleep(delay)
 
     def _delay_seconds(self, attempt: int, asked_seconds: float | None) -> float:
-        # Never sooner than asked, never later than our own bound: a pass has an end, and the next one tries again.
+        # Never sooner than asked.
         backoff: float = _DELAY_SECONDS * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
-        return min(max(backoff, asked_seconds or 0.0), _DELAY_SECONDS_MAX)
+        return max(min(backoff, _PATIENCE_SECONDS), asked_seconds or 0.0)

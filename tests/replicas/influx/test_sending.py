@@ -43,7 +43,10 @@ class Bench:
         self.wire = MemoryWire(lambda: 0.0)
         self.outbox = MemoryOutbox()
         self.slept: list[float] = []
-        self.sender = Sender(self.wire, self.outbox, self.slept.append, jitter=lambda: 0.5)
+        self.now = 0.0
+        self.sender = Sender(
+            self.wire, self.outbox, self.slept.append, jitter=lambda: 0.5, clock=lambda: self.now
+        )
 
     def stored(self) -> set[str]:
         return {dict(tags)["id"] for _, tags in self.wire.series}
@@ -84,13 +87,33 @@ def test_the_identical_bytes_are_sent_again_until_they_arrive(bench: Bench) -> N
     assert bench.sender.is_doubtful
 
 
-@pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (86_400.0, 30.0), (0.0, 0.5), (None, 0.5)])
-def test_a_servers_wish_to_wait_is_kept_within_our_bound(
+@pytest.mark.parametrize(("asked", "waited"), [(3.0, 3.0), (0.0, 0.5), (None, 0.5)])
+def test_a_servers_wish_to_wait_for_a_moment_is_kept(
     bench: Bench, asked: float | None, waited: float
 ) -> None:
     bench.wire.before_write = failing(InfluxUnavailable("busy", retry_after_seconds=asked))
     bench.sender.send([line(1)])
     assert bench.slept == [waited]
+
+
+@pytest.mark.parametrize("asked", [7.0, 86_400.0])
+def test_a_server_that_wants_us_to_wait_for_long_holds_up_no_thread(bench: Bench, asked: float) -> None:
+    bench.wire.before_write = failing(InfluxUnavailable("busy", retry_after_seconds=asked))
+    with pytest.raises(InfluxUnavailable, match="busy") as busy:
+        bench.sender.send([line(1)])
+    assert busy.value.retry_after_seconds == asked
+    assert bench.slept == []
+
+
+def test_a_server_that_hangs_is_not_asked_again_at_once(bench: Bench) -> None:
+    def hang(_body: bytes) -> None:
+        bench.now += 30.0
+        raise InfluxUnavailable("no answer in time")
+
+    bench.wire.before_write = hang
+    with pytest.raises(InfluxUnavailable, match="no answer"):
+        bench.sender.send([line(1)])
+    assert len(bench.wire.bodies) == 1
 
 
 def test_attempts_end_and_the_error_is_told(bench: Bench) -> None:

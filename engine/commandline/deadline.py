@@ -1,0 +1,80 @@
+"""The end of a program that was told to stop: at most `STOP_SECONDS` later, whatever still hangs.
+
+A call that does not return (a disk that does not answer, a name that is looked up, a store that holds its answer
+back) cannot be cancelled, and Python waits for the thread that made it. What was being written is then undone or
+finished by the next run, as after a kill. A thread of its own keeps the time, woken by the signal itself: the main
+thread may be where no handler of Python's runs, or about to wait, when a signal does not keep it from that.
+
+It must do nothing that may wait: what it says is said by yet another thread.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Of the second within which the program ends; the rest is for what the operating system does at a process's end.
+STOP_SECONDS = 0.8
+_FAREWELL_SECONDS = 0.05
+
+
+class Deadline:
+    """Ends the process `seconds` after the first SIGINT or SIGTERM, unless all is over by then; None: never.
+
+    `wake` is called with the signal, to let a main thread that waits run its handler. `exit_code` and `farewell` say how
+    it ends: the code for a signal's number, and what is called before.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.wake: Callable[[], object] = lambda: None
+        self.exit_code: Callable[[int], int] = lambda signal_number: 128 + signal_number
+        self.farewell: Callable[[int], None] = lambda _signal_number: None
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._left: list[threading.Thread] | None = None  # once over: who still keeps Python from ending
+
+    def watch(self, wakeups: int) -> None:
+        """Wait for a signal's number in this pipe, and then for the end. Runs in a thread of its own."""
+        number = 0
+        with open(wakeups, "rb", buffering=0) as numbers:
+            while number not in (signal.SIGINT, signal.SIGTERM):
+                read = numbers.read(1)
+                if not read:
+                    return  # over without a signal
+                number = read[0]
+        self.wake()
+        if self._seconds is None or (self._over.wait(self._seconds) and not self._is_held_up()):
+            return
+        speaker = threading.Thread(target=self.farewell, args=(number,), daemon=True)
+        speaker.start()
+        speaker.join(_FAREWELL_SECONDS)
+        os._exit(self.exit_code(number))
+
+    def close(self) -> None:
+        """The program has come to its end by itself; only threads that hang may hold it up now."""
+        here = threading.current_thread()
+        self._left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not here]
+        self._over.set()
+
+    def _is_held_up(self) -> bool:
+        assert self._left is not None
+        for thread in self._left:
+            thread.join(_FAREWELL_SECONDS)
+        return any(thread.is_alive() for thread in self._left)
+
+
+@contextmanager
+def deadline(seconds: float | None) -> Iterator[Deadline]:
+    """Hold the program to its end while the block runs, and behind it. Only for the main thread."""
+    made = Deadline(seconds)
+    wakeups, signals = os.pipe()
+    os.set_blocking(signals, False)
+    before = signal.set_wakeup_fd(signals, warn_on_full_buffer=False)
+    threading.Thread(target=made.watch, args=(wakeups,), name="deadline", daemon=True).start()
+    try:
+        yield made
+    finally:
+        signal.set_wakeup_fd(before)
+        made.close()
+        os.close(signals)

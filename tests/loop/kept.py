@@ -1,0 +1,74 @@
+"""A keeper at work in virtual time, for its tests."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import anyio
+
+from engine.core.content_hash import content_hash
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES, Record
+from engine.core.report import Report
+from engine.core.snapshot import Snapshot
+from engine.loop.keeper import Keeper
+from engine.loop.offload import Offload
+from engine.loop.one_pass import PassOptions
+from tests.fakes.world import MemoryLedger, MemoryReplica
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.loop.virtual_time import PACE, clock, inline
+
+HOME = snapshot(ENTRY, device(1), entity(1), at=NOON)
+T = TypeVar("T")
+
+
+class Kept:
+    """A keeper at work, its replica, and its reports."""
+
+    def __init__(self, mode: str = "apply", offload: Offload = inline) -> None:
+        self.replica = MemoryReplica()
+        self.reports: list[tuple[float, Report]] = []
+        self.keeper = Keeper(
+            replica=self.replica,
+            ledger=MemoryLedger(),
+            pace=PACE,
+            make_options=lambda verify: PassOptions(
+                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+            ),
+            on_report=lambda report: self.reports.append((anyio.current_time(), report)),
+            clock=clock,
+            draw=lambda: 1.0,
+            offload=offload,
+        )
+
+    @property
+    def times(self) -> list[float]:
+        return [round(at, 3) for at, _ in self.reports]
+
+
+@asynccontextmanager
+async def keeping(mode: str = "apply", offload: Offload = inline) -> AsyncIterator[Kept]:
+    kept = Kept(mode, offload)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(kept.keeper.run)
+        yield kept
+        tasks.cancel_scope.cancel()
+
+
+class Gate:
+    """Lets worker threads hang: what is named in `closed` does not return before it is opened."""
+
+    def __init__(self) -> None:
+        self.closed: set[str] = set()
+        self.entered: list[str] = []
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        name = getattr(getattr(work, "func", work), "__name__", "")
+        self.entered.append(name)
+        while name in self.closed:  # noqa: ASYNC110 (virtual time)
+            await anyio.sleep(0.1)
+        return await inline(work)
+
+
+def later(before: Snapshot, *records: Record) -> Snapshot:
+    return before.with_changes([(r, content_hash(r)) for r in records], [], taken_at=clock())
