@@ -9,8 +9,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.fate import find_fate, missing
 from api.given import Given
-from api.ports import Filter, Timeline
+from api.ports import Filter, Moment, Row, Timeline
 from api.ports import Revision as PortRevision
 from api.problems import Problem
 from api.queries import HistoryQuery
@@ -101,28 +102,41 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
     """All versions of a device, also of one that is gone."""
     id_ = request.path_params["id"]
-    revisions = await past_of_key(given, Key("device", id_))
+    revisions = await _past_of_key(given, Key("device", id_), id_)
     return answer_live(DeviceHistory(id_, *_history_page(revisions, query)))
 
 
 async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
-    """All versions of an entity. One that is gone bears no entity_id, and is found by its registry id."""
+    """All versions of an entity, by any entity_id it ever bore, or by its registry id. One that is gone bears none."""
     asked = request.path_params["id"]
     if given.timeline is None:
         raise _no_records()
-    row = await given.inventory.read(lambda moment: moment.row("entity", ("id",), asked))
+    row = await given.inventory.read(lambda moment: _entity_row(moment, asked))
+    if row is None and (fate := await find_fate(given, "entity", asked)):
+        row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
-    revisions = await past_of_key(given, Key("entity", id_))
+    revisions = await _past_of_key(given, Key("entity", id_), asked)
     return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, query)))
 
 
-async def past_of_key(given: Given, key: Key) -> Sequence[PortRevision]:
+def _entity_row(moment: Moment, asked: str) -> Row | None:
+    """(entity_id, id) of the row with this entity_id, or else with this registry id."""
+    rows = moment.rows("entity", ("id",), [asked])
+    return moment.row("entity", ("id",), asked) or (rows[0] if rows else None)
+
+
+async def _past_of_key(given: Given, key: Key, asked: str) -> Sequence[PortRevision]:
     """All revisions of a key, oldest first. Raises Problem 404 when there is none."""
     revisions = await in_timeline(given, lambda timeline: timeline.timeline(key))
-    if not revisions:
-        what = f"{key.registry} {key.id[:255]!r}"
-        raise Problem(404, f"There never was the {what}, as far as the records reach.")
-    return revisions
+    if revisions:
+        return revisions
+    what = f"the {key.registry} {asked[:255]!r}"
+    if await given.inventory.read(lambda moment: moment.rows(key.registry, (), [key.id])):
+        raise Problem(
+            404,
+            f"The records have no version of {what}, although it has a row: a foreign one, or one not yet recorded.",
+        )
+    raise await missing(given, key.registry, asked, f"There never was {what}, as far as the records reach.")
 
 
 def _history_page(

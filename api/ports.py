@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from engine.core.fate import Former
 from engine.core.record import Json, Key
 from engine.core.status import Status
 
@@ -38,6 +39,9 @@ class Moment(Protocol):
 
     def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str], /) -> list[Row]:
         """Those of the rows with these registry ids that there are, in any order: the key, then the columns."""
+
+    def former(self, registry: str, name: str, /) -> Sequence[Former]:
+        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
 
     def feed_bounds(self) -> tuple[int, int]:
         """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""
@@ -98,6 +102,9 @@ class Timeline(Protocol):
 
     def timeline(self, key: Key, /) -> Sequence[Revision]:
         """All revisions of a key, oldest first. Raises ReplicaError."""
+
+    def bearers(self, entity_id: str, /) -> Sequence[Key]:
+        """The entities that ever bore this entity_id. Raises ReplicaError."""
 
     def as_of(self, at: float, /) -> Mapping[Key, Revision]:
         """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError."""

@@ -24,6 +24,15 @@ def phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
+class Became(msgspec.Struct, frozen=True):
+    """What became of what was asked for: renamed, deleted, or lost (its row is gone, and nobody deleted it)."""
+
+    what: str
+    id: str  # under which its history is found
+    now: str | None  # the name under which it is found now
+    at: str | None
+
+
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """A problem document (RFC 9457)."""
 
@@ -33,6 +42,7 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     instance: str  # the path that was asked for
     type: str = "about:blank"
     oldest: int | None = None  # cursor-expired: the oldest change there still is
+    became: Became | None = None  # of what was there under this name once
 
 
 class Problem(Exception):
@@ -45,6 +55,7 @@ class Problem(Exception):
         *,
         type_: str = "about:blank",
         oldest: int | None = None,
+        became: Became | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -52,12 +63,13 @@ class Problem(Exception):
         self.detail = detail
         self.type = type_
         self.oldest = oldest
+        self.became = became
         self.headers = headers or {}
 
     def response(self, path: str) -> Response:
         """The document as a response to a request for `path`."""
         title = phrase(self.status)
-        body = ProblemBody(title, self.status, self.detail, path, self.type, self.oldest)
+        body = ProblemBody(title, self.status, self.detail, path, self.type, self.oldest, self.became)
         headers = {"cache-control": "no-store", **self.headers}
         return Response(msgspec.json.encode(body), self.status, headers, MEDIA_TYPE)
 

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from api.answer_cache import Answer
 from api.entity_tags import RequestTag
+from api.fate import missing
 from api.given import Given
 from api.past import past_page, past_record
 from api.ports import Filter, Moment, Row
-from api.problems import Problem
 from api.queries import AtQuery, DevicesQuery, EntitiesQuery, IntegrationsQuery, PageQuery
 from api.registry_bodies import (
     DEVICE_COLUMNS,
@@ -171,6 +171,10 @@ async def _answer_kept(
     return Response(answer.body, 200, headers, JSON)
 
 
+class _NoRow(Exception):
+    """The store has no such row at this moment."""
+
+
 async def get_device(given: Given, request: Request, query: AtQuery) -> Response:
     """One device by its id."""
     return await _get_one(given, request, query, DEVICES)
@@ -190,10 +194,15 @@ async def _get_one(given: Given, request: Request, query: AtQuery, listing: List
     def build(moment: Moment) -> tuple[bytes, None]:
         row = moment.row(listing.registry, listing.columns, id_)
         if row is None:
-            raise Problem(404, f"There is no {listing.registry} {id_[:255]!r}.")
+            raise _NoRow
         return msgspec.json.encode(make(row, None)), None
 
-    return await _answer_kept(given, request, build)
+    try:
+        return await _answer_kept(given, request, build)
+    except _NoRow:
+        raise await missing(
+            given, listing.registry, id_, f"There is no {listing.registry} {id_[:255]!r}."
+        ) from None
 
 
 _ROW_STATUSES = (304, 503)

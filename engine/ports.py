@@ -181,6 +181,9 @@ class Records(Replica, Protocol):
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first."""
 
+    def bearers(self, entity_id: str) -> list[Key]:
+        """The entities that ever bore this entity_id, in any order. Looks through all of their revisions."""
+
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that was live at a time (Unix seconds)."""
 

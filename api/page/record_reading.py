@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from api import fate as fates
+from api.fate import find_fate
 from api.page.home_index import (
     ENTITY_LINE_COLUMNS,
     PAST_REGISTRIES,
@@ -57,6 +59,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
     Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
     """
     if at is None:
+        asked = await _known_as(reader, registry, asked)
         look = _device_now if registry == "device" else _entity_now
         found = await reader.read(lambda moment, index: look(moment, index, asked))
     else:
@@ -68,7 +71,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
     except (Problem, ReplicaError) as error:
         revisions, missing = [], str(error)
     if found.is_gone and not revisions:
-        raise Problem(404, f"There is no {registry} {asked[:255]!r}.")
+        raise await fates.missing(reader.given, registry, asked, f"There is no {registry} {asked[:255]!r}.")
     names = found.index.names
     last_name = next((str(r.fields["name"]) for r in reversed(revisions) if r.fields.get("name")), asked)
     return RecordView(
@@ -81,6 +84,20 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions_missing=missing,
         is_gone=found.is_gone,
     )
+
+
+async def _known_as(reader: Reader, registry: str, asked: str) -> str:
+    """The name or id under which a record is found that was once known as `asked`; else `asked` itself."""
+    if registry != "entity":
+        return asked
+
+    def has_row(moment: Moment, _index: HomeIndex) -> bool:
+        return bool(moment.row("entity", (), asked) or moment.rows("entity", (), [asked]))
+
+    if await reader.read(has_row):
+        return asked
+    fate = await find_fate(reader.given, registry, asked)
+    return asked if fate is None else fate.now_called or fate.id
 
 
 def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:

@@ -7,12 +7,12 @@ import msgspec
 
 from engine.commandline.exit_codes import OK
 from engine.commandline.loading import load
-from engine.commandline.lookup import find_key, named_key
+from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
 from engine.commandline.record_lines import capped
 from engine.commandline.safe_text import value_text, visible
-from engine.commandline.show import all_rows
+from engine.commandline.show import all_rows, formers
 from engine.core.record import REGISTRIES, Json, Key
 from engine.core.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
@@ -110,10 +110,21 @@ def _find(stores: Stores, records: Records, text: str) -> tuple[Key, list[Revisi
         if revisions:
             return candidate, revisions
     _, rows = all_rows(stores)
-    found = find_key(text, rows)
+    try:
+        found = find_key(text, rows)
+    except NotStored:
+        # Of a deleted entity the records know the entity_id, and the rows do not.
+        known = sorted(records.bearers(text), key=lambda k: records.timeline(k)[-1].at)
+        if known:
+            return known[-1], records.timeline(known[-1])
+        found = check_fate(text, formers(stores, text), rows)
     revisions = records.timeline(found)
     if not revisions:
-        raise EngineError(f"The records store {records.name} has no version of {found}.", "Run `reconcile`.")
+        raise EngineError(
+            f"The records store {records.name} has no version of {found}: it is a foreign row, which the engine never"
+            " wrote, or was not recorded yet.",
+            f"Look at `reconcile show {found}`; if it is Home Assistant's, run `reconcile`.",
+        )
     return found, revisions
 
 

@@ -1,9 +1,10 @@
 """From what a person types to the one record it means. Refuses rather than guesses."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from engine.commandline.safe_text import name_text, visible
+from engine.core.fate import Former, fate_of
 from engine.core.record import REGISTRIES, Key
 from engine.core.stored import StoredRow
 from engine.errors import EngineError
@@ -13,6 +14,10 @@ _LISTED_MAX = 5
 
 class KeyUnknown(EngineError):
     """No record, or more than one, is called that."""
+
+
+class NotStored(KeyUnknown):
+    """No record is called that now; one may have been."""
 
 
 def named_key(text: str) -> Key | None:
@@ -41,7 +46,23 @@ def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
                 f"{len(matches)} records are called {name_text(text)}.",
                 f"Say which: {_listed(sorted(matches), rows)}.",
             )
-    raise KeyUnknown(f"No stored record is called {name_text(text)}.", _close(text, rows))
+    raise NotStored(f"No stored record is called {name_text(text)}.", _close(text, rows))
+
+
+def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Key:
+    """The key of the record that was known as `text` and has another name by now.
+
+    Raises KeyUnknown, which says what became of the one that has no row any more; or that none was ever called so.
+    """
+    keys = {former.key for former in formers}
+    called = {key: str(rows[key].fields.get("entity_id") or key.id) for key in keys & rows.keys()}
+    fate = fate_of(text, formers, called)
+    if fate is None:
+        raise KeyUnknown(f"No stored record is called {name_text(text)}.", _close(text, rows))
+    key = Key(fate.registry, fate.id)
+    if fate.what != "renamed":
+        raise KeyUnknown(fate.text, f"Its versions: reconcile history {visible(str(key))}")
+    return key
 
 
 def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:

@@ -1,19 +1,22 @@
 """`reconcile show KEY`: one stored record. Reads the rows file only; nothing on disk changes."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from engine.commandline.exit_codes import OK
 from engine.commandline.loading import load
-from engine.commandline.lookup import find_key
-from engine.commandline.output import emit_json, emit_text
+from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
+from engine.commandline.output import emit_json, emit_text, tell
 from engine.commandline.parser import Arguments
 from engine.commandline.safe_text import name_text, value_text, visible
-from engine.core.record import Json, Key
+from engine.core.fate import Former, former_of
+from engine.core.record import REGISTRIES, Json, Key
 from engine.core.report import SCHEMA_VERSION, rfc3339
 from engine.core.stored import StoredRow
-from engine.errors import EngineError
+from engine.errors import EngineError, ReplicaError
 from engine.run import Stores, open_stores
 from engine.settings import LoadedSettings
 
@@ -69,9 +72,34 @@ def all_rows(stores: Stores) -> tuple[dict[Key, str], dict[Key, StoredRow]]:
     return versions, stores.rows.read(versions)
 
 
+def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
+    """The key of the row that is called so, or was: then a note says what it is called now. Raises KeyUnknown."""
+    try:
+        return find_key(text, rows)
+    except NotStored:
+        key = check_fate(text, formers(stores, text), rows)
+        name = rows[key].fields.get("entity_id") or key.id
+        tell(f"{name_text(text)} has another name by now: {name_text(str(name))} ({visible(str(key))}).")
+        return key
+
+
+def formers(stores: Stores, text: str) -> list[Former]:
+    """The records that were ever known as `text`, as the rows file and the records remember them."""
+    named = named_key(text)
+    found = stores.rows.former(named.id if named else text)
+    records = stores.records
+    if records is not None:
+        keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
+        # Without the records there still is what the rows file says.
+        with suppress(ReplicaError):
+            for key in sorted(keys | set(records.bearers(named.id if named else text))):
+                found += former_of(key, [(r.at, r.op == "delete") for r in records.timeline(key)])
+    return [former for former in found if named is None or former.key.registry == named.registry]
+
+
 def _look_up(stores: Stores, text: str) -> StoredRecord:
     versions, rows = all_rows(stores)
-    key = find_key(text, rows)
+    key = find_known(stores, text, rows)
     names = [stores.rows.name, *([stores.records.name] if stores.records else [])]
     row, change = rows[key], stores.rows.last_change(key)
     return StoredRecord(

@@ -46,6 +46,10 @@ _COUNT_LIVE = (
     "SELECT count(*) FROM records"
     f" WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id) AND hash <> '{TOMBSTONE}'"
 )
+_BEARERS = (
+    "SELECT DISTINCT registry, id FROM records WHERE registry = 'entity'"
+    " AND typeof(payload) = 'text' AND instr(payload, ?) AND json_valid(payload) AND payload ->> 'entity_id' = ?"
+)
 _META = "meta"
 
 
@@ -133,6 +137,11 @@ class HistoryFile:
         """All revisions of a key, oldest first."""
         statement = f"{_SELECT_REVISION} WHERE registry = ? AND id = ? ORDER BY at_ns"
         return [revision_of(row) for row in self._rows(statement, _REVISION, key)]
+
+    def bearers(self, entity_id: str) -> list[Key]:
+        """The entities that ever bore this entity_id."""
+        rows = self._rows(_BEARERS, ("registry", "id"), (entity_id, entity_id))
+        return sorted(Key("entity", id_) for _, id_ in rows if isinstance(id_, str))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that existed at a moment, sorted by key.

@@ -23,9 +23,11 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
+from engine.core.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.column_types import whole_number
+from engine.replicas.former_names import find_former
 from engine.replicas.row_codec import TABLES, Value
 from engine.replicas.sqlite_schema import check_schema, columns_of
 
@@ -156,6 +158,10 @@ class Moment:
         # One statement whatever their number.
         wanted = msgspec.json.encode(list(ids)).decode()
         return self._read(registry, columns, f"{key} IN (SELECT value FROM json_each(?))", (wanted,))
+
+    def former(self, registry: str, name: str) -> list[Former]:
+        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
+        return find_former(self._connection, name, registry)
 
     def feed_bounds(self) -> tuple[int, int]:
         """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 
+from engine.core.fate import Former
 from engine.core.guard import Absences
 from engine.core.plan import Operation
 from engine.core.proof import Etag, Proof
@@ -19,6 +20,7 @@ from engine.core.stored import StoredRow
 from engine.ports import Observed, Run
 from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
+from engine.replicas.former_names import find_former
 from engine.replicas.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.row_codec import digest_row, judge_row
 from engine.replicas.row_reader import find_rows, observe_rows, read_scopes, select_all
@@ -137,6 +139,11 @@ class SqliteRows:
         """The newest entry of the change feed about a key."""
         with self._reading() as connection:
             return ledger.read_last_change(connection, key)
+
+    def former(self, name: str) -> list[Former]:
+        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
+        with self._reading() as connection:
+            return find_former(connection, name)
 
     def tombstone(self, key: Key) -> ledger.Tombstone | None:
         """What is kept of a deleted row."""

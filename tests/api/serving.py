@@ -116,6 +116,9 @@ class MemoryTimeline:
     def timeline(self, key: Key) -> list[Revision]:
         return [r for r in self.revisions if r.key == key]
 
+    def bearers(self, entity_id: str) -> list[Key]:
+        return sorted({r.key for r in self.revisions if r.fields.get("entity_id") == entity_id})
+
     def as_of(self, at: float) -> Mapping[Key, Revision]:
         return self.records if at >= self.since else {}
 

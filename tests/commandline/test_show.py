@@ -1,10 +1,16 @@
 """`reconcile show KEY`."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from engine.commandline.show import LastChange, StoredRecord, render_record
+from engine.core.record import Key
+from tests.api.test_fate import DELETED, LOST, fill
 from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import Home
+from tests.homes import entity
 
 
 def test_a_record_is_shown_with_version_last_applied_and_derived_values(mirror: Reconcile) -> None:
@@ -77,3 +83,43 @@ device/d1 "Lamp\\u001b[2J"
     created_at: "2026-11-23"
 """
     )
+
+
+@pytest.fixture
+def former(reconcile: Reconcile, tmp_path: Path) -> Reconcile:
+    """Runs a command on stores of a home in which records were renamed, deleted and lost."""
+    fill(tmp_path)
+    return lambda *argv: reconcile(*argv, "--rows", "rows.db", "--records", "history:history.db")
+
+
+def test_a_renamed_record_is_shown_under_its_new_name(former: Reconcile) -> None:
+    code, out, err = former("show", "light.old")
+    assert (code, "light.new" in out) == (0, True)
+    assert err.startswith('"light.old" has another name by now: "light.new"')
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("light.deleted", "was deleted at 2026-11-23T12:01:00.000Z"),
+        (DELETED.id, "was deleted at 2026-11-23T12:01:00.000Z"),
+        (f"entity/{DELETED.id}", "was deleted at 2026-11-23T12:01:00.000Z"),
+        ("light.lost", "was not deleted since"),
+        ("light.never", "No stored record is called"),
+    ],
+)
+def test_what_has_no_row_says_what_became_of_it(former: Reconcile, text: str, told: str) -> None:
+    code, out, err = former("show", text)
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("light.old", entity(1).key), ("light.deleted", DELETED.key), ("light.lost", LOST.key)],
+)
+def test_a_history_is_found_by_every_name(former: Reconcile, text: str, key: Key) -> None:
+    code, out, err = former("history", text)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{key}\n")
+    assert "is a foreign row" in former("history", "mocked").err

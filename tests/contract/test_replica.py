@@ -225,6 +225,16 @@ def test_entities_swap_and_shift_their_names(stand: Stand) -> None:
     stand.reconcile(snapshot(*(entity(n, entity_id=name) for n, name in enumerate(swapped))))
 
 
+def test_an_entity_is_found_by_every_name_it_bore(stand: Stand) -> None:
+    if not hasattr(stand.replica, "bearers"):
+        return  # keeps no earlier versions
+    stand.reconcile(snapshot(entity(1, entity_id="sensor.x"), entity(2)))
+    stand.reconcile(snapshot(entity(1, entity_id="sensor.y"), entity(3, entity_id="sensor.x")), NOON + 1)
+    assert stand.replica.bearers("sensor.x") == [entity(1).key, entity(3).key]
+    assert stand.replica.bearers("sensor.y") == [entity(1).key]
+    assert stand.replica.bearers("sensor.") == []
+
+
 def test_a_new_entity_takes_the_name_of_a_deleted_one(stand: Stand) -> None:
     stand.reconcile(snapshot(entity(1, entity_id="sensor.x")))
     stand.reconcile(snapshot(entity(2, entity_id="sensor.x")))

@@ -30,6 +30,7 @@ from engine.replicas.influx.points import (
     Point,
     RunMarker,
     encode_marker,
+    key_of,
     live_digest,
     tag_of,
 )
@@ -203,6 +204,18 @@ class InfluxRecords:
         scan = self._scan((key.registry,), _REVISION, ids=(tag_of(key.id),))
         revisions = [_revision(key, row) for _, rows in self._wire.scan(scan) for row in rows]
         return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
+
+    def bearers(self, entity_id: str) -> list[Key]:
+        """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
+        scan = self._scan(("entity",), ("payload",))
+        found = {
+            key_of(block.measurement, row[1])
+            for block in self._wire.scan(scan)
+            for row in block.rows
+            # Decoding costs more than looking whether the name is in it at all.
+            if entity_id in str(row[-1]) and payload_fields("entity", row[-1]).get("entity_id") == entity_id
+        }
+        return sorted(key for key in found if key is not None)
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that was live at a time, sorted by key.
