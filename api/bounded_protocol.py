@@ -23,6 +23,7 @@ PIPELINED_MAX = 16
 SOCKETS_MAX = 256
 # Files that stay free for the mirror whatever arrives over HTTP; a small process keeps the larger half.
 _FILES_RESERVED = 256
+_FILES_MANY = 1 << 20
 
 
 class TooManyPipelined(Exception):
@@ -31,10 +32,20 @@ class TooManyPipelined(Exception):
 
 def sockets_allowed() -> int:
     """How many connections may be open at once, given how many files this process may open."""
+    return max(4, min(SOCKETS_MAX, _files() - _FILES_RESERVED, _files() // 4))
+
+
+def backlog_allowed() -> int:
+    """How many connections may be accepted in one turn of the loop, on top of `sockets_allowed`.
+
+    Large where there are files enough: a client that finds the backlog full tries again after a second.
+    """
+    return max(4, min(2 * SOCKETS_MAX, _files() - _FILES_RESERVED - SOCKETS_MAX, _files() // 4))
+
+
+def _files() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return SOCKETS_MAX
-    return max(4, min(SOCKETS_MAX, files - _FILES_RESERVED, files // 4))
+    return _FILES_MANY if files == resource.RLIM_INFINITY else files
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -14,12 +14,11 @@ import uvicorn
 from anyio import Event
 from starlette.types import ASGIApp
 
-from api.bounded_protocol import BoundedProtocol
+from api.bounded_protocol import BoundedProtocol, backlog_allowed
 from api.change_feed import ChangeFeed
 from engine.errors import SettingsError
 
 STOP_SECONDS = 0.3  # what is still open then is cut off
-_BACKLOG = 64  # accepted in one turn of the loop, so open for a moment beyond the bound on connections
 # On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
@@ -79,7 +78,7 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address[0], port, *address[2:]))
-        sock.listen(_BACKLOG)
+        sock.listen(backlog_allowed())
         sock.setblocking(False)
     except (OSError, OverflowError) as error:
         sock.close()
@@ -105,7 +104,7 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
         server_header=False,
         headers=SECURITY_HEADERS,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=backlog_allowed(),
     )
     server = EmbeddedServer(config, ready)
     stopped = anyio.Event()

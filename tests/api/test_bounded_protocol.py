@@ -7,7 +7,7 @@ import anyio
 import anyio.abc
 import pytest
 
-from api.bounded_protocol import PIPELINED_MAX, REQUEST_BYTES_MAX, sockets_allowed
+from api.bounded_protocol import PIPELINED_MAX, REQUEST_BYTES_MAX, backlog_allowed, sockets_allowed
 from engine.core.report import Report
 from tests.api.test_server import Served, Stream, server_over
 
@@ -157,6 +157,12 @@ async def test_a_request_for_another_protocol_is_answered_as_any_other(
 
 
 def test_the_mirror_keeps_files_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    for files, allowed in ((1024, 256), (300, 44), (64, 4), (32, 4), (2**63 - 1, 256), (-1, 256)):
+    for files, sockets, backlog in (
+        (1024, 256, 256),
+        (4096, 256, 512),
+        (300, 44, 4),
+        (32, 4, 4),
+        (-1, 256, 512),
+    ):
         monkeypatch.setattr("resource.getrlimit", lambda _, files=files: (files, files))
-        assert sockets_allowed() == allowed
+        assert (sockets_allowed(), backlog_allowed()) == (sockets, backlog)
