@@ -35,12 +35,12 @@ def sockets_allowed() -> int:
     return max(4, min(SOCKETS_MAX, _files() - _FILES_RESERVED, _files() // 4))
 
 
-def backlog_allowed() -> int:
+def accepted_at_once() -> int:
     """How many connections may be accepted in one turn of the loop, on top of `sockets_allowed`.
 
-    Large where there are files enough: a client that finds the backlog full tries again after a second.
+    A part of them, so that the request of a new connection is read before that many newer ones could push it out.
     """
-    return max(4, min(2 * SOCKETS_MAX, _files() - _FILES_RESERVED - SOCKETS_MAX, _files() // 4))
+    return sockets_allowed() // 4
 
 
 def _files() -> int:

@@ -14,11 +14,12 @@ import uvicorn
 from anyio import Event
 from starlette.types import ASGIApp
 
-from api.bounded_protocol import BoundedProtocol, backlog_allowed
+from api.bounded_protocol import BoundedProtocol, accepted_at_once
 from api.change_feed import ChangeFeed
 from engine.errors import SettingsError
 
 STOP_SECONDS = 0.3  # what is still open then is cut off
+_BACKLOG = 512  # held by the kernel; a client that finds it full tries again after a second
 # On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
@@ -46,6 +47,9 @@ class EmbeddedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets=sockets)
+        for sock in sockets or ():
+            # asyncio has set the backlog to what it accepts in one turn.
+            sock.listen(_BACKLOG)
         self._ready.set()
 
     def cut_off(self) -> None:
@@ -78,7 +82,7 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address[0], port, *address[2:]))
-        sock.listen(backlog_allowed())
+        sock.listen(_BACKLOG)
         sock.setblocking(False)
     except (OSError, OverflowError) as error:
         sock.close()
@@ -104,7 +108,7 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
         server_header=False,
         headers=SECURITY_HEADERS,
         proxy_headers=False,
-        backlog=backlog_allowed(),
+        backlog=accepted_at_once(),
     )
     server = EmbeddedServer(config, ready)
     stopped = anyio.Event()

@@ -7,7 +7,7 @@ import anyio
 import anyio.abc
 import pytest
 
-from api.bounded_protocol import PIPELINED_MAX, REQUEST_BYTES_MAX, backlog_allowed, sockets_allowed
+from api.bounded_protocol import PIPELINED_MAX, REQUEST_BYTES_MAX, accepted_at_once, sockets_allowed
 from engine.core.report import Report
 from tests.api.test_server import Served, Stream, server_over
 
@@ -157,12 +157,12 @@ async def test_a_request_for_another_protocol_is_answered_as_any_other(
 
 
 def test_the_mirror_keeps_files_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    for files, sockets, backlog in (
-        (1024, 256, 256),
-        (4096, 256, 512),
-        (300, 44, 4),
-        (32, 4, 4),
-        (-1, 256, 512),
+    for files, sockets, accepted in (
+        (1024, 256, 64),
+        (4096, 256, 64),
+        (300, 44, 11),
+        (32, 4, 1),
+        (-1, 256, 64),
     ):
         monkeypatch.setattr("resource.getrlimit", lambda _, files=files: (files, files))
-        assert (sockets_allowed(), backlog_allowed()) == (sockets, backlog)
+        assert (sockets_allowed(), accepted_at_once()) == (sockets, accepted)
