@@ -85,8 +85,8 @@ def influx_stand(wire: Wire, site: str, store: Callable[[bytes], object], ledger
 
     def contents() -> bytes | None:
         scan = Scan(measurements=(*MEASUREMENTS, "ha_run"), site=site, fields=("hash", "payload", "state"))
-        blocks = [block for block in wire.scan(scan) if block.rows]
-        return repr(blocks).encode() if blocks else None
+        rows = sorted(repr((block.measurement, row)) for block in wire.scan(scan) for row in block.rows)
+        return "\n".join(rows).encode() if rows else None
 
     altered = encode_record(entity(1, name="altered", device_id=device(1).id)).decode().replace('"', '\\"')
     return Stand(
@@ -110,6 +110,12 @@ def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]
 
 
 @pytest.fixture(scope="module")
+def influxdb18(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    with influxdb_or_skip(tmp_path_factory.mktemp("influxdb18"), version="1.8") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def influxdb2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Credentials]]:
     try:
         with running_influxdb2(tmp_path_factory.mktemp("influxdb2")) as server:
@@ -128,6 +134,8 @@ SITES = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
         "history",
         "influxdb in memory",
         "influxdb 1.x",
+        "influxdb 1.8",
+        "influxdb 1.8 over Flux",
         pytest.param("influxdb 2.x", marks=pytest.mark.optional_server),
     ]
 )
@@ -143,8 +151,11 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     else:
         if request.param == "influxdb 2.x":
             uri, credentials = request.getfixturevalue("influxdb2")
-        else:
+        elif request.param == "influxdb 1.x":
             uri, credentials = request.getfixturevalue("influxdb").uri, Credentials()
+        else:
+            server = request.getfixturevalue("influxdb18")
+            uri, credentials = server.flux_uri if "Flux" in request.param else server.uri, Credentials()
         wire = open_wire(uri, credentials, timeout_seconds=10)
         made = influx_stand(wire, next(SITES), wire.write, rows)  # each test has a home of its own
     yield made
@@ -298,6 +309,19 @@ def test_every_record_of_a_real_home_reads_back_as_it_is(stand: Stand, version: 
     stand.reconcile(snapshot(*records))
     stored = stand.replica.read(record.key for record in records)
     assert {key: row.fields for key, row in stored.items()} == {r.key: canonical_fields(r) for r in records}
+
+
+@pytest.mark.parametrize("count", [1, 80, 100, 166, 167, 200, 201, 1_000])
+def test_any_number_of_records_changes_returns_and_is_read(stand: Stand, count: int) -> None:
+    home = [entity(n, name="old") for n in range(count)]
+    stand.reconcile(snapshot(ENTRY, *home))
+    changed = [entity(n, name="new") for n in range(count)]
+    stand.reconcile(snapshot(ENTRY, *changed), NOON + 1)
+    stored = stand.replica.read(record.key for record in changed)
+    assert {key: row.fields["name"] for key, row in stored.items()} == {r.key: "new" for r in changed}
+    stand.reconcile(snapshot(ENTRY), NOON + 2)
+    assert stand.replica.read(record.key for record in changed) == {}
+    stand.reconcile(snapshot(ENTRY, *home), NOON + 3)
 
 
 def test_keys_that_do_not_exist_are_not_read(stand: Stand) -> None:

@@ -6,7 +6,7 @@ RECONCILE_TEST_REAL=1 installs what is missing.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +14,8 @@ import pytest
 
 from tests.real.browser import Browser, BrowserMissingError, axe_source, running_browser
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
+from tests.real.influxd import InfluxdMissingError
+from tests.real.influxd import build as build_influxd
 from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
 from tests.real.influxdb_stand import Stand
@@ -43,6 +45,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 install(find_installation(release))
             except InstallationMissingError as missing:  # the fixture says so, to the tests that need it
                 reasons[release.version] = str(missing)
+    if any("influxdb18" in getattr(item, "fixturenames", ()) for item in session.items):
+        with suppress(InfluxdMissingError):
+            build_influxd()
 
 
 def _needs(item: pytest.Item, release: Release) -> bool:
@@ -117,10 +122,10 @@ def axe() -> None:
 
 
 @contextmanager
-def influxdb_or_skip(folder: Path, *, auth: bool = False) -> Iterator[InfluxServer]:
+def influxdb_or_skip(folder: Path, *, auth: bool = False, version: str = "1") -> Iterator[InfluxServer]:
     """A running InfluxDB 1.x; where there is none, the test is skipped, or fails in CI."""
     try:
-        with running_influxdb(folder, auth=auth) as server:
+        with running_influxdb(folder, auth=auth, version=version) as server:
             yield server
     except InfluxMissingError as reason:
         skip_or_fail(str(reason))
@@ -130,6 +135,13 @@ def influxdb_or_skip(folder: Path, *, auth: bool = False) -> Iterator[InfluxServ
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     """One InfluxDB 1.x for all tests that leave it as it is; each has a site of its own."""
     with influxdb_or_skip(tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def influxdb18(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """One InfluxDB 1.8, which also speaks Flux, for all tests that leave it as it is; each has a site of its own."""
+    with influxdb_or_skip(tmp_path_factory.mktemp("influxdb18"), version="1.8") as server:
         yield server
 
 

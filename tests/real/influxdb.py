@@ -1,7 +1,7 @@
 """A real InfluxDB for tests: a server of our own on a free loopback port, with data of its own.
 
-Debian's package `influxdb` brings 1.6.7 (`apt-get install influxdb`). No package brings 2.x: there a test uses the
-`influxd` that RECONCILE_TEST_INFLUXD names or that is on PATH and says it is 2.x.
+Debian's package `influxdb` brings 1.6.7 (`apt-get install influxdb`), Go builds 1.8 (`tests.real.influxd`). No package
+brings 2.x: there a test uses the `influxd` that RECONCILE_TEST_INFLUXD names or that is on PATH and says it is 2.x.
 """
 
 import http.client
@@ -22,6 +22,7 @@ import msgspec
 from engine.replicas.influx.http import Credentials
 from engine.settings import Secret
 from tests.real.free_port import free_port
+from tests.real.influxd import InfluxdMissingError, find_built
 
 ADMIN = Credentials(username="admin", password=Secret("admin pass:word"))
 DATABASE = "homes"
@@ -41,6 +42,7 @@ bind-address = "127.0.0.1:0"
   bind-address = "127.0.0.1:{port}"
   auth-enabled = {auth}
   log-enabled = false
+  flux-enabled = true
   max-row-limit = 0
 [monitor]
   store-enabled = false
@@ -56,7 +58,12 @@ class InfluxMissingError(Exception):
 
 
 def find_influxd(major: str) -> Path:
-    """The influxd of a major version ("1" or "2"). Raises InfluxMissingError."""
+    """The influxd of a version ("1", "1.8" or "2"). Raises InfluxMissingError."""
+    if major == "1.8":
+        try:
+            return find_built()
+        except InfluxdMissingError as missing:
+            raise InfluxMissingError(str(missing)) from missing
     named = os.environ.get("RECONCILE_TEST_INFLUXD") if major == "2" else None
     found = named or shutil.which("influxd")
     if found is not None:
@@ -87,6 +94,11 @@ class InfluxServer:
     @property
     def uri(self) -> str:
         return f"influxdb://127.0.0.1:{self.port}/{DATABASE}?wire=v1"
+
+    @property
+    def flux_uri(self) -> str:
+        """The same database over wire v2, which 1.8 speaks as well."""
+        return self.uri.replace("wire=v1", "wire=v2")
 
     @property
     def folder(self) -> Path:
@@ -167,9 +179,11 @@ class InfluxServer:
 
 
 @contextmanager
-def running_influxdb(folder: Path, *, auth: bool = False, more: str = "") -> Iterator[InfluxServer]:
+def running_influxdb(
+    folder: Path, *, auth: bool = False, more: str = "", version: str = "1"
+) -> Iterator[InfluxServer]:
     """A running 1.x with the database DATABASE, and, with `auth`, the user ADMIN. Raises InfluxMissingError."""
-    server = InfluxServer(find_influxd("1"), folder, auth=auth, more=more)
+    server = InfluxServer(find_influxd(version), folder, auth=auth, more=more)
     server.start()
     try:
         if auth:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.replicas.influx.flux import flux_params
+from engine.replicas.influx.flux import flux_script
 from tests.real.conftest import skip_or_fail
 from tests.real.npm_package import PackageMissingError, npm_package
 from tests.replicas.influx.test_flux import DATA, SCANS
@@ -35,13 +35,8 @@ def check(checker: list[str], *files: Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", SCANS)
 def test_a_text_has_no_fault(checker: list[str], tmp_path: Path, name: str) -> None:
-    # As influxdb-client sends parameters: options before the text.
-    given = flux_params("homes", SCANS[name])
-    options = [
-        f"option {k} = {f'{chr(34)}x{chr(34)}' if isinstance(v, str) else v}" for k, v in given.items()
-    ]
     file = tmp_path / f"{name}.flux"
-    file.write_text("\n".join([*options, (DATA / f"{name}.flux").read_text()]))
+    file.write_text(flux_script("homes", SCANS[name]))
     status, told = check(checker, file)
     assert status == 0, told
 

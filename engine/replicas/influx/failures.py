@@ -24,6 +24,7 @@ _PARTIAL = (
     "unable to parse",
     "field type conflict",
     "beyond retention",
+    "outside retention",
 )
 _TRANSIENT_400 = ("queue length exceeded",)
 _SMALLER = ("cache-max-memory-size", "timeout")
@@ -168,7 +169,7 @@ def _explain_refusal(what: str, lowered: str) -> ReplicaError:
         return BatchRefused(
             REPLICA, what, "Raise that limit in the server's configuration, or use index tsi1."
         )
-    if "beyond retention" in lowered:
+    if "beyond retention" in lowered or "outside retention" in lowered:
         return BatchRefused(REPLICA, what, "Lengthen the retention, or correct this machine's clock.")
     return BatchRefused(
         REPLICA, what, "" if any(w in lowered for w in _PARTIAL) else "The server did not say which line."

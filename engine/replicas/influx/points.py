@@ -34,6 +34,13 @@ FIELD_TYPES = {
     "schema": "integer",
     "payload": "string",
 }
+# And of what else we read: the fields of run markers.
+COLUMN_TYPES = FIELD_TYPES | {
+    "state": "string",
+    "digest": "string",
+    "n_live": "integer",
+    "window_s": "integer",
+}
 
 # InfluxDB accepts one less at both ends of int64 (1.6.7, seen 2026-11).
 _TIME_NS_MAX = 2**63 - 2

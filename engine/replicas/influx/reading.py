@@ -23,15 +23,23 @@ class Holding(msgspec.Struct):
 
     versions: dict[Key, str] = {}
     times: dict[Key, int] = {}
+    ended: dict[Key, int] = {}  # when, of the deleted records whose end was seen
+    start_ns: int = 0  # from when on it was read; 0 when nothing is older
 
     def put(self, key: Key, version: str, time_ns: int) -> None:
         """The newest point of a key is now this one; a tombstone ends the key."""
         if version == TOMBSTONE:
             self.versions.pop(key, None)
             self.times.pop(key, None)
+            self.ended[key] = time_ns
         else:
+            self.ended.pop(key, None)
             self.versions[key] = version
             self.times[key] = time_ns
+
+    def is_new(self, key: Key) -> bool:
+        """Whether the key surely has no point: everything was read, and it was not there."""
+        return self.start_ns <= 0 and key not in self.times and key not in self.ended
 
 
 def newest_rows(blocks: Iterable[Block]) -> dict[Key, list[Any]]:
@@ -61,9 +69,7 @@ def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
     if not is_verified:
         for key, row in rows.items():
             hash_ = row[2]
-            if hash_ != TOMBSTONE:
-                held.versions[key] = hash_ if isinstance(hash_, str) else "?:"
-                held.times[key] = row[0]
+            held.put(key, hash_ if isinstance(hash_, str) else "?:", row[0])
         return held
     for key, (time_ns, _, hash_, schema, payload) in rows.items():
         check_schema(key, schema if isinstance(schema, int) else None)

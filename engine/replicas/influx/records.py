@@ -20,10 +20,10 @@ from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Revision, Run
 from engine.replicas.history_revisions import Draft, draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
+from engine.replicas.influx.markers import RunMarkers
 from engine.replicas.influx.points import (
     MEASUREMENTS,
     REPLICA,
-    RUN_MEASUREMENT,
     TOMBSTONE,
     TOMBSTONE_PAYLOAD,
     CommitClock,
@@ -48,11 +48,9 @@ from engine.replicas.influx.wire import Scan, Wire
 
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000
-# More keys than this are found faster by reading the whole window.
-_IDS_MAX = 200
-_MARKERS_MAX = 20
+# More live keys than this are found faster by reading the whole window.
+_IDS_MAX = 500
 _AHEAD_SECONDS = 60.0  # points dated later than this are somebody's mistake
-_RUN_NS_MAX = 3600 * _NS
 _REVISION = ("op", "rev", "hash", "run", "schema", "payload")
 
 
@@ -96,8 +94,12 @@ class InfluxRecords:
         self._clock = clock
         self._sender = Sender(wire, outbox, sleep)
         self._committer = Committer(wire, self._sender, options.site)
+        self._runs = RunMarkers(wire, options.site)
         self._times = CommitClock(options.writer_slot)
         self._held: Holding | None = None
+        self._revs: dict[
+            Key, list[Any]
+        ] = {}  # newest rows [time, tag, hash, rev, schema], as `read` found them
         self._retention_seconds: int | None = None
         self._server_state: object = None
         self._verified_at: float | None = None
@@ -118,6 +120,7 @@ class InfluxRecords:
         unknown), and otherwise one every `verify_seconds`.
         """
         self._held = None
+        self._revs.clear()
         if not self._options.read_only:
             # Before anything is compared: such a batch may hold the newest point of a record that looks equal now.
             self._sender.send_pending()
@@ -125,7 +128,7 @@ class InfluxRecords:
         self._retention_seconds = self._wire.retention_seconds()
         state = (self._retention_seconds, self._wire.started())
         is_verified = verify if verify is not None else self._is_verification_due(now, state)
-        start_ns = self._window_start_ns(int((now + _AHEAD_SECONDS) * _NS))
+        start_ns = self._runs.window_start_ns(int((now + _AHEAD_SECONDS) * _NS))
         held = self._read_holding(start_ns, is_verified=is_verified)
         if not is_verified and needs_payloads(held.versions.values()):
             held, is_verified = self._read_holding(start_ns, is_verified=True), True
@@ -139,10 +142,12 @@ class InfluxRecords:
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The newest points of the given keys that are not deleted."""
-        rows = self._newest(list(keys), ("hash", "schema", "payload"))
+        rows = self._newest(list(keys), ("hash", "rev", "schema", "payload"))
         found = {}
-        for key, (_, _, hash_, schema, payload) in rows.items():
+        for key, (*newest, payload) in rows.items():
+            _, _, hash_, _, schema = newest
             check_schema(key, schema)
+            self._revs[key] = newest
             if hash_ != TOMBSTONE:
                 found[key] = StoredRow(key, _fields(key, payload))
         return found
@@ -159,7 +164,7 @@ class InfluxRecords:
         if self._held is None:
             self.observe()
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
-        newest = self._newest([draft.key for draft in drafts], ("hash", "rev", "schema"), start_ns=0)
+        newest = self._newest_revs({draft.key for draft in drafts})
         points = list(self._points(drafts, newest, self._base(run)))
         self._commit(points, frozenset(newest), run)
 
@@ -222,8 +227,8 @@ class InfluxRecords:
 
         `at` is in Unix seconds and counts to the millisecond; a run that had begun by then is seen whole.
         """
-        stop_ns = self._end_of_run_ns(int(at * _NS) + _MS_IN_NS)
-        start_ns = self._window_start_ns(stop_ns)
+        stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
+        start_ns = self._runs.window_start_ns(stop_ns)
         scan = self._scan(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
         newest = newest_rows(self._wire.scan(scan))
         revisions = {key: _revision(key, row) for key, row in sorted(newest.items())}
@@ -246,53 +251,45 @@ class InfluxRecords:
     def _read_holding(self, start_ns: int, *, is_verified: bool) -> Holding:
         fields = ("hash", "schema", "payload") if is_verified else ("hash",)
         scan = self._scan(MEASUREMENTS.values(), fields, start_ns=start_ns)
-        return holding_of(newest_rows(self._wire.scan(scan)), is_verified=is_verified)
+        held = holding_of(newest_rows(self._wire.scan(scan)), is_verified=is_verified)
+        held.start_ns = start_ns
+        return held
 
-    def _window_start_ns(self, before_ns: int) -> int:
-        """From when on every record that was live before a time has a point; 0 when no run says it."""
-        for at_ns, state, _, window_seconds in self._markers(stop_ns=before_ns):
-            if state == "commit" and isinstance(window_seconds, int) and window_seconds >= 0:
-                return max(0, _integer(at_ns, 0) - window_seconds * _NS)
-        return 0
+    def _newest_revs(self, keys: set[Key]) -> dict[Key, list[Any]]:
+        """The newest row [time, tag, hash, rev, schema] of each of the keys that has one, live or not."""
+        times = self._held.times if self._held is not None else {}
+        read = {k: row for k in keys if (row := self._revs.get(k)) and row[0] == times.get(k)}
+        return read | self._newest([key for key in keys if key not in read], ("hash", "rev", "schema"))
 
-    def _end_of_run_ns(self, stop_ns: int) -> int:
-        """The time itself, or behind the commit of the run that had begun and not ended by then."""
-        newest = next(iter(self._markers(stop_ns=stop_ns)), None)
-        if newest is None or newest[1] != "begin":
-            return stop_ns
-        later = self._markers(start_ns=newest[0], stop_ns=newest[0] + _RUN_NS_MAX)
-        ends: list[int] = [
-            at_ns for at_ns, state, run_id, _ in later if state == "commit" and run_id == newest[2]
-        ]
-        # A run may write twice, what changed and what is renewed; the first commit ends what had begun.
-        return max(stop_ns, min(ends) + 1) if ends else stop_ns
-
-    def _markers(self, *, start_ns: int = 0, stop_ns: int) -> list[list[Any]]:
-        """The newest markers: [time, state, run, window_s], the newest first."""
-        scan = Scan(
-            measurements=(RUN_MEASUREMENT,),
-            site=self._options.site,
-            tags=(),
-            fields=("state", "run", "window_s"),
-            start_ns=start_ns,
-            stop_ns=stop_ns,
-            newest_max=_MARKERS_MAX,
+    def _newest(self, keys: Sequence[Key], fields: tuple[str, ...]) -> dict[Key, list[Any]]:
+        """The newest row of each of the keys that has one; of live records not older than what was observed."""
+        held = self._held if self._held is not None else Holding(start_ns=1)
+        live = [key for key in keys if key in held.times]
+        # What is not live may have ended before the window, at any time: it is looked for by its id.
+        found = self._newest_of_ids(
+            [k for k in keys if k not in held.times and not held.is_new(k)], fields, 0
         )
-        return sorted((row for _, rows in self._wire.scan(scan) for row in rows), key=lambda r: -r[0])
+        if not live:
+            return found
+        start_ns = min(held.times[key] for key in live)
+        if len(live) <= _IDS_MAX:
+            return found | self._newest_of_ids(live, fields, start_ns)
+        scan = self._scan({key.registry for key in live}, fields, start_ns=start_ns)
+        wanted = set(live)
+        return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
 
-    def _newest(
-        self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int | None = None
+    def _newest_of_ids(
+        self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int
     ) -> dict[Key, list[Any]]:
-        """The newest row of each of the keys that has one; by default not older than what was observed."""
-        if not keys:
-            return {}
-        if start_ns is None:
-            times = self._held.times if self._held is not None else {}
-            start_ns = min(times.get(key, 0) for key in keys)
-        ids = tuple(sorted({tag_of(key.id) for key in keys})) if len(keys) <= _IDS_MAX else ()
-        scan = self._scan({key.registry for key in keys}, fields, ids=ids, start_ns=start_ns)
-        wanted = set(keys)
-        return {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
+        found: dict[Key, list[Any]] = {}
+        ordered = sorted(keys)
+        for first in range(0, len(ordered), _IDS_MAX):
+            wanted = set(ordered[first : first + _IDS_MAX])
+            ids = tuple(sorted({tag_of(key.id) for key in wanted}))
+            scan = self._scan({key.registry for key in wanted}, fields, ids=ids, start_ns=start_ns)
+            rows = newest_rows(self._wire.scan(scan))
+            found |= {key: row for key, row in rows.items() if key in wanted}
+        return found
 
     def _scan(self, registries: Iterable[str], fields: tuple[str, ...], **bounds: Any) -> Scan:
         measurements = tuple(sorted(f"ha_{registry}" for registry in registries))

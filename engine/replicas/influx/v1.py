@@ -5,6 +5,7 @@ complete when the last line of its answer arrived, says no "partial", and no lin
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,9 +13,9 @@ import msgspec
 
 from engine.errors import ReplicaError
 from engine.replicas.influx.address import Address
-from engine.replicas.influx.failures import explain_answer, explain_cut, explain_statement
+from engine.replicas.influx.failures import BatchRefused, explain_answer, explain_cut, explain_statement
 from engine.replicas.influx.http import Answer, Credentials, HttpClient, server_time
-from engine.replicas.influx.points import FIELD_TYPES
+from engine.replicas.influx.points import COLUMN_TYPES
 from engine.replicas.influx.wire import Block, Scan, Server
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
@@ -101,7 +102,8 @@ class WireV1:
 
     def check_may_write(self) -> None:
         """A body without points is refused like any other when it may not be written. Raises ReplicaError."""
-        self.write(b"# may I write?\n")
+        with suppress(BatchRefused):  # 3.x refuses a body without points, after it has looked at the rest
+            self.write(b"# may I write?\n")
 
     def scan(self, scan: Scan) -> Iterator[Block]:
         """Rows by InfluxQL. Raises ReplicaError, in any step of the iteration."""
@@ -220,15 +222,6 @@ def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
     return text, params
 
 
-_TYPES = {
-    **FIELD_TYPES,
-    "state": "string",
-    "window_s": "integer",
-    "n_live": "integer",
-    "digest": "string",
-}
-
-
 def _is_row(row: list[Any], width: int, tags: int) -> bool:
     """Whether a row begins with a time and tags; fields of other programs may be of any type."""
     is_wide = len(row) == width and type(row[0]) is int
@@ -237,7 +230,7 @@ def _is_row(row: list[Any], width: int, tags: int) -> bool:
 
 def _cast(field: str) -> str:
     # Fields of other programs may be of any type.
-    return f"{_identifier(field)}::{_TYPES[field]}" if field in _TYPES else _identifier(field)
+    return f"{_identifier(field)}::{COLUMN_TYPES[field]}" if field in COLUMN_TYPES else _identifier(field)
 
 
 def _identifier(name: str) -> str:

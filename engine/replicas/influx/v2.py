@@ -21,9 +21,14 @@ from influxdb_client.service.write_service import WriteService
 
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.address import Address
-from engine.replicas.influx.failures import explain_answer, explain_cut, explain_exception
-from engine.replicas.influx.flux import flux_params, flux_text, read_blocks
-from engine.replicas.influx.http import Credentials, HttpClient
+from engine.replicas.influx.failures import (
+    BatchRefused,
+    explain_answer,
+    explain_cut,
+    explain_exception,
+)
+from engine.replicas.influx.flux import STOP_NS_MAX, flux_scans, flux_script, join_blocks, read_blocks
+from engine.replicas.influx.http import Credentials, HttpClient, packed
 from engine.replicas.influx.v1 import probe_server
 from engine.replicas.influx.wire import Block, Scan, Server
 
@@ -100,13 +105,15 @@ class WireV2:
     def write(self, body: bytes) -> None:
         """Write lines. Raises BatchRefused, BatchTooLarge, InfluxUnavailable, ReplicaRejected."""
         client = self._open()
+        packed_body, encoding = packed(body)
         try:
             # What the client's synchronous write calls; called directly, it hands out the answer with its status.
             response: Any = _write_service(client).post_write(
                 org=self._org,
                 bucket=self._address.bucket,
-                body=body,
+                body=packed_body,
                 precision="ns",
+                **({"content_encoding": encoding["Content-Encoding"]} if encoding else {}),
                 content_type="text/plain; charset=utf-8",
                 _preload_content=False,
             )
@@ -126,26 +133,23 @@ class WireV2:
         query = {"bucket": self._address.bucket, "org": self._org, "precision": "ns"}
         answer = self._http.request("write to", "POST", "/api/v2/write", query, body=b"# may I write?\n")
         body = answer.body()
-        # 400 says that there is no point in it, which is only looked at when the rest was in order.
-        if answer.status not in (204, 400):
-            raise explain_answer("write to", self._where, answer.status, answer.headers, body)
+        if answer.status == 204:
+            return
+        error = explain_answer("write to", self._where, answer.status, answer.headers, body)
+        # Refused because there is no point in it, which is only looked at when the rest was in order.
+        if not isinstance(error, BatchRefused):
+            raise error
 
     def scan(self, scan: Scan) -> Iterator[Block]:
         """Rows by Flux. Raises ReplicaError, in any step of the iteration."""
-        params = flux_params(self._address.bucket, scan)
-        if params["start"] >= params["stop"]:
+        if scan.start_ns >= STOP_NS_MAX or (scan.stop_ns is not None and scan.start_ns >= scan.stop_ns):
             return  # refused as "cannot query an empty range" (2.7.11, seen 2026-11-23)
-        try:
-            response: Any = self._open().query_api().query_raw(flux_text(scan), org=self._org, params=params)
-        except ApiException as error:
-            # It shows the whole answer, and an answer may repeat the token that it refuses.
-            raise self._explain("read", error) from None
-        except Exception as error:
-            raise self._explain("read", error) from error
-        try:
-            yield from self._blocks(response, scan)
-        finally:
-            response.close()
+        asked = flux_scans(scan)
+        if all(part.fields == scan.fields for part in asked):
+            for part in asked:
+                yield from self._ask(part)
+        else:
+            yield from join_blocks(scan, ((part.fields, self._ask(part)) for part in asked))
 
     def close(self) -> None:
         """Close connections. May be called twice."""
@@ -172,7 +176,23 @@ class WireV2:
                 # The trust of the machine, as in wire v1, instead of the client's own list of authorities.
                 ssl_context=ssl.create_default_context() if self._address.tls else None,
             )
+            self._client.api_client.default_headers["Accept-Encoding"] = "gzip"
         return self._client
+
+    def _ask(self, scan: Scan) -> Iterator[Block]:
+        """The rows of one query."""
+        try:
+            script = flux_script(self._address.bucket, scan)
+            response: Any = self._open().query_api().query_raw(script, org=self._org)
+        except ApiException as error:
+            # It shows the whole answer, and an answer may repeat the token that it refuses.
+            raise self._explain("read", error) from None
+        except Exception as error:
+            raise self._explain("read", error) from error
+        try:
+            yield from self._blocks(response, scan)
+        finally:
+            response.close()
 
     def _blocks(self, response: Any, scan: Scan) -> Iterator[Block]:
         headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}

@@ -2,11 +2,23 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.failures import InfluxUnavailable
-from engine.replicas.influx.flux import STOP_NS_MAX, flux_params, flux_text, read_blocks, time_ns
+from engine.replicas.influx.flux import (
+    IDS_MAX,
+    STOP_NS_MAX,
+    flux_literal,
+    flux_params,
+    flux_scans,
+    flux_script,
+    flux_text,
+    join_blocks,
+    read_blocks,
+    time_ns,
+)
 from engine.replicas.influx.wire import Block, Scan
 
 DATA = Path(__file__).parents[2] / "data" / "flux"
@@ -14,7 +26,7 @@ DATA = Path(__file__).parents[2] / "data" / "flux"
 SCANS = {
     "hashes": Scan(measurements=("ha_area", "ha_device"), site="home", fields=("hash",), start_ns=5),
     "payloads": Scan(
-        measurements=("ha_area", "ha_device"), site="home", fields=("hash", "schema", "payload"), stop_ns=9
+        measurements=("ha_area", "ha_device"), site="home", fields=("hash", "payload"), stop_ns=9
     ),
     "some_records": Scan(
         measurements=("ha_entity",), site="home", fields=("hash", "rev"), ids=("a", "${b}"), start_ns=1
@@ -62,6 +74,38 @@ def test_values_are_parameters_and_never_in_the_text() -> None:
         "id0": "a",
         "id1": "${b}",
     }
+
+
+def test_a_literal_evaluates_nothing_and_ends_nowhere() -> None:
+    assert flux_literal(5) == "5"
+    assert flux_literal("kitchen2") == '"kitchen2"'
+    assert flux_literal('é"${x}\\') == r'"\xc3\xa9\x22\x24\x7bx\x7d\x5c"'
+    assert flux_script("my bucket", HASHES).splitlines()[:4] == [
+        r'bucket = "my\x20bucket"',
+        "start = 5",
+        f"stop = {STOP_NS_MAX}",
+        'site = "home"',
+    ]
+
+
+def test_many_ids_are_asked_for_in_pieces_and_many_records_by_type() -> None:
+    many = tuple(f"i{n}" for n in range(2 * IDS_MAX + 1))
+    pieces = flux_scans(msgspec.structs.replace(HASHES, ids=many))
+    assert [len(piece.ids) for piece in pieces] == [IDS_MAX, IDS_MAX, 1]
+    assert tuple(id_ for piece in pieces for id_ in piece.ids) == many
+    mixed = msgspec.structs.replace(HASHES, fields=("hash", "rev", "payload", "schema"))
+    assert [scan.fields for scan in flux_scans(mixed)] == [("hash", "payload"), ("rev", "schema")]
+    assert flux_scans(SCANS["markers"]) == [SCANS["markers"]]
+
+
+def test_rows_of_several_scans_are_joined_by_time_and_tags() -> None:
+    scan = Scan(measurements=("ha_area", "ha_device"), fields=("hash", "rev", "payload"))
+    texts = [Block("ha_area", [[5, "a", "1:x", "{}"], [6, "a", "1:y", None]])]
+    numbers = [Block("ha_area", [[6, "a", 2]]), Block("ha_device", [[5, "a", 1]])]
+    assert list(join_blocks(scan, [(("hash", "payload"), texts), (("rev",), numbers)])) == [
+        Block("ha_area", [[5, "a", "1:x", None, "{}"], [6, "a", "1:y", 2, None]]),
+        Block("ha_device", [[5, "a", None, 1, None]]),
+    ]
 
 
 def test_rows_are_read_with_their_times() -> None:

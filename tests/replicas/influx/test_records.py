@@ -117,6 +117,52 @@ def test_a_plain_look_reads_a_window_and_not_all_history(stand: Stand) -> None:
     assert start_ns > (stand.now - 6 * DAY) * 1e9
 
 
+def test_however_long_the_history_and_however_many_changes_no_read_begins_at_its_beginning(
+    stand: Stand,
+) -> None:
+    many = [entity(n) for n in range(10, 700)]
+    stand.reconcile(*HOME, *many)
+    for _ in range(10):
+        stand.reconcile(*HOME, *many, after=2 * DAY)
+    stand.replica = stand.fresh()
+    stand.wire.scans.clear()
+    stand.reconcile(*HOME, *(entity(n, name="new") for n in range(10, 700)), entity(3), after=60)
+    by_id = [scan for scan in stand.wire.scans if scan.ids == (entity(3).id,)]
+    assert {scan.start_ns for scan in by_id} == {0}  # it may have ended at any time
+    # A record is renewed within five days, and a pass is made every two.
+    window_ns = (5 + 2 + 1) * DAY * 10**9
+    others = [scan for scan in stand.wire.scans if scan not in by_id]
+    assert [scan for scan in others if scan.start_ns < stand.now * 10**9 - window_ns] == []
+
+
+def test_a_record_that_returns_after_its_end_left_the_window_goes_on_counting(stand: Stand) -> None:
+    stand.reconcile(*HOME, entity(3))
+    stand.reconcile(*HOME, after=60)
+    for _ in range(20):
+        stand.reconcile(*HOME, after=DAY)
+    stand.replica = stand.fresh()
+    stand.reconcile(*HOME, entity(3), after=60)
+    assert [(r.op, r.rev) for r in stand.replica.timeline(entity(3).key)] == [
+        ("create", 1), ("delete", 2), ("create", 3),
+    ]  # fmt: skip
+
+
+def test_a_first_fill_asks_for_no_earlier_points(stand: Stand) -> None:
+    stand.reconcile(*HOME)
+    assert not any(scan.ids for scan in stand.wire.scans)
+
+
+def test_a_pass_with_two_hundred_changes_reads_three_times(stand: Stand) -> None:
+    many = [entity(n) for n in range(10, 300)]
+    stand.reconcile(*HOME, *many)
+    stand.replica = stand.fresh()
+    stand.wire.scans.clear()
+    stand.now += 60
+    changed = [entity(n, name="new") for n in range(10, 110)]
+    one_pass(stand.replica, stand.rows, snapshot(*HOME, *changed, *many[100:190]), at=stand.now)
+    assert len([scan for scan in stand.wire.scans if scan.measurements != ("ha_run",)]) == 3
+
+
 @pytest.mark.parametrize("retention", [0, None, 4 * DAY])
 def test_what_does_not_change_is_renewed_before_retention_takes_it(
     stand: Stand, retention: int | None
