@@ -7,10 +7,18 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
 
 OWNER_ONLY = 0o600
 FOR_ALL_TO_READ = 0o644
 _FOLDER = 0o755
+_KINDS = (
+    (S_ISDIR, "a folder"),
+    (S_ISFIFO, "a named pipe"),
+    (S_ISSOCK, "a socket"),
+    (S_ISCHR, "a device"),
+    (S_ISBLK, "a device"),
+)
 
 
 def make_folder(folder: Path) -> None:
@@ -21,11 +29,27 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(mode=_FOLDER, exist_ok=True)
 
 
+def kind_of(mode: int) -> str:
+    """What a mode is of that is no plain file, as a person would call it."""
+    return next((name for is_it, name in _KINDS if is_it(mode)), "something else")
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises OSError when something else than a file or a link stands where a file is to be put."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not S_ISREG(mode) and not S_ISLNK(mode):
+        raise OSError(0, f"it is {kind_of(mode)} and no plain file")
+
+
 def write_whole(path: Path, content: bytes, mode: int) -> None:
     """Put a file of this content and mode at `path` in one step. Raises OSError; an older file then stays as it was.
 
     A link that stands there is replaced, never followed; nobody can guess the name of the unfinished file.
     """
+    check_replaceable(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -32,6 +32,7 @@ from engine.core.record import REGISTRIES
 from engine.core.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
 from engine.core.status import Status, replica_status
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
+from engine.store_sizes import StoreSizes
 
 GUARDS = (
     "recovery_mode",
@@ -82,7 +83,7 @@ class Metrics:
         self._declare_requests(registry)
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
-        self._stores = _StoreSizes()
+        self._stores = StoreSizes()
         registry.register(_StatusCollector(status, clock, freshness, self._blocking))
         registry.register(self._stores)
 
@@ -199,6 +200,10 @@ class Metrics:
         """Ask this for the number of open change streams at each scrape."""
         self._stream_clients.set_function(streams)
 
+    def watch_held_logs(self, held_logs: Mapping[str, Callable[[], int]]) -> None:
+        """Ask these for what is held of a replica's log at each scrape."""
+        self._stores.held_logs = dict(held_logs)
+
     def write_textfile(self, path: str) -> None:
         """Write the exposition for node_exporter's textfile collector, atomically. Raises OSError."""
         write_whole(Path(path), generate_latest(self._registry), FOR_ALL_TO_READ)
@@ -242,24 +247,6 @@ class Metrics:
                 self._drift_found.labels(replica, registry)
                 for action in _ACTIONS:
                     self._applied.labels(replica, registry, action)
-
-
-class _StoreSizes(Collector):
-    """Sizes of the store's files as of the last pass; a scrape touches no file."""
-
-    def __init__(self) -> None:
-        self.sizes: dict[str, int] = {}
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",)
-        )
-        for name, size in self.sizes.items():
-            family.add_metric((name,), size)
-        yield family
 
 
 class _StatusCollector(Collector):

@@ -200,6 +200,10 @@ class Upkeep(Protocol):
 class Housekeeping(Protocol):
     """A replica that has work to do that may wait until there is nothing else to do."""
 
+    @property
+    def held_log_bytes(self) -> int:
+        """How much could not be tidied away the last time, because another program still reads it."""
+
     def tidy(self, *, is_calm: bool) -> bool:
         """Do it, and say whether nothing is left of it. Raises ReplicaError.
 

@@ -3,11 +3,12 @@
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """
 
+import os
 import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable
-from engine.settings import LoadedSettings
+from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
 from engine.store_lock import hold_store
 
@@ -160,6 +161,7 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
     from engine.replicas.sqlite import open_rows
 
     settings = loaded.settings
+    _check_apart(settings)
     rows = open_rows(
         Path(settings.rows.file),
         changes_max=settings.rows.changes_max,
@@ -175,6 +177,23 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
                 records.close()
     finally:
         rows.close()
+
+
+def _check_apart(settings: Settings) -> None:
+    """Raises SettingsError when the rows and the history are to be one file, by whatever names."""
+    scheme, _, rest = settings.records.uri.partition(":")
+    rows, history = Path(settings.rows.file), Path(rest)
+    if scheme != "history" or not rest:
+        return
+    with suppress(OSError):  # what cannot be looked at is reported when it is opened
+        is_one = (
+            rows.samefile(history) if rows.exists() else os.path.realpath(rows) == os.path.realpath(history)
+        )
+        if is_one:
+            raise SettingsError(
+                f"rows.file and records.uri name the same file, {rows}.",
+                "Give the history a file of its own.",
+            )
 
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":

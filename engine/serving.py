@@ -4,10 +4,12 @@ Stopping is cooperative. The signal stops the HTTP server first, so that streams
 cancelled then, and a write that has begun is finished or rolled back.
 """
 
+import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -25,9 +27,9 @@ from engine.core.report import Report
 from engine.core.status import SourceStatus, Status, status_line
 from engine.loop.service import Service
 from engine.metrics import Metrics
-from engine.ports import Records
+from engine.ports import Housekeeping, Records
 from engine.replicas.inventory import SqliteInventory
-from engine.run import Clock, make_service, open_past, open_stores
+from engine.run import Clock, Stores, make_service, open_past, open_stores
 from engine.settings import LoadedSettings
 from engine.store_lock import hold_store
 from engine.systemd import Notifier
@@ -41,6 +43,7 @@ class Host(msgspec.Struct, frozen=True):
     on_report: Callable[[Report], None]
     on_source: Callable[[SourceStatus], None]  # told after each look at Home Assistant, and when it is lost
     on_status: Callable[[Status, float], None]  # told the status and the time, often
+    on_held_log: Callable[[str, int], None]  # told often what of which replica's log others hold, bytes
     on_ready: Callable[[str], None]  # told the API's address
     notifier: Notifier
 
@@ -56,15 +59,16 @@ async def serve(
     """Run until `stop` is set. `mode` is `apply` or `observe`. Raises SettingsError before it is ready."""
     settings = loaded.settings
     rows = Path(settings.rows.file)
-    with hold_store(rows), open_stores(loaded) as stores, _past(loaded) as past:
+    with hold_store(rows) as held, open_stores(loaded) as stores, _past(loaded) as past:
         inventory = SqliteInventory(rows)
         feed = ChangeFeed(inventory)
         trail = Trail()
 
         def on_pass(report: Report) -> None:
+            held.follow()
             metrics.on_report(report)
-            trail.on_pass(report, clock())
             metrics.on_store_sizes(_store_sizes(rows))
+            trail.on_pass(report, clock())
             host.on_report(report)
             host.on_status(service.status(), clock())
             feed.notify()
@@ -76,20 +80,17 @@ async def serve(
 
         service = make_service(loaded, stores, mode=mode, on_report=on_pass, on_source=on_source, clock=clock)
         replicas = [stores.rows.name, *([stores.records.name] if stores.records else [])]
-        metrics = Metrics(
-            service.status,
-            clock,
-            version=__version__,
-            replicas=replicas,
-            freshness=settings.loop.freshness,
-        )
+        freshness = settings.loop.freshness
+        metrics = Metrics(service.status, clock, version=__version__, replicas=replicas, freshness=freshness)
         metrics.watch_streams(lambda: feed.streams)
+        held_logs = _held_logs(stores)
+        metrics.watch_held_logs(held_logs)
         given = Given(
             status=service.status,
             clock=clock,
             inventory=inventory,
             feed=feed,
-            freshness=settings.loop.freshness,
+            freshness=freshness,
             timeline=past,
             metrics=metrics.render,
             observe=metrics.on_request,
@@ -98,20 +99,28 @@ async def serve(
         )
         sock = _bind(loaded)
         try:
-            await _run(service, given, sock, host, stop)
+            await _run(service, given, sock, host, stop, held_logs)
         finally:
             sock.close()
             with anyio.CancelScope(shield=True):
                 await inventory.aclose()
 
 
-async def _run(service: Service, given: Given, sock: socket.socket, host: Host, stop: anyio.Event) -> None:
+async def _run(
+    service: Service,
+    given: Given,
+    sock: socket.socket,
+    host: Host,
+    stop: anyio.Event,
+    held_logs: Mapping[str, Callable[[], int]],
+) -> None:
     async with anyio.create_task_group() as tasks:
         ready = anyio.Event()
         tasks.start_soon(service.run)
         tasks.start_soon(given.trail.run, given.status, given.inventory, given.clock)
         tasks.start_soon(_tell_systemd, host.notifier)
         tasks.start_soon(_watch_status, given, host)
+        tasks.start_soon(_watch_logs, held_logs, host)
         tasks.start_soon(_announce, ready, host, sock)
         await serve_http(build_app(given), sock, given.feed, ready=ready, stop=stop)
         host.notifier.stopping()
@@ -135,8 +144,22 @@ def _bind(loaded: LoadedSettings) -> socket.socket:
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
+def _held_logs(stores: Stores) -> dict[str, Callable[[], int]]:
+    """What asks how much of a replica's log others hold, by replica."""
+    kept = [replica for replica in (stores.rows, stores.records) if isinstance(replica, Housekeeping)]
+    return {replica.name: partial(getattr, replica, "held_log_bytes") for replica in kept}
+
+
+async def _watch_logs(held_logs: Mapping[str, Callable[[], int]], host: Host) -> None:
+    while True:
+        for replica, held_bytes in held_logs.items():
+            host.on_held_log(replica, held_bytes())
+        await anyio.sleep(_STATUS_SECONDS)
+
+
 def _store_sizes(rows: Path) -> dict[str, int]:
     sizes = {}
+    rows = Path(os.path.realpath(rows))  # SQLite keeps the log beside what a link leads to
     for name, path in (("db", rows), ("wal", rows.with_name(f"{rows.name}-wal"))):
         try:
             sizes[name] = path.stat().st_size

@@ -1,46 +1,127 @@
 """One service per store: the second one is refused, by the first one's name.
 
-A lock file beside the rows file holds the process that keeps it. The lock belongs to the open file, so it ends
-with the process however that ends; the file itself stays and means nothing.
+Two locks, because a store has more names than one. A lock file beside the rows file holds the process that keeps it,
+and is there before the rows file is. The lock on the rows file itself holds whatever name it is reached by: a hard
+link, or a bind mount of the file alone. Links are followed first. Locks belong to the open files, so they end with
+the process however that ends; the lock file stays and means nothing.
 """
 
+import errno
 import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import SettingsError, StoreHeld
 from engine.file_modes import OWNER_ONLY, make_folder
 
+_DESCRIPTORS_MAX = 3
+_HINT = "Stop that one, or let rows.file name another file."
+
+
+class HeldStore:
+    """The rows file that is held under every name it has; another one once it stands at the path."""
+
+    def __init__(self, rows: Path) -> None:
+        self._rows = rows
+        self._descriptors: list[int] = []
+        self._identity: tuple[int, int] | None = None
+
+    def follow(self) -> bool:
+        """Hold the file that stands at the path now. False when another process holds it.
+
+        Never closes a file that somebody in this process may use: that would give up SQLite's locks on it.
+        """
+        try:
+            status = self._rows.stat()
+        except OSError:
+            return True
+        if (status.st_dev, status.st_ino) == self._identity or not stat.S_ISREG(status.st_mode):
+            return True
+        try:
+            descriptor = os.open(self._rows, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return True  # whoever wants to use it will say why not
+        found = os.fstat(descriptor)
+        self._identity = found.st_dev, found.st_ino
+        self._descriptors.append(descriptor)
+        while len(self._descriptors) > _DESCRIPTORS_MAX:
+            os.close(self._descriptors.pop(0))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a file system that knows no such locks; the lock file has to do
+        return True
+
+    def close(self) -> None:
+        """Let go of it."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
 
 @contextmanager
-def hold_store(rows: Path) -> Iterator[None]:
-    """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError."""
-    path = rows.with_name(f"{rows.name}.lock")
+def hold_store(rows: Path) -> Iterator[HeldStore]:
+    """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError.
+
+    Nobody in this process may have the rows file open before the block, nor after it.
+    """
     try:
-        make_folder(path.parent)
-        # Not through a link: what it leads to would lose its content.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
-    except OSError as error:
-        raise SettingsError(
-            f"Cannot open {path}: {error.strerror}.",
-            "Let rows.file name a file in a folder that is writable.",
-        ) from error
+        real = Path(os.path.realpath(rows))
+    except FileNotFoundError:  # the working folder is gone
+        real = rows
+    path = real.with_name(f"{real.name}.lock")
+    descriptor = _open(path)
+    held = HeldStore(real)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SettingsError(f"{path} is no plain file.", "Remove it, or let rows.file name another file.")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 100).decode("ascii", "replace").strip()
             raise StoreHeld(
-                f"Another service keeps {rows} already ({holder or 'its process is unknown'}).",
-                "Stop that one, or let rows.file name another file.",
+                f"Another service keeps {rows} already ({holder or 'its process is unknown'}).", _HINT
             ) from None
+        if not held.follow():
+            raise StoreHeld(
+                f"Another service keeps {rows} already, under another name ({_process_that_locks(real)}).",
+                _HINT,
+            )
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()}\n".encode())
-        yield
+        yield held
     finally:
+        held.close()
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        make_folder(path.parent)
+        # Not through a link: what it leads to would lose its content.
+        descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, OWNER_ONLY
+        )
+    except OSError as error:
+        # A socket cannot be opened at all, nor a device without a driver.
+        reason = "it is no plain file" if error.errno == errno.ENXIO else error.strerror
+        raise SettingsError(
+            f"Cannot open {path}: {reason}.", "Let rows.file name a file in a folder that is writable."
+        ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SettingsError(f"{path} is no plain file.", "Remove it, or let rows.file name another file.")
+    return descriptor
+
+
+def _process_that_locks(path: Path) -> str:
+    """Which process holds a lock on the file itself, as far as Linux tells: `1: FLOCK ADVISORY WRITE 4711 fd:01:42 0 EOF`."""
+    with suppress(OSError):
+        inode = str(path.stat().st_ino)
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            words = line.split()
+            if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+                return f"process {words[4]}"
+    return "its process is unknown"

@@ -1,7 +1,7 @@
 """Whole files and folders of a known mode, under any umask, and through no link."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,17 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
 
 def test_after_a_failure_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="folder"):
         write_whole(tmp_path / "folder", b"new", OWNER_ONLY)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "it"
+    make(path)
+    before = path.lstat().st_mode
+    with pytest.raises(OSError, match="no plain file"):
+        write_whole(path, b"content", FOR_ALL_TO_READ)
+    assert path.lstat().st_mode == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -83,3 +83,16 @@ def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
     assert early < late
     assert early.startswith("20261123T120000Z-")
     assert early != again
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_rows_and_history_in_one_file_are_refused(tmp_path: Path, is_there: bool) -> None:
+    rows, link = tmp_path / "r.db", tmp_path / "h.db"
+    link.symlink_to(rows)
+    if is_there:
+        rows.touch()
+    with (
+        pytest.raises(SettingsError, match="the same file"),
+        open_stores(loaded(tmp_path, rows__file=str(rows), records__uri=f"history:{link}")),
+    ):
+        pass

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 
 from engine.errors import SettingsError
@@ -20,8 +23,9 @@ with hold_store(Path(sys.argv[1])):
 """
 
 
-def test_a_second_service_is_refused_by_the_first_ones_name(tmp_path: Path) -> None:
-    rows = tmp_path / "rows.db"
+@contextmanager
+def held_by_another(rows: Path) -> Iterator[int]:
+    """Another process holds the store; gives its id."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(rows)],
         stdin=subprocess.PIPE,
@@ -31,12 +35,100 @@ def test_a_second_service_is_refused_by_the_first_ones_name(tmp_path: Path) -> N
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
     try:
-        with pytest.raises(SettingsError, match=f"process {holder.pid}"), hold_store(rows):
-            pass
+        yield holder.pid
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_a_second_service_is_refused_by_the_first_ones_name(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.db"
+    with (
+        held_by_another(rows) as pid,
+        pytest.raises(SettingsError, match=f"process {pid}"),
+        hold_store(rows),
+    ):
+        pass
     with hold_store(rows):  # what a killed process held is free
+        pass
+
+
+def link_to_the_file(rows: Path, place: Path) -> Path:
+    (place / "link.db").symlink_to(rows)
+    return place / "link.db"
+
+
+def hard_link(rows: Path, place: Path) -> Path:
+    (place / "hard.db").hardlink_to(rows)
+    return place / "hard.db"
+
+
+def link_to_the_folder(rows: Path, place: Path) -> Path:
+    (place / "folder").symlink_to(rows.parent)
+    return place / "folder" / rows.name
+
+
+def another_spelling(rows: Path, _place: Path) -> Path:
+    return rows.parent / ".." / rows.parent.name / rows.name
+
+
+@pytest.mark.parametrize(
+    "named", [link_to_the_file, hard_link, link_to_the_folder, another_spelling], ids=lambda f: f.__name__
+)
+def test_a_store_is_one_whatever_it_is_called(tmp_path: Path, named: Callable[[Path, Path], Path]) -> None:
+    rows, place = tmp_path / "store" / "rows.db", tmp_path / "elsewhere"
+    rows.parent.mkdir()
+    place.mkdir()
+    rows.touch()
+    other = named(rows, place)
+    for first, second in ((rows, other), (other, rows)):
+        with (
+            held_by_another(first) as pid,
+            pytest.raises(SettingsError, match=f"process {pid}"),
+            hold_store(second),
+        ):
+            pass
+
+
+def test_a_rows_file_that_is_made_or_replaced_later_is_held_as_well(tmp_path: Path) -> None:
+    rows, hard = tmp_path / "rows.db", tmp_path / "hard.db"
+    with hold_store(rows) as held:
+        for _ in range(5):
+            (tmp_path / "new.db").touch()
+            (tmp_path / "new.db").replace(rows)
+            assert held.follow()
+            hard.unlink(missing_ok=True)
+            hard.hardlink_to(rows)
+            done = subprocess.run(
+                [sys.executable, "-c", HOLD, str(hard)],
+                capture_output=True,
+                text=True,
+                check=False,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            )
+            assert "under another name" in done.stderr
+            assert f"process {os.getpid()}" in done.stderr
+
+
+def test_holding_a_store_gives_up_none_of_sqlites_locks(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.db"
+    with hold_store(rows) as held:
+        connection = apsw.Connection(str(rows))
+        connection.execute("CREATE TABLE t (a); BEGIN IMMEDIATE")
+        assert held.follow()
+        assert held.follow()
+        ask = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+        done = subprocess.run(
+            [sys.executable, "-c", ask, str(rows)], capture_output=True, text=True, check=False
+        )
+        assert "locked" in done.stderr
+        connection.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_a_lock_file_that_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "rows.db.lock")
+    with pytest.raises(SettingsError, match=r"rows\.db\.lock"), hold_store(tmp_path / "rows.db"):
         pass
 
 

@@ -30,6 +30,7 @@ from engine.run import RECORDS_URI, is_influx, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
+_LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
 _SKEW_SECONDS_MAX = 5.0
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -200,7 +201,21 @@ def check_rows(loaded: LoadedSettings) -> Iterator[Check]:
         is_there = path.exists()
         told = f"{path}: {plural(rows, 'row')}, journal mode {_journal_mode(path)}" if is_there else None
         yield Check("rows", "ok", told or f"{path} does not exist yet; the first pass makes it")
+    yield from check_log(path)
     yield check_place("rows file", path)
+
+
+def check_log(path: Path) -> Iterator[Check]:
+    """Whether SQLite's log beside the file has grown, as it does while a program reads for long."""
+    log = Path(f"{os.path.realpath(path)}-wal")
+    size = log.stat().st_size if log.is_file() else 0
+    if size > _LOG_BYTES_WARN:
+        yield Check(
+            "rows log",
+            "warn",
+            f"{log} holds {size // 2**20} MiB: a program that reads does not end its transaction",
+            f"Find it with `fuser -v {path}`; the running service empties the log when it is gone.",
+        )
 
 
 def check_records(loaded: LoadedSettings) -> Check:

@@ -67,6 +67,9 @@ def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logge
     return logger
 
 
+_HELD_BYTES_MAX = 4 * 2**20
+
+
 class ReportLines:
     """Tells what passes found and did: one line a record, one a refusal, one an error; nothing for nothing.
 
@@ -156,6 +159,27 @@ class StatusLines:
             fields |= {"reason": reason} if reason else {}
             level = logging.INFO if word == "in_sync" else logging.WARNING
             self._logger.log(level, "status changed", extra={"fields": fields})
+
+
+class HeldLogLines:
+    """Tells when another program that reads makes a SQLite log grow, and when that is over."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._told: set[str] = set()
+
+    def tell(self, replica: str, held_bytes: int) -> None:
+        """Tell what is held of a replica's log at this moment, if that is new."""
+        fields = {"replica": replica, "bytes": held_bytes}
+        if held_bytes > _HELD_BYTES_MAX and replica not in self._told:
+            self._told.add(replica)
+            fields |= {
+                "hint": "A program that reads the file does not end its transaction; find it with fuser -v."
+            }
+            self._logger.warning("log held by a reader", extra={"fields": fields})
+        elif not held_bytes and replica in self._told:
+            self._told.remove(replica)
+            self._logger.info("log no longer held by a reader", extra={"fields": fields})
 
 
 class SourceLines:

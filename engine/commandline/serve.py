@@ -10,7 +10,7 @@ from engine.commandline.exit_codes import OK
 from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
-from engine.commandline.log_lines import ReportLines, SourceLines, StatusLines, set_up_logging
+from engine.commandline.log_lines import HeldLogLines, ReportLines, SourceLines, StatusLines, set_up_logging
 from engine.commandline.parser import Arguments
 from engine.serving import Host, serve
 from engine.systemd import Notifier
@@ -40,6 +40,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
             on_report=ReportLines(logger).tell,
             on_source=SourceLines(logger).tell,
             on_status=StatusLines(logger, settings.loop.freshness).tell,
+            on_held_log=HeldLogLines(logger).tell,
             on_ready=on_ready,
             notifier=Notifier(os.environ),
         )

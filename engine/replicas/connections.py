@@ -18,19 +18,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
+from stat import S_ISREG
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import apsw
 
-_KINDS = (
-    (S_ISDIR, "a folder"),
-    (S_ISFIFO, "a named pipe"),
-    (S_ISSOCK, "a socket"),
-    (S_ISCHR, "a device"),
-    (S_ISBLK, "a device"),
-)
+from engine.file_modes import kind_of
 
 Identity = tuple[int, int]  # device and inode
 
@@ -81,8 +75,7 @@ def _status(path: str, what: str = "it") -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if not S_ISREG(status.st_mode):
-        kind = next((name for is_it, name in _KINDS if is_it(status.st_mode)), "something else")
-        raise WrongKind(0, f"{what} is {kind} and no plain file")
+        raise WrongKind(0, f"{what} is {kind_of(status.st_mode)} and no plain file")
     return status
 
 

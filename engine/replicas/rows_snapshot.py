@@ -12,6 +12,7 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaRejected
+from engine.file_modes import check_replaceable
 from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.row_reader import observe_rows
@@ -79,6 +80,7 @@ def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> N
     With `is_checked` it is read back, and `check_content` has its say, before it takes the place of `target`.
     """
     with ApswFile(NAME, target).translated("write"):
+        check_replaceable(target)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # of mode 0600
         os.close(descriptor)
         temporary = Path(name)

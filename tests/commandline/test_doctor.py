@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from engine.commandline.colour import Paint
-from engine.commandline.doctor import Check, check_clock, check_place, check_state, check_token, render_checks
+from engine.commandline.doctor import (
+    Check,
+    check_clock,
+    check_log,
+    check_place,
+    check_state,
+    check_token,
+    render_checks,
+)
 from engine.commandline.loading import load
 from engine.commandline.parser import parse
 from engine.core.snapshot import Health
@@ -101,6 +109,17 @@ def test_a_clock_that_is_ahead_of_ours_is_noticed() -> None:
 def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
     assert check_place("rows file", tmp_path / "nowhere" / "rows.db").status == "fail"
     assert check_place("rows file", tmp_path / "rows.db").status in ("ok", "warn")
+
+
+def test_a_log_that_a_reader_makes_grow_is_told(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.db"
+    assert list(check_log(rows)) == []
+    with rows.with_name("rows.db-wal").open("wb") as log:
+        log.truncate(100 * 2**20)
+    (found,) = check_log(rows)
+    assert found.status == "warn"
+    assert "100 MiB" in found.message
+    assert "fuser" in found.hint
 
 
 def test_checks_read_as_lines() -> None:

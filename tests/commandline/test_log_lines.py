@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from engine.commandline.log_lines import ReportLines, SourceLines, StatusLines, set_up_logging
+from engine.commandline.log_lines import HeldLogLines, ReportLines, SourceLines, StatusLines, set_up_logging
 from engine.core.diff import Cause
 from engine.core.pace import Freshness
 from engine.core.report import ErrorReport, RefusalReport, Report
@@ -131,6 +131,17 @@ def test_a_change_of_status_is_told_once_in_both_directions() -> None:
         "warning status changed replica=sqlite status=out_of_sync before=in_sync",
         'warning status changed replica=sqlite status=blocked before=out_of_sync reason="a guard holds changes back"',
     ]
+
+
+def test_a_reader_that_makes_a_log_grow_is_told_once_and_so_is_its_end() -> None:
+    stream = io.StringIO()
+    lines = HeldLogLines(set_up_logging(stream, format_="text", level="info"))
+    for held_bytes in (0, 4096, 5_000_000, 6_000_000, 100, 0, 0):
+        lines.tell("sqlite", held_bytes)
+    first, last = stream.getvalue().splitlines()
+    assert "log held by a reader replica=sqlite bytes=5000000" in first
+    assert "fuser" in first
+    assert "log no longer held by a reader" in last
 
 
 def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:

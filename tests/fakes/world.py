@@ -30,6 +30,7 @@ class MemoryReplica:
         self.observed = 0
         self.tidied = 0
         self.untidy_passes = 0  # writing passes that were not tidied up after
+        self.held_log_bytes = 0
         self.tidies_when_calm = False  # only then
         self.edits = 0
         self.stamps_asked = 0
