@@ -163,6 +163,17 @@ class Ledger(Protocol):
         """
 
 
+@runtime_checkable
+class PlaceBook(Protocol):
+    """A ledger that remembers which store each replica is."""
+
+    def place(self, replica: str) -> str | None:
+        """The store that its books of a replica are about; None when that is not known."""
+
+    def note_place(self, replica: str, place: str) -> None:
+        """The books are about this store from now on."""
+
+
 class Revision(msgspec.Struct, frozen=True):
     """One entry of a key's timeline in the records replica."""
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,7 @@ def make_service(
             registries=frozenset(settings.source.registries),
             run_id=new_run_id(clock()),
             site=settings.site.name,
+            places=store_places(settings),
             verify=verify,
         )
 
@@ -273,6 +275,24 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
             return report  # it is known to be away
         return msgspec.structs.replace(report, errors=(*report.errors, ErrorReport.of(error.replica, error)))
     return msgspec.structs.replace(report, records=(*report.records, *found))
+
+
+def store_places(settings: Settings) -> dict[str, str]:
+    """Which stores may be exchanged for others, by replica, as a digest: an address may hold a secret."""
+    uri = settings.records.uri
+    if is_influx(uri):
+        return {"influxdb": _digest(uri.partition("?")[0])}
+    scheme, _, path = uri.partition(":")
+    if scheme != "history":
+        return {}
+    try:
+        return {"history": _digest(os.path.abspath(path))}  # noqa: PTH100 (a path that may not exist)
+    except OSError:
+        return {}  # the working folder is gone: whoever opens the file says so
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def is_influx(uri: str) -> bool:

@@ -14,7 +14,7 @@ from engine.commandline.parser import Arguments
 from engine.commandline.render_drift import DriftText, render_drift
 from engine.commandline.run_pass import make_report, tell_errors
 from engine.loop.one_pass import PassOptions
-from engine.run import new_run_id
+from engine.run import new_run_id, store_places
 
 
 def run_drift(arguments: Arguments, stop: Interruption) -> int:
@@ -26,6 +26,7 @@ def run_drift(arguments: Arguments, stop: Interruption) -> int:
         registries=frozenset(loaded.settings.source.registries),
         run_id=new_run_id(time.time()),
         site=loaded.settings.site.name,
+        places=store_places(loaded.settings),
     )
     report = make_report(arguments, loaded, options, stop)
     if arguments.format == "json":

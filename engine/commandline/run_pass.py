@@ -20,7 +20,7 @@ from engine.commandline.render_plan import PlanText, refusal_lines, render_plan
 from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.core.report import Report
 from engine.loop.one_pass import PassOptions
-from engine.run import new_run_id, reconcile_once
+from engine.run import new_run_id, reconcile_once, store_places
 from engine.settings import LoadedSettings
 
 
@@ -37,6 +37,7 @@ def run_pass(arguments: Arguments, stop: Interruption) -> int:
         registries=frozenset(loaded.settings.source.registries),
         run_id=new_run_id(time.time()),
         site=site,
+        places=store_places(loaded.settings),
         confirm_deletes=arguments.confirm_deletes,
         expected=read_fingerprints(Path(arguments.plan), site) if arguments.plan else None,
     )

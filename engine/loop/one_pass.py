@@ -29,6 +29,7 @@ from engine.core.report import (
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow, row_of
 from engine.errors import PlanStale, ReplicaError
+from engine.loop.books import Books
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
 from engine.ports import Ledger, Replica, Run, Upkeep
@@ -44,6 +45,7 @@ class PassOptions(msgspec.Struct, frozen=True):
     site: str
     confirm_deletes: bool = False
     expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
+    places: Mapping[str, str] = {}  # which stores the replicas are, where one may be exchanged for another
     verify: bool = True  # read what the replicas hold, whatever is remembered of them
 
 
@@ -80,6 +82,7 @@ class OnePass:
         self._comparisons: dict[str, Comparison] = {}
         self._memories = {} if memories is None else memories
         self._absences: dict[Key, float] | None = None  # not read yet
+        self._books = Books(ledger, options.places)
         self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
@@ -246,7 +249,7 @@ class OnePass:
             self._since = None
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
-            applied = self._last_applied(replica.name)
+            applied = self._books.about(replica, versions, self._last_applied(replica.name))
             memory = ReplicaMemory(stamp, versions, applied or {})
             self._memories[replica.name] = memory
             if applied is not None:
@@ -296,6 +299,8 @@ class OnePass:
         ha_version = self._desired.health.ha_version
         # Not when Home Assistant was read: what is healed minutes later was not changed then.
         run = Run(self._options.run_id, self._clock(), self._desired.origin, ha_version, wanted, self.read_at)
+        if self._is_ledger_sound():
+            self._books.begin(replica.name, self.read_at)
         if allowed:
             self._announce(replica, allowed)
             replica.apply(allowed, run)

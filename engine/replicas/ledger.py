@@ -98,6 +98,22 @@ class Entry(msgspec.Struct, frozen=True):
     after: dict[str, Json] | None
 
 
+def read_place(connection: apsw.Connection, replica: str) -> str | None:
+    """Which store the books of a replica are about; None when that was not noted."""
+    if not _exists(connection, "reconcile_meta"):
+        return None
+    rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (f"place {replica}",))
+    return next((value for (value,) in rows if isinstance(value, str)), None)
+
+
+def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
+    """Note which store the books of a replica are about."""
+    connection.execute(
+        "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (f"place {replica}", place),
+    )
+
+
 def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
     """The versions last applied to a replica."""
     if not _exists(connection, "reconcile_applied"):

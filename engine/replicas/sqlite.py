@@ -119,6 +119,16 @@ class SqliteRows:
             with self._writing() as connection:
                 ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
+    def place(self, replica: str) -> str | None:
+        """The store that the ledger's books of a replica are about; None when that is not known."""
+        with self._reading() as connection:
+            return ledger.read_place(connection, replica)
+
+    def note_place(self, replica: str, place: str) -> None:
+        """The books are about this store from now on."""
+        with self._writing() as connection:
+            ledger.write_place(connection, replica, place)
+
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the rows still are what they were then."""
         with self._reading() as connection:

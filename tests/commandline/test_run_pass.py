@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -221,3 +222,17 @@ def test_a_file_that_is_no_plan_is_one_clear_error(mirror: Reconcile, nobodys_ma
 
 def test_the_recorded_home_itself_was_not_touched() -> None:
     assert (RICH / "device_registry_list.json").exists()
+
+
+def test_another_records_store_is_a_first_fill(reconcile: Reconcile, home: Home) -> None:
+    def run(records: str) -> tuple[str, dict[str, int]]:
+        report = json.loads(
+            reconcile("--source", home.source, "--rows", "r.db", "--records", records, "--json").out
+        )
+        return report["status"], Counter(r["cause"] for r in report["records"] if r["replica"] == "history")
+
+    assert run("history:a.db") == ("in_sync", {"pending": 205})
+    home.rename_device("Renamed")
+    assert run("history:b.db") == ("in_sync", {"pending": 205})
+    assert run("history:a.db") == ("in_sync", {"pending": 1})
+    assert run("history:a.db") == ("in_sync", {})

@@ -1,0 +1,89 @@
+"""Another store, or an empty one, is filled: nobody changed anything in it behind our back."""
+
+from collections import Counter
+
+import pytest
+
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES
+from engine.core.report import Report
+from engine.core.snapshot import Snapshot
+from engine.loop.one_pass import PassOptions
+from engine.loop.reconciler import Reconciler
+from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+
+pytestmark = pytest.mark.anyio
+
+OLD = snapshot(ENTRY, device(1), entity(1))
+NEW = snapshot(ENTRY, device(1, name="Renamed"), entity(1), at=NOON + 60)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class PlacedLedger(MemoryLedger):
+    """A ledger that remembers which store each replica is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, str] = {}
+
+    def place(self, replica: str) -> str | None:
+        return self.places.get(replica)
+
+    def note_place(self, replica: str, place: str) -> None:
+        self.places[replica] = place
+
+
+async def one_pass(
+    store: MemoryReplica, ledger: MemoryLedger, home: Snapshot, place: str, mode: str = "apply"
+) -> Report:
+    places = {store.name: place}
+    options = PassOptions(mode, Policy(), frozenset(REGISTRIES), "run", "home", places=places)
+    return await Reconciler(MemorySource(home), [store], ledger, lambda: NOON, lambda *_: None).run(options)
+
+
+def causes(report: Report) -> Counter[str]:
+    return Counter(record.cause for record in report.records)
+
+
+async def test_a_new_store_is_filled_and_not_called_vandalised() -> None:
+    ledger = PlacedLedger()
+    await one_pass(MemoryReplica(), ledger, OLD, "a")
+    other = MemoryReplica()
+    for mode in ("dry_run", "apply"):
+        assert causes(await one_pass(other, ledger, OLD, "b", mode)) == {"pending": 3}
+    assert set(other.rows) == set(OLD.records)
+
+
+async def test_a_store_that_was_emptied_in_its_place_is_filled() -> None:
+    ledger = MemoryLedger()
+    await one_pass(MemoryReplica(), ledger, OLD, "a")
+    assert causes(await one_pass(MemoryReplica(), ledger, OLD, "a")) == {"pending": 3}
+
+
+async def test_an_older_store_is_brought_up_to_date_and_its_rows_are_no_drift() -> None:
+    ledger, first, second = PlacedLedger(), MemoryReplica(), MemoryReplica()
+    await one_pass(first, ledger, OLD, "a")
+    await one_pass(second, ledger, NEW, "b")
+    assert causes(await one_pass(first, ledger, NEW, "a")) == {"pending": 1}
+    # From then on it is the store that the books are about.
+    first.edit(device(1).key, name="Mocked")
+    assert causes(await one_pass(first, ledger, NEW, "a")) == {"drift": 1}
+
+
+async def test_what_is_booked_of_another_store_is_forgotten() -> None:
+    ledger = PlacedLedger()
+    await one_pass(MemoryReplica(), ledger, snapshot(ENTRY, device(1), device(9)), "a")
+    await one_pass(MemoryReplica(), ledger, OLD, "b")
+    assert ledger.versions["memory"].keys() == OLD.records.keys()
+
+
+async def test_rows_deleted_by_others_in_the_same_store_are_drift() -> None:
+    ledger, store = PlacedLedger(), MemoryReplica()
+    await one_pass(store, ledger, OLD, "a")
+    del store.rows[device(1).key]
+    assert causes(await one_pass(store, ledger, OLD, "a")) == {"drift": 1}
