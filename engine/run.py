@@ -75,7 +75,7 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores
     if scheme == "backup":
         from engine.sources.backup import BackupSource
 
-        return BackupSource(Path(rest), clock=clock)
+        return BackupSource(Path(rest), key=loaded.backup_key.reveal(), clock=clock)
     if scheme == "capture":
         from engine.sources.capture import CaptureSource
 

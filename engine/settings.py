@@ -15,7 +15,7 @@ from engine.core.record import REGISTRIES, Json
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 
 # Never in the settings file and never flags; each has a setting beside it that ends in _file.
-SECRETS = ("source.token", "records.token", "records.password", "http.token")
+SECRETS = ("source.token", "source.backup_key", "records.token", "records.password", "http.token")
 
 
 class Secret:
@@ -59,6 +59,12 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     token_file: Annotated[
         str, Meta(description="file that holds a long-lived access token; a read-only user's will do")
+    ] = ""
+    backup_key_file: Annotated[
+        str,
+        Meta(
+            description="file that holds the key of an encrypted backup; Home Assistant's emergency kit will do"
+        ),
     ] = ""
     registries: Annotated[tuple[str, ...], Meta(description="which registries to mirror")] = REGISTRIES
     message_bytes_max: Annotated[
@@ -214,6 +220,11 @@ class LoadedSettings(msgspec.Struct, frozen=True):
     def token(self) -> Secret:
         """The access token for Home Assistant."""
         return self.secrets["source.token"]
+
+    @property
+    def backup_key(self) -> Secret:
+        """The key of an encrypted backup."""
+        return self.secrets["source.backup_key"]
 
     @property
     def records_token(self) -> Secret:

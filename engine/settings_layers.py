@@ -16,7 +16,7 @@ import msgspec
 from engine.core.record import REGISTRIES, Json
 from engine.errors import SettingsError
 from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, SWITCH_NAMES, LoadedSettings, Secret, Settings
-from engine.settings_text import decode_text, environment_value, without_wrapping, written_value
+from engine.settings_text import backup_key, decode_text, environment_value, without_wrapping, written_value
 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"
@@ -48,6 +48,7 @@ def load_settings(
     settings, origins = merge_settings(flags, environ, file, working_directory)
     files = {
         "source.token": settings.source.token_file,
+        "source.backup_key": settings.source.backup_key_file,
         "records.token": settings.records.token_file,
         "records.password": settings.records.password_file,
         "http.token": settings.http.token_file,
@@ -215,7 +216,7 @@ def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secr
 
 def _check_secret(name: str, text: str, origin: str) -> None:
     """Refuse here, without repeating it, what a library would refuse later in an error that shows it."""
-    if name.endswith("password"):
+    if not name.endswith("token"):
         is_usable = not any("\ud800" <= character <= "\udfff" for character in text)
     else:
         is_usable = text.isascii() and text.isprintable() and " " not in text
@@ -246,6 +247,8 @@ def _read_secret(path: Path, setting: str) -> Secret:
 
 def _unwrapped(name: str, text: str) -> str:
     """A secret without what editors and env files leave around it. A password may begin and end with anything."""
+    if "backup_key" in name:
+        return backup_key(text)
     return without_wrapping(text) if "token" in name else text.strip("\r\n")
 
 

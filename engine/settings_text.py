@@ -28,6 +28,8 @@ _BARE_HOSTS = ("localhost", "homeassistant", "hassio", "supervisor")
 _HOME_DOMAINS = ("local", "lan", "home", "internal", "localdomain", "arpa", "box", "intranet", "private")
 _TLS_PORTS = (":443", ":8443")
 
+_KIT_KEY = re.compile(r"(?<![\w-])[A-Z0-9]{4}(?:-[A-Z0-9]{4}){6}(?![\w-])")
+
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -43,6 +45,15 @@ def without_wrapping(text: str) -> str:
     if len(text) > 1 and text[0] + text[-1] in _PAIRS:
         text = text[1:-1].strip(_AROUND)
     return text
+
+
+def backup_key(text: str) -> str:
+    """The key in a file of its own or in an emergency kit, which has it as seven groups of four (2026.11, seen 2026-11-28).
+
+    An own password may hold anything, so what is no kit is left as it is but for its line ends.
+    """
+    found = set(_KIT_KEY.findall(text))
+    return found.pop() if len(found) == 1 else text.strip("\r\n")
 
 
 def environment_value(name: str, text: str) -> Json:

@@ -264,3 +264,16 @@ def test_a_word_that_switches_nothing_is_refused_with_those_that_do(tmp_path: Pa
 
 def test_without_a_working_folder_there_is_no_file_of_settings(tmp_path: Path) -> None:
     assert load_settings({}, {}, None, None).settings.site.name == "home"
+
+
+def test_where_the_key_of_a_backup_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "kit.txt"
+    file.write_text("Encryption key:\nAB12-CD34-EF56-GH78-IJ90-KL12-MN34\n")
+    environ = {"RECONCILE_SOURCE__BACKUP_KEY_FILE": str(file), "RECONCILE_SOURCE__BACKUP_KEY": "an own one"}
+    assert load(tmp_path, environ=environ).backup_key.reveal() == "AB12-CD34-EF56-GH78-IJ90-KL12-MN34"
+    del environ["RECONCILE_SOURCE__BACKUP_KEY_FILE"]
+    found = load(tmp_path, environ=environ)
+    assert found.backup_key.reveal() == "an own one"
+    assert found.secret_origins["source.backup_key"] == "RECONCILE_SOURCE__BACKUP_KEY"
+    with pytest.raises(SettingsError, match="backup_key_file"):
+        load(tmp_path, "[source]\nbackup_key = 'hunter2'")

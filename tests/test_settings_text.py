@@ -3,6 +3,7 @@
 import pytest
 
 from engine.settings_text import (
+    backup_key,
     decode_text,
     environment_value,
     looks_like_path,
@@ -113,3 +114,29 @@ def test_files_of_windows_editors_are_read(data: bytes) -> None:
 def test_a_file_in_another_encoding_is_no_text() -> None:
     with pytest.raises(UnicodeError):
         decode_text(b"caf\xe9")
+
+
+KIT = """Home Assistant Backup Emergency Kit
+
+This emergency kit contains your backup encryption key.
+
+Date: 28 November 2026
+
+Encryption key:
+{key}
+
+For more information visit: https://example.org/AAAA-BBBB
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("AB12-CD34-EF56-GH78-IJ90-KL12-MN34\r\n", "AB12-CD34-EF56-GH78-IJ90-KL12-MN34"),
+        (KIT.format(key="AB12-CD34-EF56-GH78-IJ90-KL12-MN34"), "AB12-CD34-EF56-GH78-IJ90-KL12-MN34"),
+        ("an own password \n", "an own password "),
+        ("", ""),
+    ],
+)
+def test_a_backups_key_stands_alone_or_in_its_emergency_kit(text: str, key: str) -> None:
+    assert backup_key(text) == key

@@ -98,6 +98,9 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
 def check_token(loaded: LoadedSettings) -> Check:
     """Whether there is a token where one is needed, and who can read it."""
     scheme = loaded.settings.source.uri.partition(":")[0]
+    key_file = loaded.settings.source.backup_key_file
+    if scheme == "backup" and key_file and _is_open_to_others(key_file):
+        return Check("token", "warn", f"others can read {key_file}", f"chmod 600 {key_file}")
     if not loaded.token:
         if scheme in ("storage", "backup", "capture", "records"):
             return Check("token", "ok", f"not needed for {scheme}:")
@@ -108,9 +111,13 @@ def check_token(loaded: LoadedSettings) -> Check:
             "Name a file that holds a long-lived access token in source.token_file, or set RECONCILE_SOURCE__TOKEN.",
         )
     file = loaded.settings.source.token_file
-    if file and Path(file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+    if file and _is_open_to_others(file):
         return Check("token", "warn", f"others can read {file}", f"chmod 600 {file}")
     return Check("token", "ok", f"from {loaded.secret_origins['source.token']}")
+
+
+def _is_open_to_others(file: str) -> bool:
+    return bool(Path(file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:

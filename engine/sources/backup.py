@@ -1,4 +1,4 @@
-"""The source `backup:FILE`: an unprotected backup of Home Assistant, read in place.
+"""The source `backup:FILE`: a backup of Home Assistant, read in place; an encrypted one with its key.
 
 A backup is a plain tar with `backup.json` and `homeassistant.tar.gz` (or `.tar`); the registries are in the
 latter, below `data/.storage/`, as the files they were, so up to one save delay older than the backup (cores
@@ -8,7 +8,6 @@ because an archive may claim or unpack to any.
 """
 
 import gzip
-import io
 import os
 import tarfile
 import time
@@ -25,6 +24,7 @@ from engine.core.record import Json
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.ports import Progress
+from engine.sources.archive_readers import BoundedReader, ForwardReader
 from engine.sources.json_text import decode_json
 from engine.sources.plain_files import FILE_BYTES_MAX, open_plain
 from engine.sources.storage_files import (
@@ -39,12 +39,12 @@ INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database,
 UNPACKED_RATIO_MAX = 200
 _UNPACKED_ALWAYS_BYTES = 2**30
 MEMBERS_MAX = 1_000_000
-_READ_BYTES_MAX = 16 * 2**20  # one read of an archive; longer ones are headers that lie about their size
 _CHUNK_BYTES = 2**20
 
 _INNER_NAMES = ("homeassistant.tar.gz", "homeassistant.tar")
 _STORAGE = "data/.storage/"
 _GZIP_MAGIC = b"\x1f\x8b"
+_TAR_MAGIC, _TAR_MAGIC_OFFSET = b"ustar", 257
 _SECURETAR_MAGIC = b"SecureTar"
 _BLOCK_BYTES = 512
 
@@ -52,9 +52,11 @@ _BLOCK_BYTES = 512
 # last day of year 9999.
 _OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
 
-_REMEDY = (
-    "Make a backup without encryption in Home Assistant, or let source.uri name the configuration folder "
-    "with storage:DIR."
+_REMEDY = "Make another backup, or let source.uri name the configuration folder with storage:DIR."
+_KEY_REMEDY = (
+    "Name the file that holds its encryption key in source.backup_key_file: Home Assistant shows the key in Settings, "
+    "System, Backups, and its emergency kit is such a file. Or download the backup from Home Assistant, which decrypts "
+    "it on the way."
 )
 
 
@@ -77,10 +79,11 @@ _INFO = msgspec.json.Decoder(_BackupInfo)
 
 
 class BackupSource:
-    """Reads an unprotected backup. `clock` gives Unix seconds, for a backup that does not tell its own date."""
+    """Reads a backup. `clock` gives Unix seconds, for one that does not tell its own date; `key` opens an encrypted one."""
 
-    def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
         self._file = file
+        self._key = key
         self._clock = clock
 
     @property
@@ -91,8 +94,8 @@ class BackupSource:
     async def read(self, progress: Progress) -> Snapshot:
         """Read the backup as of its date.
 
-        Raises SourceRefused when it is protected, SourceInvalid when it is damaged or none, SourceUnavailable
-        when the file cannot be read.
+        Raises SourceRefused when it is encrypted and the key is not its own, SourceInvalid when it is damaged or
+        none, SourceUnavailable when the file cannot be read.
         """
         return await anyio.to_thread.run_sync(self._read, progress)
 
@@ -126,7 +129,7 @@ class BackupSource:
         )
 
     def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
-        reader = _BoundedReader(opened, self._file)
+        reader = BoundedReader(opened, self._file)
         with tarfile.open(fileobj=reader, mode="r:") as outer:
             # Not packed, so no member can be longer than the file.
             file_bytes = os.fstat(opened.fileno()).st_size
@@ -138,8 +141,6 @@ class BackupSource:
                 raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
             told = self._content(outer, info_member)
             info = decode_json(_INFO, told, f"backup.json in {self._file}")
-            if info.protected:
-                raise self._protected()
             if inner_member is None:
                 raise SourceInvalid(
                     f"{self._file} is a partial backup without Home Assistant's settings.",
@@ -147,17 +148,33 @@ class BackupSource:
                 )
             inner = outer.extractfile(inner_member)
             assert inner is not None  # a regular file has content
-            return info, self._read_inner(inner, progress)
+            files = self._read_inner(inner, inner_member.size, progress, is_protected=info.protected is True)
+            return info, files
 
-    def _read_inner(self, inner: IO[bytes], progress: Progress) -> StorageFiles:
-        magic = inner.read(len(_SECURETAR_MAGIC))
+    def _read_inner(
+        self, inner: IO[bytes], size: int, progress: Progress, *, is_protected: bool
+    ) -> StorageFiles:
+        start = inner.read(_BLOCK_BYTES)
         inner.seek(0)
-        if magic == _SECURETAR_MAGIC:
-            raise self._protected()
-        unpacked = gzip.GzipFile(fileobj=inner, mode="rb") if magic.startswith(_GZIP_MAGIC) else inner
-        reader = _BoundedReader(unpacked, self._file)
-        packed = inner.seek(0, io.SEEK_END)
-        inner.seek(0)
+        is_plain = start.startswith(_GZIP_MAGIC) or start[_TAR_MAGIC_OFFSET:].startswith(_TAR_MAGIC)
+        if is_plain or not (is_protected or start.startswith(_SECURETAR_MAGIC)):
+            return self._read_unpacked(self._unpacked(inner, start, inner), size, progress)
+        if not self._key:
+            raise SourceRefused(f"{self._file} is encrypted.", _KEY_REMEDY)
+        # Loaded here because next to no command reads an encrypted backup.
+        from engine.sources.backup_decryption import decrypted  # noqa: PLC0415
+
+        with decrypted(inner, size, self._key, str(self._file)) as opened:
+            unpacked = self._unpacked(opened, opened.peek(1), ForwardReader(opened))
+            return self._read_unpacked(unpacked, size, progress)
+
+    def _unpacked(self, packed: IO[bytes], start: bytes, plain: IO[bytes] | ForwardReader) -> BoundedReader:
+        """The tar in what begins with `start`: gzip's, or as it stands in `plain`."""
+        is_gzip = start.startswith(_GZIP_MAGIC)
+        opened = ForwardReader(gzip.GzipFile(fileobj=packed, mode="rb")) if is_gzip else plain
+        return BoundedReader(opened, self._file)
+
+    def _read_unpacked(self, reader: BoundedReader, packed: int, progress: Progress) -> StorageFiles:
         unpacked_max = min(INNER_BYTES_MAX, max(_UNPACKED_ALWAYS_BYTES, packed * UNPACKED_RATIO_MAX))
         contents: dict[str, StoredFile] = {}
         names = set()
@@ -195,7 +212,7 @@ class BackupSource:
                 )
             yield member
 
-    def _check_end(self, reader: "_BoundedReader") -> None:
+    def _check_end(self, reader: BoundedReader) -> None:
         """Refuse an archive that was gone through and does not end in an empty block."""
         if reader.last_read != bytes(_BLOCK_BYTES):
             # tarfile takes a broken header for the end; a registry behind it would seem never saved.
@@ -232,31 +249,3 @@ class BackupSource:
         except (TypeError, ValueError, OverflowError):
             return self._clock()
         return at if _OLDEST_AT <= at < _NEWEST_AT else self._clock()
-
-    def _protected(self) -> SourceRefused:
-        return SourceRefused(f"{self._file} is encrypted.", _REMEDY)
-
-
-class _BoundedReader(io.RawIOBase):
-    """A file that gives out at most so much at a time, and remembers what it gave out last."""
-
-    def __init__(self, opened: IO[bytes] | gzip.GzipFile, file: Path) -> None:
-        super().__init__()
-        self._opened = opened
-        self._file = file
-        self.last_read = b""
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _READ_BYTES_MAX:
-            raise SourceInvalid(f"{self._file} has a header of {size} bytes: damaged, or no backup.", _REMEDY)
-        self.last_read = self._opened.read(size)
-        return self.last_read
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._opened.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._opened.tell()

@@ -16,10 +16,11 @@ from tests.sources.recorded_homes import DATA, fake_answers
 RECORDED = DATA / "2026.11.0"
 WORD = "c4n4ry"
 HOME_TOKEN = f"eyJ-{WORD}-home-0123456789"
+BACKUP_KEY = f"{WORD} backup key"
 INFLUX_TOKEN = f"{WORD}-influx-0123456789=="
 INFLUX_PASSWORD = f"{WORD} influx p\u00e4ssword"
 API_TOKEN = f"{WORD}-api-0123456789"
-TOKENS = (HOME_TOKEN, INFLUX_TOKEN, INFLUX_PASSWORD, API_TOKEN)
+TOKENS = (HOME_TOKEN, BACKUP_KEY, INFLUX_TOKEN, INFLUX_PASSWORD, API_TOKEN)
 
 # The word as base64 shows it, whatever stood before it; the first and last characters depend on the neighbours.
 _SHIFTED = (base64.b64encode(b"\0" * shift + WORD.encode())[(shift * 8 + 5) // 6 :] for shift in range(3))

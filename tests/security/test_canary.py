@@ -85,7 +85,7 @@ def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "secrets"
     folder.mkdir()
-    names = ("SOURCE__TOKEN", "RECORDS__TOKEN", "RECORDS__PASSWORD", "HTTP__TOKEN")
+    names = ("SOURCE__TOKEN", "SOURCE__BACKUP_KEY", "RECORDS__TOKEN", "RECORDS__PASSWORD", "HTTP__TOKEN")
     for name, secret in zip(names, TOKENS, strict=True):
         (folder / name).write_text(secret)
         monkeypatch.setenv(f"RECONCILE_{name}_FILE", str(folder / name))

@@ -70,15 +70,21 @@ def write_backup(
     file: Path, storage: Path, *, info: dict[str, Any] | None = None, compressed: bool = True
 ) -> Path:
     """A backup as the core's own backup integration writes it, with these storage files."""
+    inner = inner_archive(storage, compressed=compressed)
+    return write_outer(
+        file, inner, info=info, name="homeassistant.tar.gz" if compressed else "homeassistant.tar"
+    )
+
+
+def inner_archive(storage: Path, *, compressed: bool = True) -> bytes:
+    """The archive in a backup, with these storage files."""
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w:gz" if compressed else "w:") as archive:
         _add(archive, "data/configuration.yaml", b"demo:\n")
         for path in sorted(storage.iterdir()):
             _add(archive, f"data/.storage/{path.name}", path.read_bytes())
         _add(archive, "data/home-assistant_v2.db", bytes(4096))
-    return write_outer(
-        file, inner.getvalue(), info=info, name="homeassistant.tar.gz" if compressed else "homeassistant.tar"
-    )
+    return inner.getvalue()
 
 
 def write_outer(

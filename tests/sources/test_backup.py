@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import securetar
 
 from engine.core.record import encode_record
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources import backup, plain_files
 from engine.sources.backup import BackupSource
-from tests.sources.recorded_homes import DATA, clock, quiet, write_backup, write_outer
+from tests.sources.recorded_homes import DATA, clock, inner_archive, quiet, write_backup, write_outer
 
 STORAGE = DATA / "2026.11.0" / "storage"
 pytestmark = pytest.mark.anyio
@@ -26,8 +27,28 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def read(file: Path) -> Snapshot:
-    return await BackupSource(file, clock=clock).read(quiet)
+async def read(file: Path, key: str = "") -> Snapshot:
+    return await BackupSource(file, key=key, clock=clock).read(quiet)
+
+
+KEY = "ABCD-1234-EFGH-5678-IJKL-9012-MNOP"
+
+
+def encrypted(inner: bytes, version: int) -> bytes:
+    """The archive as Home Assistant encrypts it; the oldest format has no header but the vector."""
+    context = securetar.SecureTarRootKeyContext(KEY)
+    stream = securetar.SecureTarEncryptStream(
+        io.BytesIO(inner),
+        create_version=max(version, 2),
+        derived_key_id=None,
+        plaintext_size=len(inner),
+        root_key_context=context,
+    )
+    with stream as opened:
+        parts = []
+        while part := opened.read(65_536):
+            parts.append(part)
+    return b"".join(parts)[32 if version == 1 else 0 :]
 
 
 def packed(**members: bytes) -> bytes:
@@ -60,7 +81,8 @@ async def test_a_protected_backup_says_how_to_make_another(how: str, tmp_path: P
 
     with pytest.raises(SourceRefused, match="encrypted") as raised:
         await read(file)
-    assert "without encryption" in raised.value.hint
+    assert "source.backup_key_file" in raised.value.hint
+    assert "download the backup from Home Assistant" in raised.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"not a tar", bytes(10240), gzip.compress(b"x" * 2000)])
@@ -289,3 +311,57 @@ async def test_a_pipe_is_no_backup(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceUnavailable, match="no plain file"):
         await read(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("compressed", [True, False])
+async def test_an_encrypted_backup_is_read_with_its_key(
+    tmp_path: Path, version: int, compressed: bool
+) -> None:
+    whole = await read(write_backup(tmp_path / "plain.tar", STORAGE))
+    inner = encrypted(inner_archive(STORAGE, compressed=compressed), version)
+    name = "homeassistant.tar.gz" if compressed else "homeassistant.tar"
+    file = write_outer(tmp_path / "b.tar", inner, info={"protected": True}, name=name)
+
+    snapshot = await read(file, KEY)
+
+    assert snapshot.hashes == whole.hashes
+    assert snapshot.registries == whole.registries
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_another_key_is_one_clear_sentence(tmp_path: Path, version: int) -> None:
+    inner = encrypted(inner_archive(STORAGE), version)
+    file = write_outer(tmp_path / "b.tar", inner, info={"protected": True})
+
+    with pytest.raises(
+        SourceRefused, match=r"^The key in source\.backup_key_file does not open .*b\.tar\."
+    ) as told:
+        await read(file, "WRONG-KEY")
+    assert "WRONG-KEY" not in str(told.value)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.01, 0.5, 0.99])
+async def test_an_encrypted_backup_that_is_cut_off_or_altered_is_damage(
+    tmp_path: Path, version: int, part: float
+) -> None:
+    inner = encrypted(inner_archive(STORAGE), version)
+    altered = bytearray(inner)
+    altered[200 + int((len(inner) - 201) * part)] ^= 1
+    for broken in (inner[: int(len(inner) * part)], bytes(altered)):
+        with pytest.raises((SourceInvalid, SourceRefused)):
+            await read(write_outer(tmp_path / "b.tar", broken, info={"protected": True}), KEY)
+
+
+async def test_a_format_of_tomorrow_asks_for_an_update(tmp_path: Path) -> None:
+    file = write_outer(tmp_path / "b.tar", b"SecureTar\x09" + bytes(600), info={"protected": True})
+    with pytest.raises(SourceInvalid, match="does not know"):
+        await read(file, KEY)
+
+
+async def test_a_key_is_no_hindrance_to_a_plain_backup(tmp_path: Path) -> None:
+    # As Home Assistant hands it out: decrypted on the way, and what it says of itself left as it was.
+    file = write_backup(tmp_path / "b.tar", STORAGE, info={"protected": True})
+    assert len((await read(file, KEY)).records) == 205
+    assert len((await read(file)).records) == 205
