@@ -10,8 +10,9 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from engine.core.guard import Absences
+from engine.core.absences import Absences
 from engine.core.hints import Hints
+from engine.core.look import Look
 from engine.core.plan import Operation
 from engine.core.proof import Etag, Proof, Unmodified
 from engine.core.record import Json, Key
@@ -130,6 +131,17 @@ class Provable(Replica, Protocol):
         """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
 
 
+@runtime_checkable
+class Remembering(Replica, Protocol):
+    """A replica that remembers which home it is of, beyond the records that it holds."""
+
+    def home(self) -> frozenset[str]:
+        """The config entries (ids) that the home ever had; none where nothing is remembered."""
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on."""
+
+
 class Run(msgspec.Struct, frozen=True):
     """One writing pass: its id, when it began to write, where from. Times are Unix seconds."""
 
@@ -147,8 +159,11 @@ class Ledger(Protocol):
     def applied(self, replica: str) -> dict[Key, str]:
         """The versions last applied to a replica."""
 
-    def absences(self) -> dict[Key, float]:
-        """When each missing key was first missed, Unix seconds."""
+    def home(self) -> frozenset[str]:
+        """The config entries (ids) that the home ever had, as far as the engine remembers."""
+
+    def absences(self) -> dict[Key, Look]:
+        """The look that first missed each missing key."""
 
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         """Those of the keys that Home Assistant was ever seen to have."""
@@ -156,8 +171,8 @@ class Ledger(Protocol):
     def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
 
-    def note_absences(self, absences: Absences, at: float) -> None:
-        """Remember what was first missed at `at`, forget what returned, and what is moot for every replica.
+    def note_absences(self, absences: Absences, at: Look) -> None:
+        """Remember what was first missed by a look, forget what returned, and what is moot for every replica.
 
         Opens no transaction for nothing.
         """

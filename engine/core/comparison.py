@@ -8,6 +8,7 @@ import msgspec
 from engine.core.diff import Cause, Kind
 from engine.core.foreign import foreign_reasons
 from engine.core.guard import Verdict
+from engine.core.look import Look
 from engine.core.plan import Action, Operation, Plan
 from engine.core.record import Key
 from engine.core.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
@@ -21,7 +22,7 @@ class Comparison(msgspec.Struct, frozen=True):
     plan: Plan
     verdict: Verdict
     observed_count: int  # rows of the registries that were compared
-    absences: dict[Key, float]
+    absences: Mapping[Key, Look]
     known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
 
     @property
@@ -64,7 +65,7 @@ def report_replica(comparison: Comparison, *, applied: bool, error: str | None) 
 def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
     if comparison.verdict.refusals:
         return "blocked"
-    left = comparison.verdict.waiting or comparison.plan.foreign
+    left = comparison.verdict.waiting or comparison.verdict.held or comparison.plan.foreign
     if failed or left or (comparison.verdict.allowed and not applied):
         return "out_of_sync"
     return "in_sync"
@@ -119,7 +120,10 @@ def _since(
     """
     is_ours = operation.difference.cause is not Cause.FOREIGN
     if operation.after is None and is_ours:
-        return comparison.absences.get(operation.key, compared_at if writes else None)
+        first = comparison.absences.get(operation.key)
+        if first is not None:
+            return first.wall
+        return compared_at if writes else None
     if (
         operation.after is not None
         and operation.difference.cause is Cause.PENDING
@@ -129,7 +133,7 @@ def _since(
     return compared_at if outcome == "applied" else None
 
 
-def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, float]) -> list[str]:
+def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:
     replica_side = {
         Cause.PENDING: "",
         Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
@@ -146,7 +150,7 @@ def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, float])
         if key in desired.removed:
             reasons.append("Home Assistant lists it as deleted")
         elif key in absences:
-            reasons.append(f"missing from every read since {rfc3339(absences[key])}")
+            reasons.append(f"missing from every read since {rfc3339(absences[key].wall)}")
         else:
             reasons.append("missing from this read for the first time")
     return reasons

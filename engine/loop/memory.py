@@ -7,15 +7,25 @@ a verifying pass does without any.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from engine.core.instance import KnownHomes
 from engine.core.plan import Operation
 from engine.core.record import Key
+
+_NOBODY = KnownHomes()
 
 
 class ReplicaMemory:
     """The versions a replica held and those last applied to it, as of its `stamp`."""
 
-    def __init__(self, stamp: int | None, versions: Mapping[Key, str], applied: Mapping[Key, str]) -> None:
+    def __init__(
+        self,
+        stamp: int | None,
+        versions: Mapping[Key, str],
+        applied: Mapping[Key, str],
+        homes: KnownHomes = _NOBODY,
+    ) -> None:
         """Copies of what was read; `stamp` was taken before."""
+        self.homes = homes
         self.stamp = stamp
         self.versions = dict(versions)
         self.applied = dict(applied)

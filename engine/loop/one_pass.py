@@ -10,9 +10,12 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from engine.core.absences import track_absences
 from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import UNDER_WAY, Cause, adopt, compare
-from engine.core.guard import Policy, review, track_absences
+from engine.core.guard import Policy, review
+from engine.core.instance import KnownHomes, entries_among
+from engine.core.look import Calendar, Look
 from engine.core.plan import Operation, make_plan
 from engine.core.record import Key
 from engine.core.report import (
@@ -32,7 +35,7 @@ from engine.errors import PlanStale, ReplicaError
 from engine.loop.books import Books
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
-from engine.ports import Ledger, Replica, Run, Upkeep
+from engine.ports import Ledger, Remembering, Replica, Run, Upkeep
 
 
 class PassOptions(msgspec.Struct, frozen=True):
@@ -70,8 +73,12 @@ class OnePass:
         memories: dict[str, ReplicaMemory] | None = None,
         offload: Offload = to_thread,
         since: Since | None = None,
+        calendar: Calendar = Calendar(),  # noqa: B008 (immutable)
     ) -> None:
-        """Nothing is read yet. `memories` are kept up to date for the next pass; `since` is for one replica only."""
+        """Nothing is read yet. `clock` never jumps; `calendar` says what its times are.
+
+        `memories` are kept up to date for the next pass; `since` is for one replica only.
+        """
         self._since = since
         self._offload = offload
         self._options = options
@@ -79,9 +86,10 @@ class OnePass:
         self._replicas = {replica.name: replica for replica in replicas}
         self._ledger = ledger
         self._clock = clock
+        self._calendar = calendar
         self._comparisons: dict[str, Comparison] = {}
         self._memories = {} if memories is None else memories
-        self._absences: dict[Key, float] | None = None  # not read yet
+        self._absences: dict[Key, Look] | None = None  # not read yet
         self._books = Books(ledger, options.places)
         self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
@@ -92,8 +100,13 @@ class OnePass:
 
     @property
     def read_at(self) -> float:
-        """When Home Assistant was read."""
-        return self._desired.taken_at
+        """When Home Assistant was read, by the wall clock as it is set now."""
+        return self._calendar.wall(self._desired.taken_at)
+
+    @property
+    def look(self) -> Look:
+        """When Home Assistant was read, by all that tells it."""
+        return self._calendar.look(self._desired.taken_at)
 
     @property
     def planned_count(self) -> int | None:
@@ -112,7 +125,7 @@ class OnePass:
         """Records whose delete needs a second look at Home Assistant."""
         return {o.key for c in self._comparisons.values() for o in c.verdict.waiting}
 
-    async def examine(self, first_missed: Mapping[Key, float]) -> None:
+    async def examine(self, first_missed: Mapping[Key, Look]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
         started = self._clock()
         for name, replica in self._replicas.items():
@@ -184,7 +197,7 @@ class OnePass:
             phase_seconds=self._phase_seconds,
         )
 
-    def _compare(self, replica: Replica, first_missed: Mapping[Key, float]) -> Comparison:
+    def _compare(self, replica: Replica, first_missed: Mapping[Key, Look]) -> Comparison:
         desired, policy = self._desired, self._options.policy
         absences = self._known_absences(first_missed)
         memory = self._remembered(replica)
@@ -209,14 +222,19 @@ class OnePass:
             desired,
             # Where nothing is on record, what stands in the replica tells which home it is of.
             applied=applied or versions,
+            homes=memory.homes,
             observed_count=observed_count,
             absences=absences,
             policy=policy,
+            calendar=self._calendar,
         )
+        if verdict.refused_whole:
+            # It was compared with another home's records, and rows were given the keys of those.
+            del self._memories[replica.name]
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
         return Comparison(plan, verdict, observed_count, absences, self._known_ids(foreign))
 
-    def _known_absences(self, first_missed: Mapping[Key, float]) -> dict[Key, float]:
+    def _known_absences(self, first_missed: Mapping[Key, Look]) -> dict[Key, Look]:
         if self._absences is None:
             self._absences = {}
             try:
@@ -250,11 +268,20 @@ class OnePass:
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
             applied = self._books.about(replica, versions, self._last_applied(replica.name))
-            memory = ReplicaMemory(stamp, versions, applied or {})
+            memory = ReplicaMemory(stamp, versions, applied or {}, self._known_homes(replica, versions))
             self._memories[replica.name] = memory
             if applied is not None:
                 self._claim_returned(replica, memory)
         return memory
+
+    def _known_homes(self, replica: Replica, versions: Mapping[Key, str]) -> KnownHomes:
+        own = replica.home() if isinstance(replica, Remembering) else frozenset[str]()
+        try:
+            of_ledger = self._ledger.home()
+        except ReplicaError as error:
+            self._errors.setdefault(error.replica, error)
+            of_ledger = frozenset()
+        return KnownHomes(own, of_ledger, entries_among(versions))
 
     def _claim_returned(self, replica: Replica, memory: ReplicaMemory) -> None:
         """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
@@ -298,8 +325,9 @@ class OnePass:
         wanted = self._wanted(replica)
         ha_version = self._desired.health.ha_version
         # Not when Home Assistant was read: what is healed minutes later was not changed then.
-        run = Run(self._options.run_id, self._clock(), self._desired.origin, ha_version, wanted, self.read_at)
-        if self._is_ledger_sound():
+        now = self._calendar.wall(self._clock())
+        run = Run(self._options.run_id, now, self._desired.origin, ha_version, wanted, self.read_at)
+        if self._is_ledger_sound() and not comparison.verdict.refused_whole:
             self._books.begin(replica.name, self.read_at)
         if allowed:
             self._announce(replica, allowed)
@@ -307,6 +335,8 @@ class OnePass:
         if isinstance(replica, Upkeep):
             replica.upkeep(self._desired, run)
         self._applied.add(replica.name)
+        if comparison.verdict.refused_whole:
+            return  # nothing is booked: it would make the next pass believe that this home is known
         written = [(o.key, wanted.get(o.key)) for o in allowed]
         moved = [(o.moved_from, None) for o in allowed if o.moved_from]
         # A replica that is the ledger recorded what it wrote in the same transaction.
@@ -314,7 +344,16 @@ class OnePass:
         claimed = [(key, UNDER_WAY) for key in sorted(self._claimed.get(replica.name, ()))]
         if self._is_ledger_sound():
             self._ledger.settle(replica.name, [*claimed, *diff.settled, *fresh], self.read_at)
-        self._memories[replica.name].take(allowed, diff.settled, wanted)
+        memory = self._memories[replica.name]
+        memory.take(allowed, diff.settled, wanted)
+        self._remember_home(replica, memory)
+
+    def _remember_home(self, replica: Replica, memory: ReplicaMemory) -> None:
+        homes = memory.homes.after(self._desired.entry_ids)
+        if homes is not memory.homes:
+            if isinstance(replica, Remembering):
+                replica.remember_home(homes.own)
+            memory.homes = homes
 
     def _announce(self, replica: Replica, operations: Sequence[Operation]) -> None:
         """Book what is about to be written: were we killed, it would look like rows that somebody else wrote."""
@@ -327,11 +366,12 @@ class OnePass:
             self._ledger.settle(replica.name, [(key, UNDER_WAY) for key in keys], self.read_at)
 
     def _note_absences(self) -> None:
-        policy = self._options.policy
+        if all(c.verdict.refused_whole for c in self._comparisons.values()):
+            return  # nothing was looked at, or what was read is not of the home
         absences = self._known_absences({})
-        found = track_absences(self._desired, self._known(), absences, policy, self._changed_keys)
+        found = track_absences(self._desired, self._known(), absences, self._calendar, self._changed_keys)
         if self._is_ledger_sound():
-            self._ledger.note_absences(found, self.read_at)
+            self._ledger.note_absences(found, self.look)
 
     def _is_ledger_sound(self) -> bool:
         """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""

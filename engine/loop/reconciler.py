@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 
+from engine.core.look import Calendar, Look
 from engine.core.proof import Unmodified
 from engine.core.record import Key
 from engine.core.report import (
@@ -28,9 +29,12 @@ from engine.ports import Ledger, Progress, Replica, Source
 
 
 class Reconciler:
-    """Passes over one home. `clock` gives Unix seconds; `progress` is told what is being read."""
+    """Passes over one home. `clock` gives seconds and never jumps, `calendar` says what time they are by other clocks.
 
-    def __init__(
+    `progress` is told what is being read.
+    """
+
+    def __init__(  # noqa: PLR0913 (collaborators)
         self,
         source: Source,
         replicas: Sequence[Replica],
@@ -38,6 +42,8 @@ class Reconciler:
         clock: Callable[[], float],
         progress: Progress,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        *,
+        calendar: Callable[[], Calendar] = Calendar,
     ) -> None:
         """Keep the collaborators; nothing is opened or read yet."""
         self._source = source
@@ -46,6 +52,7 @@ class Reconciler:
         self._clock = clock
         self._progress = progress
         self._sleep = sleep
+        self._calendar = calendar
 
     async def run(self, options: PassOptions) -> Report:
         """Do one pass. Raises PlanStale; every other failure is part of the report."""
@@ -58,7 +65,7 @@ class Reconciler:
                 return self._unmodified(options, *read, started)
             work = await self._compare(read, options, {})
             if options.confirm_deletes and work.waiting_keys:
-                first_missed = dict.fromkeys(work.waiting_keys, work.read_at)
+                first_missed = dict.fromkeys(work.waiting_keys, work.look)
                 self._progress("waiting to confirm deletes", 0, None)
                 await self._sleep(options.policy.delete_confirm_seconds)
                 is_first_look = False
@@ -74,10 +81,12 @@ class Reconciler:
         return report
 
     async def _compare(
-        self, read: Snapshot, options: PassOptions, first_missed: Mapping[Key, float]
+        self, read: Snapshot, options: PassOptions, first_missed: Mapping[Key, Look]
     ) -> OnePass:
         desired = read.only(options.registries)
-        work = OnePass(options, desired, self._replicas, self._ledger, clock=self._clock)
+        work = OnePass(
+            options, desired, self._replicas, self._ledger, clock=self._clock, calendar=self._calendar()
+        )
         await work.examine(first_missed)
         return work
 
@@ -86,12 +95,15 @@ class Reconciler:
     ) -> Report:
         health, records = found.health, replicas[0].counts.in_sync
         source = SourceReport(self._source.origin, True, health.ha_version, health.state, records)
-        return self._without_records(options, started, found.taken_at, source, replicas)
+        return self._without_records(
+            options, started, self._calendar().wall(found.taken_at), source, replicas
+        )
 
     def _unread(self, options: PassOptions, error: SourceError, started: float) -> Report:
         source = SourceReport(self._source.origin, False)
         replicas = [unknown_replica(replica.name, None) for replica in self._replicas]
-        return self._without_records(options, started, started, source, replicas, error)
+        at = self._calendar().wall(started)
+        return self._without_records(options, started, at, source, replicas, error)
 
     def _without_records(
         self,

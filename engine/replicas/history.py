@@ -31,6 +31,7 @@ from engine.replicas.history_revisions import (
 )
 from engine.replicas.history_schema import COLUMNS, ensure_records, has_records
 from engine.replicas.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.remembered_home import decode_home, keep_home
 from engine.replicas.undecodable_text import undecodable_rows
 
 NAME = "history"
@@ -120,6 +121,17 @@ class HistoryFile:
                 f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", rows
             )
             _check_rows(connection, [row[COLUMNS.index("digest")] for row in rows], first_ns)
+
+    def home(self) -> frozenset[str]:
+        """The config entries of the home that this file is of; none where nothing is remembered."""
+        with self._file.reading() as connection:
+            return decode_home(connection, _META) if has_records(connection, NAME) else frozenset()
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on."""
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            keep_home(connection, _META, entry_ids)
 
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the newest revisions still are what they were then."""

@@ -12,8 +12,10 @@ from typing import Any
 import apsw
 import msgspec
 
+from engine.core.look import Look
 from engine.core.record import Json, Key
 from engine.ports import Run
+from engine.replicas.remembered_home import decode_home
 
 LEDGER_TABLES = (
     "CREATE TABLE IF NOT EXISTS reconcile_meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
@@ -22,7 +24,8 @@ LEDGER_TABLES = (
       version TEXT NOT NULL, row_digest TEXT, applied_at REAL NOT NULL,
       PRIMARY KEY (replica, registry, id)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS reconcile_absences (
-      registry TEXT NOT NULL, id TEXT NOT NULL, missed_at REAL NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
+      registry TEXT NOT NULL, id TEXT NOT NULL, missed_at REAL NOT NULL, boot TEXT, uptime REAL,
+      PRIMARY KEY (registry, id)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS reconcile_tombstones (
       registry TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL, others TEXT NOT NULL,
       cause TEXT NOT NULL, deleted_at REAL NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
@@ -54,6 +57,11 @@ SELECT registry, id FROM {_WANTED} AS wanted WHERE EXISTS (
   SELECT 1 FROM reconcile_applied AS a WHERE a.replica IN (SELECT value FROM json_each(?))
   AND a.registry = wanted.registry AND a.id = wanted.id)
 """
+# Asked once: of a file that an earlier version wrote, or that lost our tables but not its rows.
+_WRITTEN_ENTRIES = {
+    "reconcile_applied": "SELECT CAST(id AS BLOB) FROM reconcile_applied WHERE registry = 'config_entry'",
+    "config_entries": "SELECT CAST(entry_id AS BLOB) FROM config_entries WHERE entry_id IS NOT NULL",
+}
 # Foreign rows that were pruned were never Home Assistant's.
 _KNOWN = f"""
 SELECT registry, id FROM {_WANTED} AS wanted WHERE
@@ -177,21 +185,46 @@ def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key
     )
 
 
-def read_absences(connection: apsw.Connection) -> dict[Key, float]:
-    """When each missing key was first missed, Unix seconds."""
+def add_looks(connection: apsw.Connection) -> None:
+    """Give the absences of an earlier version the columns for the clock that nobody can set."""
+    present = {
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
+    }
+    for column in ("boot TEXT", "uptime REAL"):
+        if column.partition(" ")[0] not in present:
+            connection.execute(f"ALTER TABLE reconcile_absences ADD COLUMN {column}")
+
+
+def read_absences(connection: apsw.Connection) -> dict[Key, Look]:
+    """The look that first missed each missing key."""
     if not _exists(connection, "reconcile_absences"):
         return {}
-    rows = connection.execute("SELECT registry, id, missed_at FROM reconcile_absences")
-    return {Key(registry, id_): at for registry, id_, at in rows}
+    # All columns, because a file that an earlier version wrote lacks the last two.
+    rows = connection.execute("SELECT * FROM reconcile_absences")
+    return {Key(registry, id_): Look(at, *rest) for registry, id_, at, *rest in rows}
 
 
-def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequence[Key], at: float) -> None:
-    """Remember keys first missed at `at`; an absence that has already begun keeps its beginning."""
+def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequence[Key], at: Look) -> None:
+    """Remember keys first missed by the look; an absence that has already begun keeps its beginning."""
     connection.executemany("DELETE FROM reconcile_absences WHERE registry = ? AND id = ?", over)
     connection.executemany(
-        "INSERT INTO reconcile_absences VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        ((*key, at) for key in begun),
+        "INSERT INTO reconcile_absences (registry, id, missed_at, boot, uptime) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        ((*key, at.wall, at.boot, at.uptime) for key in begun),
     )
+
+
+def read_home(connection: apsw.Connection) -> frozenset[str]:
+    """The config entries that are remembered of the home; where none are, those that were written of it."""
+    if _exists(connection, "reconcile_meta") and (home := decode_home(connection, "reconcile_meta")):
+        return home
+    found = set()
+    for table, statement in _WRITTEN_ENTRIES.items():
+        names = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        if {name for (name,) in names} & {"id", "entry_id"}:
+            # Anybody can write there.
+            found |= {bytes(id_).decode(errors="replace") for (id_,) in connection.execute(statement)}
+    return frozenset(found)
 
 
 def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:

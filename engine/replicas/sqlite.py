@@ -11,8 +11,9 @@ from pathlib import Path
 
 import apsw
 
+from engine.core.absences import Absences
 from engine.core.fate import Former
-from engine.core.guard import Absences
+from engine.core.look import Look
 from engine.core.plan import Operation
 from engine.core.proof import Etag, Proof
 from engine.core.record import Key
@@ -22,6 +23,7 @@ from engine.replicas import ledger
 from engine.replicas.apsw_file import ApswFile
 from engine.replicas.former_names import find_former
 from engine.replicas.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.remembered_home import keep_home
 from engine.replicas.row_codec import digest_row, judge_row
 from engine.replicas.row_reader import find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.row_writer import write_operations
@@ -84,8 +86,18 @@ class SqliteRows:
         with self._reading() as connection:
             return ledger.read_applied(connection, replica)
 
-    def absences(self) -> dict[Key, float]:
-        """When each missing key was first missed, Unix seconds."""
+    def home(self) -> frozenset[str]:
+        """The config entries of the home that this file is of, whatever replica they were written to."""
+        with self._reading() as connection:
+            return ledger.read_home(connection)
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on."""
+        with self._writing() as connection:
+            keep_home(connection, _META, entry_ids)
+
+    def absences(self) -> dict[Key, Look]:
+        """The look that first missed each missing key."""
         with self._reading() as connection:
             return ledger.read_absences(connection)
 
@@ -108,7 +120,7 @@ class SqliteRows:
             entries = ((key, version, digests.get(key)) for key, version in recorded.items())
             ledger.write_applied(connection, replica, entries, at)
 
-    def note_absences(self, absences: Absences, at: float) -> None:
+    def note_absences(self, absences: Absences, at: Look) -> None:
         """Remember what was missed, forget what is over. Opens no transaction for nothing."""
         over = set(absences.returned)
         if absences.moot:

@@ -7,7 +7,7 @@ left alone. Nothing here runs except inside a transaction that writes anyway, so
 import apsw
 
 from engine.errors import ReplicaRejected
-from engine.replicas.ledger import LEDGER_TABLES
+from engine.replicas.ledger import LEDGER_TABLES, add_looks
 from engine.replicas.row_codec import TABLES, Table
 
 # Of our own tables. A program that knows less must not write.
@@ -69,6 +69,7 @@ def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
         _ensure_table(connection, table, replica)
     for statement in (*_INDEXES, *LEDGER_TABLES):
         connection.execute(statement)
+    add_looks(connection)
     if not is_current:
         connection.executemany(
             "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

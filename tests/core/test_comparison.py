@@ -5,6 +5,8 @@ import msgspec
 from engine.core.comparison import Comparison, count_operations, report_records, report_replica
 from engine.core.diff import compare
 from engine.core.guard import Policy, review
+from engine.core.instance import KnownHomes, entries_among
+from engine.core.look import Look
 from engine.core.plan import make_plan
 from engine.core.record import REGISTRIES, Key, Record, canonical_fields
 from engine.core.report import FoundKey, PlanCounts, combined_status, rfc3339, with_first_found
@@ -25,15 +27,17 @@ def compared(
         for key, r in have.records.items()
     }
     plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
+    looks = {key: Look(at) for key, at in (absences or {}).items()}
     verdict = review(
         plan,
         desired,
         applied=applied,
+        homes=KnownHomes(held=entries_among(have.hashes)),
         observed_count=len(rows),
-        absences=absences or {},
+        absences=looks,
         policy=Policy(),
     )
-    return Comparison(plan, verdict, len(rows), absences or {}, frozenset())
+    return Comparison(plan, verdict, len(rows), looks, frozenset())
 
 
 def test_nothing_differs() -> None:
@@ -49,10 +53,12 @@ def test_a_plan_that_was_not_carried_out_is_out_of_sync() -> None:
 
 
 def test_counts_tell_missing_stale_orphaned_and_foreign_apart() -> None:
-    desired = snapshot(ENTRY, device(1, name="New"), device(2))
-    report = report_replica(compared(desired, ENTRY, device(1), entity(1)), applied=False, error=None)
+    desired = snapshot(ENTRY, device(1, name="New"), device(2), entity(2))
+    report = report_replica(
+        compared(desired, ENTRY, device(1), entity(1), entity(2)), applied=False, error=None
+    )
     counts = report.counts
-    assert (counts.in_sync, counts.missing, counts.stale, counts.orphaned, counts.foreign) == (1, 1, 1, 1, 0)
+    assert (counts.in_sync, counts.missing, counts.stale, counts.orphaned, counts.foreign) == (2, 1, 1, 1, 0)
     assert (report.planned, report.waiting) == (PlanCounts(upsert=2, delete=1), 1)
 
 
@@ -68,9 +74,9 @@ def test_a_pending_change_began_when_home_assistant_made_it() -> None:
 
 
 def test_an_absence_began_when_it_was_first_missed() -> None:
-    desired = snapshot(ENTRY)
+    desired = snapshot(ENTRY, device(2))
     key = device(1).key
-    comparison = compared(desired, ENTRY, device(1), absences={key: NOON - 10})
+    comparison = compared(desired, ENTRY, device(1), device(2), absences={key: NOON - 10})
     (record,) = report_records(comparison, desired, done="planned", compared_at=NOON)
     assert (record.since, record.outcome) == ("2026-11-23T11:59:50.000Z", "waiting")
     assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)

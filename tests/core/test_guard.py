@@ -6,8 +6,11 @@ from functools import partial
 import msgspec
 import pytest
 
+from engine.core.absences import Absences, track_absences
 from engine.core.diff import compare
-from engine.core.guard import Absences, Policy, Verdict, review, track_absences
+from engine.core.guard import Policy, Verdict, review
+from engine.core.instance import KnownHomes, entries_among
+from engine.core.look import Calendar, Look
 from engine.core.plan import Action, make_plan
 from engine.core.record import REGISTRIES, ConfigEntry, Key, Record, canonical_fields
 from engine.core.snapshot import Health, Snapshot
@@ -31,8 +34,9 @@ def judge(
         plan,
         desired,
         applied=have.hashes,
+        homes=KnownHomes(held=entries_among(have.hashes)),
         observed_count=len(have.records),
-        absences=absences or {},
+        absences={key: Look(at) for key, at in (absences or {}).items()},
         policy=policy,
     )
 
@@ -86,6 +90,46 @@ def test_a_read_in_a_doubtful_state_deletes_nothing_but_still_upserts(health: He
     assert [o.key for o in verdict.allowed] == [entity(58).key]
 
 
+# Everything except that the records were missed before.
+FIRST_LOOK = Policy()
+
+
+@pytest.mark.parametrize(
+    ("health", "guard"),
+    [
+        (msgspec.structs.replace(RUNNING, state="NOT_RUNNING"), "not_running"),
+        (msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)), "storage_corruption"),
+    ],
+)
+def test_a_doubtful_state_is_told_at_the_first_look(health: Health, guard: str) -> None:
+    verdict = judge(snapshot(*ONE_GONE, health=health), HOME, FIRST_LOOK)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 1)]
+    assert ([o.key for o in verdict.held], verdict.waiting) == ([GONE_KEY], ())
+
+
+def test_an_empty_registry_is_told_at_the_first_look() -> None:
+    verdict = judge(snapshot(*(r for r in HOME if r.key.registry != "device")), HOME, FIRST_LOOK)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [("empty_source", 40)]
+
+
+@pytest.mark.parametrize(
+    ("left", "policy", "guard"),
+    [(60, FIRST_LOOK, "delete_ratio"), (98, Policy(delete_count_max=2), "delete_count")],
+)
+def test_half_a_home_that_vanishes_in_one_read_is_told_at_once(left: int, policy: Policy, guard: str) -> None:
+    verdict = judge(snapshot(*HOME[:left]), HOME, policy)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 101 - left)]
+    assert verdict.waiting == ()
+
+
+def test_what_is_missed_now_counts_with_what_was_missed_before() -> None:
+    missed_before = {r.key: NOON - 600 for r in HOME[81:]}
+    assert len(judge(snapshot(*HOME[:81]), HOME, FIRST_LOOK, missed_before).allowed) == 20
+    verdict = judge(snapshot(*HOME[:80]), HOME, FIRST_LOOK, missed_before)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [("delete_ratio", 21)]
+    assert verdict.allowed == ()
+
+
 def test_recovery_mode_changes_nothing_at_all() -> None:
     recovery = msgspec.structs.replace(RUNNING, recovery_mode=True)
     verdict = judge(snapshot(ENTRY, device(77), health=recovery), HOME)
@@ -104,6 +148,19 @@ def test_another_home_assistant_changes_nothing_until_it_is_accepted() -> None:
     roomy = Policy(delete_confirm_seconds=0, allow_new_instance=True, delete_few_max=1000)
     accepted = judge(other, HOME, roomy)
     assert len(accepted.allowed) == 3 + len(HOME)
+
+
+def test_a_source_without_any_config_entry_is_another_home() -> None:
+    verdict = judge(snapshot(device(0), entity(0)), HOME)
+    assert [r.guard for r in verdict.refusals] == ["wrong_instance"]
+    assert verdict.refused_whole
+
+
+def test_a_refusal_of_everything_is_told_where_nothing_differs() -> None:
+    floors = frozenset({"floor"})
+    other = snapshot(ConfigEntry(entry_id="other", domain="demo")).only(floors)
+    verdict = judge(other, HOME)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [("wrong_instance", 0)]
 
 
 def test_an_instance_is_recognised_when_only_entities_are_mirrored() -> None:
@@ -180,7 +237,7 @@ def test_a_clock_that_was_set_back_neither_confirms_an_absence_nor_makes_it_wait
     first = snapshot(*ONE_GONE, at=NOON + 3600)
     later = first.with_changes([], [], taken_at=NOON, listed=frozenset())
     assert judge(later, HOME, Policy(), {GONE_KEY: NOON - 300}).allowed == ()
-    found = track_absences(snapshot(*ONE_GONE), known, {GONE_KEY: NOON + 3600}, Policy())
+    found = track_absences(snapshot(*ONE_GONE), known, {GONE_KEY: Look(NOON + 3600)}, Calendar())
     assert found == Absences(begun=frozenset({GONE_KEY}), returned=frozenset({GONE_KEY}))
 
 
@@ -193,6 +250,15 @@ def test_a_composite_split_is_no_mass_delete() -> None:
     assert verdict.refusals == ()
 
 
+def test_a_composite_split_is_evidence_at_the_first_look() -> None:
+    # Its parts are there already, so there is nothing left to move the row to.
+    parts = [device(101), device(102)]
+    splits = {device(1).id: tuple(part.id for part in parts)}
+    verdict = judge(snapshot(ENTRY, *parts, splits=splits), [ENTRY, device(1), *parts], Policy())
+    assert [(o.action, o.key) for o in verdict.allowed] == [(Action.DELETE, device(1).key)]
+    assert (verdict.waiting, verdict.refusals) == ((), ())
+
+
 def test_registries_that_were_not_read_lose_nothing() -> None:
     part = snapshot(ENTRY, registries=["config_entry", "area"])
     assert judge(part, HOME).allowed == ()
@@ -201,19 +267,19 @@ def test_registries_that_were_not_read_lose_nothing() -> None:
 
 def test_absences_begin_only_with_a_read_that_could_have_deleted() -> None:
     known = snapshot(*HOME).hashes
-    assert track_absences(snapshot(*ONE_GONE), known, {}, Policy()) == Absences(begun=frozenset({GONE_KEY}))
+    assert track_absences(snapshot(*ONE_GONE), known, {}, Calendar()) == Absences(begun=frozenset({GONE_KEY}))
     for health in (
         msgspec.structs.replace(RUNNING, state="STARTING"),
         msgspec.structs.replace(RUNNING, recovery_mode=True),
         msgspec.structs.replace(RUNNING, corrupt_stores=("x",)),
     ):
-        assert track_absences(snapshot(*ONE_GONE, health=health), known, {}, Policy()) == Absences()
+        assert track_absences(snapshot(*ONE_GONE, health=health), known, {}, Calendar()) == Absences()
 
 
 def test_an_absence_ends_when_the_record_is_back_and_is_moot_when_it_is_held_no_longer() -> None:
     known = snapshot(*HOME).hashes
     stranger = Key("entity", "never-ours")
-    found = track_absences(snapshot(*HOME), known, {GONE_KEY: 1.0, stranger: 1.0}, Policy())
+    found = track_absences(snapshot(*HOME), known, {GONE_KEY: Look(1.0), stranger: Look(1.0)}, Calendar())
     assert found == Absences(returned=frozenset({GONE_KEY}), moot=frozenset({stranger}))
 
 

@@ -2,8 +2,11 @@
 
 import msgspec
 
+from engine.core.absences import track_absences
 from engine.core.diff import compare
-from engine.core.guard import Policy, Refusal, Verdict, review, track_absences
+from engine.core.guard import Policy, Refusal, Verdict, review
+from engine.core.instance import KnownHomes, entries_among
+from engine.core.look import Calendar
 from engine.core.plan import make_plan
 from engine.core.record import REGISTRIES, Area, Category, Key, Label, Record, canonical_fields
 from engine.core.snapshot import Snapshot
@@ -31,7 +34,15 @@ def judge(desired: Snapshot, known: list[Record]) -> Verdict:
     diff = compare(versions, held, held, desired.registries)
     plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
     policy = Policy(delete_confirm_seconds=0)
-    return review(plan, desired, applied=held, observed_count=len(held), absences={}, policy=policy)
+    return review(
+        plan,
+        desired,
+        applied=held,
+        homes=KnownHomes(held=entries_among(held)),
+        observed_count=len(held),
+        absences={},
+        policy=policy,
+    )
 
 
 def guards(verdict: Verdict) -> list[tuple[str, int]]:
@@ -77,7 +88,7 @@ def test_categories_of_a_scope_that_was_not_asked_for_are_not_missing() -> None:
     read = read_without(records=others, scopes=frozenset({"script"}))
     assert guards(judge(read, HOME)) == [("registry_unread", 1)]
     assert not read.is_missing(CATEGORY.key)
-    assert track_absences(read, snapshot(*HOME).hashes, {}, Policy()).begun == frozenset()
+    assert track_absences(read, snapshot(*HOME).hashes, {}, Calendar()).begun == frozenset()
     asked = read_without(records=others, scopes=frozenset({"script", "mine"}))
     assert [o.key for o in judge(asked, HOME).allowed] == [CATEGORY.key]
 

@@ -7,9 +7,10 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 
+from engine.core.absences import Absences
 from engine.core.content_hash import content_hash
 from engine.core.derived import Derived
-from engine.core.guard import Absences
+from engine.core.look import Look
 from engine.core.plan import Operation
 from engine.core.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.snapshot import Snapshot, row_version
@@ -97,7 +98,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[Key, str]] = {}
-        self.missed: dict[Key, float] = {}
+        self.missed: dict[Key, Look] = {}
         self.writes = 0
         self.fail_with: ReplicaError | None = None
 
@@ -105,7 +106,13 @@ class MemoryLedger:
         self._fail()
         return dict(self.versions.get(replica, {}))
 
-    def absences(self) -> dict[Key, float]:
+    def home(self) -> frozenset[str]:
+        self._fail()
+        return frozenset(
+            key.id for known in self.versions.values() for key in known if key.registry == "config_entry"
+        )
+
+    def absences(self) -> dict[Key, Look]:
         self._fail()
         return dict(self.missed)
 
@@ -121,7 +128,7 @@ class MemoryLedger:
             else:
                 self.versions.setdefault(replica, {})[key] = version
 
-    def note_absences(self, absences: Absences, at: float) -> None:
+    def note_absences(self, absences: Absences, at: Look) -> None:
         self._fail()
         held = {key for versions in self.versions.values() for key in versions}
         for key in absences.returned | (absences.moot - held):

@@ -7,7 +7,7 @@ import pytest
 
 from engine.core.status import replica_status
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from tests.homes import ENTRY, device, entity, snapshot
+from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, Gate, keeping, later
 from tests.loop.virtual_time import PACE, clock, virtual_backend
 
@@ -113,11 +113,11 @@ async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() ->
 
 async def test_a_write_that_fails_is_told_and_tried_again() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.keeper.offer(snapshot(*HOME.records.values(), entity(2), at=NOON))
         await anyio.sleep(1)
         succeeded_at = kept.keeper.status.succeeded_at
         kept.replica.fail_apply_with = ReplicaUnavailable("memory", "it is full", "make room")
-        kept.keeper.offer(snapshot(ENTRY, device(1, name="New"), at=clock()))
+        kept.keeper.offer(snapshot(ENTRY, device(1, name="New"), entity(2), at=clock()))
         await anyio.sleep(0.5)
         status = kept.keeper.status
         assert (status.status, status.error) == ("out_of_sync", "it is full make room")

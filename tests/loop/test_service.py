@@ -85,7 +85,7 @@ async def test_one_replica_that_fails_leaves_the_other_in_time() -> None:
     async with running() as it:
         it.records.fail_with = ReplicaUnavailable("records", "away")
         await anyio.sleep(1)
-        it.home.change(snapshot(ENTRY, device(2)), Hints(registries=frozenset({"device"})))
+        it.home.change(snapshot(ENTRY, device(2), entity(1)), Hints(registries=frozenset({"device"})))
         await anyio.sleep(0.05)
         assert device(2).key in it.rows.rows
         status = it.service.status()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.guard import Absences
+from engine.core.absences import Absences
+from engine.core.look import Look
 from engine.core.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
@@ -87,21 +88,21 @@ def test_tombstones_are_kept_for_their_days(rows: SqliteRows) -> None:
 
 def test_absences_keep_their_beginning_until_they_are_over(rows: SqliteRows) -> None:
     first, second = entity(1).key, entity(2).key
-    rows.note_absences(Absences(begun=frozenset({first})), NOON)
-    rows.note_absences(Absences(begun=frozenset({first, second})), NOON + 5)
-    assert rows.absences() == {first: NOON, second: NOON + 5}
-    rows.note_absences(Absences(returned=frozenset({first})), NOON + 6)
-    assert rows.absences() == {second: NOON + 5}
+    rows.note_absences(Absences(begun=frozenset({first})), Look(NOON))
+    rows.note_absences(Absences(begun=frozenset({first, second})), Look(NOON + 5))
+    assert rows.absences() == {first: Look(NOON), second: Look(NOON + 5)}
+    rows.note_absences(Absences(returned=frozenset({first})), Look(NOON + 6))
+    assert rows.absences() == {second: Look(NOON + 5)}
 
 
 def test_an_absence_is_moot_only_when_no_replica_holds_the_record(rows: SqliteRows) -> None:
     gone = entity(1).key
     rows.settle("influxdb", [(gone, "1:abc")], NOON)
-    rows.note_absences(Absences(begun=frozenset({gone})), NOON)
-    rows.note_absences(Absences(moot=frozenset({gone})), NOON + 1)
-    assert rows.absences() == {gone: NOON}
+    rows.note_absences(Absences(begun=frozenset({gone})), Look(NOON))
+    rows.note_absences(Absences(moot=frozenset({gone})), Look(NOON + 1))
+    assert rows.absences() == {gone: Look(NOON)}
     rows.settle("influxdb", [(gone, None)], NOON)
-    rows.note_absences(Absences(moot=frozenset({gone})), NOON + 2)
+    rows.note_absences(Absences(moot=frozenset({gone})), Look(NOON + 2))
     assert rows.absences() == {}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.core.guard import Absences
+from engine.core.absences import Absences
+from engine.core.look import Look
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.private_copy import copy_into_memory
 from engine.replicas.sqlite import open_rows
@@ -118,7 +119,7 @@ def test_a_dry_run_sees_the_rows_and_leaves_the_folder_as_it_was(rows_file: Path
 def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db", private_copy=True)
     with pytest.raises(ReplicaRejected, match="look only"):
-        rows.note_absences(Absences(begun=frozenset({entity(1).key})), NOON)
+        rows.note_absences(Absences(begun=frozenset({entity(1).key})), Look(NOON))
     with pytest.raises(ReplicaRejected, match="look only"):
         rows.settle("sqlite", [(entity(1).key, "1:0")], run_of(rows, HOME).at)
     assert list(tmp_path.iterdir()) == []

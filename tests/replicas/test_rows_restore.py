@@ -92,7 +92,10 @@ def test_no_number_of_the_feed_is_given_out_twice(rows: Path, tmp_path: Path) ->
 
 
 def test_what_was_missed_is_forgotten(rows: Path, tmp_path: Path) -> None:
-    sql(tmp_path / "snapshot.db", "INSERT INTO reconcile_absences VALUES ('device', 'back again', 1.0)")
+    sql(
+        tmp_path / "snapshot.db",
+        "INSERT INTO reconcile_absences VALUES ('device', 'back again', 1.0, NULL, NULL)",
+    )
     restore_rows(tmp_path / "snapshot.db", rows, NOON)
     store = open_rows(rows)
     assert store.absences() == {}

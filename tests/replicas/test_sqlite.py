@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.absences import Absences
 from engine.core.diff import Cause
 from engine.core.foreign import foreign_reasons
-from engine.core.guard import Absences
+from engine.core.look import Look
 from engine.core.record import Key, Label
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
@@ -259,7 +260,7 @@ def test_a_settled_row_is_known_by_its_digest(rows: SqliteRows) -> None:
 
 def test_nothing_to_record_opens_no_file(rows: SqliteRows) -> None:
     rows.settle("sqlite", [], NOON)
-    rows.note_absences(Absences(), NOON)
+    rows.note_absences(Absences(), Look(NOON))
     rows.apply([], run_of(rows, HOME))
     assert not rows.path.exists()
 
@@ -270,7 +271,7 @@ def test_rows_of_an_older_column_layout_are_judged_by_content_until_the_next_wri
     digests = sql(rows.path, "SELECT row_digest FROM reconcile_applied")
     sql(rows.path, "UPDATE reconcile_applied SET row_digest = 'of another layout'")
     assert rows.observe().versions == HOME.row_versions
-    rows.note_absences(Absences(begun=frozenset({entity(2).key})), NOON)  # any write
+    rows.note_absences(Absences(begun=frozenset({entity(2).key})), Look(NOON))  # any write
     assert sql(rows.path, "SELECT row_digest FROM reconcile_applied") == digests
 
 

@@ -13,7 +13,8 @@ import anyio
 import apsw
 import pytest
 
-from engine.core.guard import Absences
+from engine.core.absences import Absences
+from engine.core.look import Look
 from engine.core.proof import Etag
 from engine.core.record import Key
 from engine.replicas.history import open_history
@@ -163,8 +164,8 @@ def use_everything(folder: Path) -> None:
             rows.tombstone(key)
             rows.changes(at, 1)
         gone = frozenset(Key("entity", f"gone {n}") for n in range(KEYS)) | frozenset(keys)
-        rows.note_absences(Absences(begun=gone, returned=frozenset(), moot=frozenset()), NOON)
-        rows.note_absences(Absences(begun=frozenset(), returned=frozenset(), moot=gone), NOON)
+        rows.note_absences(Absences(begun=gone, returned=frozenset(), moot=frozenset()), Look(NOON))
+        rows.note_absences(Absences(begun=frozenset(), returned=frozenset(), moot=gone), Look(NOON))
         rows.known_ids(gone)
         rows.absences()
         history.as_of(NOON + at)

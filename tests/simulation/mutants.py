@@ -10,8 +10,9 @@ from unittest import mock
 
 import msgspec
 
-from engine.core import guard
+from engine.core import absences, guard
 from engine.core.hints import Hints
+from engine.core.look import Calendar, elapsed
 from engine.core.plan import Operation
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaError
@@ -86,11 +87,19 @@ async def _heard_at(self: WebsocketWatch) -> float | None:
     return await _HEARTBEAT(self)
 
 
-def _any_look_confirms(operation: Operation, desired: Snapshot, absences: Any, policy: guard.Policy) -> bool:
-    first = absences.get(operation.key, desired.taken_at)
-    return operation.difference.applied is None or bool(
-        desired.taken_at - first >= policy.delete_confirm_seconds
-    )
+def _any_look_confirms(
+    operation: Operation, desired: Snapshot, missed: Any, calendar: Calendar, seconds: float
+) -> bool:
+    now = calendar.look(desired.taken_at)
+    return operation.difference.applied is None or elapsed(missed.get(operation.key, now), now) >= seconds
+
+
+def _every_read_is_trusted() -> Iterator[None]:
+    with (
+        mock.patch.object(guard, "untrusted_read", return_value=None),
+        mock.patch.object(absences, "untrusted_read", return_value=None),
+    ):
+        yield
 
 
 _READ_FROM = WebsocketSource.read_from
@@ -108,12 +117,12 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         12,
     ),
     "lists of a starting or corrupt Home Assistant are believed": (
-        _replaced(guard, "_untrusted_read", lambda *_: None),
+        _every_read_is_trusted,
         26,
     ),
-    "a record is deleted when it is missed once": (_replaced(guard, "_is_confirmed", lambda *_: True), 17),
+    "a record is deleted when it is missed once": (_replaced(guard, "is_confirmed", lambda *_: True), 17),
     "a look at something else confirms an absence": (
-        _replaced(guard, "_is_confirmed", _any_look_confirms),
+        _replaced(guard, "is_confirmed", _any_look_confirms),
         44,
     ),
     "renames go on although one of their chain is held": (

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import trio
 
+from engine.core.absences import Absences
 from engine.core.content_hash import content_hash
-from engine.core.guard import Absences
+from engine.core.look import Look
 from engine.core.plan import Operation
 from engine.core.record import Key
 from engine.core.snapshot import row_version
@@ -23,7 +24,18 @@ from tests.fakes.world import MemoryReplica
 
 T = TypeVar("T")
 # The calls that a fault can be set on.
-CALLS = ("stamp", "observe", "read", "apply", "applied", "absences", "known_ids", "settle", "note_absences")
+CALLS = (
+    "stamp",
+    "observe",
+    "read",
+    "apply",
+    "applied",
+    "home",
+    "absences",
+    "known_ids",
+    "settle",
+    "note_absences",
+)
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,10 @@ class HostileStore:
     def applied(self, replica: str) -> dict[Key, str]:
         return self._do("applied", lambda: self._book.applied(replica))
 
-    def absences(self) -> dict[Key, float]:
+    def home(self) -> frozenset[str]:
+        return self._do("home", self._book.home)
+
+    def absences(self) -> dict[Key, Look]:
         return self._do("absences", self._book.absences)
 
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
@@ -151,7 +166,7 @@ class HostileStore:
     def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         self._do("settle", lambda: self._book.settle(replica, versions, at))
 
-    def note_absences(self, absences: Absences, at: float) -> None:
+    def note_absences(self, absences: Absences, at: Look) -> None:
         self._do("note_absences", lambda: self._book.note_absences(absences, at))
 
     def known(self, replica: str) -> dict[Key, str]:
