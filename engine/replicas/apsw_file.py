@@ -58,6 +58,8 @@ class ApswFile:
         self._endings = 0  # of the group, when the connection was opened
         self._is_in_use = False
         self._openings = 0
+        self._is_made = False  # by us, in the transaction that goes on
+        self._base = 0  # SQLite's data version in a file that we made
         self._seen: int | None = None
         self._log_pages = 0
         self.held_log_bytes = 0  # what could not be moved from the log into the file, because others read it
@@ -105,6 +107,7 @@ class ApswFile:
             self._prefer_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._note_made(connection)
                 is_ours = self.is_as_seen() or _is_empty(connection)
                 self._seen = self.data_version() if is_ours else None
                 yield connection
@@ -115,8 +118,8 @@ class ApswFile:
                 self._has_changed_file = False
 
     def data_version(self) -> int:
-        """A number that changes when another connection committed to the file, or the file was replaced."""
-        return self._count("data_version")
+        """A number that changes when another connection committed to the file, or the file was made or replaced by others."""
+        return self._count("data_version") - self._base
 
     def schema_version(self) -> int:
         """A number that changes when anybody makes or alters a table, or the file was replaced."""
@@ -247,13 +250,13 @@ class ApswFile:
         with self._used("read") as connection:
             count = connection.pragma(pragma) if connection else 0
             assert isinstance(count, int)
-            return (self._openings << 32) + count
+            return ((self._openings + self._group.endings) << 32) + count
 
     def _open(self) -> apsw.Connection | None:
         """Our connection, opened if we have none, or if it was ended with all others."""
         if self._connection is not None and self._endings == self._group.endings:
             return self._connection
-        self._connection = None
+        self._connection, self._base = None, 0
         flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
         connection = self._group.open(flags)
         if connection is None:
@@ -292,11 +295,21 @@ class ApswFile:
         # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+            self._is_made = True
         connection = self._open()
         self._has_changed_file = True
         if connection is None:
             raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
         return connection
+
+    def _note_made(self, connection: apsw.Connection) -> None:
+        """A file that we made, and that is still empty, is no more another one's than none at all."""
+        if self._is_made and _is_empty(connection):
+            self._openings -= 1
+            version = connection.pragma("data_version")
+            assert isinstance(version, int)
+            self._base = version
+        self._is_made = False
 
     def _prefer_wal(self, connection: apsw.Connection) -> None:
         """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""

@@ -239,9 +239,26 @@ def test_the_data_version_tells_other_programs_commits_from_ours(tmp_path: Path)
     write(file, "CREATE TABLE t (a)")
     ours = file.data_version()
     write(file, "INSERT INTO t VALUES (1)")
-    assert file.data_version() == ours != absent
+    assert file.data_version() == ours == absent, "that there is a file now is our doing"
     sql(file.path, "INSERT INTO t VALUES (2)")
     assert file.data_version() != ours
+
+
+def test_a_file_that_others_make_or_remove_is_told_from_one_that_we_made(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    seen = [file.data_version()]
+    write(file, "CREATE TABLE t (a)")
+    assert file.data_version() == seen[0]
+    for _ in range(3):
+        file.path.unlink()
+        seen.append(file.data_version())
+        write(file, "CREATE TABLE t (a)")
+        assert file.data_version() == seen[-1]
+    file.path.unlink()
+    seen.append(file.data_version())
+    sql(file.path, "CREATE TABLE t (a)")
+    seen.append(file.data_version())
+    assert len(set(seen)) == len(seen)
 
 
 @pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "'{'"])
