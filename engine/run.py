@@ -25,6 +25,7 @@ from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable
+from engine.process_clock import ProcessClock
 from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
 from engine.store_lock import hold_store
@@ -129,6 +130,7 @@ def make_service(
 ) -> Service:
     """The running engine of one home. `mode` is `apply` or `observe`."""
     settings = loaded.settings
+    times = ProcessClock(clock)
 
     def make_options(verify: bool) -> PassOptions:
         return PassOptions(
@@ -142,14 +144,15 @@ def make_service(
         )
 
     return Service(
-        source=open_followed_source(loaded, clock, stores),
+        source=open_followed_source(loaded, times, stores),
         replicas=[stores.rows, *([stores.records] if stores.records else [])],
         ledger=stores.rows,
         pace=settings.loop,
         make_options=make_options,
         on_report=on_report,
         on_source=on_source,
-        clock=clock,
+        clock=times,
+        calendar=times.calendar,
         draw=random.random,
         progress=lambda *_: None,
         site=settings.site.name,
@@ -218,15 +221,19 @@ async def reconcile_once(
     loaded: LoadedSettings, options: PassOptions, progress: Progress, clock: Clock = time.time
 ) -> Report:
     """One pass over the home that the settings name. Only mode `apply` can write."""
+    times = ProcessClock(clock)
     with open_stores(loaded, private_copy=options.mode != "apply") as stores:
         replicas: list[Replica] = [stores.rows]
         if loaded.settings.source.uri == RECORDS_URI:
-            source: Source = open_records_source(stores, clock)
+            source: Source = open_records_source(stores, times)
         else:
-            source = open_source(loaded, clock, stores)
+            source = open_source(loaded, times, stores)
             replicas += [stores.records] if stores.records else []
         remembered = RememberingSource(source) if options.mode == "drift" else None
-        report = await Reconciler(remembered or source, replicas, stores.rows, clock, progress).run(options)
+        reconciler = Reconciler(
+            remembered or source, replicas, stores.rows, times, progress, calendar=times.calendar
+        )
+        report = await reconciler.run(options)
     if remembered is not None and remembered.newest is not None:
         return await anyio.to_thread.run_sync(_with_legacy, loaded, remembered.newest, report)
     return report

@@ -9,6 +9,7 @@ Times are Unix seconds, UTC. A time that is None never was; nothing here is ever
 from collections import Counter
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.core.pace import Freshness
 from engine.core.report import Report, combined_status, open_records
@@ -25,6 +26,14 @@ class SourceStatus(msgspec.Struct, frozen=True):
     last_message_at: float | None = None
     error: str | None = None
 
+    def shifted(self, seconds: float) -> "SourceStatus":
+        """The same with all times so much later: a process tells them by the wall clock as it is set."""
+        return replace(
+            self,
+            connected_at=_later(self.connected_at, seconds),
+            last_message_at=_later(self.last_message_at, seconds),
+        )
+
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
     """How it stands with one replica."""
@@ -40,6 +49,18 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     error: str | None = None
     # When Home Assistant was lost, until the replica is compared with a read that came after.
     unproven_since: float | None = None
+
+    def shifted(self, seconds: float) -> "ReplicaStatus":
+        """The same with all times so much later."""
+        return replace(
+            self,
+            status_since=_later(self.status_since, seconds),
+            synced_at=_later(self.synced_at, seconds),
+            compared_at=_later(self.compared_at, seconds),
+            succeeded_at=_later(self.succeeded_at, seconds),
+            pending_since=_later(self.pending_since, seconds),
+            unproven_since=_later(self.unproven_since, seconds),
+        )
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -133,6 +154,10 @@ def _why_unknown(replica: ReplicaStatus) -> str:
 
 def _is_late(replica: ReplicaStatus, now: float, freshness: Freshness) -> bool:
     return replica.pending_since is not None and now > replica.pending_since + freshness.unknown_seconds
+
+
+def _later(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds
 
 
 def lag_seconds(replica: ReplicaStatus, now: float) -> float | None:

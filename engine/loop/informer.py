@@ -1,11 +1,12 @@
 """The informer: list, watch, relist. It keeps the newest snapshot of Home Assistant and tells who listens.
 
 The first change is told at once, those that follow closely are gathered. A lost connection is opened again
-after a growing wait and everything is read anew, because what happened meanwhile is not told. Between
-changes a heartbeat proves that the connection lives: all events up to the answer have then been delivered,
-so the newest snapshot is true up to the moment the question was sent.
+after a growing wait and everything is read anew, because what happened meanwhile is not told. What was missed
+once is looked for again when a delete needs that. Between changes a heartbeat proves that the connection lives: all
+events up to the answer have then been delivered, so the newest snapshot is true up to the moment the question was sent.
 """
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,8 @@ from engine.ports import Progress, Watch, Watchable
 
 # Each attempt to read lists that cannot be used costs Home Assistant a full read.
 _UNUSABLE_SECONDS_MAX = 30.0
+# Sooner nothing is read again that was not hinted at.
+_LOOK_AGAIN_SECONDS_MIN = 1.0
 
 
 class Listener(Protocol):
@@ -54,6 +57,15 @@ class Informer:
         self._pace = pace
         self._draw = draw
         self._progress = progress
+        self._relist_at = math.inf  # by anyio's clock
+        self._waiting = anyio.CancelScope()
+
+    def look_again(self, seconds: float) -> None:
+        """Read everything in so many seconds, if nothing asks for it before."""
+        at = anyio.current_time() + max(seconds, _LOOK_AGAIN_SECONDS_MIN)
+        if at < self._relist_at:
+            self._relist_at = at
+            self._waiting.cancel()
 
     async def run(self) -> None:
         """Follow the source until cancelled."""
@@ -84,25 +96,27 @@ class Informer:
         return backoff.next_delay_within(self._pace.reconnect_seconds_max)
 
     async def _follow(self, watch: Watch, backoff: Backoff) -> None:
+        self._relist_at = self._next_relist()
         newest = await watch.read(self._progress)
         self._listener.on_snapshot(newest)
         backoff.reset()
-        relist_at = self._next_relist()
         while True:
-            hints = await self._wait_for_hints(watch, relist_at)
+            hints = await self._wait_for_hints(watch)
             if hints is None or hints.relist:
+                self._relist_at = self._next_relist()
                 newest = await watch.read(self._progress)
-                relist_at = self._next_relist()
             else:
                 newest = await watch.refresh(hints, newest)
             self._listener.on_snapshot(newest)
             await anyio.sleep(self._pace.coalesce_seconds)
 
-    async def _wait_for_hints(self, watch: Watch, relist_at: float) -> Hints | None:
+    async def _wait_for_hints(self, watch: Watch) -> Hints | None:
         """Hints as soon as there are any; None when it is time to read everything."""
-        while (left := relist_at - anyio.current_time()) > 0:
-            with anyio.move_on_after(min(left, self._pace.heartbeat_seconds)):
+        while (left := self._relist_at - anyio.current_time()) > 0:
+            with anyio.move_on_after(min(left, self._pace.heartbeat_seconds)) as self._waiting:
                 return await watch.wait_for_hints()
+            if anyio.current_time() >= self._relist_at:
+                break
             confirmed_at = await watch.heartbeat()
             if confirmed_at is not None:
                 self._listener.on_confirmed(confirmed_at)

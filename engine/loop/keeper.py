@@ -10,6 +10,7 @@ from functools import partial
 import anyio
 import msgspec
 
+from engine.core.look import Calendar
 from engine.core.pace import Pace
 from engine.core.record import REGISTRIES
 from engine.core.report import ErrorReport, FoundKey, Report, with_first_found
@@ -26,7 +27,8 @@ from engine.ports import Housekeeping, Ledger, Replica
 _MOMENT_SECONDS = 1.0
 # The longest wait for a store that was away or busy, unless it asked for more.
 _RETRY_SECONDS_MAX = 30.0
-
+# By less a wall clock is corrected all the time.
+_SET_SECONDS = 1.0
 # Made anew for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
 
@@ -44,8 +46,14 @@ class Keeper:
         on_report: Callable[[Report], None],
         clock: Callable[[], float],
         draw: Callable[[], float],
+        calendar: Callable[[], Calendar] = Calendar,
+        on_waiting: Callable[[float], None] = lambda _at: None,
         offload: Offload = to_thread,
     ) -> None:
+        """`clock` never jumps; `on_waiting` is told when a look at Home Assistant would confirm what is missing."""
+        self._calendar = calendar
+        self._on_waiting = on_waiting
+        self._shift = calendar().shift
         self._offload = offload
         self._replica = replica
         self._ledger = ledger
@@ -96,6 +104,8 @@ class Keeper:
         is_tidy, is_calm = True, False
         while True:
             now = anyio.current_time()
+            if self._is_clock_set():
+                verify_at = now  # so that the newest report has the right time
             is_new = self._newest is not self._done
             is_due = now >= verify_at or (retry_at is not None and now >= retry_at)
             # Until the next attempt is due, a failing store is left alone, whatever Home Assistant does.
@@ -122,6 +132,11 @@ class Keeper:
         longest = _RETRY_SECONDS_MAX if is_transient else self._pace.retry_seconds_max
         asked = min(self._asked_seconds, self._pace.retry_seconds_max)
         return max(self._backoff.next_delay_within(longest), asked)
+
+    def _is_clock_set(self) -> bool:
+        """Whether the wall clock was set since this was asked."""
+        before, self._shift = self._shift, self._calendar().shift
+        return abs(self._shift - before) > _SET_SECONDS
 
     async def _tidy(self, *, is_calm: bool) -> bool:
         if not isinstance(self._replica, Housekeeping):
@@ -175,6 +190,7 @@ class Keeper:
             memories=self._memories,
             offload=self._offload,
             since=self._since(desired),
+            calendar=self._calendar(),
         )
         await work.examine({})
         if (planned := work.planned_count) is not None:
@@ -184,6 +200,9 @@ class Keeper:
             await work.carry_out()
         report = with_first_found(work.report(started), self._found)
         self._asked_seconds = work.retry_after_seconds
+        look_at = work.confirmed_by
+        if look_at is not None and options.mode == "apply" and not report.errors:
+            self._on_waiting(look_at)
         self._done = desired
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at

@@ -15,7 +15,7 @@ from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import UNDER_WAY, Cause, adopt, compare
 from engine.core.guard import Policy, review
 from engine.core.instance import KnownHomes, entries_among
-from engine.core.look import Calendar, Look
+from engine.core.look import Calendar, Look, elapsed
 from engine.core.plan import Operation, make_plan
 from engine.core.record import Key
 from engine.core.report import (
@@ -124,6 +124,20 @@ class OnePass:
     def waiting_keys(self) -> set[Key]:
         """Records whose delete needs a second look at Home Assistant."""
         return {o.key for c in self._comparisons.values() for o in c.verdict.waiting}
+
+    @property
+    def confirmed_by(self) -> float | None:
+        """The first time at which a look at Home Assistant confirms a delete that waits; None where none does."""
+        waiting = [(o.key, c.absences) for c in self._comparisons.values() for o in c.verdict.waiting]
+        waits = [self._wait_seconds(absences.get(key, self.look)) for key, absences in waiting]
+        return self._desired.taken_at + min(waits) if waits else None
+
+    def _wait_seconds(self, first: Look) -> float:
+        """How long after this look the one has to be taken that confirms an absence."""
+        wait = self._options.policy.delete_confirm_seconds
+        went_by = elapsed(first, self.look)
+        # An absence whose time says nothing begins anew with this look.
+        return wait if went_by < 0 else max(0.0, wait - went_by)
 
     async def examine(self, first_missed: Mapping[Key, Look]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from engine.core.look import Calendar
 from engine.core.pace import Pace
 from engine.core.report import Report, combined_status
 from engine.core.snapshot import Snapshot
@@ -33,8 +34,11 @@ class Service:
         site: str,
         version: str,
         on_source: Callable[[str], None] = lambda _what: None,
+        calendar: Callable[[], Calendar] = Calendar,
         offload: Offload = to_thread,
     ) -> None:
+        """`clock` never jumps, and `calendar` says what time its times are by the wall clock as it is set now."""
+        self._calendar = calendar
         # Told `read` after each look at Home Assistant, and the error's class name when it is lost; the status has it
         # by then.
         self._on_source = on_source
@@ -55,6 +59,8 @@ class Service:
                 on_report=self._on_report,
                 clock=clock,
                 draw=draw,
+                calendar=calendar,
+                on_waiting=self._look_again,
                 offload=offload,
             )
             for replica in replicas
@@ -68,15 +74,19 @@ class Service:
             tasks.start_soon(self._informer.run)
 
     def status(self) -> Status:
-        """The engine at this moment."""
+        """The engine at this moment; its times are by the wall clock as it is set now."""
+        shift = self._calendar().shift
         return Status(
             site=self._site,
             version=self._version,
-            started_at=self._started_at,
-            source=self._source_status,
-            replicas=tuple(keeper.status for keeper in self._keepers),
+            started_at=self._started_at + shift,
+            source=self._source_status.shifted(shift),
+            replicas=tuple(keeper.status.shifted(shift) for keeper in self._keepers),
             report=self._merged_report(),
         )
+
+    def _look_again(self, at: float) -> None:
+        self._informer.look_again(at - self._clock())
 
     # What the informer tells
 

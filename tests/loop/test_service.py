@@ -1,6 +1,6 @@
 """The running engine in virtual time: one home, two replicas that fail alone, one status."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,11 +9,14 @@ import pytest
 
 from engine.core.guard import Policy
 from engine.core.hints import Hints
+from engine.core.look import Calendar
 from engine.core.record import REGISTRIES
-from engine.core.status import replica_status, status_word
+from engine.core.report import rfc3339
+from engine.core.status import lag_seconds, replica_status, status_word
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.one_pass import PassOptions
 from engine.loop.service import Service
+from engine.process_clock import ProcessClock
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, LiveHome, clock, inline, virtual_backend
@@ -29,7 +32,8 @@ def anyio_backend() -> Any:
 class Running:
     """A service, its home and its replicas."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "apply", machine: "SetClock | None" = None) -> None:
+        times: Callable[[], float] = clock if machine is None else machine.process
         self.home = LiveHome(snapshot(ENTRY, device(1), entity(1)))
         self.rows = MemoryReplica("rows")
         self.records = MemoryReplica("records", stores_derived=False)
@@ -40,10 +44,11 @@ class Running:
             ledger=MemoryLedger(),
             pace=PACE,
             make_options=lambda verify: PassOptions(
-                "apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
             ),
             on_report=lambda report: self.told.append(report.replicas[0].replica),
-            clock=clock,
+            clock=times,
+            calendar=Calendar if machine is None else machine.process.calendar,
             draw=lambda: 0.5,
             progress=lambda *_: None,
             site="home",
@@ -56,8 +61,8 @@ class Running:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
-    made = Running()
+async def running(mode: str = "apply", machine: "SetClock | None" = None) -> AsyncIterator[Running]:
+    made = Running(mode, machine)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.service.run)
         yield made
@@ -171,3 +176,93 @@ async def test_what_somebody_wrecks_while_home_assistant_is_away_is_healed_from_
         it.rows.edit(device(1).key, name="Mocked")
         await anyio.sleep(1)
         assert it.rows.rows[device(1).key][0] == device(1)
+
+
+async def test_the_second_look_takes_place_when_it_confirms_and_not_at_the_next_relist() -> None:
+    async with running() as it:
+        it.home.change(snapshot(ENTRY, device(1), *(entity(n) for n in range(4))))
+        await anyio.sleep(1)
+        gone = entity(1).key
+        it.home.change(
+            snapshot(ENTRY, device(1), entity(0), entity(2), entity(3)),
+            Hints(registries=frozenset({"entity"})),
+        )
+        await anyio.sleep(1)
+        assert gone in it.rows.rows
+        reads = len(it.home.reads)
+        await anyio.sleep(58)
+        assert (gone in it.rows.rows, len(it.home.reads)) == (True, reads)
+        await anyio.sleep(3)
+        assert gone not in it.rows.rows
+        assert gone not in it.records.rows
+        # Nothing waits any more, so nothing more is read before it is time.
+        await anyio.sleep(PACE.relist_seconds / 2)
+        assert len(it.home.reads) == reads + 1
+
+
+async def test_what_came_back_before_the_second_look_was_never_gone() -> None:
+    async with running() as it:
+        whole = snapshot(ENTRY, device(1), *(entity(n) for n in range(4)))
+        it.home.change(whole)
+        await anyio.sleep(1)
+        it.home.change(
+            snapshot(ENTRY, device(1), entity(0), entity(2)), Hints(registries=frozenset({"entity"}))
+        )
+        await anyio.sleep(30)
+        it.home.change(whole)
+        await anyio.sleep(60)
+        assert it.word() == "in_sync"
+        assert {entity(1).key, entity(3).key} <= it.rows.rows.keys()
+
+
+async def test_in_observe_mode_nothing_is_looked_for_again() -> None:
+    async with running(mode="observe") as it:
+        it.home.change(snapshot(ENTRY, device(1)), Hints(relist=True))
+        await anyio.sleep(300)
+        assert len(it.home.reads) <= 2
+
+
+class SetClock:
+    """A machine whose wall clock is set while virtual time goes on."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        self.process = ProcessClock(self.wall, anyio.current_time, "boot", 1000.0)
+
+    def wall(self) -> float:
+        return NOON + anyio.current_time() + self.offset
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0, -56 * 365 * 86_400.0, 73 * 365 * 86_400.0])
+async def test_a_wall_clock_that_is_set_changes_no_age_and_no_status(seconds: float) -> None:
+    machine = SetClock()
+    async with running(machine=machine) as it:
+        await anyio.sleep(20)
+        machine.offset = seconds
+        for _ in range(3):
+            await anyio.sleep(4)
+            now, status = machine.wall(), it.service.status()
+            assert status_word(status, now, PACE.freshness) == "in_sync"
+            for replica in status.replicas:
+                assert 0 <= (lag_seconds(replica, now) or 0) <= PACE.heartbeat_seconds + 1
+                assert replica.status_since is not None
+                assert now - replica.status_since == pytest.approx(anyio.current_time(), abs=1.1)
+        assert status.report is not None
+        assert status.report.compared_at[:4] == rfc3339(machine.wall())[:4]
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+async def test_a_wall_clock_that_is_set_neither_confirms_a_delete_nor_puts_it_off(seconds: float) -> None:
+    machine = SetClock()
+    async with running(machine=machine) as it:
+        await anyio.sleep(1)
+        it.home.change(snapshot(ENTRY, device(1), entity(1), entity(2)), Hints(relist=True))
+        await anyio.sleep(1)
+        it.home.change(snapshot(ENTRY, device(1), entity(1)), Hints(relist=True))
+        await anyio.sleep(10)
+        machine.offset = seconds
+        it.home.change(it.home.now, Hints(relist=True))
+        await anyio.sleep(45)
+        assert entity(2).key in it.rows.rows
+        await anyio.sleep(10)
+        assert entity(2).key not in it.rows.rows

@@ -25,6 +25,7 @@ from engine.core.record import REGISTRIES
 from engine.core.report import Report
 from engine.loop.one_pass import PassOptions
 from engine.loop.service import Service
+from engine.process_clock import ProcessClock
 from engine.replicas.history import open_history
 from engine.replicas.sqlite import open_rows
 from engine.sources import ha_connection, ha_socket, websocket
@@ -93,14 +94,18 @@ class Engine:
         self._scope.cancel()
 
     def _service(self) -> Service:
+        moments = self.world.moments
+        # The machine had been running for a while, and is not started again.
+        clock = ProcessClock(moments.wall, moments.elapsed, "boot", 1000.0 + trio.current_time())
         return Service(
-            source=WebsocketSource("ws://home:8123", TOKEN, clock=self.world.moments.clock),
+            source=WebsocketSource("ws://home:8123", TOKEN, clock=clock),
             replicas=self._stores,
             ledger=self._ledger,
             pace=PACE,
             make_options=self._options,
             on_report=self._on_pass,
-            clock=self.world.moments.clock,
+            clock=clock,
+            calendar=clock.calendar,
             draw=self._random.random,
             progress=lambda *_: None,
             site="home",

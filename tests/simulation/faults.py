@@ -184,8 +184,9 @@ def wrong_instance(history: "History", random: Random) -> str | None:
 
 
 def jump(history: "History", random: Random) -> str:
-    """The wall clock of the engine's machine jumps."""
-    seconds = random.choice([-3600, -20, 20, 3600])
+    """The wall clock of the engine's machine jumps: by a little, to the seventies, or to the end of the century."""
+    day = 86_400
+    seconds = random.choice([-3600, -20, 20, 3600, -56 * 365 * day, 73 * 365 * day])
     history.world.moments.jump(seconds)
     return f"{seconds} s"
 

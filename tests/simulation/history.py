@@ -204,7 +204,7 @@ class History:
             if service is not None:
                 status = service.status()
                 problems = self.oracle.check_converged(status)
-                word = status_word(status, self.world.moments.clock(), FRESHNESS)
+                word = status_word(status, self.world.moments.wall(), FRESHNESS)
                 if not problems and word != "in_sync":
                     problems = [f"everything is right and the status is {word}"]
         for problem in problems:

@@ -97,14 +97,14 @@ class Oracle:
         """Whether the record was gone, or two good lists apart from each other lacked it."""
         if self._world.durable.was(key, None, self._since(key, since)):
             return True
-        first: float | None = None
+        first: float | None = None  # of time that really goes by, whatever any clock says
         for listing in self._world.listings.get(key.registry, ()):
             if key in listing.keys:
                 # A ledger that fails at that moment does not note that it is back (a known weakness).
                 first = first if self.has_failing_ledger else None
             elif listing.trusted:
-                first = listing.wall if first is None else first
-                if listing.wall - first >= self._confirm_seconds - _READ_SECONDS:
+                first = listing.at if first is None else first
+                if listing.at - first >= self._confirm_seconds - _READ_SECONDS:
                     return True
         return False
 
@@ -137,7 +137,7 @@ class Oracle:
 
     def on_status(self, status: Status) -> None:
         """Judge what the engine says of itself at this moment."""
-        now = self._world.moments.clock()
+        now = self._world.moments.wall()
         for replica, store in zip(status.replicas, self.stores, strict=True):
             self.claims += 1
             # The word that a client is told.
@@ -192,8 +192,6 @@ class Oracle:
                 )
 
     def _check_lag(self, replica: ReplicaStatus, stamp: Stamp, now: float) -> None:
-        if stamp.virtual < self._world.moments.set_back_at:
-            return  # the clock was set back since: times before cannot be told from times to come
         claimed, true = lag_seconds(replica, now), trio.current_time() - stamp.virtual
         if claimed is None or claimed < true - _LAG_TOLERANCE:
             self.violate(f"{replica.replica}: a lag of {claimed} s is claimed; it may be {true:.1f} s")

@@ -31,7 +31,7 @@ class Served:
         self._oracle = oracle
         self._current = status
         self._trail = Trail()
-        clock = world.moments.clock
+        clock = world.moments.wall
         names = [store.name for store in oracle.stores]
         self._metrics = Metrics(self._status, clock, version="0", replicas=names, freshness=FRESHNESS)
         feed = SimpleNamespace(streams=0, is_readable=True, is_closed=False)
@@ -71,7 +71,7 @@ class Served:
             )
             for replica in words
         }
-        view = status_view(self._status(), self._world.moments.clock(), FRESHNESS, self._trail)
+        view = status_view(self._status(), self._world.moments.wall(), FRESHNESS, self._trail)
         shown = dict(zip(words, (replica.state for replica in view.replicas), strict=True))
         if not words == scraped == shown or view.state != body["status"]:
             self._oracle.violate(f"the API says {words}, the metrics {scraped}, the page {shown}")
@@ -104,10 +104,8 @@ class Served:
             self._oracle.violate(f"the API calls the whole in_sync, of which parts are {sorted(words)}")
 
     def _age(self, at: float) -> float:
-        """Real seconds since a stamp; none where the clock was set back since, as nobody can tell then."""
-        stamp = self._world.moments.of(at)
-        is_known = stamp.virtual >= self._world.moments.set_back_at
-        return trio.current_time() - stamp.virtual if is_known else 0.0
+        """Real seconds since a stamp, whatever was done to the wall clock meanwhile."""
+        return trio.current_time() - self._world.moments.of(at).virtual
 
     def _scrape(self) -> _Samples:
         text = self._metrics.render("")[0].decode()

@@ -12,8 +12,8 @@ import trio
 from engine.core.record import Key
 from tests.homes import NOON
 
-# Added to each reading: small enough not to matter, large enough for a float of this size to hold.
-_TICK = 1e-6
+# What readings differ by: small enough not to matter, and such that all sums of times here are exact.
+_TICK = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -25,31 +25,39 @@ class Stamp:
 
 
 class Moments:
-    """The count of changes, and the wall clock of the machine the engine runs on."""
+    """The count of changes, and the clocks of the machine the engine runs on: one can be set, one cannot."""
 
     def __init__(self) -> None:
         self.now = 0
-        self.offset = 0.0
-        self.set_back_at = -1.0  # virtual time at which the wall clock was last set back
+        self._offsets = [0.0]  # of the wall clock, the newest last
         self._readings = 0
         self._stamps: dict[float, Stamp] = {}
 
-    def clock(self) -> float:
-        """Unix seconds, as this machine believes."""
+    def elapsed(self) -> float:
+        """Seconds by the clock that nobody can set."""
         self._readings += 1
-        value = NOON + trio.current_time() + self.offset + self._readings * _TICK
+        value = self._running()
         self._stamps[value] = Stamp(self.now, trio.current_time())
         return value
 
+    def wall(self) -> float:
+        """Unix seconds, as this machine believes."""
+        return NOON + self._running() + self._offsets[-1]
+
     def jump(self, seconds: float) -> None:
         """Set the wall clock."""
-        self.offset += seconds
-        if seconds < 0:
-            self.set_back_at = trio.current_time()
+        self._offsets.append(self._offsets[-1] + seconds)
 
-    def of(self, stamp: float) -> Stamp:
-        """When the wall clock said this. A time that it never said was invented: that is a KeyError."""
-        return self._stamps[stamp]
+    def of(self, at: float) -> Stamp:
+        """When it was that the wall clock, as it is set now or was once, calls this time.
+
+        A time that was never read was invented: that is a KeyError.
+        """
+        told = (at - NOON - offset for offset in reversed(self._offsets))
+        return self._stamps[next((value for value in told if value in self._stamps), at)]
+
+    def _running(self) -> float:
+        return (round(trio.current_time() / _TICK) + self._readings) * _TICK
 
 
 class Timeline:

@@ -47,7 +47,7 @@ class Listing:
     """A list that was answered: when, with which keys, and whether Home Assistant was well."""
 
     moment: int
-    wall: float
+    at: float  # virtual time
     keys: frozenset[Key]
     trusted: bool
 
@@ -159,8 +159,7 @@ class World:
 
     def _list(self, registry: str) -> list[Record]:
         found = {k: r for k, r in self._records().items() if k.registry == registry and k not in self.hidden}
-        wall = trio.current_time() + self.moments.offset
-        listing = Listing(self.moments.now, wall, frozenset(found), self.is_well())
+        listing = Listing(self.moments.now, trio.current_time(), frozenset(found), self.is_well())
         self.listings.setdefault(registry, []).append(listing)
         self._settle(lambda key: key.registry == registry and key not in self.hidden)
         rows = list(found.values())

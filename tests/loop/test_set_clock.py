@@ -1,0 +1,108 @@
+"""Passes apart from each other while the machine's wall clock is wrong, is set, or the machine is started again."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.core.guard import Policy
+from engine.core.record import REGISTRIES
+from engine.core.snapshot import Snapshot
+from engine.loop.one_pass import PassOptions
+from engine.loop.reconciler import Reconciler
+from engine.ports import Progress
+from engine.process_clock import ProcessClock
+from engine.replicas.sqlite import open_rows
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import sql
+
+pytestmark = pytest.mark.anyio
+EPOCH = 5.0
+DAY = 86_400.0
+HOME = [ENTRY, device(1), entity(1), entity(2)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Cron:
+    """A program that is run now and then, each time as a new process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "rows.db"
+        self.running, self.boot = 1000.0, "first"
+
+    async def run(self, wall: float, *, later: float = 0.0, gone: bool = True) -> bool:
+        """One pass `later` than the one before; returns whether the record that may be `gone` is still held."""
+        self.running += later
+        clock = ProcessClock(lambda: wall, lambda: 0.0, self.boot, self.running)
+        home = HOME[:-1] if gone else HOME
+
+        class Now:
+            origin = "now"
+
+            async def read(self, progress: Progress) -> Snapshot:
+                return snapshot(*home, at=clock())
+
+        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home")
+        with closing(open_rows(self.path)) as rows:
+            reconciler = Reconciler(Now(), [rows], rows, clock, lambda *_: None, calendar=clock.calendar)
+            report = await reconciler.run(options)
+            assert not report.errors
+            return entity(2).key in rows.observe().versions
+
+    def restart(self) -> None:
+        self.running, self.boot = 5.0, f"after {self.boot}"
+
+
+@pytest.fixture
+async def cron(tmp_path: Path) -> Cron:
+    made = Cron(tmp_path)
+    assert await made.run(NOON, gone=False)
+    return made
+
+
+async def test_a_clock_that_went_from_1970_to_now_confirms_nothing(cron: Cron) -> None:
+    assert await cron.run(EPOCH, later=1)
+    assert await cron.run(NOON + 30, later=1)
+    assert not await cron.run(NOON + 95, later=60)
+
+
+@pytest.mark.parametrize("wall", [NOON + DAY, NOON - DAY, EPOCH])
+async def test_a_clock_that_was_set_between_two_looks_confirms_nothing_and_puts_nothing_off(
+    cron: Cron, wall: float
+) -> None:
+    assert await cron.run(NOON, later=1)
+    assert await cron.run(wall, later=30)
+    assert not await cron.run(wall, later=30)
+
+
+async def test_a_restart_of_the_machine_puts_it_off_until_it_has_been_running_as_long(cron: Cron) -> None:
+    assert await cron.run(EPOCH, later=1)
+    cron.restart()
+    assert await cron.run(NOON + DAY)
+    assert not await cron.run(NOON + DAY, later=60)
+
+
+async def test_a_machine_that_was_off_meanwhile_confirms_with_the_next_look(cron: Cron) -> None:
+    assert await cron.run(NOON, later=1)
+    cron.restart()
+    assert not await cron.run(NOON + DAY, later=60)
+
+
+async def test_a_clock_that_was_set_back_over_a_restart_begins_the_wait_anew(cron: Cron) -> None:
+    assert await cron.run(NOON + DAY, later=1)
+    cron.restart()
+    assert await cron.run(NOON, later=90)
+    assert await cron.run(NOON + DAY, later=30)
+    assert not await cron.run(NOON + DAY, later=30)
+
+
+async def test_an_absence_that_an_earlier_version_noted_has_its_wall_clock_only(cron: Cron) -> None:
+    assert await cron.run(NOON, later=1)
+    for column in ("boot", "uptime"):
+        sql(cron.path, f"ALTER TABLE reconcile_absences DROP COLUMN {column}")
+    assert await cron.run(NOON + 59, later=1)
+    assert not await cron.run(NOON + 60, later=1)
