@@ -63,6 +63,8 @@ class ReplicaError(EngineError):
 
     # What the store asked to wait before anything else is sent.
     retry_after_seconds: float | None = None
+    # Which of the records that were to be written the store does not hold so, as (registry, id); None: nobody knows.
+    unwritten: frozenset[tuple[str, str]] | None = None
 
     def __init__(self, replica: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)

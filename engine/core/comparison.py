@@ -1,7 +1,7 @@
 """One replica compared with a snapshot: differences, plan and verdict, and how that reads in a report."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -37,8 +37,26 @@ def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
     return PlanCounts(counts[Action.UPSERT], counts[Action.MOVE], counts[Action.DELETE])
 
 
-def report_replica(comparison: Comparison, *, applied: bool, error: str | None) -> ReplicaReport:
-    """The replica's part of the report. `applied`: the verdict's operations were carried out."""
+def carried_out(
+    comparison: Comparison, *, applied: bool, unwritten: Collection[tuple[str, str]] | None
+) -> tuple[Operation, ...]:
+    """The operations that are known to have been carried out: all that were allowed if `applied`, else those of which
+    the store said that it took them; `unwritten` are the others, None when nobody knows.
+    """
+    allowed = comparison.verdict.allowed
+    if applied or unwritten is None:
+        return allowed if applied else ()
+    return tuple(o for o in allowed if o.key not in unwritten and o.moved_from not in unwritten)
+
+
+def report_replica(
+    comparison: Comparison,
+    *,
+    applied: bool,
+    error: str | None,
+    unwritten: Collection[tuple[str, str]] | None = None,
+) -> ReplicaReport:
+    """The replica's part of the report. See `carried_out`."""
     plan, verdict = comparison.plan, comparison.verdict
     kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
     foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
@@ -54,7 +72,7 @@ def report_replica(comparison: Comparison, *, applied: bool, error: str | None) 
         status=_status(comparison, applied=applied, failed=error is not None),
         counts=counts,
         planned=count_operations(plan.operations),
-        applied=count_operations(verdict.allowed) if applied else PlanCounts(),
+        applied=count_operations(carried_out(comparison, applied=applied, unwritten=unwritten)),
         refusals=tuple(RefusalReport(r.guard, r.message, r.hint, r.held) for r in verdict.refusals),
         waiting=len(verdict.waiting),
         fingerprint=plan.fingerprint,
@@ -72,15 +90,25 @@ def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
 
 
 def report_records(
-    comparison: Comparison, desired: Snapshot, *, done: str, compared_at: float
+    comparison: Comparison,
+    desired: Snapshot,
+    *,
+    done: str,
+    compared_at: float,
+    unwritten: Collection[tuple[str, str]] | None = None,
 ) -> list[RecordReport]:
-    """One entry per differing record. `done` is the outcome of the operations that were allowed."""
+    """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
+    in part, what the store took was applied.
+    """
+    partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == "failed" else ()
+    taken = {operation.key for operation in partly}
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}
     reports = []
     for operation in comparison.plan.operations:
         key = operation.key
         outcome = "held" if key in held else "waiting" if key in waiting else done
+        outcome = "applied" if key in taken else outcome
         writes = done in ("applied", "failed")
         since = _since(comparison, operation, compared_at, outcome=outcome, writes=writes)
         reports.append(_operation_report(comparison, operation, desired, outcome, since))

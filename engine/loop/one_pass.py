@@ -190,9 +190,15 @@ class OnePass:
                 replicas.append(unknown_replica(name, text))
                 continue
             applied = name in self._applied
-            replicas.append(report_replica(comparison, applied=applied, error=text))
-            done = self._outcome(applied=applied)
-            records += report_records(comparison, self._desired, done=done, compared_at=self.read_at)
+            unwritten = error.unwritten if isinstance(error, ReplicaError) and error.replica == name else None
+            replicas.append(report_replica(comparison, applied=applied, error=text, unwritten=unwritten))
+            records += report_records(
+                comparison,
+                self._desired,
+                done=self._outcome(applied=applied),
+                compared_at=self.read_at,
+                unwritten=unwritten,
+            )
         desired = self._desired
         health = desired.health
         return Report(
@@ -346,9 +352,9 @@ class OnePass:
         if allowed:
             self._announce(replica, allowed)
             replica.apply(allowed, run)
+        self._applied.add(replica.name)
         if isinstance(replica, Upkeep):
             replica.upkeep(self._desired, run)
-        self._applied.add(replica.name)
         if comparison.verdict.refused_whole:
             return  # nothing is booked: it would make the next pass believe that this home is known
         written = [(o.key, wanted.get(o.key)) for o in allowed]

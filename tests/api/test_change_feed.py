@@ -22,10 +22,13 @@ class ListInventory:
         self.oldest, self.newest = (1 if newest else 0), newest
         self.reads = 0
         self.is_away = False
+        self.gate: anyio.Event | None = None  # a reading waits for it
 
     async def read(self, job: Callable[[Any], T], /) -> T:
         self.reads += 1
         await anyio.lowlevel.checkpoint()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.is_away:
             raise ReplicaUnavailable("sqlite", "away")
         return job(self)
@@ -81,6 +84,20 @@ async def test_every_stream_gets_every_change_from_one_reading() -> None:
             assert await read_all(one) == [("change", s) for s in (6, 7, 8, 9)]
             assert await read_all(two) == [("change", 7), ("change", 9)]
             assert inventory.reads == reads + 1
+
+
+async def test_a_stream_that_comes_during_a_reading_without_streams_loses_nothing() -> None:
+    async with running(5) as (feed, inventory):
+        inventory.gate = anyio.Event()
+        reads = inventory.reads
+        inventory.newest += 2
+        feed.notify()
+        await eventually(lambda: inventory.reads > reads)
+        with feed.subscribe(None) as subscription:
+            assert subscription.head == 5
+            inventory.gate.set()
+            await eventually(lambda: feed.latest == 7)
+            assert await read_all(subscription) == [("change", 6), ("change", 7)]
 
 
 async def test_many_notices_in_a_row_cost_one_reading() -> None:

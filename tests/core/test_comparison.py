@@ -100,6 +100,19 @@ def test_records_that_are_equal_after_the_pass_are_counted() -> None:
     assert report_replica(comparison, applied=True, error=None).equal == 3
 
 
+def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
+    desired = snapshot(ENTRY, device(1), device(2))
+    comparison = compared(desired, ENTRY)
+    refused = {device(1).key}
+    found = report_replica(comparison, applied=False, error="refused 1 of 2", unwritten=refused)
+    assert (found.applied, found.pending, found.equal) == (PlanCounts(upsert=1), 1, 2)
+    assert found.status == "out_of_sync"
+    records = report_records(comparison, desired, done="failed", compared_at=NOON, unwritten=refused)
+    assert {r.key: r.outcome for r in records} == {device(1).id: "failed", device(2).id: "applied"}
+    # Without the store's word nobody knows.
+    assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
+
+
 def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> None:
     found: dict[FoundKey, str] = {}
     made = (

@@ -1,5 +1,7 @@
 """A pass that knows what changed finds what one finds that looks at everything."""
 
+from typing import Any
+
 import anyio
 from hypothesis import given
 
@@ -8,10 +10,12 @@ from engine.core.guard import Policy
 from engine.core.record import REGISTRIES, Record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
+from engine.errors import ReplicaUnavailable
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass, PassOptions, Since
+from engine.ports import Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
-from tests.homes import NOON, snapshot
+from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import inline
 from tests.strategies import homes
 
@@ -19,9 +23,16 @@ from tests.strategies import homes
 class Stand:
     """A replica filled from one home."""
 
-    def __init__(self, home: Snapshot, *, stores_derived: bool) -> None:
-        self.replica = MemoryReplica(stores_derived=stores_derived)
-        self.ledger = MemoryLedger()
+    def __init__(
+        self,
+        home: Snapshot,
+        *,
+        stores_derived: bool,
+        replica: MemoryReplica | None = None,
+        ledger: MemoryLedger | None = None,
+    ) -> None:
+        self.replica = replica or MemoryReplica(stores_derived=stores_derived)
+        self.ledger = ledger or MemoryLedger()
         self.memories: dict[str, ReplicaMemory] = {}
         self.one_pass(home, "apply")
 
@@ -60,3 +71,49 @@ def test_it_tells_what_rows_held_without_reading_them(old: list[Record], new: li
         read = stand.one_pass(after, "observe")
 
         assert told == read
+
+
+class UpkeepReplica(MemoryReplica):
+    """A store that needs upkeep, which fails."""
+
+    def upkeep(self, desired: Snapshot, run: Run) -> None:
+        raise ReplicaUnavailable("memory", "away")
+
+
+def failing_pass(error: ReplicaUnavailable, replica: MemoryReplica) -> Report:
+    stand = Stand(snapshot(ENTRY), stores_derived=True, replica=replica)
+    replica.fail_apply_with = error
+    return stand.one_pass(snapshot(ENTRY, device(1), device(2)), "apply")
+
+
+def test_an_error_of_a_write_is_reported_with_what_is_known_of_it() -> None:
+    error = ReplicaUnavailable("memory", "cut off", "look")
+    for unwritten, outcomes, status in (
+        (None, ["failed", "failed"], "out_of_sync"),
+        (frozenset({device(1).key}), ["failed", "applied"], "out_of_sync"),
+    ):
+        error.unwritten = unwritten
+        report = failing_pass(error, MemoryReplica())
+        assert [(e.subject, e.message, e.transient) for e in report.errors] == [("memory", "cut off", True)]
+        (found,) = report.replicas
+        assert (found.status, report.status, found.error) == (status, status, "cut off look")
+        assert [r.outcome for r in report.records] == outcomes
+        assert (found.applied.upsert, found.pending) == (outcomes.count("applied"), outcomes.count("failed"))
+
+
+def test_an_error_after_the_write_does_not_unsay_it() -> None:
+    stand = Stand(snapshot(ENTRY), stores_derived=True, replica=UpkeepReplica())
+    report = stand.one_pass(snapshot(ENTRY, device(1)), "apply")
+    assert [e.message for e in report.errors] == ["away"]
+    assert [r.outcome for r in report.records] == ["applied"]
+    assert (report.status, report.replicas[0].pending) == ("out_of_sync", 0)
+
+
+def test_an_absence_that_could_not_be_noted_is_an_error() -> None:
+    class Forgetful(MemoryLedger):
+        def note_absences(self, absences: Any, at: Any) -> None:
+            raise ReplicaUnavailable("ledger", "full")
+
+    stand = Stand(snapshot(ENTRY, device(1)), stores_derived=True, ledger=Forgetful())
+    report = stand.one_pass(snapshot(ENTRY), "apply")
+    assert [(e.subject, e.message) for e in report.errors] == [("ledger", "full")]

@@ -130,8 +130,10 @@ def refusal_error(refused: Sequence[Refused], total: int) -> ReplicaRejected:
     """One error that names what was refused and why."""
     named = ", ".join(str(r.point.key) for r in refused[:5]) + (", ..." if len(refused) > 5 else "")
     first = refused[0].error
-    return ReplicaRejected(
+    error = ReplicaRejected(
         REPLICA,
         f"InfluxDB refused {len(refused)} of {total} records ({named}); the others were written. {first.message}",
         first.hint,
     )
+    error.unwritten = frozenset(r.point.key for r in refused)
+    return error
