@@ -22,6 +22,7 @@ from engine.core.record import Device as DeviceRecord
 from engine.core.record import Entity as EntityRecord
 from engine.core.record import Key, Record, make_record
 from engine.core.report import rfc3339
+from engine.core.snapshot import newest_version
 from engine.errors import SourceInvalid
 
 T = TypeVar("T")
@@ -215,7 +216,8 @@ def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> P
         }
     except SourceInvalid as error:
         raise Problem(503, f"A record of {at.isoformat()} cannot be read. {error.message}") from error
-    return PastHome(records, derive(records, None), {key: revisions[key].at for key in records})
+    names_as_of = newest_version((r.at, r.ha_version) for r in revisions.values())
+    return PastHome(records, derive(records, names_as_of), {key: revisions[key].at for key in records})
 
 
 def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> list[_Item]:

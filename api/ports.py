@@ -96,6 +96,10 @@ class Revision(Protocol):
     def fields(self) -> dict[str, Json]:
         """Canonical fields; empty where the record ended."""
 
+    @property
+    def ha_version(self) -> str | None:
+        """The version of the Home Assistant that it came from, where the store keeps it."""
+
 
 class Timeline(Protocol):
     """The past, from the records replica. Synchronous; called from one worker thread at a time."""

@@ -199,6 +199,7 @@ class Revision(msgspec.Struct, frozen=True):
     hash: str  # "-" in a tombstone
     run_id: str
     fields: dict[str, Json]  # canonical fields; empty in a tombstone
+    ha_version: str | None = None  # of the Home Assistant that it came from, where the store keeps it
 
 
 class Records(Replica, Protocol):

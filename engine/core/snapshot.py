@@ -216,6 +216,12 @@ def row_version(hash_: str, derived: Derived | None) -> str:
     return hash_ if derived is None else f"{hash_}+{row_digest(derived)[:16]}"
 
 
+def newest_version(written: Iterable[tuple[float, str | None]]) -> tuple[int, int] | None:
+    """Of (time, version) of some writes the version, (year, month), of the last that had one; None when none had."""
+    versions = [(at, version) for at, text in written if (version := version_of(text)) is not None]
+    return max(versions)[1] if versions else None
+
+
 def version_of(text: str | None) -> tuple[int, int] | None:
     """(year, month) of a Home Assistant version such as "2026.11.0"; None when it is no such text."""
     year, _, rest = (text or "").partition(".")

@@ -94,8 +94,8 @@ def versions_of(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Key, str]]:
 
 
 def revision_of(row: Sequence[Any]) -> Revision:
-    """A revision from (at_ns, registry, id, op, rev, hash, payload, run_id)."""
-    at_ns, registry, id_, op, rev, hash_, payload, run_id = row
+    """A revision from (at_ns, registry, id, op, rev, hash, payload, run_id, ha_version)."""
+    at_ns, registry, id_, op, rev, hash_, payload, run_id, ha_version = row
     return Revision(
         key=Key(registry, str(id_)),
         at=at_ns / _NS,
@@ -104,6 +104,7 @@ def revision_of(row: Sequence[Any]) -> Revision:
         hash=str(hash_),
         run_id=str(run_id),
         fields=payload_fields(registry, payload),
+        ha_version=None if ha_version is None else str(ha_version),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import anyio.to_thread
 
 from engine.core.record import REGISTRIES, make_record
-from engine.core.snapshot import Snapshot
+from engine.core.snapshot import Snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
 from engine.ports import Progress, Records
 
@@ -49,4 +49,5 @@ class RecordsSource:
             origin=self.origin,
             registries=frozenset(REGISTRIES),
             hashes={key: revision.hash for key, revision in found.items()},
+            names_as_of=newest_version((r.at, r.ha_version) for r in found.values()),
         )

@@ -53,6 +53,30 @@ async def test_the_newest_revisions_are_the_home() -> None:
     assert recorded.asked_at == [NOON]
 
 
+@pytest.mark.parametrize(
+    ("versions", "shown"),
+    [
+        ((None, None), "Device 1 Mine"),
+        (("2024.3.3", None), "Mine"),
+        (("2024.3.3", "2026.11.0"), "Device 1 Mine"),
+        (("2026.11.0", "2024.3.3"), "Mine"),
+    ],
+)
+async def test_entities_are_named_by_the_rule_of_the_core_that_was_seen_last(
+    versions: tuple[str | None, str | None], shown: str
+) -> None:
+    home = (device(1), entity(1, device_id=device(1).id, name="Mine"))
+    found = await source(
+        Recorded(
+            {
+                r.key: Revision(r.key, at, "create", 1, content_hash(r), "run", canonical_fields(r), version)
+                for at, (r, version) in enumerate(zip(home, versions, strict=True))
+            }
+        )
+    ).read(quiet)
+    assert found.derived[home[1].key].effective_name == shown
+
+
 async def test_no_record_is_no_empty_home() -> None:
     with pytest.raises(SourceInvalid, match=r"site\.name"):
         await source(Recorded({})).read(quiet)
