@@ -56,8 +56,19 @@ class Category(msgspec.Struct, frozen=True):
     timestamp: str | None
 
 
+class Subentry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a config entry that has a title of its own, without its data."""
+
+    subentry_id: str
+    subentry_type: str | None = None
+    title: str | None = None
+
+
 class Integration(msgspec.Struct, frozen=True):
-    """A config entry, without its data and options: those hold passwords and are read by nothing here."""
+    """A config entry, without its data and options: those hold passwords and are read by nothing here.
+
+    `subentries` is null where there are none, or where the token is no administrator's and may not list them.
+    """
 
     entry_id: str
     domain: str | None
@@ -66,6 +77,7 @@ class Integration(msgspec.Struct, frozen=True):
     disabled_by: str | None
     pref_disable_new_entities: bool
     pref_disable_polling: bool
+    subentries: list[Subentry] | None
     timestamp: str | None
 
 
@@ -73,12 +85,26 @@ def _list(value: str | None) -> list[str]:
     return text_list(value) if value else []
 
 
+_SUBENTRIES = msgspec.json.Decoder(list[Subentry])
+
+
+def _subentries(value: str | None) -> list[Subentry] | None:
+    try:
+        return _SUBENTRIES.decode(value) if value else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None  # another program's
+
+
 def _as_is(value: object) -> object:
     return value
 
 
 # By the annotation of a field; a column says less than its field where another program wrote it.
-_FROM_COLUMN: dict[Any, Callable[[Any], object]] = {list[str]: _list, bool: bool}
+_FROM_COLUMN: dict[Any, Callable[[Any], object]] = {
+    list[str]: _list,
+    list[Subentry] | None: _subentries,
+    bool: bool,
+}
 
 
 def columns_for(body: type[msgspec.Struct]) -> tuple[str, ...]:

@@ -223,10 +223,14 @@ class Category(Record, frozen=True, kw_only=True):
 
 
 class ConfigEntry(Record, frozen=True, kw_only=True):
-    """An integration's config entry. Its `state` changes at every start and is no part of the record."""
+    """An integration's config entry. Its `state` changes at every start and is no part of the record.
+
+    `subentries` (2025.3) have `subentry_id`, `subentry_type` and `title`, and never their `data`.
+    """
 
     REGISTRY: ClassVar[str] = "config_entry"
     ID_FIELD: ClassVar[str] = "entry_id"
+    SETS: ClassVar[tuple[str, ...]] = ("subentries",)
 
     entry_id: str
     domain: str
@@ -235,6 +239,7 @@ class ConfigEntry(Record, frozen=True, kw_only=True):
     pref_disable_new_entities: bool = False
     pref_disable_polling: bool = False
     disabled_by: str | None = None
+    subentries: tuple[dict[str, Json], ...] = ()
 
 
 RECORD_TYPES: dict[str, type[Record]] = {

@@ -14,7 +14,7 @@ from engine.replicas.row_codec import TABLES, Table
 SCHEMA_VERSION = 1
 # Of the columns that go into a row's digest. Other columns, new number: rows are then judged by their content
 # until the next transaction that writes takes their digests again, instead of all of them looking touched.
-ROW_LAYOUT = 1
+ROW_LAYOUT = 2
 
 _NOT_NULL = {"devices": ("device_id", "name"), "entities": ("entity_id", "domain")}
 _PRIMARY_KEYS = {

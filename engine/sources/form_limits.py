@@ -29,6 +29,7 @@ LIMITS = (
     Limit("websocket", "device", ("labels",), (2024, 4), "stored, but not in the list's rows"),
     Limit("websocket", "area", ("floor_id", "labels"), (2024, 4), "stored, but not in the list's rows"),
     Limit("websocket", "floor", ("aliases",), (2024, 4), "stored, but not in the list's rows"),
+    Limit("websocket", "config_entry", ("subentries",), None, "only an administrator may list them"),
     Limit("capture, without get_entries", "entity", _EXTENDED, None, "only in extended rows"),
 )
 

@@ -13,6 +13,7 @@ import msgspec
 from engine.core.record import Entity, Json, Record, decode_record, decode_row, make_record
 from engine.core.snapshot import version_of
 from engine.errors import SourceInvalid
+from engine.sources.subentries import subentries_of
 
 # What a config entry row says about the running integration and not about the entry: it changes at every
 # start, and during retries every few seconds.
@@ -33,7 +34,6 @@ _ENTRY_STATE = frozenset(
         "data",
         "options",
         "unique_id",
-        "subentries",
     }
 )
 
@@ -87,7 +87,10 @@ def row_record(registry: str, row: bytes | msgspec.Raw, *, scope: str = "") -> R
         return make_record(registry, {**decode_row(registry, row), "scope": scope})
     if registry == "config_entry":
         fields = decode_row(registry, row)
-        return make_record(registry, {k: v for k, v in fields.items() if k not in _ENTRY_STATE})
+        known = {k: v for k, v in fields.items() if k not in _ENTRY_STATE}
+        if "subentries" in known:
+            known["subentries"] = subentries_of(known["subentries"])
+        return make_record(registry, known)
     return decode_record(registry, row)
 
 

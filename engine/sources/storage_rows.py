@@ -17,6 +17,7 @@ from engine.core.record import ConfigEntry, Json, Record, make_record
 from engine.errors import SourceInvalid
 from engine.sources.entity_names import without_device_name
 from engine.sources.registry_rows import device_record, entity_record_from_fields, ordered_aliases
+from engine.sources.subentries import decode_subentries
 from engine.sources.upheavals import order_split
 
 # Entity stores of 2026.4 and later: aliases are ordered and in `aliases_v2`, and the names that are listed
@@ -49,6 +50,7 @@ class StoredEntry(msgspec.Struct, frozen=True):
     disabled_by: str | None = None
     created_at: str | None = None
     modified_at: str | None = None
+    subentries: msgspec.Raw = msgspec.Raw()
 
 
 def device_from_store(row: dict[str, Json]) -> Record:
@@ -99,6 +101,7 @@ def config_entry_from_store(entry: StoredEntry) -> Record:
         pref_disable_new_entities=bool(entry.pref_disable_new_entities),
         pref_disable_polling=bool(entry.pref_disable_polling),
         disabled_by=entry.disabled_by,
+        subentries=tuple(decode_subentries(entry.subentries)),
         created_at=_unix_seconds("config_entry", entry.created_at),
         modified_at=_unix_seconds("config_entry", entry.modified_at),
     )

@@ -14,8 +14,9 @@ import msgspec
 from engine.core.proof import Answer, Etag
 from engine.sources.command_results import CATEGORY_LIST, COMPOSITE_SPLITS, ENTITY_LIST, LISTS
 from engine.sources.ha_connection import CommandFailed
+from engine.sources.subentries import LIST_SUBENTRIES
 
-_RECORDED = frozenset({CATEGORY_LIST, COMPOSITE_SPLITS, ENTITY_LIST, *LISTS.values()})
+_RECORDED = frozenset({CATEGORY_LIST, COMPOSITE_SPLITS, ENTITY_LIST, LIST_SUBENTRIES, *LISTS.values()})
 
 # About a millisecond of hashing, which would hold up nobody.
 _BYTES_FOR_A_THREAD = 1_000_000

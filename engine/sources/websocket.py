@@ -40,6 +40,7 @@ from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Conne
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.listing import Listing
 from engine.sources.registry_rows import has_ordered_aliases
+from engine.sources.subentries import with_subentries
 from engine.sources.unmodified import Commands, RecordingConnection, is_unmodified
 from engine.sources.websocket_watch import open_watch
 
@@ -150,6 +151,8 @@ class WebsocketSource:
             answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
             if answer is not None:
                 lists[registry] = answer
+        if "config_entry" in lists:
+            lists["config_entry"] = await with_subentries(connection, lists["config_entry"])
         self._scopes.add(self._entities.category_scopes)
         categories = await _read_categories(connection, self._scopes)
         splits = await _ask_aside(connection, COMPOSITE_SPLITS)

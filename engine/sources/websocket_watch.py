@@ -35,6 +35,7 @@ from engine.sources.registry_events import (
 from engine.sources.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.row_cache import RowCache
 from engine.sources.shared_values import SharedValues
+from engine.sources.subentries import with_subentries
 
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
 # one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
@@ -185,6 +186,8 @@ class WebsocketWatch:
     async def _read_list(self, registry: str) -> tuple[str, list[Known]]:
         if registry != "category":
             answer = await self._connection.command(LISTS[registry])
+            if registry == "config_entry":
+                answer = await with_subentries(self._connection, answer)
             return registry, list(self._rows.records(registry, answer, lambda row: row_record(registry, row)))
         found: list[Known] = []
         self._listed_scopes = frozenset(self._scopes)

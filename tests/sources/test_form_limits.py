@@ -13,6 +13,7 @@ def test_limits_name_fields_that_count() -> None:
 def test_a_recent_core_hides_nothing_from_the_websocket() -> None:
     assert unknown_fields("websocket", "2024.3.3")["device"] == {"labels"}
     assert unknown_fields("capture", "2024.3.3") == unknown_fields("websocket", "2024.3.3")
-    assert unknown_fields("websocket", "2024.4.0") == {}
-    assert unknown_fields("websocket", None) == {}
+    # Subentries are for administrators.
+    assert unknown_fields("websocket", "2024.4.0") == {"config_entry": {"subentries"}}
+    assert unknown_fields("websocket", None) == {"config_entry": {"subentries"}}
     assert unknown_fields("storage", "2024.3.3") == {}
