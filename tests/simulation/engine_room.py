@@ -33,7 +33,7 @@ from engine.sources.websocket import WebsocketSource
 from tests.fakes.world import MemoryLedger
 from tests.simulation.disturbers import disturb_memory, disturb_rows, leave_alone
 from tests.simulation.stores import HostileStore, KnownRows, Write
-from tests.simulation.wire import TOKEN
+from tests.simulation.wire import EVENTS_MAX, TOKEN
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -58,7 +58,6 @@ AGREED = Policy(
     prune_foreign=True,
 )
 FRESHNESS = PACE.freshness
-_EVENTS_MAX = 20
 
 
 class Engine:
@@ -72,6 +71,8 @@ class Engine:
         self.on_report: Callable[[Report], None] = lambda _report: None
         self.on_source: Callable[[str], None] = lambda _what: None
         self.pass_seconds: Callable[[], float] = lambda: 0.0
+        self.hang_in: int | None = None  # calls of worker threads until one hangs
+        self.hang_seconds = 0.0
         self.service: Service | None = None
         self._stores = stores
         self._ledger = ledger
@@ -128,11 +129,20 @@ class Engine:
         )
 
     async def _offload(self, work: Callable[[], T]) -> T:
-        await trio.sleep(self.pass_seconds())
+        await trio.sleep(self.pass_seconds() + self._hang())
         result = work()
         if seconds := self.pass_seconds():
             await trio.sleep(seconds)
         return result
+
+    def _hang(self) -> float:
+        if self.hang_in is None:
+            return 0.0
+        self.hang_in -= 1
+        if self.hang_in >= 0:
+            return 0.0
+        self.hang_in = None
+        return self.hang_seconds
 
 
 def memory_stores(random: Random, judge: Callable[[Write], None]) -> tuple[list[HostileStore], HostileStore]:
@@ -171,7 +181,7 @@ def simulated_machine(world: World) -> Iterator[None]:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    opened = partial(ha_connection.open_connection, events_max=_EVENTS_MAX)
+    opened = partial(ha_connection.open_connection, events_max=EVENTS_MAX)
     with (
         mock.patch.object(anyio.to_thread, "run_sync", here),
         mock.patch.object(ha_socket, "_Connect", world.server.connect),

@@ -13,7 +13,7 @@ import trio
 
 from tests.simulation.home import ACTIONS
 from tests.simulation.stores import CALLS, Fault
-from tests.simulation.wire import Ambush
+from tests.simulation.wire import EVENTS_MAX, Ambush
 from tests.simulation.world import EventWeather
 
 if TYPE_CHECKING:
@@ -264,6 +264,92 @@ STEPS: dict[str, tuple[Step, int]] = {
     "write_by_others": (write_by_others, 6),
     "wrong_instance": (wrong_instance, 2),
 }
+
+
+def burst(history: "History", random: Random) -> str:
+    """More happens in one instant than events are kept of, or than Home Assistant lets wait."""
+    count = random.choice([0, 25, 50])
+    actions = random.choices(ACTIONS, k=count)
+    if not count:
+        # One entity fills what is kept, so that those of the others are the ones that are lost.
+        seed = random.random()
+        for _ in range(EVENTS_MAX + 1):
+            history.world.act("edit_entity", Random(seed))
+        actions = ["edit_entity"] * 5
+    for action in actions:
+        history.world.act(action, random)
+    history.begin(history.look_closely)
+    return f"{count} changes" if count else "of one entity, and a few of others"
+
+
+def lag(history: "History", random: Random) -> str:
+    """What Home Assistant says arrives seconds later, heartbeats among it, while things change."""
+    network, seconds = history.world.server.network, random.uniform(2, 9)
+    network.latency = lambda: seconds
+    history.later(100, partial(setattr, network, "latency", lambda: 0.0), "without lag")
+    history.lasts(100)
+
+    async def go_on() -> None:
+        for _ in range(8):
+            await trio.sleep(random.uniform(1, 15))
+            history.world.act(random.choice(ACTIONS), random)
+            history.begin(history.look_closely)
+
+    history.begin(go_on)
+    return f"{seconds:.1f} s"
+
+
+def long_absence(history: "History", random: Random) -> str | None:
+    """Home Assistant is away for so long that every wait has grown, and is to be followed soon after."""
+    world, network = history.world, history.world.server.network
+    if network.closed or world._busy:
+        return None
+    seconds = random.choice([600.0, 3600.0])
+    world._busy, network.closed = True, True
+    world.server.drop_all()
+
+    async def end() -> None:
+        await trio.sleep(seconds)
+        network.closed = world._busy = False
+        history.log("back")
+        await history.check_followed_soon()
+
+    history.begin(end)
+    history.lasts(seconds + 30)
+    return f"{seconds:.0f} s"
+
+
+def throttle(history: "History", random: Random) -> str:
+    """A store asks to wait, for a moment or for longer than anybody would."""
+    store = random.choice(history.all_stores)
+    store.retry_after_seconds = random.choice([1.0, 15.0, 1e8])
+    store.down = "unavailable"
+    history.note_failing(store)
+
+    def end() -> None:
+        store.down, store.retry_after_seconds = "", None
+
+    history.later(random.uniform(1, 60), end, f"{store.name} no longer asks to wait")
+    return f"{store.name}: {store.retry_after_seconds} s"
+
+
+def hang(history: "History", random: Random) -> str:
+    """One of the next calls of worker threads does not return for minutes."""
+    history.engine.hang_seconds = random.choice([20.0, 100.0, 400.0])
+    history.engine.hang_in = random.randint(0, 3)
+    history.lasts(history.engine.hang_seconds)
+    return f"in {history.engine.hang_in} calls, {history.engine.hang_seconds:.0f} s"
+
+
+# Drawn apart from the others, so that histories without them stay what they were.
+LATER_STEPS: dict[str, Step] = {
+    "burst": burst,
+    "hang": hang,
+    "lag": lag,
+    "long_absence": long_absence,
+    "throttle": throttle,
+}
+ALL_STEPS = {name: step for name, (step, _) in STEPS.items()} | LATER_STEPS
 
 
 async def pause(random: Random) -> None:

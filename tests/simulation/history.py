@@ -24,7 +24,7 @@ from tests.simulation.engine_room import (
     memory_stores,
     simulated_machine,
 )
-from tests.simulation.faults import STEPS, pause
+from tests.simulation.faults import ALL_STEPS, LATER_STEPS, STEPS, pause
 from tests.simulation.oracle import Oracle
 from tests.simulation.served import Served
 from tests.simulation.stores import HostileStore
@@ -35,7 +35,7 @@ _scheduler = trio._core._run._r
 # Assistant, three reads apart, and a verifying pass.
 _CONVERGED_SECONDS = 2 * PACE.retry_seconds_max + 3.5 * PACE.relist_seconds + PACE.verify_seconds
 # No history is this long: one that is waits for something that never comes.
-_HISTORY_SECONDS = 7200.0
+_HISTORY_SECONDS = 20_000.0
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,19 @@ class History:
         self._is_served = random.random() < 0.03
         self._starts_hostile = random.random() < 0.3
         self._nursery: trio.Nursery | None = None
+        self._lasts_until = 0.0
         self._random = random
 
     def _draw_steps(self, random: Random) -> list[tuple[int, str, int]]:
         names, weights = list(STEPS), [weight for _, weight in STEPS.values()]
         count = random.randint(2, 10)
         drawn = random.choices(names, weights, k=count)
-        return [(index, name, random.getrandbits(32)) for index, name in enumerate(drawn)]
+        steps = [(name, random.getrandbits(32)) for name in drawn]
+        more = Random(self.seed + 0.5)
+        if more.random() < 0.4:
+            for name in more.choices(list(LATER_STEPS), k=more.choice([1, 1, 2])):
+                steps.insert(more.randint(0, len(steps)), (name, more.getrandbits(32)))
+        return [(index, name, seed) for index, (name, seed) in enumerate(steps)]
 
     def knows_home(self) -> bool:
         """Whether it is on record for every replica which config entries the home has."""
@@ -102,6 +108,19 @@ class History:
         """Do it beside the rest."""
         assert self._nursery is not None
         self._nursery.start_soon(work)
+
+    def lasts(self, seconds: float) -> None:
+        """The history goes on for as long, if it is only to see what becomes of it; some end early all the same."""
+        if self._random.random() < 0.7:
+            self._lasts_until = max(self._lasts_until, trio.current_time() + seconds)
+
+    async def check_followed_soon(self) -> None:
+        """Home Assistant is back: it has to be read within seconds, unless something else is in the way."""
+        reads, faults = self.engine.reads, self.world.server.faults
+        await trio.sleep(15)
+        is_free = self.engine.service is not None and self.world.server.faults == faults == 0
+        if is_free and self.engine.reads == reads and not self.world.failing_command:
+            self.oracle.violate("Home Assistant is back for 15 s and was not read")
 
     async def look_closely(self) -> None:
         """Judge what is claimed in the moments after something happened."""
@@ -159,10 +178,10 @@ class History:
                 random = Random(seed)
                 await pause(random)
                 if self._plays(index):
-                    told = STEPS[name][0](self, random)
+                    told = ALL_STEPS[name](self, random)
                     self.log(f"step {index}: {name}{f' ({told})' if told else ''}")
                     self._look()
-            await trio.sleep(1)
+            await trio.sleep(max(1.0, self._lasts_until - trio.current_time()))
             self._nursery.cancel_scope.cancel()
         await self._settle()
 
@@ -170,9 +189,10 @@ class History:
         """Everything stops being hostile; then it has to converge, and rest."""
         self.log("faults stop")
         self.engine.pass_seconds = lambda: 0.0
+        self.engine.hang_in = None
         for store in self.all_stores:
             store.faults.clear()
-            store.down = ""
+            store.down, store.retry_after_seconds = "", None
         await self.world.calm(self._random)
         if not await self._is_read_again():
             return

@@ -15,7 +15,8 @@ from engine.core.hints import Hints
 from engine.core.look import Calendar, elapsed
 from engine.core.plan import Operation
 from engine.core.snapshot import Snapshot
-from engine.errors import ReplicaError
+from engine.errors import ReplicaError, SourceError
+from engine.loop.informer import Informer
 from engine.loop.keeper import Keeper
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass
@@ -102,6 +103,31 @@ def _every_read_is_trusted() -> Iterator[None]:
         yield
 
 
+async def _losses_forgotten(self: WebsocketWatch, subscription: Any, read: Any) -> None:
+    try:
+        async for event in subscription:
+            self.gather(read(event))
+    except SourceError:
+        self._changed.set()
+
+
+async def _confirmed_over_hints(self: WebsocketWatch) -> float | None:
+    asked_at = self._clock()
+    await self._connection.command("ping")
+    return asked_at if self.is_told_all else None
+
+
+async def _errors_of_writing_dropped(self: OnePass) -> None:
+    errors = dict(self._errors)
+    await _CARRY_OUT(self)
+    self._errors = errors
+
+
+def _waited_for_ever_longer(self: Informer, _error: Any, backoff: Any, **_: object) -> float:
+    return float(backoff.longest_delay())
+
+
+_CARRY_OUT = OnePass.carry_out
 _READ_FROM = WebsocketSource.read_from
 _HEARTBEAT = WebsocketWatch.heartbeat
 _OFFER = Keeper.offer
@@ -120,29 +146,43 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _every_read_is_trusted,
         26,
     ),
-    "a record is deleted when it is missed once": (_replaced(guard, "is_confirmed", lambda *_: True), 17),
+    "a record is deleted when it is missed once": (_replaced(guard, "is_confirmed", lambda *_: True), 19),
     "a look at something else confirms an absence": (
         _replaced(guard, "is_confirmed", _any_look_confirms),
         44,
     ),
     "renames go on although one of their chain is held": (
         _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
-        50,
+        56,
     ),
     "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
     "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
     "events on their way are not waited for": (_replaced(WebsocketWatch, "_hear", _hear_nothing), 15),
     "registries that cannot be followed are taken to be quiet": (
         _replaced(WebsocketWatch, "heartbeat", _heard_at),
-        161,
+        435,
     ),
     "a rename is looked for under its last name only": (
         _replaced(registry_events, "_entity_hints", _only_the_new_name),
         1,
     ),
     "a change is claimed when it is heard of": (_replaced(Keeper, "offer", _claimed_at_once), 1),
-    "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 0),
-    "a write that failed is taken for done": (_replaced(OnePass, "_apply", _believed_done), 163),
+    "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 2),
+    "a write that failed is taken for done": (_replaced(OnePass, "_apply", _believed_done), 50),
+    "events beyond what is kept are not made up for": (
+        _replaced(WebsocketWatch, "follow", _losses_forgotten),
+        75,
+    ),
+    "a heartbeat confirms over unread hints": (
+        _replaced(WebsocketWatch, "heartbeat", _confirmed_over_hints),
+        0,
+    ),
+    "what waits to be written is not pending": (_replaced(Keeper, "_note_pending", lambda *_: None), 1),
+    "errors of writing are not reported": (_replaced(OnePass, "carry_out", _errors_of_writing_dropped), 50),
+    "a core that was away for long is left alone for long": (
+        _replaced(Informer, "_delay_after", _waited_for_ever_longer),
+        129,
+    ),
     "what was not allowed is taken for written": (_replaced(ReplicaMemory, "take", _taken_for_written), 1),
 }
 

@@ -41,6 +41,9 @@ class Oracle:
         self.claims = 0
         self.has_failing_ledger = False
         self._seen: dict[str, object] = {}
+        self._known_at: dict[
+            str, int
+        ] = {}  # the moment of the last list of a registry that the engine has read
 
     def violate(self, claim: str) -> None:
         """Something was not so."""
@@ -112,6 +115,9 @@ class Oracle:
 
     def on_source(self, what: str) -> None:
         """Judge how Home Assistant was found."""
+        if what == "read":
+            # Lists were answered before this, so what they told is known by now.
+            self._known_at = {r: listings[-1].moment for r, listings in self._world.listings.items()}
         if what == "SourceInvalid" and not self._world.misbehaved:
             self.violate("a healthy Home Assistant was called broken, and is not asked again soon")
 
@@ -119,6 +125,9 @@ class Oracle:
         """Judge what a pass says it did, and note that it looked."""
         store = next(s for s in self.stores if s.name == report.replicas[0].replica)
         held = store.held()
+        if store.has_failed and not report.errors:
+            self.violate(f"{store.name}: a write failed, and the pass tells no error")
+        store.has_failed = False
         for record in report.records:
             key = Key(record.registry, record.key)
             if record.outcome == "applied" and key not in store.tampering.changed:
@@ -162,6 +171,7 @@ class Oracle:
     def _check_in_sync(self, replica: ReplicaStatus, store: HostileStore) -> None:
         if replica.pending or (replica.error is not None and replica.compared_at is None):
             self.violate(f"{store.name}: in_sync with {replica.pending} pending")
+        self._check_known(store)
         overdue = self._verify_seconds + _SLACK_SECONDS
         for key, at in store.tampering.changed.items():
             if trio.current_time() - at > overdue and self._differs(store, key):
@@ -169,6 +179,18 @@ class Oracle:
         for key in store.tampering.foreign & store.held().keys():
             if key not in store.tampering.changed:
                 self.violate(f"{store.name}: in_sync with a foreign row {key}")
+
+    def _check_known(self, store: HostileStore) -> None:
+        """What was read of Home Assistant is there, however long the store takes, or it is not in sync."""
+        held, shown = store.held(), self._world.shown
+        for key in held.keys() | shown.keys():
+            since = self._known_at.get(key.registry)
+            if since is None or key in store.tampering.changed or key in store.tampering.foreign:
+                continue
+            found = held.get(key)
+            value = content_of(found) if found else None
+            if not self._is_doubtful(key, since) and not shown.was(key, value, since):
+                self.violate(f"{store.name}: in_sync, and {key} is held as it was before it was read")
 
     def _differs(self, store: HostileStore, key: Key) -> bool:
         found = store.held().get(key)

@@ -89,7 +89,9 @@ class HostileStore:
         self.stores_derived = replica.stores_derived
         self.faults: list[Fault] = []
         self.down: str = ""  # unavailable or rejected: every call fails
+        self.retry_after_seconds: float | None = None  # what it asks to wait while it is unavailable
         self.tampering = Tampering()
+        self.has_failed = False  # the last write
         self.looked_at: float | None = None  # the last observe, virtual time
         self._held: dict[Key, str] | None = None
 
@@ -131,6 +133,7 @@ class HostileStore:
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         before = dict(self.held())
+        self.has_failed = True  # unless it comes to its end
         fault = self._fail_early("apply")
         part = operations
         # A store with transactions does all or nothing: its middle is as good as its beginning.
@@ -143,6 +146,7 @@ class HostileStore:
         self._on_write(Write(self, tuple(part), run, before, self.held(), is_whole))
         if fault in ("middle", "after"):
             raise self._error()
+        self.has_failed = False
         if fault == "foreign":
             self.disturb()
 
@@ -201,7 +205,9 @@ class HostileStore:
     def _error(self) -> ReplicaError:
         kinds: list[type[ReplicaError]] = [ReplicaUnavailable, ReplicaRejected, ReplicaDiverged]
         kind = {"unavailable": kinds[:1], "rejected": kinds[1:2]}.get(self.down, kinds)
-        return self._random.choice(kind)(self.name, "simulated")
+        error = self._random.choice(kind)(self.name, "simulated")
+        error.retry_after_seconds = self.retry_after_seconds
+        return error
 
 
 class KnownRows(MemoryReplica):

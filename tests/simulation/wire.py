@@ -20,6 +20,7 @@ from websockets.frames import Close
 TOKEN = "simulated-token"
 # Home Assistant drops a client that has 4096 messages waiting; a small home has a small limit.
 QUEUE_MAX = 40
+EVENTS_MAX = 20  # what the engine keeps of one subscription
 
 
 class Answering(Protocol):
@@ -95,7 +96,10 @@ class _Socket:
             await self.arrived.wait()
         due, _ = self.inbox[0]
         if due > trio.current_time():
-            await trio.sleep_until(due)
+            with trio.move_on_at(due):
+                while self.ended is None:
+                    self.arrived = anyio.Event()
+                    await self.arrived.wait()
             if not self.inbox:  # dropped meanwhile, and all that was under way with it
                 return await self.recv(decode=decode)
         frame = self.inbox.popleft()[1]
@@ -156,6 +160,13 @@ class Server:
         self.sockets.append(socket)
         socket.put({"type": "auth_required", "ha_version": self.home.version})
         return socket
+
+    @property
+    def faults(self) -> int:
+        """How many things keep a client from reading now."""
+        network = self.network
+        counts = (network.drop_in, network.cut_in, network.garble_in)
+        return sum([network.closed, network.token_refused, network.silent, *(c is not None for c in counts)])
 
     def drop_all(self) -> None:
         """Close every line."""

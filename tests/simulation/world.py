@@ -75,6 +75,7 @@ class World:
         self._saved: dict[Key, Record] = {}
         self._busy = False
         self._late: list[tuple[str, Any, Key]] = []
+        self._lost: set[Key] = set()  # events of these were lost, and nobody looked at them since
         self.is_admin = random.random() < 0.5
         version = random.choice([OLD, NEW, NEW])
         self.home = Home("a", version, self.tell, self.note)
@@ -192,6 +193,7 @@ class World:
             return
         if draw() < self.events.lost:
             self.untold.begin(key)
+            self._lost.add(key)
             self.log(f"event of {key} is lost")
             return
         if draw() < self.events.late:
@@ -208,10 +210,13 @@ class World:
         self.random.shuffle(held)
         for event_type, data, key in held:
             self._push(event_type, data)
-            self.untold.end(key.__eq__)
+            # It may say where the record once was, and where it is now was lost.
+            if key not in self._lost:
+                self.untold.end(key.__eq__)
 
     def _settle(self, is_settled: Callable[[Key], bool]) -> None:
         self.untold.end(is_settled)
+        self._lost = {key for key in self._lost if not is_settled(key)}
         self.unlisted.end(is_settled)
 
     def _push(self, event_type: str, data: dict[str, Any]) -> None:
