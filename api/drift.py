@@ -13,6 +13,7 @@ from api.problems import Problem
 from api.queries import DriftQuery, NoQuery
 from api.registry_bodies import served_options
 from api.routing import Route, answer_live
+from engine.core.pace import Freshness
 from engine.core.plan import FieldChange
 from engine.core.record import REGISTRIES
 from engine.core.report import (
@@ -24,13 +25,13 @@ from engine.core.report import (
     SourceReport,
     unknown_replica,
 )
-from engine.core.status import Status, status_word
+from engine.core.status import Status, replica_status, status_word
 
 
 class Drift(msgspec.Struct, frozen=True):
     """The report of the last pass, as the command line prints it, one page of its records at a time.
 
-    `status` holds at this moment: a comparison that is too old, or incomplete, is unknown. `errors` not empty
+    `status`, that of each replica, and `source.connected` hold at this moment. `errors` not empty
     means that the report is incomplete. Without a pass yet, times and ids are null.
     """
 
@@ -87,8 +88,8 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
         compared_at=report.compared_at or None,
         age_seconds=_age(status.report, now),
         duration_seconds=report.duration_seconds if status.report else None,
-        source=report.source,
-        replicas=report.replicas,
+        source=msgspec.structs.replace(report.source, connected=status.source.connected),
+        replicas=_replicas_now(status, report, now, given.freshness),
         records=tuple(served_record(record) for _, record in page),
         count=len(page),
         limit=query.limit,
@@ -119,6 +120,17 @@ async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> R
             assert status.report is not None, "its record was found"
             return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
     raise Problem(404, "The last pass found no difference under this replica, registry and key.")
+
+
+def _replicas_now(
+    status: Status, report: Report, now: float, freshness: Freshness
+) -> tuple[ReplicaReport, ...]:
+    """What the last pass says of the replicas, with the status that each has at this moment."""
+    words = {replica.replica: replica_status(replica, now, freshness)[0] for replica in status.replicas}
+    return tuple(
+        msgspec.structs.replace(found, status=words.get(found.replica, found.status))
+        for found in report.replicas
+    )
 
 
 def _no_report(status: Status) -> Report:

@@ -127,7 +127,7 @@ class Service:
             status.uri,
             connected=False,
             version=status.version,
-            state=status.state,
+            state=None,  # nobody knows
             last_message_at=status.last_message_at,
             error=str(error),
         )

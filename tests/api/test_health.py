@@ -106,7 +106,8 @@ async def test_readiness_names_what_is_missing(api: Api) -> None:
 
 async def test_from_the_loss_of_home_assistant_on_nothing_is_known(api: Api) -> None:
     lost = tuple(msgspec.structs.replace(r, unproven_since=NOON + 9) for r in api.status.replicas)
-    api.status = with_(api, replicas=lost)
+    api.status = with_(api, replicas=lost, source=SourceStatus("ws://home", False))
+    assert (await api.get("/api/drift"))["source"]["connected"] is False
     body = await api.get("/api/status")
     (replica,) = body["replicas"]
     assert (body["status"], replica["status"], replica["since"], replica["differing"]) == (
@@ -115,7 +116,8 @@ async def test_from_the_loss_of_home_assistant_on_nothing_is_known(api: Api) -> 
         "2026-11-23T12:00:09.000Z",
         None,
     )
-    assert (await api.get("/api/drift"))["status"] == "unknown"
+    drift = await api.get("/api/drift")
+    assert (drift["status"], [r["status"] for r in drift["replicas"]]) == ("unknown", ["unknown"])
     response = await api.client.get("/readyz")
     assert response.status_code == 503
     assert "was lost" in response.json()["reasons"]["sqlite"]

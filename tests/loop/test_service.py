@@ -123,6 +123,7 @@ async def test_while_home_assistant_is_away_the_watermark_stands_and_nobody_know
         await anyio.sleep(30)
         status = it.service.status()
         assert (status.source.connected, status.source.error) == (False, "gone")
+        assert status.source.state is None
         assert all(r.synced_at is not None and r.synced_at <= NOON + 25 for r in status.replicas)
         assert it.word() == "unknown"
         assert it.rows.writes == 1
