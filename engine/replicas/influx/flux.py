@@ -12,14 +12,14 @@ and a verifying look finds them altered.
 import calendar
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
 
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.failures import explain_cut, explain_statement
-from engine.replicas.influx.points import COLUMN_TYPES, REPLICA
+from engine.replicas.influx.points import COLUMN_TYPES, PAYLOAD_SCHEMA, REPLICA
 from engine.replicas.influx.wire import Block, Scan
 
 # 2100-01-01: later points are a mistake that only wire v1 sees.
@@ -67,6 +67,9 @@ def flux_text(scan: Scan) -> str:
     if len(_types(scan.fields)) == 1:
         # Grouped first, which the storage does: a pivot of every series by itself takes five times as long.
         steps.append('group(columns: ["_measurement"])')
+        if scan.fields == ("schema",):
+            # Of all records only those that a newer program wrote: the others need not travel.
+            steps.insert(-1, f"filter(fn: (r) => r._value > {PAYLOAD_SCHEMA})")
         if len(scan.fields) == 1:
             steps.append(f'rename(columns: {{_value: "{scan.fields[0]}"}})')
         else:
@@ -134,6 +137,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
     defaults: list[str] = []
     types: list[str] = []
     rows: dict[str, list[list[Any]]] = {}
+    values_of = _Values((), (), ())
     for cells in csv.reader(text, strict=True):
         if not cells or cells == [""]:
             columns = []
@@ -146,23 +150,48 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
             if "_time" not in cells and "error" not in cells:
                 raise explain_cut(where, f"this is no Flux result: {','.join(cells)[:80]}")
             _check_types(where, dict(zip(columns, types, strict=False)), scan)
+            values_of = _Values(columns, types, scan.columns)
         else:
             _check_width(where, cells, columns)
-            values = dict(zip(columns, _with_defaults(cells, defaults), strict=True))
-            if "error" in values:
-                raise explain_statement(where, values["error"])
-            kinds = dict(zip(columns, types, strict=False))
-            measurement = values["_measurement"]
+            filled = _with_defaults(cells, defaults)
+            if "error" in columns:
+                raise explain_statement(where, filled[columns.index("error")])
+            measurement, row = values_of(filled)
             if measurement not in scan.measurements:
                 raise explain_cut(where, f"it has rows of {measurement[:80]!r}, which were not asked for")
             collected = rows.setdefault(measurement, [])
-            collected.append(
-                [time_ns(values["_time"]), *(_typed(values.get(c), kinds.get(c, "")) for c in scan.columns)]
-            )
+            collected.append(row)
             if len(collected) >= _ROWS_PER_BLOCK:
                 yield Block(measurement, rows.pop(measurement))
     for measurement, collected in rows.items():
         yield Block(measurement, collected)
+
+
+class _Values:
+    """What the cells below one head mean: measurement, and [time, wanted values]."""
+
+    def __init__(self, columns: Sequence[str], types: Sequence[str], wanted: Sequence[str]) -> None:
+        kinds = dict(zip(columns, types, strict=False))
+        places = {name: place for place, name in enumerate(columns)}
+        self._measurement = places.get("_measurement", -1)
+        self._time = places.get("_time", -1)
+        self._wanted = [(places.get(name), kinds.get(name, "")) for name in wanted]
+
+    def __call__(self, cells: Sequence[str]) -> tuple[str, list[Any]]:
+        """Raises ValueError."""
+        if self._measurement < 0 or self._time < 0:
+            raise ValueError("it has no measurement or no time")
+        row: list[Any] = [time_ns(cells[self._time])]
+        # Null and "" look the same; what we write is never "".
+        row += [
+            None
+            if place is None or not (cell := cells[place])
+            else cell
+            if kind == "string"
+            else _typed(cell, kind)
+            for place, kind in self._wanted
+        ]
+        return cells[self._measurement], row
 
 
 def join_blocks(scan: Scan, parts: Iterable[tuple[tuple[str, ...], Iterable[Block]]]) -> Iterator[Block]:
@@ -225,10 +254,7 @@ def _with_defaults(cells: list[str], defaults: list[str]) -> list[str]:
     )
 
 
-def _typed(cell: str | None, kind: str) -> Any:
-    if not cell:
-        # Null and "" look the same; what we write is never "".
-        return None
+def _typed(cell: str, kind: str) -> Any:
     if kind == "boolean":
         return cell == "true"
     return int(cell) if kind == "long" else cell

@@ -28,6 +28,7 @@ SCANS = {
     "payloads": Scan(
         measurements=("ha_area", "ha_device"), site="home", fields=("hash", "payload"), stop_ns=9
     ),
+    "newer": Scan(measurements=("ha_area", "ha_device"), site="home", fields=("schema",), start_ns=5),
     "some_records": Scan(
         measurements=("ha_entity",), site="home", fields=("hash", "rev"), ids=("a", "${b}"), start_ns=1
     ),
