@@ -151,6 +151,9 @@ class Run(msgspec.Struct, frozen=True):
     ha_version: str | None
     desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
     read_at: float | None = None  # when Home Assistant was read
+    home: Snapshot | None = (
+        None  # what is being written is part of, for a store that also tells about the whole
+    )
 
 
 class Ledger(Protocol):

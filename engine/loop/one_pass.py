@@ -346,7 +346,9 @@ class OnePass:
         ha_version = self._desired.health.ha_version
         # Not when Home Assistant was read: what is healed minutes later was not changed then.
         now = self._calendar.wall(self._clock())
-        run = Run(self._options.run_id, now, self._desired.origin, ha_version, wanted, self.read_at)
+        run = Run(
+            self._options.run_id, now, self._desired.origin, ha_version, wanted, self.read_at, self._desired
+        )
         if self._is_ledger_sound() and not comparison.verdict.refused_whole:
             self._books.begin(replica.name, self.read_at)
         if allowed:

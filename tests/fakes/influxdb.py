@@ -98,8 +98,11 @@ class MemoryWire:
         pass
 
     def lines(self, prefix: bytes = b"ha_") -> list[bytes]:
-        """All lines that were sent, in order."""
-        return [line for body in self.bodies for line in body.split(b"\n") if line.startswith(prefix)]
+        """All lines that were sent, in order; without a prefix, those of records and markers."""
+        sent = [line for body in self.bodies for line in body.split(b"\n") if line.startswith(prefix)]
+        return (
+            sent if prefix != b"ha_" else [x for x in sent if not x.startswith((b"ha_count", b"ha_change"))]
+        )
 
     def data_requests(self) -> list[bytes]:
         """Bodies that hold records, not markers."""

@@ -1,9 +1,12 @@
 """Plans for a replica in memory, without loop or guards."""
 
+from msgspec import structs
+
 from engine.core.diff import compare
-from engine.core.plan import Plan, make_plan
-from engine.core.record import REGISTRIES, Key, Record
+from engine.core.plan import Operation, Plan, make_plan
+from engine.core.record import REGISTRIES, Key, Record, canonical_fields
 from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
 from engine.ports import Run
 from tests.fakes.world import MemoryReplica
 from tests.homes import snapshot
@@ -21,3 +24,16 @@ def filled(home: list[Record]) -> tuple[MemoryReplica, dict[Key, str]]:
     replica = MemoryReplica()
     replica.apply(plan_to(snapshot(*home), replica, {}).operations, RUN)
     return replica, replica.observe().versions
+
+
+def operation_of(before: Record | None, after: Record | None = None, **changed: object) -> Operation:
+    """The one operation of a replica that holds `before`, or nothing, to `after`, or to `before` as it was changed."""
+    assert before is not None or after is not None
+    wanted = structs.replace(before, **changed) if before is not None and changed else after
+    desired = snapshot(*([wanted] if wanted is not None else []))
+    observed = snapshot(*([before] if before is not None else [])).hashes
+    stored = {before.key: StoredRow(before.key, canonical_fields(before))} if before is not None else {}
+    diff = compare(desired.hashes, observed, observed, frozenset(REGISTRIES))
+    plan = make_plan("m", diff, desired, stored, with_derived=False, prune_foreign=False)
+    [operation] = plan.operations
+    return operation

@@ -83,6 +83,25 @@ def test_the_top_row_comes_first_and_nothing_overlaps() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
+@pytest.mark.parametrize("language", ["influxql", "flux"])
+def test_the_home_over_time_is_complete(language: str) -> None:
+    """Its queries are run by tests/real/test_influxdb_queries.py."""
+    dashboard = json.loads((GRAFANA / "dashboards" / f"home-over-time-{language}.json").read_bytes())
+    assert dashboard["uid"] == f"ha-reconcile-home-{language}"
+    assert dashboard["editable"] is False
+    chosen = {"type": "influxdb", "uid": "${datasource}"}
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "influxdb")
+    assert variables["site"]["datasource"] == chosen
+    for panel in dashboard["panels"]:
+        assert panel["datasource"] == chosen
+        assert panel["title"]
+        assert panel["description"].endswith(".")
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        assert all("$site" in target["query"] for target in panel["targets"])
+
+
 def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
     def load(path: str) -> Any:
         return msgspec.yaml.decode((GRAFANA / "provisioning" / path).read_bytes())

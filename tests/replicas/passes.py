@@ -22,7 +22,7 @@ def versions(replica: Replica, desired: Snapshot) -> Mapping[Key, str]:
 
 
 def run_of(replica: Replica, desired: Snapshot, at: float = NOON, run_id: str = "run") -> Run:
-    return Run(run_id, at, "test", "2026.11.0", versions(replica, desired))
+    return Run(run_id, at, "test", "2026.11.0", versions(replica, desired), home=desired)
 
 
 def plan_of(replica: Replica, ledger: Ledger, desired: Snapshot, *, prune_foreign: bool = False) -> Plan:

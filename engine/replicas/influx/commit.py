@@ -17,6 +17,7 @@ from engine.replicas.influx.wire import Scan, Wire
 
 # What is sent before it is read back, and what the outbox has to hold at once: up to 32 MB.
 _BATCHES_PER_WAVE = 8
+_LINES_MAX = 5_000
 _GAP_NS = 1_000_000_000
 
 
@@ -36,10 +37,17 @@ class Committer:
         self._site = site
         self._suspects: dict[Key, str] = {}  # refused before, with the hash that was refused
 
-    def write(self, points: Sequence[Point], existing: frozenset[Key], run_id: str) -> list[Refused]:
+    def write(
+        self,
+        points: Sequence[Point],
+        existing: frozenset[Key],
+        run_id: str,
+        beside: Sequence[bytes] = (),
+    ) -> list[Refused]:
         """Write and read back; returns what was refused. Raises ReplicaError, then any of them may be stored.
 
-        `existing` are the keys that already have a point, live or not.
+        `existing` are the keys that already have a point, live or not. `beside` are lines about the points that
+        travel with them, and are neither read back nor missed.
         """
         suspects = [p for p in points if self._suspects.get(p.key) == p.hash]
         others = [p for p in points if self._suspects.get(p.key) != p.hash]
@@ -48,10 +56,13 @@ class Committer:
         by_line: dict[bytes, Point] = {}
         # Everything is encoded before anything is sent: a value that cannot be encoded stops it all.
         queue = [
-            batch
-            for group in (updates, creates, *([p] for p in suspects))
-            for batch in batches(self._encode(group, run_id, by_line))
+            batch for group in (updates, creates) for batch in batches(self._encode(group, run_id, by_line))
         ]
+        if queue and len(queue[-1]) + len(beside) <= _LINES_MAX:
+            queue[-1] += beside
+        else:
+            queue += batches(beside)
+        queue += [list(self._encode([point], run_id, by_line)) for point in suspects]
         refused: list[Refused] = []
         for first in range(0, len(queue), _BATCHES_PER_WAVE):
             wave = queue[first : first + _BATCHES_PER_WAVE]
@@ -61,19 +72,21 @@ class Committer:
                 for batch in wave
                 for refusal in self._sender.send(batch)
                 for line in refusal.lines
+                if line in by_line
             ]
             refused += fallen
             skipped = {(r.point.key, r.point.time_ns) for r in fallen}
-            sent = (by_line[line] for batch in wave for line in batch)
+            sent = (by_line[line] for batch in wave for line in batch if line in by_line)
             self._read_back([p for p in sent if (p.key, p.time_ns) not in skipped])
             self._sender.drop(numbers)
         self._remember(points, refused)
         return refused
 
-    def send_marker(self, line: bytes) -> None:
-        """Write a run marker. Raises ReplicaError, also when it is refused."""
-        for refusal in self._sender.send([line]):
-            raise refusal.error
+    def send_marker(self, line: bytes, beside: Sequence[bytes] = ()) -> None:
+        """Write a run marker, and lines that nobody misses. Raises ReplicaError, also when the marker is refused."""
+        for refusal in self._sender.send([line, *beside]):
+            if line in refusal.lines:
+                raise refusal.error
 
     def _encode(self, points: Iterable[Point], run_id: str, by_line: dict[bytes, Point]) -> Iterator[bytes]:
         for point in points:

@@ -22,9 +22,23 @@ TOMBSTONE = "-"  # the hash of a point that ends a record
 TOMBSTONE_PAYLOAD = b"{}"
 PAYLOAD_SCHEMA = 1
 RUN_MEASUREMENT = "ha_run"
+COUNT_MEASUREMENT = "ha_count"  # written beside a commit, never read
+CHANGE_MEASUREMENT = "ha_change"  # the same
+NONE = "-"  # in strings for people: what is not there
+# Strings for people in every record's point, never read by this program (their meaning: `shown.py`).
+SHOWN_FIELDS = (
+    "name",
+    "entity_id",
+    "area",
+    "manufacturer",
+    "model",
+    "sw_version",
+    "platform",
+    "disabled_by",
+)
 MEASUREMENTS = {f"ha_{registry}": registry for registry in REGISTRIES}
-# Everything a record's point holds, with the type it has for ever.
-FIELD_TYPES = {
+# The fields that this program reads again, with the types they have for ever.
+_READ_TYPES = {
     "hash": "string",
     "deleted": "boolean",
     "op": "string",
@@ -34,8 +48,9 @@ FIELD_TYPES = {
     "schema": "integer",
     "payload": "string",
 }
-# And of what else we read: the fields of run markers.
-COLUMN_TYPES = FIELD_TYPES | {
+FIELD_TYPES = _READ_TYPES | dict.fromkeys(SHOWN_FIELDS, "string")  # everything a record's point holds
+# What a scan may ask for and know the type of; fields of other programs may be of any.
+COLUMN_TYPES = _READ_TYPES | {
     "state": "string",
     "digest": "string",
     "n_live": "integer",
@@ -60,6 +75,7 @@ class Point(msgspec.Struct, frozen=True):
     hash: str
     payload: bytes
     modified_us: int = -1
+    shown: tuple[str, ...] = (NONE,) * len(SHOWN_FIELDS)
 
 
 class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,17 +162,30 @@ def key_of(measurement: str, tag: object) -> Key | None:
 
 def encode_point(site: str, run: str, point: Point) -> bytes:
     """The point as one line, without its end."""
-    tag = tag_of(point.key.id).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
     payload = point.payload.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     # A line is the unit of sending again and of isolating what was refused. JSON escapes its line ends.
     assert payload
     assert b"\n" not in payload
     deleted = "true" if point.hash == TOMBSTONE else "false"
+    shown = ",".join(
+        f"{name}={field_text(value)}" for name, value in zip(SHOWN_FIELDS, point.shown, strict=True)
+    )
     head = (
-        f'ha_{point.key.registry},site={site},id={tag} hash="{_quoted(point.hash)}",deleted={deleted},op="{point.op}"'
+        f'ha_{point.key.registry},site={site},id={tag_text(point.key.id)} {shown},hash="{_quoted(point.hash)}",deleted={deleted},op="{point.op}"'
         f',rev={point.rev}i,run="{_quoted(run)}",modified_us={point.modified_us}i,schema={PAYLOAD_SCHEMA}i,payload="'
     )
     return b'%b%b" %d' % (head.encode(), payload, point.time_ns)
+
+
+def tag_text(id_: str) -> str:
+    """An id as a tag value, as it stands in a line."""
+    return tag_of(id_).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def field_text(text: str) -> str:
+    """A string field's value, as it stands in a line; it is never empty, and lone surrogates are no text."""
+    plain = text.encode("utf-8", "replace").decode()
+    return f'"{_quoted(plain or NONE)}"'
 
 
 def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:

@@ -7,25 +7,28 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import structs
 
 from engine import __version__
 from engine.core.plan import Operation
-from engine.core.record import Json, Key, encode_record
+from engine.core.record import Json, Key, decode_record
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Revision, Run
-from engine.replicas.history_revisions import Draft, draft_revisions, payload_fields
+from engine.replicas.history_revisions import draft_revisions, payload_fields
+from engine.replicas.influx.changes import change_lines
 from engine.replicas.influx.commit import Committer, refusal_error
+from engine.replicas.influx.drafts import points_of, renewals
 from engine.replicas.influx.markers import RunMarkers
 from engine.replicas.influx.points import (
     MEASUREMENTS,
     REPLICA,
     TOMBSTONE,
-    TOMBSTONE_PAYLOAD,
     CommitClock,
     Point,
     RunMarker,
@@ -44,6 +47,7 @@ from engine.replicas.influx.reading import (
 )
 from engine.replicas.influx.retention import is_due, refresh_seconds
 from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.shown import count_lines, shown_values
 from engine.replicas.influx.wire import Scan, Wire
 
 _NS = 1_000_000_000
@@ -163,10 +167,15 @@ class InfluxRecords:
         self._check_may_write()
         if self._held is None:
             self.observe()
+        assert self._held is not None
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
+        if run.home is not None:
+            drafts += renewals(drafts, operations, run.home, self._held.versions)
         newest = self._newest_revs({draft.key for draft in drafts})
-        points = list(self._points(drafts, newest, self._base(run)))
-        self._commit(points, frozenset(newest), run)
+        derived = run.home.derived if run.home is not None else {}
+        next_ns = partial(self._times.next_ns, self._base(run))
+        points = list(points_of(drafts, newest, self._held.times, derived, next_ns))
+        self._commit(points, frozenset(newest), run, operations)
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
         """Renew every record that retention comes near to.
@@ -190,19 +199,19 @@ class InfluxRecords:
             version = version_of_payload(key, hash_, payload)
             # What was altered meanwhile, or deleted, is for the next comparison to judge.
             if version == self._held.versions.get(key) and not version.startswith("?") and "~" not in version:
-                time_ns = self._times.next_ns(base, at_ns)
                 points.append(
                     Point(
                         key,
-                        time_ns,
+                        self._times.next_ns(base, at_ns),
                         "refresh",
                         _integer(rev, 1),
                         version,
                         payload.encode(),
                         _integer(modified_us, -1),
+                        shown_values(decode_record(key.registry, payload.encode()), desired.derived.get(key)),
                     )
                 )
-        self._commit(points, frozenset(rows), run)
+        self._commit(points, frozenset(rows), structs.replace(run, home=desired))
 
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first. A refresh is none: it says the same again."""
@@ -295,32 +304,26 @@ class InfluxRecords:
         measurements = tuple(sorted(f"ha_{registry}" for registry in registries))
         return Scan(measurements=measurements, site=self._options.site, fields=fields, **bounds)
 
-    def _points(self, drafts: Sequence[Draft], newest: dict[Key, list[Any]], base: float) -> Iterable[Point]:
-        begun: dict[Key, tuple[int, int]] = {}
-        held_times = self._held.times if self._held is not None else {}
-        for key, (at_ns, _, _, rev, schema) in newest.items():
-            check_schema(key, schema)
-            # A newer point may lack the fields asked for here; a verifying look saw it all the same.
-            begun[key] = max(at_ns, held_times.get(key, 0)), _integer(rev, 0)
-        for draft in drafts:
-            at_ns, rev = begun.get(draft.key, (0, 0))
-            time_ns = self._times.next_ns(base, at_ns)
-            begun[draft.key] = time_ns, rev + 1
-            record = draft.record
-            payload = TOMBSTONE_PAYLOAD if record is None else encode_record(record)
-            stamp = None if record is None else record.modified_at
-            modified_us = -1 if stamp is None else round(stamp * 1_000_000)
-            yield Point(draft.key, time_ns, draft.op, rev + 1, draft.hash, payload, modified_us)
-
-    def _commit(self, points: Sequence[Point], existing: frozenset[Key], run: Run) -> None:
+    def _commit(
+        self,
+        points: Sequence[Point],
+        existing: frozenset[Key],
+        run: Run,
+        operations: Sequence[Operation] = (),
+    ) -> None:
         assert self._held is not None
         if not points:
             return
+        base = self._base(run)
         begin_ns = min(point.time_ns for point in points) - 1
         begin = RunMarker(time_ns=begin_ns, run=run.run_id, state="begin")
         self._committer.send_marker(encode_marker(self._options.site, __version__, begin))
+        areas = {key.id for key in self._held.versions if key.registry == "area"}
+        # What fills an empty replica was found, not changed.
+        changed = operations if self._held.versions else ()
+        changes = change_lines(self._options.site, run.run_id, changed, partial(self._times.next_ns, base))
         try:
-            refused = self._committer.write(points, existing, run.run_id)
+            refused = self._committer.write(points, existing, run.run_id, list(changes))
         except Exception:
             self._held = None  # what stands there now is unknown until the next look
             raise
@@ -328,9 +331,9 @@ class InfluxRecords:
         for point in points:
             if (point.key, point.time_ns) not in lost:
                 self._held.put(point.key, point.hash, point.time_ns)
-        self._committer.send_marker(
-            encode_marker(self._options.site, __version__, self._end(points, run, self._held))
-        )
+        end = self._end(points, run, self._held)
+        counts = count_lines(self._options.site, run.home, areas, end.time_ns) if run.home is not None else ()
+        self._committer.send_marker(encode_marker(self._options.site, __version__, end), list(counts))
         if refused:
             raise refusal_error(refused, len(points))
 

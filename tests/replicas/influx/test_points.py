@@ -46,12 +46,18 @@ def test_ordinary_ids_are_their_own_tags(id_: str) -> None:
     assert tag_of(id_) == id_
 
 
+SHOWN = ('A "lamp"', "-", "kitchen", "-", "X", "1.0", "-", "-")
+
+
 def test_a_point_has_every_field_with_its_type() -> None:
     line = encode_point(
-        "home", "run1", Point(KEY, 1_795_435_200_000_000_123, "create", 1, "1:ab", b'{"a":1}', 5)
+        "home",
+        "run1",
+        Point(KEY, 1_795_435_200_000_000_123, "create", 1, "1:ab", b'{"a":1}', 5, shown=SHOWN),
     )
     assert line == (
-        b'ha_device,site=home,id=d1 hash="1:ab",deleted=false,op="create",rev=1i,run="run1",modified_us=5i,schema=1i,'
+        b'ha_device,site=home,id=d1 name="A \\"lamp\\"",entity_id="-",area="kitchen",manufacturer="-",model="X",'
+        b'sw_version="1.0",platform="-",disabled_by="-",hash="1:ab",deleted=false,op="create",rev=1i,run="run1",modified_us=5i,schema=1i,'
         b'payload="{\\"a\\":1}" 1795435200000000123'
     )
 

@@ -1,66 +1,15 @@
 """The InfluxDB replica on a wire in memory: what needs a clock, a failing server, or a count of requests."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from engine.core.record import Record
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.ports import Records, Run, Upkeep
 from engine.replicas.influx.failures import BatchRefused, InfluxUnavailable
 from engine.replicas.influx.points import live_digest
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.outbox import SqliteOutbox, open_outbox
-from engine.replicas.sqlite import SqliteRows, open_rows
-from tests.fakes.influxdb import MemoryWire, parse_line
-from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.fakes.influxdb import parse_line
+from tests.homes import ENTRY, NOON, entity, snapshot
+from tests.replicas.influx.stand import DAY, HOME, Stand
 from tests.replicas.passes import one_pass, plan_of, run_of
-
-DAY = 86_400
-HOME = (ENTRY, device(1), entity(1), entity(2))
-
-
-class Stand:
-    def __init__(self, folder: Path) -> None:
-        self.now = NOON
-        self.wire = MemoryWire(lambda: self.now)
-        self.rows: SqliteRows = open_rows(folder / "rows.db")
-        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
-        self.replica = self.fresh()
-
-    def fresh(self, **options: object) -> InfluxRecords:
-        given = InfluxOptions(**{"site": "home", **options})  # type: ignore[arg-type]  # tests give options by name
-        return InfluxRecords(
-            self.wire, given, outbox=self.outbox, clock=lambda: self.now, sleep=lambda _seconds: None
-        )
-
-    def reconcile(self, *records: Record, after: float = 0.0) -> None:
-        """A pass, `after` seconds later."""
-        self.now += after
-        desired = snapshot(*records)
-        one_pass(self.replica, self.rows, desired, at=self.now)
-        self.replica.upkeep(desired, self.run())
-        assert self.replica.observe().versions == desired.hashes
-
-    def run(self) -> Run:
-        return Run("run", self.now, "test", "2026.11.0")
-
-    def ops(self) -> list[str]:
-        return [
-            str(parse_line(line)[2]["op"]) for line in self.wire.lines() if not line.startswith(b"ha_run")
-        ]
-
-    def markers(self) -> list[dict[str, object]]:
-        return [{**parse_line(line)[2]} for line in self.wire.lines(b"ha_run")]
-
-
-@pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    made = Stand(tmp_path)
-    yield made
-    made.rows.close()
-    made.outbox.close()
 
 
 def test_it_is_a_records_replica_with_upkeep(stand: Stand) -> None:
