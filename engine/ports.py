@@ -142,6 +142,14 @@ class Remembering(Replica, Protocol):
         """Be of the home with these config entries from now on."""
 
 
+@runtime_checkable
+class Noting(Replica, Protocol):
+    """A replica that may correct more than it is asked to, and says so."""
+
+    def take_note(self) -> str | None:
+        """What the last write corrected and somebody should know; told once."""
+
+
 class Run(msgspec.Struct, frozen=True):
     """One writing pass: its id, when it began to write, where from. Times are Unix seconds."""
 

@@ -91,6 +91,9 @@ class ReportLines:
                 own = [record for record in report.records if record.replica == replica.replica]
                 self._tell_records(replica.replica, own)
                 self._tell_refusals(replica)
+            if replica.note:
+                fields = {"replica": replica.replica, "reason": replica.note}
+                self._logger.warning("store corrected", extra={"fields": fields})
         self._tell_errors(report)
 
     def _tell_records(self, replica: str, records: list[RecordReport]) -> None:

@@ -54,6 +54,7 @@ def render_plan(report: Report, form: PlanText) -> str:
     if lines:
         lines = [_source_line(report), "", *lines]
     lines += refusal_lines(report, form)
+    lines += [f"{r.replica}: {visible(r.note, 500)}" for r in report.replicas if r.note]
     lines += _waiting_lines(report, form)
     lines += _foreign_lines(report)
     return "\n".join([*lines, last_line(report, form)]) + "\n"

@@ -63,3 +63,10 @@ def is_confirmed(
         and last <= desired.taken_at
         and elapsed(first, calendar.look(last)) >= confirm_seconds
     )
+
+
+def wait_seconds(first: Look, *, now: Look, confirm: float) -> float:
+    """How long after a look the one has to be taken that confirms an absence, `confirm` seconds after its first look."""
+    went_by = elapsed(first, now)
+    # An absence whose time says nothing begins anew.
+    return confirm if went_by < 0 else max(0.0, confirm - went_by)

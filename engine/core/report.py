@@ -93,6 +93,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     waiting: int = 0
     fingerprint: str | None = None
     error: str | None = None
+    note: str | None = None  # what the replica corrected beside what was planned
 
     @property
     def equal(self) -> int:

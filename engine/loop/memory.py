@@ -68,3 +68,13 @@ class ReplicaMemory:
                 self.applied.pop(key, None)
             else:
                 self.applied[key] = version
+
+
+def known_to(memories: Mapping[str, ReplicaMemory]) -> Mapping[Key, str]:
+    """What some replica holds of ours, as it was last applied."""
+    if len(memories) == 1:
+        return next(iter(memories.values())).applied
+    known: dict[Key, str] = {}
+    for memory in memories.values():
+        known |= memory.applied
+    return known

@@ -10,12 +10,11 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from engine.core.absences import track_absences
+from engine.core.absences import track_absences, wait_seconds
 from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import UNDER_WAY, Cause, adopt, compare
 from engine.core.guard import Policy, review
-from engine.core.instance import KnownHomes, entries_among
-from engine.core.look import Calendar, Look, elapsed
+from engine.core.look import Calendar, Look
 from engine.core.plan import Operation, make_plan
 from engine.core.record import Key
 from engine.core.report import (
@@ -33,9 +32,10 @@ from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow, row_of
 from engine.errors import PlanStale, ReplicaError
 from engine.loop.books import Books
-from engine.loop.memory import ReplicaMemory
+from engine.loop.homes import known_homes, remember_home
+from engine.loop.memory import ReplicaMemory, known_to
 from engine.loop.offload import Offload, to_thread
-from engine.ports import Ledger, Remembering, Replica, Run, Upkeep
+from engine.ports import Ledger, Noting, Replica, Run, Upkeep
 
 
 class PassOptions(msgspec.Struct, frozen=True):
@@ -93,6 +93,7 @@ class OnePass:
         self._books = Books(ledger, options.places)
         self._claimed: dict[str, frozenset[Key]] = {}
         self._applied: set[str] = set()
+        self._notes: dict[str, str | None] = {}
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
         self._forgetful: set[str] = set()  # what was last applied to them could not be read
         self._errors: dict[str, ReplicaError] = {}
@@ -129,15 +130,9 @@ class OnePass:
     def confirmed_by(self) -> float | None:
         """The first time at which a look at Home Assistant confirms a delete that waits; None where none does."""
         waiting = [(o.key, c.absences) for c in self._comparisons.values() for o in c.verdict.waiting]
-        waits = [self._wait_seconds(absences.get(key, self.look)) for key, absences in waiting]
+        wait = partial(wait_seconds, now=self.look, confirm=self._options.policy.delete_confirm_seconds)
+        waits = [wait(absences.get(key, self.look)) for key, absences in waiting]
         return self._desired.taken_at + min(waits) if waits else None
-
-    def _wait_seconds(self, first: Look) -> float:
-        """How long after this look the one has to be taken that confirms an absence."""
-        wait = self._options.policy.delete_confirm_seconds
-        went_by = elapsed(first, self.look)
-        # An absence whose time says nothing begins anew with this look.
-        return wait if went_by < 0 else max(0.0, wait - went_by)
 
     async def examine(self, first_missed: Mapping[Key, Look]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
@@ -191,7 +186,8 @@ class OnePass:
                 continue
             applied = name in self._applied
             unwritten = error.unwritten if isinstance(error, ReplicaError) and error.replica == name else None
-            replicas.append(report_replica(comparison, applied=applied, error=text, unwritten=unwritten))
+            found = report_replica(comparison, applied=applied, error=text, unwritten=unwritten)
+            replicas.append(msgspec.structs.replace(found, note=self._notes.get(name)))
             records += report_records(
                 comparison,
                 self._desired,
@@ -288,20 +284,12 @@ class OnePass:
             self._memories.pop(replica.name, None)
             versions = replica.observe().versions
             applied = self._books.about(replica, versions, self._last_applied(replica.name))
-            memory = ReplicaMemory(stamp, versions, applied or {}, self._known_homes(replica, versions))
+            homes = known_homes(replica, self._ledger, versions, self._note_error)
+            memory = ReplicaMemory(stamp, versions, applied or {}, homes)
             self._memories[replica.name] = memory
             if applied is not None:
                 self._claim_returned(replica, memory)
         return memory
-
-    def _known_homes(self, replica: Replica, versions: Mapping[Key, str]) -> KnownHomes:
-        own = replica.home() if isinstance(replica, Remembering) else frozenset[str]()
-        try:
-            of_ledger = self._ledger.home()
-        except ReplicaError as error:
-            self._errors.setdefault(error.replica, error)
-            of_ledger = frozenset()
-        return KnownHomes(own, of_ledger, entries_among(versions))
 
     def _claim_returned(self, replica: Replica, memory: ReplicaMemory) -> None:
         """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
@@ -316,6 +304,9 @@ class OnePass:
         )
         memory.applied.update(dict.fromkeys(returned, UNDER_WAY))
         self._claimed[replica.name] = returned
+
+    def _note_error(self, error: ReplicaError) -> None:
+        self._errors.setdefault(error.replica, error)
 
     def _known_ids(self, keys: Collection[Key]) -> frozenset[Key]:
         try:
@@ -354,6 +345,8 @@ class OnePass:
         if allowed:
             self._announce(replica, allowed)
             replica.apply(allowed, run)
+            if isinstance(replica, Noting):
+                self._notes[replica.name] = replica.take_note()
         self._applied.add(replica.name)
         if isinstance(replica, Upkeep):
             replica.upkeep(self._desired, run)
@@ -368,14 +361,7 @@ class OnePass:
             self._ledger.settle(replica.name, [*claimed, *diff.settled, *fresh], self.read_at)
         memory = self._memories[replica.name]
         memory.take(allowed, diff.settled, wanted)
-        self._remember_home(replica, memory)
-
-    def _remember_home(self, replica: Replica, memory: ReplicaMemory) -> None:
-        homes = memory.homes.after(self._desired.entry_ids)
-        if homes is not memory.homes:
-            if isinstance(replica, Remembering):
-                replica.remember_home(homes.own)
-            memory.homes = homes
+        remember_home(replica, memory, self._desired.entry_ids)
 
     def _announce(self, replica: Replica, operations: Sequence[Operation]) -> None:
         """Book what is about to be written: were we killed, it would look like rows that somebody else wrote."""
@@ -391,7 +377,9 @@ class OnePass:
         if all(c.verdict.refused_whole for c in self._comparisons.values()):
             return  # nothing was looked at, or what was read is not of the home
         absences = self._known_absences({})
-        found = track_absences(self._desired, self._known(), absences, self._calendar, self._changed_keys)
+        found = track_absences(
+            self._desired, known_to(self._memories), absences, self._calendar, self._changed_keys
+        )
         if self._is_ledger_sound():
             self._ledger.note_absences(found, self.look)
 
@@ -399,15 +387,6 @@ class OnePass:
         """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""
         failed = [r for name, r in self._replicas.items() if name in self._errors]
         return not any(cast("object", replica) is self._ledger for replica in failed)
-
-    def _known(self) -> Mapping[Key, str]:
-        """What some replica still holds of ours after this pass."""
-        if len(self._memories) == 1:
-            return next(iter(self._memories.values())).applied
-        known: dict[Key, str] = {}
-        for memory in self._memories.values():
-            known |= memory.applied
-        return known
 
     def _outcome(self, *, applied: bool) -> str:
         if self._options.mode == "apply":

@@ -16,10 +16,12 @@ import apsw
 from engine.core.plan import Operation
 from engine.core.proof import Etag, Proof
 from engine.core.record import Key
+from engine.core.report import rfc3339
 from engine.core.stored import StoredRow
 from engine.errors import ReplicaDiverged
 from engine.ports import Observed, Revision, Run
 from engine.replicas.apsw_file import ApswFile
+from engine.replicas.history_dates import Dates, find_dates
 from engine.replicas.history_revisions import (
     TOMBSTONE,
     digest_revision,
@@ -62,6 +64,7 @@ class HistoryFile:
 
     def __init__(self, file: ApswFile) -> None:
         self._file = file
+        self._note: str | None = None
 
     @property
     def path(self) -> Path:
@@ -111,16 +114,21 @@ class HistoryFile:
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
-            [(last_ns,)] = connection.execute("SELECT coalesce(max(at_ns), 0) FROM records")
-            assert isinstance(last_ns, int), "at_ns is an INTEGER PRIMARY KEY"
             # Strictly increasing, whatever the clock did since the last commit.
-            first_ns = max(int(run.at * _NS), last_ns + 1)
+            dates = find_dates(connection, NAME, run.at)
+            first_ns = dates.first_ns
             revs = _newest_revs(connection, {draft.key for draft in drafts})
             rows = list(encode_revisions(drafts, run, first_ns=first_ns, revs=revs))
             connection.executemany(
                 f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", rows
             )
             _check_rows(connection, [row[COLUMNS.index("digest")] for row in rows], first_ns)
+        self._note = _note_of(dates, run.at)
+
+    def take_note(self) -> str | None:
+        """What the last write corrected and somebody should know; told once."""
+        note, self._note = self._note, None
+        return note
 
     def home(self) -> frozenset[str]:
         """The config entries of the home that this file is of; none where nothing is remembered."""
@@ -197,6 +205,15 @@ def open_history(
             private_copy=private_copy,
             busy_timeout_seconds=busy_timeout_seconds,
         )
+    )
+
+
+def _note_of(dates: Dates, at: float) -> str | None:
+    if not dates.redated:
+        return None
+    return (
+        f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
+        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is not known."
     )
 
 

@@ -194,10 +194,10 @@ class Moment:
         """
         if not self._has("reconcile_runs"):
             return []
-        # Every text sorts before bytes, so that this is one range of the index, and none that is skipped row by row.
-        return self._rows(
-            f"{_RUNS} WHERE run_id < coalesce(?, x'') ORDER BY run_id DESC LIMIT ?", (before, limit)
-        )
+        # In the order they were written: ids begin with a time, and the clock may have been wrong.
+        where = "" if before is None else "WHERE rowid < (SELECT rowid FROM reconcile_runs WHERE run_id = ?)"
+        bindings = () if before is None else (before,)
+        return self._rows(f"{_RUNS} {where} ORDER BY rowid DESC LIMIT ?", (*bindings, limit))
 
     def run(self, run_id: str) -> Row | None:
         """One writing pass, in the form of `runs`."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.absences import Absences, is_confirmed, track_absences
+from engine.core.absences import Absences, is_confirmed, track_absences, wait_seconds
 from engine.core.diff import Cause, Difference
 from engine.core.look import Calendar, Look
 from engine.core.plan import Action, Operation
@@ -49,3 +49,11 @@ def test_an_absence_whose_time_says_nothing_begins_anew(first: Look) -> None:
 def test_an_absence_keeps_its_beginning_while_the_wall_clock_is_set() -> None:
     first = running(100).look(NOON - 30)
     assert track_absences(HOME, KNOWN, {GONE: first}, running(100, shift=-86_400)) == Absences()
+
+
+def test_how_long_the_next_look_has_to_wait() -> None:
+    now = Look(NOON, "a", 100.0)
+    assert wait_seconds(now, now=now, confirm=60) == pytest.approx(60, abs=0.03)
+    assert wait_seconds(Look(5.0, "a", 70.0), now=now, confirm=60) == pytest.approx(30, abs=0.03)
+    assert wait_seconds(Look(NOON, "a", 1.0), now=now, confirm=60) == 0
+    assert wait_seconds(Look(NOON + 5, "b", 1.0), now=now, confirm=60) == 60

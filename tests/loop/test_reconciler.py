@@ -6,9 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.absences import Absences
 from engine.core.guard import Policy
-from engine.core.look import Look
 from engine.core.plan import Action, Operation
 from engine.core.record import REGISTRIES, Key, Record
 from engine.core.report import Report
@@ -219,20 +217,6 @@ async def test_without_the_ledger_nothing_is_deleted(home: Home) -> None:
     assert set(home.records.rows) >= {r.key for r in HOME}
     assert report.status != "in_sync"
     assert report.errors
-
-
-async def test_a_ledger_that_cannot_note_what_is_missing_is_told(home: Home) -> None:
-    class Ledger(MemoryLedger):
-        def note_absences(self, absences: Absences, at: Look) -> None:
-            if absences.begun:
-                raise ReplicaUnavailable("books", "the disk is full")
-
-    home.ledger = Ledger()
-    await home.run(snapshot(*HOME))
-    for _ in range(2):
-        report = await home.run(snapshot(*HOME[:-1]))
-        assert [(e.subject, e.message) for e in report.errors] == [("books", "the disk is full")]
-        assert report.status == "out_of_sync"
 
 
 async def test_a_saved_plan_is_carried_out_only_while_it_is_true(home: Home) -> None:

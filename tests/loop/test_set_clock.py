@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.commandline.render_plan import PlanText, render_plan
 from engine.core.guard import Policy
 from engine.core.record import REGISTRIES
 from engine.core.snapshot import Snapshot
@@ -12,7 +13,9 @@ from engine.loop.one_pass import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress
 from engine.process_clock import ProcessClock
+from engine.replicas.history import open_history
 from engine.replicas.sqlite import open_rows
+from tests.fakes.world import MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import sql
 
@@ -106,3 +109,21 @@ async def test_an_absence_that_an_earlier_version_noted_has_its_wall_clock_only(
         sql(cron.path, f"ALTER TABLE reconcile_absences DROP COLUMN {column}")
     assert await cron.run(NOON + 59, later=1)
     assert not await cron.run(NOON + 60, later=1)
+
+
+async def test_a_report_tells_of_revisions_that_were_dated_anew(tmp_path: Path) -> None:
+    in_2099 = NOON + 73 * 365 * DAY
+    with closing(open_rows(tmp_path / "r.db")) as rows, closing(open_history(tmp_path / "h.db")) as history:
+        notes = []
+        for wall, name in ((in_2099, "One"), (NOON, "Two"), (NOON, "Three")):
+            source = MemorySource(snapshot(ENTRY, device(1, name=name), at=wall))
+            clock = ProcessClock(lambda at=wall: at, lambda: 0.0)  # type: ignore[misc]
+            reconciler = Reconciler(source, [rows, history], rows, clock, lambda *_: None)
+            options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home")
+            report = await reconciler.run(options)
+            assert report.status == "in_sync"
+            notes.append([replica.note for replica in report.replicas])
+            text = render_plan(report, PlanText())
+            assert ("The clock was wrong: 2 revisions" in text) == (name == "Two")
+    assert [any(found) for found in notes] == [False, True, False]
+    assert notes[1][0] is None

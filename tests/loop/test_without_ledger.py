@@ -2,7 +2,9 @@
 
 import pytest
 
+from engine.core.absences import Absences
 from engine.core.guard import Policy
+from engine.core.look import Look
 from engine.core.record import REGISTRIES, ConfigEntry
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
@@ -63,3 +65,18 @@ async def test_what_changed_is_written() -> None:
     report = await home.run(snapshot(*HOME[:-1], entity(2, name="New")), Policy())
     assert home.replica.rows[entity(2).key][0] == entity(2, name="New")
     assert report.errors
+
+
+async def test_a_ledger_that_cannot_note_what_is_missing_is_told() -> None:
+    class Full(MemoryLedger):
+        def note_absences(self, absences: Absences, at: Look) -> None:
+            if absences.begun:
+                raise ReplicaUnavailable("books", "the disk is full")
+
+    home = Forgetful()
+    home.ledger = Full()
+    await home.run(snapshot(*HOME), Policy())
+    for _ in range(2):
+        report = await home.run(snapshot(*HOME[:-1]), Policy())
+        assert [(e.subject, e.message) for e in report.errors] == [("books", "the disk is full")]
+        assert report.status == "out_of_sync"

@@ -1,0 +1,37 @@
+"""Which home a replica is of: asked of all that remember it, and remembered with each pass that is not refused."""
+
+from collections.abc import Callable, Mapping
+
+from engine.core.instance import KnownHomes, entries_among
+from engine.core.record import Key
+from engine.errors import ReplicaError
+from engine.loop.memory import ReplicaMemory
+from engine.ports import Ledger, Remembering, Replica
+
+
+def known_homes(
+    replica: Replica,
+    ledger: Ledger,
+    versions: Mapping[Key, str],
+    on_error: Callable[[ReplicaError], None],
+) -> KnownHomes:
+    """What the replica, which holds `versions`, and the ledger know. `on_error` is told of a ledger that cannot say.
+
+    Raises ReplicaError when the replica cannot.
+    """
+    own = replica.home() if isinstance(replica, Remembering) else frozenset[str]()
+    try:
+        of_ledger = ledger.home()
+    except ReplicaError as error:
+        on_error(error)
+        of_ledger = frozenset()
+    return KnownHomes(own, of_ledger, entries_among(versions))
+
+
+def remember_home(replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str]) -> None:
+    """Remember that the replica is of the home with these config entries. Raises ReplicaError."""
+    homes = memory.homes.after(entry_ids)
+    if homes is not memory.homes:
+        if isinstance(replica, Remembering):
+            replica.remember_home(homes.own)
+        memory.homes = homes
