@@ -25,6 +25,7 @@ from engine.core.report import (
     SourceReport,
     unknown_replica,
 )
+from engine.core.set_aside import SetAside
 from engine.core.status import Status, replica_status, status_word
 
 
@@ -32,7 +33,8 @@ class Drift(msgspec.Struct, frozen=True):
     """The report of the last pass, as the command line prints it, one page of its records at a time.
 
     `status`, that of each replica, and `source.connected` hold at this moment. `errors` not empty
-    means that the report is incomplete. Without a pass yet, times and ids are null.
+    means that the report is incomplete. `set_aside` are rows of Home Assistant that cannot be used and were not
+    compared. Without a pass yet, times and ids are null.
     """
 
     schema_version: int
@@ -53,6 +55,7 @@ class Drift(msgspec.Struct, frozen=True):
     errors: tuple[ErrorReport, ...]
     partial: bool
     phase_seconds: dict[str, float]
+    set_aside: tuple[SetAside, ...]
 
 
 class DriftRecord(msgspec.Struct, frozen=True):
@@ -98,6 +101,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
         errors=report.errors,
         partial=report.partial,
         phase_seconds=report.phase_seconds,
+        set_aside=report.set_aside,
     )
     return answer_live(body)
 

@@ -62,7 +62,10 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 class StatusBody(msgspec.Struct, frozen=True):
-    """The engine at this moment. `differing`: records on which at least one replica differs; null: not known."""
+    """The engine at this moment. `differing`: records on which at least one replica differs; null: not known.
+
+    `set_aside`: rows of Home Assistant that cannot be used; `/api/drift` names them.
+    """
 
     status: str
     differing: int | None
@@ -74,6 +77,7 @@ class StatusBody(msgspec.Struct, frozen=True):
     guards: list[Guard]
     run_id: str | None
     streams: int
+    set_aside: int
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -120,6 +124,7 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
         ],
         run_id=report.run_id if report else None,
         streams=given.feed.streams,
+        set_aside=len(report.set_aside) if report else 0,
     )
     return answer_live(body)
 

@@ -23,7 +23,7 @@ from engine.core.record import REGISTRIES
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.loop.keeper import Keeper
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress, Run
 from engine.replicas.apsw_file import ApswFile

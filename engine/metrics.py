@@ -366,7 +366,12 @@ class _StatusCollector(Collector):
         )
         if len(found) == len(status.replicas) > 0:
             differing.add_metric((), len(open_keys(status.report)))
-        yield differing
+        text = "Rows of Home Assistant that cannot be used and are not mirrored."
+        rows = GaugeMetricFamily("reconcile_set_aside_rows", text, labels=("registry",))
+        listed = [row.registry for row in status.report.set_aside] if status.report else []
+        for registry in REGISTRIES if status.report else ():
+            rows.add_metric((registry,), listed.count(registry))
+        yield from (differing, rows)
 
     def _known(self, status: Status) -> dict[str, ReplicaReport]:
         """The reports of the replicas that are not unknown now. The others have no counts; 0 would read as equal."""

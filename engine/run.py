@@ -21,7 +21,7 @@ from engine import __version__
 from engine.core.report import ErrorReport, Report
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaError, SettingsError
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable

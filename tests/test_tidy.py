@@ -24,6 +24,7 @@ WITHOUT_TWIN = {
     "engine/core/proof.py",  # structs; tests/loop/test_shortcut.py makes and breaks them
     "engine/core/report.py",  # structs; tests/core/test_comparison.py and tests/loop fill them
     "engine/core/stored.py",  # one struct, tested with plans
+    "engine/loop/pass_options.py",  # structs that passes are made with
     "engine/loop/one_pass.py",  # the inside of the reconciler, tested through it
     "engine/loop/offload.py",  # one line around anyio; virtual time puts another in its place
     "engine/core/pace.py",  # one struct; tests/loop run by it

@@ -10,6 +10,7 @@ from api.page.trail import Trail
 from api.page.wording import count_text, replica_in_sentence, replica_text
 from engine.core.pace import Freshness
 from engine.core.report import open_keys
+from engine.core.set_aside import SetAside
 from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
 
 _WORDS = {
@@ -72,6 +73,7 @@ class StatusView(msgspec.Struct, frozen=True):
     is_observing: bool
     replicas: list[ReplicaView]
     guards: list[GuardView]
+    set_aside: list[SetAside]
 
 
 def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) -> StatusView:
@@ -100,6 +102,7 @@ def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) 
             for r in (report.replicas if report else ())
             for refusal in r.refusals
         ],
+        set_aside=list(report.set_aside) if report else [],
     )
 
 
@@ -124,7 +127,9 @@ def _sentence(status: Status, state: str) -> str:
     if state == "in_sync":
         verb = "holds" if len(status.replicas) == 1 else "hold"
         records = count_text(report.source.records, "record")
-        return f"{names} {verb} exactly what {report.source.speaker} has: {records}."
+        odd = len(report.set_aside)
+        told = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
+        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{told}."
     if state == "blocked":
         held = count_text(len(open_keys(report, "held")), "record")
         return f"Changes of {held} are held back: there is not enough evidence that they are right."
@@ -148,6 +153,11 @@ def _differences(status: Status) -> str:
         for outcome, words in _KEPT_OPEN.items()
         if counts[outcome]
     ]
+    kept = max((r.counts.kept for r in status.report.replicas), default=0) if status.report else 0
+    if kept:
+        told.append(
+            f"{count_text(kept, 'row')} not compared, because a row that cannot be used may be theirs"
+        )
     return f"{'; '.join(told)}." if told else "Something is being written."
 
 

@@ -32,6 +32,7 @@ from engine.settings import LoadedSettings, RecordsSettings
 _FREE_BYTES_WARN = 64 * 1024 * 1024
 _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
 _SKEW_SECONDS_MAX = 5.0
+_ROWS_TOLD = 5
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -137,8 +138,23 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
         "source", "ok", f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {told}"
     )
     yield from check_unread(snapshot)
+    if snapshot.set_aside:
+        yield check_rows_of_source(snapshot)
     yield check_state(snapshot)
     yield check_clock(snapshot, time.time())
+
+
+def check_rows_of_source(snapshot: Snapshot) -> Check:
+    """The rows of which nobody can tell which record they are."""
+    rows = snapshot.set_aside
+    told = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_TOLD])
+    more = f"; and {len(rows) - _ROWS_TOLD} more (`reconcile drift`)" if len(rows) > _ROWS_TOLD else ""
+    return Check(
+        "source rows",
+        "warn",
+        f"{plural(len(rows), 'row')} cannot be used: {told}{more}",
+        "All else is mirrored. Remove or repair them in Home Assistant; what a replica holds under them stays until then.",
+    )
 
 
 def check_unread(snapshot: Snapshot) -> Iterator[Check]:

@@ -13,7 +13,7 @@ from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
 from engine.commandline.render_drift import DriftText, render_drift
 from engine.commandline.run_pass import make_report, tell_errors
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.run import new_run_id, store_places
 
 

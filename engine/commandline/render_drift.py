@@ -7,6 +7,7 @@ import msgspec
 from engine.commandline.colour import Paint
 from engine.commandline.record_lines import WORDS, capped, headline, listing, plural, sorted_by_key, word_of
 from engine.commandline.safe_text import value_text, visible
+from engine.commandline.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
 from engine.core.diff import UNDER_WAY, Cause, Kind
 from engine.core.report import RecordReport, ReplicaReport, Report
 
@@ -33,6 +34,7 @@ def render_drift(report: Report, form: DriftText) -> str:
             group = sorted_by_key([r for r in records if word_of(r) == word])
             lines += capped([_block(r, form) for r in group], is_full=form.is_full)
         lines.append("")
+    lines += set_aside_lines(report, form.paint, is_full=form.is_full)
     return "\n".join([*lines, _last_line(report)]) + "\n"
 
 
@@ -73,11 +75,12 @@ def _block(record: RecordReport, form: DriftText) -> list[str]:
 def _last_line(report: Report) -> str:
     if not report.source.connected:
         return "Unknown: Home Assistant could not be read, so nothing was compared."
-    if not report.records and not report.errors:
+    if not report.records and all(r.status == "in_sync" for r in report.replicas):
         names = listing([r.replica for r in report.replicas])
+        records = plural(report.source.records, "record")
         verb = "equals" if len(report.replicas) == 1 else "equal"
-        return f"In sync: {names} {verb} Home Assistant ({plural(report.source.records, 'record')})."
-    word = "Drift" if report.records else "Incomplete"
+        return f"In sync: {names} {verb} Home Assistant ({records}){but_for_set_aside(report)}."
+    word = "Incomplete" if report.errors and not report.records else "Drift"
     return f"{word}: {'; '.join(_replica_part(report, r) for r in report.replicas)}."
 
 
@@ -86,4 +89,6 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
         return f"{replica.replica} unknown"
     causes = Counter(r.cause for r in report.records if r.replica == replica.replica)
     told = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
+    if not told and replica.status != "in_sync":
+        return kept_text(replica)
     return f"{', '.join(told)} in {replica.replica}" if told else f"{replica.replica} in sync"

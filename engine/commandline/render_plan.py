@@ -21,6 +21,7 @@ from engine.commandline.record_lines import (
     word_of,
 )
 from engine.commandline.safe_text import visible
+from engine.commandline.set_aside_lines import but_for_set_aside, set_aside_lines
 from engine.core.report import RecordReport, ReplicaReport, Report
 
 _REMARKS = {"waiting": "waits for a second look", "held": "held back by a guard", "failed": "failed"}
@@ -53,6 +54,7 @@ def render_plan(report: Report, form: PlanText) -> str:
         printed = printed or records
     if lines:
         lines = [_source_line(report), "", *lines]
+    lines += set_aside_lines(report, form.paint, is_full=form.is_full)
     lines += refusal_lines(report, form)
     lines += [f"{r.replica}: {visible(r.note, 500)}" for r in report.replicas if r.note]
     lines += _waiting_lines(report, form)
@@ -157,14 +159,16 @@ def _nothing_to_do(report: Report, form: PlanText) -> str:
     names = listing([r.replica for r in report.replicas])
     hold = "holds" if len(report.replicas) == 1 else "hold"
     only = f" of {listing(list(form.registries))}" if form.registries else ""
-    records = f"{plural(report.source.records, 'record')}{only}"
+    records, odd = f"{plural(report.source.records, 'record')}{only}", but_for_set_aside(report)
+    if any(r.counts.kept for r in report.replicas):
+        return f"Nothing to do: all that could be compared is as in {visible(report.source.speaker)} ({records}){odd}."
     if not report.records:
-        return f"Nothing to do: {names} {hold} exactly what {visible(report.source.speaker)} has ({records})."
+        return f"Nothing to do: {names} {hold} exactly what {visible(report.source.speaker)} has ({records}){odd}."
     foreign = [
         f"{plural(n, 'foreign row')} in {name}"
         for name, n in Counter(r.replica for r in report.records).items()
     ]
-    all_there = f"{names} {hold} all that {visible(report.source.speaker)} has ({records})"
+    all_there = f"{names} {hold} all that {visible(report.source.speaker)} has ({records}){odd}"
     return f"Nothing to do: {all_there}, and besides {listing(foreign)}."
 
 

@@ -19,7 +19,7 @@ from engine.commandline.progress import ProgressLine
 from engine.commandline.render_plan import PlanText, refusal_lines, render_plan
 from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.core.report import Report
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.run import new_run_id, reconcile_once, store_places
 from engine.settings import LoadedSettings
 

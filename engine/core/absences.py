@@ -25,14 +25,15 @@ def track_absences(
     absences: Mapping[Key, Look],
     calendar: Calendar,
     keys: frozenset[Key] | None = None,
+    kept: frozenset[Key] = frozenset(),
 ) -> Absences:
     """What to remember and to forget; `known` is what the replicas that were looked at still hold of ours.
 
     A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
-    only those can be missing anew. Ask it only of a read that is of the home.
+    only those can be missing anew; what is `kept` may be there. Ask it only of a read that is of the home.
     """
     candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
-    missing = {key for key in candidates if desired.is_missing(key)}
+    missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
     now = calendar.look(desired.taken_at)
     # A clock was set, or the machine restarted: these might wait for a time that proves nothing when it comes.
     untimely = {k for k in missing if k in absences and elapsed(absences[k], now) < 0}
@@ -40,8 +41,8 @@ def track_absences(
     return Absences(
         begun=frozenset((missing - absences.keys()) | untimely) if is_evidence else frozenset(),
         # One by one, because Python's set operations would go through all records for a handful.
-        returned=frozenset(key for key in absences if key in desired.records) | untimely,
-        moot=frozenset(key for key in absences if key not in desired.records and key not in known),
+        returned=frozenset(key for key in absences if key in desired.records or key in kept) | untimely,
+        moot=frozenset(k for k in absences if k not in desired.records and k not in known and k not in kept),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from engine.core.diff import Cause, Kind
 from engine.core.foreign import foreign_reasons
 from engine.core.guard import Verdict
+from engine.core.kept import Kept
 from engine.core.look import Look
 from engine.core.plan import Action, Operation, Plan
 from engine.core.record import Key
@@ -24,6 +25,8 @@ class Comparison(msgspec.Struct, frozen=True):
     observed_count: int  # rows of the registries that were compared
     absences: Mapping[Key, Look]
     known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
+    kept: Kept = Kept()
+    kept_count: int = 0  # of the rows observed, those that are kept
 
     @property
     def replica(self) -> str:
@@ -61,11 +64,16 @@ def report_replica(
     kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
     foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
     counts = Counts(
-        in_sync=comparison.observed_count - kinds[Kind.STALE] - kinds[Kind.ORPHANED] - foreign,
+        in_sync=comparison.observed_count
+        - kinds[Kind.STALE]
+        - kinds[Kind.ORPHANED]
+        - foreign
+        - comparison.kept_count,
         missing=kinds[Kind.MISSING],
         stale=kinds[Kind.STALE],
         orphaned=kinds[Kind.ORPHANED],
         foreign=foreign,
+        kept=comparison.kept_count,
     )
     return ReplicaReport(
         replica=plan.replica,
@@ -83,7 +91,8 @@ def report_replica(
 def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
     if comparison.verdict.refusals:
         return "blocked"
-    left = comparison.verdict.waiting or comparison.verdict.held or comparison.plan.foreign
+    verdict = comparison.verdict
+    left = verdict.waiting or verdict.held or comparison.plan.foreign or comparison.kept.surplus
     if failed or left or (comparison.verdict.allowed and not applied):
         return "out_of_sync"
     return "in_sync"

@@ -69,10 +69,11 @@ def compare(
     applied: Mapping[Key, str],
     registries: frozenset[str],
     keys: frozenset[Key] | None = None,
+    kept: frozenset[Key] = frozenset(),
 ) -> Diff:
     """Compare the three sides over the given registries; cost beyond set operations follows what differs.
 
-    With `keys` only those are compared: for a caller that knows all others to agree.
+    With `keys` only those are compared: for a caller that knows all others to agree. Those `kept` never are.
     """
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
@@ -80,7 +81,7 @@ def compare(
         unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
         keys = frozenset(key for key, _ in unequal)
     for key in sorted(keys):
-        if key.registry not in registries:
+        if key.registry not in registries or key in kept:
             continue
         d, o, a = desired.get(key), observed.get(key), applied.get(key)
         if d != o:

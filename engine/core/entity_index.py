@@ -35,6 +35,10 @@ class EntityIndex:
         """The key of the entity that bears an entity_id."""
         return self._keys.get(entity_id)
 
+    def counting(self, others: Iterable[Entity]) -> "EntityIndex":
+        """The same index, with entities counted that are not listed."""
+        return EntityIndex(self._keys, self.per_device + Counter(other.device_id for other in others))
+
     def after(
         self, before: Mapping[Key, Record], records: Mapping[Key, Record], touched: Iterable[Key]
     ) -> "EntityIndex":

@@ -10,6 +10,7 @@ does not know are kept in `extra` and count like any other; their null, false an
 Config entry `data` and `options` hold passwords and are no fields here, so they cannot be stored.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
@@ -23,6 +24,11 @@ Json: TypeAlias = Any
 REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
 
 _STAMPS = frozenset({"created_at", "modified_at"})
+
+# The last second of the year 9999, beyond which no calendar here has a date.
+_STAMP_MAX = 253_402_300_799.0
+# What a store can hold as a whole number.
+_INTEGER_MAX = 2**63 - 1
 
 # How deep the lists and objects in one field may nest; Home Assistant's own nest to five. What is deeper could be
 # read here and exhaust the recursion of a library elsewhere.
@@ -44,6 +50,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     REGISTRY: ClassVar[str]
     ID_FIELD: ClassVar[str] = "id"
+    # What says which record it is; without it there is none.
+    IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
+    INTEGERS: ClassVar[tuple[str, ...]] = ()
     SETS: ClassVar[tuple[str, ...]] = ()
     NESTED: ClassVar[tuple[str, ...]] = ("extra",)
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS
@@ -65,9 +74,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Key(self.REGISTRY, self.id_value)
 
     def __post_init__(self) -> None:
-        """Sort sets, and drop stamps that only say "unknown" (0.0 since the 2024.8 migration)."""
-        if not self.id_value:
-            raise ValueError(f"{self.REGISTRY} row has an empty {self.ID_FIELD}")
+        """Sort sets, and drop numbers that say nothing."""
+        for name in self.IDENTITY:
+            if not getattr(self, name) and name != "unique_id":
+                raise ValueError(f"{self.REGISTRY} row has an empty {name}")
         for name in self.NESTED:
             value = getattr(self, name)
             if value and nests_too_deep(value):
@@ -78,9 +88,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 # By their JSON, because members may be of any kind, and cannot always be hashed.
                 distinct = {msgspec.json.encode(value): value for value in values}
                 msgspec.structs.force_setattr(self, name, tuple(v for _, v in sorted(distinct.items())))
-        for name in ("created_at", "modified_at"):
-            if getattr(self, name) == 0.0:
-                msgspec.structs.force_setattr(self, name, None)
+        # Stamps of 0.0 are unknown (since the 2024.8 migration), and no calendar has others that are left out.
+        _keep_within(self, _STAMPS, 5e-324, _STAMP_MAX)
+        if self.INTEGERS:
+            _keep_within(self, self.INTEGERS, -_INTEGER_MAX, _INTEGER_MAX)
+
+
+def _keep_within(record: Record, names: Iterable[str], least: float, most: float) -> None:
+    for name in names:
+        number = getattr(record, name)
+        if number is not None and not least <= number <= most:
+            msgspec.structs.force_setattr(record, name, None)
 
 
 class Device(Record, frozen=True, kw_only=True):
@@ -120,6 +138,8 @@ class Entity(Record, frozen=True, kw_only=True):
     """An entity. `aliases` is in the 2026.4 form: ordered, None stands for the computed name."""
 
     REGISTRY: ClassVar[str] = "entity"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("id", "entity_id", "unique_id", "platform")
+    INTEGERS: ClassVar[tuple[str, ...]] = ("supported_features",)
     SETS: ClassVar[tuple[str, ...]] = ("labels",)
     NESTED: ClassVar[tuple[str, ...]] = ("capabilities", "options", "extra")
     UNHASHED: ClassVar[frozenset[str]] = _STAMPS | {
@@ -165,6 +185,7 @@ class Area(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "area"
     ID_FIELD: ClassVar[str] = "area_id"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("area_id",)
     SETS: ClassVar[tuple[str, ...]] = ("aliases", "labels")
 
     area_id: str
@@ -183,6 +204,8 @@ class Floor(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "floor"
     ID_FIELD: ClassVar[str] = "floor_id"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("floor_id",)
+    INTEGERS: ClassVar[tuple[str, ...]] = ("level",)
     SETS: ClassVar[tuple[str, ...]] = ("aliases",)
 
     floor_id: str
@@ -197,6 +220,7 @@ class Label(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "label"
     ID_FIELD: ClassVar[str] = "label_id"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("label_id",)
 
     label_id: str
     name: str
@@ -210,6 +234,7 @@ class Category(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "category"
     ID_FIELD: ClassVar[str] = "category_id"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("scope", "category_id")
 
     category_id: str
     scope: str
@@ -230,6 +255,7 @@ class ConfigEntry(Record, frozen=True, kw_only=True):
 
     REGISTRY: ClassVar[str] = "config_entry"
     ID_FIELD: ClassVar[str] = "entry_id"
+    IDENTITY: ClassVar[tuple[str, ...]] = ("entry_id", "domain")
     SETS: ClassVar[tuple[str, ...]] = ("subentries",)
 
     entry_id: str

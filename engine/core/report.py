@@ -11,6 +11,7 @@ import msgspec
 
 from engine.core.diff import Cause, Kind
 from engine.core.plan import Action, FieldChange
+from engine.core.set_aside import SetAside
 from engine.errors import EngineError
 
 SCHEMA_VERSION = 1
@@ -32,13 +33,17 @@ class SourceReport(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Records of one replica by how they compared, before anything was written."""
+    """Records of one replica by how they compared, before anything was written.
+
+    Those `kept` were not compared, because a row of Home Assistant that was set aside may be theirs.
+    """
 
     in_sync: int = 0
     missing: int = 0
     stale: int = 0
     orphaned: int = 0
     foreign: int = 0
+    kept: int = 0
 
 
 class PlanCounts(msgspec.Struct, frozen=True):
@@ -142,6 +147,7 @@ class Report(msgspec.Struct, frozen=True):
     errors: tuple[ErrorReport, ...]
     partial: bool  # one replica failed while another was served
     phase_seconds: dict[str, float] = {}  # compare, apply: how long each took, over all replicas
+    set_aside: tuple[SetAside, ...] = ()  # rows of Home Assistant that were not compared
 
 
 def unknown_replica(replica: str, error: str | None) -> ReplicaReport:

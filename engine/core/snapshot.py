@@ -5,9 +5,10 @@ deleted depends on the state Home Assistant was in when it was asked.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from itertools import chain
 
 import msgspec
 
@@ -16,8 +17,8 @@ from engine.core.derived import Derived, affected_keys, derive
 from engine.core.entity_index import EntityIndex
 from engine.core.layered import with_changes
 from engine.core.record import Device, Entity, Key, Record
+from engine.core.set_aside import SetAside, trusted_records
 from engine.core.unread import Unread
-from engine.errors import SourceInvalid
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -39,6 +40,10 @@ class Snapshot:
     some of it cannot know of all the rest. `names_as_of` is the version, (year, month), whose rule names the
     entities, from the one piece of evidence that a form has: its entity store's minor version, else the core's version.
     `unread` says what was left out, and why.
+
+    `set_aside` are the rows of which nobody can tell which record they are, and `set_aside_keys` those that they may
+    be about as far as they say; they are in no other part of the snapshot. `partly_read` names the fields that are not known of
+    some records: what a replica has there stays.
     """
 
     def __init__(  # noqa: PLR0913 (a value with named parts, always built by keyword)
@@ -54,18 +59,16 @@ class Snapshot:
         hashes: Mapping[Key, str] | None = None,
         names_as_of: tuple[int, int] | None = None,
         unread: Unread | None = None,
+        set_aside: Iterable[SetAside] = (),
+        partly_read: Mapping[Key, frozenset[str]] | None = None,
     ) -> None:
-        """Index the records. Raises SourceInvalid when two of them have one key."""
-        by_key: dict[Key, Record] = {}
-        for record in records:
-            if record.key in by_key:
-                raise SourceInvalid(
-                    f"Home Assistant lists {record.key} twice.",
-                    "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
-                )
-            by_key[record.key] = record
+        """Index the records; those that are listed more than once are set aside."""
+        by_key, self.set_aside, self._stand_ins = trusted_records(records, set_aside)
+        self.set_aside_keys = frozenset(row.key for row in self.set_aside if row.key)
+        self.partly_read = {k: names for k, names in (partly_read or {}).items() if k in by_key}
         self.records: Mapping[Key, Record] = by_key
-        self.counts = Counter(key.registry for key in by_key)  # records by registry
+        # Rows by registry, those set aside among them: what they are of is not empty.
+        self.counts = Counter(key.registry for key in by_key) + Counter(r.registry for r in self.set_aside)
         self.entities = EntityIndex.of(self.records)
         self.taken_at = taken_at
         self.true_at_given: float | None = None  # where it is not `taken_at`
@@ -83,7 +86,7 @@ class Snapshot:
         self.touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
         known = hashes or {}
         # Which instance this is: kept apart, because `only` may leave the config entries out.
-        self.entry_ids = _entry_ids(self.records, registries)
+        self.entry_ids = _entry_ids(self.records, self.set_aside_keys, registries)
         self.hashes: Mapping[Key, str] = {
             key: known.get(key) or content_hash(record) for key, record in self.records.items()
         }
@@ -100,7 +103,14 @@ class Snapshot:
     @cached_property
     def derived(self) -> Mapping[Key, Derived]:
         """Derived values of devices and entities."""
-        return derive(self.records, self.names_as_of, entity_counts=self.entities.per_device)
+        return derive(
+            self._for_deriving(self.records), self.names_as_of, entity_counts=self.entities.per_device
+        )
+
+    def _for_deriving(self, records: Mapping[Key, Record]) -> Mapping[Key, Record]:
+        """Entities of a device that is set aside are named by the row that Home Assistant, too, would take: the last."""
+        missing = {key: record for key, record in self._stand_ins.items() if key not in records}
+        return with_changes(records, missing, ()) if missing else records
 
     @cached_property
     def row_versions(self) -> Mapping[Key, str]:
@@ -122,6 +132,8 @@ class Snapshot:
             hashes=self.hashes,
             names_as_of=self.names_as_of,
             unread=self.unread.only(registries),
+            set_aside=(row for row in self.set_aside if row.registry in registries),
+            partly_read=self.partly_read,
         )
         part.entry_ids = self.entry_ids
         part.true_at_given, part.listed_at_given = self.true_at_given, self.listed_at_given
@@ -148,6 +160,27 @@ class Snapshot:
     def is_missing(self, key: Key) -> bool:
         """Whether it was read where this key would be, and is not there."""
         return key.registry in self.registries and key not in self.records and not self.unread.leaves_out(key)
+
+    def standing_in(self, records: Sequence[Record]) -> "Snapshot":
+        """The same moment, derived as if these were there too, which a replica has and nobody can read now."""
+        later = copy(self)
+        for name in ("derived", "row_versions"):
+            later.__dict__.pop(name, None)
+        found = {record.key: record for record in records if not isinstance(record, Entity)}
+        later._stand_ins = found | self._stand_ins  # noqa: SLF001 (a copy)
+        later.entities = self.entities.counting(r for r in records if isinstance(r, Entity))
+        return later
+
+    def filled_in(self, records: Iterable[Record]) -> "Snapshot":
+        """The same moment with what is not known of some records filled in; nothing derived depends on that."""
+        later = copy(self)
+        found = {record.key: record for record in records}
+        hashes = {key: content_hash(record) for key, record in found.items()}
+        versions = {key: row_version(hash_, self.derived.get(key)) for key, hash_ in hashes.items()}
+        later.records = with_changes(self.records, found, ())
+        later.hashes = with_changes(self.hashes, hashes, ())
+        later.__dict__["row_versions"] = with_changes(self.row_versions, versions, ())
+        return later
 
     def with_changes(
         self,
@@ -182,9 +215,13 @@ class Snapshot:
         later.counts = self.counts.copy()
         later.counts.subtract(key.registry for key in touched if key in self.records)
         later.counts.update(key.registry for key in touched if key in later.records)
-        later.removed = frozenset(key for key in self.removed | removed if key not in later.records)
+        later.removed = frozenset(
+            key
+            for key in self.removed | removed
+            if key not in later.records and key not in later.set_aside_keys
+        )
         if any(key.registry == "config_entry" for key in touched):
-            later.entry_ids = frozenset(k.id for k in later.records if k.registry == "config_entry")
+            later.entry_ids = _entry_ids(later.records, later.set_aside_keys, later.registries)
         later.entities = self.entities.after(self.records, later.records, touched)
         affected = affected_keys(self.records, later.records, touched)
         # Filled in where `cached_property` looks, so that nothing is derived from scratch.
@@ -194,7 +231,9 @@ class Snapshot:
 
     def _derived_after(self, later: "Snapshot", affected: set[Key]) -> dict[str, object]:
         """What is derived of the `later` records, taken over from this snapshot wherever it cannot have changed."""
-        derived = derive(later.records, self.names_as_of, affected, later.entities.per_device)
+        derived = derive(
+            self._for_deriving(later.records), self.names_as_of, affected, later.entities.per_device
+        )
         hashes = {key: later.hashes[key] for key in affected if key in later.records}
         versions = {key: row_version(hash_, derived.get(key)) for key, hash_ in hashes.items()}
         return {
@@ -203,10 +242,12 @@ class Snapshot:
         }
 
 
-def _entry_ids(records: Mapping[Key, Record], registries: frozenset[str]) -> frozenset[str]:
+def _entry_ids(
+    records: Mapping[Key, Record], set_aside: Iterable[Key], registries: frozenset[str]
+) -> frozenset[str]:
     """The config entries of a home, by which it is known; where they were not read, those that own something."""
     if "config_entry" in registries:
-        return frozenset(key.id for key in records if key.registry == "config_entry")
+        return frozenset(key.id for key in chain(records, set_aside) if key.registry == "config_entry")
     owners = (r.config_entry_id for r in records.values() if isinstance(r, (Device, Entity)))
     return frozenset(owner for owner in owners if owner)
 

@@ -21,7 +21,8 @@ from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory
 from engine.loop.offload import Offload, to_thread
-from engine.loop.one_pass import OnePass, PassOptions, Since
+from engine.loop.one_pass import OnePass
+from engine.loop.pass_options import PassOptions, Since
 from engine.ports import Housekeeping, Ledger, Replica
 
 _MOMENT_SECONDS = 1.0

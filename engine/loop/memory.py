@@ -5,11 +5,15 @@ a verifying pass does without any.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.core.instance import KnownHomes
 from engine.core.plan import Operation
 from engine.core.record import Key
+from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow, row_of
+from engine.loop.pass_options import Since
+from engine.ports import Replica
 
 _NOBODY = KnownHomes()
 
@@ -78,3 +82,29 @@ def known_to(memories: Mapping[str, ReplicaMemory]) -> Mapping[Key, str]:
     for memory in memories.values():
         known |= memory.applied
     return known
+
+
+def versions_of(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
+    """The versions of a replica that is equal to a snapshot."""
+    return snapshot.row_versions if replica.stores_derived else snapshot.hashes
+
+
+def rows_of(
+    replica: Replica, memory: ReplicaMemory, keys: Sequence[Key], since: Since | None
+) -> dict[Key, StoredRow]:
+    """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
+    rows: dict[Key, StoredRow] = {}
+    if since is not None:
+        before = since.before
+        versions = versions_of(replica, before)
+        derived = before.derived if replica.stores_derived else {}
+        rows = {
+            key: row_of(before.records[key], derived.get(key))
+            for key in keys
+            # Equal versions are equal rows.
+            if key in before.records and memory.versions[key] == versions[key]
+        }
+    names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
+    read = replica.read(names.values()) if names else {}
+    # A row that is gone since, or that its damaged key does not find again, says nothing.
+    return rows | {key: read.get(name, StoredRow(key, {})) for key, name in names.items()}

@@ -6,14 +6,15 @@ Replicas fail alone: one that cannot be read or written is reported as such, and
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 
 from engine.core.absences import track_absences, wait_seconds
 from engine.core.comparison import Comparison, report_records, report_replica
 from engine.core.diff import UNDER_WAY, Cause, adopt, compare
-from engine.core.guard import Policy, review
+from engine.core.guard import review
+from engine.core.kept import fill_in, kept_keys, stand_in
 from engine.core.look import Calendar, Look
 from engine.core.plan import Operation, make_plan
 from engine.core.record import Key
@@ -29,34 +30,13 @@ from engine.core.report import (
     unknown_replica,
 )
 from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow, row_of
 from engine.errors import PlanStale, ReplicaError
 from engine.loop.books import Books
 from engine.loop.homes import known_homes, remember_home
-from engine.loop.memory import ReplicaMemory, known_to
+from engine.loop.memory import ReplicaMemory, known_to, rows_of, versions_of
 from engine.loop.offload import Offload, to_thread
+from engine.loop.pass_options import PassOptions, Since
 from engine.ports import Ledger, Noting, Replica, Run, Upkeep
-
-
-class PassOptions(msgspec.Struct, frozen=True):
-    """How one pass is to be done."""
-
-    mode: str  # apply, dry_run, observe, drift: only `apply` writes
-    policy: Policy
-    registries: frozenset[str]
-    run_id: str
-    site: str
-    confirm_deletes: bool = False
-    expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
-    places: Mapping[str, str] = {}  # which stores the replicas are, where one may be exchanged for another
-    verify: bool = True  # read what the replicas hold, whatever is remembered of them
-
-
-class Since(NamedTuple):
-    """The replica was found equal to `before`, and what is desired now differs from that in `keys` at most."""
-
-    before: Snapshot
-    keys: frozenset[Key]
 
 
 class OnePass:
@@ -92,6 +72,7 @@ class OnePass:
         self._absences: dict[Key, Look] | None = None  # not read yet
         self._books = Books(ledger, options.places)
         self._claimed: dict[str, frozenset[Key]] = {}
+        self._filled: dict[str, Snapshot] = {}  # as desired of a replica that has what was only partly read
         self._applied: set[str] = set()
         self._notes: dict[str, str | None] = {}
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
@@ -190,7 +171,7 @@ class OnePass:
             replicas.append(msgspec.structs.replace(found, note=self._notes.get(name)))
             records += report_records(
                 comparison,
-                self._desired,
+                self._desired_of(name),
                 done=self._outcome(applied=applied),
                 compared_at=self.read_at,
                 unwritten=unwritten,
@@ -211,23 +192,31 @@ class OnePass:
             errors=tuple(ErrorReport.of(name, e) for name, e in self._errors.items()),
             partial=bool(self._errors) and len(self._errors) < len(self._replicas),
             phase_seconds=self._phase_seconds,
+            set_aside=desired.set_aside,
         )
 
     def _compare(self, replica: Replica, first_missed: Mapping[Key, Look]) -> Comparison:
-        desired, policy = self._desired, self._options.policy
+        policy = self._options.policy
         absences = self._known_absences(first_missed)
         memory = self._remembered(replica)
         applied = memory.applied
         if self._since is None:
-            memory.adopt(*adopt(memory.versions, desired.records))
-            memory.share(self._wanted(replica))
+            memory.adopt(*adopt(memory.versions, self._desired.records))
         versions = memory.versions
-        diff = compare(self._wanted(replica), versions, applied, desired.registries, self._changed_keys)
+        desired = fill_in(self._desired, versions, replica.read)
+        kept = kept_keys(desired, versions, versions_of(replica, desired), replica.read)
+        if replica.stores_derived:
+            desired = stand_in(desired, kept, replica.read)
+        self._filled[replica.name], wanted = desired, versions_of(replica, desired)
+        if self._since is None:
+            memory.share(wanted)
+        diff = compare(wanted, versions, applied, desired.registries, self._changed_keys, kept.keys)
+        keys = [d.key for d in diff.differences if d.observed is not None]
         plan = make_plan(
             replica.name,
             diff,
             desired,
-            self._rows(replica, memory, [d.key for d in diff.differences if d.observed is not None]),
+            rows_of(replica, memory, keys, self._since),
             with_derived=replica.stores_derived,
             # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
             prune_foreign=policy.prune_foreign and replica.name not in self._forgetful,
@@ -248,7 +237,8 @@ class OnePass:
             # It was compared with another home's records, and rows were given the keys of those.
             del self._memories[replica.name]
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
-        return Comparison(plan, verdict, observed_count, absences, self._known_ids(foreign))
+        kept_count = sum(key in versions for key in kept.keys)
+        return Comparison(plan, verdict, observed_count, absences, self._known_ids(foreign), kept, kept_count)
 
     def _known_absences(self, first_missed: Mapping[Key, Look]) -> dict[Key, Look]:
         if self._absences is None:
@@ -258,24 +248,6 @@ class OnePass:
             except ReplicaError as error:
                 self._errors[error.replica] = error
         return self._absences
-
-    def _rows(self, replica: Replica, memory: ReplicaMemory, keys: Sequence[Key]) -> dict[Key, StoredRow]:
-        """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
-        rows: dict[Key, StoredRow] = {}
-        if self._since is not None:
-            before = self._since.before
-            versions = _versions(replica, before)
-            derived = before.derived if replica.stores_derived else {}
-            rows = {
-                key: row_of(before.records[key], derived.get(key))
-                for key in keys
-                # Equal versions are equal rows.
-                if key in before.records and memory.versions[key] == versions[key]
-            }
-        names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
-        read = replica.read(names.values()) if names else {}
-        # A row that is gone since, or that its damaged key does not find again, says nothing.
-        return rows | {key: read.get(name, StoredRow(key, {})) for key, name in names.items()}
 
     def _remembered(self, replica: Replica) -> ReplicaMemory:
         memory, stamp = self._memories.get(replica.name), replica.stamp()
@@ -319,8 +291,8 @@ class OnePass:
     def _changed_keys(self) -> frozenset[Key] | None:
         return None if self._since is None else self._since.keys
 
-    def _wanted(self, replica: Replica) -> Mapping[Key, str]:
-        return _versions(replica, self._desired)
+    def _desired_of(self, replica: str) -> Snapshot:
+        return self._filled.get(replica, self._desired)
 
     def _last_applied(self, replica: str) -> dict[Key, str] | None:
         try:
@@ -333,7 +305,8 @@ class OnePass:
 
     def _apply(self, replica: Replica, comparison: Comparison) -> None:
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
-        wanted = self._wanted(replica)
+        desired = self._desired_of(replica.name)
+        wanted = versions_of(replica, desired)
         ha_version = self._desired.health.ha_version
         # Not when Home Assistant was read: what is healed minutes later was not changed then.
         now = self._calendar.wall(self._clock())
@@ -349,7 +322,7 @@ class OnePass:
                 self._notes[replica.name] = replica.take_note()
         self._applied.add(replica.name)
         if isinstance(replica, Upkeep):
-            replica.upkeep(self._desired, run)
+            replica.upkeep(desired, run)
         if comparison.verdict.refused_whole:
             return  # nothing is booked: it would make the next pass believe that this home is known
         written = [(o.key, wanted.get(o.key)) for o in allowed]
@@ -377,9 +350,9 @@ class OnePass:
         if all(c.verdict.refused_whole for c in self._comparisons.values()):
             return  # nothing was looked at, or what was read is not of the home
         absences = self._known_absences({})
-        found = track_absences(
-            self._desired, known_to(self._memories), absences, self._calendar, self._changed_keys
-        )
+        kept = frozenset[Key]().union(*(c.kept.keys for c in self._comparisons.values()))
+        known, keys = known_to(self._memories), self._changed_keys
+        found = track_absences(self._desired, known, absences, self._calendar, keys, kept)
         if self._is_ledger_sound():
             self._ledger.note_absences(found, self.look)
 
@@ -392,8 +365,3 @@ class OnePass:
         if self._options.mode == "apply":
             return "applied" if applied else "failed"
         return "observed" if self._options.mode == "observe" else "planned"
-
-
-def _versions(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
-    """The versions of a replica that is equal to a snapshot."""
-    return snapshot.row_versions if replica.stores_derived else snapshot.hashes

@@ -23,7 +23,8 @@ from engine.core.report import (
 )
 from engine.core.snapshot import Snapshot
 from engine.errors import SourceError
-from engine.loop.one_pass import OnePass, PassOptions
+from engine.loop.one_pass import OnePass
+from engine.loop.pass_options import PassOptions
 from engine.loop.shortcut import Shortcut
 from engine.ports import Ledger, Progress, Replica, Source
 

@@ -159,4 +159,5 @@ class Service:
             records=tuple(record for r in reports for record in r.records),
             errors=tuple(error for r in reports for error in r.errors),
             partial=0 < sum(bool(r.errors) for r in reports) < len(reports),
+            set_aside=newest.set_aside,
         )

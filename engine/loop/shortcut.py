@@ -17,7 +17,7 @@ from engine.core.report import Counts, PlanCounts, ReplicaReport, Report
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaError
 from engine.loop.offload import Offload, to_thread
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.ports import Conditional, Ledger, Progress, Provable, Replica, Source
 
 
@@ -63,7 +63,8 @@ class Shortcut:
 
     async def prove(self, report: Report) -> None:
         """Keep the proof for the next pass, if this one wrote and so made all replicas equal to what was read."""
-        if self._etag is None or report.status != "in_sync":
+        # A shorter pass would not tell what is set aside.
+        if self._etag is None or report.status != "in_sync" or report.set_aside:
             return
         if all(replica.applied == PlanCounts() for replica in report.replicas):
             return

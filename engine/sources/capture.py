@@ -8,7 +8,7 @@ entities are unknown, see `form_limits`), `area_`, `floor_`, `label_registry_lis
 `device_registry_list_composite_splits.json`, `repairs_list_issues.json`. A missing file, or a recorded
 unknown_command, is a registry that is not read.
 
-A recording is of one moment, so entities without their extended row mean that it is incomplete.
+An entity without its extended row is read from the list, as in a live home.
 """
 
 import time
@@ -118,12 +118,9 @@ class CaptureSource:
         rows.take_list(answer)
         if entries is None:
             return rows.take_list_only()
-        entities = rows.take_entries([entries])
-        if entities is None:
-            raise SourceInvalid(
-                f"{self._directory / _ENTITY_ENTRIES} lacks an entity that is in {_ENTITY_LIST}.",
-                "Record both again, one right after the other, or remove the former.",
-            )
+        # Nothing can be asked again: what has no extended row is read from the list.
+        entities = rows.take_entries([entries], is_final=True)
+        assert entities is not None
         return entities
 
     def _categories(self) -> dict[str, msgspec.Raw] | None:

@@ -98,6 +98,7 @@ class SnapshotMaker:
         self._rows = RowCache()
         self._parts: dict[str, Listing] = {}
         self._last: Snapshot | None = None
+        self._odd: tuple[object, ...] = ()  # what the last parts had besides records
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
         """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
@@ -115,7 +116,10 @@ class SnapshotMaker:
         if isinstance(splits, Failed):
             health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
             splits = {}
-        snapshot = self._from_last(parts, registries, health, splits, taken_at)
+        set_aside = [row for part in parts.values() for row in part.set_aside]
+        odd = (set_aside, results.entities.partly_read)
+        is_as_odd, self._odd = odd == self._odd, odd
+        snapshot = self._from_last(parts, registries, health, splits, taken_at) if is_as_odd else None
         if snapshot is None:
             snapshot = Snapshot(
                 records=[known.record for part in parts.values() for known in part],
@@ -125,6 +129,8 @@ class SnapshotMaker:
                 registries=frozenset(registries),
                 health=health,
                 splits=splits,
+                set_aside=set_aside,
+                partly_read=results.entities.partly_read,
             )
         snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
         snapshot.unread = _unread(results, registries)
@@ -161,10 +167,12 @@ class SnapshotMaker:
             return copy(last)
         keys = {row.key for row in added}
         changed = [(row.record, row.hash) for row in added]
-        later = last.with_changes(
-            changed, [row.key for row in gone if row.key not in keys], taken_at=taken_at
-        )
-        # With a key twice the constructor says which.
+        try:
+            later = last.with_changes(
+                changed, [row.key for row in gone if row.key not in keys], taken_at=taken_at
+            )
+        except SourceInvalid:
+            return None  # an entity_id twice, as a key below: the constructor sets them aside
         return later if len(later.records) == sum(map(len, parts.values())) else None
 
 

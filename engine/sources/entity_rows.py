@@ -4,26 +4,30 @@ The conversation is the caller's; this holds what it comes to. One read is `take
 `get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
 `modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
 no extended row again; where one has no such stamp (older cores), all are asked for each time, and those
-unchanged are not decoded.
+unchanged are not decoded. The same goes where rows are set aside, or refused without their entity_id being the reason.
 
 Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
 If that cannot be had (the entity was renamed or removed meanwhile), the read has to begin again with the
-list, because taking a renamed entity for a removed one would delete it.
+list, because taking a renamed entity for a removed one would delete it. An entity whose extended row is refused, or
+is not there twice running under the same list row, is read from the list with what that knows; the fields it does
+not know are in the listing's `partly_read`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
 from engine.core.layered import with_changes
-from engine.core.record import Entity
-from engine.errors import SourceInvalid
+from engine.core.lenient import decode_value, read_fields, read_object
+from engine.core.record import Entity, Json, Key
+from engine.core.set_aside import SetAside, UnusableRow, listed_twice
+from engine.sources.entity_answers import is_valid
 from engine.sources.fingerprint import Fingerprint
 from engine.sources.json_text import decode_json
 from engine.sources.listing import Known, Listing, known_record
-from engine.sources.registry_rows import at_position, entity_record
-from engine.sources.row_map import RowMap, find_rows
+from engine.sources.registry_rows import entity_record
+from engine.sources.row_map import Row, RowMap, find_rows
 from engine.sources.shared_values import SharedValues
 
 
@@ -35,19 +39,18 @@ class _ListRow(msgspec.Struct):
     modified_at: float | None = None
 
 
-class _AliasesRow(msgspec.Struct):
-    aliases: list[str | None] = []
-
-
 _LIST_ROW = msgspec.json.Decoder(_ListRow)
 _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ALIASES_ROWS = msgspec.json.Decoder(dict[str, _AliasesRow | None])
+# What extended rows have and list rows have not.
+_EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_device_class", "original_icon"})
 
 
 class _Listed(msgspec.Struct, frozen=True):
     """A listed entity whose extended row is wanted."""
 
     id: str
+    entity_id: str
+    is_stamped: bool
     fingerprint: bytes
     row: msgspec.Raw
     position: int
@@ -65,7 +68,10 @@ class EntityRows:
         self._by_list_row: Mapping[bytes, Known] = {}  # empty if its rows have no stamps
         self._by_extended_row: dict[bytes, Known] = {}  # empty if they have
         self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
+        self._partly: dict[bytes, tuple[Key, frozenset[str]]] = {}  # by list row: what is not known of it
         # Of the read under way:
+        self._set_aside: list[SetAside] = []
+        self._unanswered: set[bytes] = set()  # list rows that had no extended row when they were asked for
         self._taken: RowMap | None = None
         self._kept: Mapping[bytes, Known] = {}
         self._gone: list[Known] = []  # of those known by their list rows
@@ -73,65 +79,73 @@ class EntityRows:
 
     def begin(self, *, aliases_ordered: bool) -> None:
         """Begin a read. Aliases are a set before 2026.4; if that changes, nothing known counts any more."""
+        self._unanswered = set()
         if aliases_ordered != self._aliases_ordered:
             self._aliases_ordered = aliases_ordered
-            self._map = None
-            self._by_list_row = {}
+            self._forget()
             self._by_extended_row = {}
+
+    def _forget(self) -> None:
+        self._map = None
+        self._by_list_row = {}
 
     def take_list(self, answer: msgspec.Raw) -> list[str]:
         """Take the answer of `config/entity_registry/list`; returns the entity_ids to ask `get_entries` for.
 
-        Raises SourceInvalid when it is no list of entities, or names one of them twice.
+        Raises SourceInvalid when it is no list.
         """
         known, what = self._by_list_row, "The entity list"
         found = find_rows(self._fingerprint, self._map, answer, known, what)
-        self._taken, self._wanted = found.rows, {}
         self._gone = [known[fingerprint] for fingerprint in found.gone]
         self._kept = with_changes(known, {}, found.gone)
-        ids: set[str] = set()
-        is_stamped = True
-        for fingerprint, row, position in found.fresh:
-            listed = self._read_list_row(row, position)
-            if listed.id in ids or listed.entity_id in self._wanted:
-                raise _listed_twice(listed)
-            ids.add(listed.id)
-            is_stamped = is_stamped and listed.modified_at is not None
-            self._wanted[listed.entity_id] = _Listed(listed.id, fingerprint, row, position)
-        if len(self._kept) + len(self._wanted) != len(found.rows):
-            raise _listed_twice(self._read_list_row(*_first_repeated(answer)))
-        if not is_stamped:
+        if self._map is not None and len(self._kept) + len(found.fresh) != len(found.rows):
+            # A row stands there twice. Which, is seen when all are looked at.
+            self._forget()
+            return self.take_list(answer)
+        self._taken, self._set_aside = found.rows, []
+        listed = [row for row in map(self._listed, found.fresh) if row is not None]
+        self._wanted = self._asked_for(listed)
+        if self._set_aside or not all(row.is_stamped for row in listed):
             self._taken = None
         return list(self._wanted)
 
-    def take_entries(self, results: Iterable[msgspec.Raw]) -> Listing | None:
+    def take_entries(
+        self, results: Iterable[msgspec.Raw], refused: Collection[str] = (), *, is_final: bool = False
+    ) -> Listing | None:
         """Take the answers of `get_entries` to all that was asked for; returns the home's entities.
 
-        Returns None when an entity was renamed or removed since it was listed: read the list again. Raises
-        SourceInvalid when a row cannot be read.
+        `refused` are entity_ids for which there is no answer. Returns None when an entity was renamed or removed since it
+        was listed: read the list again; never if that `is_final`. Raises SourceInvalid when an answer is not what it
+        should be.
         """
         entries: dict[str, msgspec.Raw] = {}
         for result in results:
             decoded = decode_json(_EXTENDED_ROWS, result, "The answer to get_entries")
-            entries.update(decoded)
+            entries.update((id_, row) for id_, row in decoded.items() if bytes(row) != b"null")
         if self._taken is not None and self._taken is self._map:
             return self._entities
-        is_stamped = self._taken is not None
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
-        values = SharedValues()
+        values, unanswered = SharedValues(), set[bytes]()
         for entity_id, listed in self._wanted.items():
-            row = entries.get(entity_id)
-            if row is None or bytes(row) == b"null":
-                return None
-            if is_stamped:
-                known = self._make(row, listed.position, values)
-            else:
-                fingerprint = self._fingerprint(row)
-                known = self._by_extended_row.get(fingerprint) or self._make(row, listed.position, values)
-                by_extended_row[fingerprint] = known
-            if known.record.id_value != listed.id:
-                return None
-            added[listed.fingerprint] = known
+            row, name = entries.get(entity_id), listed.fingerprint
+            self._partly.pop(name, None)
+            known = None if row is None else self._extended(row, by_extended_row, values)
+            is_elsewhere = row is None or (known is not None and known.key.id != listed.id)
+            if is_elsewhere and not (is_final or entity_id in refused or self._is_settled(listed)):
+                unanswered.add(name)
+                continue
+            if known is None or is_elsewhere:
+                known = self._from_list(listed, by_extended_row, values)
+            if known is not None:
+                added[name] = known
+        if unanswered:
+            self._unanswered |= unanswered
+            return None
+        self._finish(added, by_extended_row)
+        return self._entities
+
+    def _finish(self, added: dict[bytes, Known], by_extended_row: dict[bytes, Known]) -> None:
+        is_stamped = self._taken is not None
         entities = with_changes(self._kept, added, ())
         # Where each entity was known by its list row, there is nothing to look for.
         if self._map is not None:
@@ -142,7 +156,39 @@ class EntityRows:
         self._by_list_row = entities if is_stamped else {}
         self._by_extended_row = by_extended_row
         self._take_over(later)
-        return self._entities
+        self._partly = {name: known for name, known in self._partly.items() if name in entities}
+        self._entities.set_aside = tuple(self._set_aside)
+        self._entities.partly_read = dict(self._partly.values())
+
+    def _is_settled(self, listed: _Listed) -> bool:
+        """Whether to ask again would bring the same."""
+        return listed.fingerprint in self._unanswered or not is_valid(listed.entity_id)
+
+    def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+        """What an extended row says; None when it cannot be used."""
+        name = self._fingerprint(row)
+        try:
+            known = self._by_extended_row.get(name) or self._make(row, values)
+        except UnusableRow:
+            return None
+        if self._taken is None:
+            made[name] = known
+        return known
+
+    def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+        """What the list row says, and what it does not; None, and set aside, when it cannot be used."""
+        name = listed.fingerprint
+        try:
+            known = self._by_extended_row.get(name) or self._make(listed.row, values)
+        except UnusableRow as error:
+            self._set_row_aside(error.row, listed.position)
+            return None
+        made[name] = known
+        self._partly[name] = (known.key, _EXTENDED - read_object("entity", listed.row).keys())
+        if is_valid(listed.entity_id):
+            # It may be answered next time, so it is to be asked for again although its list row is the same.
+            self._taken = None
+        return known
 
     def _take_over(self, later: Listing) -> None:
         """Keep the very same listing where nothing changed, so that what was made of it can be kept."""
@@ -165,34 +211,50 @@ class EntityRows:
     def take_list_only(self) -> Listing:
         """The home's entities from their list rows alone, where there are no extended rows."""
         values = SharedValues()
-        return Listing([self._make(row.row, row.position, values) for row in self._wanted.values()])
+        known = (self._from_list(row, {}, values) for row in self._wanted.values())
+        rows = [row for row in known if row is not None]
+        return Listing(rows, self._set_aside)
 
-    def _make(self, row: msgspec.Raw, position: int, values: SharedValues) -> Known:
+    def _make(self, row: msgspec.Raw, values: SharedValues) -> Known:
+        return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
+
+    def _listed(self, row: Row) -> _Listed | None:
+        """What is needed to ask for the extended row; None, and set aside, when nothing can be asked for."""
         try:
-            return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
-        except SourceInvalid as error:
-            raise at_position("entity", position, error) from error
+            found = _read_list_row(row.data)
+        except UnusableRow as error:
+            self._set_row_aside(error.row, row.position)
+            return None
+        is_stamped = found.modified_at is not None
+        return _Listed(found.id, found.entity_id, is_stamped, row.fingerprint, row.data, row.position)
 
-    def _read_list_row(self, row: msgspec.Raw, position: int) -> _ListRow:
-        try:
-            return decode_json(_LIST_ROW, row, "It")
-        except SourceInvalid as error:
-            raise at_position("entity", position, error) from error
+    def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
+        """The listed entities by entity_id; those that share one are set aside, for there is one answer for it."""
+        counts = Counter(row.entity_id for row in listed)
+        if len(counts) < len(listed):
+            ids = Counter(row.id for row in listed)
+            for row in listed:
+                if counts[row.entity_id] > 1:
+                    field = "id" if ids[row.id] > 1 else "entity_id"
+                    aside = listed_twice("entity", field, row.id, entity_id=row.entity_id)
+                    self._set_row_aside(aside, row.position)
+        return {row.entity_id: row for row in listed if counts[row.entity_id] == 1}
+
+    def _set_row_aside(self, row: SetAside, position: int) -> None:
+        self._set_aside.append(msgspec.structs.replace(row, position=position + 1))
+        self._taken = None
 
 
-def _listed_twice(row: _ListRow) -> SourceInvalid:
-    return SourceInvalid(
-        f"Home Assistant lists entity {row.entity_id} ({row.id}) twice.",
-        "A list like this cannot be trusted, so nothing was changed; restart Home Assistant.",
-    )
-
-
-def _first_repeated(answer: msgspec.Raw) -> tuple[msgspec.Raw, int]:
-    """A row that stands in the list again, and where first; there must be one."""
-    found = find_rows(Fingerprint(), None, answer, (), "The entity list")
-    counts = Counter(found.rows)
-    row = next(row for row in found.fresh if counts[row.fingerprint] > 1)
-    return row.data, row.position
+def _read_list_row(row: msgspec.Raw) -> _ListRow:
+    try:
+        found = _LIST_ROW.decode(row)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        record = read_fields("entity", read_object("entity", row))
+        assert isinstance(record, Entity)
+        return _ListRow(record.id, record.entity_id)
+    if not found.id or not found.entity_id:
+        read_fields("entity", read_object("entity", row))
+    return found
 
 
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:
@@ -204,5 +266,13 @@ def aliases_look_ordered(entries: msgspec.Raw) -> bool:
 
     A guess for recordings that do not say their version: null is the default there and unknown before.
     """
-    rows = decode_json(_ALIASES_ROWS, entries, "The answer to get_entries").values()
-    return any(None in row.aliases for row in rows if row is not None)
+    rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
+    return any(None in _aliases_of(row) for row in rows if bytes(row) != b"null")
+
+
+def _aliases_of(row: msgspec.Raw) -> list[Json]:
+    try:
+        aliases = read_object("entity", row, {"aliases": decode_value}).get("aliases")
+    except UnusableRow:
+        return []
+    return aliases if isinstance(aliases, list) else []

@@ -3,6 +3,7 @@
 A registry file holds secrets beside what is wanted, hence no excerpts.
 """
 
+import re
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +19,12 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
         if isinstance(text, bytes) and not text.isascii():
             # Raw values are not looked into, so a broken name would surface without the file's name.
             text.decode()
-        return decoder.decode(text)
+        try:
+            return decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            if isinstance(error, msgspec.ValidationError) or (legible := legible_json(bytes(text))) is None:
+                raise
+            return decoder.decode(legible)
     except UnicodeDecodeError as error:
         # Not chained: it carries the whole text.
         raise SourceInvalid(f"{what} is not UTF-8 (byte {error.start}).", _HINT) from None
@@ -26,6 +32,50 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
         raise SourceInvalid(f"{what} has not the expected shape: {error}.", _HINT) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise SourceInvalid(f"{what} is not JSON: {error}.", _HINT) from error
+
+
+def legible_json(text: bytes) -> bytes | None:
+    """The text with what Python's own encoder writes and strict decoders refuse taken out; None if it has none of that.
+
+    Half a character (a lone surrogate) becomes the replacement character, a number that is none becomes null, and
+    what nests deeper than a decoder can follow loses its inner part: it still is too deep for any record.
+    """
+    depth = changes = 0
+
+    def replaced(match: re.Match[bytes]) -> bytes:
+        nonlocal depth, changes
+        token = match[0]
+        if token in (b"[", b"{"):
+            depth += 1
+            # The first that is too deep is a value for what it was in.
+            token = b"0" if depth == _DEPTH_MAX + 1 else token
+            token = b"" if depth > _DEPTH_MAX + 1 else token
+        elif token in (b"]", b"}"):
+            depth -= 1
+            token = b"" if depth >= _DEPTH_MAX else token
+        elif depth > _DEPTH_MAX:
+            token = b""
+        elif token.startswith(b'"'):
+            token = _LONE_SURROGATE.sub(_repaired, token)
+        elif match["word"]:
+            token = b"null"
+        changes += token != match[0]
+        return token
+
+    found = _TOKENS.sub(replaced, text)
+    return found if changes else None
+
+
+# Within a record nothing that deep is taken, and the rows of a list stand a few levels down.
+_DEPTH_MAX = 100
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|(?P<word>-?\b(?:NaN|Infinity)\b)|[,:]|[-+.\w]+', re.DOTALL)
+_LONE_SURROGATE = re.compile(
+    rb"(?P<kept>\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def _repaired(match: re.Match[bytes]) -> bytes:
+    return match["kept"] or b"\\ufffd"
 
 
 _HINT = "Nothing was changed. It may be truncated or damaged, or not be Home Assistant's."

@@ -1,11 +1,12 @@
 """The rows of one list, made into records, and what changed of them from one read to the next."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
 from engine.core.content_hash import content_hash
 from engine.core.record import Key, Record
+from engine.core.set_aside import SetAside
 from engine.sources.shared_values import SharedValues
 
 
@@ -29,9 +30,11 @@ _key = attrgetter("key")
 class Listing(Collection[Known]):
     """Rows of which those that did not change since the listing before are the very same objects."""
 
-    def __init__(self, rows: Collection[Known] = ()) -> None:
-        """A listing of which nothing is known but its rows."""
+    def __init__(self, rows: Collection[Known] = (), set_aside: Iterable[SetAside] = ()) -> None:
+        """A listing of which nothing is known but its rows, and which others are set aside."""
         self._rows = rows
+        self.set_aside = tuple(set_aside)
+        self.partly_read: Mapping[Key, frozenset[str]] = {}  # fields that are not known of a record
         self.name = object()
         self._base: object | None = None
         self._changes: tuple[list[Known], list[Known]] = ([], [])

@@ -7,8 +7,11 @@ a record that was never written there cannot be told from one that was deleted, 
 from collections.abc import Callable
 
 import anyio.to_thread
+from msgspec.structs import replace
 
-from engine.core.record import REGISTRIES, make_record
+from engine.core.lenient import read_fields
+from engine.core.record import REGISTRIES, Record
+from engine.core.set_aside import SetAside, UnusableRow
 from engine.core.snapshot import Snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
 from engine.ports import Progress, Records
@@ -43,11 +46,18 @@ class RecordsSource:
                 f"The records replica {self._records.name} holds no record.",
                 "Let records.uri name the store that was written before, and site.name the home's name there.",
             )
+        records, set_aside = list[Record](), list[SetAside]()
+        for key, revision in sorted(found.items()):
+            try:
+                records.append(read_fields(key.registry, revision.fields))
+            except UnusableRow as error:
+                # Whatever stands in its fields: the key is what it was written under.
+                set_aside.append(replace(error.row, id=key.id))
         return Snapshot(
-            records=[make_record(key.registry, dict(r.fields)) for key, r in sorted(found.items())],
+            records=records,
+            set_aside=set_aside,
             taken_at=now,
             origin=self.origin,
             registries=frozenset(REGISTRIES),
-            hashes={key: revision.hash for key, revision in found.items()},
             names_as_of=newest_version((r.at, r.ha_version) for r in found.values()),
         )

@@ -10,9 +10,9 @@ Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read
 
 import msgspec
 
-from engine.core.record import Entity, Json, Record, decode_record, decode_row, make_record
+from engine.core.lenient import read_fields, read_object, read_row, text_of
+from engine.core.record import Entity, Json, Record
 from engine.core.snapshot import version_of
-from engine.errors import SourceInvalid
 from engine.sources.subentries import subentries_of
 
 # What a config entry row says about the running integration and not about the entry: it changes at every
@@ -49,16 +49,9 @@ def has_ordered_aliases(ha_version: str | None) -> bool | None:
 def entity_record(row: bytes | msgspec.Raw, *, aliases_ordered: bool) -> Record:
     """The record of one entity row, given as JSON; extended rows are complete, list rows lack five fields.
 
-    Raises SourceInvalid.
+    Raises UnusableRow.
     """
-    try:
-        record = decode_record("entity", row)
-    except SourceInvalid:
-        # Decoded into a dict only now, because next to no home has such a row.
-        fields = decode_row("entity", row)
-        if not _coerce_unique_id(fields):
-            raise
-        record = make_record("entity", fields)
+    record = read_row("entity", row)
     if aliases_ordered:
         return record
     assert isinstance(record, Entity)
@@ -71,41 +64,39 @@ def ordered_aliases(aliases: tuple[str | None, ...]) -> tuple[str | None, ...]:
 
 
 def entity_record_from_fields(row: dict[str, Json]) -> Record:
-    """The record of an entity row that is decoded and has its aliases in today's form. Raises SourceInvalid."""
-    _coerce_unique_id(row)
-    return make_record("entity", row)
+    """The record of an entity row that is decoded and has its aliases in today's form. Raises UnusableRow."""
+    return read_fields("entity", row)
 
 
 def row_record(registry: str, row: bytes | msgspec.Raw, *, scope: str = "") -> Record:
     """The record of one row of any other registry; `scope` is the one that a category was listed for.
 
-    Raises SourceInvalid.
+    Raises UnusableRow.
     """
     if registry == "device":
-        return device_record(decode_row(registry, row))
+        return device_record(read_object(registry, row))
     if registry == "category":
-        return make_record(registry, {**decode_row(registry, row), "scope": scope})
+        return read_fields(registry, {**read_object(registry, row), "scope": scope})
     if registry == "config_entry":
-        fields = decode_row(registry, row)
+        fields = read_object(registry, row)
         known = {k: v for k, v in fields.items() if k not in _ENTRY_STATE}
         if "subentries" in known:
             known["subentries"] = subentries_of(known["subentries"])
-        return make_record(registry, known)
-    return decode_record(registry, row)
+        return read_fields(registry, known)
+    return read_row(registry, row)
 
 
 def device_record(row: dict[str, Json]) -> Record:
-    """The record of a device row of any version, child devices included. Raises SourceInvalid.
+    """The record of a device row of any version, child devices included. Raises UnusableRow.
 
     Since 2026.8 a device has one owner, `config_entry_id`; the lists of owners are copies for compatibility,
     announced to go in 2027. Taking what is a copy as absent keeps every hash when they do.
     """
     primary = row.pop("primary_config_entry", None)
     entries = row.get("config_entries")
-    if not row.get("config_entry_id"):
-        sole = entries[0] if isinstance(entries, list) and len(entries) == 1 else None
-        row["config_entry_id"] = primary or sole
-    owner = row["config_entry_id"]
+    sole = entries[0] if isinstance(entries, list) and len(entries) == 1 else None
+    given = row.get("config_entry_id") or primary or sole
+    owner = row["config_entry_id"] = text_of(given) if given else None
     if not entries and owner is not None:
         row["config_entries"] = [owner]
     subentries = row.get("config_entries_subentries")
@@ -116,23 +107,9 @@ def device_record(row: dict[str, Json]) -> Record:
             for entry, ids in subentries.items()
             if ids != [None] and not (entry == owner and ids in copies)
         }
-    return make_record("device", row)
+    return read_fields("device", row)
 
 
 def _sorted_subentries(ids: Json) -> Json:
     # A set, serialised in any order; None is the entry itself.
     return sorted(ids, key=lambda i: (i is not None, str(i))) if isinstance(ids, list) else ids
-
-
-def _coerce_unique_id(row: dict[str, Json]) -> bool:
-    """Make a number text; some integrations registered one, which Home Assistant keeps."""
-    unique_id = row.get("unique_id")
-    if isinstance(unique_id, bool) or not isinstance(unique_id, (int, float)):
-        return False
-    row["unique_id"] = str(unique_id)
-    return True
-
-
-def at_position(registry: str, position: int, error: SourceInvalid) -> SourceInvalid:
-    """The error of a row, saying which of the list (counted from 1) it was."""
-    return SourceInvalid(f"Row {position + 1} of the {registry} list: {error.message}", error.hint)

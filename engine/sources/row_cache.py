@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.core.record import Record
-from engine.errors import SourceInvalid
+from engine.core.set_aside import SetAside, UnusableRow
 from engine.sources.fingerprint import Fingerprint
 from engine.sources.listing import Known, Listing, known_record
-from engine.sources.registry_rows import at_position
 from engine.sources.row_map import RowMap, find_rows
 from engine.sources.shared_values import SharedValues
 
@@ -25,7 +25,7 @@ from engine.sources.shared_values import SharedValues
 class _List(NamedTuple):
     map: RowMap | None
     rows: Listing
-    by_row: dict[bytes, Known]
+    by_row: dict[bytes, Known | SetAside]
 
 
 _NO_LIST = _List(None, Listing(), {})
@@ -41,21 +41,27 @@ class RowCache:
     def records(self, name: str, answer: msgspec.Raw, make: Callable[[msgspec.Raw], Record]) -> Listing:
         """The records of a list result, in its order; `make` turns a row that is new into a record.
 
-        Raises SourceInvalid with the name and the row's position when the answer or a row cannot be read.
+        Rows that cannot be made into one are set aside. Raises SourceInvalid with the name when it is no list.
         """
         last = self._lists.get(name, _NO_LIST)
         known = last.by_row
         found = find_rows(self._fingerprint, last.map, answer, known, f"The {name} list")
         if found.rows is last.map:
             return last.rows
-        made: dict[bytes, Known] = {}
+        made: dict[bytes, Known | SetAside] = {}
         values = SharedValues()
-        for fingerprint, row, position in found.fresh:
+        for fingerprint, row, _ in found.fresh:
             try:
                 made[fingerprint] = known_record(make(row), values)
-            except SourceInvalid as error:
-                raise at_position(name, position, error) from error
+            except UnusableRow as error:
+                made[fingerprint] = error.row
         rows = [made.get(fingerprint) or known[fingerprint] for fingerprint in found.rows]
         by_row = dict(zip(found.rows, rows, strict=True))
-        self._lists[name] = _List(found.rows, Listing(rows), by_row)
+        usable = [row for row in rows if isinstance(row, Known)]
+        set_aside = (
+            [replace(row, position=nth) for nth, row in enumerate(rows, 1) if isinstance(row, SetAside)]
+            if len(usable) < len(rows)
+            else ()
+        )
+        self._lists[name] = _List(found.rows, Listing(usable, set_aside), by_row)
         return self._lists[name].rows

@@ -9,8 +9,8 @@ Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, are
 1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
 """
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -21,9 +21,8 @@ from engine.core.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.entity_names import names_as_of
 from engine.sources.json_text import decode_json
-from engine.sources.registry_rows import at_position
 from engine.sources.storage_rows import (
-    StoredEntry,
+    ENTRY_FIELDS,
     area_from_store,
     config_entry_from_store,
     device_from_store,
@@ -33,6 +32,7 @@ from engine.sources.storage_rows import (
     splits_of_devices,
 )
 from engine.sources.upheavals import STORES, corrupt_stores_of_issues, corrupted_at
+from engine.sources.usable_rows import UsableRows
 
 ISSUES_FILE = "repairs.issue_registry"
 FILES = frozenset({*STORES.values(), ISSUES_FILE})
@@ -42,7 +42,6 @@ _ENTITY_MINOR_WITH_IDS = 4
 _MAJOR_VERSIONS = {"device": (1, 3)}
 
 Data = TypeVar("Data", bound=msgspec.Struct)
-Row = TypeVar("Row")
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -66,35 +65,40 @@ class _Envelope(msgspec.Struct):
     minor_version: int = 1
 
 
+# The rows of a list, each decoded by itself: one that is odd does not cost the others.
+_Rows = list[msgspec.Raw]
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Devices(msgspec.Struct):
-    devices: list[dict[str, Json]]
-    child_devices: list[dict[str, Json]] = []
-    deleted_devices: Json = None
+    devices: _Rows
+    child_devices: _Rows | None = None
+    deleted_devices: msgspec.Raw = _NOTHING
 
 
 class _Entities(msgspec.Struct):
-    entities: list[dict[str, Json]]
-    deleted_entities: Json = None
+    entities: _Rows
+    deleted_entities: msgspec.Raw = _NOTHING
 
 
 class _Areas(msgspec.Struct):
-    areas: list[dict[str, Json]]
+    areas: _Rows
 
 
 class _Floors(msgspec.Struct):
-    floors: list[dict[str, Json]]
+    floors: _Rows
 
 
 class _Labels(msgspec.Struct):
-    labels: list[dict[str, Json]]
+    labels: _Rows
 
 
 class _Categories(msgspec.Struct):
-    categories: dict[str, list[dict[str, Json]]]
+    categories: dict[str, _Rows]
 
 
 class _Entries(msgspec.Struct):
-    entries: list[StoredEntry]
+    entries: _Rows
 
 
 class _Issue(msgspec.Struct):
@@ -106,6 +110,7 @@ class _Issues(msgspec.Struct):
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ROWS = msgspec.json.Decoder(_Rows)
 
 
 def snapshot_of_files(
@@ -119,13 +124,19 @@ def snapshot_of_files(
         )
     devices, _ = _open(files, "device", _Devices) or (_Devices([]), 1)
     entities, minor = _open(files, "entity", _Entities) or (_Entities([]), 1)
-    _check_age(files, entities, minor)
-    names = {str(row.get("id")): device_name(row) for row in (*devices.devices, *devices.child_devices)}
-    splits = splits_of_devices(devices.devices)
+    rows = UsableRows()
+    placed_entities = rows.objects("entity", entities.entities)
+    _check_age(files, [row for _, row in placed_entities], minor)
+    placed = [
+        *rows.objects("device", devices.devices),
+        *rows.objects("device", devices.child_devices or ()),
+    ]
+    names = {str(row.get("id")): device_name(row) for _, row in placed}
+    splits = splits_of_devices([row for _, row in placed])
     records = [
-        *_made("device", [*devices.devices, *devices.child_devices], device_from_store),
-        *_made("entity", entities.entities, lambda row: entity_from_store(row, minor, names)),
-        *_other_records(files),
+        *rows.records(placed, device_from_store),
+        *rows.records(placed_entities, lambda row: entity_from_store(row, minor, names)),
+        *_other_records(files, rows),
     ]
     live = {record.key for record in records}
     deleted = _deleted("device", devices.deleted_devices) | _deleted("entity", entities.deleted_entities)
@@ -145,28 +156,34 @@ def snapshot_of_files(
         splits=splits,
         names_as_of=names_as_of(minor),
         unread=Unread(unread),
+        set_aside=rows.set_aside,
     )
 
 
-def _other_records(files: StorageFiles) -> list[Record]:
+def _other_records(files: StorageFiles, rows: UsableRows) -> list[Record]:
     areas, _ = _open(files, "area", _Areas) or (_Areas([]), 1)
     floors, _ = _open(files, "floor", _Floors) or (_Floors([]), 1)
     labels, _ = _open(files, "label", _Labels) or (_Labels([]), 1)
     categories, _ = _open(files, "category", _Categories) or (_Categories({}), 1)
     entries, _ = _open(files, "config_entry", _Entries) or (_Entries([]), 1)
-    scoped = [{**row, "scope": scope} for scope, rows in categories.categories.items() for row in rows]
     return [
-        *_made("area", areas.areas, area_from_store),
-        *_made("floor", floors.floors, lambda row: row_from_store("floor", row)),
-        *_made("label", labels.labels, lambda row: row_from_store("label", row)),
-        *_made("category", scoped, lambda row: row_from_store("category", row)),
-        *_made("config_entry", entries.entries, config_entry_from_store),
+        *rows.records(rows.objects("area", areas.areas), area_from_store),
+        *rows.records(rows.objects("floor", floors.floors), partial(row_from_store, "floor")),
+        *rows.records(rows.objects("label", labels.labels), partial(row_from_store, "label")),
+        *(
+            record
+            for scope, listed in categories.categories.items()
+            for record in rows.records(
+                rows.objects("category", listed, scope=scope), partial(row_from_store, "category")
+            )
+        ),
+        *rows.records(rows.objects("config_entry", entries.entries, ENTRY_FIELDS), config_entry_from_store),
     ]
 
 
-def _check_age(files: StorageFiles, entities: _Entities, minor: int) -> None:
+def _check_age(files: StorageFiles, entities: list[dict[str, Json]], minor: int) -> None:
     """Refuse a home of before 2021.12, whose entities have no id by which a rename could be told from a removal."""
-    if minor < _ENTITY_MINOR_WITH_IDS and not all(row.get("id") for row in entities.entities):
+    if minor < _ENTITY_MINOR_WITH_IDS and not all(row.get("id") for row in entities):
         raise SourceInvalid(
             f"{files.place}/{STORES['entity']} has version 1.{minor}, of Home Assistant before 2021.12: its entities "
             "have no id yet. It is too old to be read.",
@@ -174,18 +191,14 @@ def _check_age(files: StorageFiles, entities: _Entities, minor: int) -> None:
         )
 
 
-def _deleted(registry: str, rows: Json) -> set[Key]:
+def _deleted(registry: str, rows: msgspec.Raw) -> set[Key]:
     """The keys in a list of deleted rows, which is evidence and no registry: what cannot be read is none."""
-    ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return {Key(registry, id_) for id_ in ids if isinstance(id_, str) and id_}
-
-
-def _made(registry: str, rows: Iterable[Row], make: Callable[[Row], Record]) -> Iterable[Record]:
-    for position, row in enumerate(rows):
-        try:
-            yield make(row)
-        except SourceInvalid as error:
-            raise at_position(registry, position, error) from error
+    try:
+        listed = _ROWS.decode(rows)
+    except msgspec.DecodeError:
+        return set()
+    found = (row.get("id") for _, row in UsableRows().objects(registry, listed))
+    return {Key(registry, id_) for id_ in found if isinstance(id_, str) and id_}
 
 
 def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, int] | None:

@@ -9,12 +9,9 @@ Stored rows were compared with listed ones on 2024.3.3 and 2026.11.0 (seen 2026-
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-import msgspec
-
-from engine.core.record import ConfigEntry, Json, Record, make_record
-from engine.errors import SourceInvalid
+from engine.core.lenient import decode_value, read_fields, seconds_of, text_of, texts_of
+from engine.core.record import Json, Record, field_names
 from engine.sources.entity_names import without_device_name
 from engine.sources.registry_rows import device_record, entity_record_from_fields, ordered_aliases
 from engine.sources.subentries import decode_subentries
@@ -38,32 +35,24 @@ _ENTITY_STORE_ONLY = (
 )
 
 
-class StoredEntry(msgspec.Struct, frozen=True):
-    """What is read of a stored config entry, and nothing else."""
-
-    entry_id: str
-    domain: str
-    title: str = ""
-    source: str | None = None
-    pref_disable_new_entities: bool | None = None
-    pref_disable_polling: bool | None = None
-    disabled_by: str | None = None
-    created_at: str | None = None
-    modified_at: str | None = None
-    subentries: msgspec.Raw = msgspec.Raw()
+# What is read of a stored config entry, and nothing else.
+ENTRY_FIELDS = {
+    **dict.fromkeys(field_names("config_entry"), decode_value),
+    "subentries": decode_subentries,
+}
 
 
 def device_from_store(row: dict[str, Json]) -> Record:
-    """The record of a stored device or child device; uses up `row`. Raises SourceInvalid."""
+    """The record of a stored device or child device; uses up `row`. Raises UnusableRow."""
     for name in _DEVICE_STORE_ONLY:
         row.pop(name, None)
-    return device_record(_with_stamps("device", row))
+    return device_record(_with_stamps(row))
 
 
 def entity_from_store(row: dict[str, Json], minor: int, device_names: Mapping[str, str | None]) -> Record:
     """The record of a stored entity; uses up `row`.
 
-    `minor` is its store's minor version, `device_names` are by device id. Raises SourceInvalid.
+    `minor` is its store's minor version, `device_names` are by device id. Raises UnusableRow.
     """
     if minor >= ENTITY_MINOR_2026_4:
         row["aliases"] = row.get("aliases_v2", [None])
@@ -74,43 +63,30 @@ def entity_from_store(row: dict[str, Json], minor: int, device_names: Mapping[st
         row["aliases"] = _aliases_of_a_set(row.get("aliases"))
     for name in _ENTITY_STORE_ONLY:
         row.pop(name, None)
-    return entity_record_from_fields(_with_stamps("entity", row))
+    return entity_record_from_fields(_with_stamps(row))
 
 
 def area_from_store(row: dict[str, Json]) -> Record:
-    """The record of a stored area, whose id has another name there; uses up `row`. Raises SourceInvalid."""
+    """The record of a stored area, whose id has another name there; uses up `row`. Raises UnusableRow."""
     if "id" in row:
         row["area_id"] = row.pop("id")
-    return make_record("area", _with_stamps("area", row))
+    return read_fields("area", _with_stamps(row))
 
 
 def row_from_store(registry: str, row: dict[str, Json]) -> Record:
-    """The record of a stored row of any other registry; uses up `row`. Raises SourceInvalid."""
-    return make_record(registry, _with_stamps(registry, row))
+    """The record of a stored row of any other registry; uses up `row`. Raises UnusableRow."""
+    return read_fields(registry, _with_stamps(row))
 
 
-def config_entry_from_store(entry: StoredEntry) -> Record:
-    """The record of a stored config entry. Raises SourceInvalid."""
-    if not entry.entry_id:
-        raise SourceInvalid("A config_entry row has an empty entry_id.")
-    return ConfigEntry(
-        entry_id=entry.entry_id,
-        domain=entry.domain,
-        title=entry.title,
-        source=entry.source,
-        pref_disable_new_entities=bool(entry.pref_disable_new_entities),
-        pref_disable_polling=bool(entry.pref_disable_polling),
-        disabled_by=entry.disabled_by,
-        subentries=tuple(decode_subentries(entry.subentries)),
-        created_at=_unix_seconds("config_entry", entry.created_at),
-        modified_at=_unix_seconds("config_entry", entry.modified_at),
-    )
+def config_entry_from_store(row: dict[str, Json]) -> Record:
+    """The record of a stored config entry of which only `ENTRY_FIELDS` were decoded. Raises UnusableRow."""
+    return read_fields("config_entry", _with_stamps(row))
 
 
 def device_name(row: Mapping[str, Json]) -> str | None:
     """The name that stands in front of a device's entities: the user's, else the integration's."""
     name = row.get("name_by_user") or row.get("name")
-    return name if isinstance(name, str) else None
+    return text_of(name) if name is not None else None
 
 
 def splits_of_devices(rows: list[dict[str, Json]]) -> dict[str, tuple[str, ...]]:
@@ -129,27 +105,12 @@ def splits_of_devices(rows: list[dict[str, Json]]) -> dict[str, tuple[str, ...]]
 def _aliases_of_a_set(aliases: Json) -> Json:
     if aliases is None:
         return (None,)
-    if isinstance(aliases, list) and all(isinstance(a, str) for a in aliases):
-        return ordered_aliases(tuple(aliases))
-    return aliases  # refused by the record, with the row named
+    return ordered_aliases(tuple(texts_of(aliases)))
 
 
-def _with_stamps(registry: str, fields: dict[str, Json]) -> dict[str, Json]:
+def _with_stamps(fields: dict[str, Json]) -> dict[str, Json]:
+    """Times as the API has them: ISO 8601 in the store, seconds there, and both come from one datetime."""
     for name in ("created_at", "modified_at"):
         if name in fields:
-            fields[name] = _unix_seconds(registry, fields[name])
+            fields[name] = seconds_of(fields[name])
     return fields
-
-
-def _unix_seconds(registry: str, stamp: Json) -> float | None:
-    """ISO 8601 in the store, seconds in the API: the same float, since both come from one datetime."""
-    if stamp is None:
-        return None
-    try:
-        # Without a time zone it is UTC: never this machine's, which would make one file two contents.
-        at = datetime.fromisoformat(stamp)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise SourceInvalid(
-            f"A {registry} row has a time that cannot be read: {str(stamp)[:40]!r}."
-        ) from error

@@ -30,8 +30,9 @@ class _Entry(msgspec.Struct):
 
 
 _SUBENTRIES = msgspec.json.Decoder(list[_Subentry])
-_ENTRIES = msgspec.json.Decoder(list[_Entry])
-_ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_ENTRY = msgspec.json.Decoder(_Entry)
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Commands(Protocol):
@@ -75,11 +76,12 @@ def _kept(rows: Iterable[_Subentry]) -> list[dict[str, Any]]:
 async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.Raw:
     """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
     try:
-        entries = _ENTRIES.decode(answer)
+        rows = _ROWS.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return answer  # the list's own reader says what is wrong
     found: dict[int, msgspec.Raw] = {}
-    for position, entry in enumerate(entries):
+    for position, row in enumerate(rows):
+        entry = _entry(row)
         if not isinstance(entry.num_subentries, int) or entry.num_subentries < 1:
             continue
         try:
@@ -91,7 +93,14 @@ async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.
         found[position] = msgspec.Raw(msgspec.json.encode(decode_subentries(listed)))
     if not found:
         return answer
-    rows = _ROWS.decode(answer)
     for position, subentries in found.items():
-        rows[position]["subentries"] = subentries
+        fields = {**_FIELDS.decode(rows[position]), "subentries": subentries}
+        rows[position] = msgspec.Raw(msgspec.json.encode(fields))
     return msgspec.Raw(msgspec.json.encode(rows))
+
+
+def _entry(row: msgspec.Raw) -> _Entry:
+    try:
+        return _ENTRY.decode(row)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Entry()  # an odd row costs the others nothing

@@ -9,7 +9,7 @@ Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio.to_thread
@@ -23,7 +23,6 @@ from engine.sources.category_scopes import CategoryScopes
 from engine.sources.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
-    ENTITY_ENTRIES,
     ENTITY_LIST,
     GET_CONFIG,
     LIST_ISSUES,
@@ -35,6 +34,7 @@ from engine.sources.command_results import (
     decode_config,
     read_health,
 )
+from engine.sources.entity_answers import ask_for_entries
 from engine.sources.entity_rows import EntityRows
 from engine.sources.ha_connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
 from engine.sources.ha_uri import websocket_uri
@@ -179,26 +179,16 @@ class WebsocketSource:
             progress("entity list", 0, None)
             answer = await connection.command(ENTITY_LIST)
             wanted = await anyio.to_thread.run_sync(self._entities.take_list, answer)
-            results = await _ask_for_entries(connection, wanted, progress)
-            entities = await anyio.to_thread.run_sync(self._entities.take_entries, results)
+            answers = await ask_for_entries(connection, wanted, ENTITIES_PER_COMMAND, progress)
+            entities = await anyio.to_thread.run_sync(
+                self._entities.take_entries, answers.results, answers.refused
+            )
             if entities is not None:
                 return entities
         raise SourceUnavailable(
             f"Entities of {self._uri} were renamed or removed during each of {ENTITY_LIST_TRIES} reads.",
             "Run again when Home Assistant has settled.",
         )
-
-
-async def _ask_for_entries(
-    connection: Commands, entity_ids: Sequence[str], progress: Progress
-) -> list[msgspec.Raw]:
-    results = []
-    for start in range(0, len(entity_ids), ENTITIES_PER_COMMAND):
-        progress("entities", start, len(entity_ids))
-        chunk = entity_ids[start : start + ENTITIES_PER_COMMAND]
-        results.append(await connection.command(ENTITY_ENTRIES, entity_ids=chunk))
-    progress("entities", len(entity_ids), len(entity_ids))
-    return results
 
 
 async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict[str, msgspec.Raw] | None:

@@ -5,7 +5,7 @@ rather than never. Whatever was lost asks for a full read. Registries that a cor
 (2024.3 to 2024.7: floors, labels, categories) are listed with each heartbeat.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from contextlib import asynccontextmanager
 
 import anyio
@@ -15,12 +15,14 @@ import msgspec
 
 from engine.core.hints import GatheredHints, Hints
 from engine.core.record import Entity, Key, Record
+from engine.core.set_aside import SetAside, UnusableRow
 from engine.core.snapshot import Snapshot
 from engine.core.unread import Unread
 from engine.errors import SourceError
 from engine.ports import Progress
 from engine.sources.category_scopes import CategoryScopes, scope_of_event
-from engine.sources.command_results import CATEGORY_LIST, ENTITY_ENTRIES, LISTS
+from engine.sources.command_results import CATEGORY_LIST, LISTS
+from engine.sources.entity_answers import ask_for_entries, is_valid
 from engine.sources.ha_connection import CommandFailed, Connection, Subscription
 from engine.sources.json_text import decode_json
 from engine.sources.listing import Known, known_record
@@ -157,7 +159,9 @@ class WebsocketWatch:
         if hints.relist or is_much or len(hints.removed_entity_ids) > ENTITIES_REMOVED_ONE_BY_ONE:
             return None
         # Those removed as well: an event that comes late may be about one that is back.
-        entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids)
+        entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids, newest)
+        if entities is None:
+            return None
         # Gone from where we knew it, and nobody said that it was removed from there: it was renamed since, perhaps
         # more than once, perhaps removed under a name that we never knew.
         borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
@@ -165,36 +169,59 @@ class WebsocketWatch:
         if _bearers(newest, hints.entity_ids - told) - {known.key for known in entities}:
             return None
         self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
-        try:
-            lists = [await self._read_list(registry) for registry in sorted(hints.registries)]
-        except CommandFailed:
-            return None  # a scope that is not listed; or the full read says what is wrong
+        lists = []
+        for registry in sorted(hints.registries):
+            try:
+                found, set_aside = await self._read_list(registry)
+            except CommandFailed:
+                return None  # a scope that is not listed; or the full read says what is wrong
+            known_aside = {row for row in newest.set_aside if row.registry == registry}
+            if set_aside != known_aside or len({known.key for known in found}) < len(found):
+                return None
+            lists.append((registry, found))
         return entities, lists
 
-    async def _read_entities(self, entity_ids: Iterable[str]) -> list[Known]:
-        wanted = sorted(entity_ids)
-        if not wanted:
+    async def _read_entities(self, entity_ids: Set[str], newest: Snapshot) -> list[Known] | None:
+        """The entities under these entity_ids; None when only a full read can tell."""
+        if not entity_ids:
             return []
-        answer = await self._connection.command(ENTITY_ENTRIES, entity_ids=wanted)
-        rows = decode_json(_ENTRIES, answer, "The answer to get_entries")
+        odd = {row.entity_id for row in newest.set_aside}
+        if any(entity_id in odd or not is_valid(entity_id) for entity_id in entity_ids):
+            return None
+        answers = await ask_for_entries(
+            self._connection, sorted(entity_ids), ENTITIES_READ_ONE_BY_ONE, _no_progress
+        )
+        if answers.refused:
+            return None
         ordered = has_ordered_aliases(self._connection.ha_version) is not False
-        # An entity_id that is gone again answers null; its own event follows.
-        present = (row for row in rows.values() if bytes(row) != b"null")
-        values = SharedValues()
-        return [known_record(entity_record(row, aliases_ordered=ordered), values) for row in present]
+        values, found = SharedValues(), list[Known]()
+        for answer in answers.results:
+            for row in decode_json(_ENTRIES, answer, "The answer to get_entries").values():
+                # An entity_id that is gone again answers null; its own event follows.
+                if bytes(row) == b"null":
+                    continue
+                try:
+                    found.append(known_record(entity_record(row, aliases_ordered=ordered), values))
+                except UnusableRow:
+                    return None
+        odd_keys = newest.partly_read.keys() | newest.set_aside_keys
+        return None if any(known.key in odd_keys for known in found) else found
 
-    async def _read_list(self, registry: str) -> tuple[str, list[Known]]:
+    async def _read_list(self, registry: str) -> tuple[list[Known], set[SetAside]]:
         if registry != "category":
             answer = await self._connection.command(LISTS[registry])
             if registry == "config_entry":
                 answer = await with_subentries(self._connection, answer)
-            return registry, list(self._rows.records(registry, answer, lambda row: row_record(registry, row)))
-        found: list[Known] = []
+            listing = self._rows.records(registry, answer, lambda row: row_record(registry, row))
+            return list(listing), set(listing.set_aside)
+        found, set_aside = list[Known](), set[SetAside]()
         self._listed_scopes = frozenset(self._scopes)
         for scope in sorted(self._listed_scopes):
             answer = await self._connection.command(CATEGORY_LIST, scope=scope)
-            found += self._rows.records(f"category {scope}", answer, _category_maker(scope))
-        return registry, found
+            listing = self._rows.records(f"category {scope}", answer, _category_maker(scope))
+            found += listing
+            set_aside.update(listing.set_aside)
+        return found, set_aside
 
 
 @asynccontextmanager

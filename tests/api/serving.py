@@ -19,7 +19,7 @@ from engine.core.record import REGISTRIES, Key, Record, canonical_fields
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, SourceStatus, Status
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Revision, Source
 from engine.replicas.inventory import Moment, SqliteInventory

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -46,8 +47,6 @@ def broken_text(home: Home) -> None:
 @pytest.mark.parametrize(
     ("spoil", "names"),
     [
-        (without_id, ["device", "id"]),
-        (twice, ["area/", "twice"]),
         (cut_off, ["entity_registry_list.json"]),
         (broken_text, ["label_registry_list.json"]),
         (overwrite("device_registry_list.json", b'"<html>"'), ["device list"]),
@@ -70,6 +69,41 @@ def test_a_home_that_cannot_be_read_changes_nothing(
     report = json.loads(mirror("--json").out)
     assert report["status"] == "unknown"
     assert report["errors"][0]["subject"] == "source"
+
+
+def spoil_entry(rows: Any) -> None:
+    list(rows.values())[3].update(unique_id=["a"])
+
+
+def no_text(home: Home) -> None:
+    home.edit("entity_registry_list", lambda rows: rows[3].update(unique_id=["a"]))
+    home.edit("entity_registry_get_entries", spoil_entry)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "names"),
+    [
+        (without_id, ["device, row 4", "it has no id"]),
+        (twice, ["area, ", "its area_id is listed more than once"]),
+        (no_text, ["entity, row 4", "its unique_id is a list"]),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_and_what_is_held_under_it_stays(
+    mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], object], names: list[str]
+) -> None:
+    mirror()
+    before = stored(tmp_path)
+    spoil(home)
+    for command in ((), ("drift",), ("doctor",)):
+        answer = mirror(*command)
+        assert answer.code == 0
+        for name in names:
+            assert name in answer.out
+    assert stored(tmp_path) == before
+    report = json.loads(mirror("--json").out)
+    assert report["status"] == "in_sync"
+    assert len(report["set_aside"]) == 1
+    assert {replica["counts"]["kept"] for replica in report["replicas"]} == {1}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from engine.commandline.doctor import (
     check_clock,
     check_log,
     check_place,
+    check_rows_of_source,
     check_state,
     check_token,
     render_checks,
@@ -127,3 +128,12 @@ def test_checks_read_as_lines() -> None:
     assert render_checks(checks, Paint(False)) == (
         "ok   token: fine\nfail source: away\\u001b[2J\n     Turn it on.\n"
     )
+
+
+def test_rows_that_cannot_be_used_are_named() -> None:
+    twice = [d for number in range(1, 8) for d in (device(number), device(number, name="again"))]
+    check = check_rows_of_source(snapshot(*twice))
+    assert check.status == "warn"
+    assert check.message.startswith("7 rows cannot be used: device, again, id d")
+    assert "its id is listed more than once" in check.message
+    assert check.message.endswith("and 2 more (`reconcile drift`)")

@@ -11,14 +11,27 @@ from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.strategies import homes
 
 
-def test_two_rows_with_one_id_are_refused() -> None:
-    with pytest.raises(SourceInvalid, match="twice"):
-        snapshot(device(1), device(1, name="other"))
+def test_of_two_rows_with_one_id_none_is_trusted() -> None:
+    found = snapshot(ENTRY, device(1), device(1, name="other"), device(2))
+    assert set(found.records) == {ENTRY.key, device(2).key}
+    assert found.set_aside_keys == {device(1).key}
+    assert found.counts["device"] == 2
 
 
-def test_one_entity_id_for_two_entities_is_refused() -> None:
-    with pytest.raises(SourceInvalid, match=r"sensor\.s1"):
-        snapshot(entity(1), entity(2, entity_id="sensor.s1"))
+def test_of_two_entities_with_one_entity_id_none_is_trusted() -> None:
+    found = snapshot(entity(1), entity(2, entity_id="sensor.s1"), entity(3))
+    assert set(found.records) == {entity(3).key}
+    assert {row.field for row in found.set_aside} == {"entity_id"}
+
+
+def test_entities_of_a_device_that_is_listed_twice_are_named_as_home_assistant_names_them() -> None:
+    twice = [device(1), device(1, name="Last")]
+    found = snapshot(ENTRY, *twice, entity(1, device_id=device(1).id, original_name="Power"))
+    assert found.derived[entity(1).key].effective_name == "Last Power"
+    later = found.with_changes(
+        [(entity(2, device_id=device(1).id, original_name="Energy"), "h")], (), taken_at=NOON
+    )
+    assert later.derived[entity(2).key].effective_name == "Last Energy"
 
 
 def test_a_part_keeps_what_was_derived_from_the_whole() -> None:

@@ -17,7 +17,7 @@ import msgspec
 from engine.core.guard import Policy
 from engine.core.record import REGISTRIES
 from engine.core.report import Report
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.history import open_history
 from engine.replicas.outbox import open_outbox

@@ -21,7 +21,7 @@ from engine.core.guard import Policy
 from engine.core.record import REGISTRIES, Key, encode_record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.influx.flux import flux_params, flux_text
 from engine.replicas.influx.points import Point, encode_point, id_of

@@ -13,7 +13,7 @@ from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.loop.keeper import Keeper
 from engine.loop.offload import Offload
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, clock, inline

@@ -8,7 +8,7 @@ from engine.core.guard import Policy
 from engine.core.record import REGISTRIES
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot

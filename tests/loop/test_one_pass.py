@@ -12,7 +12,8 @@ from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaUnavailable
 from engine.loop.memory import ReplicaMemory
-from engine.loop.one_pass import OnePass, PassOptions, Since
+from engine.loop.one_pass import OnePass
+from engine.loop.pass_options import PassOptions, Since
 from engine.ports import Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, snapshot

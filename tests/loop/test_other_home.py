@@ -11,7 +11,7 @@ from engine.core.guard import Policy
 from engine.core.record import REGISTRIES, Area, ConfigEntry, Floor, Record
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica
 from engine.replicas.history import open_history

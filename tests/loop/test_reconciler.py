@@ -13,7 +13,8 @@ from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
 from engine.loop.memory import ReplicaMemory
-from engine.loop.one_pass import OnePass, PassOptions
+from engine.loop.one_pass import OnePass
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Run
 from engine.replicas.sqlite import open_rows

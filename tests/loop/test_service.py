@@ -14,7 +14,7 @@ from engine.core.record import REGISTRIES
 from engine.core.report import rfc3339
 from engine.core.status import lag_seconds, replica_status, status_word
 from engine.errors import ReplicaUnavailable, SourceUnavailable
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from tests.fakes.world import MemoryLedger, MemoryReplica

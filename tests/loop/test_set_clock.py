@@ -9,7 +9,7 @@ from engine.commandline.render_plan import PlanText, render_plan
 from engine.core.guard import Policy
 from engine.core.record import REGISTRIES
 from engine.core.snapshot import Snapshot
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress
 from engine.process_clock import ProcessClock

@@ -9,7 +9,7 @@ from engine.core.record import REGISTRIES, ConfigEntry
 from engine.core.report import Report
 from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaUnavailable
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -8,7 +8,7 @@ import anyio
 import apsw
 
 from engine.core.report import Report
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.run import reconcile_once
 from engine.settings_layers import load_settings
 

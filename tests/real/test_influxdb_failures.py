@@ -11,7 +11,7 @@ import pytest
 from engine.core.record import Area, Entity, Record
 from engine.core.report import Report
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.ports import Run
 from engine.replicas.influx.legacy import find_legacy
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -23,7 +23,7 @@ from engine.core.guard import Policy
 from engine.core.pace import Pace
 from engine.core.record import REGISTRIES
 from engine.core.report import Report
-from engine.loop.one_pass import PassOptions
+from engine.loop.pass_options import PassOptions
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from engine.replicas.history import open_history

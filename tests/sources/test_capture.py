@@ -112,17 +112,24 @@ async def test_a_broken_file_is_refused(content: bytes, tmp_path: Path) -> None:
         ("entity_registry_list", [{"entity_id": "light.a"}]),
     ],
 )
-async def test_rows_without_an_id_or_with_the_same_are_refused(
+async def test_rows_without_an_id_or_with_the_same_are_set_aside(
     name: str, rows: list[Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceInvalid):
-        await read(write_capture(tmp_path, home(**{name: rows})))
+    snapshot = await read(write_capture(tmp_path, home(**{name: rows})))
+
+    assert {row.registry for row in snapshot.set_aside} == {name.partition("_")[0]}
+    assert not snapshot.set_aside_keys & snapshot.records.keys()
 
 
 @pytest.mark.parametrize("entries", [{}, {"light.a": None}])
-async def test_an_incomplete_recording_is_refused(entries: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(SourceInvalid, match="get_entries"):
-        await read(write_capture(tmp_path, home(entity_registry_get_entries=entries)))
+async def test_what_has_no_extended_row_is_read_from_the_list(
+    entries: dict[str, Any], tmp_path: Path
+) -> None:
+    snapshot = await read(write_capture(tmp_path, home(entity_registry_get_entries=entries)))
+
+    (key,) = snapshot.partly_read
+    assert snapshot.records[key].key == key
+    assert "aliases" in snapshot.partly_read[key]
 
 
 @pytest.mark.parametrize("version", ["2024.3.3", "2026.11.0"])

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import SourceInvalid
+from engine.core.snapshot import Snapshot
 from engine.sources.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.listing import Known
 
@@ -61,39 +61,108 @@ def test_rows_without_a_stamp_are_asked_for_every_time() -> None:
     assert again is first
 
 
-def test_an_entity_removed_or_renamed_meanwhile_means_to_list_again() -> None:
+MISSING = [raw({"light.n1": None}), raw({}), extended({**list_row(1), "id": "id9"})]
+
+
+@pytest.mark.parametrize("answer", MISSING)
+def test_an_entity_removed_or_renamed_meanwhile_means_to_list_again(answer: msgspec.Raw) -> None:
     rows = EntityRows()
     rows.begin(aliases_ordered=True)
 
     rows.take_list(raw([list_row(1)]))
-    assert rows.take_entries([raw({"light.n1": None})]) is None
-    rows.take_list(raw([list_row(1)]))
-    assert rows.take_entries([raw({})]) is None
-    rows.take_list(raw([list_row(1)]))
-    taken_over = extended({**list_row(1), "id": "id9"})
-    assert rows.take_entries([taken_over]) is None
-    rows.take_list(raw([list_row(1)]))
+    assert rows.take_entries([answer]) is None
+    rows.take_list(raw([list_row(1, modified_at=2.0)]))
+    assert rows.take_entries([answer]) is None
+    rows.take_list(raw([list_row(1, modified_at=2.0)]))
     assert ids(rows.take_entries([extended(list_row(1))])) == {"id1"}
+
+
+@pytest.mark.parametrize("answer", MISSING)
+def test_what_is_missing_twice_under_one_list_row_is_read_from_the_list_and_asked_for_again(
+    answer: msgspec.Raw,
+) -> None:
+    rows = EntityRows()
+    rows.begin(aliases_ordered=True)
+    listed = raw([list_row(1), list_row(2)])
+    rows.take_list(listed)
+    assert rows.take_entries([answer, extended(list_row(2))]) is None
+    rows.take_list(listed)
+    entities = rows.take_entries([answer, extended(list_row(2))])
+
+    assert ids(entities) == {"id1", "id2"}
+    assert entities is not None
+    assert {key.id: "aliases" in names for key, names in entities.partly_read.items()} == {"id1": True}
+    assert not rows.are_stamped
+    rows.begin(aliases_ordered=True)
+    assert "light.n1" in rows.take_list(listed)
+    again = rows.take_entries([extended(list_row(1), list_row(2))])
+    assert again is not None
+    assert again.partly_read == {}
+
+
+@pytest.mark.parametrize("entity_id", ["media_player.x__y", "light.Lamp", "light.a b", "light.ä", "nodot"])
+def test_an_entity_id_that_is_none_today_is_asked_for_once(entity_id: str) -> None:
+    rows = EntityRows()
+    rows.begin(aliases_ordered=True)
+    listed = raw([list_row(1, entity_id=entity_id), list_row(2)])
+    rows.take_list(listed)
+    entities = rows.take_entries([extended(list_row(2))], {entity_id})
+
+    assert ids(entities) == {"id1", "id2"}
+    assert entities is not None
+    assert [key.id for key in entities.partly_read] == ["id1"]
+    assert rows.are_stamped
+    rows.begin(aliases_ordered=True)
+    assert rows.take_list(listed) == []
+    assert rows.take_entries([]) is entities
+
+
+def test_an_extended_row_that_cannot_be_used_gives_way_to_the_list_row() -> None:
+    rows = EntityRows()
+    rows.begin(aliases_ordered=True)
+    rows.take_list(raw([list_row(1)]))
+    entities = rows.take_entries([raw({"light.n1": {**list_row(1), "platform": None}})])
+
+    assert ids(entities) == {"id1"}
 
 
 @pytest.mark.parametrize(
     "second",
     [list_row(1), {**list_row(2), "id": "id1"}, {**list_row(2), "entity_id": "light.n1"}],
 )
-def test_two_rows_with_one_id_are_refused(second: dict[str, Any]) -> None:
+@pytest.mark.parametrize("is_known", [False, True])
+def test_no_row_of_those_with_one_id_is_trusted(second: dict[str, Any], *, is_known: bool) -> None:
+    rows = EntityRows()
+    if is_known:
+        rows.begin(aliases_ordered=True)
+        rows.take_list(raw([list_row(1)]))
+        rows.take_entries([extended(list_row(1))])
+    rows.begin(aliases_ordered=True)
+    rows.take_list(raw([list_row(1), second, list_row(3)]))
+    entities = rows.take_entries([extended(list_row(1), second, list_row(3))])
+
+    assert entities is not None
+    found = Snapshot(
+        records=[known.record for known in entities],
+        taken_at=0.0,
+        origin="test",
+        registries=frozenset({"entity"}),
+        set_aside=entities.set_aside,
+    )
+    assert {key.id for key in found.records} == {"id3"}
+    assert {key.id for key in found.set_aside_keys} == {"id1", second["id"]}
+
+
+def test_a_row_without_an_id_is_set_aside_with_its_position() -> None:
     rows = EntityRows()
     rows.begin(aliases_ordered=True)
+    rows.take_list(raw([list_row(1), {**list_row(2), "id": None}]))
+    entities = rows.take_entries([extended(list_row(1))])
 
-    with pytest.raises(SourceInvalid, match="twice"):
-        rows.take_list(raw([list_row(1), second]))
-
-
-def test_a_row_without_an_id_is_refused_with_its_position() -> None:
-    rows = EntityRows()
-    rows.begin(aliases_ordered=True)
-
-    with pytest.raises(SourceInvalid, match=r"Row 2 of the entity list.*`id`"):
-        rows.take_list(raw([list_row(1), {"entity_id": "light.x"}]))
+    assert ids(entities) == {"id1"}
+    assert entities is not None
+    (row,) = entities.set_aside
+    assert (row.position, row.field, row.found, row.entity_id) == (2, "id", "null", "light.n2")
 
 
 def test_an_upgrade_to_ordered_aliases_reads_everything_again() -> None:

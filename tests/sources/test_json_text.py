@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.errors import SourceInvalid
-from engine.sources.json_text import decode_json
+from engine.sources.json_text import decode_json, legible_json
 
 DECODER = msgspec.json.Decoder(dict[str, int])
 
@@ -31,3 +31,25 @@ def test_json_nested_without_end_is_refused() -> None:
 
     with pytest.raises(SourceInvalid):
         decode_json(deep, b"[" * 200_000, "It")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (rb'["\ud800x", "\udc00\ud800", 1]', ["\ufffdx", "\ufffd\ufffd", 1]),
+        (rb'["\ud83d\ude00", NaN, -Infinity, "NaN \\ud800 \""]', ["\U0001f600", None, None, 'NaN \\ud800 "']),
+        (b'[{"a": 1}, ' + b'{"a":[' * 60 + b"1,2" + b"]}" * 60 + b", 5, NaN]", None),
+        (b"[1, " + b'["[",' * 3000 + b"1" + b"]" * 3000 + b", 5]", None),
+    ],
+)
+def test_what_a_strict_decoder_refuses_costs_only_the_value(text: bytes, read: object) -> None:
+    found = decode_json(msgspec.json.Decoder(list[object]), text, "It")
+
+    assert found == read if read is not None else (found[0], found[2]) == (found[0], 5)
+
+
+def test_what_is_cut_off_stays_refused() -> None:
+    assert legible_json(b'[{"a": 1}, {"a"') is None
+    for text in (b'["\\ud800", 1', b"[" * 3000, b'["' + b"x" * 10):
+        with pytest.raises(SourceInvalid):
+            decode_json(msgspec.json.Decoder(list[object]), text, "It")

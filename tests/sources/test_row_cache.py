@@ -53,15 +53,25 @@ def test_one_row_means_different_things_under_different_names() -> None:
     assert make.made == 2
 
 
-def test_an_answer_that_cannot_be_read_changes_nothing() -> None:
+def test_a_row_that_cannot_be_used_is_set_aside_with_its_place_and_read_once() -> None:
+    cache, make = RowCache(), Maker()
+    first = cache.records("area", answer({"name": "no id"}, KITCHEN), make)
+    later = cache.records("area", answer(KITCHEN, {"name": "no id"}), make)
+
+    assert [row.position for row in (*first.set_aside, *later.set_aside)] == [1, 2]
+    assert [known.record.id_value for known in later] == ["kitchen"]
+    assert make.made == 2
+
+
+def test_an_answer_that_is_no_list_changes_nothing() -> None:
     cache, make = RowCache(), Maker()
     cache.records("area", answer(KITCHEN), make)
 
-    with pytest.raises(SourceInvalid, match="Row 2 of the area list"):
-        cache.records("area", answer(KITCHEN, {"name": "no id"}), make)
+    with pytest.raises(SourceInvalid, match="The area list"):
+        cache.records("area", msgspec.Raw(b"5"), make)
     cache.records("area", answer(KITCHEN), make)
 
-    assert make.made == 2
+    assert make.made == 1
 
 
 @pytest.mark.parametrize("text", [b"null", b'{"a": 1}', b"[1, 2"])

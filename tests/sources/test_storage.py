@@ -217,17 +217,20 @@ async def test_a_broken_file_is_named(config: Path, name: str, content: bytes) -
 
 
 @pytest.mark.parametrize("change", ["without id", "twice"])
-async def test_rows_without_an_id_or_with_the_same_are_refused(config: Path, change: str) -> None:
+async def test_rows_without_an_id_or_with_the_same_are_set_aside(config: Path, change: str) -> None:
     def break_rows(content: dict[str, Any]) -> None:
         row = dict(content["data"]["devices"][0])
         if change == "without id":
             del row["id"]
         content["data"]["devices"].append(row)
 
+    before = await read(config)
     edit(config / ".storage" / "core.device_registry", break_rows)
+    snapshot = await read(config)
 
-    with pytest.raises(SourceInvalid):
-        await read(config)
+    (row,) = snapshot.set_aside
+    assert row.registry == "device"
+    assert before.records.keys() - snapshot.records.keys() == ({row.key} if change == "twice" else set())
 
 
 async def test_files_written_while_they_are_read_are_read_again(config: Path) -> None:

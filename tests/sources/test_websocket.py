@@ -2,17 +2,18 @@
 
 import copy
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
+from engine.core.lenient import read_object
 from engine.core.record import ConfigEntry, Key
 from engine.core.snapshot import Snapshot
 from engine.errors import SettingsError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources import websocket
-from engine.sources.storage_rows import StoredEntry, config_entry_from_store
+from engine.sources.storage_rows import ENTRY_FIELDS, config_entry_from_store
 from engine.sources.websocket import ENTITY_LIST_TRIES, WebsocketSource
 from tests.fakes.home_assistant import (
     TOKEN,
@@ -125,6 +126,9 @@ async def test_a_rename_between_list_and_rows_loses_no_entity() -> None:
 async def test_a_home_that_never_settles_is_worth_another_try() -> None:
     recorded = answers()
     recorded[GET_ENTRIES] = entries_answer({})
+    stamps = count(1)
+    listed = recorded[ENTITY_LIST]
+    recorded[ENTITY_LIST] = lambda _: [{**row, "modified_at": next(stamps)} for row in listed]
     async with fake_home_assistant(recorded) as fake:
         with pytest.raises(SourceUnavailable):
             await source(fake).read(quiet)
@@ -281,7 +285,7 @@ async def test_recovery_mode_is_told_though_its_lists_look_complete() -> None:
 
 @pytest.mark.parametrize("change", ["without id", "twice", "wrong type"])
 @pytest.mark.parametrize("command", [DEVICE_LIST, ENTITY_LIST, "config/area_registry/list"])
-async def test_rows_that_cannot_be_trusted_are_refused(command: str, change: str) -> None:
+async def test_rows_that_cannot_be_trusted_are_set_aside(command: str, change: str) -> None:
     recorded = answers()
     rows = copy.deepcopy(recorded[command])
     id_field = "area_id" if "area" in command else "id"
@@ -292,8 +296,14 @@ async def test_rows_that_cannot_be_trusted_are_refused(command: str, change: str
     else:
         rows[1][id_field] = ["x"]
 
-    with pytest.raises(SourceInvalid):
-        await read(recorded | {command: rows})
+    before = await read(recorded)
+    snapshot = await read(recorded | {command: rows})
+
+    registry = command.split("/")[1].partition("_")[0]
+    row = snapshot.set_aside[0]
+    lost = rows[0][id_field] if change == "twice" else recorded[command][1][id_field]
+    assert (row.registry, row.field) == (registry, id_field)
+    assert before.records.keys() - snapshot.records.keys() == {Key(registry, lost)}
 
 
 @pytest.mark.parametrize(
@@ -359,12 +369,8 @@ async def test_subentries_are_the_same_live_and_stored() -> None:
     without = await read(recorded)
 
     entry = {name: entries[0][name] for name in ("entry_id", "domain")}
-    stored = config_entry_from_store(
-        msgspec.convert(
-            {**entry, "subentries": msgspec.Raw(json.dumps([{**agent, "data": {"k": 1}}]).encode())},
-            StoredEntry,
-        )
-    )
+    told = json.dumps({**entry, "subentries": [{**agent, "data": {"k": 1}}]}).encode()
+    stored = config_entry_from_store(read_object("config_entry", told, ENTRY_FIELDS))
     key = Key("config_entry", entries[0]["entry_id"])
     assert isinstance(stored, ConfigEntry)
     found, unknown = live.records[key], without.records[key]

@@ -1,0 +1,31 @@
+"""How one pass is to be done, and what is known before it begins."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from engine.core.guard import Policy
+from engine.core.record import Key
+from engine.core.snapshot import Snapshot
+
+
+class PassOptions(msgspec.Struct, frozen=True):
+    """How one pass is to be done."""
+
+    mode: str  # apply, dry_run, observe, drift: only `apply` writes
+    policy: Policy
+    registries: frozenset[str]
+    run_id: str
+    site: str
+    confirm_deletes: bool = False
+    expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
+    places: Mapping[str, str] = {}  # which stores the replicas are, where one may be exchanged for another
+    verify: bool = True  # read what the replicas hold, whatever is remembered of them
+
+
+class Since(NamedTuple):
+    """The replica was found equal to `before`, and what is desired now differs from that in `keys` at most."""
+
+    before: Snapshot
+    keys: frozenset[Key]

@@ -1,0 +1,81 @@
+"""Entities that Home Assistant refuses to answer for, or answers null for, read from a live home all the same."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from engine.core.record import Key
+from engine.sources.ha_connection import CommandFailed
+from tests.fakes.home_assistant import Refusal, fake_home_assistant
+from tests.sources.recorded_homes import entries_answer, quiet, records_of
+from tests.sources.test_websocket import ENTITY_LIST, GET_ENTRIES, answers, extended_rows, read, source
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("entity_id", ["media_player.emby__x", "light.Pool_Pump", "light.a b"])
+async def test_an_entity_id_that_home_assistant_takes_for_none_today_is_read_from_the_list(
+    entity_id: str,
+) -> None:
+    recorded = answers()
+    listed, rows = copy.deepcopy(recorded[ENTITY_LIST]), extended_rows(recorded)
+    rows.pop(listed[5]["entity_id"])
+    listed[5]["entity_id"] = entity_id
+
+    def entries(params: dict[str, Any]) -> Any:
+        wanted = [name.lower() for name in params["entity_ids"]]
+        if any("__" in name or " " in name for name in wanted):
+            return Refusal("invalid_format", "Entity ID is an invalid entity ID")
+        return {name: rows.get(name) for name in wanted}
+
+    async with fake_home_assistant(recorded | {ENTITY_LIST: listed, GET_ENTRIES: entries}) as fake:
+        reader = source(fake)
+        snapshot = await reader.read(quiet)
+        await reader.read(quiet)
+
+    key = Key("entity", listed[5]["id"])
+    assert snapshot.records[key].entity_id == entity_id  # type: ignore[attr-defined]
+    assert set(snapshot.partly_read) == {key}
+    assert len(records_of(snapshot, "entity")) == len(listed)
+    assert fake.count(ENTITY_LIST) == 2
+    assert fake.count(GET_ENTRIES) == 2
+
+
+async def test_a_row_that_cannot_be_written_is_found_by_halving_and_asked_for_again() -> None:
+    recorded = answers()
+    rows, odd = extended_rows(recorded), recorded[ENTITY_LIST][7]
+
+    def entries(params: dict[str, Any]) -> Any:
+        if odd["entity_id"] in params["entity_ids"]:
+            return Refusal("unknown_error", "Invalid JSON in response")
+        return {name: rows[name] for name in params["entity_ids"]}
+
+    async with fake_home_assistant(recorded | {GET_ENTRIES: entries}) as fake:
+        reader = source(fake)
+        first, etag = await reader.read_unless(None, quiet)  # type: ignore[misc]
+        fake.answers[GET_ENTRIES] = entries_answer(rows)
+        second = await reader.read(quiet)
+
+    assert set(first.partly_read) == {Key("entity", odd["id"])}
+    assert len(first.records) == len(second.records)
+    assert etag is None
+    assert second.partly_read == {}
+
+
+async def test_a_core_that_refuses_every_entity_is_not_asked_for_ever() -> None:
+    recorded = answers() | {GET_ENTRIES: Refusal("unknown_error")}
+    async with fake_home_assistant(recorded) as fake:
+        snapshot = await source(fake).read(quiet)
+
+    assert len(snapshot.partly_read) == len(recorded[ENTITY_LIST])
+
+
+async def test_a_user_who_may_not_ask_for_entities_is_told() -> None:
+    with pytest.raises(CommandFailed, match="unauthorized"):
+        await read(answers() | {GET_ENTRIES: Refusal("unauthorized")})
