@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from engine.core.record import Json
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 
@@ -39,7 +40,7 @@ class CategoryScopes:
 
 
 class _Data(msgspec.Struct):
-    scope: str | None = None
+    scope: Json = None
 
 
 class _Event(msgspec.Struct):
@@ -55,4 +56,4 @@ def scope_of_event(event: msgspec.Raw) -> tuple[str, ...]:
         scope = decode_json(_EVENT, event, "An event").data.scope
     except SourceInvalid:
         return ()
-    return (scope,) if scope else ()
+    return (scope,) if isinstance(scope, str) and scope else ()

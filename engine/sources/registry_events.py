@@ -8,7 +8,7 @@ An event that cannot be understood asks for everything: it may have been about a
 import msgspec
 
 from engine.core.hints import Hints
-from engine.core.record import Key
+from engine.core.record import Json, Key
 from engine.sources.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
@@ -29,15 +29,17 @@ EVERYTHING = Hints(relist=True)
 
 
 class _Data(msgspec.Struct):
-    action: str = ""
-    device_id: str | None = None
-    entity_id: str | None = None
-    old_entity_id: str | None = None
-    area_id: str | None = None
-    floor_id: str | None = None
-    label_id: str | None = None
-    scope: str | None = None
-    category_id: str | None = None
+    """Of any type, because an odd row's event is odd, and must not end the following of the others."""
+
+    action: Json = ""
+    device_id: Json = None
+    entity_id: Json = None
+    old_entity_id: Json = None
+    area_id: Json = None
+    floor_id: Json = None
+    label_id: Json = None
+    scope: Json = None
+    category_id: Json = None
 
 
 class _Event(msgspec.Struct):
@@ -47,7 +49,7 @@ class _Event(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    entry_id: str = ""
+    entry_id: Json = None
 
 
 class _EntryChange(msgspec.Struct):
@@ -79,21 +81,24 @@ def event_hints(event: msgspec.Raw) -> Hints:
 def config_entry_hints(event: msgspec.Raw) -> Hints:
     """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing."""
     changes = [c for c in decode_json(_ENTRY_CHANGES, event, "A config entry event") if c.type is not None]
-    removed = frozenset(Key("config_entry", c.entry.entry_id) for c in changes if c.type == "removed")
+    ids = [c.entry.entry_id for c in changes if c.type == "removed"]
+    removed = frozenset(Key("config_entry", id_) for id_ in ids if isinstance(id_, str))
     return Hints(registries=frozenset({"config_entry"}), removed=removed) if changes else Hints()
 
 
 def _entity_hints(data: _Data) -> Hints:
-    if data.entity_id is None:
+    if not isinstance(data.entity_id, str):
         return EVERYTHING
     if data.action == "remove":
         return Hints(removed_entity_ids=frozenset({data.entity_id}))
     # Under the old one there may be another entity by now, or it is known to us by no other.
-    return Hints(entity_ids=frozenset({data.entity_id, data.old_entity_id or data.entity_id}))
+    old = data.old_entity_id if isinstance(data.old_entity_id, str) else ""
+    return Hints(entity_ids=frozenset({data.entity_id, old or data.entity_id}))
 
 
 def _key(registry: str, data: _Data) -> Key | None:
     if registry == "category":
-        return Key(registry, f"{data.scope}/{data.category_id}") if data.scope and data.category_id else None
-    id_: str | None = getattr(data, f"{registry}_id")
-    return Key(registry, id_) if id_ else None
+        is_told = isinstance(data.scope, str) and isinstance(data.category_id, str)
+        return Key(registry, f"{data.scope}/{data.category_id}") if is_told else None
+    id_: Json = getattr(data, f"{registry}_id")
+    return Key(registry, id_) if isinstance(id_, str) and id_ else None

@@ -92,3 +92,21 @@ async def test_no_record_is_no_empty_home() -> None:
 async def test_a_store_that_cannot_be_read_keeps_its_hint(error: Exception, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"(start|make) it"):
         await source(Recorded(error)).read(quiet)
+
+
+async def test_a_record_that_is_no_such_one_any_more_is_set_aside_under_its_key() -> None:
+    found = await source(
+        Recorded(
+            {
+                r.key: Revision(r.key, 1.0, "create", 1, content_hash(r), "run", fields, None)
+                for r, fields in (
+                    (device(1), canonical_fields(device(1))),
+                    (device(2), {"payload": "damaged"}),
+                    (device(3), {**canonical_fields(device(3)), "sw_version": ["1"]}),
+                )
+            }
+        )
+    ).read(quiet)
+    assert set(found.records) == {device(1).key, device(3).key}
+    assert found.set_aside_keys == {device(2).key}
+    assert found.hashes[device(3).key] == content_hash(device(3, sw_version="['1']"))

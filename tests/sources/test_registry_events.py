@@ -78,6 +78,19 @@ def test_config_entries_hint_at_their_registry_and_name_those_removed() -> None:
     )
 
 
+def test_an_odd_id_hints_at_its_registry_or_at_everything() -> None:
+    assert event_hints(event("entity_registry_updated", action="update", entity_id=["x"])) == EVERYTHING
+    odd = event("device_registry_updated", action="remove", device_id=5)
+    assert event_hints(odd) == Hints(registries=frozenset({"device"}))
+    assert event_hints(
+        event("category_registry_updated", action="remove", scope=1, category_id="c")
+    ) == Hints(registries=frozenset({"category"}))
+    assert config_entry_hints(raw([{"type": None, "entry": {"entry_id": 5}}])) == Hints()
+    assert config_entry_hints(raw([{"type": "removed", "entry": {"entry_id": 5}}])) == Hints(
+        registries=frozenset({"config_entry"})
+    )
+
+
 @pytest.mark.parametrize("value", [[], {}, "text", {"event_type": 5}, {"event_type": "x", "data": []}])
 def test_what_is_no_event_is_refused(value: object) -> None:
     with pytest.raises(SourceInvalid):
