@@ -70,16 +70,31 @@ def test_a_corrupt_registry_deletes_nothing(
     run_pass = partial(mirror_once, core.url, core.token, tmp_path, delete_confirm_seconds=0)
     run_pass()
     before = {table: set(rows(tmp_path, table, id_)) for table, id_ in TABLES}
-    core.stop()
-    file = core.storage_dir / f"core.{store}_registry"
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    core.start()
+    cut_short(core, f"core.{store}_registry")
     report = run_pass()
     assert report.errors == ()
     assert {r.guard for replica in report.replicas for r in replica.refusals} == {"storage_corruption"}
     assert report.status == "blocked"
     for table, id_ in TABLES:
         assert before[table] <= set(rows(tmp_path, table, id_)), table
+
+
+def cut_short(core: HomeAssistant, store: str) -> None:
+    """Start with half of a store's file.
+
+    A core reads its registries and its list of issues at once, and loses the issue of the one when the other is read
+    later (seen on 2024.3.3 under load, 2026-11-29); then the same happens to it again.
+    """
+    whole = (core.flush_storage() / store).read_bytes()
+    for _ in range(5):
+        core.stop()
+        (core.storage_dir / store).write_bytes(whole[: len(whole) // 2])
+        (core.storage_dir / "repairs.issue_registry").unlink(missing_ok=True)
+        core.start()
+        issues = core.command("repairs/list_issues")["issues"]
+        if any(issue["issue_id"].startswith(f"storage_corruption_{store}") for issue in issues):
+            return
+    raise AssertionError("the core does not say that its store was corrupt")
 
 
 TABLES = (("devices", "device_id"), ("entities", "id"), ("areas", "area_id"), ("config_entries", "entry_id"))
