@@ -4,7 +4,7 @@ While nobody commits, an answer is made once. Otherwise one job reads the revisi
 the answer, or else reads the rows and encodes them, all in the inventory's thread and in one transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -82,9 +82,22 @@ ENTITIES = Listing(
     make=lambda row: entity_of_row(row, "unknown"),
     page=_page_struct("EntitiesPage", "entities", Entity),
 )
+# Areas and floors are few; all are read, because the store knows no order but that of the keys.
+_ALL = 1_000_000
+
 SMALL = (
-    ("areas", "Areas, by id.", _listing("area", "AreasPage", "areas", Area), PageQuery),
-    ("floors", "Floors, by id.", _listing("floor", "FloorsPage", "floors", Floor), PageQuery),
+    (
+        "areas",
+        "Areas, in the user's order, where there is one, else by id.",
+        _listing("area", "AreasPage", "areas", Area),
+        PageQuery,
+    ),
+    (
+        "floors",
+        "Floors, in the user's order, where there is one, else by id.",
+        _listing("floor", "FloorsPage", "floors", Floor),
+        PageQuery,
+    ),
     ("labels", "Labels, by id.", _listing("label", "LabelsPage", "labels", Label), PageQuery),
     (
         "categories",
@@ -120,6 +133,20 @@ def next_link(request: Request, next_key: str | None) -> str | None:
     return f'<?{urlencode([*parameters, ("after", next_key)])}>; rel="next"'
 
 
+def _page(moment: Moment, listing: Listing, filters: Sequence[Filter], query: Any) -> Sequence[Row]:
+    """The rows of a page and one more, by key; where the user put them in an order, in that."""
+    if "position" not in listing.columns:
+        return moment.page(listing.registry, listing.columns, filters, query.after, query.limit + 1)
+    place = 1 + listing.columns.index("position")
+    rows = moment.page(listing.registry, listing.columns, filters, "", _ALL)
+    # What has no place comes last. Rows are in the order of their keys, which sorting keeps.
+    rows = sorted(rows, key=lambda row: (row[place] is None, row[place] or 0))
+    first = next((i + 1 for i, row in enumerate(rows) if row[0] == query.after), None)
+    if first is None:  # the row that ended the page before is gone
+        rows, first = [row for row in rows if row[0] > query.after], 0
+    return rows[first : first + query.limit + 1]
+
+
 def list_handler(listing: Listing) -> Callable[[Given, Request, Any], Any]:
     """The handler of a registry's list route."""
 
@@ -127,7 +154,7 @@ def list_handler(listing: Listing) -> Callable[[Given, Request, Any], Any]:
         filters = filters_of(query)
 
         def build(moment: Moment) -> tuple[bytes, str | None]:
-            rows = moment.page(listing.registry, listing.columns, filters, query.after, query.limit + 1)
+            rows = _page(moment, listing, filters, query)
             total = moment.count(listing.registry, filters)
             next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
             made = [listing.make(row) for row in rows[: query.limit]]

@@ -10,7 +10,7 @@ from api.registry_bodies import text_list, time_text
 
 
 class Area(msgspec.Struct, frozen=True):
-    """An area."""
+    """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12)."""
 
     area_id: str
     name: str | None
@@ -21,17 +21,19 @@ class Area(msgspec.Struct, frozen=True):
     picture: str | None
     humidity_entity_id: str | None
     temperature_entity_id: str | None
+    position: int | None
     timestamp: str | None
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """A floor."""
+    """A floor; `position` as of an area."""
 
     floor_id: str
     name: str | None
     level: int | None
     aliases: list[str]
     icon: str | None
+    position: int | None
     timestamp: str | None
 
 

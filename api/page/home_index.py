@@ -3,7 +3,7 @@
 An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -53,7 +53,7 @@ class EntityLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class HomeIndex(msgspec.Struct, frozen=True):
-    """Devices by area and name, areas in that order, and what records are called, by (registry, id)."""
+    """Devices by area and name, areas in the user's order or by name, and what records are called, by (registry, id)."""
 
     devices: tuple[DeviceLine, ...]
     areas: dict[str | None, str]
@@ -92,11 +92,14 @@ def index_of_rows(moment: Moment) -> HomeIndex:
     ):
         rows = moment.page(registry, (column,), [], "", ALL)
         names |= {(registry, id_): str(name) for id_, name in rows if name}
-    return _index(devices, names, moment.count("entity", []))
+    places = {
+        id_: place for id_, place in moment.page("area", ("position",), [], "", ALL) if place is not None
+    }
+    return _index(devices, names, moment.count("entity", []), places)
 
 
-def index_of_past(home: PastHome) -> HomeIndex:
-    """The home as it was."""
+def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None) -> HomeIndex:
+    """The home as it was, its areas in today's `order`: records keep none."""
     devices, names, entities = [], {}, 0
     for key, record in home.records.items():
         if isinstance(record, Device):
@@ -118,7 +121,7 @@ def index_of_past(home: PastHome) -> HomeIndex:
         elif isinstance(record, ConfigEntry):
             names[key.registry, key.id] = record.title
         entities += isinstance(record, Entity)
-    return _index(devices, names, entities)
+    return _index(devices, names, entities, order or {})
 
 
 def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[list[EntityLine], int]:
@@ -171,12 +174,23 @@ class KeptIndex:
         self._kept = None if witness is None else (witness, index)
 
 
-def _index(devices: list[DeviceLine], names: dict[tuple[str, str], str], entities: int) -> HomeIndex:
+def _index(
+    devices: list[DeviceLine],
+    names: dict[tuple[str, str], str],
+    entities: int,
+    order: Mapping[str | None, int],
+) -> HomeIndex:
     held = {device.area_id for device in devices}
     # Also empty areas; what an area is called when nobody says: its id. The devices of no area come last.
     ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
     called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
-    areas = dict(sorted(called.items(), key=lambda item: (item[1].casefold(), str(item[0]))))
+    # As the user put them; those without a place by name, behind the others.
+    areas = dict(
+        sorted(
+            called.items(),
+            key=lambda item: (order.get(item[0], float("inf")), item[1].casefold(), str(item[0])),
+        )
+    )
     if None in held:
         areas[None] = "No area"
     places = {id_: place for place, id_ in enumerate(areas)}

@@ -102,6 +102,11 @@ class Reader:
     async def _past(self, query: HomeQuery) -> HomeView:
         at = at_of(query.at)
         assert at is not None, "asked for a time"
+        try:
+            areas = await self.read(lambda _moment, index: tuple(index.areas))
+        except ReplicaError:
+            areas = ()  # the past is told without today's order
+        order = {id_: place for place, id_ in enumerate(areas)}
 
         def job(timeline: Timeline) -> HomeView:
             home = read_home(timeline, at, PAST_REGISTRIES)
@@ -109,7 +114,7 @@ class Reader:
             if query.loose or query.words:
                 limit = PAGE_SIZE if query.loose else HITS_MAX
                 entities = entities_of_past(home, query.words, limit, loose=query.loose)
-            return home_view(index_of_past(home), query, entities)
+            return home_view(index_of_past(home, order), query, entities)
 
         return await in_timeline(self.given, job)
 

@@ -28,6 +28,7 @@ class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
     entity_count: int | None = None  # device: registered entities, disabled ones included
     domain: str | None = None  # entity: the part of entity_id before the dot
     disabled: bool | None = None
+    position: int | None = None  # area, floor: where it stands in the user's order
 
 
 def derive(
@@ -35,8 +36,9 @@ def derive(
     names_as_of: tuple[int, int] | None,
     keys: Iterable[Key] | None = None,
     entity_counts: Mapping[str | None, int] | None = None,
+    positions: Mapping[Key, int] | None = None,
 ) -> dict[Key, Derived]:
-    """The derived values of devices and entities: of all, or of those among `keys`.
+    """The derived values of devices and entities, and of what has a position: of all, or of those among `keys`.
 
     `names_as_of` is the Home Assistant version, (year, month), whose naming rule applies; None, when it is unknown,
     is the newest. `entity_counts` are the records' own, by device, where
@@ -59,6 +61,8 @@ def derive(
                 entity_count=counts.get(record.id, 0),
                 disabled=record.disabled_by is not None,
             )
+        elif positions and key in positions:
+            derived[key] = Derived(position=positions[key])
     return derived
 
 

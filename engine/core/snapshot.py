@@ -39,7 +39,7 @@ class Snapshot:
     that inherits. `true_at` is up to when it has every change: `taken_at`, or earlier where a later look at
     some of it cannot know of all the rest. `names_as_of` is the version, (year, month), whose rule names the
     entities, from the one piece of evidence that a form has: its entity store's minor version, else the core's version.
-    `unread` says what was left out, and why.
+    `unread` says what was left out, and why; `positions` has the user's order of areas and floors where it is told.
 
     `set_aside` are the rows of which nobody can tell which record they are, and `set_aside_keys` those that they may
     be about as far as they say; they are in no other part of the snapshot. `partly_read` names the fields that are not known of
@@ -61,6 +61,7 @@ class Snapshot:
         unread: Unread | None = None,
         set_aside: Iterable[SetAside] = (),
         partly_read: Mapping[Key, frozenset[str]] | None = None,
+        positions: Mapping[Key, int] | None = None,
     ) -> None:
         """Index the records; those that are listed more than once are set aside."""
         by_key, self.set_aside, self._stand_ins = trusted_records(records, set_aside)
@@ -76,6 +77,7 @@ class Snapshot:
         self.origin = origin
         self.registries = registries
         self.unread = unread or Unread()
+        self.positions: Mapping[Key, int] = positions or {}
         self.health = health or Health()
         self.names_as_of = names_as_of or version_of(self.health.ha_version)
         self.removed = removed
@@ -104,7 +106,10 @@ class Snapshot:
     def derived(self) -> Mapping[Key, Derived]:
         """Derived values of devices and entities."""
         return derive(
-            self._for_deriving(self.records), self.names_as_of, entity_counts=self.entities.per_device
+            self._for_deriving(self.records),
+            self.names_as_of,
+            entity_counts=self.entities.per_device,
+            positions=self.positions,
         )
 
     def _for_deriving(self, records: Mapping[Key, Record]) -> Mapping[Key, Record]:
@@ -134,6 +139,7 @@ class Snapshot:
             unread=self.unread.only(registries),
             set_aside=(row for row in self.set_aside if row.registry in registries),
             partly_read=self.partly_read,
+            positions={k: place for k, place in self.positions.items() if k.registry in registries},
         )
         part.entry_ids = self.entry_ids
         part.true_at_given, part.listed_at_given = self.true_at_given, self.listed_at_given
@@ -182,7 +188,7 @@ class Snapshot:
         later.__dict__["row_versions"] = with_changes(self.row_versions, versions, ())
         return later
 
-    def with_changes(
+    def with_changes(  # noqa: PLR0913 (what a later look found, by keyword)
         self,
         changed: Iterable[tuple[Record, str]],
         gone: Iterable[Key],
@@ -191,12 +197,13 @@ class Snapshot:
         removed: frozenset[Key] = frozenset(),
         true_at: float | None = None,
         listed: frozenset[str] | None = None,
+        positions: Mapping[Key, int] | None = None,
     ) -> "Snapshot":
         """The same home a little later: records with their hashes replaced or added, others `gone`.
 
         Costs what changed, now and then a copy of everything; equal to a snapshot made of the same records.
         `removed` is what Home Assistant said it removed; `true_at` None is `taken_at`; `listed` are the registries
-        that were read in full, None all. Raises SourceInvalid as the constructor does.
+        that were read in full, None all; `positions` None are those of before. Raises SourceInvalid as the constructor does.
         """
         later = copy(self)
         for name in ("derived", "row_versions"):
@@ -223,7 +230,10 @@ class Snapshot:
         if any(key.registry == "config_entry" for key in touched):
             later.entry_ids = _entry_ids(later.records, later.set_aside_keys, later.registries)
         later.entities = self.entities.after(self.records, later.records, touched)
-        affected = affected_keys(self.records, later.records, touched)
+        if positions is not None:
+            later.positions = positions
+        moved = {key for key, _ in later.positions.items() ^ self.positions.items() if key in later.records}
+        affected = affected_keys(self.records, later.records, touched) | moved
         # Filled in where `cached_property` looks, so that nothing is derived from scratch.
         later.__dict__.update(self._derived_after(later, affected))
         later.content, later.base, later.touched = object(), self.content, frozenset(affected)
@@ -232,7 +242,11 @@ class Snapshot:
     def _derived_after(self, later: "Snapshot", affected: set[Key]) -> dict[str, object]:
         """What is derived of the `later` records, taken over from this snapshot wherever it cannot have changed."""
         derived = derive(
-            self._for_deriving(later.records), self.names_as_of, affected, later.entities.per_device
+            self._for_deriving(later.records),
+            self.names_as_of,
+            affected,
+            later.entities.per_device,
+            later.positions,
         )
         hashes = {key: later.hashes[key] for key in affected if key in later.records}
         versions = {key: row_version(hash_, derived.get(key)) for key, hash_ in hashes.items()}

@@ -107,6 +107,8 @@ class Table:
         if not names:
             return lambda _: ()
         take, nothing = attrgetter(*names), (None,) * len(names)
+        if len(names) == 1:
+            return lambda derived: nothing if derived is None else (take(derived),)
         return lambda derived: nothing if derived is None else take(derived)
 
     @cached_property
@@ -208,7 +210,8 @@ def judge_row(key: Key, values: tuple[Value, ...]) -> tuple[str, bool] | None:
     if record is None:
         return None
     try:
-        derived = msgspec.convert(derived_values, Derived) if key.registry in _DERIVED else None
+        is_derived = bool(derived_values) or key.registry in _ALWAYS_DERIVED
+        derived = msgspec.convert(derived_values, Derived) if is_derived else None
     except msgspec.ValidationError:
         return None
     last_seen = values[table.indexes["last_seen"]]
@@ -355,7 +358,11 @@ _FIRST = {
 _DERIVED = {
     "device": ("effective_area_id", "effective_name", "integration", "entity_count", "disabled"),
     "entity": ("effective_area_id", "effective_name", "domain", "disabled"),
+    "area": ("position",),
+    "floor": ("position",),
 }
+# Of these something is derived of every record; of the others only where Home Assistant tells an order.
+_ALWAYS_DERIVED = ("device", "entity")
 
 
 def _table(registry: str) -> Table:
@@ -369,7 +376,7 @@ def _table(registry: str) -> Table:
         columns["id"] = msgspec.structs.replace(columns["id"], sql="device_id")
         columns["suggested_area"] = Column("suggested_area", "suggested_area", "VARCHAR", Origin.EXTRA_KEY)
         columns["name_is_stand_in"] = Column("name_is_stand_in", "name", "BOOLEAN", Origin.STAND_IN)
-    types = {"entity_count": "INTEGER", "disabled": "BOOLEAN"}
+    types = {"entity_count": "INTEGER", "disabled": "BOOLEAN", "position": "INTEGER"}
     for name in _DERIVED.get(registry, ()):
         columns[name] = Column(name, name, types.get(name, "VARCHAR"), Origin.DERIVED)
     columns["last_seen"] = Column("last_seen", "last_seen", "DATETIME", Origin.LAST_SEEN)

@@ -4,13 +4,14 @@ Shared by the live websocket and by recordings of it; neither knows the other. I
 for, only what the answers mean.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 
 import msgspec
 
-from engine.core.record import REGISTRIES, Record
-from engine.core.snapshot import Health, Snapshot
+from engine.core.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.record import REGISTRIES, Key, Record
+from engine.core.snapshot import Health, Snapshot, version_of
 from engine.core.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
@@ -116,10 +117,13 @@ class SnapshotMaker:
         if isinstance(splits, Failed):
             health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
             splits = {}
+        positions = list_positions(parts, health.ha_version)
         set_aside = [row for part in parts.values() for row in part.set_aside]
         odd = (set_aside, results.entities.partly_read)
         is_as_odd, self._odd = odd == self._odd, odd
-        snapshot = self._from_last(parts, registries, health, splits, taken_at) if is_as_odd else None
+        snapshot = None
+        if is_as_odd:
+            snapshot = self._from_last(parts, registries, health, splits, taken_at, positions)
         if snapshot is None:
             snapshot = Snapshot(
                 records=[known.record for part in parts.values() for known in part],
@@ -131,6 +135,7 @@ class SnapshotMaker:
                 splits=splits,
                 set_aside=set_aside,
                 partly_read=results.entities.partly_read,
+                positions=positions,
             )
         snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
         snapshot.unread = _unread(results, registries)
@@ -144,6 +149,7 @@ class SnapshotMaker:
         health: Health,
         splits: dict[str, tuple[str, ...]],
         taken_at: float,
+        positions: Mapping[Key, int],
     ) -> Snapshot | None:
         """The last snapshot with what changed since, and all that was derived from the rest; None without one."""
         last = self._last
@@ -163,17 +169,27 @@ class SnapshotMaker:
             if before is not after:
                 new, old = after.changes_since(before)
                 added, gone = added + new, gone + old
-        if not added and not gone:
+        if not added and not gone and positions == last.positions:
             return copy(last)
         keys = {row.key for row in added}
         changed = [(row.record, row.hash) for row in added]
         try:
             later = last.with_changes(
-                changed, [row.key for row in gone if row.key not in keys], taken_at=taken_at
+                changed,
+                [row.key for row in gone if row.key not in keys],
+                taken_at=taken_at,
+                positions=positions,
             )
         except SourceInvalid:
             return None  # an entity_id twice, as a key below: the constructor sets them aside
         return later if len(later.records) == sum(map(len, parts.values())) else None
+
+
+def list_positions(lists: Mapping[str, Collection[Known]], ha_version: str | None) -> dict[Key, int]:
+    """The user's order of areas and floors, as far as their lists are here and tell it."""
+    if not tells_order(version_of(ha_version)):
+        return {}
+    return positions_of({name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES})
 
 
 def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:

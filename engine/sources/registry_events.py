@@ -1,7 +1,7 @@
 """What Home Assistant's registry events hint at. Pure: an event's JSON in, hints out.
 
 An event carries an action and an id, on update also old values, never the new row; so it only says where to
-look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row.
+look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row, and the list.
 An event that cannot be understood asks for everything: it may have been about anything.
 """
 
@@ -70,8 +70,6 @@ def event_hints(event: msgspec.Raw) -> Hints:
         return EVERYTHING
     if registry == "entity":
         return _entity_hints(data)
-    if data.action == "reorder":
-        return Hints()
     removed = _key(registry, data) if data.action == "remove" else None
     return Hints(
         registries=frozenset({registry}), removed=frozenset({removed}) if removed is not None else frozenset()

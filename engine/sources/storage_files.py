@@ -9,12 +9,14 @@ Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, are
 1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
+from engine.core.list_order import positions_of
 from engine.core.record import REGISTRIES, Json, Key, Record
 from engine.core.snapshot import Health, Snapshot
 from engine.core.unread import Unread
@@ -39,6 +41,7 @@ FILES = frozenset({*STORES.values(), ISSUES_FILE})
 
 # Home Assistant 2021.12 gave entities an id of their own (homeassistant/helpers/entity_registry.py, seen 2026-11-28).
 _ENTITY_MINOR_WITH_IDS = 4
+_MINOR_WITH_ORDER = {"area": 9, "floor": 3}  # 2025.12
 _MAJOR_VERSIONS = {"device": (1, 3)}
 
 Data = TypeVar("Data", bound=msgspec.Struct)
@@ -157,7 +160,20 @@ def snapshot_of_files(
         names_as_of=names_as_of(minor),
         unread=Unread(unread),
         set_aside=rows.set_aside,
+        positions=_positions(files, records),
     )
+
+
+def _positions(files: StorageFiles, records: Sequence[Record]) -> dict[Key, int]:
+    """The user's order of areas and floors, where the stores' own versions say that they are in it."""
+    ordered = {
+        registry
+        for registry, minor in _MINOR_WITH_ORDER.items()
+        if (file := files.contents.get(STORES[registry]))
+        and decode_json(_ENVELOPE, file.content, STORES[registry]).minor_version >= minor
+    }
+    keys = [record.key for record in records if record.REGISTRY in ordered]
+    return positions_of({name: [key for key in keys if key.registry == name] for name in ordered})
 
 
 def _other_records(files: StorageFiles, rows: UsableRows) -> list[Record]:

@@ -21,7 +21,7 @@ from engine.core.unread import Unread
 from engine.errors import SourceError
 from engine.ports import Progress
 from engine.sources.category_scopes import CategoryScopes, scope_of_event
-from engine.sources.command_results import CATEGORY_LIST, LISTS
+from engine.sources.command_results import CATEGORY_LIST, LISTS, list_positions
 from engine.sources.entity_answers import ask_for_entries, is_valid
 from engine.sources.ha_connection import CommandFailed, Connection, Subscription
 from engine.sources.json_text import decode_json
@@ -297,6 +297,10 @@ def _changed_snapshot(
         removed=hints.removed | removed_entities,
         true_at=true_at,
         listed=frozenset(listed),
+        positions={
+            **{key: place for key, place in newest.positions.items() if key.registry not in listed},
+            **list_positions(dict(lists), newest.health.ha_version),
+        },
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.registry_bodies import Device, Entity
+from engine.core.record import Area, Key
 from engine.core.report import Report
 from tests.api.serving import Api, api_over, write_home
 from tests.homes import ENTRY, device, entity, snapshot
@@ -49,6 +50,23 @@ async def test_pages_hold_every_row_exactly_once_whatever_the_limit(
         assert whole == [dict(row) for row in {str(row): row for row in whole}.values()]
         for limit in (1, 2, 3, 7, len(whole)):
             assert await collect(api, name, limit) == whole
+
+
+async def test_areas_come_in_the_users_order_and_go_on_behind_one_that_is_gone(tmp_path: Path) -> None:
+    areas = [Area(area_id=name, name=name) for name in "abcd"]
+    home = snapshot(ENTRY, *areas)
+    home.positions = {Key("area", name): place for place, name in enumerate("dbc")}
+    await write_home(tmp_path / "rows.db", home)
+    async with api_over(tmp_path / "rows.db") as api:
+        rows = await collect(api, "areas", 2)
+        assert [(row["area_id"], row["position"]) for row in rows] == [
+            ("d", 0),
+            ("b", 1),
+            ("c", 2),
+            ("a", None),
+        ]
+        page = await api.get("/api/areas?after=bb")
+        assert [row["area_id"] for row in page["areas"]] == ["d", "c"]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

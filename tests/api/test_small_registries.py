@@ -10,7 +10,7 @@ def test_a_body_takes_its_columns_in_order() -> None:
 
 
 def test_lists_and_flags_are_never_null() -> None:
-    area = row_maker(Area)((None,) * 11)
+    area = row_maker(Area)((None,) * 12)
     assert isinstance(area, Area)
     assert (area.aliases, area.labels) == ([], [])
     entry = row_maker(Integration)((None,) * 10)

@@ -11,7 +11,8 @@ from engine.core.absences import Absences
 from engine.core.diff import Cause
 from engine.core.foreign import foreign_reasons
 from engine.core.look import Look
-from engine.core.record import Key, Label
+from engine.core.record import Area, Key, Label
+from engine.core.snapshot import Snapshot
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.sqlite import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -279,3 +280,23 @@ def test_versions_of_another_hash_version_are_computed_anew(rows: SqliteRows) ->
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_applied SET version = '0:' || version")
     assert rows.observe().versions == HOME.row_versions
+
+
+def test_the_users_order_is_kept_and_a_new_one_moves_only_what_moved(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    areas = [Area(area_id=name, name=name) for name in "abc"]
+
+    def ordered(order: str) -> Snapshot:
+        found = snapshot(ENTRY, *areas)
+        found.positions = {Key("area", name): place for place, name in enumerate(order)}
+        return found
+
+    one_pass(rows, rows, snapshot(ENTRY, *areas))
+    assert one_pass(rows, rows, snapshot(ENTRY, *areas), at=NOON + 1).operations == ()
+    assert len(one_pass(rows, rows, ordered("bca"), at=NOON + 2).operations) == 3
+    assert one_pass(rows, rows, ordered("bca"), at=NOON + 3).operations == ()
+    assert len(one_pass(rows, rows, ordered("cba"), at=NOON + 4).operations) == 2
+    assert sql(rows.path, "SELECT area_id FROM areas ORDER BY position") == [("c",), ("b",), ("a",)]
+    assert one_pass(rows, rows, snapshot(ENTRY, *areas), at=NOON + 5).operations != ()
+    assert one_pass(rows, rows, snapshot(ENTRY, *areas), at=NOON + 6).operations == ()
+    rows.close()

@@ -53,8 +53,8 @@ ENTITY, DEVICE, AREA = "entity_registry_updated", "device_registry_updated", "ar
             event(AREA, action="remove", area_id="kitchen"),
             Hints(registries=frozenset({"area"}), removed=frozenset({Key("area", "kitchen")})),
         ),
-        (event(AREA, action="reorder", area_id=None), Hints()),
-        (event("floor_registry_updated", action="reorder"), Hints()),
+        (event(AREA, action="reorder", area_id=None), Hints(registries=frozenset({"area"}))),
+        (event("floor_registry_updated", action="reorder"), Hints(registries=frozenset({"floor"}))),
         (
             event("category_registry_updated", action="remove", scope="automation", category_id="c"),
             Hints(registries=frozenset({"category"}), removed=frozenset({Key("category", "automation/c")})),

@@ -78,3 +78,20 @@ def test_a_store_of_before_2021_12_is_refused_with_its_age() -> None:
         with pytest.raises(SourceInvalid, match=r"before 2021\.12") as refused:
             snapshot(entity_registry=(1, {"entities": rows}))
         assert "newer" not in str(refused.value)
+
+
+def test_an_order_is_told_by_stores_that_have_one() -> None:
+    areas = {"areas": [{"id": name, "name": name} for name in "cab"]}
+
+    def read(minor: int) -> Snapshot:
+        store = {"version": 1, "minor_version": minor, "data": areas}
+        contents = {
+            "core.area_registry": StoredFile(json.dumps(store).encode(), 0.0),
+            "core.entity_registry": StoredFile(b'{"version": 1, "data": {"entities": []}}', 0.0),
+        }
+        files = StorageFiles("here", contents, frozenset(contents))
+        return snapshot_of_files(files, ha_version=None, taken_at=1.0, origin="storage:here")
+
+    assert [key.id for key in read(9).positions] == ["c", "a", "b"]
+    assert read(8).positions == {}
+    assert read(9).hashes == read(8).hashes

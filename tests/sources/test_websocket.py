@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.core.lenient import read_object
-from engine.core.record import ConfigEntry, Key
+from engine.core.record import Key
 from engine.core.snapshot import Snapshot
 from engine.errors import SettingsError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources import websocket
-from engine.sources.storage_rows import ENTRY_FIELDS, config_entry_from_store
 from engine.sources.websocket import ENTITY_LIST_TRIES, WebsocketSource
 from tests.fakes.home_assistant import (
     TOKEN,
@@ -352,30 +350,3 @@ async def test_progress_tells_how_many_of_how_many() -> None:
 
     assert ("entities", 0, 111) in told
     assert told[-1] == ("registry lists", 5, 5)
-
-
-async def test_subentries_are_the_same_live_and_stored() -> None:
-    recorded = answers()
-    entries = copy.deepcopy(recorded["config_entries/get"])
-    entries[0]["num_subentries"] = 1
-    recorded["config_entries/get"] = entries
-    agent = {"subentry_id": "s", "subentry_type": "agent", "title": "Bert", "unique_id": None}
-    recorded["config_entries/subentries/list"] = lambda params: (
-        [agent] if params["entry_id"] == entries[0]["entry_id"] else []
-    )
-
-    live = await read(recorded)
-    del recorded["config_entries/subentries/list"]
-    without = await read(recorded)
-
-    entry = {name: entries[0][name] for name in ("entry_id", "domain")}
-    told = json.dumps({**entry, "subentries": [{**agent, "data": {"k": 1}}]}).encode()
-    stored = config_entry_from_store(read_object("config_entry", told, ENTRY_FIELDS))
-    key = Key("config_entry", entries[0]["entry_id"])
-    assert isinstance(stored, ConfigEntry)
-    found, unknown = live.records[key], without.records[key]
-    assert isinstance(found, ConfigEntry)
-    assert isinstance(unknown, ConfigEntry)
-    assert found.subentries == stored.subentries != ()
-    assert unknown.subentries == ()
-    assert live.hashes[key] != without.hashes[key]

@@ -19,6 +19,7 @@ from tests.sources.recorded_homes import DATA, clock, entries_answer, fake_answe
 
 ENTITY_LIST = "config/entity_registry/list"
 GET_ENTRIES = "config/entity_registry/get_entries"
+AREA_LIST = "config/area_registry/list"
 CATEGORY_LIST = "config/category_registry/list"
 LABEL_LIST = "config/label_registry/list"
 DEVICE_LIST = "config/device_registry/list"
@@ -347,3 +348,19 @@ async def test_an_event_names_a_scope_that_nobody_knew() -> None:
         await home.fake.push("label_registry_updated", {"action": "remove", "label_id": "x"})
         third = await home.next(second)
         assert (Key("category", "garden/c") in third.records, third.unread) == (True, second.unread)
+
+
+async def test_a_new_order_of_areas_is_looked_at() -> None:
+    async with watched() as home:
+        first = await home.watch.read(quiet)
+        listed = home.fake.answers[AREA_LIST]
+        home.fake.answers[AREA_LIST] = listed[::-1]
+        await home.fake.push("area_registry_updated", {"action": "reorder", "area_id": None})
+        second = await home.next(first)
+
+        keys = [Key("area", row["area_id"]) for row in listed]
+        assert [second.positions[key] for key in keys] == list(range(len(keys)))[::-1]
+        assert {k: v for k, v in second.positions.items() if k.registry == "floor"} == {
+            k: v for k, v in first.positions.items() if k.registry == "floor"
+        }
+        assert second.row_versions == (await home.watch.read(quiet)).row_versions
