@@ -5,7 +5,7 @@ a verifying pass does without any.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from engine.core.instance import KnownHomes
 from engine.core.plan import Operation
@@ -36,6 +36,26 @@ class ReplicaMemory:
         self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
+        self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
+
+    def rows_under(
+        self, names: Mapping[Key, Key], read: Callable[[Iterable[Key]], dict[Key, StoredRow]]
+    ) -> dict[Key, StoredRow]:
+        """The rows of these keys, by the names under which they stand; `read` is asked for those that are not known.
+
+        What waits to be deleted or written stands in each pass again, and thousands of rows take seconds to read.
+        """
+        known = {
+            key: row for key, row in self._rows.items() if key in names and self.versions.get(key) == row[0]
+        }
+        unread = {key: name for key, name in names.items() if key not in known}
+        found = read(unread.values()) if unread else {}
+        # A row that is gone since, or that its damaged key does not find again, says nothing.
+        fresh = {key: found.get(name, StoredRow(key, {})) for key, name in unread.items()}
+        self._rows = known | {
+            key: (self.versions[key], row) for key, row in fresh.items() if key in self.versions
+        }
+        return fresh | {key: row for key, (_, row) in known.items()}
 
     def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:
         """Take over what `core.diff.adopt` found."""
@@ -105,6 +125,4 @@ def rows_of(
             if key in before.records and memory.versions[key] == versions[key]
         }
     names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
-    read = replica.read(names.values()) if names else {}
-    # A row that is gone since, or that its damaged key does not find again, says nothing.
-    return rows | {key: read.get(name, StoredRow(key, {})) for key, name in names.items()}
+    return rows | memory.rows_under(names, replica.read)

@@ -1,13 +1,15 @@
 """What is remembered of a replica after a pass is what a look at it would find."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from hypothesis import given
 
-from engine.core.record import Record
+from engine.core.record import Key, Record
+from engine.core.stored import StoredRow
 from engine.loop.memory import ReplicaMemory
 from tests.fakes.plans import RUN, filled, plan_to
-from tests.homes import snapshot
+from tests.homes import device, snapshot
 from tests.strategies import homes
 
 
@@ -24,3 +26,24 @@ def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> N
     found = replica.observe().versions
     assert memory.versions == memory.applied == found
     assert memory.counts == Counter(key.registry for key in found)
+
+
+def test_a_row_is_read_again_only_when_another_version_of_it_stands_there() -> None:
+    first, second = device(1).key, device(2).key
+    memory = ReplicaMemory(0, {first: "v1", second: "v1"}, {})
+    asked: list[set[Key]] = []
+
+    def read(keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        asked.append(set(keys))
+        return {key: StoredRow(key, {"name": f"of look {len(asked)}"}) for key in asked[-1]}
+
+    names = {first: first, second: second}
+    once = memory.rows_under(names, read)
+    assert memory.rows_under(names, read) == once
+    assert asked == [{first, second}]
+    memory.versions[first] = "v2"
+    assert memory.rows_under(names, read)[first].fields == {"name": "of look 2"}
+    assert asked[1:] == [{first}]
+    assert memory.rows_under({second: second}, read) == {second: once[second]}
+    memory.rows_under({first: first}, read)
+    assert asked[2:] == [{first}], "what the last pass had no use for is not kept"

@@ -1,0 +1,120 @@
+"""A removal of 10,000 entities that a person allows beside the running service: how long everybody waits for it.
+
+Input: a seeded home of 20,000 entities behind a fake core that listens on a loopback socket; half of them vanish from its
+list while the service is away from it, so a guard holds the deletes. Method: `reconcile --max-delete` runs as a process of
+its own beside the service; meanwhile an area is renamed again and again, and each change's end is the moment its row
+says so. Budget on an idle machine: each change within 1 s; both replicas in sync within 5 s of the pass that removed.
+
+    python -m bench.removal
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from bench.burst import Watched
+from bench.figures import Figure, publish
+from bench.registries import VERSION, make_home
+from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST
+from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
+from tests.service_process import Service
+
+ENTITIES, REMOVED = 20_000, 10_000
+CHANGE_SECONDS_MAX, SETTLED_SECONDS_MAX = 1.0, 5.0
+_WAIT_SECONDS_MAX = 180
+_ALLOWED = ("--max-delete", str(ENTITIES), "--confirm-deletes", "--quiet")
+_CONFIRM = {"RECONCILE_PLAN__DELETE_CONFIRM_SECONDS": "1"}
+
+
+def answers_of(entities: int) -> dict[str, Any]:
+    """What the fake core answers with."""
+    home = make_home(entities)
+    rows = {id_: msgspec.Raw(row) for id_, row in home.extended.items()}
+
+    def entries(params: dict[str, Any]) -> dict[str, Any]:
+        return {id_: json.loads(bytes(rows[id_])) for id_ in params["entity_ids"] if id_ in rows}
+
+    return {command: json.loads(answer) for command, answer in home.answers.items()} | {
+        ENTITY_ENTRIES: entries
+    }
+
+
+def statuses(address: str) -> set[str]:
+    """What the service says of its replicas."""
+    with urlopen(f"{address}/api/status", timeout=60) as answer:  # noqa: S310 (loopback)
+        return {replica["status"] for replica in json.loads(answer.read())["replicas"]}
+
+
+async def wait_for(address: str, status: str) -> float:
+    """Seconds until every replica has that status."""
+    began = time.perf_counter()
+    with anyio.fail_after(_WAIT_SECONDS_MAX):
+        while await anyio.to_thread.run_sync(statuses, address) != {status}:  # noqa: ASYNC110 (another process's)
+            await anyio.sleep(0.02)
+    return time.perf_counter() - began
+
+
+async def measure(folder: Path) -> list[Figure]:
+    """All figures, of one service."""
+    async with fake_home_assistant(answers_of(ENTITIES), ha_version=VERSION) as fake:
+        service = Service(folder, source=fake.uri, RECONCILE_SOURCE__TOKEN=TOKEN, **_CONFIRM)
+        try:
+            it = await anyio.to_thread.run_sync(Watched, fake, service, folder)
+            await wait_for(it.address, "in_sync")
+            fake.answers[ENTITY_LIST] = fake.answers[ENTITY_LIST][REMOVED:]
+            await fake.disconnect()
+            await wait_for(it.address, "blocked")
+            waits, settled = await _allow(fake, it, folder)
+        finally:
+            service.stop()
+    size = f"{REMOVED:,} of {ENTITIES:,} entities removed"
+    return [
+        Figure(
+            name="change meanwhile, slowest", size=size, value=max(waits), unit="s", budget=CHANGE_SECONDS_MAX
+        ),
+        Figure(name="in sync after the pass", size=size, value=settled, unit="s", budget=SETTLED_SECONDS_MAX),
+    ]
+
+
+async def _allow(fake: FakeHomeAssistant, it: Watched, folder: Path) -> tuple[list[float], float]:
+    """Remove them; returns the seconds of each change meanwhile, and until all was settled afterwards."""
+    given = {"RECONCILE_SOURCE__URI": fake.uri, "RECONCILE_SOURCE__TOKEN": TOKEN, **_CONFIRM}
+    stores = ("--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}")
+    argv = (sys.executable, "-m", "engine", *_ALLOWED, *stores)
+    waits: list[float] = []
+    ended = anyio.Event()
+    settled = 0.0
+
+    async def remove() -> None:
+        nonlocal settled
+        done = await anyio.run_process(argv, check=False, env=os.environ | given, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        settled = await wait_for(it.address, "in_sync")
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(remove)
+        while not ended.is_set():
+            waits.append(await it.rename())
+            await anyio.sleep(0.05)
+    return waits, settled
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    with tempfile.TemporaryDirectory() as folder:
+        publish("removal", anyio.run(measure, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
