@@ -7,7 +7,7 @@ hardly be made to say. The peer speaks raw bytes, so that an answer may end anyw
 import re
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -70,6 +70,25 @@ class MemoryWire:
             measurement, tags, fields, time_ns = parse_line(line)
             points = self.series.setdefault((measurement, tuple(sorted(tags.items()))), {})
             points.setdefault(time_ns, {}).update(fields)
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        for name, field, kind, _ in self._typed_values():
+            if name in measurements:
+                found[name, field] = found.get((name, field), frozenset()) | {kind}
+        return found
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        wanted = (measurement, field, kind)
+        return max((row for *what, row in self._typed_values() if tuple(what) == wanted), default=None)
+
+    def _typed_values(self) -> Iterator[tuple[str, str, str, list[Any]]]:
+        kinds = {str: "string", bool: "boolean", int: "integer", float: "float"}
+        for (name, tag_pairs), points in self.series.items():
+            tags = dict(tag_pairs)
+            for time_ns, fields in points.items():
+                for field, value in fields.items():
+                    yield name, field, kinds[type(value)], [time_ns, tags.get("site"), tags.get("id")]
 
     def check_may_write(self) -> None:
         self.before_write(b"")

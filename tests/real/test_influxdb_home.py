@@ -86,6 +86,7 @@ def test_doctor_looks_at_the_server(home: Home) -> None:
         "influxdb write": "ok",
         "influxdb retention": "ok",
         "influxdb clock": "ok",
+        "influxdb types": "ok",
         "influxdb future points": "ok",
     }
     assert found.code == 0

@@ -74,10 +74,11 @@ class Committer:
                 for line in refusal.lines
                 if line in by_line
             ]
-            refused += fallen
-            skipped = {(r.point.key, r.point.time_ns) for r in fallen}
-            sent = (by_line[line] for batch in wave for line in batch if line in by_line)
-            self._read_back([p for p in sent if (p.key, p.time_ns) not in skipped])
+            sent = [by_line[line] for batch in wave for line in batch if line in by_line]
+            # A server may store the rest of a batch that it refuses: what is there was not refused.
+            missing = self._missing(sent)
+            refused += [r for r in fallen if (r.point.key, r.point.time_ns) in missing]
+            self._check_confirmed(missing - {(r.point.key, r.point.time_ns) for r in fallen}, len(sent))
             self._sender.drop(numbers)
         self._remember(points, refused)
         return refused
@@ -94,7 +95,8 @@ class Committer:
             by_line[line] = point
             yield line
 
-    def _read_back(self, points: Sequence[Point]) -> None:
+    def _missing(self, points: Sequence[Point]) -> set[tuple[Key, int]]:
+        """Those of the points that do not read back as they are, by key and time."""
         expected = {(p.key, p.time_ns): (p.hash, p.payload.decode()) for p in points}
         for start_ns, stop_ns in windows(sorted(p.time_ns for p in points)):
             measurements = sorted({f"ha_{p.key.registry}" for p in points if start_ns <= p.time_ns < stop_ns})
@@ -110,14 +112,18 @@ class Committer:
                     key = key_of(measurement, tag)
                     if key is not None and expected.get((key, time_ns)) == (hash_, payload or ""):
                         del expected[key, time_ns]
-        if expected:
-            self._sender.is_doubtful = True
-            first, _ = min(expected)
-            raise ReplicaDiverged(
-                REPLICA,
-                f"InfluxDB confirmed {len(points)} points, but {len(expected)} of them do not read back, {first} first.",
-                "They are written again. If it stays so, look for retention, limits or another writer of the bucket.",
-            )
+        return set(expected)
+
+    def _check_confirmed(self, missing: set[tuple[Key, int]], sent: int) -> None:
+        if not missing:
+            return
+        self._sender.is_doubtful = True
+        first, _ = min(missing)
+        raise ReplicaDiverged(
+            REPLICA,
+            f"InfluxDB confirmed {sent} points, but {len(missing)} of them do not read back, {first} first.",
+            "They are written again. If it stays so, look for retention, limits or another writer of the bucket.",
+        )
 
     def _remember(self, points: Sequence[Point], refused: Sequence[Refused]) -> None:
         for point in points:

@@ -6,18 +6,19 @@ from typing import Literal
 import msgspec
 
 from engine.errors import ReplicaError
-from engine.replicas.influx.points import MEASUREMENTS
+from engine.replicas.influx.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.influx.retention import refresh_seconds
 from engine.replicas.influx.wire import Scan, Server, Wire
 
 _NS = 1_000_000_000
 _FUTURE_SECONDS = 300
+_NAMED_MAX = 5
 
 
 class InfluxCheck(msgspec.Struct, frozen=True):
     """One finding; `advice` is empty when there is nothing to do."""
 
-    name: str  # server, read, write, retention, clock, future points
+    name: str  # server, read, write, retention, clock, types, future points
     status: Literal["ok", "warning", "failed"]
     found: str
     advice: str = ""
@@ -38,6 +39,7 @@ def examine_influx(
     now = clock()
     checks.append(_clock_check(server, now))
     if checks[1].status == "ok":
+        checks.append(_types_check(wire))
         checks.append(_future_check(wire, site, now))
     return tuple(checks)
 
@@ -106,6 +108,38 @@ def _future_check(wire: Wire, site: str, now: float) -> InfluxCheck:
             "A clock ran ahead, or somebody wrote them. They count as newest; delete that range if they are wrong.",
         )
     return InfluxCheck("future points", "ok", "no point is dated ahead")
+
+
+def _types_check(wire: Wire) -> InfluxCheck:
+    """Values of another type than ours hide ours from some queries, and have ours refused."""
+    try:
+        types = wire.field_types(tuple(MEASUREMENTS))
+        foreign = [
+            (measurement, field, kind)
+            for (measurement, field), kinds in sorted(types.items())
+            if field in FIELD_TYPES
+            for kind in sorted(kinds - {FIELD_TYPES[field]})
+        ]
+        named = [_name_foreign(wire, *found) for found in foreign[:_NAMED_MAX]]
+    except ReplicaError as error:
+        return _failed("types", error)
+    if not types:
+        return InfluxCheck("types", "ok", "there is nothing yet, or the server does not tell types")
+    if not named:
+        return InfluxCheck("types", "ok", "every field has the type it should have")
+    more = ", ..." if len(foreign) > _NAMED_MAX else ""
+    return InfluxCheck(
+        "types",
+        "warning",
+        f"another program wrote values of another type: {'; '.join(named)}{more}",
+        "Delete those points, and keep that program away from the ha_ measurements.",
+    )
+
+
+def _name_foreign(wire: Wire, measurement: str, field: str, kind: str) -> str:
+    text = f"{measurement}.{field} is {kind} instead of {FIELD_TYPES[field]}"
+    row = wire.tags_of_type(measurement, field, kind)
+    return text if row is None else f"{text}, last at site={row[1] or '-'}, id={row[2] or '-'}"
 
 
 def _failed(name: str, error: ReplicaError) -> InfluxCheck:

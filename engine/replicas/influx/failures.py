@@ -33,6 +33,19 @@ _NO_ORGANIZATION = re.compile("organization .*not found")
 # Flux on a field that has two types (2.7.11, seen 2026-11-23).
 _TWO_TYPES = "schema collision"
 _TWO_TYPES_HINT = "Another program wrote values of another type there; delete its points."
+# What is wrong with the question is wrong with it every time.
+_NOT_UNDERSTOOD = (
+    "type error",
+    "undefined identifier",
+    "undeclared",
+    "error parsing",
+    "nested too deep",
+    "compilation failed",
+)
+NOT_UNDERSTOOD_HINT = (
+    "The server does not understand the question: use wire=v1, or another version of InfluxDB."
+)
+NOT_INFLUXDB_HINT = "This is no InfluxDB, though it takes its lines (VictoriaMetrics keeps numbers only): name an InfluxDB in records.uri."
 _TEXT_MAX = 300
 _RETRY_SECONDS_MAX = 86_400.0
 # Credentials in an address, should a server or proxy repeat one.
@@ -58,6 +71,10 @@ class BatchTooLarge(ReplicaRejected):
     """The batch is larger than the server accepts; nothing was stored."""
 
 
+class BucketMissing(ReplicaRejected):
+    """There is no such bucket or database; servers say so of one that may not be read, too."""
+
+
 class _ErrorBody(msgspec.Struct):
     """{"error": ...} of 1.x and 3.x, {"code": ..., "message": ...} of 2.x."""
 
@@ -81,13 +98,14 @@ def explain_answer(
         return BatchTooLarge(REPLICA, what, "Raise max-body-size in the server's configuration.")
     if status in (404, 405) or (status == 400 and _NO_ORGANIZATION.search(lowered)):
         return _explain_missing(what, lowered, headers)
+    if (hint := _unfit_hint(status, lowered)) is not None:
+        return ReplicaRejected(REPLICA, what, hint)
     if status in (400, 422):
-        return _explain_refusal(what, lowered)
+        error = _explain_refusal(what, lowered)
+        # Nothing of a read is a line that could be left out.
+        return ReplicaRejected(REPLICA, what, NOT_UNDERSTOOD_HINT) if _is_of_lines(error, attempt) else error
     if status in (401, 403):
         return _explain_denial(what, status, lowered)
-    if status == 500 and "retention policy not found" in lowered:
-        # Looks like a passing trouble and is none.
-        return ReplicaRejected(REPLICA, what, "Name an existing one: influxdb://HOST/DATABASE/POLICY.")
     if status == 429 or status >= 500:
         return InfluxUnavailable(
             what,
@@ -101,6 +119,23 @@ def explain_answer(
     )
 
 
+def _unfit_hint(status: int, lowered: str) -> str | None:
+    """What to do about an answer that will be the same every time, whatever its status looks like."""
+    if "flux query service disabled" in lowered:
+        return "Set flux-enabled = true below [http] in influxdb.conf, or use wire=v1."
+    if "unsupported path" in lowered:
+        return NOT_INFLUXDB_HINT
+    if status == 500 and "retention policy not found" in lowered:
+        return "Name an existing one: influxdb://HOST/DATABASE/POLICY."
+    if status == 500 and any(word in lowered for word in _NOT_UNDERSTOOD):
+        return NOT_UNDERSTOOD_HINT
+    return None
+
+
+def _is_of_lines(error: ReplicaError, attempt: str) -> bool:
+    return isinstance(error, BatchRefused) and not attempt.startswith("write")
+
+
 def explain_statement(where: str, text: str) -> ReplicaError:
     """The error for a statement that failed inside a 200 answer, or an error table of Flux."""
     what = f"Cannot read {where}: {_shown(text)}."
@@ -108,7 +143,9 @@ def explain_statement(where: str, text: str) -> ReplicaError:
     if "authoriz" in lowered or "privilege" in lowered or "unauthorized" in lowered:
         return ReplicaRejected(REPLICA, what, "Grant the user or token read access to the bucket.")
     if "not found" in lowered or "could not find bucket" in lowered:
-        return ReplicaRejected(REPLICA, what, "Create the bucket or database, or correct records.uri.")
+        return BucketMissing(REPLICA, what, "Create the bucket or database, or correct records.uri.")
+    if any(word in lowered for word in _NOT_UNDERSTOOD):
+        return ReplicaRejected(REPLICA, what, NOT_UNDERSTOOD_HINT)
     if _TWO_TYPES in lowered:
         return ReplicaRejected(REPLICA, what, _TWO_TYPES_HINT)
     if "max-select" in lowered or "exceed" in lowered or "timeout" in lowered or "limit" in lowered:
@@ -146,7 +183,10 @@ def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaErro
             f"{what}no answer in time.", "It is tried again; see records.timeout_seconds."
         )
     if isinstance(error, ConnectionRefusedError):
-        return InfluxUnavailable(f"{what}nothing listens there.", "Start InfluxDB, or correct records.uri.")
+        return InfluxUnavailable(
+            f"{what}nothing listens there.",
+            "Start InfluxDB, or correct records.uri; InfluxDB 3 listens on port 8181.",
+        )
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
         return ReplicaRejected(
             REPLICA, f"{what}this is no HTTP.", "If the server speaks TLS, use influxdbs:// in records.uri."
@@ -194,7 +234,9 @@ def _explain_missing(what: str, lowered: str, headers: Mapping[str, str]) -> Rep
         return ReplicaRejected(REPLICA, what, "Create it with CREATE DATABASE, or correct records.uri.")
     if "dbrp" in lowered:
         return ReplicaRejected(REPLICA, what, "Create a DBRP mapping for the bucket, or use wire=v2.")
-    if "bucket" in lowered or "organization" in lowered or "org" in lowered:
+    if "bucket" in lowered:
+        return BucketMissing(REPLICA, what, "Create the bucket, or correct BUCKET and org in records.uri.")
+    if "organization" in lowered or "org" in lowered:
         return ReplicaRejected(REPLICA, what, "Create the bucket, or correct BUCKET and org in records.uri.")
     if "json" not in headers.get("content-type", "").lower():
         return ReplicaRejected(

@@ -248,7 +248,7 @@ def _check_types(where: str, kinds: Mapping[str, str], scan: Scan) -> None:
 
 def _with_defaults(cells: list[str], defaults: list[str]) -> list[str]:
     return (
-        [cell or default for cell, default in zip(cells, defaults, strict=False)]
+        [cell or default for cell, default in zip(cells, defaults, strict=True)]
         if any(defaults[1:])
         else cells
     )

@@ -5,7 +5,8 @@ Nothing is connected here: a server that is away must not keep the other replica
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from engine.replicas.influx.address import Address, parse_address
 from engine.replicas.influx.http import Credentials, HttpClient
@@ -45,6 +46,14 @@ class AutoWire:
     def write(self, body: bytes) -> None:
         """See `Wire`."""
         self._wire().write(body)
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """See `Wire`."""
+        return self._wire().field_types(measurements)
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """See `Wire`."""
+        return self._wire().tags_of_type(measurement, field, kind)
 
     def check_may_write(self) -> None:
         """See `Wire`."""

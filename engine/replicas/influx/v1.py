@@ -4,19 +4,26 @@ Answers are chunked JSON, never CSV: in CSV a failed statement and an empty resu
 complete when the last line of its answer arrived, says no "partial", and no line said "error".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from engine.errors import ReplicaError
+from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.address import Address
-from engine.replicas.influx.failures import BatchRefused, explain_answer, explain_cut, explain_statement
+from engine.replicas.influx.failures import (
+    NOT_INFLUXDB_HINT,
+    BatchRefused,
+    BucketMissing,
+    explain_answer,
+    explain_cut,
+    explain_statement,
+)
 from engine.replicas.influx.http import Answer, Credentials, HttpClient, server_time
-from engine.replicas.influx.points import COLUMN_TYPES
-from engine.replicas.influx.wire import Block, Scan, Server
+from engine.replicas.influx.points import COLUMN_TYPES, REPLICA
+from engine.replicas.influx.wire import Block, Scan, Server, told_missing
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
 _CHUNK_ROWS = 5_000
@@ -110,7 +117,14 @@ class WireV1:
         statement, params = select_text(scan)
         rows = _CHUNK_ROWS_WITH_PAYLOAD if "payload" in scan.fields else _CHUNK_ROWS
         width = 1 + len(scan.columns)
-        for series in self._select(statement, params, rows):
+        for series in self._readable(statement, params, rows):
+            if series.name == "databases":
+                # What VictoriaMetrics answers, whatever it is asked (1.79, seen 2026-11-29).
+                raise ReplicaRejected(
+                    REPLICA,
+                    f"Cannot read {self._http.where}: asked for records, it lists databases.",
+                    NOT_INFLUXDB_HINT,
+                )
             if series.name not in scan.measurements:
                 raise explain_cut(
                     self._http.where, f"it has rows of {series.name[:80]!r}, which were not asked for"
@@ -122,6 +136,32 @@ class WireV1:
     def close(self) -> None:
         """Close the connection. May be called twice."""
         self._http.close()
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """The types of each field in the measurements that are there. Raises ReplicaError."""
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        statement = f"SHOW FIELD KEYS ON {_identifier(self._database)} FROM {', '.join(map(_identifier, measurements))}"
+        for series in self._select(statement, {}):
+            for field, kind in (row[:2] for row in series.values if len(row) >= 2):
+                known = found.get((series.name, str(field)), frozenset())
+                found[series.name, str(field)] = known | {str(kind)}
+        return found
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """[time, site, id] of the newest point whose field has a type; None when there is none. Raises ReplicaError."""
+        # A cast to a type hides the values of all others.
+        value = f"{_identifier(field)}::{kind}"
+        statement = f'SELECT "site"::tag, "id"::tag, {value} FROM {_identifier(measurement)} ORDER BY time DESC LIMIT 1'  # noqa: S608 (our names)
+        for series in self._select(statement, {}):
+            for row in series.values:
+                return row[:3]
+        return None
+
+    def _readable(self, statement: str, params: dict[str, Any], rows: int) -> Iterator[_Series]:
+        try:
+            yield from self._select(statement, params, rows)
+        except BucketMissing as error:
+            raise told_missing(error, self, by_id=False) from error
 
     def _select(self, statement: str, params: dict[str, Any], rows: int = _CHUNK_ROWS) -> Iterator[_Series]:
         query = {"db": self._database, "epoch": "ns", "chunked": "true", "chunk_size": str(rows)}

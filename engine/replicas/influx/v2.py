@@ -8,9 +8,10 @@ at the status ourselves, and send again ourselves. What it has no call for goes 
 import csv
 import http.client
 import io
+import re
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from typing import Any
 
 import msgspec
@@ -23,18 +24,20 @@ from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.address import Address
 from engine.replicas.influx.failures import (
     BatchRefused,
+    BucketMissing,
     explain_answer,
     explain_cut,
     explain_exception,
 )
 from engine.replicas.influx.flux import STOP_NS_MAX, flux_scans, flux_script, join_blocks, read_blocks
 from engine.replicas.influx.http import Credentials, HttpClient, packed
-from engine.replicas.influx.v1 import probe_server
-from engine.replicas.influx.wire import Block, Scan, Server
+from engine.replicas.influx.v1 import WireV1, probe_server
+from engine.replicas.influx.wire import Block, Scan, Server, told_missing
 
 # The longest row that is believed; a payload is a kilobyte.
 _LINE_CHARACTERS_MAX = 64 << 20
 _ANSWER_BYTES_MAX = 1 << 16
+_ID = re.compile("[0-9a-f]{16}")  # how 2.x numbers buckets and organizations
 _STARTED = "process_start_time_seconds "
 
 
@@ -76,9 +79,14 @@ class WireV2:
 
     def retention_seconds(self) -> int | None:
         """The bucket's retention; None when the token may not see buckets, or the server has none (1.8)."""
-        query = {"name": self._address.bucket, **({"org": self._address.org} if self._address.org else {})}
+        query = {"name": self._address.bucket}
+        if self._address.org:
+            query["orgID" if _ID.fullmatch(self._address.org) else "org"] = self._address.org
         answer = self._http.request("ask for the bucket", "GET", "/api/v2/buckets", query)
         body = answer.body()
+        if answer.status == 404:  # 1.8, which tells it in InfluxQL
+            with self._influxql() as other, suppress(ReplicaRejected):
+                return other.retention_seconds()
         if answer.status != 200:
             return None
         try:
@@ -135,7 +143,7 @@ class WireV2:
         body = answer.body()
         if answer.status == 204:
             return
-        error = explain_answer("write to", self._where, answer.status, answer.headers, body)
+        error = self._explain_answer("write to", answer.status, answer.headers, body)
         # Refused because there is no point in it, which is only looked at when the rest was in order.
         if not isinstance(error, BatchRefused):
             raise error
@@ -145,11 +153,26 @@ class WireV2:
         if scan.start_ns >= STOP_NS_MAX or (scan.stop_ns is not None and scan.start_ns >= scan.stop_ns):
             return  # refused as "cannot query an empty range" (2.7.11, seen 2026-11-23)
         asked = flux_scans(scan)
-        if all(part.fields == scan.fields for part in asked):
-            for part in asked:
-                yield from self._ask(part)
-        else:
-            yield from join_blocks(scan, ((part.fields, self._ask(part)) for part in asked))
+        try:
+            if all(part.fields == scan.fields for part in asked):
+                for part in asked:
+                    yield from self._ask(part)
+            else:
+                yield from join_blocks(scan, ((part.fields, self._ask(part)) for part in asked))
+        except BucketMissing as error:
+            is_id = _ID.fullmatch(self._address.bucket) is not None
+            raise told_missing(error, self, by_id=is_id) from error
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """By InfluxQL, which 1.8 and 2.x have beside Flux; empty where they do not."""
+        with self._influxql() as other, suppress(ReplicaRejected):
+            return other.field_types(measurements)
+        return {}
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """See `Wire`."""
+        with self._influxql() as other:
+            return other.tags_of_type(measurement, field, kind)
 
     def close(self) -> None:
         """Close connections. May be called twice."""
@@ -157,6 +180,9 @@ class WireV2:
         client, self._client = self._client, None
         if client is not None:
             client.close()  # type: ignore[no-untyped-call]  # the client's own gap
+
+    def _influxql(self) -> AbstractContextManager[WireV1]:
+        return closing(WireV1(self._address, self._credentials, timeout_seconds=self._timeout_ms / 1000))
 
     @property
     def _org(self) -> str:
@@ -220,13 +246,24 @@ class WireV2:
                 raise explain_cut(self._where, f"a line is longer than {_LINE_CHARACTERS_MAX} characters")
             yield line
 
+    def _explain_answer(
+        self, attempt: str, status: int, headers: Mapping[str, str], body: bytes
+    ) -> ReplicaError:
+        if status in (400, 404) and not self._address.org and b"organization" in body:
+            return ReplicaRejected(
+                "influxdb",
+                f"Cannot {attempt} {self._where}: wire v2 needs the bucket's organization, and records.uri names none.",
+                "Use influxdb://HOST:8086/BUCKET?org=ORG&wire=v2.",
+            )
+        return explain_answer(attempt, self._where, status, headers, body)
+
     def _explain(self, attempt: str, error: Exception) -> ReplicaError:
         if isinstance(error, ReplicaError):
             return error
         if isinstance(error, ApiException):
             if error.status:
                 headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-                return explain_answer(attempt, self._where, error.status, headers, _bytes(error.body))
+                return self._explain_answer(attempt, error.status, headers, _bytes(error.body))
             return ReplicaRejected(
                 "influxdb",
                 f"Cannot {attempt} {self._where}: TLS failed ({' '.join(str(error.reason).split())[:200]}).",

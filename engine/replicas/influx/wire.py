@@ -4,10 +4,14 @@ A scan is a plain selection of rows in a window of time; which row is newest is 
 cheaper on every measured server than `last() GROUP BY id`, and means the same on all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+
+from engine.errors import ReplicaError, ReplicaRejected
+from engine.replicas.influx.failures import BucketMissing
+from engine.replicas.influx.points import REPLICA
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +67,12 @@ class Wire(Protocol):
     def write(self, body: bytes) -> None:
         """Write lines with times in ns. Returns only when the server said that all are stored (204)."""
 
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """The types that (measurement, field) have; empty where the server does not tell."""
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """[time, site, id] of the newest point whose field has a type; None when there is none."""
+
     def check_may_write(self) -> None:
         """Raise unless the credentials allow to write to the bucket. Writes nothing."""
 
@@ -71,3 +81,24 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Close connections. May be called twice; the next call of another method opens them again."""
+
+
+def told_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
+    """What a read that found no bucket comes from: the same is said of one that the token may not read.
+
+    `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.
+    """
+    try:
+        wire.check_may_write()
+    except ReplicaError:
+        return error
+    what = error.message.removesuffix(".")
+    if by_id:
+        return ReplicaRejected(
+            REPLICA, f"{what}; records.uri gives its id.", "Give the bucket's name in records.uri instead."
+        )
+    return ReplicaRejected(
+        REPLICA,
+        f"{what}, although it may be written to.",
+        "Allow the token or user to read the bucket too: what stands there is compared before anything is written.",
+    )

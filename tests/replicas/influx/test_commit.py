@@ -101,3 +101,25 @@ def test_a_marker_that_is_refused_is_an_error(bench: Bench) -> None:
     bench.wire.before_write = before_write
     with pytest.raises(BatchRefused, match="no marker"):
         bench.committer.send_marker(b"ha_run,site=home n=1i 5")
+
+
+def test_what_was_stored_of_a_refused_batch_was_not_refused(bench: Bench) -> None:
+    def store_and_refuse(body: bytes) -> None:
+        # As 1.x does it: the others are stored, and the whole batch is answered with an error.
+        bench.wire.store(b"\n".join(x for x in body.split(b"\n") if b"id=d7 " not in x) or b"x f=1i 5")
+        raise BatchRefused("influxdb", "partial write.")
+
+    bench.wire.before_write = store_and_refuse
+    refused = bench.committer.write([point(n) for n in range(50)], frozenset(), "run")
+    assert [r.point.key.id for r in refused] == ["d7"]
+
+
+def test_lines_beside_the_points_travel_with_them_and_are_not_missed(bench: Bench) -> None:
+    def refuse(body: bytes) -> None:
+        if b"ha_change" in body:
+            raise BatchRefused("influxdb", "conflict.")
+
+    bench.wire.before_write = refuse
+    assert bench.committer.write([point(1), point(2)], frozenset(), "run", [b"ha_change f=1i 5"]) == []
+    assert bench.wire.bodies[0].count(b"\n") == 2
+    bench.committer.send_marker(b'ha_run,site=home state="commit" 9', [b"ha_change f=1i 6"])

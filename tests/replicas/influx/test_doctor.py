@@ -24,7 +24,7 @@ def wire() -> MemoryWire:
 
 def test_all_is_well_and_nothing_is_written(wire: MemoryWire) -> None:
     checks = examined(wire)
-    assert list(checks) == ["server", "read", "write", "retention", "clock", "future points"]
+    assert list(checks) == ["server", "read", "write", "retention", "clock", "types", "future points"]
     assert {c.status for c in checks.values()} == {"ok"}
     assert checks["server"].found == "InfluxDB 1.6.7 over wire v1"
     assert checks["retention"].found == "points are kept for ever; every record is renewed within 5 days"
@@ -89,3 +89,18 @@ def test_points_of_the_future_are_counted(wire: MemoryWire) -> None:
     wire.store(f'ha_device,site=home,id=a hash="1:x" {int((NOON + 400) * 1e9)}'.encode())
     check = examined(wire)["future points"]
     assert (check.status, check.found) == ("warning", "1 points are dated more than 5 minutes ahead")
+
+
+def test_a_value_of_another_type_is_named(wire: MemoryWire) -> None:
+    wire.store(b'ha_entity,site=home,id=a hash="1:a",rev=1i 5\nha_entity,site=other,id=x hash=1.5,note=2i 6')
+    checks = examined(wire)
+    assert checks["types"].status == "warning"
+    assert checks["types"].found == (
+        "another program wrote values of another type: ha_entity.hash is float instead of string, "
+        "last at site=other, id=x"
+    )
+
+
+def test_ours_and_fields_that_are_not_ours_are_well(wire: MemoryWire) -> None:
+    wire.store(b'ha_entity,site=home,id=a hash="1:a",rev=1i,note=2.5 5')
+    assert examined(wire)["types"].found == "every field has the type it should have"

@@ -9,6 +9,7 @@ from engine.errors import ReplicaRejected
 from engine.replicas.influx.failures import (
     BatchRefused,
     BatchTooLarge,
+    BucketMissing,
     InfluxUnavailable,
     explain_answer,
     explain_exception,
@@ -49,7 +50,7 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
             404,
             JSON,
             b'{"code":"not found","message":"bucket \\"b\\" not found"}',
-            ReplicaRejected,
+            BucketMissing,
             "Create the bucket",
         ),
         (404, JSON, b'{"code":"not found","message":"no dbrp mapping found"}', ReplicaRejected, "DBRP"),
@@ -94,6 +95,28 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
         (422, JSON, b'{"code":"x","message":"failure writing points to database"}', BatchRefused, "failure"),
         (413, JSON, b'{"error":"Request Entity Too Large"}', BatchTooLarge, "max-body-size"),
         (400, TEXT, b"Client sent an HTTP request to an HTTPS server.\n", ReplicaRejected, "influxdbs://"),
+        (
+            403,
+            JSON,
+            b'{"error":"Flux query service disabled. Verify x"}',
+            ReplicaRejected,
+            "flux-enabled = true",
+        ),
+        (
+            500,
+            JSON,
+            b'{"error":"type error 4:34-4:38: undefined identifier \\"site\\""}',
+            ReplicaRejected,
+            "understand",
+        ),
+        (400, TEXT, b'unsupported path requested: "/api/v2/query"', ReplicaRejected, "no InfluxDB"),
+        (
+            422,
+            JSON,
+            b'{"code":"x","message":"partial write: dropped 1 points outside retention policy of duration 1h"}',
+            BatchRefused,
+            "Lengthen",
+        ),
         (200, {"content-type": "text/html"}, b"<!doctype html><HTML>login", ReplicaRejected, "login page"),
         (302, {"location": "/login"}, b"", ReplicaRejected, "proxy"),
     ],
@@ -131,7 +154,8 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], seconds: flo
 @pytest.mark.parametrize(
     ("text", "kind", "told"),
     [
-        ("database not found: homes", ReplicaRejected, "Create"),
+        ("database not found: homes", BucketMissing, "Create"),
+        ("error parsing query: found FROM", ReplicaRejected, "understand"),
         ('"u" user is not authorized to read', ReplicaRejected, "read access"),
         ("query-timeout limit exceeded", InfluxUnavailable, "query limits"),
         ("max-select-series limit exceeded: (20001/20000)", InfluxUnavailable, "query limits"),
@@ -183,3 +207,10 @@ def test_credentials_that_a_server_repeats_are_not_shown(text: str) -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert len(str(explain_answer("write to", "h", 400, TEXT, b"x" * 10_000))) < 600
+
+
+def test_a_question_that_is_refused_is_no_refused_line() -> None:
+    body = b'{"code":"invalid","message":"error @1:1: Program is nested too deep"}'
+    told = explain_answer("read", "influxdb://h/b", 400, JSON, body)
+    assert type(told) is ReplicaRejected
+    assert "understand" in told.hint

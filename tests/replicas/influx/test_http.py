@@ -1,6 +1,8 @@
 """HTTP to a scripted peer: one connection, no redirects, secrets in headers only."""
 
 import base64
+import gzip
+import random
 import socket
 from collections.abc import Iterator
 
@@ -99,3 +101,31 @@ def test_a_reset_while_connecting_is_unavailable(peer: ScriptedPeer, monkeypatch
     monkeypatch.undo()
     client.request("ask", "GET", "/x").body()
     client.close()
+
+
+def test_a_packed_answer_is_unpacked_to_its_proven_end(peer: ScriptedPeer) -> None:
+    plain = random.Random(5).randbytes(300_000) + bytes(5_000_000)
+    sent = gzip.compress(plain)
+    packed = {"Content-Encoding": "gzip"}
+    client = client_of(peer)
+    peer.say("/x", Reply(status=200, headers=packed, chunks=(sent[:1000], sent[1000:])))
+    assert client.request("ask", "GET", "/x").body() == plain
+    assert peer.requests[0].headers["accept-encoding"] == "gzip"
+    for cut in (sent[:-9], sent[:5], b"", b"no gzip"):
+        peer.say("/x", Reply(status=200, headers=packed, chunks=(cut or b"\x1f",)))
+        with pytest.raises(InfluxUnavailable, match="not complete"):
+            client.request("ask", "GET", "/x").body()
+    peer.say("/x", Reply(status=400, headers=packed, body=gzip.compress(b"told")))
+    assert client.request("ask", "GET", "/x").body() == b"told"
+    client.close()
+
+
+def test_lines_are_packed_and_forms_are_not(peer: ScriptedPeer) -> None:
+    client = client_of(peer)
+    line = b"m f=1i 5\n" * 1000
+    client.request("write to", "POST", "/x", body=line).body()
+    client.request("read", "POST", "/x", body=line, content_type="application/x-www-form-urlencoded").body()
+    client.close()
+    written, asked = peer.requests
+    assert (written.headers["content-encoding"], gzip.decompress(written.body)) == ("gzip", line)
+    assert ("content-encoding" in asked.headers, asked.body) == (False, line)

@@ -192,3 +192,40 @@ def test_a_line_without_end_is_not_kept(
     peer.say("/query", Reply(status=200, headers=JSON, body=b"x" * 1000))
     with pytest.raises(InfluxUnavailable, match="longer than 100 bytes"):
         list(wire.scan(SCAN))
+
+
+def test_victoriametrics_is_no_influxdb(peer: ScriptedPeer, wire: WireV1) -> None:
+    text = '{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["_internal"]]}]}'
+    peer.say("/query", Reply(status=200, headers=JSON, body=result(text)))
+    with pytest.raises(ReplicaRejected, match="VictoriaMetrics"):
+        list(wire.scan(SCAN))
+
+
+def test_a_database_that_may_only_be_written_to_is_told_from_one_that_is_not_there(
+    peer: ScriptedPeer, wire: WireV1
+) -> None:
+    missing = result('{"statement_id":0,"error":"database not found: homes"}')
+    peer.say("/query", Reply(status=200, headers=JSON, body=missing))
+    with pytest.raises(ReplicaRejected, match=r"may be written to.*read the bucket too"):
+        list(wire.scan(SCAN))
+    peer.say("/write", Reply(status=404, headers=JSON, body=b'{"error":"database not found: homes"}'))
+    with pytest.raises(ReplicaRejected, match="Create the bucket"):
+        list(wire.scan(SCAN))
+
+
+def test_an_empty_body_that_is_refused_as_such_may_be_written(peer: ScriptedPeer, wire: WireV1) -> None:
+    """As InfluxDB 3 does it."""
+    peer.say("/write", Reply(status=400, headers=JSON, body=b'{"error":"incoming write was empty"}'))
+    wire.check_may_write()
+
+
+def test_types_are_told_by_measurement_and_field(peer: ScriptedPeer, wire: WireV1) -> None:
+    text = (
+        '{"statement_id":0,"series":[{"name":"ha_area","columns":["fieldKey","fieldType"],'
+        '"values":[["hash","float"],["hash","string"],["rev","integer"]]}]}'
+    )
+    peer.say("/query", Reply(status=200, headers=JSON, body=result(text)))
+    assert wire.field_types(("ha_area",)) == {
+        ("ha_area", "hash"): {"float", "string"},
+        ("ha_area", "rev"): {"integer"},
+    }

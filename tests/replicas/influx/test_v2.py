@@ -163,3 +163,44 @@ def test_a_line_without_end_is_not_kept(
     peer.say("/api/v2/query", Reply(status=200, headers=headers, body=gzip.compress(bytes(10_000_000))))
     with pytest.raises(InfluxUnavailable, match="longer than 100 characters"):
         list(wire.scan(SCAN))
+
+
+def test_an_organization_may_be_named_by_its_id(peer: ScriptedPeer) -> None:
+    body = b'{"buckets":[{"name":"homes","retentionRules":[{"everySeconds":604800}]}]}'
+    peer.say("/api/v2/buckets", Reply(status=200, body=body))
+    address = msgspec.structs.replace(parse_address(peer.uri("v2")), org="1f4d1062bc67c3c9")
+    wire = WireV2(address, Credentials(), timeout_seconds=5)
+    assert wire.retention_seconds() == 604_800
+    wire.close()
+    assert "orgID=1f4d1062bc67c3c9" in peer.requests[0].target
+
+
+def test_a_missing_organization_is_asked_for(peer: ScriptedPeer) -> None:
+    body = b'{"code":"not found","message":"organization name \\"-\\" not found"}'
+    peer.say("/api/v2/query", Reply(status=400, headers=JSON, body=body))
+    peer.say("/api/v2/write", Reply(status=404, headers=JSON, body=body))
+    wire = WireV2(
+        msgspec.structs.replace(parse_address(peer.uri("v2")), org=""), Credentials(), timeout_seconds=5
+    )
+    for attempt in (lambda: list(wire.scan(SCAN)), lambda: wire.write(b"m f=1i 5"), wire.check_may_write):
+        with pytest.raises(ReplicaRejected, match=r"names none.*org=ORG"):
+            attempt()
+    wire.close()
+
+
+def test_a_bucket_that_is_not_read_is_told_by_what_may_be_written(peer: ScriptedPeer) -> None:
+    body = b'{"code":"not found","message":"could not find bucket"}'
+    peer.say("/api/v2/query", Reply(status=404, headers=JSON, body=body))
+    for bucket, told in (("homes", "read the bucket too"), ("f5c8351ef0b27b24", "bucket's name")):
+        address = msgspec.structs.replace(parse_address(peer.uri("v2")), bucket=bucket)
+        wire = WireV2(address, Credentials(), timeout_seconds=5)
+        with pytest.raises(ReplicaRejected, match=told):
+            list(wire.scan(SCAN))
+        wire.close()
+
+
+def test_the_retention_of_1_8_is_asked_for_in_influxql(peer: ScriptedPeer, wire: WireV2) -> None:
+    peer.say("/api/v2/buckets", Reply(status=404, body=b"404 page not found"))
+    text = b'{"results":[{"series":[{"columns":["name","duration","default"],"values":[["a","168h0m0s",true]]}]}]}'
+    peer.say("/query", Reply(status=200, headers=JSON, body=text))
+    assert wire.retention_seconds() == 604_800
