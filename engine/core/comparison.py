@@ -104,10 +104,12 @@ def report_records(
     *,
     done: str,
     compared_at: float,
+    found_at: float | None = None,
     unwritten: Collection[tuple[str, str]] | None = None,
 ) -> list[RecordReport]:
     """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
-    in part, what the store took was applied.
+    in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
+    was looked at.
     """
     partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == "failed" else ()
     taken = {operation.key for operation in partly}
@@ -119,7 +121,11 @@ def report_records(
         outcome = "held" if key in held else "waiting" if key in waiting else done
         outcome = "applied" if key in taken else outcome
         writes = done in ("applied", "failed")
-        since = _since(comparison, operation, compared_at, outcome=outcome, writes=writes)
+        is_theirs = (
+            operation.difference.cause is not Cause.PENDING
+        )  # changed in the replica, which was read later
+        seen_at = found_at if is_theirs and found_at is not None else compared_at
+        since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
         reports.append(_operation_report(comparison, operation, desired, outcome, since))
     return reports + _foreign_reports(comparison, desired)
 

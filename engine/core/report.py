@@ -169,7 +169,7 @@ def open_keys(report: Report | None, outcome: str | None = None) -> set[tuple[st
 FoundKey = tuple[str, str, str, Kind, Cause]
 
 
-def with_first_found(report: Report, found: dict[FoundKey, str]) -> Report:
+def with_first_found(report: Report, found: dict[FoundKey, str], now: str) -> Report:
     """The report in which each record that still differs says since when; `found` is kept up to date for the next.
 
     What a pass does not know the beginning of was found first by the first pass that told of it.
@@ -182,7 +182,7 @@ def with_first_found(report: Report, found: dict[FoundKey, str]) -> Report:
     for record in report.records:
         if record.outcome != "applied":
             key = (record.replica, record.registry, record.key, record.kind, record.cause)
-            found[key] = record.since or before.get(key) or report.compared_at
+            found[key] = record.since or before.get(key) or now
             if record.since is None:
                 record = msgspec.structs.replace(record, since=found[key])  # noqa: PLW2901
         records.append(record)

@@ -13,7 +13,7 @@ import msgspec
 from engine.core.look import Calendar
 from engine.core.pace import Pace
 from engine.core.record import REGISTRIES
-from engine.core.report import ErrorReport, FoundKey, Report, with_first_found
+from engine.core.report import ErrorReport, FoundKey, Report, rfc3339, with_first_found
 from engine.core.snapshot import Snapshot
 from engine.core.status import ReplicaStatus, replica_status
 from engine.core.untaken import Untaken
@@ -199,7 +199,8 @@ class Keeper:
             self._note_untaken()
         if options.mode == "apply":
             await work.carry_out()
-        report = with_first_found(work.report(started), self._found)
+        now = rfc3339(self._calendar().wall(self._clock()))
+        report = with_first_found(work.report(started), self._found, now)
         self._asked_seconds = work.retry_after_seconds
         look_at = work.confirmed_by
         if look_at is not None and options.mode == "apply" and not report.errors:

@@ -69,6 +69,7 @@ class OnePass:
         self._calendar = calendar
         self._comparisons: dict[str, Comparison] = {}
         self._memories = {} if memories is None else memories
+        self._looked_at: float | None = None  # when the replicas were looked at
         self._absences: dict[Key, Look] | None = None  # not read yet
         self._books = Books(ledger, options.places)
         self._claimed: dict[str, frozenset[Key]] = {}
@@ -118,6 +119,7 @@ class OnePass:
     async def examine(self, first_missed: Mapping[Key, Look]) -> None:
         """Compare every replica; `first_missed` are absences seen by an earlier read of this same pass."""
         started = self._clock()
+        self._looked_at = self._calendar.wall(started)
         for name, replica in self._replicas.items():
             try:
                 self._comparisons[name] = await self._offload(partial(self._compare, replica, first_missed))
@@ -174,6 +176,7 @@ class OnePass:
                 self._desired_of(name),
                 done=self._outcome(applied=applied),
                 compared_at=self.read_at,
+                found_at=self._looked_at,
                 unwritten=unwritten,
             )
         desired = self._desired

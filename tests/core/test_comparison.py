@@ -93,6 +93,19 @@ def test_a_beginning_that_nobody_knows_is_not_the_time_of_asking() -> None:
         ]
 
 
+def test_what_others_changed_was_found_when_the_replica_was_looked_at() -> None:
+    desired = snapshot(ENTRY, device(1))
+    have = snapshot(ENTRY, device(1, name="Mocked"))
+    diff = compare(desired.hashes, have.hashes, desired.hashes, frozenset(REGISTRIES))
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
+    found = msgspec.structs.replace(compared(desired, ENTRY), plan=plan)
+    verdict = msgspec.structs.replace(found.verdict, allowed=plan.operations)
+    found = msgspec.structs.replace(found, verdict=verdict)
+    (record,) = report_records(found, desired, done="applied", compared_at=NOON, found_at=NOON + 300)
+    assert (record.cause, record.since) == ("drift", rfc3339(NOON + 300))
+
+
 def test_records_that_are_equal_after_the_pass_are_counted() -> None:
     desired = snapshot(ENTRY, device(1, name="New"), device(2))
     comparison = compared(desired, ENTRY, device(1), entity(1))
@@ -128,7 +141,9 @@ def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> Non
         report(foreign("Sun"), compared_at="4", replicas=(replica(),)),
         report(foreign("Moon"), compared_at="5", replicas=(replica(),)),
     )
-    told = [[(r.name, r.since) for r in with_first_found(each, found).records] for each in made]
+    told = [
+        [(r.name, r.since) for r in with_first_found(each, found, each.compared_at).records] for each in made
+    ]
     assert told == [
         [("Sun", "1")],
         [("Sun", "1"), ("Moon", "2"), ("Lamp", "0")],
