@@ -1,10 +1,12 @@
 """The house rules that a machine can check; each is stated where it bites."""
 
 import ast
+import importlib
 import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +75,19 @@ def _twin(path: Path) -> Path:
 
 def test_the_list_of_modules_without_twin_is_not_stale() -> None:
     assert all((ROOT / name).exists() for name in WITHOUT_TWIN)
+
+
+def test_values_of_the_core_are_frozen() -> None:
+    names = [path.stem for path in (ROOT / "engine" / "core").glob("*.py") if path.stem != "__init__"]
+    modules = [importlib.import_module(f"engine.core.{name}") for name in sorted(names)]
+    values = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct
+    }
+    assert len(values) > 20
+    assert [value.__name__ for value in values if not value.__struct_config__.frozen] == []
 
 
 def test_the_repository_stands_alone() -> None:

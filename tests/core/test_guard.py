@@ -191,6 +191,14 @@ def test_a_large_share_is_refused_with_its_numbers_and_the_setting() -> None:
     assert len(verdict.held) == 41
 
 
+def test_a_share_just_as_large_as_allowed_is_not_too_large() -> None:
+    many = [*HOME, *(device(number) for number in range(1000, 1109))]
+    gone = many[-21:]
+    assert len(many) == 10 * len(gone)
+    assert {o.key for o in judge(snapshot(*many[:-21]), many).allowed} == {r.key for r in gone}
+    assert judge(snapshot(*many[:-22]), many).allowed == ()
+
+
 def test_a_large_count_is_refused_even_when_its_share_is_small() -> None:
     verdict = judge(snapshot(*HOME[:98]), HOME, Policy(delete_confirm_seconds=0, delete_count_max=2))
     assert [r.guard for r in verdict.refusals] == ["delete_count"]

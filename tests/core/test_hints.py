@@ -36,6 +36,23 @@ def test_hints_add_up() -> None:
     assert not Hints()
 
 
+@pytest.mark.parametrize(
+    "hints",
+    [
+        Hints(relist=True),
+        Hints(registries=frozenset({"area"})),
+        Hints(entity_ids=frozenset({"a.a"})),
+        Hints(removed_entity_ids=frozenset({"a.a"})),
+        Hints(removed=frozenset({Key("device", "d")})),
+    ],
+)
+def test_each_kind_of_hint_is_one(hints: Hints) -> None:
+    gathered = GatheredHints()
+    gathered.add(hints)
+    assert bool(hints)
+    assert bool(gathered)
+
+
 @given(st.lists(some_hints, max_size=8))
 def test_gathered_in_place_they_are_the_same(parts: list[Hints]) -> None:
     gathered = GatheredHints()

@@ -28,3 +28,13 @@ def test_it_never_overflows() -> None:
 
 def test_what_trying_again_does_not_mend_waits_longest() -> None:
     assert Backoff(1, 60, lambda: 1.0).longest_delay() == 60
+
+
+def test_a_bound_of_one_wait_holds_beside_that_of_all() -> None:
+    backoff = Backoff(1, 8, lambda: 1.0)
+    assert [backoff.next_delay_within(3) for _ in range(4)] == [1, 2, 3, 3]
+    assert [backoff.next_delay_within(100) for _ in range(2)] == [8, 8]
+
+
+def test_the_longest_wait_is_drawn_as_well() -> None:
+    assert Backoff(1, 60, lambda: 0.0).longest_delay() == 30
