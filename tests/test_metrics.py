@@ -18,6 +18,7 @@ from engine.core.report import (
     SourceReport,
     unknown_replica,
 )
+from engine.core.set_aside import SetAside
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from engine.metrics import Metrics
 from tests.homes import NOON
@@ -265,3 +266,13 @@ def test_openmetrics_is_served_to_who_asks_for_it(engine: Engine) -> None:
     text, content_type = engine.metrics.render("application/openmetrics-text; version=1.0.0")
     assert "openmetrics" in content_type
     assert text.endswith(b"# EOF\n")
+
+
+def test_rows_set_aside_are_counted_by_registry(engine: Engine) -> None:
+    rows = tuple(SetAside("device", "id", "null", "its id is null", position=n) for n in (1, 2))
+    engine.status = msgspec.structs.replace(
+        engine.status, report=msgspec.structs.replace(report(), set_aside=rows)
+    )
+    scraped = engine.scrape()
+    assert scraped["reconcile_set_aside_rows{'registry': 'device'}"] == 2
+    assert scraped["reconcile_set_aside_rows{'registry': 'entity'}"] == 0

@@ -3,6 +3,7 @@
 import msgspec
 
 from engine.core.report import PlanCounts, RefusalReport, unknown_replica
+from engine.core.set_aside import SetAside
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from tests.api.serving import Api
 from tests.homes import NOON
@@ -148,3 +149,15 @@ async def test_a_stale_replica_is_not_ready(api: Api) -> None:
 async def test_a_service_that_ends_is_not_ready(api: Api) -> None:
     api.feed.close()
     assert (await api.client.get("/readyz")).json()["checks"]["service"] is False
+
+
+async def test_rows_set_aside_stand_in_status_drift_and_page(api: Api) -> None:
+    assert api.status.report is not None
+    rows = (SetAside("device", "id", "null", "its id is null", name="<b>Lamp</b>", position=3),)
+    api.status = with_(api, report=msgspec.structs.replace(api.status.report, set_aside=rows))
+    assert (await api.get("/api/status"))["set_aside"] == 1
+    (row,) = (await api.get("/api/drift"))["set_aside"]
+    assert (row["registry"], row["position"], row["field"], row["found"]) == ("device", 3, "id", "null")
+    page = (await api.client.get("/")).text
+    assert "1 row of Home Assistant cannot be used" in page
+    assert "device, row 3, &lt;b&gt;Lamp&lt;/b&gt;, without an id" in page

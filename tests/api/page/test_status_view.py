@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from api.page.status_view import status_view
 from api.page.trail import Trail
-from engine.core.report import ErrorReport, SourceReport
+from engine.core.report import Counts, ErrorReport, SourceReport
+from engine.core.set_aside import SetAside
 from engine.core.status import ReplicaStatus, SourceStatus, Status
 from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import changed, foreign, refusal, replica, report
@@ -125,3 +126,18 @@ def test_since_when_is_told_of_what_is_known_and_of_what_is_unknown() -> None:
     it = status("x", replicas=replicas)
     assert [r.since for r in view(it).replicas] == [NOON - 60]
     assert [r.since for r in view(it, NOON + FRESHNESS.stale_seconds + 1).replicas] == [NOON + 60]
+
+
+def test_rows_set_aside_are_named_and_nothing_is_called_equal_without_them() -> None:
+    made = status("in_sync", "in_sync")
+    assert made.report is not None
+    rows = (SetAside("device", "id", "null", "its id is null", name="<b>Lamp</b>", position=3),)
+    shown = view(replace(made, report=replace(made.report, set_aside=rows)))
+    assert shown.sentence.endswith("183 records, but for 1 row that cannot be used.")
+    assert shown.set_aside == list(rows)
+
+
+def test_rows_that_were_not_compared_are_told() -> None:
+    told = (replica(status="out_of_sync", counts=Counts(kept=2)),)
+    shown = view(status("out_of_sync", told=told))
+    assert shown.sentence == "2 rows not compared, because a row that cannot be used may be theirs."
