@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from engine.core.plan import Operation
 from engine.core.record import Device, Entity, Key
 from engine.core.snapshot import Snapshot
+from engine.core.stored import StoredRow
 
 # As Home Assistant names the stores of registries from which something is derived.
 _REGISTRIES_OF_STORES = {
@@ -46,24 +47,24 @@ def untrusted_read(desired: Snapshot) -> tuple[str, str, str] | None:
 
 
 def rest_on_doubt(
-    operations: tuple[Operation, ...], stopped: Mapping[Key, Operation], desired: Snapshot
+    operations: tuple[Operation, ...], missing: Mapping[Key, StoredRow | None], desired: Snapshot
 ) -> set[Key]:
     """The operations that would write a derived value which rests on a record that is missing and may not be gone.
 
-    `stopped` are the deletes that may not be carried out now. While Home Assistant is not running every missing
+    `missing` are the rows of records that are not listed and may not be deleted now. While Home Assistant is not running every missing
     record may come; of a registry whose store was corrupt, and which still misses records, no record is believed.
     """
     is_starting = desired.health.state not in (None, "RUNNING")
-    if not stopped and not is_starting:
+    if not missing and not is_starting:
         return set()
-    losing = {key.registry for key in stopped}
+    losing = {key.registry for key in missing}
     corrupt = {_REGISTRIES_OF_STORES.get(store) for store in desired.health.corrupt_stores} & losing
-    fewer = {o.before.fields.get("device_id") for o in stopped.values() if o.before is not None}
+    fewer = {row.fields.get("device_id") for row in missing.values() if row is not None}
 
     def is_doubtful(key: Key) -> bool:
         if key in desired.records:
             return key.registry in corrupt
-        return key in stopped or (is_starting and desired.is_missing(key))
+        return key in missing or (is_starting and desired.is_missing(key))
 
     def rests(operation: Operation) -> bool:
         changed = _changed_values(operation)

@@ -109,8 +109,12 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     absences: Mapping[Key, Look],
     policy: Policy,
     calendar: Calendar = _PLAIN,
+    has_books: bool = True,
 ) -> Verdict:
-    """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key."""
+    """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key.
+
+    Without `has_books` nobody knows what was applied.
+    """
     if all_of := _refuse_everything(desired, homes, policy):
         # Also where there is nothing to do: what seems to be in order is so by chance.
         refusal = Refusal(*all_of, len(plan.operations))
@@ -127,8 +131,10 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         if o.key not in certain
         and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
     }
-    stopped = {o.key: o for o in deletes if spoken or o.key in waiting}
-    doubtful = rest_on_doubt(plan.operations, stopped, desired)
+    stopped = {o.key: o.before for o in deletes if spoken or o.key in waiting}
+    # Without the books a row that is ours looks foreign, and nothing else would speak for it.
+    unbooked = {} if has_books else {row.key: row for row in plan.foreign}
+    doubtful = rest_on_doubt(plan.operations, stopped | unbooked, desired)
     if doubtful and spoken is None:
         spoken = untrusted_read(desired)
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)

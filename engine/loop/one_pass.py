@@ -235,6 +235,7 @@ class OnePass:
             absences=absences,
             policy=policy,
             calendar=self._calendar,
+            has_books=replica.name not in self._forgetful,
         )
         if verdict.refused_whole:
             # It was compared with another home's records, and rows were given the keys of those.

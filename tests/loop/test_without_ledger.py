@@ -80,3 +80,14 @@ async def test_a_ledger_that_cannot_note_what_is_missing_is_told() -> None:
         report = await home.run(snapshot(*HOME[:-1]), Policy())
         assert [(e.subject, e.message) for e in report.errors] == [("books", "the disk is full")]
         assert report.status == "out_of_sync"
+
+
+async def test_nothing_is_derived_from_a_device_that_is_missing() -> None:
+    lamp = entity(1, device_id=device(1).id)
+    home = Forgetful()
+    await home.run(snapshot(ENTRY, device(1, area_id="attic"), device(2), lamp, entity(2)), Policy())
+    before = home.replica.rows[lamp.key]
+    home.ledger.fail_with = ReplicaUnavailable("rows", "locked")
+    report = await home.run(snapshot(ENTRY, device(2), lamp, entity(2)), Policy())
+    assert home.replica.rows[lamp.key] == before
+    assert report.status == "out_of_sync"

@@ -177,10 +177,11 @@ def wrong_instance(history: "History", random: Random) -> str | None:
         world.server.drop_all()
         world.switch(mode)
 
+    is_lost = random.random() < 0.3 and history.lose_books()
     change("wrong")
     seconds = random.uniform(1, 100)
     history.later(seconds, lambda: change("home") if world.mode == "wrong" else None, "the right one again")
-    return f"{seconds:.0f} s"
+    return f"{seconds:.0f} s{', and the ledger is lost' if is_lost else ''}"
 
 
 def jump(history: "History", random: Random) -> str:

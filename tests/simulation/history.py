@@ -78,11 +78,19 @@ class History:
         return [(index, name, seed) for index, (name, seed) in enumerate(steps)]
 
     def knows_home(self) -> bool:
-        """Whether it is on record for every replica which config entries the home has."""
+        """Whether every replica holds a config entry, by which its home is told, and the ledger has it on record."""
         return all(
-            any(key.registry == "config_entry" for key in self._books.known(store.name))
+            any(key.registry == "config_entry" for key in keys)
             for store in self.stores
+            for keys in (self._books.known(store.name), store.held())
         )
+
+    def lose_books(self) -> bool:
+        """The ledger is lost, as with a new rows file; returns whether it could be. The engine starts anew."""
+        is_lost = self._books.forget()
+        if is_lost:
+            self.engine.kill()
+        return is_lost
 
     def note_failing(self, store: HostileStore) -> None:
         """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
@@ -152,7 +160,7 @@ class History:
     async def _play(self) -> None:
         with ExitStack() as stack, trio.fail_after(_HISTORY_SECONDS):
             self.world = World(Random(self._random.random()), self.log)
-            self.oracle = Oracle(self.world, POLICY.delete_confirm_seconds, PACE.verify_seconds, FRESHNESS)
+            self.oracle = Oracle(self.world, POLICY, PACE.verify_seconds, FRESHNESS)
             make = partial(stack.enter_context, file_stores(self._random, self.oracle.on_write))
             made = make() if self._uses_files else memory_stores(self._random, self.oracle.on_write)
             self.stores, ledger = made
@@ -197,7 +205,7 @@ class History:
         if not await self._is_read_again():
             return
         # A person agrees to what the guards hold, having seen that it is the right home that is read.
-        self.engine.policy = AGREED
+        self.engine.policy, self.oracle.is_agreed = AGREED, True
         if not await self._converges():
             return
         before = self.oracle.writes

@@ -95,6 +95,14 @@ def _any_look_confirms(
     return operation.difference.applied is None or elapsed(missed.get(operation.key, now), now) >= seconds
 
 
+def _guards_speak_late() -> Iterator[None]:
+    def late(deletes: Any, certain: Any, desired: Snapshot, *rest: Any) -> Any:
+        return None if desired.taken_at else _REFUSE_DELETES(deletes, certain, desired, *rest)
+
+    with mock.patch.object(guard, "_refuse_deletes", late):
+        yield
+
+
 def _every_read_is_trusted() -> Iterator[None]:
     with (
         mock.patch.object(guard, "untrusted_read", return_value=None),
@@ -133,6 +141,7 @@ _HEARTBEAT = WebsocketWatch.heartbeat
 _OFFER = Keeper.offer
 _WITH_CHANGES = Snapshot.with_changes
 _APPLY = OnePass._apply
+_REFUSE_DELETES = guard._refuse_deletes
 _TAKE = ReplicaMemory.take
 _ENTITY_HINTS = registry_events._entity_hints
 
@@ -151,6 +160,11 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _replaced(guard, "is_confirmed", _any_look_confirms),
         44,
     ),
+    "what is derived from missing records is written": (
+        _replaced(guard, "rest_on_doubt", lambda *_: set()),
+        14,
+    ),
+    "guards speak when a delete is confirmed, and not before": (_guards_speak_late, 0),
     "renames go on although one of their chain is held": (
         _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
         56,

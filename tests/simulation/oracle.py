@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
+from engine.core.guard import Policy
 from engine.core.pace import Freshness
 from engine.core.record import Key
 from engine.core.report import Report
@@ -27,12 +28,12 @@ _LAG_TOLERANCE = 0.5
 class Oracle:
     """Collects violations: sentences that say what was claimed or done, and why it was not so."""
 
-    def __init__(
-        self, world: World, confirm_seconds: float, verify_seconds: float, freshness: Freshness
-    ) -> None:
+    def __init__(self, world: World, policy: Policy, verify_seconds: float, freshness: Freshness) -> None:
         self._freshness = freshness
         self._world = world
-        self._confirm_seconds = confirm_seconds
+        self._confirm_seconds = policy.delete_confirm_seconds
+        self._few_max, self._ratio_max = policy.delete_few_max, policy.delete_ratio_max
+        self.is_agreed = False  # a person has agreed to what the guards hold
         self._verify_seconds = verify_seconds
         self.stores: Sequence[HostileStore] = ()
         self.violations: list[str] = []
@@ -72,6 +73,22 @@ class Oracle:
             if not self._is_replaced(key, write) and not self._has_evidence(key, since):
                 self.violate(f"{name}: {key} was deleted without evidence")
             write.store.tampering.foreign.discard(key)
+        if write.done and write.store.stores_derived:
+            self._check_derived(write, since)
+
+    def _check_derived(self, write: Write, since: int) -> None:
+        """No row is made worse by a look that lacked other records: what is derived is true, or as it was."""
+        world = self._world
+        if world.corrupt or world.mode != "home" or world.ours.changed_at > since:
+            return  # the home changed while it was read, or nobody could tell what is derived in it
+        truth = world.truth().row_versions
+        if truth.keys() - write.after.keys():
+            return  # something is believed to be gone, with evidence
+        for key in sorted({operation.key for operation in write.operations} & truth.keys()):
+            found, wanted = write.after.get(key), truth[key]
+            is_only_derived = found is not None and content_of(found) == content_of(wanted)
+            if found != wanted and is_only_derived and key not in write.store.tampering.changed:
+                self.violate(f"{write.store.name}: {key} was given derived values that are not true")
 
     def _is_replaced(self, key: Key, write: Write) -> bool:
         """Whether another entity was given the row's entity_id: entity_ids are unique."""
@@ -121,8 +138,20 @@ class Oracle:
         if what == "SourceInvalid" and not self._world.misbehaved:
             self.violate("a healthy Home Assistant was called broken, and is not asked again soon")
 
+    def _check_spoken(self, report: Report) -> None:
+        """What looks like a mistake is called one at the first look; only a few ordinary deletes may just wait."""
+        (replica,) = report.replicas
+        counts = replica.counts
+        total = counts.in_sync + counts.stale + counts.orphaned + counts.foreign
+        if replica.waiting > max(self._few_max, self._ratio_max * total):
+            self.violate(f"{replica.replica}: {replica.waiting} of {total} just wait for a second look")
+        if replica.waiting and report.source.state != "RUNNING":
+            self.violate(f"{replica.replica}: deletes wait while Home Assistant is {report.source.state}")
+
     def on_report(self, report: Report) -> None:
         """Judge what a pass says it did, and note that it looked."""
+        if not self.is_agreed:
+            self._check_spoken(report)
         store = next(s for s in self.stores if s.name == report.replicas[0].replica)
         held = store.held()
         if store.has_failed and not report.errors:

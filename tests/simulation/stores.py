@@ -20,7 +20,7 @@ from engine.core.snapshot import row_version
 from engine.core.stored import StoredRow
 from engine.errors import ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.ports import Ledger, Observed, Replica, Run
-from tests.fakes.world import MemoryReplica
+from tests.fakes.world import MemoryLedger, MemoryReplica
 
 T = TypeVar("T")
 # The calls that a fault can be set on.
@@ -172,6 +172,14 @@ class HostileStore:
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         self._do("note_absences", lambda: self._book.note_absences(absences, at))
+
+    def forget(self) -> bool:
+        """Lose the ledger, if it stands by itself."""
+        if not isinstance(self._ledger, MemoryLedger):
+            return False
+        self._ledger.versions.clear()
+        self._ledger.missed.clear()
+        return True
 
     def known(self, replica: str) -> dict[Key, str]:
         """What the ledger has on record, asked by the oracle."""

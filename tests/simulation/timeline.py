@@ -67,12 +67,14 @@ class Timeline:
         self._moments = moments
         self._known: dict[Key, list[tuple[int, str | None]]] = {}
         self.now: dict[Key, str] = {}
+        self.changed_at = 0  # the moment of the last change
 
     def note(self, key: Key, value: str | None) -> None:
         """The key is like this from now on."""
         if self.now.get(key) == value:
             return
         self._moments.now += 1
+        self.changed_at = self._moments.now
         self._known.setdefault(key, []).append((self._moments.now, value))
         if value is None:
             del self.now[key]
