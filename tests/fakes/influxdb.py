@@ -40,6 +40,7 @@ class MemoryWire:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.version = "1.6.7"
         self.retention: int | None = 0
         self.start = "first"
         self.is_forgetful = False  # confirms what it does not store
@@ -50,7 +51,7 @@ class MemoryWire:
         self.series: dict[tuple[str, tuple[tuple[str, str], ...]], dict[int, dict[str, LineValue]]] = {}
 
     def probe(self) -> Server:
-        return Server("1.6.7", self.name, self.clock())
+        return Server(self.version, self.name, self.clock())
 
     def retention_seconds(self) -> int | None:
         return self.retention

@@ -4,7 +4,7 @@ A version is believed as stored only by a plain look. A verifying look recompute
 that somebody altered is told from one that is what it says.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,9 +12,12 @@ import msgspec
 from engine.core.content_hash import HASH_VERSION, content_hash, row_digest
 from engine.core.record import Key, decode_record
 from engine.errors import ReplicaRejected, SourceInvalid
+from engine.ports import Revision
+from engine.replicas.history_revisions import payload_fields
 from engine.replicas.influx.points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
 from engine.replicas.influx.wire import Block
 
+_NS = 1_000_000_000
 HASH_PREFIX = f"{HASH_VERSION}:"
 
 
@@ -97,6 +100,18 @@ def version_of_payload(key: Key, hash_: str | None, payload: str | None) -> str:
     actual = content_hash(record)
     is_stale = hash_ is not None and not hash_.startswith(HASH_PREFIX) and hash_.partition(":")[0].isdecimal()
     return actual if hash_ == actual or is_stale else f"{actual}~{digest}"
+
+
+def revision_of(key: Key, row: Sequence[Any]) -> Revision:
+    """The revision that a row [time, tag, op, rev, hash, run, schema, payload] says.
+
+    Raises ReplicaRejected when a newer program wrote it.
+    """
+    at_ns, _, op, rev, hash_, run_id, schema, payload = row
+    check_schema(key, schema)
+    number = rev if isinstance(rev, int) else 0
+    fields = payload_fields(key.registry, payload)
+    return Revision(key, at_ns / _NS, str(op), number, str(hash_ or "?:"), str(run_id or ""), fields)
 
 
 def check_schema(key: Key, schema: int | None) -> None:

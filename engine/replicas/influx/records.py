@@ -15,7 +15,7 @@ from msgspec import structs
 
 from engine import __version__
 from engine.core.plan import Operation
-from engine.core.record import Json, Key, decode_record
+from engine.core.record import Key, decode_record
 from engine.core.snapshot import Snapshot
 from engine.core.stored import StoredRow
 from engine.errors import ReplicaRejected
@@ -43,6 +43,7 @@ from engine.replicas.influx.reading import (
     holding_of,
     needs_payloads,
     newest_rows,
+    revision_of,
     version_of_payload,
 )
 from engine.replicas.influx.retention import is_due, refresh_seconds
@@ -55,6 +56,7 @@ _MS_IN_NS = 1_000_000
 # More live keys than this are found faster by reading the whole window.
 _IDS_MAX = 500
 _AHEAD_SECONDS = 60.0  # points dated later than this are somebody's mistake
+_REFRESH_SECONDS_MAX_3 = 86_400.0
 _REVISION = ("op", "rev", "hash", "run", "schema", "payload")
 
 
@@ -105,6 +107,7 @@ class InfluxRecords:
             Key, list[Any]
         ] = {}  # newest rows [time, tag, hash, rev, schema], as `read` found them
         self._retention_seconds: int | None = None
+        self._version: str | None = None  # the server's, as it first told it
         self._server_state: object = None
         self._verified_at: float | None = None
 
@@ -153,7 +156,7 @@ class InfluxRecords:
             check_schema(key, schema)
             self._revs[key] = newest
             if hash_ != TOMBSTONE:
-                found[key] = StoredRow(key, _fields(key, payload))
+                found[key] = StoredRow(key, payload_fields(key.registry, payload))
         return found
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
@@ -187,7 +190,7 @@ class InfluxRecords:
         if self._held is None:
             self.observe()
         assert self._held is not None
-        within = refresh_seconds(self._retention_seconds, self._options.refresh_seconds)
+        within = self._refresh_within()
         due = [key for key, at_ns in self._held.times.items() if is_due(key, at_ns, run.at, within)]
         if not due:
             return
@@ -216,7 +219,7 @@ class InfluxRecords:
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first. A refresh is none: it says the same again."""
         scan = self._scan((key.registry,), _REVISION, ids=(tag_of(key.id),))
-        revisions = [_revision(key, row) for _, rows in self._wire.scan(scan) for row in rows]
+        revisions = [revision_of(key, row) for _, rows in self._wire.scan(scan) for row in rows]
         return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
 
     def bearers(self, entity_id: str) -> list[Key]:
@@ -240,7 +243,7 @@ class InfluxRecords:
         start_ns = self._runs.window_start_ns(stop_ns)
         scan = self._scan(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
         newest = newest_rows(self._wire.scan(scan))
-        revisions = {key: _revision(key, row) for key, row in sorted(newest.items())}
+        revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}
         return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
 
     def close(self) -> None:
@@ -360,6 +363,16 @@ class InfluxRecords:
             return self._clock()
         return run.at
 
+    def _refresh_within(self) -> float:
+        """The age at which a record is renewed. Raises ReplicaRejected for a retention too short."""
+        if self._version is None:
+            self._version = self._wire.probe().version
+        wanted = self._options.refresh_seconds
+        # 3.x answers questions about the last three days only, so everything has to be younger.
+        if self._version.startswith("3."):
+            wanted = min(wanted, _REFRESH_SECONDS_MAX_3)
+        return refresh_seconds(self._retention_seconds, wanted)
+
     def _check_may_write(self) -> None:
         if self._options.read_only:
             raise ReplicaRejected(
@@ -367,7 +380,7 @@ class InfluxRecords:
                 "InfluxDB was opened to look only, so nothing is written to it.",
                 "Run without --dry-run.",
             )
-        refresh_seconds(self._retention_seconds, self._options.refresh_seconds)
+        self._refresh_within()
         server = self._wire.probe()
         skew = 0.0 if server.at is None else self._clock() - server.at
         if abs(skew) > self._options.clock_skew_seconds_max:
@@ -377,19 +390,6 @@ class InfluxRecords:
                 "and records are ordered by time.",
                 "Nothing was written. Set both clocks, best by NTP.",
             )
-
-
-def _fields(key: Key, payload: str | None) -> dict[str, Json]:
-    return payload_fields(key.registry, payload)
-
-
-def _revision(key: Key, row: list[Any]) -> Revision:
-    at_ns, _, op, rev, hash_, run_id, schema, payload = row
-    check_schema(key, schema)
-    fields = _fields(key, payload)
-    return Revision(
-        key, at_ns / _NS, str(op), _integer(rev, 0), str(hash_ or "?:"), str(run_id or ""), fields
-    )
 
 
 def _integer(value: object, otherwise: int) -> int:

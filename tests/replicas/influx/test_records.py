@@ -131,6 +131,13 @@ def test_what_does_not_change_is_renewed_before_retention_takes_it(
     assert {r.rev for r in stand.replica.as_of(stand.now).values()} == {1}
 
 
+def test_in_influxdb_3_everything_is_renewed_daily(stand: Stand) -> None:
+    stand.wire.version = "3.10.1"
+    stand.reconcile(*HOME)
+    stand.reconcile(*HOME, after=DAY)
+    assert stand.ops() == ["create"] * 4 + ["refresh"] * 4
+
+
 def test_a_record_whose_delete_is_held_is_renewed_as_well(stand: Stand) -> None:
     stand.reconcile(*HOME)
     stand.now += 6 * DAY
