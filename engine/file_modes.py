@@ -35,12 +35,14 @@ def kind_of(mode: int) -> str:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises OSError when something else than a file or a link stands where a file is to be put."""
+    """Raises OSError when something else than a file, or a link to one, stands where a file is to be put."""
     try:
         mode = path.lstat().st_mode
+        if S_ISLNK(mode):  # such as /dev/stdout
+            mode = path.stat().st_mode
     except FileNotFoundError:
         return
-    if not S_ISREG(mode) and not S_ISLNK(mode):
+    if not S_ISREG(mode):
         raise OSError(0, f"it is {kind_of(mode)} and no plain file")
 
 

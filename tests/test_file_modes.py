@@ -56,7 +56,11 @@ def test_after_a_failure_nothing_is_left(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, link_to_a_device], ids=["pipe", "folder", "device"])
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "it"
     make(path)
