@@ -69,7 +69,12 @@ def rest_on_doubt(
     def rests(operation: Operation) -> bool:
         changed = _changed_values(operation)
         bases = _bases(operation, changed, desired)
-        return any(map(is_doubtful, bases)) or ("entity_count" in changed and operation.key.id in fewer)
+        return (
+            any(map(is_doubtful, bases))
+            or ("entity_count" in changed and operation.key.id in fewer)
+            # Where something may still be there, what stands behind it has not moved up.
+            or ("position" in changed and operation.key.registry in losing)
+        )
 
     return {o.key for o in operations if o.derived is not None and rests(o)}
 

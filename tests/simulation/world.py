@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import trio
 
+from engine.core.list_order import ORDERED_REGISTRIES, positions_of, tells_order
 from engine.core.record import Entity, Key, Record, encode_record
-from engine.core.snapshot import Health, Snapshot
+from engine.core.snapshot import Health, Snapshot, version_of
 from tests.simulation.home import NEW, OLD, Home
 from tests.simulation.timeline import Doubts, Moments, Timeline
 from tests.simulation.wire import Refused, Server
@@ -108,7 +109,14 @@ class World:
             origin="truth",
             registries=frozenset(),
             health=Health(ha_version=self.home.version),
+            positions=self._positions(),
         )
+
+    def _positions(self) -> dict[Key, int]:
+        """The user's order of areas and floors, where this core's lists tell one."""
+        if not tells_order(version_of(self.home.version)):
+            return {}
+        return positions_of({name: [r.key for r in self.home.of(name)] for name in ORDERED_REGISTRIES})
 
     def is_well(self) -> bool:
         """Whether what is listed now is to be believed."""
@@ -165,6 +173,8 @@ class World:
         self._settle(lambda key: key.registry == registry and key not in self.hidden)
         rows = list(found.values())
         self.random.shuffle(rows)
+        if registry in ORDERED_REGISTRIES:
+            rows.sort(key=lambda row: row.key)  # as `Home.of` has them: the user's order
         return rows
 
     def _entries(self, entity_ids: list[str]) -> dict[str, Any]:
