@@ -2,15 +2,19 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 import pytest
 
 from tests.commandline.homes import Home
-from tests.service_process import Service, get, poll
+from tests.service_process import POLL_SECONDS, POLLS_MAX, Service, get, poll
 
 
 def test_it_serves_the_home_heals_it_and_ends_with_zero(tmp_path: Path, services: list[Service]) -> None:
@@ -126,3 +130,45 @@ def test_a_taken_port_is_one_clear_error(tmp_path: Path, services: list[Service]
     assert services[1].process.returncode == 1
     assert "http.port" in said
     assert "Traceback" not in said
+
+
+def in_rows(path: Path) -> object:
+    """How many devices another program finds in the file; None where it cannot read it."""
+    ask = (
+        "import sqlite3, sys; c = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True, timeout=10);"
+        " print(c.execute('SELECT count(*) FROM devices').fetchone()[0], c.execute('PRAGMA integrity_check').fetchone()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", ask, str(path)], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def test_a_file_that_is_put_in_the_place_of_the_rows_is_noticed_and_healed(
+    tmp_path: Path, services: list[Service]
+) -> None:
+    services.append(Service(tmp_path))
+    address = services[0].wait_until_serving()
+    poll(address, "/api/status", "in_sync")
+    rows, other = tmp_path / "rows.db", tmp_path / "other.db"
+    whole = in_rows(rows)
+    assert whole is not None
+    put_there: tuple[Callable[[], object], ...] = (
+        lambda: other.replace(rows),
+        lambda: rows.write_bytes(other.read_bytes()),
+        rows.unlink,
+    )
+    for put in put_there:
+        connection = apsw.Connection(str(other))
+        connection.execute("CREATE TABLE IF NOT EXISTS devices (device_id TEXT PRIMARY KEY, name TEXT)")
+        connection.close()
+        get(address, "/api/areas")  # so that the readers have it open, too
+        put()
+        for _ in range(POLLS_MAX):
+            assert services[0].process.poll() is None, "it is still there"
+            if in_rows(rows) == whole:
+                break
+            time.sleep(POLL_SECONDS)
+        poll(address, "/api/status", "in_sync")
+        assert in_rows(rows) == whole
+        other.unlink(missing_ok=True)
+    assert services[0].stop()[0] == 0
+    assert in_rows(rows) == whole
