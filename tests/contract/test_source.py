@@ -115,7 +115,8 @@ async def test_a_backup_equals_the_folder_in_full(version: str, tmp_path: Path) 
 async def test_a_source_tells_what_it_read_and_when(form: str, version: str, tmp_path: Path) -> None:
     snapshot = await read(form, version, tmp_path)
 
-    knows_categories = version != "2024.3.3" or form in ("storage", "backup")
+    # 2024.3.3 has no category registry: no command, and no file, which is not read as an empty one.
+    knows_categories = version != "2024.3.3"
     expected = set(REGISTRIES) if knows_categories else set(REGISTRIES) - {"category"}
     assert snapshot.registries == expected
     assert snapshot.taken_at == (1795434000.5 if form == "backup" else 1795434000.0)
