@@ -145,6 +145,8 @@ def test_another_home_assistant_changes_nothing_until_it_is_accepted() -> None:
     refused = judge(other, HOME)
     assert refused.allowed == ()
     assert [r.guard for r in refused.refusals] == ["wrong_instance"]
+    assert refused.refusals[0].hint.endswith("for one run (--allow-new-instance).")
+    assert (len(refused.held), refused.waiting) == (3 + len(HOME), ())
     roomy = Policy(delete_confirm_seconds=0, allow_new_instance=True, delete_few_max=1000)
     accepted = judge(other, HOME, roomy)
     assert len(accepted.allowed) == 3 + len(HOME)
@@ -173,6 +175,7 @@ def test_a_registry_that_is_suddenly_empty_keeps_its_rows(registry: str) -> None
     rest = [r for r in HOME if r.key.registry != registry]
     verdict = judge(snapshot(*rest), HOME)
     assert [r.guard for r in verdict.refusals] == ["empty_source"]
+    assert "plan.allow_empty = true for one run (--allow-empty)" in verdict.refusals[0].hint
     assert verdict.allowed == ()
 
 
@@ -202,6 +205,9 @@ def test_a_share_just_as_large_as_allowed_is_not_too_large() -> None:
 def test_a_large_count_is_refused_even_when_its_share_is_small() -> None:
     verdict = judge(snapshot(*HOME[:98]), HOME, Policy(delete_confirm_seconds=0, delete_count_max=2))
     assert [r.guard for r in verdict.refusals] == ["delete_count"]
+    assert "plan.delete_count_max (now 2), or pass --max-delete 3" in verdict.refusals[0].hint
+    as_many = judge(snapshot(*HOME[:99]), HOME, Policy(delete_confirm_seconds=0, delete_count_max=2))
+    assert len(as_many.allowed) == 2
 
 
 def test_a_few_deletes_are_never_a_large_share() -> None:

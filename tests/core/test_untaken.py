@@ -81,3 +81,11 @@ def test_it_counts_what_differs(data: st.DataObject) -> None:
             taken = newest
         keys = taken.hashes.keys() | newest.hashes.keys()
         assert untaken.count(ALL) == sum(taken.hashes.get(k) != newest.hashes.get(k) for k in keys)
+
+
+def test_a_read_made_from_what_was_never_offered_says_nothing() -> None:
+    assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 0
+    untaken = Untaken()
+    untaken.offer(FULL)
+    untaken.offer(ONE)
+    assert untaken.count(ALL) == 0, "nothing was taken up before"
