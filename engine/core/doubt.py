@@ -7,6 +7,7 @@ entities. Written from such a read they would be half-truths, so the rows keep w
 
 from collections.abc import Iterator, Mapping
 
+from engine.core.list_order import ORDERED_REGISTRIES
 from engine.core.plan import Operation
 from engine.core.record import Device, Entity, Key
 from engine.core.snapshot import Snapshot
@@ -73,7 +74,11 @@ def rest_on_doubt(
             any(map(is_doubtful, bases))
             or ("entity_count" in changed and operation.key.id in fewer)
             # Where something may still be there, what stands behind it has not moved up.
-            or ("position" in changed and operation.key.registry in losing)
+            or (
+                "position" in changed
+                and operation.key.registry in ORDERED_REGISTRIES
+                and operation.key.registry in losing
+            )
         )
 
     return {o.key for o in operations if o.derived is not None and rests(o)}

@@ -3,9 +3,13 @@
 import pytest
 
 from engine.core.derived import Derived
+from engine.core.diff import compare
+from engine.core.doubt import rest_on_doubt
 from engine.core.list_order import positions_of, tells_order
+from engine.core.plan import make_plan
 from engine.core.record import Area, Floor, Key
 from engine.core.snapshot import Snapshot
+from engine.core.stored import row_of
 from tests.homes import ENTRY, device, snapshot
 
 AREAS = [Area(area_id=name, name=name) for name in "abc"]
@@ -63,3 +67,17 @@ def test_a_new_order_touches_what_moved_and_nothing_else() -> None:
 def test_a_part_of_a_home_keeps_the_order_of_that_part() -> None:
     part = ordered("cab").only(frozenset({"area"}))
     assert part.row_versions == {k: v for k, v in ordered("cab").row_versions.items() if k.registry == "area"}
+
+
+def test_nothing_moves_up_while_one_may_still_be_there() -> None:
+    before, after = ordered("cab"), snapshot(ENTRY, device(1), FLOOR, *AREAS[:2])
+    after.positions = positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]})
+    diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
+    rows = {key: row_of(record, before.derived.get(key)) for key, record in before.records.items()}
+    plan = make_plan("sqlite", diff, after, rows, with_derived=True, prune_foreign=False)
+    moved = {operation.key for operation in plan.operations if operation.after is not None}
+    gone = Key("area", "c")
+
+    assert moved == {AREAS[0].key, AREAS[1].key}
+    assert rest_on_doubt(plan.operations, {gone: rows[gone]}, after) == moved
+    assert rest_on_doubt(plan.operations, {}, after) == set()
