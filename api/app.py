@@ -7,15 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api import changes, drift, health, past, registries, runs
-from api.admission import Admitting
-from api.gates import Compression, Limits, Observing
+from api import past
+from api.changes import routes as changes
+from api.changes import runs
 from api.given import Given
-from api.openapi import make_document
+from api.http.admission import Admitting
+from api.http.gates import Compression, Limits, Observing
+from api.http.openapi import make_document
+from api.http.problems import HANDLERS
+from api.http.queries import NoQuery, parse_query
+from api.http.routing import JSON, LIVE_HEADERS, VARY, Route
 from api.page.routes import page_endpoints
-from api.problems import HANDLERS
-from api.queries import NoQuery, parse_query
-from api.routing import JSON, LIVE_HEADERS, VARY, Route
+from api.registries import routes as registries
+from api.state import drift, health
 
 GZIP_BYTES_MIN = 1024
 ROUTES: tuple[Route, ...] = (

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from api.admission import Admission
-from api.answer_cache import AnswerCache
-from api.change_feed import ChangeFeed
-from api.page.trail import Trail
+from api.activity import Trail
+from api.changes.feed import ChangeFeed
+from api.http.admission import Admission
+from api.http.cache import AnswerCache
 from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
-from engine.core.pace import Freshness
+from engine.core.state.pace import Freshness
 
 
 def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:

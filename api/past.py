@@ -9,20 +9,20 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.fate import find_fate, missing
 from api.given import Given
+from api.http.problems import Problem
+from api.http.queries import HistoryQuery
+from api.http.routing import Route, answer_live
 from api.ports import Filter, Moment, Row, Timeline
 from api.ports import Revision as PortRevision
-from api.problems import Problem
-from api.queries import HistoryQuery
-from api.registry_bodies import Device, Entity, device_of_record, entity_of_record, served_fields
-from api.routing import Route, answer_live
-from engine.core.derived import Derived, derive
-from engine.core.record import Device as DeviceRecord
-from engine.core.record import Entity as EntityRecord
-from engine.core.record import Key, Record, make_record
-from engine.core.report import rfc3339
-from engine.core.snapshot import newest_version
+from api.registries.bodies import Device, Entity, device_of_record, entity_of_record, served_fields
+from api.registries.fate import find_fate, missing
+from engine.core.home.derived import Derived, derive
+from engine.core.home.record import Device as DeviceRecord
+from engine.core.home.record import Entity as EntityRecord
+from engine.core.home.record import Key, Record, make_record
+from engine.core.home.snapshot import newest_version
+from engine.core.state.report import rfc3339
 from engine.errors import SourceInvalid
 
 T = TypeVar("T")

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from engine.core.fate import Former
-from engine.core.record import Json, Key
-from engine.core.status import Status
+from engine.core.home.record import Json, Key
+from engine.core.state.fate import Former
+from engine.core.state.status import Status
 
 T = TypeVar("T")
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import anyio
 
-from api.change_feed import ChangeFeed
+from api.changes.feed import ChangeFeed
 from api.given import Given
 from bench.registries import READ_AT
-from engine.core.pace import Freshness
-from engine.core.status import ReplicaStatus, SourceStatus, Status
-from engine.replicas.inventory import SqliteInventory
+from engine.core.state.pace import Freshness
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.replicas.rows.inventory import SqliteInventory
 
 
 def given_over(inventory: SqliteInventory) -> Given:

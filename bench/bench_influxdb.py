@@ -24,16 +24,16 @@ import msgspec
 
 from bench.figures import Case, Figure, publish, ratio, take_rounds
 from bench.registries import make_home, records_of, snapshot_of
-from engine.core.diff import compare
-from engine.core.plan import make_plan
-from engine.core.record import encode_record
-from engine.core.snapshot import Snapshot
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import make_plan
+from engine.core.home.record import encode_record
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Run
-from engine.replicas.influx.http import Credentials
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.points import MEASUREMENTS, Point, encode_point
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.influx.wire import Wire
+from engine.replicas.influx.schema.points import MEASUREMENTS, Point, encode_point
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.wire import Wire
 from tests.real.influxdb import DATABASE, InfluxServer, running_influxdb
 
 SITE = "home"

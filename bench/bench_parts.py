@@ -19,17 +19,17 @@ from api.app import build_app
 from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
-from engine.core.content_hash import content_hash
-from engine.core.diff import compare
-from engine.core.plan import Plan, make_plan
-from engine.core.record import Record, canonical_fields, encode_record
-from engine.core.snapshot import Snapshot
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import Plan, make_plan
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import Record, canonical_fields, encode_record
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Run
-from engine.replicas.influx.points import Point, encode_point
-from engine.replicas.inventory import SqliteInventory
-from engine.replicas.row_codec import digest_row, encode_row
-from engine.replicas.sqlite import NAME, open_rows
-from engine.sources.registry_rows import entity_record
+from engine.replicas.influx.schema.points import Point, encode_point
+from engine.replicas.rows.codec import digest_row, encode_row
+from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.replica import NAME, open_rows
+from engine.sources.answers.registry_rows import entity_record
 
 SIZE = 20_000
 ROUNDS = 5

@@ -22,7 +22,7 @@ import apsw
 
 from bench.bench_processes import Process, service
 from bench.figures import Figure, publish
-from engine.sources.ha_connection import open_connection
+from engine.sources.live.connection import open_connection
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.installation import find_installation
 

@@ -15,21 +15,21 @@ import msgspec
 import xxhash
 
 from bench.registries import VERSION, Home
-from engine.core.guard import Policy
-from engine.core.pace import Pace
-from engine.core.plan import Operation
-from engine.core.proof import Etag, Unmodified
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.compare.plan import Operation
+from engine.core.compare.proof import Etag, Unmodified
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.pace import Pace
+from engine.core.state.report import Report
 from engine.loop.keeper import Keeper
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress, Run
-from engine.replicas.apsw_file import ApswFile
-from engine.replicas.sqlite import SqliteRows, open_rows
-from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
-from engine.sources.websocket import ENTITIES_PER_COMMAND, WebsocketSource
+from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.replicas.sqlite_file.database import ApswFile
+from engine.sources.answers.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
+from engine.sources.live.websocket import ENTITIES_PER_COMMAND, WebsocketSource
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -22,10 +22,10 @@ import anyio
 import anyio.to_thread
 
 from bench.figures import Figure, publish
-from engine.core.report import Report
+from engine.core.state.report import Report
 from engine.run import make_service, open_stores
 from engine.settings_layers import load_settings
-from engine.sources.ha_connection import open_connection
+from engine.sources.live.connection import open_connection
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.installation import find_installation
 

@@ -5,16 +5,16 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.driving import ScriptedConnection, cold_pass
-from engine.core.diff import compare
-from engine.core.plan import make_plan
-from engine.core.record import REGISTRIES
-from engine.core.snapshot import Snapshot
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import make_plan
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Run
-from engine.replicas.apsw_file import ApswFile
-from engine.replicas.row_codec import TABLES, encode_row, format_time
-from engine.replicas.row_writer import upsert_statement
-from engine.replicas.sqlite import NAME, open_rows
-from engine.replicas.sqlite_schema import ensure_schema
+from engine.replicas.rows.codec import TABLES, encode_row, format_time
+from engine.replicas.rows.replica import NAME, open_rows
+from engine.replicas.rows.schema import ensure_schema
+from engine.replicas.rows.writer import upsert_statement
+from engine.replicas.sqlite_file.database import ApswFile
 
 
 async def bare_executemany(desired: Snapshot, folder: Path) -> float:

@@ -16,7 +16,7 @@ import msgspec
 
 from bench.driving import ScriptedConnection, cold_pass, entries_answers
 from bench.registries import VERSION, Home, make_home
-from engine.sources.command_results import ENTITY_ENTRIES
+from engine.sources.answers.command_results import ENTITY_ENTRIES
 
 
 class FileConnection:

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from engine.core.record import REGISTRIES, Key, Record
-from engine.core.snapshot import Health, Snapshot
-from engine.sources.category_scopes import CategoryScopes
-from engine.sources.command_results import (
+from engine.core.home.record import REGISTRIES, Key, Record
+from engine.core.home.snapshot import Health, Snapshot
+from engine.sources.answers.category_scopes import CategoryScopes
+from engine.sources.answers.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
     ENTITY_ENTRIES,
@@ -24,7 +24,7 @@ from engine.sources.command_results import (
     LIST_ISSUES,
     LISTS,
 )
-from engine.sources.registry_rows import entity_record, row_record
+from engine.sources.answers.registry_rows import entity_record, row_record
 
 SIZES = (164, 1_300, 14_000, 20_000, 41_000, 200_000)
 SEED = 2026_11

@@ -25,7 +25,7 @@ import msgspec
 from bench.burst import Watched
 from bench.figures import Figure, publish
 from bench.registries import VERSION, make_home
-from engine.sources.command_results import ENTITY_ENTRIES, ENTITY_LIST
+from engine.sources.answers.command_results import ENTITY_ENTRIES, ENTITY_LIST
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.service_process import Service
 

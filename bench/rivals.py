@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from bench.registries import Home
-from engine.sources.command_results import LISTS
+from engine.sources.answers.command_results import LISTS
 
 Rows = Mapping[str, Sequence[dict[str, Any]]]
 # The third-party libraries are in a group of their own and untyped here, so they are looked up by name.

@@ -3,9 +3,9 @@
     Home Assistant --> source --> snapshot --> diff --> plan --> guard --> replica --> status
                        (desired)  (+ hashes)  (three-way) (minimal) (may refuse) (apply)
 
-Read in this order: `core/record.py` (what is mirrored), `core/diff.py` (what differs, and whose change it
-was), `core/plan.py` (what to do about it), `core/guard.py` (when not to), `loop/reconciler.py` and
-`loop/one_pass.py` (one pass), then one adapter of each kind: `sources/capture.py` and `replicas/history.py`.
+Read in this order: `core/home/record.py` (what is mirrored), `core/compare/diff.py` (what differs, and whose change it
+was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when not to), `loop/reconciler.py` and
+`loop/one_pass.py` (one pass), then one adapter of each kind: `sources/files/capture.py` and `replicas/history/replica.py`.
 `DESIGN.md` argues why.
 """
 

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from engine.core.diff import Cause, Kind
-from engine.core.report import RecordReport, rfc3339
-from engine.core.snapshot import Snapshot
+from engine.core.compare.diff import Cause, Kind
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import RecordReport, rfc3339
 from engine.ports import Records
 from engine.replicas.influx.doctor import InfluxCheck, examine_influx
-from engine.replicas.influx.http import Credentials
-from engine.replicas.influx.legacy import LegacyRow, find_legacy
 from engine.replicas.influx.open import open_influx, open_wire, random_slot
+from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions
-from engine.replicas.influx.wire import Wire
-from engine.replicas.outbox import open_outbox
+from engine.replicas.influx.schema.legacy import LegacyRow, find_legacy
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.wire import Wire
 from engine.settings import LoadedSettings
 
 _DAY_SECONDS = 86_400

@@ -26,11 +26,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from engine.core.diff import Cause
-from engine.core.pace import Freshness
-from engine.core.record import REGISTRIES
-from engine.core.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
-from engine.core.status import Status, replica_status
+from engine.core.compare.diff import Cause
+from engine.core.home.record import REGISTRIES
+from engine.core.state.pace import Freshness
+from engine.core.state.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
+from engine.core.state.status import Status, replica_status
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
 from engine.store_sizes import StoreSizes
 

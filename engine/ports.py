@@ -10,14 +10,14 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from engine.core.absences import Absences
-from engine.core.hints import Hints
-from engine.core.look import Look
-from engine.core.plan import Operation
-from engine.core.proof import Etag, Proof, Unmodified
-from engine.core.record import Json, Key
-from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.compare.plan import Operation
+from engine.core.compare.proof import Etag, Proof, Unmodified
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.core.home.record import Json, Key
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
 
 # Told what is being read and how far it is: (what, done, total or None).
 Progress = Callable[[str, int, int | None], None]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.core.look import Calendar
+from engine.core.guards.look import Calendar
 
 # Shorter than anything that is told; and NTP sets the pace of both clocks alike.
 _SHIFT_DIGITS = 3

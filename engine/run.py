@@ -18,8 +18,8 @@ import anyio.to_thread
 import msgspec
 
 from engine import __version__
-from engine.core.report import ErrorReport, Report
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import ErrorReport, Report
 from engine.errors import ReplicaError, SettingsError
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
@@ -32,9 +32,9 @@ from engine.store_lock import hold_store
 
 if TYPE_CHECKING:
     from engine.ports import Records
-    from engine.replicas.rows_restore import Restored
-    from engine.replicas.rows_snapshot import Content
-    from engine.replicas.sqlite import SqliteRows
+    from engine.replicas.rows.backup import Content
+    from engine.replicas.rows.replica import SqliteRows
+    from engine.replicas.rows.restore import Restored
 
 Clock = Callable[[], float]
 
@@ -59,7 +59,7 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores
     if scheme in WEBSOCKET_SCHEMES:
         if not loaded.token:
             raise _no_token()
-        from engine.sources.websocket import WebsocketSource
+        from engine.sources.live.websocket import WebsocketSource
 
         return WebsocketSource(
             settings.uri,
@@ -70,15 +70,15 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores
             category_scopes=_stored_scopes(stores) if stores else (),
         )
     if scheme == "storage":
-        from engine.sources.storage import StorageSource
+        from engine.sources.files.storage import StorageSource
 
         return StorageSource(Path(rest), clock=clock)
     if scheme == "backup":
-        from engine.sources.backup import BackupSource
+        from engine.sources.files.backup import BackupSource
 
         return BackupSource(Path(rest), key=loaded.backup_key.reveal(), clock=clock)
     if scheme == "capture":
-        from engine.sources.capture import CaptureSource
+        from engine.sources.files.capture import CaptureSource
 
         return CaptureSource(Path(rest), clock=clock)
     raise _no_source(settings.uri)
@@ -95,7 +95,7 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
     """The records replica once more, only to be read: stores are used by one thread at a time."""
     scheme, _, rest = loaded.settings.records.uri.partition(":")
     if scheme == "history" and rest:
-        from engine.replicas.history import open_history
+        from engine.replicas.history.replica import open_history
 
         return open_history(Path(rest), read_only=True)
     return _open_records(loaded, private_copy=True)
@@ -113,7 +113,7 @@ def open_followed_source(
     source = open_source(loaded, clock, stores)
     if isinstance(source, Watchable):
         return source
-    from engine.sources.polling import PollingSource
+    from engine.sources.files.polling import PollingSource
 
     path = Path(loaded.settings.source.uri.partition(":")[2])
     return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock)
@@ -163,7 +163,7 @@ def make_service(
 @contextmanager
 def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterator[Stores]:
     """Open the replicas for one command; with `private_copy` nothing on disk can change."""
-    from engine.replicas.sqlite import open_rows
+    from engine.replicas.rows.replica import open_rows
 
     settings = loaded.settings
     _check_apart(settings)
@@ -203,14 +203,14 @@ def _check_apart(settings: Settings) -> None:
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":
     """Copy the rows file to `target`, whoever else uses it. Raises ReplicaError."""
-    from engine.replicas.rows_snapshot import take_snapshot
+    from engine.replicas.rows.backup import take_snapshot
 
     return take_snapshot(Path(loaded.settings.rows.file), target)
 
 
 def restore_store(loaded: LoadedSettings, snapshot: Path, clock: Clock = time.time) -> "Restored":
     """Put a snapshot back. Raises StoreHeld while a service keeps the store, and ReplicaError."""
-    from engine.replicas.rows_restore import restore_rows
+    from engine.replicas.rows.restore import restore_rows
 
     rows = Path(loaded.settings.rows.file)
     with hold_store(rows):
@@ -318,7 +318,7 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | N
     if uri == "none":
         return None
     if scheme == "history" and rest:
-        from engine.replicas.history import open_history
+        from engine.replicas.history.replica import open_history
 
         return open_history(Path(rest), private_copy=private_copy)
     if is_influx(uri):

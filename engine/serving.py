@@ -15,20 +15,20 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from api.admission import Admission
+from api.activity import Trail
 from api.app import build_app
-from api.change_feed import ChangeFeed
+from api.changes.feed import ChangeFeed
 from api.given import Given
-from api.page.trail import Trail
-from api.server import bind_socket
-from api.server import serve as serve_http
+from api.http.admission import Admission
+from api.http.server import bind_socket
+from api.http.server import serve as serve_http
 from engine import __version__
-from engine.core.report import Report
-from engine.core.status import SourceStatus, Status, status_line
+from engine.core.state.report import Report
+from engine.core.state.status import SourceStatus, Status, status_line
 from engine.loop.service import Service
 from engine.metrics import Metrics
 from engine.ports import Housekeeping, Records
-from engine.replicas.inventory import SqliteInventory
+from engine.replicas.rows.inventory import SqliteInventory
 from engine.run import Clock, Stores, make_service, open_past, open_stores
 from engine.settings import LoadedSettings
 from engine.store_lock import hold_store

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from engine.core.guard import Policy
-from engine.core.pace import Pace
-from engine.core.record import REGISTRIES, Json
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Json
+from engine.core.state.pace import Pace
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 

@@ -7,7 +7,7 @@ is pasted as the browser shows it, often without its scheme. It must not decide 
 import re
 from ipaddress import ip_address
 
-from engine.core.record import Json
+from engine.core.home.record import Json
 from engine.settings import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES
 
 WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from engine.core.record import REGISTRIES, ConfigEntry, Device, Entity, Key, Record
-from engine.core.snapshot import Health, Snapshot
+from engine.core.home.record import REGISTRIES, ConfigEntry, Device, Entity, Key, Record
+from engine.core.home.snapshot import Health, Snapshot
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC
 RUNNING = Health(ha_version="2026.11.0", state="RUNNING", recovery_mode=False)

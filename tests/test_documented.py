@@ -7,9 +7,9 @@ from api.app import ROUTES
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
-from engine.core.pace import AGELESS
-from engine.core.record import REGISTRIES
-from engine.core.status import SourceStatus, Status
+from engine.core.home.record import REGISTRIES
+from engine.core.state.pace import AGELESS
+from engine.core.state.status import SourceStatus, Status
 from engine.metrics import Metrics
 from engine.settings import SECRETS, SETTING_NAMES, documented_settings
 

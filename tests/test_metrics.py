@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.core.diff import Cause, Kind
-from engine.core.pace import Freshness
-from engine.core.plan import Action
-from engine.core.report import (
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.plan import Action
+from engine.core.home.set_aside import SetAside
+from engine.core.state.pace import Freshness
+from engine.core.state.report import (
     Counts,
     ErrorReport,
     PlanCounts,
@@ -18,8 +19,7 @@ from engine.core.report import (
     SourceReport,
     unknown_replica,
 )
-from engine.core.set_aside import SetAside
-from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.metrics import Metrics
 from tests.homes import NOON
 

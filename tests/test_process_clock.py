@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import process_clock
-from engine.core.look import Calendar, Look
+from engine.core.guards.look import Calendar, Look
 from engine.process_clock import ProcessClock, read_boot_id, read_uptime
 from tests.homes import NOON
 

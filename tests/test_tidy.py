@@ -23,16 +23,16 @@ WITHOUT_TWIN = {
     "engine/errors.py",  # classes without behaviour
     "engine/ports.py",  # contracts without code; the contract suites test their adapters
     "engine/run.py",  # wiring, tested by every command
-    "engine/core/proof.py",  # structs; tests/loop/test_shortcut.py makes and breaks them
-    "engine/core/report.py",  # structs; tests/core/test_comparison.py and tests/loop fill them
-    "engine/core/stored.py",  # one struct, tested with plans
+    "engine/core/compare/proof.py",  # structs; tests/loop/test_shortcut.py makes and breaks them
+    "engine/core/state/report.py",  # structs; tests/core/compare/test_comparison.py and tests/loop fill them
+    "engine/core/compare/stored.py",  # one struct, tested with plans
     "engine/loop/pass_options.py",  # structs that passes are made with
     "engine/loop/one_pass.py",  # the inside of the reconciler, tested through it
     "engine/loop/offload.py",  # one line around anyio; virtual time puts another in its place
-    "engine/core/pace.py",  # one struct; tests/loop run by it
+    "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings.py",  # structs; tests/test_settings_layers.py loads them
-    "engine/commandline/serve.py",  # wiring, tested as a process by tests/test_serving.py
+    "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py
 }
 

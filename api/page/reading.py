@@ -7,8 +7,11 @@ from typing import TypeVar
 import msgspec
 
 from api.given import Given
-from api.page.change_view import ChangesView, changes_view
-from api.page.home_index import (
+from api.http.problems import Problem
+from api.http.queries import check_at
+from api.page.views.changes import ChangesView, changes_view
+from api.page.views.home import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_view
+from api.page.views.home_index import (
     ENTITY_LINE_COLUMNS,
     PAST_REGISTRIES,
     EntityLine,
@@ -20,12 +23,9 @@ from api.page.home_index import (
     index_of_past,
     index_of_rows,
 )
-from api.page.home_view import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_view
 from api.past import in_timeline, read_home
 from api.ports import Moment, Timeline
-from api.problems import Problem
-from api.queries import check_at
-from engine.core.report import rfc3339
+from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError
 
 T = TypeVar("T")

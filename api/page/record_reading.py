@@ -4,9 +4,10 @@ from datetime import datetime
 
 import msgspec
 
-from api import fate as fates
-from api.fate import find_fate
-from api.page.home_index import (
+from api.http.problems import Problem
+from api.page.reading import Reader
+from api.page.templates import link
+from api.page.views.home_index import (
     ENTITY_LINE_COLUMNS,
     PAST_REGISTRIES,
     EntityLine,
@@ -15,19 +16,17 @@ from api.page.home_index import (
     entity_line,
     index_of_past,
 )
-from api.page.reading import Reader
-from api.page.record_view import (
+from api.page.views.record import (
     Fact,
     RecordView,
     device_facts,
     entity_facts,
     version_views,
 )
-from api.page.templates import link
 from api.past import in_timeline, read_home
 from api.ports import Moment, Timeline
-from api.problems import Problem
-from api.registry_bodies import (
+from api.registries import fate as fates
+from api.registries.bodies import (
     DEVICE_COLUMNS,
     ENTITY_COLUMNS,
     device_of_record,
@@ -35,8 +34,9 @@ from api.registry_bodies import (
     entity_of_record,
     entity_of_row,
 )
-from engine.core.record import Device, Entity, Key
-from engine.core.report import rfc3339
+from api.registries.fate import find_fate
+from engine.core.home.record import Device, Entity, Key
+from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError
 
 ENTITIES_MAX = 1000

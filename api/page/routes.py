@@ -11,19 +11,19 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from api.given import Given
-from api.page.change_view import changes_view
-from api.page.drift_view import drift_view
-from api.page.home_view import HomeQuery
+from api.http.problems import Problem, phrase, store_problem
+from api.http.queries import SEQ_MAX, NoQuery, parse_query
+from api.http.routing import LIVE_HEADERS, VARY
 from api.page.reading import Read, Reader, at_of
 from api.page.record_reading import read_record
-from api.page.status_view import status_view
 from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
+from api.page.views.changes import changes_view
+from api.page.views.drift import drift_view
+from api.page.views.home import HomeQuery
+from api.page.views.status import status_view
 from api.page.wording import Names
-from api.problems import Problem, phrase, store_problem
-from api.queries import SEQ_MAX, NoQuery, parse_query
-from api.routing import LIVE_HEADERS, VARY
-from engine.core.report import open_records
-from engine.core.status import Status
+from engine.core.state.report import open_records
+from engine.core.state.status import Status
 from engine.errors import ReplicaError
 
 HTML = "text/html; charset=utf-8"

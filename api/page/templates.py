@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.page.wording import age_text, count_text
-from engine.core.report import rfc3339
+from engine.core.state.report import rfc3339
 
 FOLDER = Path(__file__).parent
 STATIC = {

@@ -43,19 +43,19 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
     """Commands that wait for Home Assistant, and so can be interrupted while they do."""
     match arguments.command:
         case None:
-            from engine.commandline.run_pass import run_pass
+            from engine.commandline.verbs.run_pass import run_pass
 
             return run_pass(arguments, stop)
         case "serve":
-            from engine.commandline.serve import run_serve
+            from engine.commandline.verbs.serve import run_serve
 
             return run_serve(arguments, stop)
         case "drift":
-            from engine.commandline.drift import run_drift
+            from engine.commandline.verbs.drift import run_drift
 
             return run_drift(arguments, stop)
         case "doctor":
-            from engine.commandline.doctor import run_doctor
+            from engine.commandline.verbs.doctor import run_doctor
 
             return run_doctor(arguments, stop)
         case _:
@@ -65,30 +65,30 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
 def _dispatch_local(arguments: Arguments) -> int:
     match arguments.command:
         case "show":
-            from engine.commandline.show import run_show
+            from engine.commandline.verbs.show import run_show
 
             return run_show(arguments)
         case "history":
-            from engine.commandline.history import run_history
+            from engine.commandline.verbs.history import run_history
 
             return run_history(arguments)
         case "config":
-            from engine.commandline.config_show import run_config_show
+            from engine.commandline.verbs.config_show import run_config_show
 
             return run_config_show(arguments)
         case "store":
-            from engine.commandline.store import run_store
+            from engine.commandline.verbs.store import run_store
 
             return run_store(arguments)
         case "healthcheck":
-            from engine.commandline.healthcheck import run_healthcheck
+            from engine.commandline.verbs.healthcheck import run_healthcheck
 
             return run_healthcheck(arguments)
         case "completion":
-            from engine.commandline.completion import run_completion
+            from engine.commandline.completion.scripts import run_completion
 
             return run_completion(arguments)
         case _:
-            from engine.commandline.version import run_version
+            from engine.commandline.verbs.version import run_version
 
             return run_version(arguments)

@@ -6,7 +6,7 @@ The codes are those of `terraform plan -detailed-exitcode`, with usage errors mo
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.core.report import Report
+    from engine.core.state.report import Report
 
 OK = 0
 FAILED = 1

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from engine.commandline.parser import Arguments
-from engine.core.record import Json
+from engine.core.home.record import Json
 from engine.errors import SettingsError
 from engine.settings import LoadedSettings, Settings
 from engine.settings_layers import load_settings

@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Mapping, Sequence
 
-from engine.commandline.safe_text import name_text, visible
-from engine.core.fate import Former, fate_of
-from engine.core.record import REGISTRIES, Key
-from engine.core.stored import StoredRow
+from engine.commandline.text.safe_text import name_text, visible
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import REGISTRIES, Key
+from engine.core.state.fate import Former, fate_of
 from engine.errors import EngineError
 
 _LISTED_MAX = 5

@@ -9,9 +9,9 @@ import time
 from datetime import datetime
 
 from engine import __version__
-from engine.core.pace import AGELESS
-from engine.core.report import ReplicaReport, Report
-from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.core.state.pace import AGELESS
+from engine.core.state.report import ReplicaReport, Report
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.errors import SettingsError
 from engine.metrics import Metrics
 

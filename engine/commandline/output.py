@@ -42,7 +42,7 @@ def tell(text: str) -> None:
 
 def tell_error(message: str, hint: str) -> None:
     """Write an error and what to do about it to stderr, without secrets."""
-    from engine.commandline.safe_text import visible, without_secrets
+    from engine.commandline.text.safe_text import visible, without_secrets
 
     tell(f"Error: {visible(without_secrets(message), _MESSAGE_LENGTH_MAX)}")
     if hint:

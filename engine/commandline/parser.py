@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 from engine import __version__
 from engine.commandline import exit_codes
 
-# `engine.core.record.REGISTRIES`, repeated so that parsing loads no library; a test holds them together.
+# `engine.core.home.record.REGISTRIES`, repeated so that parsing loads no library; a test holds them together.
 REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
 
 COMMANDS = {

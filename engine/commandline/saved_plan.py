@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.report import SCHEMA_VERSION, Report
+from engine.core.state.report import SCHEMA_VERSION, Report
 from engine.errors import EngineError
 from engine.file_modes import OWNER_ONLY, write_whole
 

@@ -7,7 +7,7 @@ filled, and what the ledger remembers of the store before is forgotten.
 from collections.abc import Mapping
 from typing import cast
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.ports import Ledger, PlaceBook, Replica
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from engine.core.instance import KnownHomes, entries_among
-from engine.core.record import Key
+from engine.core.guards.instance import KnownHomes, entries_among
+from engine.core.home.record import Key
 from engine.errors import ReplicaError
 from engine.loop.memory import ReplicaMemory
 from engine.ports import Ledger, Remembering, Replica

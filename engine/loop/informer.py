@@ -12,9 +12,9 @@ from typing import Protocol
 
 import anyio
 
-from engine.core.hints import Hints
-from engine.core.pace import Pace
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
+from engine.core.state.pace import Pace
 from engine.errors import SourceError, SourceInvalid, SourceRefused
 from engine.loop.backoff import Backoff
 from engine.ports import Progress, Watch, Watchable

@@ -10,13 +10,13 @@ from functools import partial
 import anyio
 import msgspec
 
-from engine.core.look import Calendar
-from engine.core.pace import Pace
-from engine.core.record import REGISTRIES
-from engine.core.report import ErrorReport, FoundKey, Report, rfc3339, with_first_found
-from engine.core.snapshot import Snapshot
-from engine.core.status import ReplicaStatus, replica_status
-from engine.core.untaken import Untaken
+from engine.core.guards.look import Calendar
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.pace import Pace
+from engine.core.state.report import ErrorReport, FoundKey, Report, rfc3339, with_first_found
+from engine.core.state.status import ReplicaStatus, replica_status
+from engine.core.state.untaken import Untaken
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.memory import ReplicaMemory

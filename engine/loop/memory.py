@@ -7,11 +7,11 @@ a verifying pass does without any.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from engine.core.instance import KnownHomes
-from engine.core.plan import Operation
-from engine.core.record import Key
-from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow, row_of
+from engine.core.compare.plan import Operation
+from engine.core.compare.stored import StoredRow, row_of
+from engine.core.guards.instance import KnownHomes
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
 from engine.loop.pass_options import Since
 from engine.ports import Replica
 

@@ -10,15 +10,16 @@ from typing import cast
 
 import msgspec
 
-from engine.core.absences import track_absences, wait_seconds
-from engine.core.comparison import Comparison, report_records, report_replica
-from engine.core.diff import UNDER_WAY, Cause, adopt, compare
-from engine.core.guard import review
-from engine.core.kept import fill_in, kept_keys, stand_in
-from engine.core.look import Calendar, Look
-from engine.core.plan import Operation, make_plan
-from engine.core.record import Key
-from engine.core.report import (
+from engine.core.compare.comparison import Comparison, report_records, report_replica
+from engine.core.compare.diff import UNDER_WAY, Cause, adopt, compare
+from engine.core.compare.kept import fill_in, kept_keys, stand_in
+from engine.core.compare.plan import Operation, make_plan
+from engine.core.guards.absences import track_absences, wait_seconds
+from engine.core.guards.guard import review
+from engine.core.guards.look import Calendar, Look
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,
     RecordReport,
@@ -29,7 +30,6 @@ from engine.core.report import (
     rfc3339,
     unknown_replica,
 )
-from engine.core.snapshot import Snapshot
 from engine.errors import PlanStale, ReplicaError
 from engine.loop.books import Books
 from engine.loop.homes import known_homes, remember_home

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.core.guard import Policy
-from engine.core.record import Key
-from engine.core.snapshot import Snapshot
+from engine.core.guards.guard import Policy
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
 
 
 class PassOptions(msgspec.Struct, frozen=True):

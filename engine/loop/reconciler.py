@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 
-from engine.core.look import Calendar, Look
-from engine.core.proof import Unmodified
-from engine.core.record import Key
-from engine.core.report import (
+from engine.core.compare.proof import Unmodified
+from engine.core.guards.look import Calendar, Look
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,
     ReplicaReport,
@@ -21,7 +22,6 @@ from engine.core.report import (
     rfc3339,
     unknown_replica,
 )
-from engine.core.snapshot import Snapshot
 from engine.errors import SourceError
 from engine.loop.one_pass import OnePass
 from engine.loop.pass_options import PassOptions

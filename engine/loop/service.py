@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from engine.core.look import Calendar
-from engine.core.pace import Pace
-from engine.core.report import Report, combined_status
-from engine.core.snapshot import Snapshot
-from engine.core.status import SourceStatus, Status
+from engine.core.guards.look import Calendar
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.pace import Pace
+from engine.core.state.report import Report, combined_status
+from engine.core.state.status import SourceStatus, Status
 from engine.errors import SourceError
 from engine.loop.informer import Informer
 from engine.loop.keeper import Keeper, MakeOptions

@@ -9,12 +9,12 @@ from contextlib import suppress
 from functools import partial
 
 from engine import __version__
-from engine.core.diff import Diff
-from engine.core.plan import Plan
-from engine.core.proof import Etag, Proof, Unmodified
-from engine.core.record import REGISTRIES
-from engine.core.report import Counts, PlanCounts, ReplicaReport, Report
-from engine.core.snapshot import Snapshot
+from engine.core.compare.diff import Diff
+from engine.core.compare.plan import Plan
+from engine.core.compare.proof import Etag, Proof, Unmodified
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Counts, PlanCounts, ReplicaReport, Report
 from engine.errors import ReplicaError
 from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_options import PassOptions

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import anyio.to_thread
 from msgspec.structs import replace
 
-from engine.core.lenient import read_fields
-from engine.core.record import REGISTRIES, Record
-from engine.core.set_aside import SetAside, UnusableRow
-from engine.core.snapshot import Snapshot, newest_version
+from engine.core.home.lenient import read_fields
+from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.set_aside import SetAside, UnusableRow
+from engine.core.home.snapshot import Snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
 from engine.ports import Progress, Records
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from engine.core.report import Report
+from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_sample
 
 

@@ -11,20 +11,20 @@ import httpx
 import msgspec
 
 from api.app import build_app
-from api.change_feed import ChangeFeed
+from api.changes.feed import ChangeFeed
 from api.given import Given
-from engine.core.guard import Policy
-from engine.core.pace import Freshness
-from engine.core.record import REGISTRIES, Key, Record, canonical_fields
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
-from engine.core.status import ReplicaStatus, SourceStatus, Status
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.pace import Freshness
+from engine.core.state.report import Report
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Revision, Source
-from engine.replicas.inventory import Moment, SqliteInventory
-from engine.replicas.sqlite import open_rows
-from engine.sources.capture import CaptureSource
+from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.replica import open_rows
+from engine.sources.files.capture import CaptureSource
 from tests.fakes.world import MemorySource
 from tests.homes import NOON
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from api.app import ROUTES
-from engine.core.report import Report
+from engine.core.state.report import Report
 from tests.api.serving import Api, api_over
 
 

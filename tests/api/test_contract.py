@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
-from api.admission import Admission
 from api.app import ROUTES
-from engine.core.record import Key
-from engine.core.report import Report
+from api.http.admission import Admission
+from engine.core.home.record import Key
+from engine.core.state.report import Report
 from engine.ports import Revision
-from engine.sources.capture import CaptureSource
+from engine.sources.files.capture import CaptureSource
 from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
 from tests.homes import NOON
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.admission import Admission
+from api.http.admission import Admission
 from tests.api.serving import Api
 
 

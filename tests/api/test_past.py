@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from api.queries import DevicesQuery, EntitiesQuery
-from engine.core.record import Key
-from engine.core.report import Report
+from api.http.queries import DevicesQuery, EntitiesQuery
+from engine.core.home.record import Key
+from engine.core.state.report import Report
 from engine.ports import Revision
-from engine.sources.capture import CaptureSource
+from engine.sources.files.capture import CaptureSource
 from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
 from tests.homes import NOON
 

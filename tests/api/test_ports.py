@@ -5,8 +5,8 @@ from collections.abc import Callable
 from api.ports import Inventory, Moment, Revision, Timeline
 from engine.ports import Records
 from engine.ports import Revision as EngineRevision
-from engine.replicas.inventory import Moment as SqliteMoment
-from engine.replicas.inventory import SqliteInventory
+from engine.replicas.rows.inventory import Moment as SqliteMoment
+from engine.replicas.rows.inventory import SqliteInventory
 
 MOMENT: type[Moment] = SqliteMoment
 INVENTORY: type[Inventory] = SqliteInventory

@@ -8,8 +8,8 @@ from bench.driving import ScriptedConnection, ScriptedSource, cold_pass, entries
 from bench.figures import Figure, ratio
 from bench.plot import plot
 from bench.registries import capture_files, make_home, records_of, snapshot_of
-from engine.core.record import Entity
-from engine.replicas.sqlite import open_rows
+from engine.core.home.record import Entity
+from engine.replicas.rows.replica import open_rows
 
 SIZE = 164
 

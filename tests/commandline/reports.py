@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from engine.core.diff import Cause, Kind
-from engine.core.plan import Action, FieldChange
-from engine.core.report import (
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.plan import Action, FieldChange
+from engine.core.state.report import (
     Counts,
     ErrorReport,
     PlanCounts,

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.replicas.sqlite_schema import SCHEMA_VERSION
+from engine.replicas.rows.schema import SCHEMA_VERSION
 from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import DATA, Home
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.commandline import run_pass
 from engine.commandline.commands import run_command
 from engine.commandline.parser import parse
+from engine.commandline.verbs import run_pass
 from engine.errors import EngineError, PlanStale, SettingsError, SourceRefused
 
 

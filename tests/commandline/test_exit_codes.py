@@ -3,7 +3,7 @@
 import pytest
 
 from engine.commandline.exit_codes import drift_code, pass_code
-from engine.core.report import Report
+from engine.core.state.report import Report
 from tests.commandline.reports import added, foreign, refusal, removed, replica, report, unread
 
 REFUSED = report(removed("Old", outcome="held"), replicas=(replica(refusals=(refusal(),)),))

@@ -3,8 +3,8 @@
 import pytest
 
 from engine.commandline.lookup import KeyUnknown, find_key, named_key
-from engine.core.record import Key
-from engine.core.stored import StoredRow
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key
 
 KITCHEN, LABEL, LIGHT, LAMP, OTHER = (
     Key("area", "kitchen"),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from engine.commandline.parser import REGISTRIES, Arguments, DeleteLimit, build_grammar, parse
-from engine.core import record
+from engine.core.home import record
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

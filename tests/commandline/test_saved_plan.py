@@ -7,7 +7,7 @@ import pytest
 
 from engine.commandline import saved_plan
 from engine.commandline.saved_plan import read_fingerprints, write_plan
-from engine.core.report import Report
+from engine.core.state.report import Report
 from engine.errors import EngineError
 from tests.commandline.reports import added, replica, report
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.ports import Source
-from engine.sources.backup import BackupSource
-from engine.sources.capture import CaptureSource
-from engine.sources.storage import StorageSource
-from engine.sources.websocket import WebsocketSource
+from engine.sources.files.backup import BackupSource
+from engine.sources.files.capture import CaptureSource
+from engine.sources.files.storage import StorageSource
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, Refusal, fake_home_assistant
 from tests.sources.recorded_homes import DATA, clock, entries_answer, recorded, write_backup, write_capture
 

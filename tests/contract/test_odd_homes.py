@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES, Key
-from engine.core.report import PlanCounts, Report
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Key
+from engine.core.state.report import PlanCounts, Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Source
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
 from tests.contract.odd_homes import FORMS, OddHome, json_values
 from tests.homes import NOON
 

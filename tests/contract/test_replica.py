@@ -10,19 +10,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.diff import Cause
-from engine.core.plan import Action
-from engine.core.record import Area, Entity, Key, canonical_fields, encode_record
-from engine.core.snapshot import Health, Snapshot
+from engine.core.compare.diff import Cause
+from engine.core.compare.plan import Action
+from engine.core.home.record import Area, Entity, Key, canonical_fields, encode_record
+from engine.core.home.snapshot import Health, Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Ledger, Replica
-from engine.replicas.history import open_history
-from engine.replicas.influx.http import Credentials
+from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.points import MEASUREMENTS
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.influx.wire import Scan, Wire
-from engine.replicas.sqlite import SqliteRows, open_rows
+from engine.replicas.influx.schema.points import MEASUREMENTS
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.wire import Scan, Wire
+from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.conftest import influxdb_or_skip

@@ -13,15 +13,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.content_hash import content_hash
-from engine.core.record import REGISTRIES, Key, Record, canonical_fields
-from engine.core.snapshot import Snapshot
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Source
-from engine.sources.backup import BackupSource
-from engine.sources.capture import CaptureSource
-from engine.sources.form_limits import unknown_fields
-from engine.sources.storage import StorageSource
-from engine.sources.websocket import WebsocketSource
+from engine.sources.files.backup import BackupSource
+from engine.sources.files.capture import CaptureSource
+from engine.sources.files.form_limits import unknown_fields
+from engine.sources.files.storage import StorageSource
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, fake_home_assistant
 from tests.sources.recorded_homes import DATA, VERSIONS, clock, fake_answers, quiet, write_backup
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from engine.replicas.influx.wire import Block, Scan, Server
+from engine.replicas.influx.wires.wire import Block, Scan, Server
 
 LineValue = str | int | float | bool
 

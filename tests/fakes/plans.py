@@ -2,11 +2,11 @@
 
 from msgspec import structs
 
-from engine.core.diff import compare
-from engine.core.plan import Operation, Plan, make_plan
-from engine.core.record import REGISTRIES, Key, Record, canonical_fields
-from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import Operation, Plan, make_plan
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Run
 from tests.fakes.world import MemoryReplica
 from tests.homes import snapshot

@@ -7,14 +7,14 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 
-from engine.core.absences import Absences
-from engine.core.content_hash import content_hash
-from engine.core.derived import Derived
-from engine.core.look import Look
-from engine.core.plan import Operation
-from engine.core.record import Json, Key, Record, canonical_fields, make_record
-from engine.core.snapshot import Snapshot, row_version
-from engine.core.stored import StoredRow
+from engine.core.compare.plan import Operation
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.core.home.content_hash import content_hash
+from engine.core.home.derived import Derived
+from engine.core.home.record import Json, Key, Record, canonical_fields, make_record
+from engine.core.home.snapshot import Snapshot, row_version
 from engine.errors import EngineError, ReplicaError
 from engine.ports import Observed, Progress, Run
 

@@ -16,31 +16,35 @@ import anyio
 import msgspec
 from starlette.datastructures import Headers
 
-from api import changes, drift, past, registries, runs
-from api.change_envelope import change_of_row
-from api.problems import Problem
-from api.queries import StreamQuery, parse_query
+from api import past
+from api.changes import routes as changes
+from api.changes import runs
+from api.changes.envelope import change_of_row
+from api.http.problems import Problem
+from api.http.queries import StreamQuery, parse_query
+from api.registries import routes as registries
+from api.state import drift
 from engine.commandline.saved_plan import read_fingerprints
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.errors import EngineError
-from engine.replicas.history import open_history
-from engine.replicas.influx.address import parse_address
-from engine.replicas.influx.failures import explain_answer, explain_statement
-from engine.replicas.influx.http import Credentials, server_time
+from engine.replicas.history.replica import open_history
+from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.reading import holding_of, needs_payloads, newest_rows
-from engine.replicas.influx.v1 import WireV1, probe_server
-from engine.replicas.influx.v2 import WireV2
-from engine.replicas.influx.wire import Scan, Wire
-from engine.replicas.inventory import Moment, SqliteInventory
-from engine.replicas.outbox import open_outbox
-from engine.replicas.sqlite import open_rows
+from engine.replicas.influx.wires.address import parse_address
+from engine.replicas.influx.wires.failures import explain_answer, explain_statement
+from engine.replicas.influx.wires.http import Credentials, server_time
+from engine.replicas.influx.wires.v1 import WireV1, probe_server
+from engine.replicas.influx.wires.v2 import WireV2
+from engine.replicas.influx.wires.wire import Scan, Wire
+from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.replica import open_rows
 from engine.settings_layers import load_settings
-from engine.sources.backup import BackupSource
-from engine.sources.capture import CaptureSource
-from engine.sources.ha_protocol import AuthRequired, HomeAssistantProtocol, SubscriptionEvent
-from engine.sources.ha_uri import websocket_uri
-from engine.sources.registry_events import config_entry_hints, event_hints
-from engine.sources.storage_files import FILES, StorageFiles, StoredFile, snapshot_of_files
+from engine.sources.files.backup import BackupSource
+from engine.sources.files.capture import CaptureSource
+from engine.sources.files.storage_files import FILES, StorageFiles, StoredFile, snapshot_of_files
+from engine.sources.live.address import websocket_uri
+from engine.sources.live.events import config_entry_hints, event_hints
+from engine.sources.live.protocol import AuthRequired, HomeAssistantProtocol, SubscriptionEvent
 from tests.fuzz.seeds import CAPTURE, STORAGE, folder_of, mirror, stores
 from tests.sources.recorded_homes import clock, quiet, write_outer
 

@@ -14,16 +14,16 @@ from typing import Any
 import anyio
 import msgspec
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.replicas.history import open_history
-from engine.replicas.outbox import open_outbox
-from engine.replicas.sqlite import open_rows
+from engine.replicas.history.replica import open_history
+from engine.replicas.influx.outbox import open_outbox
+from engine.replicas.rows.replica import open_rows
 from engine.settings import documented_settings
-from engine.sources.capture import CaptureSource
+from engine.sources.files.capture import CaptureSource
 from tests.sources.recorded_homes import DATA, clock, quiet, recorded, write_backup
 
 RECORDED = DATA / "2026.11.0"

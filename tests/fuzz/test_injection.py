@@ -14,20 +14,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.commandline.log_lines import ReportLines, set_up_logging
-from engine.commandline.render_plan import PlanText, render_plan
-from engine.commandline.safe_text import visible
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES, Key, encode_record
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.commandline.text.log_lines import ReportLines, set_up_logging
+from engine.commandline.text.plan import PlanText, render_plan
+from engine.commandline.text.safe_text import visible
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Key, encode_record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.replicas.influx.flux import flux_params, flux_text
-from engine.replicas.influx.points import Point, encode_point, id_of
-from engine.replicas.influx.v1 import _identifier, select_text
-from engine.replicas.influx.wire import Scan
-from engine.replicas.sqlite import open_rows
+from engine.replicas.influx.schema.points import Point, encode_point, id_of
+from engine.replicas.influx.wires.flux import flux_params, flux_text
+from engine.replicas.influx.wires.v1 import _identifier, select_text
+from engine.replicas.influx.wires.wire import Scan
+from engine.replicas.rows.replica import open_rows
 from tests.fakes.influxdb import parse_line
 from tests.fakes.world import MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot

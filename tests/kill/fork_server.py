@@ -108,13 +108,13 @@ def serve_orders() -> None:
     """The program: fork, tell, wait, tell."""
     # What a pass and the service need; imported here once, and not again in every fork.
     import engine.commandline.metrics_file
-    import engine.commandline.run_pass
-    import engine.commandline.serve
+    import engine.commandline.verbs.run_pass
+    import engine.commandline.verbs.serve
     import engine.influx
-    import engine.replicas.history
-    import engine.replicas.sqlite
-    import engine.sources.capture
-    import engine.sources.polling  # noqa: F401
+    import engine.replicas.history.replica
+    import engine.replicas.rows.replica
+    import engine.sources.files.capture
+    import engine.sources.files.polling  # noqa: F401
 
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line, type=Order)

@@ -19,11 +19,11 @@ from types import TracebackType
 import apsw
 import msgspec
 
-from engine.core.record import RECORD_TYPES, Json, Key
-from engine.replicas import ledger
-from engine.replicas.row_codec import TABLES, digest_row
-from engine.replicas.row_reader import find_rows, observe_rows
-from engine.replicas.sqlite_schema import ROW_LAYOUT, columns_of
+from engine.core.home.record import RECORD_TYPES, Json, Key
+from engine.replicas.rows import ledger
+from engine.replicas.rows.codec import TABLES, digest_row
+from engine.replicas.rows.reader import find_rows, observe_rows
+from engine.replicas.rows.schema import ROW_LAYOUT, columns_of
 
 ROOT = Path(__file__).parents[2]
 PAUSE_SECONDS = 0.002

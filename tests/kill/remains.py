@@ -6,10 +6,10 @@ from pathlib import Path
 
 import apsw
 
-from engine.core.record import Key
-from engine.core.snapshot import Snapshot
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
 from tests.kill.onlooker import Fields, Look, look_at
 from tests.replicas.passes import sql
 

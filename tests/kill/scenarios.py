@@ -11,10 +11,10 @@ from typing import Any
 
 import anyio
 
-from engine.core.content_hash import HASH_VERSION
-from engine.core.snapshot import Snapshot
-from engine.replicas.history_revisions import digest_revision
-from engine.sources.capture import CaptureSource
+from engine.core.home.content_hash import HASH_VERSION
+from engine.core.home.snapshot import Snapshot
+from engine.replicas.history.revisions import digest_revision
+from engine.sources.files.capture import CaptureSource
 from tests.kill.fork_server import ROOT, ForkServer, Order
 from tests.replicas.passes import make_homeiq, sql
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.record import Key
-from engine.replicas.influx.http import Credentials
+from engine.core.home.record import Key
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.outbox import open_outbox
+from engine.replicas.influx.wires.http import Credentials
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
 from tests.kill.remains import examine

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
 from tests.kill.onlooker import NOTHING, Onlooker, look_at

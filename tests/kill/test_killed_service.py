@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
 from tests.kill.fork_server import KILLED, ForkServer, Order
 from tests.kill.kills import Instant, draw_for, draw_instant, share
 from tests.kill.onlooker import NOTHING, Onlooker, digest_of, look_at

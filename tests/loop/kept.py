@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import anyio
 
-from engine.core.content_hash import content_hash
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES, Record
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.guards.guard import Policy
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.loop.keeper import Keeper
 from engine.loop.offload import Offload
 from engine.loop.pass_options import PassOptions

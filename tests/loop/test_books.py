@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from engine.core.instance import KnownHomes
-from engine.core.record import Key
+from engine.core.guards.instance import KnownHomes
+from engine.core.home.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.homes import known_homes, remember_home
 from engine.loop.memory import ReplicaMemory
-from engine.replicas.history import open_history
+from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryLedger, MemoryReplica
 
 ENTRY = {Key("config_entry", "a"): "1:x"}

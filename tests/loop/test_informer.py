@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.core.hints import Hints
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.informer import Informer
 from tests.homes import ENTRY, NOON, device, snapshot

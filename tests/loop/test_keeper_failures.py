@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.core.status import replica_status
+from engine.core.state.status import replica_status
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, Gate, keeping, later

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from hypothesis import given
 
-from engine.core.record import Key, Record
-from engine.core.stored import StoredRow
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key, Record
 from engine.loop.memory import ReplicaMemory
 from tests.fakes.plans import RUN, filled, plan_to
 from tests.homes import device, snapshot

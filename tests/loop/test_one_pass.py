@@ -5,11 +5,11 @@ from typing import Any
 import anyio
 from hypothesis import given
 
-from engine.core.content_hash import content_hash
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES, Record
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.guards.guard import Policy
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.errors import ReplicaUnavailable
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass

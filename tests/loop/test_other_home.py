@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES, Area, ConfigEntry, Floor, Record
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Area, ConfigEntry, Floor, Record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 from tests.replicas.passes import sql

@@ -6,18 +6,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.plan import Action, Operation
-from engine.core.record import REGISTRIES, Key, Record
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.compare.plan import Action, Operation
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES, Key, Record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Run
-from engine.replicas.sqlite import open_rows
+from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 from tests.replicas.passes import sql

@@ -7,12 +7,12 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.hints import Hints
-from engine.core.look import Calendar
-from engine.core.record import REGISTRIES
-from engine.core.report import rfc3339
-from engine.core.status import lag_seconds, replica_status, status_word
+from engine.core.guards.guard import Policy
+from engine.core.guards.look import Calendar
+from engine.core.home.record import REGISTRIES
+from engine.core.state.hints import Hints
+from engine.core.state.report import rfc3339
+from engine.core.state.status import lag_seconds, replica_status, status_word
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.loop.service import Service

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.render_plan import PlanText, render_plan
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES
-from engine.core.snapshot import Snapshot
+from engine.commandline.text.plan import PlanText, render_plan
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.home.snapshot import Snapshot
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress
 from engine.process_clock import ProcessClock
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import sql

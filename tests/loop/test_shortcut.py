@@ -11,16 +11,16 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.core.guard import Policy
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.state.report import Report
 from engine.loop import shortcut
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import SqliteRows, open_rows
-from engine.sources.websocket import WebsocketSource
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.homes import NOON
 from tests.sources.recorded_homes import DATA, clock, fake_answers, quiet

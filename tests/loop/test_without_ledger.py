@@ -2,12 +2,12 @@
 
 import pytest
 
-from engine.core.absences import Absences
-from engine.core.guard import Policy
-from engine.core.look import Look
-from engine.core.record import REGISTRIES, ConfigEntry
-from engine.core.report import Report
-from engine.core.snapshot import Snapshot
+from engine.core.guards.absences import Absences
+from engine.core.guards.guard import Policy
+from engine.core.guards.look import Look
+from engine.core.home.record import REGISTRIES, ConfigEntry
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Report
 from engine.errors import ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler

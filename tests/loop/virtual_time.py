@@ -8,9 +8,9 @@ import anyio
 import anyio.lowlevel
 import trio.testing
 
-from engine.core.hints import Hints
-from engine.core.pace import Pace
-from engine.core.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
+from engine.core.state.pace import Pace
 from engine.errors import SourceError
 from engine.ports import Progress
 from tests.homes import NOON

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from engine.replicas.influx.http import Credentials
+from engine.replicas.influx.wires.http import Credentials
 from engine.settings import Secret
 from tests.real.free_port import free_port
 from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd

@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from engine.core.record import Record
-from engine.replicas.influx.http import Credentials
+from engine.core.home.record import Record
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.outbox import SqliteOutbox, open_outbox
-from engine.replicas.sqlite import SqliteRows, open_rows
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import NOON, snapshot
 from tests.real.influxdb import InfluxServer
 from tests.real.influxdb2 import InfluxServer2

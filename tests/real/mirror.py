@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import apsw
 
-from engine.core.report import Report
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.run import reconcile_once
 from engine.settings_layers import load_settings

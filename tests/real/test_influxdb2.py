@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from engine.core.diff import Cause
-from engine.core.record import Area, Device, Entity, Key, Record, canonical_fields
+from engine.core.compare.diff import Cause
+from engine.core.home.record import Area, Device, Entity, Key, Record, canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Run
 from engine.replicas.influx.doctor import examine_influx
-from engine.replicas.influx.failures import BatchRefused
-from engine.replicas.influx.http import Credentials
-from engine.replicas.influx.legacy import find_legacy
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.wire import Scan
+from engine.replicas.influx.schema.legacy import find_legacy
+from engine.replicas.influx.wires.failures import BatchRefused
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.wire import Scan
 from engine.settings import Secret
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb2 import InfluxServer2

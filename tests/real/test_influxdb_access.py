@@ -10,10 +10,10 @@ import pytest
 
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.doctor import examine_influx
-from engine.replicas.influx.failures import BatchRefused, BatchTooLarge
-from engine.replicas.influx.http import Credentials
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge
+from engine.replicas.influx.wires.http import Credentials
 from engine.settings import Secret
 from tests.real.conftest import skip_or_fail
 from tests.real.influxdb import ADMIN, DATABASE, InfluxServer

@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.core.record import Area, Entity, Record
-from engine.core.report import Report
+from engine.core.home.record import Area, Entity, Record
+from engine.core.state.report import Report
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.ports import Run
-from engine.replicas.influx.legacy import find_legacy
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.schema.legacy import find_legacy
 from engine.run import new_run_id, reconcile_once
 from engine.settings_layers import load_settings
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -11,12 +11,12 @@ import anyio
 import apsw
 import pytest
 
-from engine.core.snapshot import Snapshot
-from engine.replicas.influx.http import Credentials
+from engine.core.home.snapshot import Snapshot
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.outbox import open_outbox
-from engine.sources.capture import CaptureSource
+from engine.replicas.influx.wires.http import Credentials
+from engine.sources.files.capture import CaptureSource
 from tests.kill.scenarios import SAMPLE, change_one_percent
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.real.influxdb2 import ORG, InfluxServer2

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.replicas.influx.flux import flux_script
+from engine.replicas.influx.wires.flux import flux_script
 from tests.real.conftest import skip_or_fail
 from tests.real.npm_package import PackageMissingError, npm_package
-from tests.replicas.influx.test_flux import DATA, SCANS
+from tests.replicas.influx.wires.test_flux import DATA, SCANS
 
 PACKAGE = "@influxdata/flux-lsp-browser"
 VERSION = "0.8.40"

@@ -8,9 +8,9 @@ import pytest
 
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.doctor import examine_influx
-from engine.replicas.influx.http import Credentials
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.wire import Scan, Wire
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.wire import Scan, Wire
 from tests.real.conftest import influxdb_or_skip
 from tests.real.influxdb import InfluxServer
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from engine.core.record import Area, Record
-from engine.replicas.influx.http import Credentials
+from engine.core.home.record import Area, Record
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.sqlite import open_rows
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.real.conftest import influxdb_or_skip
 from tests.real.influxdb import InfluxMissingError, InfluxServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.report import Report
+from engine.core.state.report import Report
 from tests.real.home_assistant import HomeAssistant
 from tests.real.mirror import Pass, mirror_once, rows
 

@@ -11,8 +11,8 @@ import anyio.to_thread
 import apsw
 import pytest
 
-from engine.core.report import Report
-from engine.core.status import Status
+from engine.core.state.report import Report
+from engine.core.state.status import Status
 from engine.loop.service import Service
 from engine.run import make_service, open_stores
 from engine.settings_layers import load_settings

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import apsw
 
-from engine.core.diff import adopt, compare
-from engine.core.plan import Plan, make_plan
-from engine.core.record import Key, Record, make_record
-from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.compare.diff import adopt, compare
+from engine.core.compare.plan import Plan, make_plan
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key, Record, make_record
+from engine.core.home.snapshot import Snapshot
 from engine.ports import Ledger, Replica, Run
 from tests.homes import NOON
 

@@ -7,9 +7,9 @@ import apsw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.record import Record
-from engine.replicas.row_codec import TABLES, encode_row
-from engine.replicas.sqlite import open_rows
+from engine.core.home.record import Record
+from engine.replicas.rows.codec import TABLES, encode_row
+from engine.replicas.rows.replica import open_rows
 from tests.homes import NOON, entity, snapshot
 from tests.replicas.passes import one_pass, sql
 from tests.strategies import homes

@@ -13,16 +13,16 @@ import anyio
 import apsw
 import pytest
 
-from engine.core.absences import Absences
-from engine.core.look import Look
-from engine.core.proof import Etag
-from engine.core.record import Key
-from engine.replicas.history import open_history
-from engine.replicas.inventory import _FILTERS, Moment, SqliteInventory
-from engine.replicas.outbox import open_outbox
-from engine.replicas.rows_restore import restore_rows
-from engine.replicas.rows_snapshot import take_snapshot
-from engine.replicas.sqlite import open_rows
+from engine.core.compare.proof import Etag
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.core.home.record import Key
+from engine.replicas.history.replica import open_history
+from engine.replicas.influx.outbox import open_outbox
+from engine.replicas.rows.backup import take_snapshot
+from engine.replicas.rows.inventory import _FILTERS, Moment, SqliteInventory
+from engine.replicas.rows.replica import open_rows
+from engine.replicas.rows.restore import restore_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import plan_of, run_of, sql
 

@@ -11,14 +11,14 @@ import apsw
 import msgspec
 import pytest
 
-import api.admission
-from api.admission import OPEN_PATHS, Admission
+import api.http.admission
 from api.app import ROUTES
-from engine.core.report import Report
+from api.http.admission import OPEN_PATHS, Admission
+from engine.core.state.report import Report
 from engine.errors import ReplicaError
-from engine.replicas.inventory import Moment, SqliteInventory
+from engine.replicas.rows.inventory import Moment, SqliteInventory
+from tests.api.http.test_server import Served, server_over
 from tests.api.serving import Api, api_over, write_sample
-from tests.api.test_server import Served, server_over
 
 TOKEN = "s3cret-of-the-api"
 PATHS = tuple(route.path for route in ROUTES)
@@ -102,13 +102,15 @@ async def test_tokens_are_compared_in_constant_time(guarded: Api, monkeypatch: p
         compared.append((left, right))
         return hmac.compare_digest(left, right)
 
-    monkeypatch.setattr(api.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)}))
+    monkeypatch.setattr(
+        api.http.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)})
+    )
     for token in (b"", b"short", b"\xff", TOKEN.encode()):
         await guarded.client.get("/api/status", headers=[(b"authorization", b"Bearer " + token)])
     assert compared == [(token, TOKEN.encode()) for token in (b"", b"short", b"\xff", TOKEN.encode())]
     # And nothing else decides: what it finds equal is let in.
     monkeypatch.setattr(
-        api.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)})
+        api.http.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)})
     )
     response = await guarded.client.get("/api/status", headers={"authorization": "Bearer wrong"})
     assert response.status_code == 200

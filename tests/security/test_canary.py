@@ -15,15 +15,15 @@ import pytest
 
 from engine.__main__ import main
 from engine.errors import ReplicaError
-from engine.replicas.influx.address import parse_address
-from engine.replicas.influx.http import Credentials
-from engine.replicas.influx.v1 import WireV1
-from engine.replicas.influx.v2 import WireV2
-from engine.replicas.influx.wire import Scan, Wire
+from engine.replicas.influx.wires.address import parse_address
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.v1 import WireV1
+from engine.replicas.influx.wires.v2 import WireV2
+from engine.replicas.influx.wires.wire import Scan, Wire
 from engine.settings import Secret
 from engine.settings_layers import load_settings
-from engine.sources.ha_protocol import HomeAssistantProtocol
-from engine.sources.websocket import WebsocketSource
+from engine.sources.live.protocol import HomeAssistantProtocol
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import FakeHomeAssistant
 from tests.fakes.influxdb import Reply, ScriptedPeer
 from tests.security.secret_home import (

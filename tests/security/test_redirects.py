@@ -9,13 +9,13 @@ import anyio
 import pytest
 
 from engine.errors import ReplicaRejected, SourceInvalid
-from engine.replicas.influx.address import parse_address
-from engine.replicas.influx.http import Credentials
-from engine.replicas.influx.v1 import WireV1
-from engine.replicas.influx.v2 import WireV2
-from engine.replicas.influx.wire import Scan
+from engine.replicas.influx.wires.address import parse_address
+from engine.replicas.influx.wires.http import Credentials
+from engine.replicas.influx.wires.v1 import WireV1
+from engine.replicas.influx.wires.v2 import WireV2
+from engine.replicas.influx.wires.wire import Scan
 from engine.settings import Secret
-from engine.sources.websocket import WebsocketSource
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.influxdb import ScriptedPeer, scripted_peer
 from tests.sources.recorded_homes import quiet
 

@@ -19,17 +19,19 @@ import anyio.to_thread
 import msgspec
 import trio
 
-from engine.core.guard import Policy
-from engine.core.pace import Pace
-from engine.core.record import REGISTRIES
-from engine.core.report import Report
+from engine.core.guards.guard import Policy
+from engine.core.home.record import REGISTRIES
+from engine.core.state.pace import Pace
+from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
-from engine.replicas.history import open_history
-from engine.replicas.sqlite import open_rows
-from engine.sources import ha_connection, ha_socket, websocket
-from engine.sources.websocket import WebsocketSource
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
+from engine.sources.live import connection as ha_connection
+from engine.sources.live import sockets as ha_socket
+from engine.sources.live import websocket
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.world import MemoryLedger
 from tests.simulation.disturbers import disturb_memory, disturb_rows, leave_alone
 from tests.simulation.stores import HostileStore, KnownRows, Write

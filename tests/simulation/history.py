@@ -12,8 +12,8 @@ from unittest import mock
 import trio
 import trio.testing
 
-from engine.core.report import Report
-from engine.core.status import Status, status_word
+from engine.core.state.report import Report
+from engine.core.state.status import Status, status_word
 from tests.simulation.engine_room import (
     AGREED,
     FRESHNESS,

@@ -10,19 +10,19 @@ from unittest import mock
 
 import msgspec
 
-from engine.core import absences, guard
-from engine.core.hints import Hints
-from engine.core.look import Calendar, elapsed
-from engine.core.plan import Operation
-from engine.core.snapshot import Snapshot
+from engine.core.compare.plan import Operation
+from engine.core.guards import absences, guard
+from engine.core.guards.look import Calendar, elapsed
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
 from engine.errors import ReplicaError, SourceError
 from engine.loop.informer import Informer
 from engine.loop.keeper import Keeper
 from engine.loop.memory import ReplicaMemory
 from engine.loop.one_pass import OnePass
-from engine.sources import registry_events
-from engine.sources.websocket import WebsocketSource
-from engine.sources.websocket_watch import WebsocketWatch
+from engine.sources.live import events as registry_events
+from engine.sources.live.watch import WebsocketWatch
+from engine.sources.live.websocket import WebsocketSource
 
 Mutant = Callable[[], Iterator[None]]
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
-from engine.core.guard import Policy
-from engine.core.pace import Freshness
-from engine.core.record import Key
-from engine.core.report import Report
-from engine.core.status import ReplicaStatus, Status, lag_seconds, replica_status
+from engine.core.guards.guard import Policy
+from engine.core.home.record import Key
+from engine.core.state.pace import Freshness
+from engine.core.state.report import Report
+from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status
 from tests.simulation.stores import HostileStore, Write, content_of, hash_of
 from tests.simulation.timeline import Stamp
 from tests.simulation.world import World

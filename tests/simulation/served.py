@@ -8,12 +8,12 @@ import msgspec
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.health import get_health, get_status
-from api.page.status_view import status_view
-from api.page.trail import Trail
-from api.queries import NoQuery
-from engine.core.report import Report
-from engine.core.status import Status
+from api.activity import Trail
+from api.http.queries import NoQuery
+from api.page.views.status import status_view
+from api.state.health import get_health, get_status
+from engine.core.state.report import Report
+from engine.core.state.status import Status
 from engine.metrics import Metrics
 from tests.simulation.engine_room import FRESHNESS
 from tests.simulation.oracle import Oracle

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 import trio
 
-from engine.core.absences import Absences
-from engine.core.content_hash import content_hash
-from engine.core.look import Look
-from engine.core.plan import Operation
-from engine.core.record import Key
-from engine.core.snapshot import row_version
-from engine.core.stored import StoredRow
+from engine.core.compare.plan import Operation
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import Key
+from engine.core.home.snapshot import row_version
 from engine.errors import ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.ports import Ledger, Observed, Replica, Run
 from tests.fakes.world import MemoryLedger, MemoryReplica

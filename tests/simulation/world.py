@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import trio
 
-from engine.core.list_order import ORDERED_REGISTRIES, positions_of, tells_order
-from engine.core.record import Entity, Key, Record, encode_record
-from engine.core.snapshot import Health, Snapshot, version_of
+from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.record import Entity, Key, Record, encode_record
+from engine.core.home.snapshot import Health, Snapshot, version_of
 from tests.simulation.home import NEW, OLD, Home
 from tests.simulation.timeline import Doubts, Moments, Timeline
 from tests.simulation.wire import Refused, Server

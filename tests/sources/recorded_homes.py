@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.core.record import Record
-from engine.core.snapshot import Snapshot
+from engine.core.home.record import Record
+from engine.core.home.snapshot import Snapshot
 
 DATA = Path(__file__).parents[1] / "data" / "home_assistant"
 VERSIONS = ("2024.3.3", "2026.11.0")

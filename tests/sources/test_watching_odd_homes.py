@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from engine.core.record import Device, Entity, Key
+from engine.core.home.record import Device, Entity, Key
 from tests.fakes.home_assistant import Refusal
+from tests.sources.live.test_watch import DEVICE_LIST, ENTITY_LIST, GET_ENTRIES, Home, watched
 from tests.sources.recorded_homes import quiet
-from tests.sources.test_websocket_watch import DEVICE_LIST, ENTITY_LIST, GET_ENTRIES, Home, watched
 
 pytestmark = pytest.mark.anyio
 ODD = "media_player.emby__x"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.core.lenient import read_object
-from engine.core.record import ConfigEntry, Key
-from engine.core.snapshot import Snapshot
-from engine.sources.storage_rows import ENTRY_FIELDS, config_entry_from_store
-from engine.sources.websocket import WebsocketSource
+from engine.core.home.lenient import read_object
+from engine.core.home.record import ConfigEntry, Key
+from engine.core.home.snapshot import Snapshot
+from engine.sources.files.storage_rows import ENTRY_FIELDS, config_entry_from_store
+from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.sources.recorded_homes import DATA, clock, fake_answers, quiet
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.replicas.outbox import open_outbox
+from engine.replicas.influx.outbox import open_outbox
 from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import DATA, RICH
 

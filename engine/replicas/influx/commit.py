@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.errors import ReplicaDiverged, ReplicaRejected
-from engine.replicas.influx.points import REPLICA, Point, batches, encode_point, key_of
+from engine.replicas.influx.schema.points import REPLICA, Point, batches, encode_point, key_of
 from engine.replicas.influx.sending import Sender
-from engine.replicas.influx.wire import Scan, Wire
+from engine.replicas.influx.wires.wire import Scan, Wire
 
 # What is sent before it is read back, and what the outbox has to hold at once: up to 32 MB.
 _BATCHES_PER_WAVE = 8

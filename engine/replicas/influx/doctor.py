@@ -6,9 +6,9 @@ from typing import Literal
 import msgspec
 
 from engine.errors import ReplicaError
-from engine.replicas.influx.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.influx.retention import refresh_seconds
-from engine.replicas.influx.wire import Scan, Server, Wire
+from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
+from engine.replicas.influx.wires.wire import Scan, Server, Wire
 
 _NS = 1_000_000_000
 _FUTURE_SECONDS = 300

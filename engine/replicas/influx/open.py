@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from engine.replicas.influx.address import Address, parse_address
-from engine.replicas.influx.http import Credentials, HttpClient
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords, OwnOutbox
-from engine.replicas.influx.v1 import WireV1, probe_server
-from engine.replicas.influx.wire import Block, Scan, Server, Wire
+from engine.replicas.influx.wires.address import Address, parse_address
+from engine.replicas.influx.wires.http import Credentials, HttpClient
+from engine.replicas.influx.wires.v1 import WireV1, probe_server
+from engine.replicas.influx.wires.wire import Block, Scan, Server, Wire
 
 
 class AutoWire:
@@ -122,7 +122,7 @@ def random_slot() -> int:
 def _make_wire(name: str, address: Address, credentials: Credentials, timeout_seconds: float) -> Wire:
     if name == "v2":
         # Only here: the client library takes longer to load than a pass without changes.
-        from engine.replicas.influx.v2 import WireV2  # noqa: PLC0415
+        from engine.replicas.influx.wires.v2 import WireV2  # noqa: PLC0415
 
         return WireV2(address, credentials, timeout_seconds=timeout_seconds)
     return WireV1(address, credentials, timeout_seconds=timeout_seconds)

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from engine.core.content_hash import HASH_VERSION, content_hash, row_digest
-from engine.core.record import Key, decode_record
+from engine.core.home.content_hash import HASH_VERSION, content_hash, row_digest
+from engine.core.home.record import Key, decode_record
 from engine.errors import ReplicaRejected, SourceInvalid
 from engine.ports import Revision
-from engine.replicas.history_revisions import payload_fields
-from engine.replicas.influx.points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
-from engine.replicas.influx.wire import Block
+from engine.replicas.history.revisions import payload_fields
+from engine.replicas.influx.schema.points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
+from engine.replicas.influx.wires.wire import Block
 
 _NS = 1_000_000_000
 HASH_PREFIX = f"{HASH_VERSION}:"

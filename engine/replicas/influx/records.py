@@ -14,18 +14,28 @@ import msgspec
 from msgspec import structs
 
 from engine import __version__
-from engine.core.plan import Operation
-from engine.core.record import Key, decode_record
-from engine.core.snapshot import Snapshot
-from engine.core.stored import StoredRow
+from engine.core.compare.plan import Operation
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key, decode_record
+from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Revision, Run
-from engine.replicas.history_revisions import draft_revisions, payload_fields
-from engine.replicas.influx.changes import change_lines
+from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
-from engine.replicas.influx.drafts import points_of, renewals
-from engine.replicas.influx.markers import RunMarkers
-from engine.replicas.influx.points import (
+from engine.replicas.influx.reading import (
+    Holding,
+    check_schema,
+    holding_of,
+    needs_payloads,
+    newest_rows,
+    revision_of,
+    version_of_payload,
+)
+from engine.replicas.influx.retention import is_due, refresh_seconds
+from engine.replicas.influx.schema.changes import change_lines
+from engine.replicas.influx.schema.drafts import points_of, renewals
+from engine.replicas.influx.schema.markers import RunMarkers
+from engine.replicas.influx.schema.points import (
     MEASUREMENTS,
     REPLICA,
     TOMBSTONE,
@@ -37,19 +47,9 @@ from engine.replicas.influx.points import (
     live_digest,
     tag_of,
 )
-from engine.replicas.influx.reading import (
-    Holding,
-    check_schema,
-    holding_of,
-    needs_payloads,
-    newest_rows,
-    revision_of,
-    version_of_payload,
-)
-from engine.replicas.influx.retention import is_due, refresh_seconds
+from engine.replicas.influx.schema.shown import count_lines, shown_values
 from engine.replicas.influx.sending import Sender
-from engine.replicas.influx.shown import count_lines, shown_values
-from engine.replicas.influx.wire import Scan, Wire
+from engine.replicas.influx.wires.wire import Scan, Wire
 
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000

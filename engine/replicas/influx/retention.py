@@ -7,9 +7,9 @@ written in one batch is not refreshed in one batch for ever.
 
 from zlib import crc32
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.errors import ReplicaRejected
-from engine.replicas.influx.points import REPLICA
+from engine.replicas.influx.schema.points import REPLICA
 
 RETENTION_SECONDS_MIN = 24 * 3600
 

@@ -16,9 +16,9 @@ import msgspec
 
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.ports import Outbox
-from engine.replicas.influx.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
-from engine.replicas.influx.points import REPLICA
-from engine.replicas.influx.wire import Wire
+from engine.replicas.influx.schema.points import REPLICA
+from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
+from engine.replicas.influx.wires.wire import Wire
 
 Batch = Sequence[bytes]  # lines without their ends
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from api.page.home_view import HomeQuery
+from api.http.problems import Problem
 from api.page.reading import Reader, at_of
-from api.problems import Problem
-from engine.core.report import Report
+from api.page.views.home import HomeQuery
+from engine.core.state.report import Report
 from tests.api.serving import Api, api_over
 from tests.api.test_past import timeline_of_sample
 from tests.replicas.passes import sql

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from api.http.problems import Problem
 from api.page.reading import Reader, at_of
 from api.page.record_reading import read_record
-from api.problems import Problem
-from engine.core.record import Key
-from engine.core.report import Report
+from engine.core.home.record import Key
+from engine.core.state.report import Report
 from engine.ports import Revision
 from tests.api.serving import Api, MemoryTimeline, api_over
 from tests.api.test_past import timeline_of_sample

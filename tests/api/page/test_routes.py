@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from api.http.server import SECURITY_HEADERS
 from api.page.routes import PAGE_ROUTES
 from api.page.templates import STATIC
-from api.server import SECURITY_HEADERS
-from engine.core.record import Area, Floor
-from engine.core.report import Report
-from engine.core.status import ReplicaStatus, SourceStatus
+from engine.core.home.record import Area, Floor
+from engine.core.state.report import Report
+from engine.core.state.status import ReplicaStatus, SourceStatus
 from tests.api.page.markup import Markup
 from tests.api.serving import Api, api_over, status_of, write_home
 from tests.api.test_past import timeline_of_sample

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from engine.core.record import Record
+from engine.core.home.record import Record
 from engine.ports import Run
+from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
-from engine.replicas.outbox import SqliteOutbox, open_outbox
-from engine.replicas.sqlite import SqliteRows, open_rows
+from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire, parse_line
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.errors import ReplicaDiverged
 from engine.replicas.influx.commit import Committer, refusal_error, windows
-from engine.replicas.influx.failures import BatchRefused
-from engine.replicas.influx.points import Point
+from engine.replicas.influx.schema.points import Point
 from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.wires.failures import BatchRefused
 from tests.fakes.influxdb import MemoryWire
 
 SECOND = 1_000_000_000

@@ -4,8 +4,8 @@ import pytest
 
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.doctor import InfluxCheck, examine_influx
-from engine.replicas.influx.failures import InfluxUnavailable
-from engine.replicas.influx.wire import Scan, Server
+from engine.replicas.influx.wires.failures import InfluxUnavailable
+from engine.replicas.influx.wires.wire import Scan, Server
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import NOON
 

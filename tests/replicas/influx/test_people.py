@@ -1,7 +1,7 @@
 """What a pass writes for people, beside what the replica itself reads: fields, counts and changes."""
 
-from engine.core.record import Area
-from engine.replicas.influx.points import SHOWN_FIELDS
+from engine.core.home.record import Area
+from engine.replicas.influx.schema.points import SHOWN_FIELDS
 from tests.fakes.influxdb import parse_line
 from tests.homes import ENTRY, device, entity
 from tests.replicas.influx.stand import DAY, HOME, Stand

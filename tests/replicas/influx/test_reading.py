@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.core.content_hash import content_hash
-from engine.core.record import Key, encode_record
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import Key, encode_record
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.reading import (
     Holding,
@@ -12,7 +12,7 @@ from engine.replicas.influx.reading import (
     newest_rows,
     version_of_payload,
 )
-from engine.replicas.influx.wire import Block
+from engine.replicas.influx.wires.wire import Block
 from tests.homes import device
 
 ONE = device(1)

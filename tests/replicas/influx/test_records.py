@@ -4,8 +4,8 @@ import pytest
 
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.ports import Records, Run, Upkeep
-from engine.replicas.influx.failures import BatchRefused, InfluxUnavailable
-from engine.replicas.influx.points import live_digest
+from engine.replicas.influx.schema.points import live_digest
+from engine.replicas.influx.wires.failures import BatchRefused, InfluxUnavailable
 from tests.fakes.influxdb import parse_line
 from tests.homes import ENTRY, NOON, entity, snapshot
 from tests.replicas.influx.stand import DAY, HOME, Stand

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.record import Key
+from engine.core.home.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.retention import is_due, refresh_seconds
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from engine.replicas.influx.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
 from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
 from tests.fakes.influxdb import MemoryWire
 
 

@@ -1,0 +1,126 @@
+"""What the last day was like, in memory: changes and lag by slot of ten minutes, and how long single writes took.
+
+Lag is sampled, and what was before this process is not known. Changes are counted from the store's feed, so they
+reach back beyond a restart.
+"""
+
+from collections import OrderedDict
+from contextlib import suppress
+from datetime import datetime
+
+import anyio
+
+from api.page.sparkline import Sparkline, bars, line
+from api.page.wording import count_text, span_text
+from api.ports import Clock, Inventory, Moment, StatusSource
+from engine.core.compare.diff import Cause
+from engine.core.state.report import Report, rfc3339
+from engine.core.state.status import lag_seconds
+from engine.errors import ReplicaError
+
+SLOT_SECONDS = 600
+SLOTS = 144
+LOOK_SECONDS = 10.0
+_LAG_FLOOR = 60.0  # the top of the scale, while lag is less
+_LAG_SLOTS_MIN = 3  # less is no line
+_WRITES_MAX = 200
+# A first fill, or one after long absence, says nothing of how fast a change is.
+_RECORDS_MAX = 50
+
+WriteId = tuple[str, str, str]  # run id, registry, id
+
+
+class Trail:
+    """Call `on_pass` after each pass, and run `run` in a task group."""
+
+    def __init__(self) -> None:
+        self._lags: dict[str, dict[int, float]] = {}
+        self._changes: dict[int, int] = {}
+        self._seen = 0
+        self._writes: OrderedDict[WriteId, float] = OrderedDict()
+
+    async def run(self, status: StatusSource, inventory: Inventory, clock: Clock) -> None:
+        """Look around now and then, until cancelled."""
+        while True:
+            await self.look(status, inventory, clock())
+            await anyio.sleep(LOOK_SECONDS)
+
+    async def look(self, status: StatusSource, inventory: Inventory, now: float) -> None:
+        """Take down how far behind each replica is, and what has changed since the last look."""
+        slot = int(now // SLOT_SECONDS)
+        for replica in status().replicas:
+            lag = lag_seconds(replica, now)
+            slots = self._lags.setdefault(replica.replica, {})
+            if lag is not None:
+                slots[slot] = max(lag, slots.get(slot, 0.0))
+            _forget(slots, slot)
+        # The page says that the store cannot be read; here it is looked at again soon.
+        with suppress(ReplicaError):
+            await self._count(inventory, slot)
+        _forget(self._changes, slot)
+
+    async def _count(self, inventory: Inventory, slot: int) -> None:
+        seen, since = self._seen, float((slot - SLOTS + 1) * SLOT_SECONDS)
+
+        def job(moment: Moment) -> tuple[int, list[tuple[int, int]], bool]:
+            newest = moment.feed_bounds()[1]
+            is_other = newest < seen  # another file has come to the path
+            return newest, moment.change_counts(0 if is_other else seen, since, SLOT_SECONDS), is_other
+
+        newest, counts, is_other = await inventory.read(job)
+        if is_other:
+            self._changes.clear()
+        for at, count in counts:
+            self._changes[at] = self._changes.get(at, 0) + count
+        self._seen = newest
+
+    def on_pass(self, report: Report, now: float) -> None:
+        """Take down how long Home Assistant's changes took to be in the rows."""
+        if len(report.records) > _RECORDS_MAX:
+            return
+        for record in report.records:
+            is_ours = record.replica == "sqlite" and record.outcome == "applied"
+            # As in the metrics: only of records that were there before.
+            if is_ours and record.cause is Cause.PENDING and record.replica_hash and record.since:
+                took = now - datetime.fromisoformat(record.since).timestamp()
+                self._writes[report.run_id, record.registry, record.key] = max(0.0, took)
+        while len(self._writes) > _WRITES_MAX:
+            self._writes.popitem(last=False)
+
+    def write_seconds(self, write: WriteId) -> float | None:
+        """How long after Home Assistant's change a record was written; None when that is not known."""
+        return self._writes.get(write)
+
+    def changes_day(self, now: float) -> Sparkline:
+        """Changes by slot over the last day."""
+        counts = [self._changes.get(slot, 0) for slot in _slots(now)]
+        label = f"{count_text(sum(counts), 'change')} in the last 24 hours"
+        if any(counts):
+            most = max(range(SLOTS), key=counts.__getitem__)
+            label += f", most around {_time_text(_slots(now)[most])}: {counts[most]:,}"
+        return bars(counts, label)
+
+    def lag_day(self, replica: str, now: float) -> Sparkline | None:
+        """A replica's greatest lag by slot over the last day; None while there is none to show."""
+        lags = self._lags.get(replica, {})
+        values = [lags.get(slot) for slot in _slots(now)]
+        known = [value for value in values if value is not None]
+        if len(known) < _LAG_SLOTS_MIN:
+            return None
+        covered = len(known) * SLOT_SECONDS
+        label = f"Lag over the last {span_text(covered)}: at most {span_text(max(known))}"
+        return line(values, _LAG_FLOOR, label)
+
+
+def _slots(now: float) -> range:
+    newest = int(now // SLOT_SECONDS)
+    return range(newest - SLOTS + 1, newest + 1)
+
+
+def _forget(slots: dict[int, float] | dict[int, int], newest: int) -> None:
+    for slot in [slot for slot in slots if slot <= newest - SLOTS]:
+        del slots[slot]
+
+
+def _time_text(slot: int) -> str:
+    return f"{rfc3339(slot * SLOT_SECONDS)[11:16]} UTC"

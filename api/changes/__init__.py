@@ -1,0 +1,1 @@
+"""What changed: the change feed, its stream, and the runs that wrote."""

@@ -1,0 +1,222 @@
+"""The change feed in memory: one reader of the store wakes every long poll and fills every stream.
+
+The host calls `notify` after each commit; nothing here polls. Each stream has a queue with a bound: a reader that
+is too slow loses its place in the feed and is told so (`RESET`), it never makes others wait for long, nor memory
+grow. Everything but reading runs in the event loop, so a subscriber that begins at `latest` misses nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+import msgspec
+
+from api.changes.envelope import Change, change_of_row
+from api.ports import Inventory, Moment
+from engine.errors import ReplicaError
+
+QUEUE_MAX = 64
+STREAMS_MAX = 8
+RETRY_SECONDS = 5.0  # after the store could not be read
+DRAIN_SECONDS = 1.0  # how long one batch waits for readers that still read
+_BATCH = QUEUE_MAX // 2
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What a stream is told: a change, or that it has to start over (`reset`)."""
+
+    kind: str  # change, reset
+    seq: int
+    registry: str
+    data: bytes
+
+
+class NoPlace(Exception):
+    """A stream cannot begin now; the message says why."""
+
+
+class Subscription:
+    """One stream's queue."""
+
+    def __init__(self, head: int, registry: str | None, tell_read: Callable[[], None]) -> None:
+        self._tell_read = tell_read
+        self.head = head  # changes up to here are not in the queue
+        self._registry = registry
+        self._events: deque[Event] = deque()
+        self._wake = anyio.Event()
+        self._is_behind = False
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def offer(self, event: Event) -> None:
+        """Queue an event; when there is no room, everything queued is replaced by one reset."""
+        if event.kind == "change" and self._registry not in (None, event.registry):
+            return
+        if self._is_behind or event.kind == "reset" or len(self._events) >= QUEUE_MAX:
+            # One reset stands for everything until it is read, so a reader that is stuck costs nothing more.
+            self._events.clear()
+            self._is_behind = True
+            event = reset_event(event.seq, "too_slow") if event.kind == "change" else event
+        self._events.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let `next` look again."""
+        self._wake.set()
+
+    async def next(self) -> Event | None:
+        """The next event; None when woken without one, because the feed ends."""
+        if not self._events:
+            self._wake = anyio.Event()
+            await self._wake.wait()
+        if not self._events:
+            return None
+        event = self._events.popleft()
+        self._is_behind = self._is_behind and event.kind != "reset"
+        self._tell_read()
+        return event
+
+
+class ChangeFeed:
+    """Built with the store's inventory; run `run` in a task group, call `notify` after every commit."""
+
+    def __init__(self, inventory: Inventory, *, streams_max: int = STREAMS_MAX) -> None:
+        self._inventory = inventory
+        self._streams_max = streams_max
+        self._subscriptions: set[Subscription] = set()
+        self._notified = anyio.Event()
+        self._moved = anyio.Event()
+        self._read = anyio.Event()
+        self._closed = anyio.Event()
+        self.latest = 0  # the newest change that listeners know of
+        self._has_looked = False
+        self.is_readable = False  # whether the store could be read when it was last tried
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether listeners have been told to go."""
+        return self._closed.is_set()
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._subscriptions)
+
+    def notify(self) -> None:
+        """Something was committed. Call it in the event loop; many calls in a row cost one reading."""
+        self._notified.set()
+
+    def close(self) -> None:
+        """Tell every listener to go, and let `run` end."""
+        self._closed.set()
+        self._notified.set()
+        self._moved.set()
+        self._read.set()
+        for subscription in self._subscriptions:
+            subscription.wake()
+
+    async def wait_closed(self) -> None:
+        """Return when the feed is closed."""
+        await self._closed.wait()
+
+    async def wait_newer(self, seq: int) -> None:
+        """Return when there is a change behind `seq`, or the feed is closed."""
+        while self.latest <= seq and not self.is_closed:
+            await self._moved.wait()
+
+    @contextmanager
+    def subscribe(self, registry: str | None) -> Iterator[Subscription]:
+        """A queue of all changes behind `latest`. Raises NoPlace."""
+        if not self._has_looked or self.is_closed:
+            # Without knowing where the feed stands, nobody could be promised that nothing is missed.
+            raise NoPlace(
+                "The change feed cannot be followed: its store was not read yet, or the service ends."
+            )
+        if len(self._subscriptions) >= self._streams_max:
+            raise NoPlace(
+                f"All {self._streams_max} places for change streams are taken."
+                " Use /api/changes?wait=30, or close another stream."
+            )
+        subscription = Subscription(self.latest, registry, self._note_read)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    async def run(self) -> None:
+        """Read what is new whenever notified, until closed."""
+        while not self.is_closed:
+            self._notified = anyio.Event()
+            try:
+                await self._catch_up()
+                self.is_readable = True
+            except ReplicaError:
+                # Told by readiness and by every route that reads; here it only has to be tried again.
+                self.is_readable = False
+            if self.is_closed:
+                return
+            with anyio.move_on_after(None if self.is_readable else RETRY_SECONDS):
+                await self._notified.wait()
+
+    async def _catch_up(self) -> None:
+        while True:
+            position = self.latest
+            skips = not self._subscriptions
+
+            def job(
+                moment: Moment, position: int = position, *, skips: bool = skips
+            ) -> tuple[int, int, list[Event]]:
+                oldest, newest = moment.feed_bounds()
+                rows = [] if skips else moment.changes(position, _BATCH)
+                return oldest, newest, [event_of_change(change_of_row(row)) for row in rows]
+
+            oldest, newest, events = await self._inventory.read(job)
+            if newest < position or (oldest > position + 1 and not skips):
+                # Another file, or a feed that was shortened while nobody read: what was in between is lost.
+                self._publish([reset_event(newest, "expired")], newest)
+            elif skips:
+                if self._subscriptions:
+                    continue  # somebody came during the reading, and was promised all that is behind `latest`
+                self._publish([], newest)
+            else:
+                self._publish(events, events[-1].seq if events else newest)
+                await self._let_drain()
+            self._has_looked = True
+            if self.latest >= newest or self.is_closed:
+                return
+
+    def _publish(self, events: list[Event], latest: int) -> None:
+        for event in events:
+            for subscription in self._subscriptions:
+                subscription.offer(event)
+        if latest != self.latest:
+            self.latest = latest
+            moved, self._moved = self._moved, anyio.Event()
+            moved.set()
+
+    def _note_read(self) -> None:
+        self._read.set()
+
+    async def _let_drain(self) -> None:
+        """Give readers that still read the time to do so, before more is queued behind what they have."""
+        with anyio.move_on_after(DRAIN_SECONDS):
+            while any(len(s) > _BATCH for s in self._subscriptions) and not self.is_closed:
+                self._read = anyio.Event()
+                await self._read.wait()
+
+
+def event_of_change(change: Change) -> Event:
+    """A change as a stream's event, encoded once for all streams."""
+    data = msgspec.json.encode(change)
+    return Event(
+        "change", change.seq, change.registry, b"id: %d\nevent: change\ndata: %b\n\n" % (change.seq, data)
+    )
+
+
+def reset_event(seq: int, reason: str) -> Event:
+    """Tells a stream that changes before `seq` are lost to it: read the lists again, go on from `seq`."""
+    data = msgspec.json.encode({"reason": reason, "next": seq})
+    return Event("reset", seq, "", b"id: %d\nevent: reset\ndata: %b\n\n" % (seq, data))

@@ -1,0 +1,89 @@
+"""Routes of the change feed: pages with long poll, and the stream."""
+
+import anyio
+import msgspec
+from msgspec import UNSET
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.changes.envelope import Change, change_of_row
+from api.changes.stream import EventStream, Place
+from api.given import Given
+from api.http.problems import CURSOR_EXPIRED, Problem
+from api.http.queries import SEQ_MAX, ChangesQuery, StreamQuery
+from api.http.routing import EVENT_STREAM, Route, answer_live
+from api.ports import Moment
+
+
+class ChangesPage(msgspec.Struct, frozen=True):
+    """Changes, oldest first. Go on with `after` = `next`; `oldest` is the oldest change there still is."""
+
+    changes: list[Change]
+    count: int
+    limit: int
+    next: int
+    oldest: int | None
+
+
+async def list_changes(given: Given, request: Request, query: ChangesQuery) -> Response:
+    """A page, at once if it holds anything, else as soon as it does, or after `wait` seconds as it is."""
+    after = 0 if query.after is UNSET else query.after
+    registry = None if query.registry is UNSET else query.registry
+
+    def job(moment: Moment) -> tuple[ChangesPage, int]:
+        oldest, newest = moment.feed_bounds()
+        if query.after is not UNSET and (after > newest or (after < newest and after + 1 < oldest)):
+            raise _expired(after, oldest)
+        changes = [change_of_row(row) for row in moment.changes(after, query.limit, registry)]
+        # A page that is not full has been through the whole feed, whatever the filter left of it.
+        next_ = changes[-1].seq if len(changes) == query.limit else newest
+        return ChangesPage(changes, len(changes), query.limit, next_, oldest or None), newest
+
+    page, newest = await given.inventory.read(job)
+    if query.wait and not page.changes and request.method != "HEAD":
+        with anyio.move_on_after(query.wait):
+            while not page.changes and not given.feed.is_closed:
+                await given.feed.wait_newer(newest)
+                page, newest = await given.inventory.read(job)
+    return answer_live(page)
+
+
+async def stream_changes(given: Given, request: Request, query: StreamQuery) -> Response:
+    """Changes as they come; Last-Event-ID resumes behind a change."""
+    last = request.headers.get("last-event-id", "")
+    if last and not (last.isascii() and last.isdigit() and int(last[:17]) <= SEQ_MAX and len(last) <= 16):
+        raise Problem(400, "Last-Event-ID is not the number of a change.")
+    registry = None if query.registry is UNSET else query.registry
+    return EventStream(given.feed, given.inventory, Place(int(last) if last else None, registry))
+
+
+def _expired(after: int, oldest: int) -> Problem:
+    return Problem(
+        410,
+        f"There is no change {after} to go on from. Read the lists again, and go on from the newest change.",
+        type_=CURSOR_EXPIRED,
+        oldest=oldest or None,
+    )
+
+
+ROUTES = (
+    Route(
+        path="/api/changes",
+        name="list_changes",
+        summary="The change feed; with `wait` a long poll.",
+        handle=list_changes,
+        body=ChangesPage,
+        query=ChangesQuery,
+        statuses=(410, 503),
+    ),
+    Route(
+        path="/api/changes/stream",
+        name="stream_changes",
+        summary="The change feed as server-sent events: change, reset, bye. Last-Event-ID resumes.",
+        handle=stream_changes,
+        body=str,
+        query=StreamQuery,
+        statuses=(503,),
+        media_type=EVENT_STREAM,
+    ),
+)

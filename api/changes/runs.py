@@ -1,0 +1,81 @@
+"""Routes of the passes that wrote something."""
+
+import msgspec
+from msgspec import UNSET
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.http.problems import Problem
+from api.http.queries import NoQuery, RunsQuery
+from api.http.routing import Route, answer_live
+from api.ports import Moment, Row
+from engine.core.state.report import rfc3339
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A pass that wrote rows: when and where Home Assistant was read, and how many operations there were."""
+
+    run_id: str
+    started_at: str
+    origin: str
+    ha_version: str | None
+    upserts: int
+    moves: int
+    deletes: int
+
+
+class RunsPage(msgspec.Struct, frozen=True):
+    """Writing passes, newest first. Go on with `before` = `next`."""
+
+    runs: list[Run]
+    count: int
+    limit: int
+    next: str | None
+
+
+async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Response:
+    """A page of runs."""
+    before = None if query.before is UNSET else query.before
+
+    def job(moment: Moment) -> RunsPage:
+        rows = moment.runs(before, query.limit + 1)
+        runs = [_run(row) for row in rows[: query.limit]]
+        return RunsPage(runs, len(runs), query.limit, runs[-1].run_id if len(rows) > query.limit else None)
+
+    return answer_live(await given.inventory.read(job))
+
+
+async def get_run(given: Given, request: Request, _query: NoQuery) -> Response:
+    """One run."""
+    run_id = request.path_params["id"]
+    row = await given.inventory.read(lambda moment: moment.run(run_id))
+    if row is None:
+        raise Problem(404, f"There is no run {run_id[:255]!r}; runs that wrote nothing are not kept.")
+    return answer_live(_run(row))
+
+
+def _run(row: Row) -> Run:
+    run_id, started_at, *rest = row
+    return Run(run_id, rfc3339(started_at), *rest)
+
+
+ROUTES = (
+    Route(
+        path="/api/runs",
+        name="list_runs",
+        summary="Passes that wrote rows, newest first.",
+        handle=list_runs,
+        body=RunsPage,
+        query=RunsQuery,
+        statuses=(503,),
+    ),
+    Route(
+        path="/api/runs/{id}",
+        name="get_run",
+        summary="One pass that wrote rows.",
+        handle=get_run,
+        body=Run,
+        statuses=(404, 503),
+    ),
+)

@@ -1,0 +1,136 @@
+"""A change stream on the wire (server-sent events): resume, keep-alives, a polite end, and no client that stays stuck.
+
+A stream holds its place only while its client is there: a disconnect, or a send that gets nowhere for
+SEND_SECONDS, ends it. When the feed closes it sends `bye` and ends, at the latest after BYE_SECONDS.
+"""
+
+from dataclasses import dataclass
+
+import anyio
+from anyio import CancelScope
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.changes.envelope import change_of_row
+from api.changes.feed import ChangeFeed, Event, NoPlace, Subscription, event_of_change, reset_event
+from api.http.problems import RETRY_SECONDS, Problem
+from api.ports import Inventory, Moment
+from engine.errors import ReplicaError
+
+KEEP_ALIVE_SECONDS = 15.0
+SEND_SECONDS = 30.0
+BYE_SECONDS = 0.3
+_RESUME_BATCH = 200
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Authorization, Accept-Encoding"),
+    (b"x-accel-buffering", b"no"),  # nginx, Home Assistant's ingress among others, would hold events back
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stream begins: behind `seq`, or at the present when None."""
+
+    seq: int | None
+    registry: str | None
+
+
+class EventStream(Response):
+    """The response that streams changes from a place on."""
+
+    def __init__(self, feed: ChangeFeed, inventory: Inventory, place: Place) -> None:
+        super().__init__(None, 200)
+        self._feed = feed
+        self._inventory = inventory
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the client goes or the feed closes."""
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.body"})
+            return
+        try:
+            with self._feed.subscribe(self._place.registry) as subscription:
+                await self._serve(subscription, receive, send)
+        except NoPlace as error:
+            problem = Problem(503, str(error), headers={"retry-after": str(RETRY_SECONDS)})
+            await problem.response(scope["path"])(scope, receive, send)
+
+    async def _serve(self, subscription: Subscription, receive: Receive, send: Send) -> None:
+        # Before the status line: a store that cannot be read is a 503, not a broken stream.
+        position, events = await self._resume(self._place.seq, subscription.head)
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        async with anyio.create_task_group() as group:
+            group.start_soon(_until_gone, receive, group.cancel_scope)
+            group.start_soon(self._until_closed, group.cancel_scope)
+            await _send(send, b"retry: 2000\n\n", group.cancel_scope)
+            while events:
+                for event in events:
+                    await _send(send, event.data, group.cancel_scope)
+                if position >= subscription.head or self._feed.is_closed:
+                    break
+                try:
+                    position, events = await self._resume(position, subscription.head)
+                except ReplicaError:
+                    # The client comes back and resumes behind what it has; then it is told why, as a 503.
+                    await send({"type": "http.response.body"})
+                    group.cancel_scope.cancel()
+                    return
+            await self._follow(subscription, send, group.cancel_scope)
+            group.cancel_scope.cancel()
+
+    async def _resume(self, after: int | None, head: int) -> tuple[int, list[Event]]:
+        """The next batch of changes behind `after` up to `head`; a reset when they are not there any more."""
+        if after is None or after == head:
+            return head, []
+        registry = self._place.registry
+
+        def job(moment: Moment) -> tuple[int, list[Event]]:
+            oldest, newest = moment.feed_bounds()
+            if after > newest or (after < head and after + 1 < oldest):
+                return head, [reset_event(head, "expired")]
+            rows = moment.changes(after, _RESUME_BATCH, registry, head)
+            last = rows[-1][0] if len(rows) == _RESUME_BATCH else head
+            return last, [event_of_change(change_of_row(row)) for row in rows]
+
+        return await self._inventory.read(job)
+
+    async def _follow(self, subscription: Subscription, send: Send, scope: CancelScope) -> None:
+        # A client may have read further, from the store, than the feed's reader was when it came.
+        seen = self._place.seq or 0
+        while not self._feed.is_closed:
+            event = None
+            data = b": keep-alive\n\n"
+            with anyio.move_on_after(KEEP_ALIVE_SECONDS) as waited:
+                event = await subscription.next()
+            if event is not None:
+                if event.kind == "change" and event.seq <= seen:
+                    continue
+                seen = 0
+                data = event.data
+            elif not waited.cancelled_caught:
+                continue
+            await _send(send, data, scope)
+        await send({"type": "http.response.body", "body": b"event: bye\ndata: {}\n\n", "more_body": False})
+
+    async def _until_closed(self, scope: CancelScope) -> None:
+        await self._feed.wait_closed()
+        await anyio.sleep(BYE_SECONDS)
+        scope.cancel()
+
+
+async def _send(send: Send, data: bytes, scope: CancelScope) -> None:
+    with anyio.move_on_after(SEND_SECONDS) as waited:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+    if waited.cancelled_caught:
+        scope.cancel()
+        await anyio.lowlevel.checkpoint()
+
+
+async def _until_gone(receive: Receive, scope: CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

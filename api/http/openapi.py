@@ -1,0 +1,115 @@
+"""The OpenAPI 3.1 document, made from the routes and their structs, so that it cannot tell another story."""
+
+import re
+from collections.abc import Sequence
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+from api.http.admission import OPEN_PATHS
+from api.http.problems import MEDIA_TYPE as PROBLEM_TYPE
+from api.http.problems import ProblemBody, phrase
+from api.http.routing import EVENT_STREAM, Route
+
+API_VERSION = "1"
+
+_REF = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_COMMON_STATUSES = (400, 401, 403, 414, 421)
+
+
+def make_document(routes: Sequence[Route]) -> bytes:
+    """The document of all routes, as indented JSON."""
+    bodies = [route.body for route in routes if route.media_type != EVENT_STREAM]
+    queries = list(dict.fromkeys(route.query for route in routes))
+    schemas, components = msgspec.json.schema_components([*bodies, ProblemBody, *queries], ref_template=_REF)
+    for component in components.values():
+        if "description" in component:
+            # Docstrings keep their indentation before Python 3.13.
+            component["description"] = cleandoc(component["description"])
+    by_query = {query: components.pop(query.__name__) for query in queries if query.__name__ in components}
+    by_body = dict(zip(bodies, schemas, strict=False))
+    paths = {
+        _PARAMETER.sub(r"{\1}", route.path): {
+            "get": _operation(route, by_query[route.query], by_body.get(route.body))
+        }
+        for route in routes
+    }
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ha-reconcile",
+            "version": API_VERSION,
+            "description": "What the mirror of Home Assistant's registries holds, and how true it is. Read-only.",
+        },
+        "security": [{"bearer": []}, {"basic": []}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic", "description": "The token as password."},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _operation(route: Route, query: dict[str, Any], body: dict[str, Any] | None) -> dict[str, Any]:
+    is_open = route.path in OPEN_PATHS
+    schema = {"type": "string"} if body is None else body
+    statuses = [*route.statuses, *(s for s in _COMMON_STATUSES if s != 401 or not is_open)]
+    responses = {"200": {"description": "The answer.", "content": {route.media_type: {"schema": schema}}}}
+    responses |= {str(status): _response(status, route) for status in sorted(statuses)}
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": _parameters(route, query),
+        "responses": responses,
+    }
+    if is_open:
+        operation["security"] = []
+    return operation
+
+
+def _response(status: int, route: Route) -> dict[str, Any]:
+    description = phrase(status)
+    if status == 304:
+        return {"description": f"{description}: the client has the answer."}
+    schema = {"$ref": _REF.format(name="ProblemBody")}
+    if status == 503 and route.name == "get_readiness":
+        return {
+            "description": "Not ready.",
+            "content": {route.media_type: {"schema": {"$ref": _REF.format(name=route.body.__name__)}}},
+        }
+    return {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
+
+
+def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    for name, schema in query.get("properties", {}).items():
+        rest = dict(schema)
+        parameter = {"name": name, "in": "query", "required": False}
+        description = rest.pop("description", None)
+        if description:
+            parameter["description"] = description
+        if rest.get("type") == "array":
+            parameter |= {"style": "form", "explode": True}
+        parameters.append({**parameter, "schema": rest})
+    if route.media_type == EVENT_STREAM:
+        schema = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+        text = "go on behind this change"
+        parameters.append(
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "description": text,
+                "schema": schema,
+            }
+        )
+    return parameters

@@ -1,0 +1,197 @@
+"""Query strings: one struct per kind of route, and reading one from a request.
+
+An unknown name, a name given twice, and a value that is out of range are refused, naming them.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.http.problems import Problem
+from engine.core.compare.diff import Kind
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+RegistryName = Literal["area", "category", "config_entry", "device", "entity", "floor", "label"]
+SEQ_MAX = 2**53 - 1  # what JavaScript can count
+
+# Stores count nanoseconds in 64 bits, which end in 2262.
+AT_MIN, AT_MAX = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+
+Text = Annotated[str, Meta(max_length=255)]
+After = Annotated[
+    str, Meta(max_length=1024, description="the key behind which the page begins: `next` of the page before")
+]
+Limit100 = Annotated[int, Meta(ge=1, le=1000, description="most rows of this page")]
+Limit10000 = Annotated[int, Meta(ge=1, le=10_000, description="most rows of this page")]
+At = Annotated[
+    datetime,
+    Meta(
+        tz=True,
+        description="the home as it was at this time (RFC 3339 with a time zone), from the records replica; "
+        "from 1970 to 2261",
+        extra_json_schema={"pattern": "^(19[789]|2[01][0-9]|22[0-5])[0-9]-"},
+    ),
+]
+Area = Annotated[Text, Meta(description="effectively in this area: its own, or inherited from its device")]
+Label = Annotated[Text, Meta(description="bears this label")]
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Takes no parameters."""
+
+
+class AtQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One record, now or then."""
+
+    at: At | UnsetType = UNSET
+
+
+class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of a small registry."""
+
+    limit: Limit100 = 1000
+    after: After = ""
+
+
+class IntegrationsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of integrations."""
+
+    limit: Limit100 = 100
+    after: After = ""
+
+
+class DevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of devices; all filters must hold."""
+
+    limit: Limit100 = 100
+    after: After = ""
+    manufacturer: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
+    model: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
+    area_id: Area | UnsetType = UNSET
+    platform: Annotated[Text, Meta(description="has an entity of this platform, in any case")] | UnsetType = (
+        UNSET
+    )
+    label: Label | UnsetType = UNSET
+    at: At | UnsetType = UNSET
+
+
+class EntitiesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of entities; all filters must hold."""
+
+    limit: Limit10000 = 100
+    after: After = ""
+    domain: (
+        Annotated[Text, Meta(description="the part of entity_id before the dot, in any case")] | UnsetType
+    ) = UNSET
+    platform: Annotated[Text, Meta(description="in any case; unknown: has none")] | UnsetType = UNSET
+    device_id: Annotated[Text, Meta(description="belongs to this device, in any case")] | UnsetType = UNSET
+    area_id: Area | UnsetType = UNSET
+    label: Annotated[tuple[Text, ...], Meta(max_length=20, description="bears all of these labels")] = ()
+    alias: (
+        Annotated[Text, Meta(description="has an alias that contains this, in any case (of ASCII)")]
+        | UnsetType
+    ) = UNSET
+    has_aliases: bool | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    at: At | UnsetType = UNSET
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of one record's revisions, oldest first."""
+
+    limit: Limit100 = 100
+    after: Annotated[int, Meta(ge=0, le=SEQ_MAX, description="the revision behind which the page begins")] = 0
+
+
+class DriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of the records that differ."""
+
+    limit: Limit100 = 100
+    after: After = ""
+    replica: Text | UnsetType = UNSET
+    registry: RegistryName | UnsetType = UNSET
+    kind: Kind | UnsetType = UNSET
+
+
+class RunsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of writing passes, newest first."""
+
+    limit: Limit100 = 100
+    before: (
+        Annotated[Text, Meta(description="only run ids lower than this: `next` of the page before")]
+        | UnsetType
+    ) = UNSET
+
+
+class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of the change feed, oldest first."""
+
+    after: (
+        Annotated[
+            int, Meta(ge=0, le=SEQ_MAX, description="only changes behind this number; absent: all there are")
+        ]
+        | UnsetType
+    ) = UNSET
+    limit: Limit100 = 100
+    registry: RegistryName | UnsetType = UNSET
+    wait: Annotated[
+        float, Meta(ge=0, le=30, description="seconds to wait for a change while there is none")
+    ] = 0.0
+
+
+class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a change stream carries."""
+
+    registry: RegistryName | UnsetType = UNSET
+
+
+def parse_query(query_string: bytes, type_: type[Q]) -> Q:
+    """The query of a request as `type_`. Raises Problem 400 that names what is wrong."""
+    if not query_string:
+        return type_()
+    given: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
+        given.setdefault(name, []).append(value)
+    fields, repeatable = _parameters(type_)
+    unknown = sorted(given.keys() - fields)
+    if unknown:
+        raise Problem(
+            400, f"Unknown query parameter: {_listed(unknown)}. Known here: {_listed(sorted(fields))}."
+        )
+    repeated = sorted(name for name, values in given.items() if len(values) > 1 and name not in repeatable)
+    if repeated:
+        raise Problem(400, f"Query parameter given more than once: {_listed(repeated)}.")
+    values = {name: found if name in repeatable else found[0] for name, found in given.items()}
+    try:
+        query = msgspec.convert(values, type_, strict=False)
+    except msgspec.ValidationError as error:
+        # "Expected `int` >= 1 - at `$.limit`": the path begins with the parameter's name.
+        raise Problem(400, f"Query parameter refused: {str(error).replace('$.', '')}.") from error
+    if isinstance(at := getattr(query, "at", None), datetime):
+        check_at(at)
+    return query
+
+
+def check_at(at: datetime) -> None:
+    """Raises Problem 400 when no store can hold anything of that time."""
+    if not AT_MIN <= at < AT_MAX:
+        raise Problem(
+            400,
+            f"Query parameter refused: nothing can be known of year {at.year} - at `at`. Ask for 1970 to 2261.",
+        )
+
+
+@cache  # asking msgspec costs more than reading the query
+def _parameters(type_: type[msgspec.Struct]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of all parameters, and of those that may be repeated."""
+    fields = msgspec.structs.fields(type_)
+    return frozenset(f.name for f in fields), frozenset(f.name for f in fields if f.default == ())
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(name[:64] for name in names[:10]) or "none"

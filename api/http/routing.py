@@ -1,0 +1,48 @@
+"""A route: path, query struct in, body struct out; the same value serves requests and makes the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from api.given import Given
+from api.http.queries import NoQuery, parse_query
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+VARY = "Authorization, Accept-Encoding"
+# What is true only now: nobody may keep it.
+LIVE_HEADERS = {"cache-control": "no-store", "vary": VARY}
+
+Handler = Callable[[Given, Request, Any], Awaitable[Response]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One GET route. `statuses` are the answers besides 200 and those that every route has."""
+
+    path: str
+    name: str
+    summary: str
+    handle: Handler
+    body: type[Any]
+    query: type[msgspec.Struct] = NoQuery
+    statuses: tuple[int, ...] = ()
+    media_type: str = JSON
+
+    def endpoint(self, given: Given) -> StarletteRoute:
+        """The route as Starlette serves it, HEAD included."""
+
+        async def call(request: Request) -> Response:
+            return await self.handle(given, request, parse_query(request.scope["query_string"], self.query))
+
+        return StarletteRoute(self.path, call, name=self.name)
+
+
+def answer_live(body: msgspec.Struct, status: int = 200) -> Response:
+    """An answer from memory that holds at this moment only."""
+    return Response(msgspec.json.encode(body), status, LIVE_HEADERS, JSON)

@@ -1,0 +1,134 @@
+"""The HTTP server inside the host's task group: sockets bound here, signals left to the host, a stop within a second.
+
+`serve` returns only when it has stopped. The host sets `stop`; streams then say `bye`, answers under way are
+finished, and whoever still does not read is cut off.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+import uvicorn
+from anyio import Event
+from starlette.types import ASGIApp
+
+from api.changes.feed import ChangeFeed
+from api.http.bounded_protocol import BoundedProtocol, accepted_at_once
+from engine.errors import SettingsError
+
+STOP_SECONDS = 0.3  # what is still open then is cut off
+_BACKLOG = 512  # held by the kernel; a client that finds it full tries again after a second
+# On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
+SECURITY_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
+    (
+        "content-security-policy",
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
+    ),
+]
+
+
+class EmbeddedServer(uvicorn.Server):
+    """uvicorn without signal handlers, that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the host program."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        for sock in sockets or ():
+            # asyncio has set the backlog to what it accepts in one turn.
+            sock.listen(_BACKLOG)
+        self._ready.set()
+
+    def cut_off(self) -> None:
+        """Close what is left, whether or not the other side has read it."""
+        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool = False) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises SettingsError when the address cannot be had, or when it is open to others and no token is set.
+    """
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(
+            f"Setting http.host = {host!r} is no address of this machine: {error}.",
+            "Set http.host, such as 127.0.0.1.",
+        ) from error
+    family, type_, protocol, _, address = found[0]
+    is_loopback = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
+    if not (is_loopback or has_token or allow_anonymous):
+        raise SettingsError(
+            f"http.host = {host!r} lets other machines read this home's inventory, and no token is set.",
+            "Set http.token_file, or http.host = 127.0.0.1; to let everybody read, set http.allow_anonymous = true.",
+        )
+    sock = socket.socket(family, type_, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address[0], port, *address[2:]))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise SettingsError(
+            f"Cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}.",
+            "Is the service running already? Otherwise set http.host and http.port.",
+        ) from error
+    return sock
+
+
+async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: Event, stop: Event) -> None:
+    """Serve `app` on a listening socket, and run its change feed, until `stop` is set; then stop within a second.
+
+    Cancelling it stops it in the same way.
+    """
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=SECURITY_HEADERS,
+        proxy_headers=False,
+        backlog=accepted_at_once(),
+    )
+    server = EmbeddedServer(config, ready)
+    stopped = anyio.Event()
+
+    async def run() -> None:
+        # Cancelling the group must not cut answers in two; the server ends because it is told to.
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[sock])
+        stopped.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        group.start_soon(feed.run)
+        try:
+            await stop.wait()
+        finally:
+            feed.close()
+            server.should_exit = True
+            with anyio.CancelScope(shield=True):
+                with anyio.move_on_after(STOP_SECONDS):
+                    await stopped.wait()
+                server.cut_off()
+        group.cancel_scope.cancel()

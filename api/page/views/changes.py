@@ -1,0 +1,124 @@
+"""The change feed as sentences: what became what, whose change it was, and how long it took."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from api.activity import Trail
+from api.changes.envelope import Change, change_of_row
+from api.page.views.drift import FieldView, record_href
+from api.page.views.home_index import HomeIndex
+from api.page.wording import cut, registry_text, span_text, told_fields, value_text
+from api.ports import Moment
+
+_NAME_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
+_FIELDS_MAX = 8
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """One sentence: name, what happened (`verb` for a whole record, else `fields`), and how the sentence ends (`remark`)."""
+
+    seq: int
+    at: float  # Unix seconds
+    name: str
+    registry: str
+    known_as: str
+    href: str | None
+    verb: str
+    fields: list[FieldView]
+    remark: str
+    is_repair: bool
+
+
+class ChangesView(msgspec.Struct, frozen=True):
+    """The newest first; `older` is where the next page begins, None on the last."""
+
+    changes: list[ChangeView]
+    older: int | None
+
+
+def changes_view(
+    moment: Moment, index: HomeIndex, trail: Trail, before: int | None, limit: int
+) -> ChangesView:
+    """At most `limit` changes with numbers lower than `before` (None: the newest). Call it in a job."""
+    oldest, newest = moment.feed_bounds()
+    last = newest if before is None else min(before - 1, newest)
+    # Numbers have no gaps but those that failed writes leave, so this many numbers are about as many changes.
+    first = max(last - limit, oldest - 1, 0)
+    changes = [change_of_row(row) for row in moment.changes(first, limit, None, last)]
+    changes.reverse()
+    known = _entities(moment, changes)
+    return ChangesView(
+        [_view(change, known, index, trail) for change in changes],
+        first + 1 if first >= oldest and newest else None,
+    )
+
+
+def _entities(moment: Moment, changes: Sequence[Change]) -> dict[str, tuple[str, str | None]]:
+    """(entity_id, name) of the entities among the changes that are still there, by registry id."""
+    ids = sorted({change.key for change in changes if change.registry == "entity"})
+    rows = moment.rows("entity", ("id", "effective_name", "original_name"), ids) if ids else []
+    return {id_: (entity_id, name or original) for entity_id, id_, name, original in rows}
+
+
+def _view(
+    change: Change, known: dict[str, tuple[str, str | None]], index: HomeIndex, trail: Trail
+) -> ChangeView:
+    fields = change.after or change.before or {}
+    entity_id, name = known.get(change.key, (str(fields.get("entity_id") or change.key), None))
+    known_as = entity_id if change.registry == "entity" else change.key
+    return ChangeView(
+        seq=change.seq,
+        at=change.ts_ms / 1000,
+        name=cut(name or index.names.get((change.registry, change.key)) or _own_name(fields) or known_as),
+        registry=registry_text(change.registry),
+        known_as=known_as,
+        href=record_href(change.registry, known_as),
+        verb=_verb(change),
+        fields=_fields(change, index) if change.op == "u" else [],
+        remark=_remark(change, trail),
+        is_repair=change.cause in ("drift", "conflict"),
+    )
+
+
+def _own_name(fields: dict[str, Any]) -> str | None:
+    return next((str(fields[name]) for name in _NAME_FIELDS if fields.get(name)), None)
+
+
+def _verb(change: Change) -> str:
+    if change.op == "c":
+        return "put back" if change.cause in ("drift", "conflict") else "added"
+    if change.op == "d":
+        return "pruned" if change.cause == "foreign" else "removed"
+    return ""
+
+
+def _fields(change: Change, index: HomeIndex) -> list[FieldView]:
+    before, after = change.before or {}, change.after or {}
+    return [
+        FieldView(
+            label,
+            value_text(name, after.get(name), index.names),
+            value_text(name, before.get(name), index.names),
+            True,
+        )
+        for name, label in told_fields([*after, *before])[:_FIELDS_MAX]
+    ]
+
+
+def _remark(change: Change, trail: Trail) -> str:
+    if change.cause == "drift":
+        how = "deleted it from" if change.op == "c" else "changed it in"
+        return (
+            f": somebody else had {how} SQLite"
+            if change.op == "c"
+            else f". Put right, somebody else had {how} SQLite"
+        )
+    if change.cause == "conflict":
+        return ". It was changed on both sides, and Home Assistant wins"
+    if change.cause == "foreign":
+        return ": only SQLite had it"
+    took = trail.write_seconds((change.run_id, change.registry, change.key))
+    how = "deleted from" if change.op == "d" else "written to"
+    return f", {how} SQLite in {span_text(took)}" if took is not None else f", {how} SQLite"

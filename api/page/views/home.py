@@ -1,0 +1,107 @@
+"""The home section: areas with their counts, and one page of devices by area, or of what a search finds."""
+
+from collections import Counter
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from api.http.queries import Text
+from api.page.views.home_index import DeviceLine, EntityLine, HomeIndex
+
+PAGE_SIZE = 100
+HITS_MAX = 50
+NO_AREA = "-"  # no area has this id: Home Assistant makes ids of letters, digits and _
+
+
+class HomeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the home is looked at, and when."""
+
+    q: Text = ""
+    area: Text = ""
+    loose: bool = False
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    at: Annotated[str, Meta(max_length=40)] = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The words that are searched for."""
+        return self.q.casefold().split()
+
+
+class AreaView(msgspec.Struct, frozen=True):
+    """One area of the whole home."""
+
+    id: str
+    name: str
+    devices: int
+    entities: int
+    is_chosen: bool
+
+
+class GroupView(msgspec.Struct, frozen=True):
+    """Devices of one area on this page."""
+
+    name: str
+    devices: list[DeviceLine]
+
+
+class HomeView(msgspec.Struct, frozen=True):
+    """The section. `found`: how many devices there are under this query, on all pages. No area is no area."""
+
+    areas: list[AreaView]
+    area_count: int
+    groups: list[GroupView]
+    entities: list[EntityLine]
+    entities_found: int
+    found: int
+    page: int
+    pages: int
+    device_count: int
+    entity_count: int
+    loose_count: int
+
+
+def home_view(index: HomeIndex, query: HomeQuery, entities: tuple[list[EntityLine], int]) -> HomeView:
+    """What a query shows of a home; `entities` are those that it finds, and how many there are."""
+    found = [] if query.loose else _found(index, query)
+    pages = max(1, -(-len(found) // PAGE_SIZE))
+    page = min(query.page, pages)
+    groups: dict[str | None, list[DeviceLine]] = {}
+    for device in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
+        groups.setdefault(device.area_id, []).append(device)
+    return HomeView(
+        areas=_areas(index, query),
+        area_count=sum(id_ is not None for id_ in index.areas),
+        groups=[GroupView(index.areas[id_], devices) for id_, devices in groups.items()],
+        entities=entities[0],
+        entities_found=entities[1],
+        found=len(found),
+        page=page,
+        pages=pages,
+        device_count=len(index.devices),
+        entity_count=index.entity_count,
+        loose_count=index.loose_count,
+    )
+
+
+def _found(index: HomeIndex, query: HomeQuery) -> list[DeviceLine]:
+    wanted = None if query.area == NO_AREA else query.area
+    words = query.words
+    return [
+        device
+        for device in index.devices
+        if (not query.area or device.area_id == wanted)
+        and (not words or device.has(words, index.areas[device.area_id]))
+    ]
+
+
+def _areas(index: HomeIndex, query: HomeQuery) -> list[AreaView]:
+    devices = Counter(device.area_id for device in index.devices)
+    entities: Counter[str | None] = Counter()
+    for device in index.devices:
+        entities[device.area_id] += device.entity_count
+    return [
+        AreaView(id_ or NO_AREA, name, devices[id_], entities[id_], query.area == (id_ or NO_AREA))
+        for id_, name in index.areas.items()
+    ]

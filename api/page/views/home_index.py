@@ -1,0 +1,201 @@
+"""What is in the home, as the page lists it: every device in one line, by area; now from the rows, then from records.
+
+An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from api.past import PastHome
+from api.ports import Moment, Row
+from engine.core.home.record import Area, ConfigEntry, Device, Entity, Floor, Label
+
+ALL = 10_000_000
+_DEVICE_COLUMNS = (
+    *("effective_name", "name", "manufacturer", "model", "integration"),
+    *("effective_area_id", "area_id", "entity_count", "disabled"),
+)
+ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled")
+PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
+
+
+class DeviceLine(msgspec.Struct, frozen=True, gc=False):
+    """One device. `area_id` is where it effectively is."""
+
+    id: str
+    name: str
+    manufacturer: str
+    model: str
+    integration: str
+    area_id: str | None
+    entity_count: int
+    is_disabled: bool
+
+    @property
+    def made_by(self) -> str:
+        """Manufacturer and model, as far as they are known."""
+        return " · ".join(part for part in (self.manufacturer, self.model) if part)
+
+    def has(self, words: Iterable[str], area: str) -> bool:
+        """Whether every word, in lower case, is somewhere in what is known of it."""
+        text = f"{self.name}\n{self.made_by}\n{self.integration}\n{self.id}\n{area}".casefold()
+        return all(word in text for word in words)
+
+
+class EntityLine(msgspec.Struct, frozen=True, gc=False):
+    """One entity."""
+
+    entity_id: str
+    name: str
+    is_disabled: bool = False
+
+
+class HomeIndex(msgspec.Struct, frozen=True):
+    """Devices by area and name, areas in the user's order or by name, and what records are called, by (registry, id)."""
+
+    devices: tuple[DeviceLine, ...]
+    areas: dict[str | None, str]
+    names: dict[tuple[str, str], str]
+    entity_count: int
+
+    @property
+    def loose_count(self) -> int:
+        """Entities that belong to no device: automations, scenes, helpers."""
+        return max(0, self.entity_count - sum(device.entity_count for device in self.devices))
+
+
+def index_of_rows(moment: Moment) -> HomeIndex:
+    """The home as the rows hold it. Call it in a job."""
+    devices = [
+        DeviceLine(
+            id_,
+            shown or name or id_,
+            manufacturer or "",
+            model or "",
+            integration or "",
+            area or own or None,
+            count or 0,
+            bool(disabled),
+        )
+        for id_, shown, name, manufacturer, model, integration, area, own, count, disabled in moment.page(
+            "device", _DEVICE_COLUMNS, [], "", ALL
+        )
+    ]
+    names = {("device", device.id): device.name for device in devices}
+    for registry, column in (
+        ("area", "name"),
+        ("floor", "name"),
+        ("label", "name"),
+        ("config_entry", "title"),
+    ):
+        rows = moment.page(registry, (column,), [], "", ALL)
+        names |= {(registry, id_): str(name) for id_, name in rows if name}
+    places = {
+        id_: place for id_, place in moment.page("area", ("position",), [], "", ALL) if place is not None
+    }
+    return _index(devices, names, moment.count("entity", []), places)
+
+
+def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None) -> HomeIndex:
+    """The home as it was, its areas in today's `order`: records keep none."""
+    devices, names, entities = [], {}, 0
+    for key, record in home.records.items():
+        if isinstance(record, Device):
+            derived = home.derived[key]
+            line = DeviceLine(
+                record.id,
+                derived.effective_name or record.id,
+                record.manufacturer or "",
+                record.model or "",
+                derived.integration or "",
+                derived.effective_area_id,
+                derived.entity_count or 0,
+                record.disabled_by is not None,
+            )
+            devices.append(line)
+            names[key.registry, key.id] = line.name
+        elif isinstance(record, Area | Floor | Label):
+            names[key.registry, key.id] = record.name
+        elif isinstance(record, ConfigEntry):
+            names[key.registry, key.id] = record.title
+        entities += isinstance(record, Entity)
+    return _index(devices, names, entities, order or {})
+
+
+def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[list[EntityLine], int]:
+    """(the first entities that have all these words, how many there are). Reads all of them; call it in a job."""
+    rows = moment.page("entity", ENTITY_LINE_COLUMNS, [], "", ALL)
+    found = [row for row in rows if _is_called(row[1] or row[2] or "", row[0], words)]
+    return [entity_line(row) for row in found[:limit]], len(found)
+
+
+def entity_line(row: Row) -> EntityLine:
+    """An entity from its key and ENTITY_LINE_COLUMNS."""
+    entity_id, shown, own, disabled = row
+    return EntityLine(entity_id, shown or own or entity_id, bool(disabled))
+
+
+def entities_of_past(
+    home: PastHome, words: Sequence[str], limit: int, device_id: str | None = None, *, loose: bool = False
+) -> tuple[list[EntityLine], int]:
+    """(the first entities that have all these words, how many there are), by entity_id; only those of a device, or
+    of none (`loose`).
+    """
+    found = []
+    for key, record in home.records.items():
+        if not isinstance(record, Entity) or (device_id and record.device_id != device_id):
+            continue
+        name = home.derived[key].effective_name or record.entity_id
+        if not (loose and record.device_id) and _is_called(name, record.entity_id, words):
+            found.append(EntityLine(record.entity_id, name, record.disabled_by is not None))
+    found.sort(key=attrgetter("entity_id"))
+    return found[:limit], len(found)
+
+
+def _is_called(name: str, entity_id: str, words: Sequence[str]) -> bool:
+    text = f"{name}\n{entity_id}".casefold()
+    return all(word in text for word in words)
+
+
+class KeptIndex:
+    """The newest index, while its witness tells that nobody has committed since. For one event loop."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[int, HomeIndex] | None = None
+
+    def get(self, witness: int | None) -> HomeIndex | None:
+        """The index, if it is still true."""
+        return self._kept[1] if self._kept and self._kept[0] == witness else None
+
+    def put(self, witness: int | None, index: HomeIndex) -> None:
+        """Keep an index that was made after its witness was taken."""
+        self._kept = None if witness is None else (witness, index)
+
+
+def _index(
+    devices: list[DeviceLine],
+    names: dict[tuple[str, str], str],
+    entities: int,
+    order: Mapping[str | None, int],
+) -> HomeIndex:
+    held = {device.area_id for device in devices}
+    # Also empty areas; what an area is called when nobody says: its id. The devices of no area come last.
+    ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
+    called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
+    # As the user put them; those without a place by name, behind the others.
+    areas = dict(
+        sorted(
+            called.items(),
+            key=lambda item: (order.get(item[0], float("inf")), item[1].casefold(), str(item[0])),
+        )
+    )
+    if None in held:
+        areas[None] = "No area"
+    places = {id_: place for place, id_ in enumerate(areas)}
+    # One key after the other, the last first: sorting by tuples of them takes twice the time.
+    ordered = sorted(devices, key=attrgetter("id"))
+    ordered.sort(key=lambda device: device.name.casefold())
+    ordered.sort(key=lambda device: places[device.area_id])
+    return HomeIndex(tuple(ordered), areas, names, entities)

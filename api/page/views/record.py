@@ -1,0 +1,119 @@
+"""A device's or an entity's own page: what is known of it, its entities, and every version it had."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from api.page.views.drift import FieldView
+from api.page.views.home_index import EntityLine
+from api.page.wording import Names, field_text, value_text
+from api.ports import Revision
+from api.registries.bodies import Device, Entity, served_fields
+
+VERSIONS_MAX = 100
+_FIELDS_MAX = 12
+_OPS = {
+    "create": "First seen",
+    "update": "Changed",
+    "delete": "Gone",
+    "refresh": "Confirmed",
+    "repair": "Written again",
+}
+_DEVICE_FACTS = (
+    *("manufacturer", "model", "model_id", "integration", "sw_version", "serial_number"),
+    *("via_device", "labels", "status"),
+)
+_ENTITY_FACTS = (
+    *("entity_id", "platform", "device_class", "unit_of_measurement", "name_by_user", "original_name"),
+    *("aliases", "labels", "disabled", "unique_id"),
+)
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One thing that is known; `href` where more is."""
+
+    label: str
+    value: str
+    href: str | None = None
+
+
+class VersionView(msgspec.Struct, frozen=True):
+    """One version: since when, what happened, what changed against the version before."""
+
+    at: float  # Unix seconds
+    word: str
+    fields: list[FieldView]
+    rev: int
+
+
+class RecordView(msgspec.Struct, frozen=True):
+    """The page. `is_gone`: the rows do not have it any more."""
+
+    registry: str
+    name: str
+    facts: list[Fact]
+    entities: list[EntityLine] | None
+    versions: list[VersionView]
+    versions_total: int
+    versions_missing: str | None  # why there are none
+    is_gone: bool
+
+
+def device_facts(device: Device, names: Names) -> list[Fact]:
+    """What is known of a device besides its name and area."""
+    facts = [_named(fact, names) for fact in _facts(device, _DEVICE_FACTS, names)]
+    return [*facts, Fact("id", device.device_id)]
+
+
+def entity_facts(entity: Entity, names: Names) -> list[Fact]:
+    """What is known of an entity besides its name, area and device."""
+    return _facts(entity, _ENTITY_FACTS, names)
+
+
+def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> list[Fact]:
+    found = []
+    for field in fields:
+        value = getattr(record, field)
+        text = value_text(field, value, names) if value not in (None, [], "", False) else None
+        if text is not None:
+            found.append(Fact(field_text(field), text))
+    return found
+
+
+def _named(fact: Fact, names: Names) -> Fact:
+    name = names.get(("device", fact.value)) if fact.label == field_text("via_device") else None
+    return msgspec.structs.replace(fact, value=name) if name else fact
+
+
+def version_views(revisions: Sequence[Revision], names: Names) -> list[VersionView]:
+    """The newest versions first; what changed is told against the version before, also if that is not shown."""
+    before: list[Mapping[str, Any]] = [{}, *(_served(r) for r in revisions)]
+    views = [
+        VersionView(r.at, _OPS.get(r.op, r.op), _changed(r, old, new, names), r.rev)
+        for r, (old, new) in zip(revisions, pairwise(before), strict=True)
+    ]
+    return views[::-1][:VERSIONS_MAX]
+
+
+def _served(revision: Revision) -> Mapping[str, Any]:
+    return served_fields(revision.fields) or {}
+
+
+def _changed(
+    revision: Revision, old: Mapping[str, Any], new: Mapping[str, Any], names: Names
+) -> list[FieldView]:
+    # A first version is all of a record, and a last one nothing: the word says it.
+    if not old or not revision.fields:
+        return []
+    return [
+        FieldView(
+            field_text(name),
+            value_text(name, new.get(name), names),
+            value_text(name, old.get(name), names),
+            True,
+        )
+        for name in dict.fromkeys([*new, *old])
+        if new.get(name) != old.get(name) and name not in ("modified_at", "created_at")
+    ][:_FIELDS_MAX]

@@ -1,0 +1,182 @@
+"""The first question: is it in sync, and when was that last proven. Made from the status, as of now.
+
+What is shown never says more than is known: without Home Assistant nobody knows, however equal the replicas were.
+"""
+
+import msgspec
+
+from api.activity import Trail
+from api.page.sparkline import Sparkline
+from api.page.wording import count_text, replica_in_sentence, replica_text
+from engine.core.home.set_aside import SetAside
+from engine.core.state.pace import Freshness
+from engine.core.state.report import open_keys
+from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
+
+_WORDS = {
+    "in_sync": "In sync",
+    "out_of_sync": "Out of sync",
+    "blocked": "Held back by a guard",
+    "unknown": "Unknown",
+}
+_KEPT_OPEN = {
+    "reported": ("foreign row is left alone", "foreign rows are left alone"),
+    "waiting": ("delete waits for a second look", "deletes wait for a second look"),
+    "observed": ("difference is only observed", "differences are only observed"),
+    "failed": ("change could not be written", "changes could not be written"),
+    "planned": ("change waits to be written", "changes wait to be written"),
+}
+
+
+class ReplicaView(msgspec.Struct, frozen=True):
+    """One replica's card. `lag_seconds` is the age of what it is known to hold; None: not known."""
+
+    title: str
+    state: str
+    word: str
+    since: float | None  # when it was first found so
+    synced_at: float | None
+    lag_seconds: float | None
+    compared_at: float | None
+    pending: int
+    pending_since: float | None
+    in_sync: int | None
+    error: str | None
+    day: Sparkline | None
+
+
+class GuardView(msgspec.Struct, frozen=True):
+    """A guard's own sentence, and what would change its mind."""
+
+    replica: str
+    guard: str
+    held: int
+    message: str
+    hint: str
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The top of the page. `proven_at`: every replica is known to have held all there was up to then."""
+
+    state: str
+    word: str
+    sentence: str
+    proven_at: float | None
+    site: str
+    version: str
+    source: str
+    source_word: str
+    source_state: str  # connected, lost, waiting
+    source_error: str | None
+    heard_at: float | None
+    records: int | None
+    is_observing: bool
+    replicas: list[ReplicaView]
+    guards: list[GuardView]
+    set_aside: list[SetAside]
+
+
+def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) -> StatusView:
+    """The status as the page shows it."""
+    report = status.report
+    state = status_word(status, now, freshness)
+    synced = [replica.synced_at for replica in status.replicas]
+    source = status.source
+    return StatusView(
+        state=state,
+        word=_WORDS[state],
+        sentence=_sentence(status, state),
+        proven_at=min((at for at in synced if at is not None), default=None) if None not in synced else None,
+        site=status.site,
+        version=status.version,
+        source=f"{source.version or ''}".strip(),
+        source_word=_source_word(status),
+        source_state="connected" if source.connected else "lost" if source.error else "waiting",
+        source_error=source.error,
+        heard_at=source.last_message_at,
+        records=report.source.records if report else None,
+        is_observing=report is not None and report.mode == "observe",
+        replicas=[_replica_view(replica, status, now, freshness, trail) for replica in status.replicas],
+        guards=[
+            GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
+            for r in (report.replicas if report else ())
+            for refusal in r.refusals
+        ],
+        set_aside=list(report.set_aside) if report else [],
+    )
+
+
+def _source_word(status: Status) -> str:
+    source = status.source
+    if not source.connected:
+        return "Out of reach" if source.error else "Connecting"
+    return "Connected" if source.state in (None, "RUNNING") else f"Connected, {str(source.state).lower()}"
+
+
+def _sentence(status: Status, state: str) -> str:
+    report = status.report
+    names = _named([r.replica for r in status.replicas])
+    if not status.source.connected:
+        before = _WORDS[report.status].lower() if report else "never compared"
+        why = "is out of reach" if status.source.error else "was not reached yet"
+        return f"Home Assistant {why}, so nobody can tell. When it was last compared: {before}."
+    if any(replica.unproven_since is not None for replica in status.replicas):
+        return "Home Assistant is followed again and was not compared yet, so nobody can tell."
+    if report is None:
+        return "Nothing was compared yet; the first look at Home Assistant is under way."
+    if state == "in_sync":
+        verb = "holds" if len(status.replicas) == 1 else "hold"
+        records = count_text(report.source.records, "record")
+        odd = len(report.set_aside)
+        told = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
+        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{told}."
+    if state == "blocked":
+        held = count_text(len(open_keys(report, "held")), "record")
+        return f"Changes of {held} are held back: there is not enough evidence that they are right."
+    if state == "unknown":
+        if report.errors:
+            return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
+        return "Home Assistant's last word, or the last comparison, is too old to rely on."
+    return _differences(status)
+
+
+def _named(replicas: list[str]) -> str:
+    """All of them, as a sentence begins."""
+    text = " and ".join(dict.fromkeys(replica_in_sentence(replica) for replica in replicas))
+    return text[:1].upper() + text[1:]
+
+
+def _differences(status: Status) -> str:
+    counts = {outcome: len(open_keys(status.report, outcome)) for outcome in _KEPT_OPEN}
+    told = [
+        f"{counts[outcome]:,} {words[counts[outcome] != 1]}"
+        for outcome, words in _KEPT_OPEN.items()
+        if counts[outcome]
+    ]
+    kept = max((r.counts.kept for r in status.report.replicas), default=0) if status.report else 0
+    if kept:
+        told.append(
+            f"{count_text(kept, 'row')} not compared, because a row that cannot be used may be theirs"
+        )
+    return f"{'; '.join(told)}." if told else "Something is being written."
+
+
+def _replica_view(
+    replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, trail: Trail
+) -> ReplicaView:
+    state, since = replica_status(replica, now, freshness)
+    counts = {r.replica: r.equal for r in (status.report.replicas if status.report else ())}
+    return ReplicaView(
+        title=replica_text(replica.replica),
+        state=state,
+        word=_WORDS[state],
+        since=since,
+        synced_at=replica.synced_at,
+        lag_seconds=lag_seconds(replica, now),
+        compared_at=replica.compared_at,
+        pending=replica.pending,
+        pending_since=replica.pending_since,
+        in_sync=counts.get(replica.replica),
+        error=replica.error,
+        day=trail.lag_day(replica.replica, now),
+    )

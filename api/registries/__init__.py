@@ -1,0 +1,1 @@
+"""Devices, entities and the other registries, as the rows have them."""

@@ -1,0 +1,51 @@
+"""What became of a device or entity that has no row: a 404 that says so, instead of one that calls it unknown."""
+
+from contextlib import suppress
+
+import anyio.to_thread
+
+from api.given import Given
+from api.http.problems import Became, Problem
+from api.ports import Moment, Timeline
+from engine.core.home.record import Key
+from engine.core.state.fate import Fate, Former, fate_of, former_of
+from engine.errors import ReplicaError
+
+
+async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
+    """What the rows file and the records know of it; None when it never was. Raises ReplicaError for the rows file."""
+
+    def look(moment: Moment) -> list[Former]:
+        return list(moment.former(registry, asked))
+
+    formers = await given.inventory.read(look)
+    timeline = given.timeline
+    if timeline is not None:
+        # Without the records there still is what the rows file says.
+        with suppress(ReplicaError):
+            formers += await anyio.to_thread.run_sync(
+                lambda: _recorded(timeline, registry, asked), limiter=given.timeline_limiter
+            )
+    ids = sorted({former.key.id for former in formers})
+
+    def name(moment: Moment) -> dict[Key, str]:
+        rows = moment.rows(registry, ("id",) if registry == "entity" else (), ids)
+        return {Key(registry, row[1] if registry == "entity" else row[0]): row[0] for row in rows}
+
+    return fate_of(asked, formers, await given.inventory.read(name) if ids else {})
+
+
+async def missing(given: Given, registry: str, asked: str, otherwise: str) -> Problem:
+    """The 404 for what has no row; `otherwise` is the detail when it never was."""
+    fate = await find_fate(given, registry, asked)
+    if fate is None:
+        return Problem(404, otherwise)
+    return Problem(404, fate.text, became=Became(fate.what, fate.id, fate.now_called, fate.at))
+
+
+def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:
+    keys = {Key(registry, asked), *(timeline.bearers(asked) if registry == "entity" else ())}
+    found = []
+    for key in sorted(keys):
+        found += former_of(key, [(r.at, r.op == "delete") for r in timeline.timeline(key)])
+    return found

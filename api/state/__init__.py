@@ -1,0 +1,1 @@
+"""How it stands: health, status and drift."""

@@ -1,0 +1,212 @@
+"""Routes of the drift report: the last pass's own report, with a status that ages."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.http.problems import Problem
+from api.http.queries import DriftQuery, NoQuery
+from api.http.routing import Route, answer_live
+from api.registries.bodies import served_options
+from engine.core.compare.plan import FieldChange
+from engine.core.home.record import REGISTRIES
+from engine.core.home.set_aside import SetAside
+from engine.core.state.pace import Freshness
+from engine.core.state.report import (
+    SCHEMA_VERSION,
+    ErrorReport,
+    RecordReport,
+    ReplicaReport,
+    Report,
+    SourceReport,
+    unknown_replica,
+)
+from engine.core.state.status import Status, replica_status, status_word
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """The report of the last pass, as the command line prints it, one page of its records at a time.
+
+    `status`, that of each replica, and `source.connected` hold at this moment. `errors` not empty
+    means that the report is incomplete. `set_aside` are rows of Home Assistant that cannot be used and were not
+    compared. Without a pass yet, times and ids are null.
+    """
+
+    schema_version: int
+    status: str
+    mode: str | None
+    run_id: str | None
+    site: str
+    compared_at: str | None
+    age_seconds: float | None
+    duration_seconds: float | None
+    source: SourceReport
+    replicas: tuple[ReplicaReport, ...]
+    records: tuple[RecordReport, ...]
+    count: int
+    limit: int
+    total: int
+    next: str | None
+    errors: tuple[ErrorReport, ...]
+    partial: bool
+    phase_seconds: dict[str, float]
+    set_aside: tuple[SetAside, ...]
+
+
+class DriftRecord(msgspec.Struct, frozen=True):
+    """One record that differs: `before` is what the replica had, `after` what Home Assistant has."""
+
+    record: RecordReport
+    before: dict[str, Any]
+    after: dict[str, Any]
+    status: str
+    compared_at: str
+
+
+async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Response:
+    """The last report, filtered."""
+    status, now = given.status(), given.clock()
+    report = status.report or _no_report(status)
+    _check_replica(query.replica, status, report)
+    wanted = [
+        (_page_key(record), record)
+        for record in report.records
+        if _is_wanted(query.replica, record.replica)
+        and _is_wanted(query.registry, record.registry)
+        and _is_wanted(query.kind, record.kind)
+    ]
+    behind = sorted(((k, r) for k, r in wanted if k > query.after), key=lambda pair: pair[0])
+    page = behind[: query.limit]
+    body = Drift(
+        schema_version=report.schema_version,
+        status=status_word(status, now, given.freshness),
+        mode=report.mode or None,
+        run_id=report.run_id or None,
+        site=report.site,
+        compared_at=report.compared_at or None,
+        age_seconds=_age(status.report, now),
+        duration_seconds=report.duration_seconds if status.report else None,
+        source=msgspec.structs.replace(report.source, connected=status.source.connected),
+        replicas=_replicas_now(status, report, now, given.freshness),
+        records=tuple(served_record(record) for _, record in page),
+        count=len(page),
+        limit=query.limit,
+        total=len(wanted),
+        next=page[-1][0] if len(behind) > len(page) else None,
+        errors=report.errors,
+        partial=report.partial,
+        phase_seconds=report.phase_seconds,
+        set_aside=report.set_aside,
+    )
+    return answer_live(body)
+
+
+async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> Response:
+    """One record of the last report."""
+    wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
+    status = given.status()
+    _check_replica(wanted[0], status, status.report or _no_report(status))
+    if wanted[1] not in REGISTRIES:
+        raise Problem(
+            404, f"There is no registry {wanted[1][:64]!r}. Known here: {', '.join(sorted(REGISTRIES))}."
+        )
+    for record in status.report.records if status.report else ():
+        if (record.replica, record.registry, record.key) == wanted:
+            served = served_record(record)
+            before = {f.name: f.replica for f in served.fields}
+            after = {f.name: f.source for f in served.fields}
+            word = status_word(status, given.clock(), given.freshness)
+            assert status.report is not None, "its record was found"
+            return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
+    raise Problem(404, "The last pass found no difference under this replica, registry and key.")
+
+
+def _replicas_now(
+    status: Status, report: Report, now: float, freshness: Freshness
+) -> tuple[ReplicaReport, ...]:
+    """What the last pass says of the replicas, with the status that each has at this moment."""
+    words = {replica.replica: replica_status(replica, now, freshness)[0] for replica in status.replicas}
+    return tuple(
+        msgspec.structs.replace(found, status=words.get(found.replica, found.status))
+        for found in report.replicas
+    )
+
+
+def _no_report(status: Status) -> Report:
+    source = status.source
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        status="unknown",
+        mode="",
+        run_id="",
+        site=status.site,
+        compared_at="",
+        duration_seconds=0.0,
+        source=SourceReport(source.uri, source.connected, source.version, source.state),
+        replicas=tuple(unknown_replica(replica.replica, replica.error) for replica in status.replicas),
+        records=(),
+        errors=(),
+        partial=False,
+    )
+
+
+def _age(report: Report | None, now: float) -> float | None:
+    if report is None:
+        return None
+    return round(max(0.0, now - datetime.fromisoformat(report.compared_at).timestamp()), 3)
+
+
+def _page_key(record: RecordReport) -> str:
+    return f"{record.replica}/{record.registry}/{record.key}"
+
+
+def _check_replica(wanted: str | UnsetType, status: Status, report: Report) -> None:
+    """Raises Problem 404 when there is no such replica: that none of its records differ would be a false word."""
+    known = {replica.replica for replica in status.replicas} | {record.replica for record in report.records}
+    if wanted is not UNSET and wanted not in known:
+        raise Problem(404, f"There is no replica {wanted[:64]!r}. Known here: {', '.join(sorted(known))}.")
+
+
+def _is_wanted(wanted: object, value: str) -> bool:
+    return wanted is UNSET or wanted == value
+
+
+def served_record(record: RecordReport) -> RecordReport:
+    """The record without what might be a secret."""
+    if not any(f.name == "options" for f in record.fields):
+        return record
+    fields = tuple(
+        FieldChange(f.name, _options(f.source), _options(f.replica)) if f.name == "options" else f
+        for f in record.fields
+    )
+    return msgspec.structs.replace(record, fields=fields)
+
+
+def _options(value: Any) -> Any:
+    return served_options(value) if isinstance(value, dict) else None
+
+
+ROUTES = (
+    Route(
+        path="/api/drift",
+        name="get_drift",
+        summary="What differs between Home Assistant and the replicas, as of the last pass.",
+        handle=get_drift,
+        body=Drift,
+        query=DriftQuery,
+        statuses=(404,),
+    ),
+    Route(
+        path="/api/drift/{replica}/{registry}/{key:path}",
+        name="get_drift_record",
+        summary="One record that differs, before and after.",
+        handle=get_drift_record,
+        body=DriftRecord,
+        statuses=(404,),
+    ),
+)

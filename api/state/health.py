@@ -1,0 +1,225 @@
+"""Routes that say how the engine is, all from memory: status, liveness, readiness."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.http.queries import NoQuery
+from api.http.routing import Route, answer_live
+from engine.core.state.pace import Freshness
+from engine.core.state.report import RefusalReport, Report, left_by_kind, open_keys, rfc3339
+from engine.core.state.status import (
+    ReplicaStatus,
+    Status,
+    lag_seconds,
+    replica_status,
+    status_word,
+    why_not_ready,
+)
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """How it stands with Home Assistant."""
+
+    uri: str
+    connected: bool
+    version: str | None
+    state: str | None
+    connected_at: str | None
+    last_message_at: str | None
+    error: str | None
+
+
+class ReplicaState(msgspec.Struct, frozen=True):
+    """How it stands with one replica; null: not known.
+
+    `since`: when it came to its status. `differing`: records on which it differed at the last comparison and still
+    does; null while it is unknown. `lag_seconds` is the age of what it is known to hold.
+    """
+
+    replica: str
+    status: str
+    since: str | None
+    differing: int | None
+    lag_seconds: float | None
+    synced_at: str | None
+    compared_at: str | None
+    succeeded_at: str | None
+    pending: int
+    pending_since: str | None
+    error: str | None
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A guard that held operations back in the last pass, and what would change that."""
+
+    replica: str
+    guard: str
+    message: str
+    hint: str
+    held: int
+
+
+class StatusBody(msgspec.Struct, frozen=True):
+    """The engine at this moment. `differing`: records on which at least one replica differs; null: not known.
+
+    `set_aside`: rows of Home Assistant that cannot be used; `/api/drift` names them.
+    """
+
+    status: str
+    differing: int | None
+    site: str
+    version: str
+    started_at: str
+    source: SourceState
+    replicas: list[ReplicaState]
+    guards: list[Guard]
+    run_id: str | None
+    streams: int
+    set_aside: int
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """ready or not_ready, what was looked at (source, each replica, store, service), and why a check failed."""
+
+    status: str
+    checks: dict[str, bool]
+    reasons: dict[str, str]
+
+
+async def get_status(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """Connection, lag and guards."""
+    status, now = given.status(), given.clock()
+    source = status.source
+    report = status.report
+    replicas = [_replica(replica, status, now, given.freshness) for replica in status.replicas]
+    is_known = bool(replicas) and all(replica.differing is not None for replica in replicas)
+    body = StatusBody(
+        status=status_word(status, now, given.freshness),
+        differing=len(open_keys(report)) if is_known else None,
+        site=status.site,
+        version=status.version,
+        started_at=rfc3339(status.started_at),
+        source=SourceState(
+            source.uri,
+            source.connected,
+            source.version,
+            source.state,
+            _time(source.connected_at),
+            _time(source.last_message_at),
+            source.error,
+        ),
+        replicas=replicas,
+        guards=[
+            _guard(replica.replica, refusal)
+            for replica in (report.replicas if report else ())
+            for refusal in replica.refusals
+        ],
+        run_id=report.run_id if report else None,
+        streams=given.feed.streams,
+        set_aside=len(report.set_aside) if report else 0,
+    )
+    return answer_live(body)
+
+
+async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Response:
+    """Nothing is checked: who cannot answer this is to be restarted."""
+    return answer_live(Alive("ok"))
+
+
+async def get_readiness(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`."""
+    health = _health(given)
+    return answer_live(health, 200 if health.status == "ready" else 503)
+
+
+async def get_health(given: Given, _request: Request, _query: NoQuery) -> Response:
+    """The body of readiness, always 200."""
+    return answer_live(_health(given))
+
+
+def _health(given: Given) -> Health:
+    status, now = given.status(), given.clock()
+    source = status.source
+    why: dict[str, str | None] = {
+        "source": None if source.connected else source.error or "Home Assistant was not reached yet",
+        **{r.replica: why_not_ready(r, status.report, now, given.freshness) for r in status.replicas},
+        "store": None if given.feed.is_readable else "the rows file cannot be read",
+        "service": "it was told to end" if given.feed.is_closed else None,
+    }
+    reasons = {name: reason for name, reason in why.items() if reason is not None}
+    checks = {name: reason is None for name, reason in why.items()}
+    return Health("not_ready" if reasons else "ready", checks, reasons)
+
+
+def _replica(replica: ReplicaStatus, status: Status, now: float, freshness: Freshness) -> ReplicaState:
+    word, since = replica_status(replica, now, freshness)
+    lag = lag_seconds(replica, now)
+    return ReplicaState(
+        replica.replica,
+        word,
+        _time(since),
+        None if word == "unknown" else _differing(replica, status.report),
+        None if lag is None else round(lag, 3),
+        _time(replica.synced_at),
+        _time(replica.compared_at),
+        _time(replica.succeeded_at),
+        replica.pending,
+        _time(replica.pending_since),
+        replica.error,
+    )
+
+
+def _differing(replica: ReplicaStatus, report: Report | None) -> int | None:
+    looked_at = [r.replica for r in report.replicas if r.status != "unknown"] if report else []
+    if report is None or replica.replica not in looked_at:
+        return None
+    return sum(count for (name, _), count in left_by_kind(report).items() if name == replica.replica)
+
+
+def _guard(replica: str, refusal: RefusalReport) -> Guard:
+    return Guard(replica, refusal.guard, refusal.message, refusal.hint, refusal.held)
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+ROUTES = (
+    Route(
+        path="/api/status",
+        name="get_status",
+        summary="Connection, and for each replica its status, lag and guards.",
+        handle=get_status,
+        body=StatusBody,
+    ),
+    Route(
+        path="/healthz",
+        name="get_liveness",
+        summary="The process is alive; needs no token.",
+        handle=get_liveness,
+        body=Alive,
+    ),
+    Route(
+        path="/readyz",
+        name="get_readiness",
+        summary="Whether the mirror may be relied upon now: 200, or 503 with the reasons.",
+        handle=get_readiness,
+        body=Health,
+        statuses=(503,),
+    ),
+    Route(
+        path="/health",
+        name="get_health",
+        summary="The body of /readyz, always with 200.",
+        handle=get_health,
+        body=Health,
+    ),
+)

@@ -1,0 +1,102 @@
+"""A drift report as text: per record which side differs, field by field, since when, and why it is listed."""
+
+from collections import Counter
+
+import msgspec
+
+from engine.commandline.text.colour import Paint
+from engine.commandline.text.record_lines import (
+    WORDS,
+    capped,
+    headline,
+    listing,
+    plural,
+    sorted_by_key,
+    word_of,
+)
+from engine.commandline.text.safe_text import value_text, visible
+from engine.commandline.text.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
+from engine.core.compare.diff import UNDER_WAY, Cause, Kind
+from engine.core.state.report import RecordReport, ReplicaReport, Report
+
+
+class DriftText(msgspec.Struct, frozen=True):
+    """How to print."""
+
+    paint: Paint = Paint(False)
+    is_full: bool = False
+    with_hashes: bool = False
+
+
+def render_drift(report: Report, form: DriftText) -> str:
+    """The whole text; it ends with a newline."""
+    lines: list[str] = []
+    # Replicas in their order, then what is reported beside them (an InfluxDB's older measurements).
+    names = dict.fromkeys([r.replica for r in report.replicas] + [r.replica for r in report.records])
+    for name in names:
+        records = [r for r in report.records if r.replica == name]
+        if not records:
+            continue
+        lines.append(form.paint("bold", f"{name}:"))
+        for word in WORDS:
+            group = sorted_by_key([r for r in records if word_of(r) == word])
+            lines += capped([_block(r, form) for r in group], is_full=form.is_full)
+        lines.append("")
+    lines += set_aside_lines(report, form.paint, is_full=form.is_full)
+    return "\n".join([*lines, _last_line(report)]) + "\n"
+
+
+def which_side(record: RecordReport) -> str:
+    """Which of the sides changed, in words."""
+    replica, kind = record.replica, record.kind
+    if record.cause is Cause.FOREIGN:
+        return f"only {replica} has it"
+    if record.cause is Cause.CONFLICT:
+        return "both sides changed"
+    if record.cause is Cause.DRIFT:
+        return f"deleted from {replica} by someone else" if kind is Kind.MISSING else f"changed in {replica}"
+    if kind is Kind.ORPHANED:
+        return "gone from Home Assistant"
+    if record.applied_hash == UNDER_WAY:
+        return f"a write to {replica} was cut off"
+    if record.applied_hash is None:
+        return (
+            f"not yet in {replica}" if kind is Kind.MISSING else f"never written to {replica} by the engine"
+        )
+    return "changed in Home Assistant"
+
+
+def _block(record: RecordReport, form: DriftText) -> list[str]:
+    since = f", since {record.since}" if record.since else ""
+    lines = [headline(record, form.paint, f"{record.cause}: {which_side(record)}{since}")]
+    for change in record.fields:
+        sides = f"Home Assistant {value_text(change.source)}, {record.replica} {value_text(change.replica)}"
+        lines.append(f"      {visible(change.name)}: {sides}")
+    lines += [f"      {visible(reason)}" for reason in record.why]
+    if form.with_hashes:
+        hashes = (record.source_hash, record.replica_hash, record.applied_hash)
+        told = zip(("Home Assistant", record.replica, "last applied"), hashes, strict=True)
+        lines += [f"      {side}: {hash_ or 'none'}" for side, hash_ in told]
+    return lines
+
+
+def _last_line(report: Report) -> str:
+    if not report.source.connected:
+        return "Unknown: Home Assistant could not be read, so nothing was compared."
+    if not report.records and all(r.status == "in_sync" for r in report.replicas):
+        names = listing([r.replica for r in report.replicas])
+        records = plural(report.source.records, "record")
+        verb = "equals" if len(report.replicas) == 1 else "equal"
+        return f"In sync: {names} {verb} Home Assistant ({records}){but_for_set_aside(report)}."
+    word = "Incomplete" if report.errors and not report.records else "Drift"
+    return f"{word}: {'; '.join(_replica_part(report, r) for r in report.replicas)}."
+
+
+def _replica_part(report: Report, replica: ReplicaReport) -> str:
+    if replica.fingerprint is None:
+        return f"{replica.replica} unknown"
+    causes = Counter(r.cause for r in report.records if r.replica == replica.replica)
+    told = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
+    if not told and replica.status != "in_sync":
+        return kept_text(replica)
+    return f"{', '.join(told)} in {replica.replica}" if told else f"{replica.replica} in sync"

@@ -1,0 +1,250 @@
+"""Log lines of the running engine: a constant message and fields, as text for people or JSON for programs.
+
+What is told of a change is one line that a person can read. Names come from strangers' devices, so text is
+made visible as everywhere; secrets never get here, because nothing that holds one is logged.
+"""
+
+import logging
+import re
+import traceback
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from engine.commandline.text.log_limit import RepeatLimit
+from engine.commandline.text.safe_text import value_text, visible
+from engine.core.state.pace import Freshness
+from engine.core.state.report import RecordReport, ReplicaReport, Report
+from engine.core.state.status import SourceStatus, Status, replica_status, why_not_ready
+
+LOGGER = "reconcile"
+# More changes than these in one pass are told as a number; each is in the change feed all the same.
+_TOLD_MAX = 50
+# A change that waits for fewer seconds to be written is no change of status.
+_MOMENT = 5.0
+_OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = _fields_of(record)
+        told = "".join(f" {name}={_field(value)}" for name, value in fields.items())
+        return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{told}"
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = _fields_of(record)
+        head = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        # As JSON may, it leaves as they are what some readers take for an end of line and terminals obey.
+        return _OBEYED.sub(lambda m: f"\\u{ord(m[0]):04x}", msgspec.json.encode({**head, **fields}).decode())
+
+
+def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+    fields: dict[str, object] = getattr(record, "fields", {})
+    if not record.exc_info or record.exc_info[1] is None:
+        return fields
+    # Where it was and what it was called; its text may hold anything, and a traceback is many lines.
+    error = record.exc_info[1]
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    at = "".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in place)
+    return {**fields, "error": type(error).__name__, "at": at}
+
+
+def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logger:
+    """The engine's logger, writing to `stream`; what other libraries log comes from warnings upwards."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Json() if format_ == "json" else _Text())
+    handler.addFilter(RepeatLimit())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logger = logging.getLogger(LOGGER)
+    logger.setLevel(level.upper())
+    return logger
+
+
+_HELD_BYTES_MAX = 4 * 2**20
+
+
+class ReportLines:
+    """Tells what passes found and did: one line a record, one a refusal, one an error; nothing for nothing.
+
+    What stays as it was told (a foreign row, a refusal, an error) is not told again by the next pass.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._open: dict[str, set[tuple[str, ...]]] = {}  # records that still differ, by replica
+        self._refusals: dict[str, dict[str, str]] = {}  # message by guard, by replica
+        self._failures: dict[
+            str, set[tuple[str, str]]
+        ] = {}  # subject and message, by the replica of the pass
+
+    def tell(self, report: Report) -> None:
+        """Tell what is new in the report of a pass."""
+        for replica in report.replicas:
+            if replica.status != "unknown":  # what could not be looked at stays as it was told
+                own = [record for record in report.records if record.replica == replica.replica]
+                self._tell_records(replica.replica, own)
+                self._tell_refusals(replica)
+            if replica.note:
+                fields = {"replica": replica.replica, "reason": replica.note}
+                self._logger.warning("store corrected", extra={"fields": fields})
+        self._tell_errors(report)
+
+    def _tell_records(self, replica: str, records: list[RecordReport]) -> None:
+        before = self._open.get(replica, set())
+        left = {_identity(record) for record in records if record.outcome != "applied"}
+        self._open[replica] = left
+        new = [record for record in records if _identity(record) not in before or record.outcome == "applied"]
+        told = Counter(map(_sentence, new))
+        for record in new:
+            if told[_sentence(record)] <= _TOLD_MAX:
+                self._logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
+        for sentence, count in sorted(told.items()):
+            if count > _TOLD_MAX:
+                many = {"replica": replica, "what": sentence, "count": count}
+                self._logger.info("many records", extra={"fields": many})
+
+    def _tell_refusals(self, replica: ReplicaReport) -> None:
+        name = replica.replica
+        before = self._refusals.get(name, {})
+        now = {refusal.guard: refusal.message for refusal in replica.refusals}
+        for refusal in replica.refusals:
+            if before.get(refusal.guard) != refusal.message:
+                held = {"replica": name, "guard": refusal.guard, "held": refusal.held}
+                held |= {"reason": refusal.message, "hint": refusal.hint}
+                self._logger.warning("changes held back", extra={"fields": held})
+        for guard in before.keys() - now.keys():
+            lifted = {"replica": name, "guard": guard}
+            self._logger.info("changes no longer held back", extra={"fields": lifted})
+        self._refusals[name] = now
+
+    def _tell_errors(self, report: Report) -> None:
+        of = ",".join(replica.replica for replica in report.replicas)
+        before = self._failures.get(of, set())
+        now = {(error.subject, error.message) for error in report.errors}
+        for error in report.errors:
+            if (error.subject, error.message) not in before:
+                failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
+                self._logger.error("pass failed", extra={"fields": failed})
+        for subject in sorted({subject for subject, _ in before} - {subject for subject, _ in now}):
+            self._logger.info("passes succeed again", extra={"fields": {"subject": subject}})
+        self._failures[of] = now
+
+
+class StatusLines:
+    """Tells when the status of a replica changes, once each, in both directions. It begins as unknown."""
+
+    def __init__(self, logger: logging.Logger, freshness: Freshness) -> None:
+        self._logger = logger
+        self._freshness = freshness
+        self._told: dict[str, str] = {}
+
+    def tell(self, status: Status, now: float) -> None:
+        """Tell what is new in the status at this moment."""
+        for replica in status.replicas:
+            word, since = replica_status(replica, now, self._freshness)
+            before = self._told.get(replica.replica, "unknown")
+            # Every change waits for a moment until it is written.
+            is_moment = (
+                replica.status == "in_sync" and word == "out_of_sync" and now < (since or now) + _MOMENT
+            )
+            if word == before or is_moment:
+                continue
+            self._told[replica.replica] = word
+            fields: dict[str, object] = {"replica": replica.replica, "status": word, "before": before}
+            reason = why_not_ready(replica, status.report, now, self._freshness)
+            fields |= {"reason": reason} if reason else {}
+            level = logging.INFO if word == "in_sync" else logging.WARNING
+            self._logger.log(level, "status changed", extra={"fields": fields})
+
+
+class HeldLogLines:
+    """Tells when another program that reads makes a SQLite log grow, and when that is over."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._told: set[str] = set()
+
+    def tell(self, replica: str, held_bytes: int) -> None:
+        """Tell what is held of a replica's log at this moment, if that is new."""
+        fields = {"replica": replica, "bytes": held_bytes}
+        if held_bytes > _HELD_BYTES_MAX and replica not in self._told:
+            self._told.add(replica)
+            fields |= {
+                "hint": "A program that reads the file does not end its transaction; find it with fuser -v."
+            }
+            self._logger.warning("log held by a reader", extra={"fields": fields})
+        elif not held_bytes and replica in self._told:
+            self._told.remove(replica)
+            self._logger.info("log no longer held by a reader", extra={"fields": fields})
+
+
+class SourceLines:
+    """Tells when Home Assistant is followed, and when it is not and why. What was told is not told again."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._told: tuple[bool, str | None] | None = None
+
+    def tell(self, source: SourceStatus) -> None:
+        """Tell how it stands now, if that is new."""
+        news = source.connected, source.error
+        if news == self._told:
+            return
+        self._told = news
+        if source.connected:
+            known = {"source": source.uri, "version": source.version, "state": source.state}
+            fields = {name: value for name, value in known.items() if value is not None}
+            self._logger.info("Home Assistant is followed", extra={"fields": fields})
+        else:
+            lost = {"source": source.uri, "reason": source.error}
+            self._logger.warning("Home Assistant is not followed", extra={"fields": lost})
+
+
+def _identity(record: RecordReport) -> tuple[str, ...]:
+    return record.registry, record.key, _sentence(record), record.cause, record.source_hash or ""
+
+
+def _level(record: RecordReport) -> int:
+    is_ordinary = record.cause == "pending" and record.outcome == "applied"
+    return logging.INFO if is_ordinary else logging.WARNING
+
+
+def _sentence(record: RecordReport) -> str:
+    if record.outcome == "applied":
+        return "drift healed" if record.cause in ("drift", "conflict") else "change written"
+    return {"held": "change held back", "waiting": "delete waits for a second look"}.get(
+        record.outcome, "difference found"
+    )
+
+
+def _fields(record: RecordReport) -> dict[str, object]:
+    changed = ", ".join(
+        f"{change.name}: {value_text(change.replica)} -> {value_text(change.source)}"
+        for change in record.fields
+    )
+    fields: dict[str, object] = {
+        "replica": record.replica,
+        "record": f"{record.registry}/{record.entity_id or record.key}",
+        "name": record.name,
+        "action": record.action or "none",
+    }
+    return {**fields, "fields": changed} if changed else fields
+
+
+def _field(value: object) -> str:
+    text = visible(str(value))
+    if not text or " " in text or '"' in text:
+        return f"'{text}'" if '"' in text else f'"{text}"'
+    return text
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,187 @@
+"""A pass's report as text: what is or was to do in each replica, what was held back, and one last line.
+
+The last line never says more than the report does: "nothing to do" needs every replica compared.
+"""
+
+import math
+from collections import Counter
+from datetime import datetime
+
+import msgspec
+
+from engine.commandline.text.colour import Paint
+from engine.commandline.text.record_lines import (
+    WORDS,
+    capped,
+    field_line,
+    headline,
+    listing,
+    plural,
+    sorted_by_key,
+    word_of,
+)
+from engine.commandline.text.safe_text import visible
+from engine.commandline.text.set_aside_lines import but_for_set_aside, set_aside_lines
+from engine.core.state.report import RecordReport, ReplicaReport, Report
+
+_REMARKS = {"waiting": "waits for a second look", "held": "held back by a guard", "failed": "failed"}
+_DONE = {"add": "added", "change": "changed", "move": "moved", "remove": "removed"}
+
+
+class PlanText(msgspec.Struct, frozen=True):
+    """How to print: colour, the 50-line cap, and what the report itself does not say."""
+
+    paint: Paint = Paint(False)
+    is_full: bool = False
+    registries: tuple[str, ...] | None = None  # None: all
+    confirm_seconds: float = 60.0
+
+
+def render_plan(report: Report, form: PlanText) -> str:
+    """The whole text; it ends with a newline."""
+    lines: list[str] = []
+    printed: list[RecordReport] = []
+    for replica in report.replicas:
+        records = [r for r in report.records if r.replica == replica.replica]
+        if not records:
+            continue
+        lines.append(form.paint("bold", f"{replica.replica}:"))
+        fresh = records if form.is_full else _without_known(records, printed)
+        if len(fresh) < len(records):
+            shared = plural(len(records) - len(fresh), "record")
+            lines.append(f"  {shared}: the same as in {printed[0].replica}")
+        lines += [*_groups(fresh, form), ""]
+        printed = printed or records
+    if lines:
+        lines = [_source_line(report), "", *lines]
+    lines += set_aside_lines(report, form.paint, is_full=form.is_full)
+    lines += refusal_lines(report, form)
+    lines += [f"{r.replica}: {visible(r.note, 500)}" for r in report.replicas if r.note]
+    lines += _waiting_lines(report, form)
+    lines += _foreign_lines(report)
+    return "\n".join([*lines, last_line(report, form)]) + "\n"
+
+
+def refusal_lines(report: Report, form: PlanText) -> list[str]:
+    """What guards held back, and what would change that."""
+    lines = []
+    for replica in report.replicas:
+        for refusal in replica.refusals:
+            held = f"{plural(refusal.held, 'operation')} held back in {replica.replica}"
+            lines.append(form.paint("red", f"Refused by {refusal.guard}: {held}."))
+            lines += [f"  {visible(text, 500)}" for text in (refusal.message, refusal.hint) if text]
+    return lines
+
+
+def last_line(report: Report, form: PlanText) -> str:
+    """The result in one line."""
+    if not report.source.connected:
+        return "Unknown: Home Assistant could not be read, so nothing was compared and nothing was written."
+    if not any(r.action is not None for r in report.records) and not report.errors:
+        return _nothing_to_do(report, form)
+    parts = [_replica_part(report, replica) for replica in report.replicas]
+    if report.mode != "apply":
+        why = " (observe mode)" if report.mode == "observe" else ""
+        return f"Plan: {'; '.join(parts)}. Nothing was written{why}."
+    wrote = any(r.outcome == "applied" for r in report.records)
+    return f"{'Applied' if wrote else 'Nothing was written'}: {'; '.join(parts)}."
+
+
+def _source_line(report: Report) -> str:
+    source = report.source
+    said = [f"Home Assistant {source.version}" if source.version else "", source.state or ""]
+    told = ", ".join([*(visible(s) for s in said if s), plural(source.records, "record")])
+    return f"Source: {visible(source.uri)} ({told})"
+
+
+def _groups(records: list[RecordReport], form: PlanText) -> list[str]:
+    lines: list[str] = []
+    for word in WORDS:
+        group = sorted_by_key([r for r in records if word_of(r) == word])
+        lines += capped([_block(r, form.paint) for r in group], is_full=form.is_full)
+    return lines
+
+
+def _block(record: RecordReport, paint: Paint) -> list[str]:
+    return [
+        headline(record, paint, _REMARKS.get(record.outcome, "")),
+        *map(field_line, record.fields),
+        *(f"      {visible(reason)}" for reason in record.why),
+    ]
+
+
+def _without_known(records: list[RecordReport], printed: list[RecordReport]) -> list[RecordReport]:
+    """The records of which a reader of `printed` does not know all: derived fields stand in one replica only."""
+    others = {(r.registry, r.key): r for r in printed}
+    return [r for r in records if not _is_told_by(r, others.get((r.registry, r.key)))]
+
+
+def _is_told_by(record: RecordReport, other: RecordReport | None) -> bool:
+    return (
+        other is not None
+        and (record.kind, record.cause, record.action) == (other.kind, other.cause, other.action)
+        and (record.name, record.outcome, record.why) == (other.name, other.outcome, other.why)
+        and all(change in other.fields for change in record.fields)
+    )
+
+
+def _waiting_lines(report: Report, form: PlanText) -> list[str]:
+    waiting = [r for r in report.records if r.outcome == "waiting"]
+    if not waiting:
+        return []
+    count = len({(r.registry, r.key) for r in waiting})
+    verb = "waits" if count == 1 else "wait"
+    told = f"{plural(count, 'delete')} {verb} for a second look:"
+    compared_at = datetime.fromisoformat(report.compared_at)
+    waited = min(
+        (compared_at - datetime.fromisoformat(r.since)).total_seconds() if r.since else 0.0 for r in waiting
+    )
+    left = math.ceil(max(form.confirm_seconds - waited, 1))
+    if report.mode == "apply":
+        when = f"run again in {left} s"
+    elif waited > 0:
+        when = f"a pass that writes may delete in {left} s"
+    else:
+        # Only a pass that writes remembers what it missed.
+        when = f"a pass that writes takes note, another one {left} s later deletes"
+    return [f"{told} {when}, or pass --confirm-deletes."]
+
+
+def _foreign_lines(report: Report) -> list[str]:
+    foreign = sum(r.action is None for r in report.records)
+    if not foreign:
+        return []
+    noun = "foreign row is" if foreign == 1 else "foreign rows are"
+    return [f"{foreign} {noun} left alone. To delete them: --prune-foreign"]
+
+
+def _nothing_to_do(report: Report, form: PlanText) -> str:
+    names = listing([r.replica for r in report.replicas])
+    hold = "holds" if len(report.replicas) == 1 else "hold"
+    only = f" of {listing(list(form.registries))}" if form.registries else ""
+    records, odd = f"{plural(report.source.records, 'record')}{only}", but_for_set_aside(report)
+    if any(r.counts.kept for r in report.replicas):
+        return f"Nothing to do: all that could be compared is as in {visible(report.source.speaker)} ({records}){odd}."
+    if not report.records:
+        return f"Nothing to do: {names} {hold} exactly what {visible(report.source.speaker)} has ({records}){odd}."
+    foreign = [
+        f"{plural(n, 'foreign row')} in {name}"
+        for name, n in Counter(r.replica for r in report.records).items()
+    ]
+    all_there = f"{names} {hold} all that {visible(report.source.speaker)} has ({records}){odd}"
+    return f"Nothing to do: {all_there}, and besides {listing(foreign)}."
+
+
+def _replica_part(report: Report, replica: ReplicaReport) -> str:
+    records = [r for r in report.records if r.replica == replica.replica and r.action is not None]
+    if replica.fingerprint is None:
+        return f"not compared ({replica.replica})"
+    counts = Counter(word_of(r) for r in records if r.outcome in ("planned", "observed", "applied"))
+    is_done = report.mode == "apply"
+    order = ("add", "change", "move", "remove")
+    told = [f"{counts[w]} {_DONE[w] if is_done else f'to {w}'}" for w in order if counts[w]]
+    outcomes = Counter(r.outcome for r in records)
+    told += [f"{outcomes[o]} {o}" for o in ("waiting", "held", "failed") if outcomes[o]]
+    if replica.error and not outcomes["failed"]:
+        told.append("with an error")
+    return f"{', '.join(told) or 'nothing to do'} ({replica.replica})"

@@ -1,0 +1,299 @@
+"""`reconcile doctor`: look at everything a pass needs, and say of each what is the matter and what to change.
+
+Writes nothing: the stores are opened as private copies.
+"""
+
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.exit_codes import FAILED, OK
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import load
+from engine.commandline.output import emit_json, emit_text
+from engine.commandline.parser import Arguments
+from engine.commandline.text.colour import Paint, choose_paint
+from engine.commandline.text.progress import ProgressLine
+from engine.commandline.text.record_lines import plural
+from engine.commandline.text.safe_text import visible, without_secrets
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import SCHEMA_VERSION
+from engine.errors import EngineError
+from engine.run import RECORDS_URI, is_influx, open_source, open_stores
+from engine.settings import LoadedSettings, RecordsSettings
+
+_FREE_BYTES_WARN = 64 * 1024 * 1024
+_LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
+_SKEW_SECONDS_MAX = 5.0
+_ROWS_TOLD = 5
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: str
+    status: str  # ok, warn, fail
+    message: str
+    hint: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What `doctor --json` prints."""
+
+    schema_version: int
+    checks: tuple[Check, ...]
+
+
+def run_doctor(arguments: Arguments, stop: Interruption) -> int:
+    """Look at everything and print it. Returns the exit code: failed if any check failed."""
+    checks = tuple(_checks(arguments, stop))
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(Findings(SCHEMA_VERSION, checks)))
+    else:
+        shown = [c for c in checks if c.status != "ok" or not arguments.quiet]
+        emit_text(render_checks(shown, choose_paint(arguments.color, os.environ)))
+    return FAILED if any(c.status == "fail" for c in checks) else OK
+
+
+def render_checks(checks: list[Check], paint: Paint) -> str:
+    """One line per check, and one for what to change."""
+    lines = []
+    for check in checks:
+        lines.append(
+            f"{paint(_COLOURS[check.status], f'{check.status:<4}')} {check.name}: {_safe(check.message)}"
+        )
+        if check.hint:
+            lines.append(f"     {_safe(check.hint)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _safe(text: str) -> str:
+    return visible(without_secrets(text), 500)
+
+
+def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
+    try:
+        loaded = load(arguments)
+    except EngineError as error:
+        yield _failed("settings", error)
+        return
+    files = sorted({o for o in loaded.origins.values() if o not in ("environment", "flag")})
+    yield Check("settings", "ok", f"valid; from {', '.join(files) or 'no file'}, the environment and flags")
+    yield check_token(loaded)
+    yield from _check_source(arguments, loaded, stop)
+    yield from check_rows(loaded)
+    if is_influx(loaded.settings.records.uri):
+        yield from check_influx(loaded)
+    else:
+        yield check_records(loaded)
+
+
+def check_token(loaded: LoadedSettings) -> Check:
+    """Whether there is a token where one is needed, and who can read it."""
+    scheme = loaded.settings.source.uri.partition(":")[0]
+    key_file = loaded.settings.source.backup_key_file
+    if scheme == "backup" and key_file and _is_open_to_others(key_file):
+        return Check("token", "warn", f"others can read {key_file}", f"chmod 600 {key_file}")
+    if not loaded.token:
+        if scheme in ("storage", "backup", "capture", "records"):
+            return Check("token", "ok", f"not needed for {scheme}:")
+        return Check(
+            "token",
+            "fail",
+            "none is given",
+            "Name a file that holds a long-lived access token in source.token_file, or set RECONCILE_SOURCE__TOKEN.",
+        )
+    file = loaded.settings.source.token_file
+    if file and _is_open_to_others(file):
+        return Check("token", "warn", f"others can read {file}", f"chmod 600 {file}")
+    return Check("token", "ok", f"from {loaded.secret_origins['source.token']}")
+
+
+def _is_open_to_others(file: str) -> bool:
+    return bool(Path(file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:
+    try:
+        if loaded.settings.source.uri == RECORDS_URI:
+            yield Check("source", "ok", "the records replica; Home Assistant is not asked")
+            return
+        source = open_source(loaded)
+        with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
+            snapshot = stop.run(partial(source.read, progress))
+    except EngineError as error:
+        yield _failed("source", error)
+        return
+    told = plural(len(snapshot.records), "record")
+    version = snapshot.health.ha_version
+    yield Check(
+        "source", "ok", f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {told}"
+    )
+    yield from check_unread(snapshot)
+    if snapshot.set_aside:
+        yield check_rows_of_source(snapshot)
+    yield check_state(snapshot)
+    yield check_clock(snapshot, time.time())
+
+
+def check_rows_of_source(snapshot: Snapshot) -> Check:
+    """The rows of which nobody can tell which record they are."""
+    rows = snapshot.set_aside
+    told = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_TOLD])
+    more = f"; and {len(rows) - _ROWS_TOLD} more (`reconcile drift`)" if len(rows) > _ROWS_TOLD else ""
+    return Check(
+        "source rows",
+        "warn",
+        f"{plural(len(rows), 'row')} cannot be used: {told}{more}",
+        "All else is mirrored. Remove or repair them in Home Assistant; what a replica holds under them stays until then.",
+    )
+
+
+def check_unread(snapshot: Snapshot) -> Iterator[Check]:
+    """Which registries were not read, and why."""
+    if reasons := snapshot.unread.registries:
+        told = "; ".join(reasons[registry] for registry in sorted(reasons))
+        yield Check(
+            "registries", "ok", f"not read: {told}", "What is known of them is neither compared nor deleted."
+        )
+
+
+def check_state(snapshot: Snapshot) -> Check:
+    """Whether Home Assistant is in a state in which it may say that something is gone."""
+    health = snapshot.health
+    if health.corrupt_stores:
+        stores = ", ".join(health.corrupt_stores)
+        return Check(
+            "state", "fail", f"Home Assistant reports corrupt stores: {stores}", "Restore a backup there."
+        )
+    if health.unread:
+        told = "; ".join(health.unread)
+        return Check(
+            "state", "warn", f"not all of it could be read: {told}", "Nothing is deleted until it can."
+        )
+    if health.recovery_mode:
+        return Check(
+            "state",
+            "fail",
+            "Home Assistant is in recovery mode",
+            "Repair it first; until then nothing is written.",
+        )
+    if health.state not in (None, "RUNNING"):
+        return Check(
+            "state", "warn", f"Home Assistant is {health.state}", "Nothing is deleted until it is RUNNING."
+        )
+    if health.state is None:
+        return Check("state", "ok", "unknown to this form of source")
+    return Check(
+        "state", "ok", "RUNNING" + ("" if health.recovery_mode is None else ", not in recovery mode")
+    )
+
+
+def check_clock(snapshot: Snapshot, now: float) -> Check:
+    """Whether Home Assistant wrote something in our future: no answer tells its time of day."""
+    newest = max((r.modified_at or 0.0 for r in snapshot.records.values()), default=0.0)
+    ahead = newest - now
+    if ahead > _SKEW_SECONDS_MAX:
+        return Check(
+            "clock",
+            "warn",
+            f"Home Assistant's clock is at least {ahead:.0f} s ahead of this one",
+            "Set both clocks by NTP; times in reports are of this clock.",
+        )
+    return Check("clock", "ok", "nothing in Home Assistant was changed in this clock's future")
+
+
+def check_rows(loaded: LoadedSettings) -> Iterator[Check]:
+    """The rows file: readable, writable, of a known schema, and with room to grow."""
+    path = Path(loaded.settings.rows.file)
+    alone = msgspec.structs.replace(loaded.settings, records=RecordsSettings("none"))
+    try:
+        with open_stores(msgspec.structs.replace(loaded, settings=alone), private_copy=True) as stores:
+            rows = len(stores.rows.observe().versions)
+    except EngineError as error:
+        yield _failed("rows", error)
+    else:
+        is_there = path.exists()
+        told = f"{path}: {plural(rows, 'row')}, journal mode {_journal_mode(path)}" if is_there else None
+        yield Check("rows", "ok", told or f"{path} does not exist yet; the first pass makes it")
+    yield from check_log(path)
+    yield check_place("rows file", path)
+
+
+def check_log(path: Path) -> Iterator[Check]:
+    """Whether SQLite's log beside the file has grown, as it does while a program reads for long."""
+    log = Path(f"{os.path.realpath(path)}-wal")
+    size = log.stat().st_size if log.is_file() else 0
+    if size > _LOG_BYTES_WARN:
+        yield Check(
+            "rows log",
+            "warn",
+            f"{log} holds {size // 2**20} MiB: a program that reads does not end its transaction",
+            f"Find it with `fuser -v {path}`; the running service empties the log when it is gone.",
+        )
+
+
+def check_records(loaded: LoadedSettings) -> Check:
+    """Whether the records store can be opened and read."""
+    uri = loaded.settings.records.uri
+    try:
+        with open_stores(loaded, private_copy=True) as stores:
+            if stores.records is None:
+                return Check("records", "ok", "none is set; `reconcile history` has nothing to tell")
+            held = len(stores.records.observe().versions)
+    except EngineError as error:
+        return _failed("records", error)
+    place = check_place("records", Path(uri.partition(":")[2]))
+    return Check("records", "ok", f"{uri}: {plural(held, 'record')}") if place.status == "ok" else place
+
+
+def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
+    """What the InfluxDB says of itself: version, wire, permissions, retention, clock."""
+    from engine.influx import examine
+
+    words = {"ok": "ok", "warning": "warn", "failed": "fail"}
+    try:
+        for found in examine(loaded):
+            yield Check(f"influxdb {found.name}", words[found.status], found.found, found.advice)
+    except EngineError as error:
+        yield _failed("influxdb", error)
+
+
+def check_place(name: str, path: Path) -> Check:
+    """Whether the file can be written, its folder too (SQLite's journal stands beside it), and how full the disk is."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return Check(name, "fail", f"the folder {folder} does not exist", "Make it, or name another file.")
+    for needed in (path, folder) if path.exists() else (folder,):
+        if not os.access(needed, os.W_OK):
+            return Check(
+                name, "fail", f"{needed} is not writable", "Change its mode or owner, or name another file."
+            )
+    free = shutil.disk_usage(folder).free
+    told = f"writable, {free // (1024 * 1024):,} MiB free"
+    return Check(
+        name,
+        "warn" if free < _FREE_BYTES_WARN else "ok",
+        told,
+        "" if free >= _FREE_BYTES_WARN else "Make room.",
+    )
+
+
+def _journal_mode(path: Path) -> str:
+    # Byte 18 of an SQLite file is the write version: 2 means WAL.
+    # https://www.sqlite.org/fileformat2.html#file_format_version_numbers (2026-11-23)
+    with path.open("rb") as file:
+        head = file.read(19)
+    return "wal" if head[18:] == b"\x02" else "rollback (a pass sets wal)"
+
+
+def _failed(name: str, error: EngineError) -> Check:
+    return Check(name, "fail", error.message, error.hint)

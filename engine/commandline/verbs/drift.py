@@ -1,0 +1,40 @@
+"""`reconcile drift`: compare and explain, write nothing."""
+
+import os
+import time
+
+import msgspec
+
+from engine.commandline.exit_codes import drift_code
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import load
+from engine.commandline.output import emit_json, emit_text
+from engine.commandline.parser import Arguments
+from engine.commandline.text.colour import choose_paint
+from engine.commandline.text.drift import DriftText, render_drift
+from engine.commandline.verbs.run_pass import make_report, tell_errors
+from engine.loop.pass_options import PassOptions
+from engine.run import new_run_id, store_places
+
+
+def run_drift(arguments: Arguments, stop: Interruption) -> int:
+    """Compare and print the report. Returns the exit code."""
+    loaded = load(arguments)
+    options = PassOptions(
+        mode="drift",
+        policy=loaded.settings.plan,
+        registries=frozenset(loaded.settings.source.registries),
+        run_id=new_run_id(time.time()),
+        site=loaded.settings.site.name,
+        places=store_places(loaded.settings),
+    )
+    report = make_report(arguments, loaded, options, stop)
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(report))
+    elif not arguments.quiet:
+        paint = choose_paint(arguments.color, os.environ)
+        emit_text(
+            render_drift(report, DriftText(paint, is_full=arguments.full, with_hashes=arguments.verbose))
+        )
+    tell_errors(report)
+    return drift_code(report, detailed=arguments.detailed_exitcode)

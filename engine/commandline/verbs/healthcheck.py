@@ -1,0 +1,98 @@
+"""`reconcile healthcheck`: is the service alive? For containers and supervisors, which ask often and at once.
+
+Asks `/healthz`, which needs no token and checks nothing but the process itself: a home that is away is no
+reason to restart the service (`/readyz` tells of that). Neither secrets nor proxies play a part.
+"""
+
+import http.client
+import os
+import threading
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
+from engine.commandline.output import emit_text, tell
+from engine.commandline.parser import Arguments, refuse
+from engine.commandline.text.safe_text import without_secrets
+from engine.errors import SettingsError
+
+TIMEOUT_SECONDS = 5.0
+_PATH = "/healthz"
+_BODY_BYTES_MAX = 1000
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+# What a listener on every address is asked at.
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing is bound here)
+
+
+def run_healthcheck(arguments: Arguments) -> int:
+    """Ask once, say what came of it in one line. Raises SettingsError when it is unknown whom to ask."""
+    url = _configured_url(arguments) if arguments.url is None else arguments.url
+    code, said = ask(_parts(url))
+    line = f"{without_secrets(url)}: {said}."
+    if code != OK:
+        tell(line)
+    elif not arguments.quiet:
+        emit_text(f"{line}\n")
+    return code
+
+
+def ask(url: SplitResult) -> tuple[int, str]:
+    """The exit code, and why; after TIMEOUT_SECONDS at the latest, however slowly names resolve or bytes come."""
+    answers: list[tuple[int, str]] = []
+    # A daemon: what still hangs then ends with the process.
+    asking = threading.Thread(target=lambda: answers.append(_ask(url)), daemon=True)
+    asking.start()
+    asking.join(TIMEOUT_SECONDS)
+    return answers[0] if answers else (FAILED, "no answer in time")
+
+
+def _ask(url: SplitResult) -> tuple[int, str]:
+    # A little sooner than `ask` stops waiting, so that a machine that drops connections is told from one that hangs.
+    timeout = 0.9 * TIMEOUT_SECONDS
+    connection = _CONNECTIONS[url.scheme](url.hostname or "", url.port, timeout=timeout)
+    try:
+        connection.connect()
+    except (OSError, UnicodeError) as error:  # the second: a name that can be no host's
+        return UNAVAILABLE, f"nothing answers ({getattr(error, 'strerror', None) or error})"
+    try:
+        connection.request("GET", url.path.rstrip("/") + _PATH, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read(_BODY_BYTES_MAX)
+    except TimeoutError:
+        return FAILED, "no answer in time"
+    except (OSError, http.client.HTTPException) as error:
+        return FAILED, f"no proper answer ({type(error).__name__})"
+    finally:
+        connection.close()
+    if answer.status != 200:
+        return FAILED, f"{_PATH} was answered with {answer.status}"
+    if b'"ok"' not in body:
+        return FAILED, f"what answers {_PATH} is not reconcile"
+    return OK, "alive"
+
+
+def _configured_url(arguments: Arguments) -> str:
+    from engine.commandline.loading import working_folder
+    from engine.settings_layers import merge_settings
+
+    file = Path(arguments.config) if arguments.config else None
+    settings, _ = merge_settings({}, os.environ, file, working_folder())
+    if settings.http.port == 0:
+        raise SettingsError("http.port = 0 lets the service take any port.", "Say which with --url.")
+    host = _LOOPBACK.get(settings.http.host, settings.http.host)
+    return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_address = (
+            parts.scheme in _CONNECTIONS and bool(parts.hostname) and parts.port != 0 and url.isascii()
+        )
+    except ValueError:
+        is_address = False
+    if not is_address:
+        refuse(
+            f"{without_secrets(url)!r} is no address of a service.", "It looks like http://127.0.0.1:8099."
+        )
+    return parts

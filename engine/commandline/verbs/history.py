@@ -1,0 +1,133 @@
+"""`reconcile history KEY`: every version of one record, from the records replica. Changes nothing on disk."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.exit_codes import OK
+from engine.commandline.loading import load
+from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
+from engine.commandline.output import emit_json, emit_text
+from engine.commandline.parser import Arguments
+from engine.commandline.text.record_lines import capped
+from engine.commandline.text.safe_text import value_text, visible
+from engine.commandline.verbs.show import all_rows, formers
+from engine.core.home.record import REGISTRIES, Json, Key
+from engine.core.state.report import SCHEMA_VERSION, rfc3339
+from engine.errors import EngineError
+from engine.ports import Records, Revision
+from engine.run import Stores, open_stores
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One field before and after; None where it has no value."""
+
+    name: str
+    before: Json
+    after: Json
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One entry of the timeline; `changes` are against the entry before."""
+
+    at: str
+    op: str
+    rev: int
+    hash: str
+    run_id: str
+    changes: tuple[Change, ...]
+    fields: dict[str, Json]
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What `history --json` prints: all versions, oldest first."""
+
+    schema_version: int
+    registry: str
+    key: str
+    versions: tuple[Version, ...]
+
+
+def run_history(arguments: Arguments) -> int:
+    """Print the timeline. Raises EngineError when nothing keeps one, or the key has none."""
+    loaded = load(arguments)
+    if loaded.settings.records.uri == "none":
+        raise EngineError(
+            "Setting records.uri = 'none': no store keeps a history.", "Set it to history:FILE (--records)."
+        )
+    _check_store(loaded.settings.records.uri)
+    with open_stores(loaded, private_copy=True) as stores:
+        assert stores.records is not None
+        key, revisions = _find(stores, stores.records, arguments.key)
+    timeline = Timeline(SCHEMA_VERSION, key.registry, key.id, make_versions(revisions))
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(timeline))
+    else:
+        emit_text(render_timeline(timeline, is_full=arguments.full))
+    return OK
+
+
+def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
+    """The revisions, oldest first, each with what it changed."""
+    before: list[dict[str, Json]] = [{}, *(r.fields for r in revisions)]
+    return tuple(
+        Version(rfc3339(r.at), r.op, r.rev, r.hash, r.run_id, _changes(old, new), r.fields)
+        for r, (old, new) in zip(revisions, pairwise(before), strict=True)
+    )
+
+
+def render_timeline(timeline: Timeline, *, is_full: bool) -> str:
+    """The timeline as text, the newest version first."""
+    blocks = []
+    for version in reversed(timeline.versions):
+        block = [f"  {version.at}  {version.op:<7} rev {version.rev}  run {visible(version.run_id)}"]
+        # The first version and a tombstone would only repeat the whole record.
+        if version.op not in ("create", "delete"):
+            block += [
+                f"      {visible(c.name)}: {value_text(c.before)} -> {value_text(c.after)}"
+                for c in version.changes
+            ]
+        blocks.append(block)
+    lines = [visible(f"{timeline.registry}/{timeline.key}"), *capped(blocks, is_full=is_full)]
+    return "\n".join(lines) + "\n"
+
+
+def _check_store(uri: str) -> None:
+    scheme, _, rest = uri.partition(":")
+    if scheme == "history" and rest and not Path(rest).exists():
+        raise EngineError(
+            f"The history file {rest} does not exist.",
+            "Set records.uri (--records), or run `reconcile` to fill it.",
+        )
+
+
+def _find(stores: Stores, records: Records, text: str) -> tuple[Key, list[Revision]]:
+    # A record that is gone from the rows still has its past, so its key is tried as it stands first.
+    key = named_key(text)
+    for candidate in [key] if key else [Key(registry, text) for registry in REGISTRIES]:
+        revisions = records.timeline(candidate)
+        if revisions:
+            return candidate, revisions
+    _, rows = all_rows(stores)
+    try:
+        found = find_key(text, rows)
+    except NotStored:
+        # Of a deleted entity the records know the entity_id, and the rows do not.
+        known = sorted(records.bearers(text), key=lambda k: records.timeline(k)[-1].at)
+        if known:
+            return known[-1], records.timeline(known[-1])
+        found = check_fate(text, formers(stores, text), rows)
+    revisions = records.timeline(found)
+    if not revisions:
+        raise EngineError(
+            f"The records store {records.name} has no version of {found}: it is a foreign row, which the engine never"
+            " wrote, or was not recorded yet.",
+            f"Look at `reconcile show {found}`; if it is Home Assistant's, run `reconcile`.",
+        )
+    return found, revisions
+
+
+def _changes(old: dict[str, Json], new: dict[str, Json]) -> tuple[Change, ...]:
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return tuple(Change(name, old.get(name), new.get(name)) for name in names)

@@ -1,0 +1,92 @@
+"""`reconcile`: one pass, or with --dry-run its plan."""
+
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.cycle_collection import without_cycle_collection
+from engine.commandline.exit_codes import pass_code
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import load
+from engine.commandline.output import emit_json, emit_text, tell, tell_error
+from engine.commandline.parser import Arguments
+from engine.commandline.saved_plan import read_fingerprints, write_plan
+from engine.commandline.text.colour import choose_paint
+from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
+from engine.commandline.text.progress import ProgressLine
+from engine.core.state.report import Report
+from engine.loop.pass_options import PassOptions
+from engine.run import new_run_id, reconcile_once, store_places
+from engine.settings import LoadedSettings
+
+
+def run_pass(arguments: Arguments, stop: Interruption) -> int:
+    """Do the pass and print its report. Returns the exit code."""
+    loaded = load(arguments)
+    mode = "dry_run" if arguments.dry_run or arguments.plan_out else "apply"
+    if mode == "apply" and loaded.settings.plan.mode == "observe":
+        mode = "observe"
+    site = loaded.settings.site.name
+    options = PassOptions(
+        mode=mode,
+        policy=loaded.settings.plan,
+        registries=frozenset(loaded.settings.source.registries),
+        run_id=new_run_id(time.time()),
+        site=site,
+        places=store_places(loaded.settings),
+        confirm_deletes=arguments.confirm_deletes,
+        expected=read_fingerprints(Path(arguments.plan), site) if arguments.plan else None,
+    )
+    report = make_report(arguments, loaded, options, stop)
+    if arguments.plan_out and not report.errors:
+        write_plan(Path(arguments.plan_out), report)
+    _print(arguments, loaded, report)
+    if arguments.metrics_file:
+        # Loaded only for this: it brings prometheus-client.
+        from engine.commandline.metrics_file import write_metrics
+
+        write_metrics(arguments.metrics_file, report)
+    return pass_code(report, detailed=arguments.detailed_exitcode)
+
+
+def make_report(
+    arguments: Arguments, loaded: LoadedSettings, options: PassOptions, stop: Interruption
+) -> Report:
+    """One pass, with progress on stderr. Raises EngineError, and Stopped after a signal."""
+    with (
+        without_cycle_collection(),
+        ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress,
+    ):
+        return stop.run(partial(reconcile_once, loaded, options, progress))
+
+
+def tell_errors(report: Report) -> None:
+    """Print what went wrong to stderr."""
+    for error in report.errors:
+        tell_error(error.message, error.hint)
+
+
+def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None:
+    paint = choose_paint(arguments.color, os.environ)
+    form = PlanText(
+        paint=paint,
+        is_full=arguments.full,
+        registries=arguments.only,
+        confirm_seconds=loaded.settings.plan.delete_confirm_seconds,
+    )
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(report))
+    elif not arguments.quiet:
+        emit_text(render_plan(report, form))
+    if arguments.quiet:
+        for line in refusal_lines(report, form):
+            tell(line)
+    tell_errors(report)
+    if arguments.plan_out and report.errors:
+        tell(f"No plan was written to {arguments.plan_out}.")
+    elif arguments.plan_out and not arguments.quiet:
+        tell(f"The plan is in {arguments.plan_out}; carry it out with --plan {arguments.plan_out}.")

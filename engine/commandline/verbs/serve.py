@@ -1,0 +1,59 @@
+"""`reconcile serve`: run until told to stop, which is the ordinary end of a service and no failure."""
+
+import os
+import sys
+
+import anyio
+
+from engine.commandline.cycle_collection import rare_cycle_collection
+from engine.commandline.exit_codes import OK
+from engine.commandline.freed_memory import give_back_freed_memory
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import load
+from engine.commandline.parser import Arguments
+from engine.commandline.text.log_lines import (
+    HeldLogLines,
+    ReportLines,
+    SourceLines,
+    StatusLines,
+    set_up_logging,
+)
+from engine.serving import Host, serve
+from engine.systemd import Notifier
+
+
+def run_serve(arguments: Arguments, interruption: Interruption) -> int:
+    """Serve until SIGTERM or SIGINT. Raises EngineError when it cannot begin."""
+    loaded = load(arguments)
+    settings = loaded.settings
+    logger = set_up_logging(sys.stderr, format_=settings.log.format, level=settings.log.level)
+    mode = "observe" if settings.plan.mode == "observe" else "apply"
+
+    def on_ready(address: str) -> None:
+        fields = {"source": settings.source.uri, "rows": settings.rows.file, "api": address, "mode": mode}
+        logger.info("serving", extra={"fields": fields})
+
+    def on_cut_off(_signal_number: int) -> None:
+        logger.warning("stopped while a call did not return; the next start goes on where it was")
+
+    async def work() -> None:
+        stop = anyio.Event()
+        interruption.on_signal(stop.set)
+        if interruption.deadline is not None:
+            interruption.deadline.farewell = on_cut_off
+            interruption.deadline.exit_code = lambda _signal_number: OK
+        host = Host(
+            on_report=ReportLines(logger).tell,
+            on_source=SourceLines(logger).tell,
+            on_status=StatusLines(logger, settings.loop.freshness).tell,
+            on_held_log=HeldLogLines(logger).tell,
+            on_ready=on_ready,
+            notifier=Notifier(os.environ),
+        )
+        await serve(loaded, mode=mode, host=host, stop=stop)
+
+    give_back_freed_memory()
+    with rare_cycle_collection():
+        interruption.run(work)
+    logger.info("stopped")
+    return OK

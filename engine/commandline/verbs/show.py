@@ -1,0 +1,133 @@
+"""`reconcile show KEY`: one stored record. Reads the rows file only; nothing on disk changes."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.exit_codes import OK
+from engine.commandline.loading import load
+from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
+from engine.commandline.output import emit_json, emit_text, tell
+from engine.commandline.parser import Arguments
+from engine.commandline.text.safe_text import name_text, value_text, visible
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import REGISTRIES, Json, Key
+from engine.core.state.fate import Former, former_of
+from engine.core.state.report import SCHEMA_VERSION, rfc3339
+from engine.errors import EngineError, ReplicaError
+from engine.run import Stores, open_stores
+from engine.settings import LoadedSettings
+
+
+class LastChange(msgspec.Struct, frozen=True):
+    """When and by which run the row was last written; `op` is c, u or d (created, updated, deleted)."""
+
+    at: str
+    op: str
+    run_id: str
+
+
+class StoredRecord(msgspec.Struct, frozen=True):
+    """What `show --json` prints. Versions are hashes, or hash and digest of the derived values."""
+
+    schema_version: int
+    registry: str
+    key: str
+    name: str
+    version: str  # of the row as it stands in the rows file
+    last_applied: dict[str, str | None]  # by replica; None: the engine never wrote it there
+    fields: dict[str, Json]
+    derived: dict[str, Json]
+    stamps: dict[str, str]
+    last_change: LastChange | None  # as far back as the change feed reaches
+
+
+def run_show(arguments: Arguments) -> int:
+    """Print the record. Raises EngineError when there is none of that name."""
+    loaded = load(arguments)
+    check_rows_file(loaded)
+    with open_stores(loaded, private_copy=True) as stores:
+        record = _look_up(stores, arguments.key)
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(record))
+    else:
+        emit_text(render_record(record))
+    return OK
+
+
+def check_rows_file(loaded: LoadedSettings) -> None:
+    """Raises EngineError when no pass has been made yet."""
+    path = Path(loaded.settings.rows.file)
+    if not path.exists():
+        raise EngineError(
+            f"The rows file {path} does not exist.", "Set rows.file (--rows), or run `reconcile` to fill it."
+        )
+
+
+def all_rows(stores: Stores) -> tuple[dict[Key, str], dict[Key, StoredRow]]:
+    """Version and content of every row of the rows file."""
+    versions = stores.rows.observe().versions
+    return versions, stores.rows.read(versions)
+
+
+def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
+    """The key of the row that is called so, or was: then a note says what it is called now. Raises KeyUnknown."""
+    try:
+        return find_key(text, rows)
+    except NotStored:
+        key = check_fate(text, formers(stores, text), rows)
+        name = rows[key].fields.get("entity_id") or key.id
+        tell(f"{name_text(text)} has another name by now: {name_text(str(name))} ({visible(str(key))}).")
+        return key
+
+
+def formers(stores: Stores, text: str) -> list[Former]:
+    """The records that were ever known as `text`, as the rows file and the records remember them."""
+    named = named_key(text)
+    found = stores.rows.former(named.id if named else text)
+    records = stores.records
+    if records is not None:
+        keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
+        # Without the records there still is what the rows file says.
+        with suppress(ReplicaError):
+            for key in sorted(keys | set(records.bearers(named.id if named else text))):
+                found += former_of(key, [(r.at, r.op == "delete") for r in records.timeline(key)])
+    return [former for former in found if named is None or former.key.registry == named.registry]
+
+
+def _look_up(stores: Stores, text: str) -> StoredRecord:
+    versions, rows = all_rows(stores)
+    key = find_known(stores, text, rows)
+    names = [stores.rows.name, *([stores.records.name] if stores.records else [])]
+    row, change = rows[key], stores.rows.last_change(key)
+    return StoredRecord(
+        SCHEMA_VERSION,
+        key.registry,
+        key.id,
+        row.label,
+        versions[key],
+        {name: stores.rows.applied(name).get(key) for name in names},
+        row.fields,
+        row.derived,
+        row.stamps,
+        LastChange(rfc3339(change.at), change.op, change.run_id) if change else None,
+    )
+
+
+def render_record(record: StoredRecord) -> str:
+    """The record as text; it ends with a newline."""
+    lines = [f"{visible(f'{record.registry}/{record.key}')} {name_text(record.name)}"]
+    lines.append(f"  version {record.version}")
+    for replica, version in record.last_applied.items():
+        told = "never written by the engine" if version is None else version or "unknown, a write was cut off"
+        lines.append(f"  last applied to {replica}: {told}")
+    if record.last_change:
+        lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")
+    parts = (("fields", record.fields), ("derived", record.derived), ("row timestamps", record.stamps))
+    for title, values in parts:
+        if values:
+            lines.append(f"  {title}:")
+            lines += [f"    {visible(name)}: {value_text(value)}" for name, value in sorted(values.items())]
+    return "\n".join(lines) + "\n"

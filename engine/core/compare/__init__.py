@@ -1,0 +1,1 @@
+"""Two sides compared: differences, the plan that ends them, and how both read in a report."""

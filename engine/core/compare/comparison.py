@@ -1,0 +1,241 @@
+"""One replica compared with a snapshot: differences, plan and verdict, and how that reads in a report."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.foreign import foreign_reasons
+from engine.core.compare.kept import Kept
+from engine.core.compare.plan import Action, Operation, Plan
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.guard import Verdict
+from engine.core.guards.look import Look
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What a pass found out about one replica, before anything was done about it."""
+
+    plan: Plan
+    verdict: Verdict
+    observed_count: int  # rows of the registries that were compared
+    absences: Mapping[Key, Look]
+    known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
+    kept: Kept = Kept()
+    kept_count: int = 0  # of the rows observed, those that are kept
+
+    @property
+    def replica(self) -> str:
+        """The replica's name."""
+        return self.plan.replica
+
+
+def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
+    """Operations by action."""
+    counts = Counter(o.action for o in operations)
+    return PlanCounts(counts[Action.UPSERT], counts[Action.MOVE], counts[Action.DELETE])
+
+
+def carried_out(
+    comparison: Comparison, *, applied: bool, unwritten: Collection[tuple[str, str]] | None
+) -> tuple[Operation, ...]:
+    """The operations that are known to have been carried out: all that were allowed if `applied`, else those of which
+    the store said that it took them; `unwritten` are the others, None when nobody knows.
+    """
+    allowed = comparison.verdict.allowed
+    if applied or unwritten is None:
+        return allowed if applied else ()
+    return tuple(o for o in allowed if o.key not in unwritten and o.moved_from not in unwritten)
+
+
+def report_replica(
+    comparison: Comparison,
+    *,
+    applied: bool,
+    error: str | None,
+    unwritten: Collection[tuple[str, str]] | None = None,
+) -> ReplicaReport:
+    """The replica's part of the report. See `carried_out`."""
+    plan, verdict = comparison.plan, comparison.verdict
+    kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
+    foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
+    counts = Counts(
+        in_sync=comparison.observed_count
+        - kinds[Kind.STALE]
+        - kinds[Kind.ORPHANED]
+        - foreign
+        - comparison.kept_count,
+        missing=kinds[Kind.MISSING],
+        stale=kinds[Kind.STALE],
+        orphaned=kinds[Kind.ORPHANED],
+        foreign=foreign,
+        kept=comparison.kept_count,
+    )
+    return ReplicaReport(
+        replica=plan.replica,
+        status=_status(comparison, applied=applied, failed=error is not None),
+        counts=counts,
+        planned=count_operations(plan.operations),
+        applied=count_operations(carried_out(comparison, applied=applied, unwritten=unwritten)),
+        refusals=tuple(RefusalReport(r.guard, r.message, r.hint, r.held) for r in verdict.refusals),
+        waiting=len(verdict.waiting),
+        fingerprint=plan.fingerprint,
+        error=error,
+    )
+
+
+def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
+    if comparison.verdict.refusals:
+        return "blocked"
+    verdict = comparison.verdict
+    left = verdict.waiting or verdict.held or comparison.plan.foreign or comparison.kept.surplus
+    if failed or left or (comparison.verdict.allowed and not applied):
+        return "out_of_sync"
+    return "in_sync"
+
+
+def report_records(
+    comparison: Comparison,
+    desired: Snapshot,
+    *,
+    done: str,
+    compared_at: float,
+    found_at: float | None = None,
+    unwritten: Collection[tuple[str, str]] | None = None,
+) -> list[RecordReport]:
+    """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
+    in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
+    was looked at.
+    """
+    partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == "failed" else ()
+    taken = {operation.key for operation in partly}
+    held = {o.key for o in comparison.verdict.held}
+    waiting = {o.key for o in comparison.verdict.waiting}
+    reports = []
+    for operation in comparison.plan.operations:
+        key = operation.key
+        outcome = "held" if key in held else "waiting" if key in waiting else done
+        outcome = "applied" if key in taken else outcome
+        writes = done in ("applied", "failed")
+        is_theirs = (
+            operation.difference.cause is not Cause.PENDING
+        )  # changed in the replica, which was read later
+        seen_at = found_at if is_theirs and found_at is not None else compared_at
+        since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
+        reports.append(_operation_report(comparison, operation, desired, outcome, since))
+    return reports + _foreign_reports(comparison, desired)
+
+
+def _operation_report(
+    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: str, since: float | None
+) -> RecordReport:
+    difference = operation.difference
+    return RecordReport(
+        replica=comparison.replica,
+        registry=operation.key.registry,
+        key=operation.key.id,
+        name=operation.label,
+        entity_id=operation.entity_id,
+        kind=difference.kind,
+        cause=difference.cause,
+        action=operation.action,
+        outcome=outcome,
+        fields=operation.fields,
+        source_hash=desired.hashes.get(operation.key),
+        replica_hash=difference.observed,
+        applied_hash=difference.applied,
+        since=None if since is None else rfc3339(since),
+        why=tuple(_why(operation, desired, comparison.absences)),
+    )
+
+
+def _since(
+    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: str, writes: bool
+) -> float | None:
+    """When the difference began, or was found first, as far as a pass without memory knows.
+
+    A pass that `writes` is the first to find what it heals, and notes what is missing; any other would only tell when it
+    was asked.
+    """
+    is_ours = operation.difference.cause is not Cause.FOREIGN
+    if operation.after is None and is_ours:
+        first = comparison.absences.get(operation.key)
+        if first is not None:
+            return first.wall
+        return compared_at if writes else None
+    if (
+        operation.after is not None
+        and operation.difference.cause is Cause.PENDING
+        and operation.after.modified_at
+    ):
+        return min(operation.after.modified_at, compared_at)
+    return compared_at if outcome == "applied" else None
+
+
+def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:
+    replica_side = {
+        Cause.PENDING: "",
+        Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
+        Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
+        Cause.FOREIGN: "a foreign row, pruned as asked",
+    }[operation.difference.cause]
+    reasons = [replica_side] if replica_side else []
+    if operation.moved_from:
+        reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")
+    if operation.replaces:
+        reasons.append(f"it now bears the entity_id of {operation.replaces}")
+    if operation.action is Action.DELETE and operation.difference.applied is not None:
+        key = operation.key
+        if key in desired.removed:
+            reasons.append("Home Assistant lists it as deleted")
+        elif key in absences:
+            reasons.append(f"missing from every read since {rfc3339(absences[key].wall)}")
+        else:
+            reasons.append("missing from this read for the first time")
+    return reasons
+
+
+def _foreign_reports(comparison: Comparison, desired: Snapshot) -> list[RecordReport]:
+    rows = {row.key: row for row in comparison.plan.foreign}
+    if not rows:
+        return []
+    reasons = foreign_reasons(rows, comparison.known_ids, _populated(rows, desired))
+    found = {d.key: d for d in comparison.plan.diff.differences}
+    return [
+        RecordReport(
+            replica=comparison.replica,
+            registry=key.registry,
+            key=key.id,
+            name=row.label,
+            entity_id=str(row.fields["entity_id"]) if row.fields.get("entity_id") else None,
+            kind=Kind.ORPHANED,
+            cause=Cause.FOREIGN,
+            action=None,
+            outcome="reported",
+            fields=(),
+            source_hash=None,
+            replica_hash=found[key].observed,
+            applied_hash=None,
+            since=None,
+            why=(_whose(is_known=key in comparison.known_ids), *reasons[key]),
+        )
+        for key, row in sorted(rows.items())
+    ]
+
+
+def _whose(*, is_known: bool) -> str:
+    if is_known:
+        return "Home Assistant had it once; the engine did not write it since"
+    return "Home Assistant does not have it and the engine never wrote it"
+
+
+def _populated(rows: Mapping[Key, StoredRow], desired: Snapshot) -> frozenset[str]:
+    from_rows = {str(r.fields.get("device_id")) for r in rows.values() if r.key.registry == "entity"}
+    from_home = {
+        str(getattr(r, "device_id", "")) for k, r in desired.records.items() if k.registry == "entity"
+    }
+    return frozenset(from_rows | from_home)

@@ -1,0 +1,122 @@
+"""The three-way comparison: what differs between Home Assistant and a replica, and whose doing it was.
+
+With D = desired, O = observed, A = last applied (each a hash, or nothing):
+
+    D = O                    in sync; where A differs, A is to be recorded again
+    D != O, O = A            pending    Home Assistant changed, not yet written
+    D != O, A unknown        pending    first run, or a row that existed before us
+    D != O, A under way      pending    a write of ours was cut off, and nobody knows how far it got
+    D = A, O != A            drift      the replica was changed behind our back
+    all three differ         conflict   both changed; Home Assistant wins
+    only O                   foreign    a row Home Assistant does not have and we never wrote
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from engine.core.home.record import Entity, Key, Record
+
+# Last applied of a key that is being written: whatever stands in the replica then, it is ours.
+UNDER_WAY = ""
+
+
+class Cause(StrEnum):
+    """Whose change made the difference."""
+
+    PENDING = "pending"
+    DRIFT = "drift"
+    CONFLICT = "conflict"
+    FOREIGN = "foreign"
+
+
+class Kind(StrEnum):
+    """What the difference looks like from the replica."""
+
+    MISSING = "missing"
+    STALE = "stale"
+    ORPHANED = "orphaned"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One key on which Home Assistant and a replica do not agree; hashes, None for absent."""
+
+    key: Key
+    cause: Cause
+    desired: str | None
+    observed: str | None
+    applied: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """Missing from the replica, stale in it, or orphaned in it."""
+        if self.observed is None:
+            return Kind.MISSING
+        return Kind.ORPHANED if self.desired is None else Kind.STALE
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """All differences, sorted by key, and the bookkeeping that lags behind the truth."""
+
+    differences: tuple[Difference, ...]
+    settled: tuple[tuple[Key, str | None], ...]  # last applied hash to record (None: forget) without a write
+
+
+def compare(
+    desired: Mapping[Key, str],
+    observed: Mapping[Key, str],
+    applied: Mapping[Key, str],
+    registries: frozenset[str],
+    keys: frozenset[Key] | None = None,
+    kept: frozenset[Key] = frozenset(),
+) -> Diff:
+    """Compare the three sides over the given registries; cost beyond set operations follows what differs.
+
+    With `keys` only those are compared: for a caller that knows all others to agree. Those `kept` never are.
+    """
+    differences: list[Difference] = []
+    settled: list[tuple[Key, str | None]] = []
+    if keys is None:
+        unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
+        keys = frozenset(key for key, _ in unequal)
+    for key in sorted(keys):
+        if key.registry not in registries or key in kept:
+            continue
+        d, o, a = desired.get(key), observed.get(key), applied.get(key)
+        if d != o:
+            differences.append(Difference(key, _cause(d, o, a), d, o, a))
+        elif d != a:
+            settled.append((key, d))
+    return Diff(tuple(differences), tuple(settled))
+
+
+def adopt(
+    observed: Mapping[Key, str], desired: Mapping[Key, Record]
+) -> tuple[Mapping[Key, str], dict[Key, Key]]:
+    """Give rows that are known only by their entity_id the key of the entity that now bears it.
+
+    Rows written by other programs have no registry id; the replica lists them under
+    `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
+    by which the replica knows the row.
+    """
+    strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
+    if not strangers:
+        return observed, {}
+    owners = {record.entity_id: key for key, record in desired.items() if isinstance(record, Entity)}
+    adopted = dict(observed)
+    aliases: dict[Key, Key] = {}
+    for key in strangers:
+        owner = owners.get(key.id)
+        if owner is not None and owner not in observed:
+            adopted[owner] = adopted.pop(key)
+            aliases[owner] = key
+    return adopted, aliases
+
+
+def _cause(desired: str | None, observed: str | None, applied: str | None) -> Cause:
+    if applied is None:
+        return Cause.PENDING if desired is not None else Cause.FOREIGN
+    if applied in (observed, UNDER_WAY):
+        return Cause.PENDING
+    return Cause.DRIFT if desired == applied else Cause.CONFLICT

@@ -1,0 +1,109 @@
+"""What a replica keeps because a row was set aside: neither compared, nor written, nor deleted.
+
+A row that says its id, or for an entity its entity_id, protects what the replica holds under it. One that says neither
+may be any record of its registry that is missing from the read, so all of those stay, but for those of which Home
+Assistant itself says that they are gone. They cannot all be that row: the surplus is certainly wrong, and shows.
+
+The same goes for single fields: of an entity that is read from its list row, what that does not know stays as it is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key, canonical_fields, make_record
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceInvalid
+
+# What the derived values of other records depend on.
+_DERIVED_FROM = ("device", "config_entry", "entity")
+
+Read = Callable[[Iterable[Key]], Mapping[Key, StoredRow]]
+
+
+class Kept(NamedTuple):
+    """Keys that are left as they are, and how many of them at least are not what Home Assistant has."""
+
+    keys: frozenset[Key] = frozenset()
+    surplus: int = 0
+
+
+def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Key, str], read: Read) -> Kept:
+    """What a replica keeps; `observed` and `wanted` are versions, `read` returns the replica's rows."""
+    if not desired.set_aside:
+        return Kept()
+    registries = {row.registry for row in desired.set_aside}
+    absent = [
+        key
+        for key in observed
+        if key.registry in registries and key not in desired.records and not _is_gone(key, desired)
+    ]
+    bearers = _bearers(read([key for key in absent if key.registry == "entity"]))
+    kept = {key for key in desired.set_aside_keys if key in observed}
+    unknown = Counter[str]()
+    for row in desired.set_aside:
+        known = bearers.get(row.entity_id, set())
+        kept |= known
+        if row.key is None and not known:
+            unknown[row.registry] += 1
+    doubtful = {key for key in absent if key.registry in unknown and key not in kept}
+    surplus = Counter(key.registry for key in doubtful) - unknown
+    clashing = _clashing(kept | doubtful, desired, observed, wanted, read)
+    return Kept(frozenset(kept | doubtful | clashing), surplus.total() + len(clashing))
+
+
+def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snapshot:
+    """The snapshot with what is not known of some records as the replica has it; the very same where all is known."""
+    keys = [key for key in desired.partly_read if key in observed]
+    if not keys:
+        return desired
+    found = []
+    for key, row in read(keys).items():
+        fields = canonical_fields(desired.records[key])
+        fields |= {name: row.fields[name] for name in desired.partly_read[key] if name in row.fields}
+        # What somebody else wrote there, and is no value of such a field, is not kept.
+        with suppress(SourceInvalid):
+            found.append(make_record(key.registry, fields))
+    return desired.filled_in(found)
+
+
+def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:
+    """The snapshot derived from what a replica keeps as well; the very same where it keeps nothing.
+
+    The entities of a device that cannot be read have not lost its name, nor has a device an entity that cannot be.
+    """
+    keys = [key for key in kept.keys if key.registry in _DERIVED_FROM and key not in desired.records]
+    found = []
+    for row in read(keys).values() if keys else ():
+        with suppress(SourceInvalid):
+            found.append(make_record(row.key.registry, row.fields))
+    return desired.standing_in(found) if found else desired
+
+
+def _is_gone(key: Key, desired: Snapshot) -> bool:
+    return key in desired.removed or (key.registry == "device" and key.id in desired.splits)
+
+
+def _bearers(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:
+    found: dict[str | None, set[Key]] = {}
+    for key, row in rows.items():
+        found.setdefault(str(row.fields.get("entity_id") or key.id), set()).add(key)
+    return found
+
+
+def _clashing(
+    kept: set[Key], desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Key, str], read: Read
+) -> set[Key]:
+    """Entities that would take over the entity_id of a row that stays, and those that wait for theirs in turn."""
+    clashing, looked_at = set[Key](), set[Key]()
+    while rows := read([k for k in kept | clashing if k.registry == "entity" and k not in looked_at]):
+        looked_at |= rows.keys()
+        heirs = {desired.entities.key_of(str(entity_id)) for entity_id in _bearers(rows)}
+        clashing |= {
+            key
+            for key in heirs
+            if key is not None and key not in kept and observed.get(key) != wanted.get(key)
+        }
+    return clashing

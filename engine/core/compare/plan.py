@@ -1,0 +1,197 @@
+"""The plan: the fewest operations that make one replica equal to Home Assistant.
+
+A plan touches no key whose versions agree and no key twice. Its order is fixed: deletes (children first),
+moves, upserts (parents first), each sorted by key. Printing a plan changes nothing.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import blake2b
+
+import msgspec
+
+from engine.core.compare.diff import Cause, Diff, Difference, Kind
+from engine.core.compare.stored import LABEL_FIELDS, StoredRow
+from engine.core.home.derived import Derived
+from engine.core.home.record import REGISTRIES, Entity, Json, Key, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
+
+_RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
+
+
+class Action(StrEnum):
+    """What an operation does to its key."""
+
+    UPSERT = "upsert"
+    DELETE = "delete"
+    MOVE = "move"  # an entity's entity_id, or a device's id after the 2026.8 split, changed; the row stays
+
+
+class FieldChange(msgspec.Struct, frozen=True):
+    """One field on which the two sides differ; None where a side has no value."""
+
+    name: str
+    source: Json
+    replica: Json
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One write to one key, with all that is needed to do it, explain it and put it back."""
+
+    action: Action
+    difference: Difference
+    before: StoredRow | None
+    after: Record | None
+    derived: Derived | None = None
+    fields: tuple[FieldChange, ...] = ()
+    moved_from: Key | None = None  # the key the row has until now, when it is not its own
+    replaces: Key | None = None  # a row that has to go because this entity now bears its entity_id
+
+    @property
+    def key(self) -> Key:
+        """The key that is written."""
+        return self.difference.key
+
+    @property
+    def label(self) -> str:
+        """What a person would call the record."""
+        if self.after is None:
+            return self.before.label if self.before else self.key.id
+        names = (getattr(self.after, field, None) for field in LABEL_FIELDS)
+        return next((str(name) for name in names if name), self.key.id)
+
+    @property
+    def entity_id(self) -> str | None:
+        """How Home Assistant's users address the record, if it is an entity."""
+        if isinstance(self.after, Entity):
+            return self.after.entity_id
+        found = self.before.fields.get("entity_id") if self.before else None
+        return str(found) if found else None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to do to one replica, and what was found but is left alone (foreign rows, unless pruned)."""
+
+    replica: str
+    operations: tuple[Operation, ...]
+    foreign: tuple[StoredRow, ...]
+    diff: Diff
+
+    def of(self, action: Action) -> tuple[Operation, ...]:
+        """The operations of one kind."""
+        return tuple(o for o in self.operations if o.action is action)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for plans that do the same to the same rows; independent of when they were made."""
+        parts = [
+            (o.action, *o.key, o.difference.desired, o.difference.observed, o.moved_from)
+            for o in self.operations
+        ]
+        return blake2b(msgspec.json.encode((self.replica, parts)), digest_size=16).hexdigest()
+
+
+def make_plan(
+    replica: str,
+    diff: Diff,
+    desired: Snapshot,
+    stored: Mapping[Key, StoredRow],
+    *,
+    with_derived: bool,
+    prune_foreign: bool,
+) -> Plan:
+    """Turn differences into operations. `stored` holds the row of every differing key that exists."""
+    foreign = tuple(stored[d.key] for d in diff.differences if d.cause is Cause.FOREIGN)
+    wanted = [d for d in diff.differences if d.cause is not Cause.FOREIGN or prune_foreign]
+    heirs = _split_heirs(wanted, desired)
+    bearers = {
+        row.fields.get("entity_id"): key
+        for key, row in stored.items()
+        if key.registry == "entity" and key not in desired.records
+    }
+    derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
+    operations = []
+    for difference in wanted:
+        if difference.key in heirs.values():
+            continue
+        operations.append(_operation(difference, desired, stored, derived, heirs, bearers))
+    return Plan(replica, tuple(sorted(operations, key=_order)), () if prune_foreign else foreign, diff)
+
+
+def _operation(
+    difference: Difference,
+    desired: Snapshot,
+    stored: Mapping[Key, StoredRow],
+    derived: Mapping[Key, Derived],
+    heirs: Mapping[Key, Key],
+    bearers: Mapping[Json, Key],
+) -> Operation:
+    key = difference.key
+    moved_from = heirs.get(key)
+    before, after = stored.get(moved_from or key), desired.records.get(key)
+    if after is None:
+        return Operation(Action.DELETE, difference, before, None)
+    renamed = (
+        isinstance(after, Entity)
+        and before is not None
+        and difference.kind is Kind.STALE
+        and before.fields.get("entity_id") != after.entity_id
+    )
+    return Operation(
+        action=Action.MOVE if renamed or moved_from else Action.UPSERT,
+        difference=difference,
+        before=before,
+        after=after,
+        derived=derived.get(key),
+        fields=changes(before, after, derived.get(key)) if before else (),
+        moved_from=moved_from,
+        replaces=bearers.get(after.entity_id) if isinstance(after, Entity) else None,
+    )
+
+
+def changes(before: StoredRow, after: Record, derived: Derived | None) -> tuple[FieldChange, ...]:
+    """Every field in which a stored row differs from what it should be, sorted by name.
+
+    Fields that do not count are left out, unless they are all there is to tell (a touched timestamp).
+    """
+    new, old = canonical_fields(after), dict(before.fields)
+    differing = _differing(new, old)
+    counted = [c for c in differing if c.name not in after.UNHASHED]
+    if derived is not None:
+        counted += _differing(msgspec.to_builtins(derived), before.derived)
+    return tuple(sorted(counted or differing, key=lambda change: change.name))
+
+
+def _differing(new: Mapping[str, Json], old: Mapping[str, Json]) -> list[FieldChange]:
+    unequal = [name for name, value in new.items() if value != old.get(name)]
+    unequal += [name for name, value in old.items() if name not in new and value is not None]
+    both = ((name, _plain(new.get(name)), _plain(old.get(name))) for name in unequal)
+    return [FieldChange(name, source, replica) for name, source, replica in both if source != replica]
+
+
+def _plain(value: Json) -> Json:
+    """The value as JSON gives it back: a tuple and a list say the same."""
+    return (
+        value if value is None or isinstance(value, str) else msgspec.json.decode(msgspec.json.encode(value))
+    )
+
+
+def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:
+    """New device -> composite device whose row it inherits, for composites that vanished in this diff."""
+    missing = {d.key for d in wanted if d.kind is Kind.MISSING}
+    heirs: dict[Key, Key] = {}
+    for difference in wanted:
+        old = difference.key
+        if old.registry == "device" and difference.kind is Kind.ORPHANED:
+            candidates = [Key("device", new) for new in desired.splits.get(old.id, ())]
+            heir = next((c for c in candidates if c in missing and c not in heirs), None)
+            if heir is not None:
+                heirs[heir] = old
+    return heirs
+
+
+def _order(operation: Operation) -> tuple[int, int, Key]:
+    rank = _RANK[operation.key.registry]
+    if operation.action is Action.DELETE:
+        return 0, -rank, operation.key
+    return (1 if operation.action is Action.MOVE else 2), rank, operation.key

@@ -1,0 +1,113 @@
+"""What of a read may not be believed, and which derived values would rest on it.
+
+A registry that is listed while Home Assistant starts, or after its store was corrupt, may lack records. Rows carry
+values that are derived from other records: an entity its device's area and name, a device the number of its
+entities. Written from such a read they would be half-truths, so the rows keep what they hold until it is known.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from engine.core.compare.plan import Operation
+from engine.core.compare.stored import StoredRow
+from engine.core.home.list_order import ORDERED_REGISTRIES
+from engine.core.home.record import Device, Entity, Key
+from engine.core.home.snapshot import Snapshot
+
+# As Home Assistant names the stores of registries from which something is derived.
+_REGISTRIES_OF_STORES = {
+    "core.device_registry": "device",
+    "core.entity_registry": "entity",
+    "core.config_entries": "config_entry",
+}
+
+
+def untrusted_read(desired: Snapshot) -> tuple[str, str, str] | None:
+    """The guard (name, message, hint) that says why a record missing from this read is no evidence; None if it is."""
+    health = desired.health
+    if health.state not in (None, "RUNNING"):
+        return (
+            "not_running",
+            f"Home Assistant is {health.state}, not RUNNING.",
+            "Run again when it has started; the deletes follow then.",
+        )
+    if health.unread:
+        return (
+            "health_unread",
+            f"What Home Assistant says of its own state could not be read: {'; '.join(health.unread)}. "
+            "Whether its registries are sound is not known.",
+            "Restart Home Assistant, which writes such a file anew, and run again; the deletes follow then.",
+        )
+    if health.corrupt_stores:
+        return (
+            "storage_corruption",
+            f"Home Assistant reports a corrupt store ({', '.join(health.corrupt_stores)}) and started over "
+            "with an empty registry and new ids.",
+            "Restore a backup of Home Assistant, or accept the loss there by fixing the repair issue.",
+        )
+    return None
+
+
+def rest_on_doubt(
+    operations: tuple[Operation, ...], missing: Mapping[Key, StoredRow | None], desired: Snapshot
+) -> set[Key]:
+    """The operations that would write a derived value which rests on a record that is missing and may not be gone.
+
+    `missing` are the rows of records that are not listed and may not be deleted now. While Home Assistant is not running every missing
+    record may come; of a registry whose store was corrupt, and which still misses records, no record is believed.
+    """
+    is_starting = desired.health.state not in (None, "RUNNING")
+    if not missing and not is_starting:
+        return set()
+    losing = {key.registry for key in missing}
+    corrupt = {_REGISTRIES_OF_STORES.get(store) for store in desired.health.corrupt_stores} & losing
+    fewer = {row.fields.get("device_id") for row in missing.values() if row is not None}
+
+    def is_doubtful(key: Key) -> bool:
+        if key in desired.records:
+            return key.registry in corrupt
+        return key in missing or (is_starting and desired.is_missing(key))
+
+    def rests(operation: Operation) -> bool:
+        changed = _changed_values(operation)
+        bases = _bases(operation, changed, desired)
+        return (
+            any(map(is_doubtful, bases))
+            or ("entity_count" in changed and operation.key.id in fewer)
+            # Where something may still be there, what stands behind it has not moved up.
+            or (
+                "position" in changed
+                and operation.key.registry in ORDERED_REGISTRIES
+                and operation.key.registry in losing
+            )
+        )
+
+    return {o.key for o in operations if o.derived is not None and rests(o)}
+
+
+def _changed_values(operation: Operation) -> frozenset[str]:
+    """The derived values that would be written."""
+    if operation.before is None:
+        return frozenset(operation.derived.__struct_fields__ if operation.derived is not None else ())
+    return frozenset(change.name for change in operation.fields)
+
+
+def _bases(operation: Operation, changed: frozenset[str], desired: Snapshot) -> Iterator[Key]:
+    """The other records from which the changed values are derived."""
+    record = operation.after
+    if isinstance(record, Entity) and changed & {"effective_area_id", "effective_name"}:
+        yield from _devices_from(record.device_id, desired)
+    if isinstance(record, Device):
+        if "effective_area_id" in changed and record.area_id is None:
+            yield from _devices_from(record.parent_device_id, desired)
+        if "integration" in changed and record.config_entry_id:
+            yield Key("config_entry", record.config_entry_id)
+
+
+def _devices_from(device_id: str | None, desired: Snapshot) -> Iterator[Key]:
+    """The device and its parents, as far as they are there, and the first that is not."""
+    seen: set[str] = set()
+    while device_id and device_id not in seen:
+        seen.add(device_id)
+        yield Key("device", device_id)
+        device = desired.records.get(Key("device", device_id))
+        device_id = device.parent_device_id if isinstance(device, Device) else None

@@ -1,0 +1,240 @@
+"""Guards: when a plan, or its deletes, must not be carried out.
+
+A delete needs evidence. Home Assistant answers a complete-looking, successful, empty list in recovery mode,
+lists grow while it starts, a corrupt store comes back with new ids, a wrong URL is another home: in all of
+these the rows in the replicas are the better copy. A refusal names the guard, the numbers and what would
+change it; whatever it does not concern is carried out. Guards speak at the first look: a record that is missing
+for the first time waits only where no guard would hold its delete.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from engine.core.compare.plan import Action, Operation, Plan
+from engine.core.guards.absences import is_confirmed
+from engine.core.guards.doubt import rest_on_doubt, untrusted_read
+from engine.core.guards.instance import KnownHomes
+from engine.core.guards.look import Calendar, Look
+from engine.core.guards.unread import GUARD as REGISTRY_UNREAD
+from engine.core.guards.unread import leave_unread
+from engine.core.home.record import Entity, Key
+from engine.core.home.snapshot import Snapshot
+
+# Registries that are never empty in a living home; losing the only label is nobody's disaster.
+_NEVER_EMPTY = ("config_entry", "device", "entity")
+_PLAIN = Calendar()
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What plans may do. The settings section `plan`."""
+
+    mode: Annotated[
+        Literal["enforce", "observe"],
+        Meta(
+            description="enforce writes what the plan says; observe compares and reports and never writes anything"
+        ),
+    ] = "enforce"
+    delete_ratio_max: Annotated[
+        float,
+        Meta(
+            description="largest share of a replica's rows one pass may delete, asked above delete_few_max",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.10
+    delete_count_max: Annotated[int, Meta(description="largest number of rows one pass may delete", ge=0)] = (
+        1000
+    )
+    delete_few_max: Annotated[
+        int,
+        Meta(
+            description="up to this many deletes are never held for being a large share: small homes are small",
+            ge=0,
+        ),
+    ] = 20
+    delete_confirm_seconds: Annotated[
+        float,
+        Meta(
+            description="seconds between the read that first missed a record and the one that confirms it is gone",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 60.0
+    allow_empty: Annotated[
+        bool,
+        Meta(
+            description="accept that Home Assistant has no devices, no entities or no config entries at all"
+        ),
+    ] = False
+    allow_new_instance: Annotated[
+        bool, Meta(description="accept another Home Assistant than the one the replicas were filled from")
+    ] = False
+    prune_foreign: Annotated[
+        bool, Meta(description="delete rows that Home Assistant does not have and the engine never wrote")
+    ] = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A guard that spoke: what it saw, what would change its mind, and how many operations it holds."""
+
+    guard: str
+    message: str
+    hint: str
+    held: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What may be done now; `held` is refused, `waiting` only needs a second look at Home Assistant.
+
+    Of a pass that is `refused_whole` nothing may be kept either: what was read is not of the home.
+    """
+
+    allowed: tuple[Operation, ...]
+    held: tuple[Operation, ...]
+    waiting: tuple[Operation, ...]
+    refusals: tuple[Refusal, ...]
+    refused_whole: bool = False
+
+
+def review(  # noqa: PLR0913 (what a verdict rests on)
+    plan: Plan,
+    desired: Snapshot,
+    *,
+    applied: Mapping[Key, str],
+    homes: KnownHomes,
+    observed_count: int,
+    absences: Mapping[Key, Look],
+    policy: Policy,
+    calendar: Calendar = _PLAIN,
+    has_books: bool = True,
+) -> Verdict:
+    """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key.
+
+    Without `has_books` nobody knows what was applied.
+    """
+    if all_of := _refuse_everything(desired, homes, policy):
+        # Also where there is nothing to do: what seems to be in order is so by chance.
+        refusal = Refusal(*all_of, len(plan.operations))
+        return Verdict((), plan.operations, (), (refusal,), refused_whole=True)
+    left = leave_unread(plan, desired, applied)
+    unread = left.keys if left else frozenset()
+    deletes = tuple(o for o in plan.of(Action.DELETE) if o.key not in unread)
+    replaced = {o.replaces for o in plan.operations if o.replaces}
+    certain = {o.key for o in deletes if _is_certain(o, desired, replaced)}
+    spoken = _refuse_deletes(deletes, certain, desired, applied, observed_count, policy)
+    waiting = {
+        o.key
+        for o in (() if spoken else deletes)
+        if o.key not in certain
+        and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
+    }
+    stopped = {o.key: o.before for o in deletes if spoken or o.key in waiting}
+    # Without the books a row that is ours looks foreign, and nothing else would speak for it.
+    unbooked = {} if has_books else {row.key: row for row in plan.foreign}
+    doubtful = rest_on_doubt(plan.operations, stopped | unbooked, desired)
+    if doubtful and spoken is None:
+        spoken = untrusted_read(desired)
+    kept = _with_followers(stopped.keys() | doubtful | unread, plan)
+    held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
+    refusals = [Refusal(*spoken, sum(o.key not in unread for o in held))] if spoken else []
+    if left:
+        refusals.append(Refusal(REGISTRY_UNREAD, left.message, left.hint, len(unread)))
+    return Verdict(
+        allowed=tuple(o for o in plan.operations if o.key not in kept),
+        held=held,
+        waiting=tuple(o for o in deletes if o.key in waiting),
+        refusals=tuple(refusals),
+    )
+
+
+def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
+    """The stopped operations, and those that would take over an entity_id whose row cannot give it up now.
+
+    Renames come in chains: who waits for an entity_id keeps its own from the next.
+    """
+    if not stopped:
+        return stopped
+    bearers = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
+    waits_for = {
+        o.key: o.replaces or bearers.get(o.after.entity_id)
+        for o in plan.operations
+        if isinstance(o.after, Entity)
+    }
+    found = set(stopped)
+    while more := {key for key, other in waits_for.items() if other in found and key not in found}:
+        found |= more
+    return found
+
+
+def _refuse_everything(desired: Snapshot, homes: KnownHomes, policy: Policy) -> tuple[str, str, str] | None:
+    if desired.health.recovery_mode:
+        return (
+            "recovery_mode",
+            f"Home Assistant {desired.health.ha_version} is in recovery mode and shows "
+            f"{len(desired.records)} records; what it shows is not the home.",
+            "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
+        )
+    if policy.allow_new_instance or homes.know(desired.entry_ids):
+        return None
+    if not desired.entry_ids and policy.allow_empty:
+        return None
+    return (
+        "wrong_instance",
+        f"{desired.origin} has {len(desired.entry_ids)} config entries and is not the home of this store: of the "
+        f"{homes.count} config entries that are known, some store knows none of these. It is another Home "
+        "Assistant, or a backup from before they were set up.",
+        "Nothing was changed. Check source.uri; to mirror this instance from now on, "
+        "set plan.allow_new_instance = true for one run (--allow-new-instance).",
+    )
+
+
+def _refuse_deletes(
+    deletes: tuple[Operation, ...],
+    certain: set[Key],
+    desired: Snapshot,
+    applied: Mapping[Key, str],
+    observed_count: int,
+    policy: Policy,
+) -> tuple[str, str, str] | None:
+    if not deletes:
+        return None
+    if untrusted := untrusted_read(desired):
+        return untrusted
+    for registry in () if policy.allow_empty else _empty_registries(desired):
+        if had := sum(key.registry == registry for key in applied):
+            return (
+                "empty_source",
+                f"Home Assistant lists no {registry} at all; {had} are known.",
+                "If the home really is empty, set plan.allow_empty = true for one run (--allow-empty).",
+            )
+    count = sum(o.key not in certain for o in deletes)
+    share = count / max(observed_count, 1)
+    told = f"Plan deletes {count} of {observed_count} records ({share:.0%})."
+    if count > policy.delete_count_max:
+        hint = f"raise plan.delete_count_max (now {policy.delete_count_max}), or pass --max-delete {count}."
+        return "delete_count", told, f"To allow this, {hint}"
+    if count > policy.delete_few_max and share > policy.delete_ratio_max:
+        hint = (
+            f"raise plan.delete_ratio_max (now {policy.delete_ratio_max:.2f}), or pass --max-delete {count}."
+        )
+        return "delete_ratio", told, f"To allow this, {hint}"
+    return None
+
+
+def _empty_registries(desired: Snapshot) -> list[str]:
+    """Those that are never empty, and are."""
+    return [r for r in _NEVER_EMPTY if r in desired.registries and not desired.counts[r]]
+
+
+def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> bool:
+    """Whether Home Assistant itself says that the record is gone, by more than not listing it."""
+    key = operation.key
+    return (
+        key in desired.removed
+        or (key.registry == "device" and key.id in desired.splits)
+        # entity_ids are unique: when another entity bears this one's, this one is gone.
+        or key in replaced
+    )

@@ -1,0 +1,59 @@
+"""The guard for what was not read: absent is not empty.
+
+What Home Assistant was not asked for, or did not answer, is neither deleted nor compared, and that is reported as
+long as the replica holds records of it. Rows that are made with the help of such a registry are left as they are,
+too: without its device an entity would lose its area, and a stored name could not be told from its device's.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from engine.core.compare.plan import Action, Plan
+from engine.core.home.record import REGISTRIES, Entity, Key
+from engine.core.home.snapshot import Snapshot
+
+GUARD = "registry_unread"
+
+# By registry, those that its rows are made with: the derived values, and of stored entities the name as well.
+_MADE_WITH = {"entity": ("device",), "device": ("entity", "config_entry")}
+
+
+class Left(NamedTuple):
+    """What is left as it is, and why."""
+
+    keys: frozenset[Key]  # operations that are held
+    message: str
+    hint: str
+
+
+def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> Left | None:
+    """What the plan may not do because of registries that were not read; None when nothing is known of them.
+
+    `applied` are the versions last applied to the replica: a home that never had a registry misses nothing.
+    """
+    unread = desired.unread
+    reasons = unread.registries
+    known = Counter(key.registry for key in applied if key.registry in reasons) if reasons else Counter()
+    scopes = {
+        o.key.id.partition("/")[0]: o.key
+        for o in plan.of(Action.DELETE)
+        if o.key.registry not in reasons and unread.leaves_out(o.key)
+    }
+    if not known and not scopes:
+        return None
+    held = {
+        o.key
+        for o in plan.operations
+        if (o.derived is not None or isinstance(o.after, Entity))
+        and any(known[r] for r in _MADE_WITH.get(o.key.registry, ()))
+    }
+    held |= {o.key for o in plan.of(Action.DELETE) if unread.leaves_out(o.key)}
+    told = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
+    told += [f"categories of the scope {scope!r} were not asked for" for scope in sorted(scopes)]
+    return Left(
+        frozenset(held),
+        f"Not all that is known was read from {desired.origin}: {'; '.join(told)}. It stays as it is.",
+        "Restore what is missing and run again. If the home really has none of it any more, set "
+        "plan.allow_empty = true for one run (--allow-empty).",
+    )

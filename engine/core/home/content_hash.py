@@ -1,0 +1,30 @@
+"""The versioned hash of a record's canonical form: equal hashes mean equal records.
+
+A hash is text, `<version>:<32 hex digits>`. The version changes whenever the canonical form does; a stored
+hash of another version is re-computed from the stored record, which is planned work and no change.
+BLAKE2b, because names in a home come from strangers' devices and must not be able to fake equality.
+"""
+
+from hashlib import blake2b
+
+import msgspec
+
+from engine.core.home.record import Record, canonical_fields
+
+HASH_VERSION = 1
+
+_DIGEST_BYTES = 16
+
+
+def content_hash(record: Record) -> str:
+    """The hash over all fields that count, their names and the registry; independent of any order."""
+    fields = canonical_fields(record)
+    for name in record.UNHASHED:
+        fields.pop(name, None)
+    body = msgspec.json.encode((record.REGISTRY, fields), order="sorted")
+    return f"{HASH_VERSION}:{blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def row_digest(values: object) -> str:
+    """A short digest of anything JSON can say (it cannot tell infinity from null), in its given order."""
+    return blake2b(msgspec.json.encode(values), digest_size=_DIGEST_BYTES).hexdigest()

@@ -1,0 +1,70 @@
+"""What is asked of all entities of a home at once: who bears an entity_id, how many a device has.
+
+Kept beside a snapshot's records and carried from one snapshot to the next, because looking through all
+entities for it would cost more than everything else that a small change does.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from engine.core.home.layered import with_changes
+from engine.core.home.record import Entity, Key, Record
+from engine.errors import SourceInvalid
+
+
+class EntityIndex:
+    """The entities of one snapshot by entity_id, and their number `per_device`, disabled ones included."""
+
+    def __init__(self, keys: Mapping[str, Key], per_device: Counter[str | None]) -> None:
+        """Takes what it is given; see `of`."""
+        self._keys = keys
+        self.per_device = per_device
+
+    @classmethod
+    def of(cls, records: Mapping[Key, Record]) -> "EntityIndex":
+        """The index of all entities among the records. Raises SourceInvalid when two have one entity_id."""
+        entities = [(key, record) for key, record in records.items() if isinstance(record, Entity)]
+        keys = {entity.entity_id: key for key, entity in entities}
+        if len(keys) != len(entities):
+            keys = {}
+            for _, entity in entities:
+                _check_bearer(keys.setdefault(entity.entity_id, entity.key), entity)
+        return cls(keys, Counter(entity.device_id for _, entity in entities))
+
+    def key_of(self, entity_id: str) -> Key | None:
+        """The key of the entity that bears an entity_id."""
+        return self._keys.get(entity_id)
+
+    def counting(self, others: Iterable[Entity]) -> "EntityIndex":
+        """The same index, with entities counted that are not listed."""
+        return EntityIndex(self._keys, self.per_device + Counter(other.device_id for other in others))
+
+    def after(
+        self, before: Mapping[Key, Record], records: Mapping[Key, Record], touched: Iterable[Key]
+    ) -> "EntityIndex":
+        """The index of `records`, which differ from `before` in the keys `touched` only. Raises SourceInvalid."""
+        pairs = [(before.get(key), records.get(key)) for key in touched if key.registry == "entity"]
+        moves = [(old, new) for old, new in pairs if _place(old) != _place(new)]
+        if not moves:
+            return self
+        per_device = self.per_device.copy()
+        olds = [old for old, _ in moves if isinstance(old, Entity)]
+        news = [new for _, new in moves if isinstance(new, Entity)]
+        per_device.subtract(old.device_id for old in olds)
+        per_device.update(new.device_id for new in news)
+        keys = with_changes(self._keys, {}, [old.entity_id for old in olds])
+        added = dict[str, Key]()
+        for new in news:
+            _check_bearer(keys.get(new.entity_id) or added.setdefault(new.entity_id, new.key), new)
+        return EntityIndex(with_changes(keys, added, ()), per_device)
+
+
+def _check_bearer(taken: Key, entity: Entity) -> None:
+    if taken != entity.key:
+        raise SourceInvalid(
+            f"Home Assistant lists entity_id {entity.entity_id} for {taken} and {entity.key}."
+        )
+
+
+def _place(record: Record | None) -> tuple[str | None, str | None]:
+    return (record.entity_id, record.device_id) if isinstance(record, Entity) else (None, None)

@@ -1,0 +1,121 @@
+"""Rows that are set aside: Home Assistant lists them, and nobody can tell which record they are.
+
+A row without a usable identity is never mirrored. It is no reason to delete either: what a replica holds may be that
+very record. So a key that is set aside counts as there, and where a row gives no key at all, the same goes for every
+key of its registry that is missing from the read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from engine.core.home.record import Entity, Json, Key, Record
+from engine.errors import SourceInvalid
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """One row: what identifies it as far as known, and what is wrong with it.
+
+    `position` counts the rows of its list from 1; `found` is the JSON type of what stood in `field`.
+    """
+
+    registry: str
+    field: str
+    found: str
+    reason: str
+    id: str | None = None
+    entity_id: str | None = None
+    name: str | None = None
+    position: int | None = None
+
+    @property
+    def known_as(self) -> str:
+        """Which row it is, in a few words."""
+        told = [
+            self.registry,
+            f"row {self.position}" if self.position else "",
+            self.entity_id or self.name or "",
+            f"id {self.id}" if self.id else "without an id",
+        ]
+        return ", ".join(text for text in told if text)
+
+    @property
+    def key(self) -> Key | None:
+        """The record that the row is about, if it says so."""
+        return Key(self.registry, self.id) if self.id else None
+
+
+class UnusableRow(SourceInvalid):
+    """A row that is to be set aside."""
+
+    def __init__(self, row: SetAside) -> None:
+        """The error of one row."""
+        super().__init__(
+            f"A row of Home Assistant ({row.known_as[:160]}) cannot be used: {row.reason}.", _HINT
+        )
+        self.row = row
+
+
+_HINT = "Nothing was changed. If this Home Assistant is newer than this program, update the program."
+
+
+def json_type(value: Json) -> str:
+    """What a person would call the type of a JSON value."""
+    names: Mapping[type, str] = {bool: "boolean", str: "text", int: "number", float: "number", dict: "object"}
+    return "null" if value is None else names.get(type(value), "list")
+
+
+def listed_twice(
+    registry: str, field: str, id_: str, *, entity_id: str | None = None, name: str | None = None
+) -> SetAside:
+    """A record of which there are several rows, or that shares its entity_id: none of them can be trusted."""
+    return SetAside(registry, field, "text", f"its {field} is listed more than once", id_, entity_id, name)
+
+
+def trusted_records(
+    records: Iterable[Record], rows: Iterable[SetAside]
+) -> tuple[dict[Key, Record], tuple[SetAside, ...], dict[Key, Record]]:
+    """(records by key, rows set aside, what stood last under the keys that are listed more than once).
+
+    Of rows with one id, and of entities with one entity_id, nobody can tell which is true, be it that one of them is
+    set aside for another reason.
+    """
+    aside = list(rows)
+    by_key: dict[Key, Record] = {}
+    doubtful: dict[Key, str] = dict.fromkeys((row.key for row in aside if row.key), "") if aside else {}
+    for record in records:
+        key = record.key
+        if key in by_key or key in doubtful:
+            doubtful[key] = record.ID_FIELD
+        by_key[key] = record
+    for key in _sharers(by_key, {row.entity_id for row in aside if row.entity_id}):
+        doubtful[key] = doubtful.get(key) or "entity_id"
+    stand_ins = {key: by_key.pop(key) for key in doubtful if key in by_key}
+    aside += (_of_record(record, doubtful[key]) for key, record in stand_ins.items())
+    return by_key, sorted_rows(aside), stand_ins
+
+
+def _sharers(records: Mapping[Key, Record], taken: set[str | None]) -> list[Key]:
+    """The entities whose entity_id another one has."""
+    entities = [record for record in records.values() if isinstance(record, Entity)]
+    if not taken and len({entity.entity_id for entity in entities}) == len(entities):
+        return []
+    counts = Counter([*(entity.entity_id for entity in entities), *taken])
+    return [entity.key for entity in entities if counts[entity.entity_id] > 1]
+
+
+def _of_record(record: Record, field: str) -> SetAside:
+    names = (getattr(record, name, None) for name in ("name_by_user", "name", "title", "original_name"))
+    return listed_twice(
+        record.REGISTRY,
+        field,
+        record.id_value,
+        entity_id=record.entity_id if isinstance(record, Entity) else None,
+        name=next((name for name in names if name), None),
+    )
+
+
+def sorted_rows(rows: Iterable[SetAside]) -> tuple[SetAside, ...]:
+    """In the order in which they are reported."""
+    return tuple(sorted(set(rows), key=lambda r: (r.registry, r.position or 0, r.id or "", r.reason)))

@@ -1,0 +1,32 @@
+"""What a read of Home Assistant left out, so that its silence is not taken for an answer.
+
+A registry whose file is missing, or whose list the core does not know, was not read: that says nothing about its
+records. The same holds for the categories of a scope that was not asked for.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.core.home.record import Key
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """The registries that were not read, each with the reason, and the scopes whose categories were."""
+
+    registries: Mapping[str, str] = {}
+    scopes: frozenset[str] | None = None  # None: all there are
+
+    def leaves_out(self, key: Key) -> bool:
+        """Whether nothing was read that could have held this key."""
+        if key.registry in self.registries:
+            return True
+        return (
+            key.registry == "category"
+            and self.scopes is not None
+            and key.id.partition("/")[0] not in self.scopes
+        )
+
+    def only(self, registries: frozenset[str]) -> "Unread":
+        """What concerns some registries."""
+        return Unread({r: why for r, why in self.registries.items() if r in registries}, self.scopes)

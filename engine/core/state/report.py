@@ -1,0 +1,212 @@
+"""The report: one document for `reconcile --json`, `reconcile drift --json` and the drift endpoint.
+
+`status` never says more than was looked at: a pass that could not read one side is `unknown` for it, and
+`errors` is then not empty. Times are RFC 3339 in UTC, durations seconds.
+"""
+
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.plan import Action, FieldChange
+from engine.core.home.set_aside import SetAside
+from engine.errors import EngineError
+
+SCHEMA_VERSION = 1
+
+
+class SourceReport(msgspec.Struct, frozen=True):
+    """Where the desired state was read."""
+
+    uri: str
+    connected: bool
+    version: str | None = None
+    state: str | None = None
+    records: int = 0
+
+    @property
+    def speaker(self) -> str:
+        """Whose word the records are: Home Assistant's if it told its state; a file or store speaks for itself."""
+        return self.uri if self.state is None else "Home Assistant"
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Records of one replica by how they compared, before anything was written.
+
+    Those `kept` were not compared, because a row of Home Assistant that was set aside may be theirs.
+    """
+
+    in_sync: int = 0
+    missing: int = 0
+    stale: int = 0
+    orphaned: int = 0
+    foreign: int = 0
+    kept: int = 0
+
+
+class PlanCounts(msgspec.Struct, frozen=True):
+    """Operations by action."""
+
+    upsert: int = 0
+    move: int = 0
+    delete: int = 0
+
+
+class RefusalReport(msgspec.Struct, frozen=True):
+    """A guard that held operations back, and what would change that."""
+
+    guard: str
+    message: str
+    hint: str
+    held: int
+
+
+class RecordReport(msgspec.Struct, frozen=True):
+    """One record on which Home Assistant and a replica differ (or differed, when it was written).
+
+    `since`: when the difference began, or else was found first; None: not known. It is never the time of asking.
+    """
+
+    replica: str
+    registry: str
+    key: str
+    name: str
+    kind: Kind
+    cause: Cause
+    action: Action | None  # None: reported only
+    outcome: str  # planned, applied, held, waiting, observed, failed, reported
+    fields: tuple[FieldChange, ...]
+    source_hash: str | None
+    replica_hash: str | None
+    applied_hash: str | None
+    since: str | None
+    why: tuple[str, ...] = ()
+    entity_id: str | None = None
+
+
+class ReplicaReport(msgspec.Struct, frozen=True):
+    """One replica: how it compared, what was planned, what was done."""
+
+    replica: str
+    status: str  # in_sync, out_of_sync, blocked, unknown
+    counts: Counts
+    planned: PlanCounts
+    applied: PlanCounts
+    refusals: tuple[RefusalReport, ...] = ()
+    waiting: int = 0
+    fingerprint: str | None = None
+    error: str | None = None
+    note: str | None = None  # what the replica corrected beside what was planned
+
+    @property
+    def equal(self) -> int:
+        """Records that the replica holds as Home Assistant has them, after the pass."""
+        # Each operation that leaves a row makes one record equal; `counts` are from before the write.
+        return self.counts.in_sync + self.applied.upsert + self.applied.move
+
+    @property
+    def pending(self) -> int:
+        """Operations that were planned and not carried out."""
+        planned, applied = self.planned, self.applied
+        return (
+            (planned.upsert - applied.upsert)
+            + (planned.move - applied.move)
+            + (planned.delete - applied.delete)
+        )
+
+
+class ErrorReport(msgspec.Struct, frozen=True):
+    """What could not be looked at or written."""
+
+    subject: str  # source, or a replica's name
+    message: str
+    hint: str
+    transient: bool
+
+    @classmethod
+    def of(cls, subject: str, error: EngineError) -> Self:
+        """The report of one error."""
+        return cls(subject, error.message, error.hint, error.transient)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One pass over all replicas, complete enough to act upon without asking further."""
+
+    schema_version: int
+    status: str  # in_sync, out_of_sync, blocked, unknown
+    mode: str  # apply, dry_run, observe, drift
+    run_id: str
+    site: str
+    compared_at: str
+    duration_seconds: float
+    source: SourceReport
+    replicas: tuple[ReplicaReport, ...]
+    records: tuple[RecordReport, ...]
+    errors: tuple[ErrorReport, ...]
+    partial: bool  # one replica failed while another was served
+    phase_seconds: dict[str, float] = {}  # compare, apply: how long each took, over all replicas
+    set_aside: tuple[SetAside, ...] = ()  # rows of Home Assistant that were not compared
+
+
+def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
+    """The report of a replica that could not be compared."""
+    return ReplicaReport(replica, "unknown", Counts(), PlanCounts(), PlanCounts(), error=error)
+
+
+def open_records(report: Report | None) -> list[RecordReport]:
+    """The records that still differ after the pass, one entry for each replica that differs on it."""
+    return [r for r in report.records if r.outcome != "applied"] if report else []
+
+
+def open_keys(report: Report | None, outcome: str | None = None) -> set[tuple[str, str]]:
+    """The records on which at least one replica still differs, as (registry, key): each counts once."""
+    return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
+
+
+# What makes a difference the same one in the next report.
+FoundKey = tuple[str, str, str, Kind, Cause]
+
+
+def with_first_found(report: Report, found: dict[FoundKey, str], now: str) -> Report:
+    """The report in which each record that still differs says since when; `found` is kept up to date for the next.
+
+    What a pass does not know the beginning of was found first by the first pass that told of it.
+    """
+    looked_at = {replica.replica for replica in report.replicas if replica.status != "unknown"}
+    before = {key: at for key, at in found.items() if key[0] in looked_at}
+    for key in before:
+        del found[key]
+    records = []
+    for record in report.records:
+        if record.outcome != "applied":
+            key = (record.replica, record.registry, record.key, record.kind, record.cause)
+            found[key] = record.since or before.get(key) or now
+            if record.since is None:
+                record = msgspec.structs.replace(record, since=found[key])  # noqa: PLW2901
+        records.append(record)
+    return msgspec.structs.replace(report, records=tuple(records))
+
+
+def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
+    """How many records still differ after the pass, by replica and kind (missing, stale, orphaned, foreign)."""
+    left: dict[tuple[str, str], int] = {}
+    for record in open_records(report):
+        kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
+        left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
+    return left
+
+
+def combined_status(statuses: list[str]) -> str:
+    """The status of the whole: the most alarming of its parts; nothing looked at is unknown."""
+    return next(
+        (s for s in ("unknown", "blocked", "out_of_sync") if s in statuses),
+        "in_sync" if statuses else "unknown",
+    )
+
+
+def rfc3339(unix_seconds: float) -> str:
+    """A point in time as text, UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

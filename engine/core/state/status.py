@@ -1,0 +1,165 @@
+"""The status: one immutable view of a running engine, from which metrics, API, page, log and sensors are made.
+
+`replica_status` and `status_word` are the only places that decide what a status is at a moment, `why_not_ready` the
+only one that decides on readiness: no word of the service is better than what it knows then.
+
+Times are Unix seconds, UTC. A time that is None never was; nothing here is ever guessed or reset to zero.
+"""
+
+from collections import Counter
+
+import msgspec
+from msgspec.structs import replace
+
+from engine.core.state.pace import Freshness
+from engine.core.state.report import Report, combined_status, open_records
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """How it stands with Home Assistant."""
+
+    uri: str
+    connected: bool
+    version: str | None = None
+    state: str | None = None
+    connected_at: float | None = None
+    last_message_at: float | None = None
+    error: str | None = None
+
+    def shifted(self, seconds: float) -> "SourceStatus":
+        """The same with all times so much later: a process tells them by the wall clock as it is set."""
+        return replace(
+            self,
+            connected_at=_later(self.connected_at, seconds),
+            last_message_at=_later(self.last_message_at, seconds),
+        )
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True):
+    """How it stands with one replica."""
+
+    replica: str
+    status: str  # as of the last comparison: in_sync, out_of_sync, blocked, unknown
+    status_since: float | None = None  # when this status was found after another one
+    synced_at: float | None = None  # the replica is known to hold every change of the source up to here
+    compared_at: float | None = None  # when the source was read that it was last compared with
+    succeeded_at: float | None = None  # when a pass over it last ended without an error
+    pending: int = 0
+    pending_since: float | None = None  # the oldest difference not yet written
+    error: str | None = None
+    # When Home Assistant was lost, until the replica is compared with a read that came after.
+    unproven_since: float | None = None
+
+    def shifted(self, seconds: float) -> "ReplicaStatus":
+        """The same with all times so much later."""
+        return replace(
+            self,
+            status_since=_later(self.status_since, seconds),
+            synced_at=_later(self.synced_at, seconds),
+            compared_at=_later(self.compared_at, seconds),
+            succeeded_at=_later(self.succeeded_at, seconds),
+            pending_since=_later(self.pending_since, seconds),
+            unproven_since=_later(self.unproven_since, seconds),
+        )
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The engine at one moment."""
+
+    site: str
+    version: str
+    started_at: float
+    source: SourceStatus
+    replicas: tuple[ReplicaStatus, ...]
+    report: Report | None = None  # of the last pass that ended
+
+
+def replica_status(replica: ReplicaStatus, now: float, freshness: Freshness) -> tuple[str, float | None]:
+    """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
+
+    What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
+    needs a watermark that is not too old, and a pass without an error; with work that waits it is `out_of_sync`.
+    """
+    if replica.status == "unknown":
+        return "unknown", replica.status_since
+    if replica.compared_at is None:
+        return "unknown", None
+    if replica.unproven_since is not None:
+        return "unknown", replica.unproven_since
+    expires_at = replica.compared_at + freshness.stale_seconds
+    if replica.status == "in_sync":
+        if replica.synced_at is None:
+            return "unknown", replica.status_since
+        expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
+    if now > expires_at:
+        return "unknown", expires_at
+    if replica.status == "in_sync" and replica.error is not None:
+        return "unknown", replica.status_since
+    if replica.status == "in_sync" and replica.pending:
+        return "out_of_sync", replica.pending_since
+    return replica.status, replica.status_since
+
+
+def status_word(status: Status, now: float, freshness: Freshness) -> str:
+    """The status of the whole: that of its worst replica. A pass with errors did not look everywhere."""
+    words = [replica_status(replica, now, freshness)[0] for replica in status.replicas]
+    word = combined_status(words)
+    has_errors = status.report is not None and bool(status.report.errors)
+    return "unknown" if word == "in_sync" and has_errors else word
+
+
+def status_line(status: Status, now: float, freshness: Freshness) -> str:
+    """The status of the whole and of each replica, in one line."""
+    words = [f"{r.replica} {replica_status(r, now, freshness)[0]}" for r in status.replicas]
+    return f"{status_word(status, now, freshness)}: {', '.join(words) or 'no replica'}"
+
+
+def why_not_ready(
+    replica: ReplicaStatus, report: Report | None, now: float, freshness: Freshness
+) -> str | None:
+    """Why a replica must not be relied upon; None when it may be.
+
+    It may be when it is in sync, and while all that it lacks is about to be written, or is a delete that waits for the
+    second look: what is not known to be wrong. `report` is that of the last pass.
+    """
+    word, _ = replica_status(replica, now, freshness)
+    if word == "in_sync":
+        return None
+    if word == "unknown":
+        return replica.error or _why_unknown(replica)
+    if word == "blocked":
+        return "a guard holds changes back"
+    if replica.error is not None:
+        return replica.error
+    left = Counter(r.outcome for r in open_records(report) if r.replica == replica.replica)
+    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != "waiting"}
+    if wrong:
+        told = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
+        records = "1 record" if sum(wrong.values()) == 1 else f"{sum(wrong.values())} records"
+        return f"it is known to differ in {records} ({told})"
+    if left or (replica.pending and not _is_late(replica, now, freshness)):
+        return None
+    return f"it is known to differ; {replica.pending} changes wait to be written"
+
+
+def _why_unknown(replica: ReplicaStatus) -> str:
+    if replica.unproven_since is not None:
+        return "unknown: Home Assistant was lost, and nothing was compared since"
+    return (
+        "unknown: nothing was compared yet"
+        if replica.compared_at is None
+        else "unknown: not looked at for too long"
+    )
+
+
+def _is_late(replica: ReplicaStatus, now: float, freshness: Freshness) -> bool:
+    return replica.pending_since is not None and now > replica.pending_since + freshness.unknown_seconds
+
+
+def _later(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds
+
+
+def lag_seconds(replica: ReplicaStatus, now: float) -> float | None:
+    """How far behind the source a replica may be: the age of its watermark. None when it never was in sync."""
+    return None if replica.synced_at is None else max(0.0, now - replica.synced_at)

@@ -1,0 +1,56 @@
+"""What may have changed in Home Assistant since a replica was last compared with it.
+
+Snapshots say what they were made from: a closer look from the newest one, a full read from the full read before. From
+that follows which records two of them may differ in, without looking through the home.
+"""
+
+from typing import TYPE_CHECKING
+
+from engine.core.home.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from engine.core.home.record import Key
+
+
+class Untaken:
+    """The records that may differ between the snapshot that was taken up last and the newest one."""
+
+    def __init__(self) -> None:
+        self._newest: Snapshot | None = None
+        self._taken: Snapshot | None = None
+        self._full: object | None = None  # the content of the newest full read
+        self._since_full: set[Key] = set()
+        self._keys: set[Key] | None = set()  # None: nobody can say
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """This is the newest one."""
+        newest, self._newest = self._newest, snapshot
+        if newest is not None and snapshot.content is newest.content:
+            return
+        if newest is not None and snapshot.base is newest.content:
+            self._since_full |= snapshot.touched
+            self._add(snapshot.touched)
+        elif snapshot.content is self._full:
+            self._add(self._since_full)
+        elif snapshot.base is not None and snapshot.base is self._full:
+            self._add(self._since_full | snapshot.touched)
+        else:
+            self._keys = None
+        if not snapshot.listed_at_given:  # all of it was read
+            self._full, self._since_full = snapshot.content, set()
+
+    def take(self) -> None:
+        """The newest one is taken up now."""
+        self._taken, self._keys = self._newest, set()
+
+    def count(self, registries: frozenset[str]) -> int:
+        """How many records of the registries have changed; 0 also when nobody can say."""
+        if self._newest is None or self._taken is None or not self._keys:
+            return 0
+        before, after = self._taken.hashes, self._newest.hashes
+        keys = [key for key in self._keys if key.registry in registries]
+        return sum(before.get(key) != after.get(key) for key in keys)
+
+    def _add(self, keys: "set[Key] | frozenset[Key]") -> None:
+        if self._keys is not None:
+            self._keys |= keys

@@ -1,0 +1,1 @@
+"""The history file: every version of every record, append-only."""

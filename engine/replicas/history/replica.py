@@ -1,0 +1,254 @@
+"""The history file: an append-only SQLite file with every version of every record, for homes without InfluxDB.
+
+The newest revision of a key is what the replica holds; a tombstone ends it, and the key may return. Rows are
+only ever appended: what another program altered is answered by a `repair` revision, never by an update.
+A stored hash is believed only while the revision's digest is the one it was written with.
+"""
+
+# ruff: noqa: S608 (names in statements are our own columns; values are bound)
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from engine.core.compare.plan import Operation
+from engine.core.compare.proof import Etag, Proof
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key
+from engine.core.state.report import rfc3339
+from engine.errors import ReplicaDiverged
+from engine.ports import Observed, Revision, Run
+from engine.replicas.history.dates import Dates, find_dates
+from engine.replicas.history.revisions import (
+    TOMBSTONE,
+    digest_revision,
+    draft_revisions,
+    encode_revisions,
+    payload_fields,
+    revision_of,
+    versions_of,
+)
+from engine.replicas.history.schema import COLUMNS, ensure_records, has_records
+from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
+from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
+
+NAME = "history"
+
+_NS = 1_000_000_000
+_MS_IN_NS = 1_000_000
+_VERSION = ("registry", "id", "hash", "payload", "digest")
+_REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
+_SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
+_SELECT_REVISION = f"SELECT {', '.join(_REVISION)} FROM records"
+_NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
+_COUNT_LIVE = (
+    "SELECT count(*) FROM records"
+    f" WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id) AND hash <> '{TOMBSTONE}'"
+)
+_BEARERS = (
+    "SELECT DISTINCT registry, id FROM records WHERE registry = 'entity'"
+    " AND typeof(payload) = 'text' AND instr(payload, ?) AND json_valid(payload) AND payload ->> 'entity_id' = ?"
+)
+_META = "meta"
+
+
+class HistoryFile:
+    """The history file as a `Records` replica. One thread at a time; every method raises ReplicaError."""
+
+    name = NAME
+    stores_derived = False
+
+    def __init__(self, file: ApswFile) -> None:
+        self._file = file
+        self._note: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file, which may not exist yet."""
+        return self._file.path
+
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        return self._file.shorten_log(is_calm=is_calm)
+
+    @property
+    def held_log_bytes(self) -> int:
+        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
+        return self._file.held_log_bytes
+
+    def traces(self) -> Hashable | None:
+        """What any write leaves behind; None when only the stamp can tell."""
+        return self._file.traces()
+
+    def stamp(self) -> int:
+        """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
+        return self._file.data_version()
+
+    def observe(self) -> Observed:
+        """The hashes of all records that are not deleted, checked against their payloads."""
+        with self._file.reading_anew() as connection:
+            self._file.note_seen()
+            is_there = has_records(connection, NAME)
+            return Observed(dict(versions_of(_fetch(connection, _NEWEST, _VERSION) if is_there else [])))
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        """The newest revisions of the given keys that are not deleted."""
+        newest = f"{_SELECT_VERSION} WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
+        found = {}
+        with self._file.reading() as connection:
+            for key in keys if has_records(connection, NAME) else ():
+                for row in _fetch(connection, newest, _VERSION, key):
+                    _, _, _, payload, _ = row
+                    if next(iter(versions_of([row])), None) is not None:
+                        found[key] = StoredRow(key, payload_fields(key.registry, payload))
+        return found
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        """Append one revision per operation (two where an id changed) in one transaction, and read them back."""
+        if not operations:
+            return
+        drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            # Strictly increasing, whatever the clock did since the last commit.
+            dates = find_dates(connection, NAME, run.at)
+            first_ns = dates.first_ns
+            revs = _newest_revs(connection, {draft.key for draft in drafts})
+            rows = list(encode_revisions(drafts, run, first_ns=first_ns, revs=revs))
+            connection.executemany(
+                f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", rows
+            )
+            _check_rows(connection, [row[COLUMNS.index("digest")] for row in rows], first_ns)
+        self._note = _note_of(dates, run.at)
+
+    def take_note(self) -> str | None:
+        """What the last write corrected and somebody should know; told once."""
+        note, self._note = self._note, None
+        return note
+
+    def home(self) -> frozenset[str]:
+        """The config entries of the home that this file is of; none where nothing is remembered."""
+        with self._file.reading() as connection:
+            return decode_home(connection, _META) if has_records(connection, NAME) else frozenset()
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on."""
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            keep_home(connection, _META, entry_ids)
+
+    def proof(self) -> Proof | None:
+        """The proof of the last agreement, if the newest revisions still are what they were then."""
+        with self._file.reading() as connection:
+            return find_proof(connection, _META, _digest_all) if has_records(connection, NAME) else None
+
+    def prove(self, program: str, etag: Etag) -> None:
+        """Keep the proof that the newest revisions are what `etag` names, unless somebody else wrote since `observe`."""
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            if self._file.is_as_seen():
+                keep_proof(connection, _META, _digest_all, program, etag)
+
+    def timeline(self, key: Key) -> list[Revision]:
+        """All revisions of a key, oldest first."""
+        statement = f"{_SELECT_REVISION} WHERE registry = ? AND id = ? ORDER BY at_ns"
+        return [revision_of(row) for row in self._rows(statement, _REVISION, key)]
+
+    def bearers(self, entity_id: str) -> list[Key]:
+        """The entities that ever bore this entity_id."""
+        rows = self._rows(_BEARERS, ("registry", "id"), (entity_id, entity_id))
+        return sorted(Key("entity", id_) for _, id_ in rows if isinstance(id_, str))
+
+    def as_of(self, at: float) -> dict[Key, Revision]:
+        """The newest revision of every record that existed at a moment, sorted by key.
+
+        `at` is in Unix seconds and counts to the millisecond: a commit is seen whole, though its revisions are
+        some nanoseconds apart.
+        """
+        statement = (
+            f"{_SELECT_REVISION} WHERE at_ns IN (SELECT max(at_ns) FROM records WHERE at_ns <= ? GROUP BY registry, id)"
+            " ORDER BY registry, id"
+        )
+        rows = self._rows(statement, _REVISION, (int(at * _NS) + _MS_IN_NS,))
+        revisions = (revision_of(row) for row in rows)
+        return {revision.key: revision for revision in revisions if revision.hash != TOMBSTONE}
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        self._file.close()
+
+    def _rows(self, statement: str, names: Sequence[str], bindings: Sequence[str | int] = ()) -> list[Any]:
+        with self._file.reading() as connection:
+            return _fetch(connection, statement, names, bindings) if has_records(connection, NAME) else []
+
+
+def open_history(
+    path: str | Path,
+    *,
+    read_only: bool = False,
+    private_copy: bool = False,
+    busy_timeout_seconds: float = 5.0,
+) -> HistoryFile:
+    """The history file at `path`, which is neither opened nor made before it is needed.
+
+    `private_copy` reads one moment and leaves no trace beside the file.
+    """
+    return HistoryFile(
+        ApswFile(
+            NAME,
+            path,
+            read_only=read_only,
+            private_copy=private_copy,
+            busy_timeout_seconds=busy_timeout_seconds,
+        )
+    )
+
+
+def _note_of(dates: Dates, at: float) -> str | None:
+    if not dates.redated:
+        return None
+    return (
+        f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
+        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is not known."
+    )
+
+
+def _fetch(
+    connection: apsw.Connection, statement: str, names: Sequence[str], bindings: Sequence[str | int] = ()
+) -> list[Any]:
+    try:
+        return connection.execute(statement, bindings).fetchall()
+    except UnicodeDecodeError:
+        return list(undecodable_rows(connection, statement, names, bindings))
+
+
+def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
+    """A digest over the newest revision of every key, and the number of those that are no tombstones."""
+    newest = digest_rows(connection, [f"{_NEWEST} ORDER BY at_ns"])
+    [(live,)] = connection.execute(_COUNT_LIVE)
+    assert isinstance(live, int), "count() counts"
+    return None if newest is None else (newest[0], live)
+
+
+def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    revs = {}
+    for key in keys:
+        statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
+        for (rev,) in connection.execute(statement, key):
+            # Of a damaged row, anything.
+            revs[key] = rev if isinstance(rev, int) else 0
+    return revs
+
+
+def _check_rows(connection: apsw.Connection, digests: Sequence[object], first_ns: int) -> None:
+    rows = connection.execute(f"{_SELECT_VERSION} WHERE at_ns >= ? ORDER BY at_ns", (first_ns,)).fetchall()
+    if [digest_revision(*row[:-1]) for row in rows] != list(digests):
+        raise ReplicaDiverged(
+            NAME,
+            f"The {len(digests)} revisions written do not read back as they were written.",
+            "Nothing was changed. Another program's trigger alters what is written.",
+        )

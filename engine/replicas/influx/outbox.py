@@ -1,0 +1,72 @@
+"""The outbox: batches that must reach a replica although this process may die first, in a file of their own.
+
+A batch is kept before it is first sent and dropped when it was read back. Its bytes hold their times, so sending
+it twice stores it once. Bounded: a store that is away for long is caught up with by comparison, not from here.
+"""
+
+from pathlib import Path
+
+import apsw
+
+from engine.errors import ReplicaUnavailable
+from engine.replicas.sqlite_file.database import ApswFile
+
+BYTES_MAX = 64 * 1024 * 1024
+
+_TABLE = """CREATE TABLE IF NOT EXISTS reconcile_outbox (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, replica TEXT NOT NULL, body BLOB NOT NULL)"""
+
+
+class SqliteOutbox:
+    """An `Outbox` in a SQLite file, on a connection of its own. One thread at a time."""
+
+    def __init__(self, file: ApswFile, *, bytes_max: int = BYTES_MAX) -> None:
+        self._file = file
+        self._bytes_max = bytes_max
+
+    def put(self, replica: str, body: bytes) -> int:
+        """Keep a batch durably; returns its number. Raises ReplicaError, ReplicaUnavailable when full."""
+        with self._file.writing() as connection:
+            connection.execute(_TABLE)
+            [(held,)] = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM reconcile_outbox")
+            if held + len(body) > self._bytes_max:
+                raise ReplicaUnavailable(
+                    replica,
+                    f"The outbox in {self._file.path} holds {held} bytes and may hold {self._bytes_max}.",
+                    "Let the store that is away answer again, or raise records.outbox_bytes_max.",
+                )
+            connection.execute("INSERT INTO reconcile_outbox (replica, body) VALUES (?, ?)", (replica, body))
+            return connection.last_insert_rowid()
+
+    def pending(self, replica: str) -> list[tuple[int, bytes]]:
+        """Batches not yet dropped, oldest first. Raises ReplicaError."""
+        with self._file.reading() as connection:
+            if not _exists(connection):
+                return []
+            rows = connection.execute(
+                "SELECT number, body FROM reconcile_outbox WHERE replica = ? ORDER BY number", (replica,)
+            )
+            return [(number, bytes(body)) for number, body in rows]
+
+    def drop(self, number: int) -> None:
+        """Forget a batch that arrived. Raises ReplicaError."""
+        with self._file.writing() as connection:
+            connection.execute(_TABLE)
+            connection.execute("DELETE FROM reconcile_outbox WHERE number = ?", (number,))
+        self._file.shorten_log(is_calm=False)
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        self._file.close()
+
+
+def open_outbox(replica: str, path: str | Path, *, bytes_max: int = BYTES_MAX) -> SqliteOutbox:
+    """The outbox of a replica in the SQLite file at `path`; errors are told as that replica's."""
+    return SqliteOutbox(ApswFile(replica, path), bytes_max=bytes_max)
+
+
+def _exists(connection: apsw.Connection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'reconcile_outbox'"
+    ).fetchone()
+    return found is not None

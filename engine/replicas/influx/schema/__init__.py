@@ -1,0 +1,1 @@
+"""What stands in an InfluxDB: points, fields for people, markers, changes, and what HomeIQ left."""

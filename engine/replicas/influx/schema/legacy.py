@@ -1,0 +1,88 @@
+"""The measurements that HomeIQ wrote (`devices`, `entities`), read to show what is wrong in them. Never written.
+
+There everything that can change is a tag, so every change began a new series: a device that moved stands in both
+rooms, and one that was removed stands there for ever, for there are no tombstones. Reading "the latest per series"
+lists all of them as present.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.core.home.record import Entity
+from engine.core.home.snapshot import Snapshot
+from engine.replicas.influx.wires.wire import Scan, Wire
+
+
+class LegacyRow(msgspec.Struct, frozen=True):
+    """One series: what it says of a device or entity, and when its newest point was written."""
+
+    measurement: str
+    id: str  # a device's registry id, or an entity_id
+    tags: dict[str, str]
+    newest_at: float  # Unix seconds
+
+
+class LegacyReport(msgspec.Struct, frozen=True):
+    """What stands in the old measurements, each list sorted by id and time."""
+
+    series: int = 0
+    stale_duplicates: tuple[LegacyRow, ...] = ()  # an older series of something that has a newer one
+    removed: tuple[LegacyRow, ...] = ()  # of something that Home Assistant does not have any more
+
+
+# The identity, the tags that change, and a field that every point of the measurement has.
+_MEASUREMENTS = {
+    "devices": ("device_id", ("manufacturer", "model", "area_id"), ("name", "sw_version", "entity_count")),
+    "entities": (
+        "entity_id",
+        ("device_id", "domain", "platform", "area_id"),
+        ("unique_id", "disabled", "name"),
+    ),
+}
+
+
+def find_legacy(wire: Wire, desired: Snapshot, *, start_ns: int = 0) -> LegacyReport:
+    """Compare the old measurements with the home. Reads points from `start_ns` on. Raises ReplicaError."""
+    known = {
+        "devices": {key.id for key in desired.records if key.registry == "device"},
+        "entities": {r.entity_id for r in desired.records.values() if isinstance(r, Entity)},
+    }
+    series = 0
+    duplicates: list[LegacyRow] = []
+    removed: list[LegacyRow] = []
+    for measurement in _MEASUREMENTS:
+        by_id = _series_by_id(wire, measurement, start_ns)
+        series += sum(len(rows) for rows in by_id.values())
+        for id_, rows in sorted(by_id.items()):
+            if id_ in known[measurement]:
+                duplicates += rows[:-1]
+            else:
+                removed += rows
+    return LegacyReport(series, tuple(duplicates), tuple(removed))
+
+
+def _series_by_id(wire: Wire, measurement: str, start_ns: int) -> Mapping[str, list[LegacyRow]]:
+    """The series of each id, the one with the newest point last."""
+    identity, mutable, fields = _MEASUREMENTS[measurement]
+    newest: dict[tuple[str, ...], int] = {}
+    # One field at a time: on wire v2 columns of different types make no common table.
+    for field in fields:
+        scan = Scan(
+            measurements=(measurement,), tags=(identity, *mutable), fields=(field,), start_ns=start_ns
+        )
+        for _, rows in wire.scan(scan):
+            _note(newest, rows)
+    by_id: dict[str, list[LegacyRow]] = {}
+    for (id_, *values), time_ns in sorted(newest.items(), key=lambda item: (item[1], item[0])):
+        tags = {name: value for name, value in zip(mutable, values, strict=True) if value}
+        by_id.setdefault(id_, []).append(LegacyRow(measurement, id_, tags, time_ns / 1e9))
+    return by_id
+
+
+def _note(newest: dict[tuple[str, ...], int], rows: Iterable[list[Any]]) -> None:
+    for time_ns, id_, *rest in rows:
+        if id_:
+            series = (id_, *(value or "" for value in rest[:-1]))
+            newest[series] = max(newest.get(series, 0), time_ns)

@@ -1,0 +1,65 @@
+"""The markers around writing runs, read: how far back live records reach, and where a run ended.
+
+They are looked for from the newest backwards, in steps that grow, so that no look reads more for every run there was.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.replicas.influx.schema.points import RUN_MEASUREMENT
+from engine.replicas.influx.wires.wire import Scan, Wire
+
+_NS = 1_000_000_000
+_MARKERS_MAX = 20
+# How far back the newest are looked for first; then eight times as far, and so on.
+_STEP_NS = 86_400 * _NS
+_STEP_FACTOR = 8
+_RUN_NS_MAX = 3600 * _NS
+
+
+class RunMarkers:
+    """The run markers of one site on one wire. Every method raises ReplicaError."""
+
+    def __init__(self, wire: Wire, site: str) -> None:
+        self._wire = wire
+        self._site = site
+
+    def window_start_ns(self, before_ns: int) -> int:
+        """From when on every record that was live before a time has a point; 0 when no run says it."""
+        for at_ns, state, _, window_seconds in self._newest_first(stop_ns=before_ns):
+            if state == "commit" and isinstance(window_seconds, int) and window_seconds >= 0:
+                return max(0, int(at_ns) - window_seconds * _NS)
+        return 0
+
+    def end_ns(self, stop_ns: int) -> int:
+        """The time itself, or behind the commit of the run that had begun and not ended by then."""
+        newest = next(self._newest_first(stop_ns=stop_ns), None)
+        if newest is None or newest[1] != "begin":
+            return stop_ns
+        later = self._newest_first(start_ns=newest[0], stop_ns=newest[0] + _RUN_NS_MAX)
+        ends: list[int] = [
+            at_ns for at_ns, state, run_id, _ in later if state == "commit" and run_id == newest[2]
+        ]
+        # A run may write twice, what changed and what is renewed; the first commit ends what had begun.
+        return max(stop_ns, min(ends) + 1) if ends else stop_ns
+
+    def _newest_first(self, *, start_ns: int = 0, stop_ns: int) -> Iterator[list[Any]]:
+        """The markers [time, state, run, window_s]; reads no further back than they are wanted."""
+        step_ns = _STEP_NS
+        while stop_ns > start_ns:
+            from_ns = max(start_ns, stop_ns - step_ns)
+            scan = Scan(
+                measurements=(RUN_MEASUREMENT,),
+                site=self._site,
+                tags=(),
+                fields=("state", "run", "window_s"),
+                start_ns=from_ns,
+                stop_ns=stop_ns,
+                newest_max=_MARKERS_MAX,
+            )
+            rows = sorted((row for _, rows in self._wire.scan(scan) for row in rows), key=lambda r: -r[0])
+            yield from rows
+            if len(rows) < _MARKERS_MAX:
+                stop_ns, step_ns = from_ns, step_ns * _STEP_FACTOR
+            else:
+                stop_ns = rows[-1][0]

@@ -1,0 +1,224 @@
+"""Records as InfluxDB points: line protocol, tag values, and the clock that dates commits.
+
+Identity is in the tags (`site`, `id`), everything that can change in the fields, and every point has every field
+with one type for ever: a field whose type changes is a new field with a new name. No field is ever "": Flux loses
+it, and then shows the values after it beside the times before them (2.7.11, seen 2026-11-23,
+https://github.com/influxdata/influxdb/issues/26916). Nothing here reads a clock or talks to a server; the same
+points give the same bytes, so a batch may be sent again.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
+
+from engine.core.home.record import REGISTRIES, Key
+from engine.errors import ReplicaRejected
+
+REPLICA = "influxdb"
+TOMBSTONE = "-"  # the hash of a point that ends a record
+TOMBSTONE_PAYLOAD = b"{}"
+PAYLOAD_SCHEMA = 1
+RUN_MEASUREMENT = "ha_run"
+COUNT_MEASUREMENT = "ha_count"  # written beside a commit, never read
+CHANGE_MEASUREMENT = "ha_change"  # the same
+NONE = "-"  # in strings for people: what is not there
+# Strings for people in every record's point, never read by this program (their meaning: `shown.py`).
+SHOWN_FIELDS = (
+    "name",
+    "entity_id",
+    "area",
+    "manufacturer",
+    "model",
+    "sw_version",
+    "platform",
+    "disabled_by",
+)
+MEASUREMENTS = {f"ha_{registry}": registry for registry in REGISTRIES}
+# The fields that this program reads again, with the types they have for ever.
+_READ_TYPES = {
+    "hash": "string",
+    "deleted": "boolean",
+    "op": "string",
+    "rev": "integer",
+    "run": "string",
+    "modified_us": "integer",
+    "schema": "integer",
+    "payload": "string",
+}
+FIELD_TYPES = _READ_TYPES | dict.fromkeys(SHOWN_FIELDS, "string")  # everything a record's point holds
+# What a scan may ask for and know the type of; fields of other programs may be of any.
+COLUMN_TYPES = _READ_TYPES | {
+    "state": "string",
+    "digest": "string",
+    "n_live": "integer",
+    "window_s": "integer",
+}
+
+# InfluxDB accepts one less at both ends of int64 (1.6.7, seen 2026-11).
+_TIME_NS_MAX = 2**63 - 2
+_DIGEST_MODULUS = 1 << 128
+# A control character ends a line or is lost; a backslash means something only before some characters and at the
+# end of a value, and not the same in every version; "%" marks what is encoded; a lone surrogate is no UTF-8.
+_UNFIT_FOR_TAG = re.compile("[\x00-\x1f\x7f%\\\\\ud800-\udfff]")
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One version of one record. `payload` is its canonical JSON, an empty object in a tombstone."""
+
+    key: Key
+    time_ns: int
+    op: str
+    rev: int
+    hash: str
+    payload: bytes
+    modified_us: int = -1
+    shown: tuple[str, ...] = (NONE,) * len(SHOWN_FIELDS)
+
+
+class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
+    """The beginning or the end of a writing run.
+
+    A `commit` says: at `time_ns`, every live record had a point not older than `window_seconds` before it. So a
+    reader that starts there misses nothing, however long nothing was written.
+    """
+
+    time_ns: int
+    run: str
+    state: str  # begin, commit
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    refreshed: int = 0
+    live: int = 0
+    digest: str = "-"  # of the live records, at a commit
+    window_seconds: int = 0
+
+
+class CommitClock:
+    """Times for points: strictly increasing, in whole microseconds plus this writer's slot in nanoseconds.
+
+    Two engines with different slots never give one time to two versions. One thread at a time.
+    """
+
+    def __init__(self, slot: int) -> None:
+        if not 0 <= slot < 1000:
+            raise ValueError(f"a writer's slot is 0 to 999, not {slot}")
+        self._slot = slot
+        self._last_us = 0
+
+    def seed(self, newest_ns: int) -> None:
+        """Continue after a stored point, whatever the machine's clock did meanwhile."""
+        self._last_us = max(self._last_us, newest_ns // 1000)
+
+    def next_ns(self, now: float, newest_of_key_ns: int = 0) -> int:
+        """A time after all given before, and after the newest point of the key that is to be written.
+
+        `now` is in Unix seconds. A key whose newest point lies in the future (a clock ran ahead, or somebody
+        wrote it there) follows that point alone and does not take the other keys along. Raises ReplicaRejected
+        when there is no time left after it.
+        """
+        micros = max(int(now * 1e6), self._last_us + 1)
+        own = newest_of_key_ns // 1000 + 1
+        if own > micros:
+            if own * 1000 + self._slot > _TIME_NS_MAX:
+                raise ReplicaRejected(
+                    REPLICA,
+                    f"A stored point has the time {newest_of_key_ns} ns, and nothing can be written after it.",
+                    "Delete the points of the far future in InfluxDB; the next pass repairs the record.",
+                )
+            return own * 1000 + self._slot
+        self._last_us = micros
+        return micros * 1000 + self._slot
+
+
+def tag_of(id_: str) -> str:
+    """The id as a tag value; percent-encoded where a tag could not hold it. `id_of` turns it back."""
+    if not id_:
+        return "%"
+    return _UNFIT_FOR_TAG.sub(lambda m: quote_from_bytes(m[0].encode("utf-8", "surrogatepass"), ""), id_)
+
+
+def id_of(tag: str) -> str:
+    """The id that a tag value stands for."""
+    if "%" not in tag:
+        return tag
+    if tag == "%":
+        return ""
+    return unquote_to_bytes(tag).decode("utf-8", "surrogatepass")
+
+
+def key_of(measurement: str, tag: object) -> Key | None:
+    """The key of a point that was read; None where it has none, because somebody else wrote it."""
+    if not isinstance(tag, str) or not tag:
+        return None
+    try:
+        return Key(MEASUREMENTS[measurement], id_of(tag))
+    except UnicodeDecodeError:
+        return Key(MEASUREMENTS[measurement], tag)
+
+
+def encode_point(site: str, run: str, point: Point) -> bytes:
+    """The point as one line, without its end."""
+    payload = point.payload.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    # A line is the unit of sending again and of isolating what was refused. JSON escapes its line ends.
+    assert payload
+    assert b"\n" not in payload
+    deleted = "true" if point.hash == TOMBSTONE else "false"
+    shown = ",".join(
+        f"{name}={field_text(value)}" for name, value in zip(SHOWN_FIELDS, point.shown, strict=True)
+    )
+    head = (
+        f'ha_{point.key.registry},site={site},id={tag_text(point.key.id)} {shown},hash="{_quoted(point.hash)}",deleted={deleted},op="{point.op}"'
+        f',rev={point.rev}i,run="{_quoted(run)}",modified_us={point.modified_us}i,schema={PAYLOAD_SCHEMA}i,payload="'
+    )
+    return b'%b%b" %d' % (head.encode(), payload, point.time_ns)
+
+
+def tag_text(id_: str) -> str:
+    """An id as a tag value, as it stands in a line."""
+    return tag_of(id_).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def field_text(text: str) -> str:
+    """A string field's value, as it stands in a line; it is never empty, and lone surrogates are no text."""
+    plain = text.encode("utf-8", "replace").decode()
+    return f'"{_quoted(plain or NONE)}"'
+
+
+def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:
+    """The marker as one line, without its end."""
+    return (
+        f'{RUN_MEASUREMENT},site={site} run="{_quoted(marker.run)}",state="{marker.state}",n_create={marker.created}i'
+        f",n_update={marker.updated}i,n_delete={marker.deleted}i,n_refresh={marker.refreshed}i,n_live={marker.live}i"
+        f',digest="{marker.digest}",window_s={marker.window_seconds}i,engine="{_quoted(engine)}" {marker.time_ns}'
+    ).encode()
+
+
+def batches(lines: Iterable[bytes], lines_max: int = 5_000, bytes_max: int = 4_000_000) -> list[list[bytes]]:
+    """The lines in requests of a bearable size, in order; a line longer than `bytes_max` travels alone."""
+    cut: list[list[bytes]] = []
+    size = bytes_max
+    for line in lines:
+        size += len(line) + 1
+        if size > bytes_max or len(cut[-1]) == lines_max:
+            cut.append([])
+            size = len(line) + 1
+        cut[-1].append(line)
+    return cut
+
+
+def live_digest(versions: Mapping[Key, str]) -> str:
+    """A digest of all live records, whatever their order: the sum of their hashes modulo 2^128, in hex."""
+    total = 0
+    for (registry, id_), version in versions.items():
+        text = f"{registry}\0{id_}\0{version}".encode("utf-8", "surrogatepass")
+        total += int.from_bytes(blake2b(text, digest_size=16).digest(), "big")
+    return f"{total % _DIGEST_MODULUS:032x}"
+
+
+def _quoted(text: str) -> str:
+    # A line end in a string field is legal, but would make one point two lines.
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

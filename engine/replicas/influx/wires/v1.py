@@ -1,0 +1,315 @@
+"""Wire v1: `/write` and InfluxQL on `/query`, the surface that 1.x, 2.x and 3.x have in common.
+
+Answers are chunked JSON, never CSV: in CSV a failed statement and an empty result look the same. A read is
+complete when the last line of its answer arrived, says no "partial", and no line said "error".
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from engine.errors import ReplicaError, ReplicaRejected
+from engine.replicas.influx.schema.points import COLUMN_TYPES, REPLICA
+from engine.replicas.influx.wires.address import Address
+from engine.replicas.influx.wires.failures import (
+    NOT_INFLUXDB_HINT,
+    BatchRefused,
+    BucketMissing,
+    explain_answer,
+    explain_cut,
+    explain_statement,
+)
+from engine.replicas.influx.wires.http import Answer, Credentials, HttpClient, server_time
+from engine.replicas.influx.wires.wire import Block, Scan, Server, told_missing
+
+# A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
+_CHUNK_ROWS = 5_000
+_CHUNK_ROWS_WITH_PAYLOAD = 1_000
+# What a server says that has InfluxQL but not this statement.
+_UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
+# The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
+_LINE_BYTES_MAX = 64 << 20
+_DURATION_MAX = 40
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+class _Series(msgspec.Struct):
+    name: str = ""
+    columns: list[str] = []
+    values: list[list[str | int | float | bool | None]] = []
+    partial: bool = False
+
+
+class _Result(msgspec.Struct):
+    series: list[_Series] = []
+    error: str = ""
+    partial: bool = False
+
+
+class _Line(msgspec.Struct):
+    results: list[_Result] = []
+    error: str = ""
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class WireV1:
+    """A `Wire` over `/write` and `/query`."""
+
+    name = "v1"
+
+    def __init__(self, address: Address, credentials: Credentials, *, timeout_seconds: float) -> None:
+        self._http = HttpClient(address, credentials, timeout_seconds=timeout_seconds)
+        self._database = address.database
+        self._policy = address.retention_policy
+
+    def probe(self) -> Server:
+        """Ask `/ping`. Raises ReplicaError."""
+        return probe_server(self._http, self.name)
+
+    def retention_seconds(self) -> int | None:
+        """How long the retention policy keeps points; 0 for ever. Raises ReplicaError."""
+        statement = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
+        try:
+            found = list(self._select(statement, {}))
+        except ReplicaError as error:
+            if any(word in error.message.lower() for word in _UNKNOWN_STATEMENT):
+                return None
+            raise
+        for series in found:
+            for row in series.values:
+                named = dict(zip(series.columns, row, strict=False))
+                is_ours = named.get("name") == self._policy if self._policy else named.get("default")
+                if is_ours:
+                    return _seconds(str(named.get("duration", "")))
+        return None
+
+    def started(self) -> str | None:
+        """When the server started, as 1.x tells it in `/debug/vars`."""
+        answer = self._http.request("ask", "GET", "/debug/vars")
+        body = answer.body()
+        if answer.status != 200:
+            return None
+        try:
+            return msgspec.json.decode(body, type=_Variables).system.started or None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def write(self, body: bytes) -> None:
+        """Write lines. Raises BatchRefused, BatchTooLarge, InfluxUnavailable, ReplicaRejected."""
+        query = {"db": self._database, "precision": "ns"}
+        if self._policy:
+            query["rp"] = self._policy
+        answer = self._http.request("write to", "POST", "/write", query, body=body)
+        self._http.expect("write to", answer, 204)
+
+    def check_may_write(self) -> None:
+        """A body without points is refused like any other when it may not be written. Raises ReplicaError."""
+        with suppress(BatchRefused):  # 3.x refuses a body without points, after it has looked at the rest
+            self.write(b"# may I write?\n")
+
+    def scan(self, scan: Scan) -> Iterator[Block]:
+        """Rows by InfluxQL. Raises ReplicaError, in any step of the iteration."""
+        statement, params = select_text(scan)
+        rows = _CHUNK_ROWS_WITH_PAYLOAD if "payload" in scan.fields else _CHUNK_ROWS
+        width = 1 + len(scan.columns)
+        for series in self._readable(statement, params, rows):
+            if series.name == "databases":
+                # What VictoriaMetrics answers, whatever it is asked (1.79, seen 2026-11-29).
+                raise ReplicaRejected(
+                    REPLICA,
+                    f"Cannot read {self._http.where}: asked for records, it lists databases.",
+                    NOT_INFLUXDB_HINT,
+                )
+            if series.name not in scan.measurements:
+                raise explain_cut(
+                    self._http.where, f"it has rows of {series.name[:80]!r}, which were not asked for"
+                )
+            if not all(_is_row(row, width, len(scan.tags)) for row in series.values):
+                raise explain_cut(self._http.where, "a row has not the columns that were asked for")
+            yield Block(series.name, series.values)
+
+    def close(self) -> None:
+        """Close the connection. May be called twice."""
+        self._http.close()
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """The types of each field in the measurements that are there. Raises ReplicaError."""
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        statement = f"SHOW FIELD KEYS ON {_identifier(self._database)} FROM {', '.join(map(_identifier, measurements))}"
+        for series in self._select(statement, {}):
+            for field, kind in (row[:2] for row in series.values if len(row) >= 2):
+                known = found.get((series.name, str(field)), frozenset())
+                found[series.name, str(field)] = known | {str(kind)}
+        return found
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """[time, site, id] of the newest point whose field has a type; None when there is none. Raises ReplicaError."""
+        # A cast to a type hides the values of all others.
+        value = f"{_identifier(field)}::{kind}"
+        statement = f'SELECT "site"::tag, "id"::tag, {value} FROM {_identifier(measurement)} ORDER BY time DESC LIMIT 1'  # noqa: S608 (our names)
+        for series in self._select(statement, {}):
+            for row in series.values:
+                return row[:3]
+        return None
+
+    def _readable(self, statement: str, params: dict[str, Any], rows: int) -> Iterator[_Series]:
+        try:
+            yield from self._select(statement, params, rows)
+        except BucketMissing as error:
+            raise told_missing(error, self, by_id=False) from error
+
+    def _select(self, statement: str, params: dict[str, Any], rows: int = _CHUNK_ROWS) -> Iterator[_Series]:
+        query = {"db": self._database, "epoch": "ns", "chunked": "true", "chunk_size": str(rows)}
+        if self._policy:
+            query["rp"] = self._policy
+        form = {"q": statement}
+        if params:
+            form["params"] = msgspec.json.encode(params).decode()
+        answer = self._http.request(
+            "read",
+            "POST",
+            "/query",
+            query,
+            body=_form(form),
+            content_type="application/x-www-form-urlencoded",
+        )
+        if answer.status != 200:
+            raise explain_answer("read", self._http.where, answer.status, answer.headers, answer.body())
+        return self._series(answer)
+
+    def _series(self, answer: Answer) -> Iterator[_Series]:
+        is_complete = False
+        for line in self._lines(answer):
+            decoded = self._decode(line, answer)
+            error = decoded.error or next((r.error for r in decoded.results if r.error), "")
+            if error:
+                raise explain_statement(self._http.where, error)
+            series = [s for result in decoded.results for s in result.series]
+            is_complete = bool(decoded.results) and not (
+                any(r.partial for r in decoded.results) or any(s.partial for s in series)
+            )
+            yield from series
+        if not is_complete:
+            raise explain_cut(self._http.where, "its last part is missing")
+
+    def _lines(self, answer: Answer) -> Iterator[bytes]:
+        for line in _lines(answer.pieces(), _LINE_BYTES_MAX):
+            if len(line) > _LINE_BYTES_MAX:
+                raise explain_cut(self._http.where, f"a line is longer than {_LINE_BYTES_MAX} bytes")
+            yield line
+
+    def _decode(self, line: bytes, answer: Answer) -> _Line:
+        try:
+            return _decode_line(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if b"<html" in line[:1000].lower():
+                raise explain_answer("read", self._http.where, answer.status, answer.headers, line) from error
+            raise explain_cut(self._http.where, f"not JSON: {error}") from error
+
+
+class _System(msgspec.Struct):
+    started: str = ""
+
+
+class _Variables(msgspec.Struct):
+    system: _System = msgspec.field(default_factory=_System)
+
+
+def probe_server(client: HttpClient, wire: str) -> Server:
+    """What `/ping` says; every version since 0.9 has it. Raises ReplicaError."""
+    answer = client.request("reach", "GET", "/ping")
+    body = answer.body()
+    if answer.status not in (200, 204):
+        raise explain_answer("reach", client.where, answer.status, answer.headers, body)
+    version = answer.headers.get("x-influxdb-version", "")
+    if answer.status == 200 and not version:
+        try:
+            version = msgspec.json.decode(body, type=_Pong).version
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise explain_answer("reach", client.where, answer.status, answer.headers, body) from error
+    return Server(version.removeprefix("v"), wire, server_time(answer.headers))
+
+
+class _Pong(msgspec.Struct):
+    version: str
+
+
+def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
+    """The InfluxQL statement of a scan and its parameters. Identifiers are quoted, values are bound."""
+    # Casts, because without one a single value of another type hides all others of its field.
+    columns = [f"{_identifier(tag)}::tag" for tag in scan.tags]
+    columns += [_cast(field) for field in scan.fields]
+    sources = ", ".join(map(_identifier, scan.measurements))
+    params: dict[str, Any] = {}
+    conditions = [f"time >= {scan.start_ns}"]
+    if scan.stop_ns is not None:
+        conditions.append(f"time < {scan.stop_ns}")
+    if scan.site is not None:
+        params["site"] = scan.site
+        conditions.append('"site" = $site')
+    if scan.ids:
+        # Not a regular expression, whose cost grows with all ids of the database.
+        params |= {f"id{n}": id_ for n, id_ in enumerate(scan.ids)}
+        conditions.append("(" + " OR ".join(f'"id" = $id{n}' for n in range(len(scan.ids))) + ")")
+    text = f"SELECT {', '.join(columns)} FROM {sources} WHERE {' AND '.join(conditions)}"  # noqa: S608 (see above)
+    if scan.newest_max is not None:
+        text += f" ORDER BY time DESC LIMIT {scan.newest_max}"
+    return text, params
+
+
+def _is_row(row: list[Any], width: int, tags: int) -> bool:
+    """Whether a row begins with a time and tags; fields of other programs may be of any type."""
+    is_wide = len(row) == width and type(row[0]) is int
+    return is_wide and all(tag is None or type(tag) is str for tag in row[1 : tags + 1])
+
+
+def _cast(field: str) -> str:
+    # Fields of other programs may be of any type.
+    return f"{_identifier(field)}::{COLUMN_TYPES[field]}" if field in COLUMN_TYPES else _identifier(field)
+
+
+def _identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _form(fields: dict[str, str]) -> bytes:
+    return urlencode(fields).encode()
+
+
+def _lines(pieces: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:
+    """Lines of a stream, without empty ones; a last line needs no end. One beyond the bound comes unfinished."""
+    rest: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        *ended, tail = piece.split(b"\n")
+        for end in ended:
+            line = b"".join((*rest, end))
+            rest = []
+            if line.strip():
+                yield line
+        size = len(tail) if ended else size + len(tail)
+        rest.append(tail)
+        if size > bytes_max:
+            break
+    line = b"".join(rest)
+    if line.strip():
+        yield line
+
+
+def _seconds(duration: str) -> int | None:
+    """Seconds of a duration as 1.x prints it: 168h0m0s; None when it is no such text."""
+    total, digits = 0, ""
+    for character in duration[:_DURATION_MAX]:
+        if character in "0123456789":
+            digits += character
+        elif character in _UNITS and digits:
+            total, digits = total + int(digits) * _UNITS[character], ""
+        else:
+            return None
+    return None if digits or not duration else total

@@ -1,0 +1,104 @@
+"""What the InfluxDB replica needs from a server, whichever API it speaks.
+
+A scan is a plain selection of rows in a window of time; which row is newest is decided by the reader. That is
+cheaper on every measured server than `last() GROUP BY id`, and means the same on all of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from engine.errors import ReplicaError, ReplicaRejected
+from engine.replicas.influx.schema.points import REPLICA
+from engine.replicas.influx.wires.failures import BucketMissing
+
+
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows to read: of these measurements, of one site (None: of all), within [start_ns, stop_ns)."""
+
+    measurements: tuple[str, ...]
+    fields: tuple[str, ...]
+    tags: tuple[str, ...] = ("id",)
+    site: str | None = None
+    ids: tuple[str, ...] = ()  # values of the tag `id`; empty means any
+    start_ns: int = 0
+    stop_ns: int | None = None
+    newest_max: int | None = None  # only this many, the newest first
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of a row's values after its time."""
+        return (*self.tags, *self.fields)
+
+
+class Block(NamedTuple):
+    """Some rows of one measurement: each a list of time in ns, then the scan's columns (None where absent)."""
+
+    measurement: str
+    rows: list[list[Any]]
+
+
+class Server(msgspec.Struct, frozen=True):
+    """What a server says of itself."""
+
+    version: str  # "" when it does not tell
+    wire: str  # v1 or v2
+    at: float | None  # its clock, Unix seconds, to the second
+    note: str = ""  # why this wire, for people
+
+
+class Wire(Protocol):
+    """One API of a server. Synchronous, one thread at a time. Every method raises ReplicaError or nothing."""
+
+    @property
+    def name(self) -> str:
+        """v1 or v2."""
+
+    def probe(self) -> Server:
+        """Ask the server who it is. Says nothing about credentials."""
+
+    def retention_seconds(self) -> int | None:
+        """How long the bucket keeps points; 0 for ever, None when the server does not tell us."""
+
+    def started(self) -> str | None:
+        """A text that changes when the server restarts; None when it does not tell."""
+
+    def write(self, body: bytes) -> None:
+        """Write lines with times in ns. Returns only when the server said that all are stored (204)."""
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """The types that (measurement, field) have; empty where the server does not tell."""
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """[time, site, id] of the newest point whose field has a type; None when there is none."""
+
+    def check_may_write(self) -> None:
+        """Raise unless the credentials allow to write to the bucket. Writes nothing."""
+
+    def scan(self, scan: Scan) -> Iterator[Block]:
+        """Read rows. Ends without an error only when all of them were read."""
+
+    def close(self) -> None:
+        """Close connections. May be called twice; the next call of another method opens them again."""
+
+
+def told_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
+    """What a read that found no bucket comes from: the same is said of one that the token may not read.
+
+    `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.
+    """
+    try:
+        wire.check_may_write()
+    except ReplicaError:
+        return error
+    what = error.message.removesuffix(".")
+    if by_id:
+        return ReplicaRejected(
+            REPLICA, f"{what}; records.uri gives its id.", "Give the bucket's name in records.uri instead."
+        )
+    return ReplicaRejected(
+        REPLICA,
+        f"{what}, although it may be written to.",
+        "Allow the token or user to read the bucket too: what stands there is compared before anything is written.",
+    )

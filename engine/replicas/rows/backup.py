@@ -1,0 +1,105 @@
+"""A snapshot of the rows file: what it held at one moment, rows and ledger, as a SQLite file of its own.
+
+It is taken while others write. Nothing takes the place of an older snapshot before it is whole, on the disk, and
+was read back: SQLite's own check, the tables' version, and every row hashed from what it holds.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from engine.errors import ReplicaDamaged, ReplicaRejected
+from engine.file_modes import check_replaceable
+from engine.replicas.rows import ledger
+from engine.replicas.rows.reader import observe_rows
+from engine.replicas.rows.replica import NAME
+from engine.replicas.rows.schema import check_schema, columns_of
+from engine.replicas.sqlite_file.database import ApswFile
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a rows file was found to hold."""
+
+    records: int
+    as_applied: int  # of those, how many are exactly what the engine last wrote
+
+
+def take_snapshot(rows: Path, target: Path) -> Content:
+    """Copy the rows file to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then as it was."""
+    content = ApswFile(NAME, rows).copy()
+    try:
+        found = check_content(content, rows)
+        write_copy(content, target, is_checked=True)
+        return found
+    finally:
+        content.close()
+
+
+def read_snapshot(path: Path) -> tuple[apsw.Connection, Content]:
+    """A snapshot, in memory, and what it holds. Raises ReplicaError when it is none, or not sound."""
+    if not path.is_file():
+        raise ReplicaRejected(
+            NAME, f"{path} is no file.", "Name a file that `reconcile store snapshot` made."
+        )
+    connection = ApswFile(NAME, path).copy()
+    try:
+        return connection, check_content(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def check_content(connection: apsw.Connection, path: Path) -> Content:
+    """What a database holds, every row read and hashed. Raises ReplicaRejected when it is damaged or not ours.
+
+    `path` is where it came from, for the message.
+    """
+    with ApswFile(NAME, path).translated("read"):
+        found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
+        if found != ["ok"]:
+            raise ReplicaDamaged(NAME, f"{path} is damaged: {'; '.join(found)}.", "Use another copy of it.")
+        if not columns_of(connection, "reconcile_meta"):
+            raise ReplicaRejected(
+                NAME,
+                f"{path} is not kept by reconcile.",
+                "A file that rows.file named is, after its first pass, and so is a snapshot of it.",
+            )
+        check_schema(connection, NAME)
+        versions = observe_rows(connection, NAME, trust_digests=False)
+        applied = ledger.read_applied(connection, NAME)
+        as_applied = sum(versions.get(key) == version for key, version in applied.items())
+        return Content(len(versions), as_applied)
+
+
+def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> None:
+    """Write a database to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then as it was.
+
+    With `is_checked` it is read back, and `check_content` has its say, before it takes the place of `target`.
+    """
+    with ApswFile(NAME, target).translated("write"):
+        check_replaceable(target)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # of mode 0600
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            file = ApswFile(NAME, temporary)
+            file.replace(content, journal_mode="delete")  # so that it is one file
+            file.close()
+            if is_checked:
+                read_snapshot(temporary)[0].close()
+            temporary.replace(target)
+            _sync(target.parent)
+        finally:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

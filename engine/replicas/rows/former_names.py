@@ -1,0 +1,55 @@
+"""Which records were ever known under an id or entity_id, from the change feed and the tombstones of the rows file.
+
+One look through the feed, which is bounded; only for names that no row bears.
+"""
+
+# ruff: noqa: S608 (names in statements are our own; values are bound)
+
+import apsw
+
+from engine.core.home.record import Key
+from engine.core.state.fate import Former
+
+FORMER_MAX = 50
+
+
+def _entity_id(column: str) -> str:
+    # Another program may have written there what is no JSON; most that is, does not hold the name at all.
+    return f"(instr({column}, :name) AND json_valid({column}) AND {column} ->> 'entity_id' = :name)"
+
+
+_FEED = (
+    "SELECT registry, id, max(seq) FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
+    f" AND (id = :name OR {_entity_id('before')} OR {_entity_id('after')})"
+    " GROUP BY registry, id ORDER BY 3 DESC LIMIT :limit"
+)
+_NEWEST = "SELECT op, changed_at, cause FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1"
+_TOMBSTONES = (
+    "SELECT registry, id, deleted_at, cause FROM reconcile_tombstones"
+    " WHERE (:registry IS NULL OR registry = :registry)"
+    f" AND (id = :name OR {_entity_id('payload')}) ORDER BY deleted_at DESC LIMIT :limit"
+)
+
+
+def find_former(connection: apsw.Connection, name: str, registry: str | None = None) -> list[Former]:
+    """The records that were known as `name`, of one registry or of all; at most FORMER_MAX of each kind."""
+    asked = {"name": name, "registry": registry, "limit": FORMER_MAX}
+    found = []
+    if _exists(connection, "reconcile_changes"):
+        for registry_, id_, _ in connection.execute(_FEED, asked).fetchall():
+            [(op, at, cause)] = connection.execute(_NEWEST, (registry_, id_)).fetchall()
+            key = Key(str(registry_), str(id_))
+            found.append(Former(key, _time(at), _time(at) if op == "d" else None, cause == "foreign"))
+    if _exists(connection, "reconcile_tombstones"):
+        for registry_, id_, at, cause in connection.execute(_TOMBSTONES, asked):
+            key = Key(str(registry_), str(id_))
+            found.append(Former(key, _time(at), _time(at), cause == "foreign"))
+    return found
+
+
+def _time(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 2e11 else 0.0
+
+
+def _exists(connection: apsw.Connection, table: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall())

@@ -1,0 +1,385 @@
+"""The engine's own tables in the rows file: last applied, absences, tombstones, changes, runs.
+
+Every function works on a connection inside a transaction that the caller holds; those that read also work where
+the tables do not exist yet. The change feed and the runs are bounded, tombstones are kept for some days.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from engine.core.guards.look import Look
+from engine.core.home.record import Json, Key
+from engine.ports import Run
+from engine.replicas.sqlite_file.remembered_home import decode_home
+
+LEDGER_TABLES = (
+    "CREATE TABLE IF NOT EXISTS reconcile_meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS reconcile_applied (
+      replica TEXT NOT NULL, registry TEXT NOT NULL, id TEXT NOT NULL,
+      version TEXT NOT NULL, row_digest TEXT, applied_at REAL NOT NULL,
+      PRIMARY KEY (replica, registry, id)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS reconcile_absences (
+      registry TEXT NOT NULL, id TEXT NOT NULL, missed_at REAL NOT NULL, boot TEXT, uptime REAL,
+      PRIMARY KEY (registry, id)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS reconcile_tombstones (
+      registry TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL, others TEXT NOT NULL,
+      cause TEXT NOT NULL, deleted_at REAL NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
+    # Old tombstones are looked for in every transaction that writes.
+    "CREATE INDEX IF NOT EXISTS reconcile_tombstones_age ON reconcile_tombstones (deleted_at)",
+    """CREATE TABLE IF NOT EXISTS reconcile_changes (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, changed_at REAL NOT NULL,
+      op TEXT NOT NULL, registry TEXT NOT NULL, id TEXT NOT NULL, cause TEXT NOT NULL, before TEXT, after TEXT)""",
+    "CREATE INDEX IF NOT EXISTS reconcile_changes_key ON reconcile_changes (registry, id)",
+    """CREATE TABLE IF NOT EXISTS reconcile_runs (
+      run_id TEXT NOT NULL PRIMARY KEY, started_at REAL NOT NULL, origin TEXT NOT NULL, ha_version TEXT,
+      upserts INTEGER NOT NULL, moves INTEGER NOT NULL, deletes INTEGER NOT NULL)""",
+)
+
+# Rows that are wanted by key arrive as one JSON parameter: one prepared statement whatever their number.
+_WANTED = "(SELECT value ->> 0 AS registry, value ->> 1 AS id FROM json_each(?))"
+# The names in the first column of the primary key, each found by a search behind the one before: a table of
+# 20,000 keys is not read for its two or three replicas.
+_REPLICAS = """
+WITH RECURSIVE replicas (name) AS (
+  SELECT min(replica) FROM reconcile_applied
+  UNION ALL
+  SELECT (SELECT min(replica) FROM reconcile_applied WHERE replica > name) FROM replicas WHERE name IS NOT NULL)
+SELECT name FROM replicas WHERE name IS NOT NULL
+"""
+# All columns of the primary key are given: without the first one SQLite would scan the table once per key.
+_HELD = f"""
+SELECT registry, id FROM {_WANTED} AS wanted WHERE EXISTS (
+  SELECT 1 FROM reconcile_applied AS a WHERE a.replica IN (SELECT value FROM json_each(?))
+  AND a.registry = wanted.registry AND a.id = wanted.id)
+"""
+# Asked once: of a file that an earlier version wrote, or that lost our tables but not its rows.
+_WRITTEN_ENTRIES = {
+    "reconcile_applied": "SELECT CAST(id AS BLOB) FROM reconcile_applied WHERE registry = 'config_entry'",
+    "config_entries": "SELECT CAST(entry_id AS BLOB) FROM config_entries WHERE entry_id IS NOT NULL",
+}
+# Foreign rows that were pruned were never Home Assistant's.
+_KNOWN = f"""
+SELECT registry, id FROM {_WANTED} AS wanted WHERE
+  EXISTS (SELECT 1 FROM reconcile_changes AS c WHERE c.registry = wanted.registry AND c.id = wanted.id
+          AND c.cause <> 'foreign')
+  OR EXISTS (SELECT 1 FROM reconcile_tombstones AS t WHERE t.registry = wanted.registry AND t.id = wanted.id
+             AND t.cause <> 'foreign')
+"""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry of the change feed. An update shows the fields that differ, a create or delete all of them."""
+
+    seq: int
+    run_id: str
+    at: float  # Unix seconds
+    op: str  # c, u, d
+    key: Key
+    cause: str
+    before: dict[str, Json] | None
+    after: dict[str, Json] | None
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """What is kept of a deleted row: its fields, and what other programs had in their own columns of it."""
+
+    key: Key
+    fields: dict[str, Json]
+    others: dict[str, Json]
+    cause: str
+    at: float  # Unix seconds
+    run_id: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change that is about to be recorded."""
+
+    op: str
+    key: Key
+    cause: str
+    before: dict[str, Json] | None
+    after: dict[str, Json] | None
+
+
+def read_place(connection: apsw.Connection, replica: str) -> str | None:
+    """Which store the books of a replica are about; None when that was not noted."""
+    if not _exists(connection, "reconcile_meta"):
+        return None
+    rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (f"place {replica}",))
+    return next((value for (value,) in rows if isinstance(value, str)), None)
+
+
+def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
+    """Note which store the books of a replica are about."""
+    connection.execute(
+        "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (f"place {replica}", place),
+    )
+
+
+def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
+    """The versions last applied to a replica."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?", (replica,)
+    )
+    return {Key(registry, id_): version for registry, id_, version in rows}
+
+
+def read_digests(
+    connection: apsw.Connection, replica: str, registry: str
+) -> dict[str, tuple[str | None, str]]:
+    """(row digest, version) last applied, by id."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT id, row_digest, version FROM reconcile_applied WHERE replica = ? AND registry = ?",
+        (replica, registry),
+    )
+    return {id_: (digest, version) for id_, digest, version in rows}
+
+
+def read_by_digest(connection: apsw.Connection, replica: str, registry: str, prefix: str) -> dict[str, str]:
+    """Last applied versions that start with `prefix`, by row digest."""
+    if not _exists(connection, "reconcile_applied"):
+        return {}
+    rows = connection.execute(
+        "SELECT row_digest, version FROM reconcile_applied"
+        " WHERE replica = ? AND registry = ? AND row_digest IS NOT NULL AND version GLOB ?",
+        (replica, registry, f"{prefix}*"),
+    )
+    return dict(rows.fetchall())  # type: ignore[arg-type]  # apsw does not know the columns' types
+
+
+def write_applied(
+    connection: apsw.Connection, replica: str, entries: Iterable[tuple[Key, str, str | None]], at: float
+) -> None:
+    """Record (key, version, row digest or None) as last applied."""
+    connection.executemany(
+        "INSERT INTO reconcile_applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (replica, registry, id) DO UPDATE"
+        " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at",
+        ((replica, *key, version, digest, at) for key, version, digest in entries),
+    )
+
+
+def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[Key, str]) -> None:
+    """Put these row digests in the place of all that a replica has."""
+    connection.execute("UPDATE reconcile_applied SET row_digest = NULL WHERE replica = ?", (replica,))
+    connection.executemany(
+        "UPDATE reconcile_applied SET row_digest = ? WHERE replica = ? AND registry = ? AND id = ?",
+        ((digest, replica, *key) for key, digest in digests.items()),
+    )
+
+
+def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key]) -> None:
+    """Forget what was last applied under these keys."""
+    connection.executemany(
+        "DELETE FROM reconcile_applied WHERE replica = ? AND registry = ? AND id = ?",
+        ((replica, *k) for k in keys),
+    )
+
+
+def add_looks(connection: apsw.Connection) -> None:
+    """Give the absences of an earlier version the columns for the clock that nobody can set."""
+    present = {
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
+    }
+    for column in ("boot TEXT", "uptime REAL"):
+        if column.partition(" ")[0] not in present:
+            connection.execute(f"ALTER TABLE reconcile_absences ADD COLUMN {column}")
+
+
+def read_absences(connection: apsw.Connection) -> dict[Key, Look]:
+    """The look that first missed each missing key."""
+    if not _exists(connection, "reconcile_absences"):
+        return {}
+    # All columns, because a file that an earlier version wrote lacks the last two.
+    rows = connection.execute("SELECT * FROM reconcile_absences")
+    return {Key(registry, id_): Look(at, *rest) for registry, id_, at, *rest in rows}
+
+
+def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequence[Key], at: Look) -> None:
+    """Remember keys first missed by the look; an absence that has already begun keeps its beginning."""
+    connection.executemany("DELETE FROM reconcile_absences WHERE registry = ? AND id = ?", over)
+    connection.executemany(
+        "INSERT INTO reconcile_absences (registry, id, missed_at, boot, uptime) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        ((*key, at.wall, at.boot, at.uptime) for key in begun),
+    )
+
+
+def read_home(connection: apsw.Connection) -> frozenset[str]:
+    """The config entries that are remembered of the home; where none are, those that were written of it."""
+    if _exists(connection, "reconcile_meta") and (home := decode_home(connection, "reconcile_meta")):
+        return home
+    found = set()
+    for table, statement in _WRITTEN_ENTRIES.items():
+        names = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        if {name for (name,) in names} & {"id", "entry_id"}:
+            # Anybody can write there.
+            found |= {bytes(id_).decode(errors="replace") for (id_,) in connection.execute(statement)}
+    return frozenset(found)
+
+
+def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
+    """Those of the keys that some replica still holds as ours."""
+    if not keys or not _exists(connection, "reconcile_applied"):
+        return frozenset()
+    replicas = [name for (name,) in connection.execute(_REPLICAS)]
+    rows = connection.execute(
+        _HELD, (msgspec.json.encode(keys).decode(), msgspec.json.encode(replicas).decode())
+    )
+    return frozenset(Key(registry, id_) for registry, id_ in rows)
+
+
+def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
+    """Those of the keys that were ever applied to any replica, or changed, or deleted as Home Assistant's."""
+    if not _exists(connection, "reconcile_applied"):
+        return frozenset()
+    known = read_held(connection, keys)
+    rest = [key for key in keys if key not in known]
+    rows = connection.execute(_KNOWN, (msgspec.json.encode(rest).decode(),))
+    return known | {Key(registry, id_) for registry, id_ in rows}
+
+
+def write_tombstones(connection: apsw.Connection, tombstones: Iterable[Tombstone]) -> None:
+    """Keep what was deleted. A later deletion of the same key replaces an earlier one."""
+    connection.executemany(
+        "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"
+        " payload = excluded.payload, others = excluded.others, cause = excluded.cause,"
+        " deleted_at = excluded.deleted_at, run_id = excluded.run_id",
+        ((*t.key, _json(t.fields), _json(t.others), t.cause, t.at, t.run_id) for t in tombstones),
+    )
+
+
+def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
+    """The tombstones of the given keys that have one."""
+    if not keys or not _exists(connection, "reconcile_tombstones"):
+        return []
+    rows = connection.execute(
+        f"SELECT t.* FROM {_WANTED} AS wanted JOIN reconcile_tombstones AS t USING (registry, id)",
+        (msgspec.json.encode(keys).decode(),),
+    )
+    return [
+        Tombstone(Key(registry, id_), msgspec.json.decode(payload), msgspec.json.decode(others), *rest)
+        for registry, id_, payload, others, *rest in rows
+    ]
+
+
+def drop_tombstones(connection: apsw.Connection, keys: Iterable[Key]) -> None:
+    """Forget the tombstones of keys that came back."""
+    connection.executemany("DELETE FROM reconcile_tombstones WHERE registry = ? AND id = ?", keys)
+
+
+def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
+    """Append to the change feed, in order."""
+    connection.executemany(
+        "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                run.run_id,
+                run.at,
+                e.op,
+                *e.key,
+                e.cause,
+                *(None if v is None else _json(v) for v in (e.before, e.after)),
+            )
+            for e in entries
+        ),
+    )
+
+
+def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
+    """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
+    if not _exists(connection, "reconcile_changes"):
+        return []
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+    )
+    return [_change(row) for row in rows]
+
+
+def read_newest(connection: apsw.Connection) -> int:
+    """The newest sequence number that the feed ever gave out; 0 when it gave none."""
+    if not _exists(connection, "reconcile_changes"):
+        return 0
+    rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
+    newest = rows[0][0] if rows else 0
+    # Anybody can write there; of a damaged row, anything.
+    return newest if isinstance(newest, int) else 0
+
+
+def move_feed(connection: apsw.Connection, distance: int) -> None:
+    """Add `distance`, more than the newest number, to every sequence number, past and to come."""
+    newest = read_newest(connection)
+    assert distance > newest, "numbers would meet on their way"
+    connection.execute("UPDATE reconcile_changes SET seq = seq + ?", (distance,))
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'reconcile_changes'")
+    connection.execute("INSERT INTO sqlite_sequence VALUES ('reconcile_changes', ?)", (newest + distance,))
+
+
+def forget_absences(connection: apsw.Connection) -> None:
+    """Forget what was missed: it is missed anew, or it is not."""
+    connection.execute("DELETE FROM reconcile_absences")
+
+
+def read_last_change(connection: apsw.Connection, key: Key) -> Change | None:
+    """The newest entry of the feed about a key."""
+    if not _exists(connection, "reconcile_changes"):
+        return None
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1", key
+    ).fetchall()
+    return _change(rows[0]) if rows else None
+
+
+def write_run(connection: apsw.Connection, run: Run, counts: tuple[int, int, int]) -> None:
+    """Add (upserts, moves, deletes) to a run's account; a run may write more than once."""
+    connection.execute(
+        "INSERT INTO reconcile_runs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET"
+        " upserts = upserts + excluded.upserts, moves = moves + excluded.moves, deletes = deletes + excluded.deletes",
+        (run.run_id, run.at, run.origin, run.ha_version, *counts),
+    )
+
+
+def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: float) -> None:
+    """Keep the newest `changes_max` changes and runs, and tombstones not older than `tombstones_before`."""
+    connection.execute(
+        "DELETE FROM reconcile_changes WHERE seq <= (SELECT max(seq) FROM reconcile_changes) - ?",
+        (changes_max,),
+    )
+    connection.execute(
+        "DELETE FROM reconcile_runs WHERE rowid <= (SELECT max(rowid) FROM reconcile_runs) - ?",
+        (changes_max,),
+    )
+    connection.execute("DELETE FROM reconcile_tombstones WHERE deleted_at < ?", (tombstones_before,))
+
+
+def _change(row: Sequence[Any]) -> Change:
+    seq, run_id, changed_at, op, registry, id_, cause, *texts = row
+    before, after = (None if text is None else msgspec.json.decode(str(text)) for text in texts)
+    # Checked, because anybody can write to the feed; a DecodeError is what the file's caller is told of it.
+    names = Change.__struct_fields__
+    values = (seq, run_id, changed_at, op, (registry, id_), cause, before, after)
+    return msgspec.convert(dict(zip(names, values, strict=True)), Change)
+
+
+def _exists(connection: apsw.Connection, table: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    return row is not None
+
+
+_encode_json = msgspec.json.Encoder(order="sorted").encode
+
+
+def _json(value: dict[str, Json]) -> str:
+    return _encode_json(value).decode()

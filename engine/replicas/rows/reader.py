@@ -1,0 +1,187 @@
+"""Reading the rows file: the version of every row, and whole rows by key.
+
+A version is hashed from what a row holds, never taken on trust: last applied is believed only while the digest
+over all of the row's columns is the one it was recorded with. Rows may be anybody's: columns may be missing,
+values of any type, text not even UTF-8.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import apsw
+import msgspec
+
+from engine.core.compare.stored import StoredRow
+from engine.core.home.content_hash import HASH_VERSION
+from engine.core.home.record import Key
+from engine.replicas.rows.codec import TABLES, Table, Value, decode_row, digest_row, judge_row
+from engine.replicas.rows.column_types import reading
+from engine.replicas.rows.ledger import read_by_digest, read_digests
+from engine.replicas.rows.schema import columns_of, types_of
+from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
+
+_HASH_PREFIX = f"{HASH_VERSION}:"
+
+
+class FoundRow(msgspec.Struct, frozen=True, dict=True):
+    """A row where it stands: its row number, and the values of all our columns."""
+
+    key: Key
+    rowid: int
+    values: tuple[Value, ...]
+
+    @cached_property
+    def stored(self) -> StoredRow:
+        """The row under Home Assistant's names."""
+        return decode_row(TABLES[self.key.registry], self.key, self.values)
+
+
+def observe_rows(connection: apsw.Connection, replica: str, *, trust_digests: bool) -> dict[Key, str]:
+    """The version of every row. `trust_digests`: stored digests were taken over the columns of today."""
+    versions: dict[Key, str] = {}
+    for table in TABLES.values():
+        select = _select(connection, table)
+        if select is None:
+            continue
+        recorded = read_by_digest(connection, replica, table.registry, _HASH_PREFIX) if trust_digests else {}
+        try:
+            same, differing = _sort_out(table, connection.execute(select), recorded)
+        except UnicodeDecodeError:
+            same, differing = _sort_out(
+                table, undecodable_rows(connection, select, (*table.sql_names, "rowid")), recorded
+            )
+        versions |= same
+        applied = read_digests(connection, replica, table.registry) if differing and trust_digests else {}
+        versions |= {
+            key: _version_found(key, *found, applied.get(key.id)) for key, found in differing.items()
+        }
+    return versions
+
+
+def _sort_out(
+    table: Table, rows: Iterable[tuple[Any, ...]], recorded: dict[str, str]
+) -> tuple[dict[Key, str], dict[Key, tuple[tuple[Value, ...], str]]]:
+    """The versions of rows that are as recorded; and of the others, their values and digest.
+
+    `recorded` is last applied by row digest; a digest covers the row's key, so it finds no other row's.
+    """
+    versions: dict[Key, str] = {}
+    differing: dict[Key, tuple[tuple[Value, ...], str]] = {}
+    registry = table.registry
+    # This loop runs once per row of the home, so it only looks; what differs is worked out behind it. Rows are
+    # not fetched all at once: one that is gone again before the next comes costs half.
+    for row in rows:
+        values = row[:-1]
+        id_ = table.id_of(values, row[-1])
+        digest = digest_row(values)
+        version = recorded.get(digest)
+        if version is None:
+            differing[Key(registry, id_)] = (values, digest)
+        else:
+            versions[Key(registry, id_)] = version
+    return versions, differing
+
+
+def _version_found(
+    key: Key, values: tuple[Value, ...], digest: str, applied: tuple[str | None, str] | None
+) -> str:
+    """The version of a row that is not, byte for byte, as it was recorded in `applied` (digest, version).
+
+    It equals its content's version only where the row is exactly as we would write it. A row that says the same
+    in columns that do not count (`last_seen`, `created_at`) carries its digest behind it: that is drift.
+    """
+    judged = judge_row(key, values)
+    if judged is None:
+        return f"?:{digest}"
+    version, is_as_written = judged
+    is_touched = applied is not None and applied[1] == version and applied[0] not in (None, digest)
+    return f"{version}~{digest}" if is_touched or not is_as_written else version
+
+
+def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, FoundRow]:
+    """The rows that stand under the given keys, as `observe_rows` names them."""
+    wanted: dict[str, set[str]] = {}
+    for key in keys:
+        wanted.setdefault(key.registry, set()).add(key.id)
+    found: dict[Key, FoundRow] = {}
+    for registry, ids in wanted.items():
+        if registry not in TABLES:
+            continue  # of a damaged ledger
+        conditions = _conditions(connection, TABLES[registry])
+        if any(id_.startswith("rowid:") for id_ in ids):
+            conditions = ["? IS NOT NULL"]  # every row: these have no key to look up by
+        parameter = msgspec.json.encode(sorted(ids)).decode()
+        for condition in conditions:
+            rows = find_rows_where(connection, registry, condition, parameter)
+            found |= {row.key: row for row in rows if row.key.id in ids}
+    return found
+
+
+def find_rows_where(
+    connection: apsw.Connection, registry: str, condition: str, parameter: str
+) -> list[FoundRow]:
+    """The rows of a registry for which an SQL condition with one parameter holds; none without its table."""
+    table = TABLES[registry]
+    select = _select(connection, table)
+    if select is None:
+        return []
+    rows = _rows(connection, table, f"{select} WHERE {condition}", (parameter,))
+    return [FoundRow(Key(registry, table.id_of(row, row[-1])), row[-1], row[:-1]) for row in rows]
+
+
+def read_scopes(connection: apsw.Connection) -> frozenset[str]:
+    """The scopes of the stored categories."""
+    if "scope" not in types_of(connection, "categories"):
+        return frozenset()
+    rows = connection.execute(
+        "SELECT DISTINCT CAST(scope AS BLOB) FROM categories WHERE typeof(scope) = 'text'"
+    )
+    return frozenset(
+        scope.decode("utf-8", "replace") for (scope,) in rows if isinstance(scope, bytes) and scope
+    )
+
+
+def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
+    """SQL conditions for rows by id, the ids being one JSON parameter."""
+    wanted = "IN (SELECT value FROM json_each(?))"
+    if table.registry != "entity":
+        return [f"{' || char(47) || '.join(table.key_columns)} {wanted}"]
+    if "id" not in columns_of(connection, table.name):
+        return [f"entity_id {wanted}"]
+    return [f"id {wanted}", f"entity_id {wanted} AND id IS NULL"]
+
+
+def select_all(connection: apsw.Connection) -> list[str] | None:
+    """The statements that read every row of ours; None where a table lacks one of our columns."""
+    statements = []
+    for table in TABLES.values():
+        present = {name.lower() for name in columns_of(connection, table.name)}
+        if not present.issuperset(table.sql_names):
+            return None
+        statements.append(f"SELECT {', '.join(table.sql_names)} FROM {table.name} ORDER BY rowid")
+    return statements
+
+
+def _select(connection: apsw.Connection, table: Table) -> str | None:
+    """The statement that reads all our columns, missing ones as NULL; None without the table or its key."""
+    declared = types_of(connection, table.name)
+    if not declared:
+        return None
+    columns = [
+        reading(column.sql, column.type, declared[column.sql])
+        if column.sql in declared
+        else f"NULL AS {column.sql}"
+        for column in table.columns
+    ]
+    return f"SELECT {', '.join(columns)}, rowid AS rowid FROM {table.name}"
+
+
+def _rows(connection: apsw.Connection, table: Table, select: str, bindings: tuple[str, ...]) -> list[Any]:
+    """The rows of a statement made by `_select`: tuples of our columns' values and, last, the row number."""
+    try:
+        return connection.execute(select, bindings).fetchall()
+    except UnicodeDecodeError:
+        return list(undecodable_rows(connection, select, (*table.sql_names, "rowid"), bindings))

@@ -1,0 +1,246 @@
+"""The SQLite replica: rows that any program can read, and the engine's ledger in the same file.
+
+A plan and its bookkeeping commit in one transaction, so whatever instant the program is killed at, rows, last
+applied versions and change feed agree. Looking at the file changes nothing in it: tables are made, and an
+existing HomeIQ database is adopted, within the first transaction that writes.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from engine.core.compare.plan import Operation
+from engine.core.compare.proof import Etag, Proof
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.core.home.record import Key
+from engine.core.state.fate import Former
+from engine.ports import Observed, Run
+from engine.replicas.rows import ledger
+from engine.replicas.rows.codec import digest_row, judge_row
+from engine.replicas.rows.former_names import find_former
+from engine.replicas.rows.reader import find_rows, observe_rows, read_scopes, select_all
+from engine.replicas.rows.schema import check_schema, ensure_schema
+from engine.replicas.rows.writer import write_operations
+from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.sqlite_file.remembered_home import keep_home
+
+NAME = "sqlite"
+
+_META = "reconcile_meta"
+_DAY_SECONDS = 86_400.0
+
+
+class SqliteRows:
+    """The rows file as a `Replica` and as the `Ledger` of all replicas. One thread at a time."""
+
+    name = NAME
+    stores_derived = True
+
+    def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
+        self._file = file
+        self._changes_max = changes_max
+        self._tombstone_seconds = tombstone_days * _DAY_SECONDS
+        self._stamp = -1  # what was last answered to somebody who is about to make a plan
+        self._schema_version = -1  # with which everything was there
+
+    @property
+    def path(self) -> Path:
+        """The file, which may not exist yet."""
+        return self._file.path
+
+    def observe(self) -> Observed:
+        """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
+        with self._file.reading_anew() as connection:
+            self._file.note_seen()
+            trust_digests = check_schema(connection, NAME)
+            return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        """The rows of the given keys that exist. Raises ReplicaError."""
+        with self._reading() as connection:
+            return {key: found.stored for key, found in find_rows(connection, keys).items()}
+
+    def category_scopes(self) -> frozenset[str]:
+        """The scopes of the categories that it holds. Raises ReplicaError."""
+        with self._reading() as connection:
+            return read_scopes(connection)
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""
+        if not operations:
+            return
+        with self._writing() as connection:
+            is_as_planned = self._stamp == self._file.data_version()
+            write_operations(connection, NAME, operations, run, is_as_planned=is_as_planned)
+            ledger.prune(
+                connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
+            )
+
+    def applied(self, replica: str) -> dict[Key, str]:
+        """The versions last applied to a replica."""
+        with self._reading() as connection:
+            return ledger.read_applied(connection, replica)
+
+    def home(self) -> frozenset[str]:
+        """The config entries of the home that this file is of, whatever replica they were written to."""
+        with self._reading() as connection:
+            return ledger.read_home(connection)
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on."""
+        with self._writing() as connection:
+            keep_home(connection, _META, entry_ids)
+
+    def absences(self) -> dict[Key, Look]:
+        """The look that first missed each missing key."""
+        with self._reading() as connection:
+            return ledger.read_absences(connection)
+
+    def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """Those of the keys that Home Assistant was ever seen to have, as far as the feed and tombstones reach."""
+        with self._reading() as connection:
+            return ledger.read_known(connection, list(keys))
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
+        settled = dict(versions)
+        if not settled:
+            return
+        with self._writing() as connection:
+            ledger.forget_applied(
+                connection, replica, [key for key, version in settled.items() if version is None]
+            )
+            recorded = {key: version for key, version in settled.items() if version is not None}
+            digests = _digests(connection, recorded) if replica == NAME else {}
+            entries = ((key, version, digests.get(key)) for key, version in recorded.items())
+            ledger.write_applied(connection, replica, entries, at)
+
+    def note_absences(self, absences: Absences, at: Look) -> None:
+        """Remember what was missed, forget what is over. Opens no transaction for nothing."""
+        over = set(absences.returned)
+        if absences.moot:
+            with self._reading() as connection:
+                # One replica may be done with a record that another, which was away, still has to delete.
+                over |= absences.moot - ledger.read_held(connection, sorted(absences.moot))
+        if absences.begun or over:
+            with self._writing() as connection:
+                ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
+
+    def place(self, replica: str) -> str | None:
+        """The store that the ledger's books of a replica are about; None when that is not known."""
+        with self._reading() as connection:
+            return ledger.read_place(connection, replica)
+
+    def note_place(self, replica: str, place: str) -> None:
+        """The books are about this store from now on."""
+        with self._writing() as connection:
+            ledger.write_place(connection, replica, place)
+
+    def proof(self) -> Proof | None:
+        """The proof of the last agreement, if the rows still are what they were then."""
+        with self._reading() as connection:
+            return find_proof(connection, _META, _digest_all)
+
+    def prove(self, program: str, etag: Etag) -> None:
+        """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
+        with self._writing() as connection:
+            if self._file.is_as_seen():
+                keep_proof(connection, _META, _digest_all, program, etag)
+
+    def changes(self, after: int, limit: int) -> list[ledger.Change]:
+        """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
+        with self._reading() as connection:
+            return ledger.read_changes(connection, after, limit)
+
+    def last_change(self, key: Key) -> ledger.Change | None:
+        """The newest entry of the change feed about a key."""
+        with self._reading() as connection:
+            return ledger.read_last_change(connection, key)
+
+    def former(self, name: str) -> list[Former]:
+        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
+        with self._reading() as connection:
+            return find_former(connection, name)
+
+    def tombstone(self, key: Key) -> ledger.Tombstone | None:
+        """What is kept of a deleted row."""
+        with self._reading() as connection:
+            return next(iter(ledger.read_tombstones(connection, [key])), None)
+
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        return self._file.shorten_log(is_calm=is_calm)
+
+    @property
+    def held_log_bytes(self) -> int:
+        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
+        return self._file.held_log_bytes
+
+    def traces(self) -> Hashable | None:
+        """What any write leaves behind; None when only the stamp can tell."""
+        return self._file.traces()
+
+    def stamp(self) -> int:
+        """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
+        self._stamp = self._file.data_version()
+        return self._stamp
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        self._file.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        with self._file.reading() as connection:
+            check_schema(connection, NAME)
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[apsw.Connection]:
+        with self._file.writing() as connection:
+            is_known = self._schema_version == self._file.schema_version() and check_schema(connection, NAME)
+            if not is_known and not ensure_schema(connection, NAME):
+                digests = _digests(connection, ledger.read_applied(connection, NAME))
+                ledger.replace_digests(connection, NAME, digests)
+            yield connection
+            version = self._file.schema_version()
+        self._schema_version = version  # not before it is committed
+
+
+def open_rows(
+    path: str | Path,
+    *,
+    changes_max: int = 50_000,
+    tombstone_days: float = 30,
+    read_only: bool = False,
+    private_copy: bool = False,
+    busy_timeout_seconds: float = 5.0,
+) -> SqliteRows:
+    """The rows file at `path`, which is neither opened nor made before it is needed.
+
+    `changes_max` bounds the change feed, `tombstone_days` how long deleted rows can be brought back.
+    `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
+    """
+    file = ApswFile(
+        NAME, path, read_only=read_only, private_copy=private_copy, busy_timeout_seconds=busy_timeout_seconds
+    )
+    return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
+
+
+def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
+    statements = select_all(connection)
+    return None if statements is None else digest_rows(connection, statements)
+
+
+def _digests(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:
+    """The digests of those rows that are exactly the given versions; the others are judged by their content."""
+    return {
+        key: digest_row(found.values)
+        for key, found in find_rows(connection, versions).items()
+        if judge_row(key, found.values) == (versions[key], True)
+    }

@@ -1,0 +1,107 @@
+"""The tables of the rows file: made anew, or added to what another program has there.
+
+An existing database is adopted in place: a missing column is added, other columns, tables, indexes and rows are
+left alone. Nothing here runs except inside a transaction that writes anyway, so looking changes no file.
+"""
+
+import apsw
+
+from engine.errors import ReplicaRejected
+from engine.replicas.rows.codec import TABLES, Table
+from engine.replicas.rows.ledger import LEDGER_TABLES, add_looks
+
+# Of our own tables. A program that knows less must not write.
+SCHEMA_VERSION = 1
+# Of the columns that go into a row's digest. Other columns, new number: rows are then judged by their content
+# until the next transaction that writes takes their digests again, instead of all of them looking touched.
+ROW_LAYOUT = 2
+
+_NOT_NULL = {"devices": ("device_id", "name"), "entities": ("entity_id", "domain")}
+_PRIMARY_KEYS = {
+    "entities": ("entity_id",)
+}  # the registry's id is a unique index: other programs leave it out
+_REFERENCES = {("entities", "device_id"): " REFERENCES devices (device_id) ON DELETE CASCADE"}
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS idx_device_area ON devices (area_id)",
+    "CREATE INDEX IF NOT EXISTS idx_device_integration ON devices (integration)",
+    "CREATE INDEX IF NOT EXISTS idx_device_manufacturer ON devices (manufacturer)",
+    "CREATE INDEX IF NOT EXISTS idx_entity_device ON entities (device_id)",
+    "CREATE INDEX IF NOT EXISTS idx_entity_domain ON entities (domain)",
+    "CREATE INDEX IF NOT EXISTS idx_entity_area ON entities (area_id)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS idx_entity_registry_id ON entities (id)",
+)
+
+
+def columns_of(connection: apsw.Connection, table: str) -> tuple[str, ...]:
+    """The names of a table's columns, generated ones left out; empty when there is no such table."""
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return tuple(str(name) for (name,) in rows)
+
+
+def types_of(connection: apsw.Connection, table: str) -> dict[str, str]:
+    """The declared types of a table's columns by lower-case name; empty when there is no such table."""
+    rows = connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
+    return {str(name).lower(): str(type_ or "") for name, type_ in rows}
+
+
+def check_schema(connection: apsw.Connection, replica: str) -> bool:
+    """Whether stored digests cover the columns of today. Raises ReplicaRejected when a newer program made the tables."""
+    if not columns_of(connection, "reconcile_meta"):
+        return False
+    meta = {name: value for name, value in connection.execute("SELECT name, value FROM reconcile_meta")}  # noqa: C416
+    found = meta.get("schema_version", 0)
+    if not isinstance(found, int) or found > SCHEMA_VERSION:
+        raise ReplicaRejected(
+            replica,
+            f"The tables have schema version {found}, and this program knows {SCHEMA_VERSION}.",
+            "Nothing was changed. Update this program, or move the file away to have it built anew.",
+        )
+    return meta.get("row_layout") == ROW_LAYOUT
+
+
+def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
+    """Make every table and column exist. Call it within a write transaction; raises ReplicaRejected.
+
+    Returns whether stored digests cover the columns of today; if not, they are to be taken again.
+    """
+    is_current = check_schema(connection, replica)
+    for table in TABLES.values():
+        _ensure_table(connection, table, replica)
+    for statement in (*_INDEXES, *LEDGER_TABLES):
+        connection.execute(statement)
+    add_looks(connection)
+    if not is_current:
+        connection.executemany(
+            "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (("schema_version", SCHEMA_VERSION), ("row_layout", ROW_LAYOUT)),
+        )
+    return is_current
+
+
+def _ensure_table(connection: apsw.Connection, table: Table, replica: str) -> None:
+    present = {name.lower() for name in columns_of(connection, table.name)}
+    if not present:
+        connection.execute(_create(table))
+        return
+    # An index on the registry's id is made below, so that column may still be missing.
+    missing_keys = [name for name in _PRIMARY_KEYS.get(table.name, table.key_columns) if name not in present]
+    if missing_keys:
+        raise ReplicaRejected(
+            replica,
+            f"The file has a table {table.name} without a column {missing_keys[0]}: it is not HomeIQ's, nor ours.",
+            "Nothing was changed. Give the rows a file of their own.",
+        )
+    for column in table.columns:
+        if column.sql not in present:
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.sql} {column.type}")
+
+
+def _create(table: Table) -> str:
+    not_null = _NOT_NULL.get(table.name, table.key_columns)
+    lines = [
+        f"{column.sql} {column.type}{' NOT NULL' if column.sql in not_null else ''}"
+        f"{_REFERENCES.get((table.name, column.sql), '')}"
+        for column in table.columns
+    ]
+    lines.append(f"PRIMARY KEY ({', '.join(_PRIMARY_KEYS.get(table.name, table.key_columns))})")
+    return f"CREATE TABLE {table.name} (\n  " + ",\n  ".join(lines) + "\n)"

@@ -1,0 +1,263 @@
+"""Carrying out a plan's operations on the rows file, inside one write transaction, with all its bookkeeping.
+
+Rows are updated where they stand, and only in the columns that differ: what other programs keep in columns of their
+own stays, and SQLite need not touch an index for a value that stays. What other programs had in a deleted row is kept
+in the tombstone and put back if the row returns. What was written is read back before anything is recorded.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import apsw
+import msgspec
+
+from engine.core.compare.diff import Cause
+from engine.core.compare.plan import Action, Operation, changes
+from engine.core.home.record import Entity, Json, Key, canonical_fields
+from engine.errors import ReplicaDiverged
+from engine.ports import Run
+from engine.replicas.rows import ledger
+from engine.replicas.rows.codec import TABLES, Table, Value, digest_row, encode_row, format_time
+from engine.replicas.rows.entity_ids import find_conflicts, make_room
+from engine.replicas.rows.other_columns import read_others, write_others
+from engine.replicas.rows.reader import FoundRow, find_rows
+
+
+def write_operations(
+    connection: apsw.Connection,
+    replica: str,
+    operations: Sequence[Operation],
+    run: Run,
+    *,
+    is_as_planned: bool,
+) -> None:
+    """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
+
+    `is_as_planned`: nobody else wrote since the operations' rows were looked at.
+    """
+    before = find_rows(connection, _touched_keys(operations))
+    deletes = [o for o in operations if o.action is Action.DELETE]
+    writes = [o for o in operations if o.action is not Action.DELETE]
+    entries = _delete_rows(connection, deletes, before, run)
+    _rekey_devices(connection, writes)
+    clearing = find_conflicts(connection, _new_bearers(writes, before), before)
+    entries += _record_displaced(connection, replica, clearing.displaced, run)
+    make_room(connection, clearing)
+    before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
+    written: dict[Key, str] = {}
+    for registry, group in _by_registry(writes).items():
+        written |= _write_rows(connection, TABLES[registry], group, before, run)
+    created = [
+        o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
+    ]
+    _restore_others(connection, created)
+    _check_rows(connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes})
+    entries += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
+    ledger.write_changes(connection, entries, run)
+    gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
+    ledger.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
+    versions = ((o.key, run.desired.get(o.key) or o.difference.desired or "", written[o.key]) for o in writes)
+    ledger.write_applied(connection, replica, versions, run.at)
+    moves = sum(o.action is Action.MOVE for o in writes)
+    ledger.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
+
+
+def _by_registry(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
+    groups: dict[str, list[Operation]] = {}
+    for operation in operations:
+        groups.setdefault(operation.key.registry, []).append(operation)
+    return groups
+
+
+def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
+    keys = set()
+    for operation in operations:
+        keys.add(operation.key)
+        if operation.moved_from:
+            keys.add(operation.moved_from)
+    return keys
+
+
+def _new_bearers(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
+    """The ids of entities by the entity_id they will bear and their row does not."""
+    index = TABLES["entity"].indexes["entity_id"]
+    bearers = {}
+    for operation in writes:
+        entity, row = operation.after, before.get(operation.key)
+        if isinstance(entity, Entity) and (row is None or row.values[index] != entity.entity_id):
+            bearers[entity.entity_id] = entity.id
+    return bearers
+
+
+def _delete_rows(
+    connection: apsw.Connection, deletes: Sequence[Operation], before: Mapping[Key, FoundRow], run: Run
+) -> list[ledger.Entry]:
+    entries = []
+    for registry, group in _by_registry(deletes).items():
+        causes = {o.key: str(o.difference.cause) for o in group}
+        rows = [before[key] for key in causes if key in before]
+        _bury(connection, [(row, causes[row.key]) for row in rows], run)
+        connection.executemany(
+            f"DELETE FROM {TABLES[registry].name} WHERE rowid = ?", [(r.rowid,) for r in rows]
+        )
+        entries += [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in rows]
+    return entries
+
+
+def _bury(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
+    """Keep of rows that are about to go what is needed to bring them back."""
+    others: dict[Key, dict[str, Json]] = {}
+    for registry in {row.key.registry for row, _ in rows}:
+        others |= read_others(connection, registry, [row for row, _ in rows if row.key.registry == registry])
+    ledger.write_tombstones(
+        connection,
+        (
+            ledger.Tombstone(row.key, row.stored.fields, others.get(row.key, {}), cause, run.at, run.run_id)
+            for row, cause in rows
+        ),
+    )
+
+
+def _rekey_devices(connection: apsw.Connection, writes: Sequence[Operation]) -> None:
+    """Give the row of a composite device, which 2026.8 split, the id of the part that inherits it."""
+    pairs = [(o.key.id, o.moved_from.id) for o in writes if o.moved_from]
+    assert all(o.key.registry == "device" for o in writes if o.moved_from), "only devices change their id"
+    connection.executemany("UPDATE devices SET device_id = ? WHERE device_id = ?", pairs)
+
+
+def _record_displaced(
+    connection: apsw.Connection, replica: str, displaced: Sequence[FoundRow], run: Run
+) -> list[ledger.Entry]:
+    """Bury rows that have to give way to the entity that now bears their entity_id."""
+    applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
+    causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
+    _bury(connection, [(row, causes[row.key]) for row in displaced], run)
+    return [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in displaced]
+
+
+def _write_rows(
+    connection: apsw.Connection,
+    table: Table,
+    writes: Sequence[Operation],
+    before: Mapping[Key, FoundRow],
+    run: Run,
+) -> dict[Key, str]:
+    """Write what is not in the rows yet; returns the digest each must have."""
+    last_seen = format_time(run.at)
+    assert last_seen is not None, "a run's time is a time"
+    digests: dict[Key, str] = {}
+    added: list[tuple[Value, ...]] = []
+    changed: dict[tuple[str, ...], list[tuple[Value, ...]]] = {}
+    for operation in writes:
+        assert operation.after is not None, "an upsert says what to write"
+        values = encode_row(operation.after, operation.derived, last_seen)
+        digests[operation.key] = digest_row(values)
+        row = before.get(operation.moved_from or operation.key)
+        if row is None:
+            added.append(values)
+        else:
+            names, new = _differing(table, row.values, values)
+            if names:
+                changed.setdefault(names, []).append((*new, row.rowid))
+    connection.executemany(upsert_statement(table), added)
+    for names, rows in changed.items():
+        settings = ", ".join(f"{name} = ?" for name in names)
+        connection.executemany(f"UPDATE {table.name} SET {settings} WHERE rowid = ?", rows)
+    return digests
+
+
+def _differing(
+    table: Table, old: Sequence[Value], new: Sequence[Value]
+) -> tuple[tuple[str, ...], tuple[Value, ...]]:
+    """The columns whose values differ, and their new values."""
+    # A number of another type is equal to Python, and another value in a digest.
+    differing = [
+        i
+        for i, (a, b) in enumerate(zip(old, new, strict=True))
+        if a is not b and (a != b or type(a) is not type(b))
+    ]
+    return tuple(table.sql_names[i] for i in differing), tuple(new[i] for i in differing)
+
+
+def upsert_statement(table: Table) -> str:
+    """INSERT, or UPDATE of all our columns where the key is taken; never REPLACE, which deletes first."""
+    names = table.sql_names
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {updates}"
+    )
+
+
+def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
+    """Put back what other programs had in columns of rows that return, and drop their tombstones."""
+    tombstones = ledger.read_tombstones(connection, keys)
+    if not tombstones:
+        return
+    found = find_rows(connection, [t.key for t in tombstones])
+    for tombstone in tombstones:
+        write_others(connection, found[tombstone.key], tombstone.others)
+    ledger.drop_tombstones(connection, [t.key for t in tombstones])
+
+
+def _check_rows(
+    connection: apsw.Connection,
+    replica: str,
+    written: Mapping[Key, str],
+    deleted: Sequence[Key],
+    writes: Mapping[Key, tuple[Operation, Run]],
+) -> None:
+    found = find_rows(connection, [*written, *deleted])
+    wrong = sorted(
+        {
+            key
+            for key, digest in written.items()
+            if key not in found or digest_row(found[key].values) != digest
+        }
+        | {key for key in deleted if key in found and key not in written}
+    )
+    if wrong:
+        told = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
+        raise ReplicaDiverged(
+            replica,
+            f"{told}, first {wrong[0]}{_difference(found.get(wrong[0]), writes.get(wrong[0]))}.",
+            "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
+            "drop the trigger, or give the column its type back.",
+        )
+
+
+def _difference(row: FoundRow | None, write: tuple[Operation, Run] | None) -> str:
+    """Which column of a row gave back something else than was written; never what it holds."""
+    if row is None or write is None or write[0].after is None:
+        return ", which is not there" if row is None else ", which is still there"
+    (operation, run), after = write, write[0].after
+    table = TABLES[row.key.registry]
+    values = encode_row(after, operation.derived, format_time(run.at) or "")
+    for column, old, new in zip(table.columns, row.values, values, strict=True):
+        if type(old) is not type(new) or old != new:
+            other = _KINDS[type(old)] if type(old) is not type(new) else f"another {_KINDS[type(old)]}"
+            return f": {table.name}.{column.sql} ({column.type}) gives back {other} for {_KINDS[type(new)]}"
+    return ""
+
+
+_KINDS = {str: "text", int: "integer", float: "float", bytes: "blob", type(None): "null"}
+
+
+def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> ledger.Entry:
+    after, cause = operation.after, str(operation.difference.cause)
+    assert after is not None, "an upsert says what to write"
+    if before is None:
+        everything = canonical_fields(after) | _plain(operation.derived)
+        return ledger.Entry("c", operation.key, cause, None, everything)
+    differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
+    old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
+    return ledger.Entry("u", operation.key, cause, old, new)
+
+
+def _plain(derived: object) -> dict[str, Json]:
+    return {} if derived is None else dict(msgspec.to_builtins(derived))
+
+
+def _everything(row: FoundRow) -> dict[str, Json]:
+    return row.stored.fields | row.stored.derived

@@ -1,0 +1,1 @@
+"""One SQLite file of ours: opening, reading, writing, and telling whether others wrote. Knows no table."""

@@ -1,0 +1,344 @@
+"""One SQLite file: opening it late, and reading and writing it in transactions.
+
+Each use is of the file that stands at the path at that moment (`connections`). Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
+the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
+Knows nothing of tables. Threads take turns.
+"""
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from engine.errors import ReplicaRejected
+from engine.file_modes import OWNER_ONLY, make_folder
+from engine.replicas.sqlite_file.connections import check_sound, connections_to
+from engine.replicas.sqlite_file.errors import BUSY, translated
+from engine.replicas.sqlite_file.private_copy import copy_into_memory
+
+# FAT, the coarsest of file systems in use, tells times to two seconds.
+_SAME_TIME_NS_MAX = 2_500_000_000
+_STEP_PAGES = 64  # a signal is noticed between two steps
+# A log of this length is moved into the file when there is time, and one of that length at once.
+_LOG_PAGES_LONG, _LOG_PAGES_MAX = 1_000, 8_000
+_PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only
+
+
+class ApswFile:
+    """A SQLite file that replica `replica` stands in.
+
+    `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
+    disk, so it suits a dry run: it shows one moment and never anything newer. Both refuse to write.
+    `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
+    """
+
+    def __init__(
+        self,
+        replica: str,
+        path: str | Path,
+        *,
+        read_only: bool = False,
+        private_copy: bool = False,
+        busy_timeout_seconds: float = 5.0,
+        never_waits: bool = False,
+    ) -> None:
+        self.replica = replica
+        self.path = Path(path)
+        self._read_only = read_only or private_copy
+        self._private_copy = private_copy
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._never_waits = never_waits
+        self._group = connections_to(self.path)
+        self._connection: apsw.Connection | None = None
+        self._endings = 0  # of the group, when the connection was opened
+        self._is_in_use = False
+        self._openings = 0
+        self._is_made = False  # by us, in the transaction that goes on
+        self._base = 0  # SQLite's data version in a file that we made
+        self._seen: int | None = None
+        self._log_pages = 0
+        self.held_log_bytes = 0  # what could not be moved from the log into the file, because others read it
+        self._has_changed_file = False  # not only its log
+        # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
+        with self._used("read") as opened:
+            connection = opened or apsw.Connection(":memory:")
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def reading_anew(self) -> Iterator[apsw.Connection]:
+        """As `reading`, on a connection that remembers nothing: it sees what a program sees that opens the file now."""
+        with self._used("read") as opened:
+            fresh = None if self._private_copy else self._group.open(apsw.SQLITE_OPEN_READONLY)
+            connection = fresh or opened or apsw.Connection(":memory:")
+            try:
+                connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                _roll_back(connection)
+                if fresh is not None:
+                    self._group.close(fresh)
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
+        with self._used("write") as opened:
+            if self._read_only:
+                raise ReplicaRejected(
+                    self.replica,
+                    f"{self.path} was opened to look only, so nothing is written to it.",
+                    "Run without --dry-run to write.",
+                )
+            connection = opened or self._create()
+            self._prefer_wal(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._note_made(connection)
+                is_ours = self.is_as_seen() or _is_empty(connection)
+                self._seen = self.data_version() if is_ours else None
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                _roll_back(connection)
+                self._group.explain(database=self._has_changed_file)
+                self._has_changed_file = False
+
+    def data_version(self) -> int:
+        """A number that changes when another connection committed to the file, or the file was made or replaced by others."""
+        return self._count("data_version") - self._base
+
+    def schema_version(self) -> int:
+        """A number that changes when anybody makes or alters a table, or the file was replaced."""
+        return self._count("schema_version")
+
+    def traces(self) -> tuple[tuple[int, ...] | None, ...] | None:
+        """Sizes and times of the files, which any write changes. Never waits.
+
+        None when one was written so lately that another write could leave the same time.
+        """
+        try:
+            found = self._group.files()
+        except OSError:
+            return None
+        for times in (found.content, found.log_content):
+            if times is not None and time.time_ns() - times[1] < _SAME_TIME_NS_MAX:
+                return None
+        return (
+            found.database and (*found.database, *(found.content or ())),
+            found.log and (*found.log, *(found.log_content or ())),
+            found.memory,
+        )
+
+    def shorten_log(self, *, is_calm: bool) -> bool:
+        """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
+
+        Nobody is waited for: what another program still reads stays in the log. Unless it `is_calm`, only a long
+        log is worth it. Raises ReplicaError.
+        """
+        if not self._log_pages or not (is_calm or self._log_pages >= _LOG_PAGES_LONG):
+            return not self._log_pages
+        with self._used("write") as connection:
+            if connection is not None and self._checkpoint(connection) and is_calm:
+                # An empty log cannot be taken for that of another file which is put in the place of this one.
+                connection.set_busy_timeout(0)
+                try:
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                    self._log_pages = 0
+                except apsw.Error:
+                    pass  # somebody reads or writes just now
+                finally:
+                    connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+            self._group.explain(database=True)
+            return not self._log_pages
+
+    def note_seen(self) -> None:
+        """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
+        self._seen = self.data_version()
+
+    def is_as_seen(self) -> bool:
+        """Whether nobody but us wrote since all of it was looked at. In a write transaction it stays so."""
+        return self._seen == self.data_version()
+
+    def copy(self) -> apsw.Connection:
+        """What the file holds at this moment, in memory; nothing on the disk is touched. Raises ReplicaError."""
+        with self._lock, self.translated("read"):
+            return copy_into_memory(self.path, self._busy_timeout_seconds)
+
+    def replace(
+        self,
+        content: apsw.Connection,
+        *,
+        journal_mode: str = "wal",
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make the file hold what another database holds, in one transaction. Raises ReplicaError, then nothing changed.
+
+        `on_step` is called many times while it goes on. Programs that have the file open go on with the new content.
+        """
+        with self._used("write") as opened:
+            connection = opened or self._create()
+            if connection.pragma("page_size") != content.pragma("page_size"):
+                connection.pragma("journal_mode", "delete")  # a log takes pages of one size only
+            # Waits for a writer under the busy timeout, which a backup step would not do.
+            connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+            with connection.backup("main", content, "main") as backup:
+                while not backup.done:
+                    backup.step(_STEP_PAGES)
+                    on_step()
+            # While another program has the file open, the log is not cut and the mode not changed.
+            with suppress(*BUSY):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                connection.pragma("journal_mode", journal_mode)
+            self._group.forget_log()
+            self._group.explain(database=True)
+
+    def close(self) -> None:
+        """Release the file; the next use opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._private_copy:
+                connection.close()
+            elif connection is not None:
+                self._group.close(connection)
+
+    def translated(self, attempt: str) -> AbstractContextManager[None]:
+        """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
+        return translated(self.replica, self.path, attempt, self._busy_timeout_seconds)
+
+    @contextmanager
+    def _used(self, attempt: str) -> Iterator[apsw.Connection | None]:
+        """The connection to the file that stands at the path now; None when there is none."""
+        with self._lock, self.translated(attempt):
+            if self._private_copy:
+                self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
+                yield self._connection
+            elif self._is_in_use:
+                yield self._connection
+            else:
+                with self._group.used(None if self._never_waits else self._busy_timeout_seconds):
+                    self._is_in_use = True
+                    try:
+                        yield self._open()
+                    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+                        if not isinstance(error, apsw.IOError) or _is_short(error):
+                            self._group.distrust()
+                        raise
+                    finally:
+                        self._is_in_use = False
+
+    def _on_commit(self, connection: apsw.Connection, _database: str, log_pages: int) -> int:
+        self._log_pages = log_pages
+        if log_pages >= _LOG_PAGES_MAX:
+            self._checkpoint(connection)
+        return apsw.SQLITE_OK
+
+    def _count(self, pragma: str) -> int:
+        with self._used("read") as connection:
+            count = connection.pragma(pragma) if connection else 0
+            assert isinstance(count, int)
+            return ((self._openings + self._group.endings) << 32) + count
+
+    def _open(self) -> apsw.Connection | None:
+        """Our connection, opened if we have none, or if it was ended with all others."""
+        if self._connection is not None and self._endings == self._group.endings:
+            return self._connection
+        self._connection, self._base = None, 0
+        flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
+        connection = self._group.open(flags)
+        if connection is None:
+            return None
+        try:
+            self._set_up(connection)
+        except BaseException:
+            self._group.close(connection, keep_log=True)
+            raise
+        self._connection, self._endings = connection, self._group.endings
+        self._openings += 1
+        # What a program left there that was killed, too.
+        log = self._group.files().log_content
+        self._log_pages = 1 + log[0] // _PAGE_BYTES if log and log[0] else 0
+        return connection
+
+    def _set_up(self, connection: apsw.Connection) -> None:
+        connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+        # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
+        # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
+        connection.pragma("synchronous", "FULL")
+        # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
+        # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
+        connection.pragma("foreign_keys", False)
+        connection.set_wal_hook(self._on_commit)
+        # A log that grew while others read is cut again when it is used from its beginning.
+        connection.pragma("journal_size_limit", _LOG_PAGES_LONG * _PAGE_BYTES)
+        # Twice, because whoever reads must not be able to write whatever a statement says.
+        connection.pragma("query_only", self._read_only)
+        if self._group.is_doubtful and not self._never_waits:
+            check_sound(connection)
+            self._group.is_doubtful = False
+
+    def _create(self) -> apsw.Connection:
+        make_folder(self.path.parent)
+        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+            self._is_made = True
+        connection = self._open()
+        self._has_changed_file = True
+        if connection is None:
+            raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
+        return connection
+
+    def _note_made(self, connection: apsw.Connection) -> None:
+        """A file that we made, and that is still empty, is no more another one's than none at all."""
+        if self._is_made and _is_empty(connection):
+            self._openings -= 1
+            version = connection.pragma("data_version")
+            assert isinstance(version, int)
+            self._base = version
+        self._is_made = False
+
+    def _prefer_wal(self, connection: apsw.Connection) -> None:
+        """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
+        self._has_changed_file = self._has_changed_file or connection.pragma("journal_mode") != "wal"
+        if self._has_changed_file:
+            # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
+            with suppress(*BUSY):
+                connection.pragma("journal_mode", "wal")
+
+    def _checkpoint(self, connection: apsw.Connection) -> bool:
+        """Whether all of the log is in the file now. What is not, is committed all the same."""
+        self._has_changed_file = True
+        pages, moved = self._log_pages, 0
+        with suppress(apsw.Error):
+            pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.held_log_bytes = (pages - moved) * connection.pragma("page_size")
+        return moved == pages
+
+
+def _is_short(error: apsw.IOError) -> bool:
+    # apsw sets the attribute on the instance. The file, or its log, was cut under us.
+    return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHORT_READ
+
+
+def _is_empty(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    # SQLite has already rolled back by itself after some errors, such as a full disk.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

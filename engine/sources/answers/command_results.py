@@ -1,0 +1,241 @@
+"""What Home Assistant's commands answered, and the snapshot that it makes.
+
+Shared by the live websocket and by recordings of it; neither knows the other. It must not decide what to ask
+for, only what the answers mean.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
+
+import msgspec
+
+from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.record import REGISTRIES, Key, Record
+from engine.core.home.snapshot import Health, Snapshot, version_of
+from engine.core.home.unread import Unread
+from engine.errors import SourceInvalid
+from engine.sources.answers.json_text import decode_json
+from engine.sources.answers.listing import Known, Listing
+from engine.sources.answers.registry_rows import row_record
+from engine.sources.answers.upheavals import corrupt_stores_of_issues, order_split
+from engine.sources.unchanged.row_cache import RowCache
+
+GET_CONFIG = "get_config"
+ENTITY_LIST = "config/entity_registry/list"
+ENTITY_ENTRIES = "config/entity_registry/get_entries"
+CATEGORY_LIST = "config/category_registry/list"
+COMPOSITE_SPLITS = "config/device_registry/list_composite_splits"
+LIST_ISSUES = "repairs/list_issues"
+
+# What an entity refers to is listed after it, in this order: whatever is added in between is then never
+# referred to without being there. What is removed in between may be; the next pass settles it.
+LISTS = {
+    "device": "config/device_registry/list",
+    "area": "config/area_registry/list",
+    "floor": "config/floor_registry/list",
+    "label": "config/label_registry/list",
+    "config_entry": "config_entries/get",
+}
+
+
+class CoreConfig(msgspec.Struct, frozen=True):
+    """The part of get_config that says whether its lists can be trusted; positions in it are not decoded."""
+
+    version: str | None = None
+    state: str | None = None
+    recovery_mode: bool | None = None
+
+
+class _Issue(msgspec.Struct):
+    issue_id: str = ""
+
+
+class _Issues(msgspec.Struct):
+    issues: list[_Issue]
+
+
+class _Split(msgspec.Struct):
+    split_ids: list[str]
+    primary_id: str | None = None
+
+
+_NO_ROWS = Listing()
+_CONFIG = msgspec.json.Decoder(CoreConfig)
+_ISSUES = msgspec.json.Decoder(_Issues)
+_SPLITS = msgspec.json.Decoder(dict[str, _Split])
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """In place of an answer that only says whether the others can be trusted: why there is none."""
+
+    why: str
+
+
+class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of one read, undecoded but for entities; what the core does not know is absent.
+
+    `configs` are the answers of get_config before and after the lists; `lists` has them by registry,
+    `categories` by scope, and is None where there is no category registry. `missing` may say why a registry is.
+    """
+
+    entities: Listing
+    lists: dict[str, msgspec.Raw]
+    categories: dict[str, msgspec.Raw] | None
+    configs: tuple[CoreConfig, ...] = ()
+    splits: msgspec.Raw | Failed | None = None
+    issues: msgspec.Raw | Failed | None = None
+    missing: Mapping[str, str] = {}
+
+
+def decode_config(answer: msgspec.Raw) -> CoreConfig:
+    """What get_config says of the core. Raises SourceInvalid."""
+    return decode_json(_CONFIG, answer, "The answer to get_config")
+
+
+class SnapshotMaker:
+    """Makes the snapshots of one home, read after read."""
+
+    def __init__(self) -> None:
+        self._rows = RowCache()
+        self._parts: dict[str, Listing] = {}
+        self._last: Snapshot | None = None
+        self._odd: tuple[object, ...] = ()  # what the last parts had besides records
+
+    def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
+        """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
+        parts: dict[str, Listing] = {"entity": results.entities}
+        registries = {"entity", *results.lists}
+        for registry, answer in results.lists.items():
+            parts[registry] = self._rows.records(registry, answer, _maker(registry))
+        if results.categories is not None:
+            registries.add("category")
+            for scope, answer in sorted(results.categories.items()):
+                name = f"category {scope}"
+                parts[name] = self._rows.records(name, answer, _maker("category", scope))
+        assert registries <= set(REGISTRIES)
+        health, splits = read_health(results.configs, results.issues), _splits(results.splits)
+        if isinstance(splits, Failed):
+            health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
+            splits = {}
+        positions = list_positions(parts, health.ha_version)
+        set_aside = [row for part in parts.values() for row in part.set_aside]
+        odd = (set_aside, results.entities.partly_read)
+        is_as_odd, self._odd = odd == self._odd, odd
+        snapshot = None
+        if is_as_odd:
+            snapshot = self._from_last(parts, registries, health, splits, taken_at, positions)
+        if snapshot is None:
+            snapshot = Snapshot(
+                records=[known.record for part in parts.values() for known in part],
+                hashes={known.key: known.hash for part in parts.values() for known in part},
+                taken_at=taken_at,
+                origin=origin,
+                registries=frozenset(registries),
+                health=health,
+                splits=splits,
+                set_aside=set_aside,
+                partly_read=results.entities.partly_read,
+                positions=positions,
+            )
+        snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
+        snapshot.unread = _unread(results, registries)
+        self._parts, self._last = parts, snapshot
+        return snapshot
+
+    def _from_last(
+        self,
+        parts: dict[str, Listing],
+        registries: set[str],
+        health: Health,
+        splits: dict[str, tuple[str, ...]],
+        taken_at: float,
+        positions: Mapping[Key, int],
+    ) -> Snapshot | None:
+        """The last snapshot with what changed since, and all that was derived from the rest; None without one."""
+        last = self._last
+        if (
+            last is None
+            or last.registries != registries
+            or last.splits != splits
+            # Derived names depend on the version.
+            or last.health.ha_version != health.ha_version
+        ):
+            return None
+        added: list[Known] = []
+        gone: list[Known] = []
+        for name in parts | self._parts:
+            before, after = self._parts.get(name, _NO_ROWS), parts.get(name, _NO_ROWS)
+            # The caches return the very same listing for the very same bytes.
+            if before is not after:
+                new, old = after.changes_since(before)
+                added, gone = added + new, gone + old
+        if not added and not gone and positions == last.positions:
+            return copy(last)
+        keys = {row.key for row in added}
+        changed = [(row.record, row.hash) for row in added]
+        try:
+            later = last.with_changes(
+                changed,
+                [row.key for row in gone if row.key not in keys],
+                taken_at=taken_at,
+                positions=positions,
+            )
+        except SourceInvalid:
+            return None  # an entity_id twice, as a key below: the constructor sets them aside
+        return later if len(later.records) == sum(map(len, parts.values())) else None
+
+
+def list_positions(lists: Mapping[str, Collection[Known]], ha_version: str | None) -> dict[Key, int]:
+    """The user's order of areas and floors, as far as their lists are here and tell it."""
+    if not tells_order(version_of(ha_version)):
+        return {}
+    return positions_of({name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES})
+
+
+def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:
+    return lambda row: row_record(registry, row, scope=scope)
+
+
+def _unread(results: CommandResults, registries: set[str]) -> Unread:
+    scopes = None if results.categories is None else frozenset(results.categories)
+    reasons = {
+        registry: results.missing.get(registry)
+        or f"this Home Assistant does not list the {registry} registry"
+        for registry in REGISTRIES
+        if registry not in registries
+    }
+    return Unread(reasons, scopes)
+
+
+def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | None) -> Health:
+    """What the core said of itself, of two answers the worse: it must have been well all the time."""
+    states = [c.state for c in configs if c.state is not None]
+    modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
+    corrupt_stores = _corrupt_stores(issues)
+    return Health(
+        ha_version=next((c.version for c in configs if c.version), None),
+        state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
+        recovery_mode=any(modes) if modes else None,
+        corrupt_stores=() if isinstance(corrupt_stores, Failed) else corrupt_stores,
+        unread=(corrupt_stores.why,) if isinstance(corrupt_stores, Failed) else (),
+    )
+
+
+def _corrupt_stores(issues: msgspec.Raw | Failed | None) -> tuple[str, ...] | Failed:
+    if issues is None or isinstance(issues, Failed):
+        return issues or ()
+    try:
+        listed = decode_json(_ISSUES, issues, "The answer to repairs/list_issues").issues
+    except SourceInvalid as error:
+        return Failed(error.message.rstrip("."))
+    return corrupt_stores_of_issues(issue.issue_id for issue in listed)
+
+
+def _splits(answer: msgspec.Raw | Failed | None) -> dict[str, tuple[str, ...]] | Failed:
+    if answer is None or isinstance(answer, Failed):
+        return answer or {}
+    try:
+        splits = decode_json(_SPLITS, answer, "The answer to list_composite_splits")
+    except SourceInvalid as error:
+        return Failed(error.message.rstrip("."))
+    return {old: order_split(s.split_ids, s.primary_id) for old, s in sorted(splits.items())}

@@ -1,0 +1,82 @@
+"""Asking for extended entity rows: a command that Home Assistant refuses is taken apart, down to the rows at fault.
+
+Home Assistant checks every entity_id of `get_entries` and refuses them all for one (`invalid_format`), or fails while it
+writes the answer (`unknown_error`, where an integration left something in a row that is no JSON). Entity_ids that it
+kept from earlier versions and takes for invalid today, such as `media_player.x__y`, are asked for by themselves; it looks
+others up in lower case, and answers null. (2024.3.3 and 2026.11.0, seen 2026-11-28.)
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from engine.ports import Progress
+from engine.sources.answers.command_results import ENTITY_ENTRIES
+from engine.sources.live.connection import CommandFailed
+
+# A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked for ever.
+REFUSALS_MAX = 500
+
+# Codes that say nothing of the entities asked for.
+_NOT_ABOUT_ROWS = ("unauthorized", "unknown_command")
+
+# `valid_entity_id`, https://github.com/home-assistant/core/blob/2024.3.3/homeassistant/core.py
+_VALID = re.compile(r"(?!.+__)(?!_)[\da-z_]+(?<!_)\.(?!_)[\da-z_]+(?<!_)")
+
+
+class Commands(Protocol):
+    """Who can be asked: a connection."""
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """The result of a command. Raises CommandFailed and SourceError."""
+
+
+class Answers(NamedTuple):
+    """What `get_entries` answered, undecoded, and the entity_ids for which it was refused."""
+
+    results: list[msgspec.Raw]
+    refused: set[str]
+
+
+def is_valid(entity_id: str) -> bool:
+    """Whether Home Assistant takes the entity_id for one."""
+    return _VALID.fullmatch(entity_id) is not None
+
+
+async def ask_for_entries(
+    connection: Commands, entity_ids: Sequence[str], per_command: int, progress: Progress
+) -> Answers:
+    """Ask for the extended rows of these entities, so many at a time. Raises SourceError."""
+    answers, refusals, left = Answers([], set()), 0, len(entity_ids)
+    chunks = _chunks(entity_ids, per_command)
+    while chunks:
+        chunk = chunks.pop()
+        progress("entities", len(entity_ids) - left, len(entity_ids))
+        try:
+            answers.results.append(await connection.command(ENTITY_ENTRIES, entity_ids=chunk))
+            left -= len(chunk)
+        except CommandFailed as error:
+            if error.code in _NOT_ABOUT_ROWS:
+                raise
+            refusals += 1
+            half = len(chunk) // 2
+            if half and refusals < REFUSALS_MAX:
+                chunks += [chunk[half:], chunk[:half]]
+            else:
+                answers.refused.update(chunk)
+                left -= len(chunk)
+    progress("entities", len(entity_ids), len(entity_ids))
+    return answers
+
+
+def _chunks(entity_ids: Sequence[str], per_command: int) -> list[list[str]]:
+    """What to ask for at a time, last first; those that are not valid by themselves."""
+    valid = [entity_id for entity_id in entity_ids if is_valid(entity_id)]
+    others = [entity_id for entity_id in entity_ids if not is_valid(entity_id)]
+    return [
+        ids[at : at + per_command]
+        for ids in (others, valid)
+        for at in reversed(range(0, len(ids), per_command))
+    ]

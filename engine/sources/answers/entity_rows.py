@@ -1,0 +1,278 @@
+"""The entities of a home: a list whose rows lack some fields, completed by extended rows asked for by name.
+
+The conversation is the caller's; this holds what it comes to. One read is `take_list`, then the answers to
+`get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
+`modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
+no extended row again; where one has no such stamp (older cores), all are asked for each time, and those
+unchanged are not decoded. The same goes where rows are set aside, or refused without their entity_id being the reason.
+
+Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
+If that cannot be had (the entity was renamed or removed meanwhile), the read has to begin again with the
+list, because taking a renamed entity for a removed one would delete it. An entity whose extended row is refused, or
+is not there twice running under the same list row, is read from the list with what that knows; the fields it does
+not know are in the listing's `partly_read`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from engine.core.home.layered import with_changes
+from engine.core.home.lenient import decode_value, read_fields, read_object
+from engine.core.home.record import Entity, Json, Key
+from engine.core.home.set_aside import SetAside, UnusableRow, listed_twice
+from engine.sources.answers.entity_answers import is_valid
+from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.json_text import decode_json
+from engine.sources.answers.listing import Known, Listing, known_record
+from engine.sources.answers.registry_rows import entity_record
+from engine.sources.unchanged.fingerprint import Fingerprint
+from engine.sources.unchanged.row_map import Row, RowMap, find_rows
+
+
+class _ListRow(msgspec.Struct):
+    """What of a list row is needed to ask for its extended row."""
+
+    id: str
+    entity_id: str
+    modified_at: float | None = None
+
+
+_LIST_ROW = msgspec.json.Decoder(_ListRow)
+_EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# What extended rows have and list rows have not.
+_EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_device_class", "original_icon"})
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A listed entity whose extended row is wanted."""
+
+    id: str
+    entity_id: str
+    is_stamped: bool
+    fingerprint: bytes
+    row: msgspec.Raw
+    position: int
+
+
+class EntityRows:
+    """The entities of one home, over any number of reads."""
+
+    def __init__(self) -> None:
+        self._fingerprint = Fingerprint()
+        self._aliases_ordered = True
+        # Of the last complete read:
+        self._map: RowMap | None = None  # None if its rows have no stamps
+        self._entities = Listing()
+        self._by_list_row: Mapping[bytes, Known] = {}  # empty if its rows have no stamps
+        self._by_extended_row: dict[bytes, Known] = {}  # empty if they have
+        self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
+        self._partly: dict[bytes, tuple[Key, frozenset[str]]] = {}  # by list row: what is not known of it
+        # Of the read under way:
+        self._set_aside: list[SetAside] = []
+        self._unanswered: set[bytes] = set()  # list rows that had no extended row when they were asked for
+        self._taken: RowMap | None = None
+        self._kept: Mapping[bytes, Known] = {}
+        self._gone: list[Known] = []  # of those known by their list rows
+        self._wanted: dict[str, _Listed] = {}
+
+    def begin(self, *, aliases_ordered: bool) -> None:
+        """Begin a read. Aliases are a set before 2026.4; if that changes, nothing known counts any more."""
+        self._unanswered = set()
+        if aliases_ordered != self._aliases_ordered:
+            self._aliases_ordered = aliases_ordered
+            self._forget()
+            self._by_extended_row = {}
+
+    def _forget(self) -> None:
+        self._map = None
+        self._by_list_row = {}
+
+    def take_list(self, answer: msgspec.Raw) -> list[str]:
+        """Take the answer of `config/entity_registry/list`; returns the entity_ids to ask `get_entries` for.
+
+        Raises SourceInvalid when it is no list.
+        """
+        known, what = self._by_list_row, "The entity list"
+        found = find_rows(self._fingerprint, self._map, answer, known, what)
+        self._gone = [known[fingerprint] for fingerprint in found.gone]
+        self._kept = with_changes(known, {}, found.gone)
+        if self._map is not None and len(self._kept) + len(found.fresh) != len(found.rows):
+            # A row stands there twice. Which, is seen when all are looked at.
+            self._forget()
+            return self.take_list(answer)
+        self._taken, self._set_aside = found.rows, []
+        listed = [row for row in map(self._listed, found.fresh) if row is not None]
+        self._wanted = self._asked_for(listed)
+        if self._set_aside or not all(row.is_stamped for row in listed):
+            self._taken = None
+        return list(self._wanted)
+
+    def take_entries(
+        self, results: Iterable[msgspec.Raw], refused: Collection[str] = (), *, is_final: bool = False
+    ) -> Listing | None:
+        """Take the answers of `get_entries` to all that was asked for; returns the home's entities.
+
+        `refused` are entity_ids for which there is no answer. Returns None when an entity was renamed or removed since it
+        was listed: read the list again; never if that `is_final`. Raises SourceInvalid when an answer is not what it
+        should be.
+        """
+        entries: dict[str, msgspec.Raw] = {}
+        for result in results:
+            decoded = decode_json(_EXTENDED_ROWS, result, "The answer to get_entries")
+            entries.update((id_, row) for id_, row in decoded.items() if bytes(row) != b"null")
+        if self._taken is not None and self._taken is self._map:
+            return self._entities
+        added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
+        values, unanswered = SharedValues(), set[bytes]()
+        for entity_id, listed in self._wanted.items():
+            row, name = entries.get(entity_id), listed.fingerprint
+            self._partly.pop(name, None)
+            known = None if row is None else self._extended(row, by_extended_row, values)
+            is_elsewhere = row is None or (known is not None and known.key.id != listed.id)
+            if is_elsewhere and not (is_final or entity_id in refused or self._is_settled(listed)):
+                unanswered.add(name)
+                continue
+            if known is None or is_elsewhere:
+                known = self._from_list(listed, by_extended_row, values)
+            if known is not None:
+                added[name] = known
+        if unanswered:
+            self._unanswered |= unanswered
+            return None
+        self._finish(added, by_extended_row)
+        return self._entities
+
+    def _finish(self, added: dict[bytes, Known], by_extended_row: dict[bytes, Known]) -> None:
+        is_stamped = self._taken is not None
+        entities = with_changes(self._kept, added, ())
+        # Where each entity was known by its list row, there is nothing to look for.
+        if self._map is not None:
+            later = self._entities.then(entities.values(), list(added.values()), self._gone)
+        else:
+            later = Listing(entities.values())
+        self._map = self._taken
+        self._by_list_row = entities if is_stamped else {}
+        self._by_extended_row = by_extended_row
+        self._take_over(later)
+        self._partly = {name: known for name, known in self._partly.items() if name in entities}
+        self._entities.set_aside = tuple(self._set_aside)
+        self._entities.partly_read = dict(self._partly.values())
+
+    def _is_settled(self, listed: _Listed) -> bool:
+        """Whether to ask again would bring the same."""
+        return listed.fingerprint in self._unanswered or not is_valid(listed.entity_id)
+
+    def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+        """What an extended row says; None when it cannot be used."""
+        name = self._fingerprint(row)
+        try:
+            known = self._by_extended_row.get(name) or self._make(row, values)
+        except UnusableRow:
+            return None
+        if self._taken is None:
+            made[name] = known
+        return known
+
+    def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+        """What the list row says, and what it does not; None, and set aside, when it cannot be used."""
+        name = listed.fingerprint
+        try:
+            known = self._by_extended_row.get(name) or self._make(listed.row, values)
+        except UnusableRow as error:
+            self._set_row_aside(error.row, listed.position)
+            return None
+        made[name] = known
+        self._partly[name] = (known.key, _EXTENDED - read_object("entity", listed.row).keys())
+        if is_valid(listed.entity_id):
+            # It may be answered next time, so it is to be asked for again although its list row is the same.
+            self._taken = None
+        return known
+
+    def _take_over(self, later: Listing) -> None:
+        """Keep the very same listing where nothing changed, so that what was made of it can be kept."""
+        added, gone = later.changes_since(self._entities)
+        if added or gone:
+            self._scopes.update(_scopes(added))
+            self._scopes.subtract(_scopes(gone))
+            self._entities = later
+
+    @property
+    def are_stamped(self) -> bool:
+        """Whether every row of the last complete list says when its entity was modified."""
+        return self._map is not None
+
+    @property
+    def category_scopes(self) -> set[str]:
+        """The scopes of all categories that entities of the last complete read are in."""
+        return {scope for scope, count in self._scopes.items() if count}
+
+    def take_list_only(self) -> Listing:
+        """The home's entities from their list rows alone, where there are no extended rows."""
+        values = SharedValues()
+        known = (self._from_list(row, {}, values) for row in self._wanted.values())
+        rows = [row for row in known if row is not None]
+        return Listing(rows, self._set_aside)
+
+    def _make(self, row: msgspec.Raw, values: SharedValues) -> Known:
+        return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
+
+    def _listed(self, row: Row) -> _Listed | None:
+        """What is needed to ask for the extended row; None, and set aside, when nothing can be asked for."""
+        try:
+            found = _read_list_row(row.data)
+        except UnusableRow as error:
+            self._set_row_aside(error.row, row.position)
+            return None
+        is_stamped = found.modified_at is not None
+        return _Listed(found.id, found.entity_id, is_stamped, row.fingerprint, row.data, row.position)
+
+    def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
+        """The listed entities by entity_id; those that share one are set aside, for there is one answer for it."""
+        counts = Counter(row.entity_id for row in listed)
+        if len(counts) < len(listed):
+            ids = Counter(row.id for row in listed)
+            for row in listed:
+                if counts[row.entity_id] > 1:
+                    field = "id" if ids[row.id] > 1 else "entity_id"
+                    aside = listed_twice("entity", field, row.id, entity_id=row.entity_id)
+                    self._set_row_aside(aside, row.position)
+        return {row.entity_id: row for row in listed if counts[row.entity_id] == 1}
+
+    def _set_row_aside(self, row: SetAside, position: int) -> None:
+        self._set_aside.append(msgspec.structs.replace(row, position=position + 1))
+        self._taken = None
+
+
+def _read_list_row(row: msgspec.Raw) -> _ListRow:
+    try:
+        found = _LIST_ROW.decode(row)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        record = read_fields("entity", read_object("entity", row))
+        assert isinstance(record, Entity)
+        return _ListRow(record.id, record.entity_id)
+    if not found.id or not found.entity_id:
+        read_fields("entity", read_object("entity", row))
+    return found
+
+
+def _scopes(entities: Iterable[Known]) -> Iterator[str]:
+    return (scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories)
+
+
+def aliases_look_ordered(entries: msgspec.Raw) -> bool:
+    """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
+
+    A guess for recordings that do not say their version: null is the default there and unknown before.
+    """
+    rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
+    return any(None in _aliases_of(row) for row in rows if bytes(row) != b"null")
+
+
+def _aliases_of(row: msgspec.Raw) -> list[Json]:
+    try:
+        aliases = read_object("entity", row, {"aliases": decode_value}).get("aliases")
+    except UnusableRow:
+        return []
+    return aliases if isinstance(aliases, list) else []

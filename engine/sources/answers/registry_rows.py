@@ -1,0 +1,115 @@
+"""Registry rows of the websocket API, turned into records.
+
+Pure. Knows which keys of a row are copies of others, which change without anything having changed, and in
+what Home Assistant 2024.3 to 2026.11 differ; all else is left to the record. A key that nobody knows
+survives into the record's `extra`. Rows of the store are brought into this form first (see `storage_rows`).
+
+Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read in the versions between
+(seen 2026-11-23); https://developers.home-assistant.io/docs/device_registry_index describes devices.
+"""
+
+import msgspec
+
+from engine.core.home.lenient import read_fields, read_object, read_row, text_of
+from engine.core.home.record import Entity, Json, Record
+from engine.core.home.snapshot import version_of
+from engine.sources.answers.subentries import subentries_of
+
+# What a config entry row says about the running integration and not about the entry: it changes at every
+# start, and during retries every few seconds.
+_ENTRY_STATE = frozenset(
+    {
+        "state",
+        "reason",
+        "error_reason_translation_domain",
+        "error_reason_translation_key",
+        "error_reason_translation_placeholders",
+        "supports_options",
+        "supports_reconfigure",
+        "supports_remove_device",
+        "supports_unload",
+        "supported_subentry_types",
+        "num_subentries",
+        # Never on the wire so far. They hold secrets in the store, so they would here.
+        "data",
+        "options",
+        "unique_id",
+    }
+)
+
+_ALIASES_ORDERED_SINCE = (2026, 4)
+
+
+def has_ordered_aliases(ha_version: str | None) -> bool | None:
+    """Whether entity aliases are an ordered list (2026.4) and no set; None when the version is unknown."""
+    version = version_of(ha_version)
+    return None if version is None else version >= _ALIASES_ORDERED_SINCE
+
+
+def entity_record(row: bytes | msgspec.Raw, *, aliases_ordered: bool) -> Record:
+    """The record of one entity row, given as JSON; extended rows are complete, list rows lack five fields.
+
+    Raises UnusableRow.
+    """
+    record = read_row("entity", row)
+    if aliases_ordered:
+        return record
+    assert isinstance(record, Entity)
+    return msgspec.structs.replace(record, aliases=ordered_aliases(record.aliases))
+
+
+def ordered_aliases(aliases: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """The set of the user's aliases (before 2026.4) in today's form: the computed name (None) comes first."""
+    return (None, *sorted({alias for alias in aliases if alias is not None}))
+
+
+def entity_record_from_fields(row: dict[str, Json]) -> Record:
+    """The record of an entity row that is decoded and has its aliases in today's form. Raises UnusableRow."""
+    return read_fields("entity", row)
+
+
+def row_record(registry: str, row: bytes | msgspec.Raw, *, scope: str = "") -> Record:
+    """The record of one row of any other registry; `scope` is the one that a category was listed for.
+
+    Raises UnusableRow.
+    """
+    if registry == "device":
+        return device_record(read_object(registry, row))
+    if registry == "category":
+        return read_fields(registry, {**read_object(registry, row), "scope": scope})
+    if registry == "config_entry":
+        fields = read_object(registry, row)
+        known = {k: v for k, v in fields.items() if k not in _ENTRY_STATE}
+        if "subentries" in known:
+            known["subentries"] = subentries_of(known["subentries"])
+        return read_fields(registry, known)
+    return read_row(registry, row)
+
+
+def device_record(row: dict[str, Json]) -> Record:
+    """The record of a device row of any version, child devices included. Raises UnusableRow.
+
+    Since 2026.8 a device has one owner, `config_entry_id`; the lists of owners are copies for compatibility,
+    announced to go in 2027. Taking what is a copy as absent keeps every hash when they do.
+    """
+    primary = row.pop("primary_config_entry", None)
+    entries = row.get("config_entries")
+    sole = entries[0] if isinstance(entries, list) and len(entries) == 1 else None
+    given = row.get("config_entry_id") or primary or sole
+    owner = row["config_entry_id"] = text_of(given) if given else None
+    if not entries and owner is not None:
+        row["config_entries"] = [owner]
+    subentries = row.get("config_entries_subentries")
+    if isinstance(subentries, dict):
+        copies = ([None], [row.get("config_subentry_id")])
+        row["config_entries_subentries"] = {
+            entry: _sorted_subentries(ids)
+            for entry, ids in subentries.items()
+            if ids != [None] and not (entry == owner and ids in copies)
+        }
+    return read_fields("device", row)
+
+
+def _sorted_subentries(ids: Json) -> Json:
+    # A set, serialised in any order; None is the entry itself.
+    return sorted(ids, key=lambda i: (i is not None, str(i))) if isinstance(ids, list) else ids

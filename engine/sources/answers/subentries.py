@@ -1,0 +1,106 @@
+"""Config subentries: the parts of a config entry that have titles of their own (2025.3), such as a conversation agent.
+
+Kept with id, type and title, and with nothing else: their `data` holds passwords as the entry's does. Stored entries
+carry them; the live API lists them one entry at a time, and only for an administrator. For anybody else they are not
+known (see `form_limits`).
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from engine.core.home.record import Json
+from engine.sources.live.connection import CommandFailed
+
+LIST_SUBENTRIES = "config_entries/subentries/list"
+
+
+class _Subentry(msgspec.Struct):
+    """What is kept; what stands beside it is never decoded."""
+
+    subentry_id: Json = None
+    subentry_type: Json = None
+    title: Json = None
+
+
+class _Entry(msgspec.Struct):
+    entry_id: Json = None
+    num_subentries: Json = None
+
+
+_SUBENTRIES = msgspec.json.Decoder(list[_Subentry])
+_ENTRY = msgspec.json.Decoder(_Entry)
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Commands(Protocol):
+    """Who can be asked: a connection."""
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """The result of a command. Raises CommandFailed and SourceError."""
+
+
+def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
+    """Id, type and title of each subentry in a JSON list, sorted by id; what is no such list has none."""
+    try:
+        return _kept(_SUBENTRIES.decode(listed))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def subentries_of(listed: Json) -> list[dict[str, Any]]:
+    """As `decode_subentries`, of a list that is decoded."""
+    rows = listed if isinstance(listed, list) else []
+    names = ("subentry_id", "subentry_type", "title")
+    return _kept(_Subentry(*(row.get(name) for name in names)) for row in rows if isinstance(row, dict))
+
+
+def _kept(rows: Iterable[_Subentry]) -> list[dict[str, Any]]:
+    kept = {
+        row.subentry_id: {
+            "subentry_id": row.subentry_id,
+            **{
+                name: str(value)
+                for name, value in (("subentry_type", row.subentry_type), ("title", row.title))
+                if value is not None
+            },
+        }
+        for row in rows
+        if isinstance(row.subentry_id, str) and row.subentry_id
+    }
+    return [kept[id_] for id_ in sorted(kept)]
+
+
+async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.Raw:
+    """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
+    try:
+        rows = _ROWS.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return answer  # the list's own reader says what is wrong
+    found: dict[int, msgspec.Raw] = {}
+    for position, row in enumerate(rows):
+        entry = _entry(row)
+        if not isinstance(entry.num_subentries, int) or entry.num_subentries < 1:
+            continue
+        try:
+            listed = await connection.command(LIST_SUBENTRIES, entry_id=entry.entry_id)
+        except CommandFailed as error:
+            if error.code in ("unauthorized", "unknown_command"):
+                return answer
+            continue
+        found[position] = msgspec.Raw(msgspec.json.encode(decode_subentries(listed)))
+    if not found:
+        return answer
+    for position, subentries in found.items():
+        fields = {**_FIELDS.decode(rows[position]), "subentries": subentries}
+        rows[position] = msgspec.Raw(msgspec.json.encode(fields))
+    return msgspec.Raw(msgspec.json.encode(rows))
+
+
+def _entry(row: msgspec.Raw) -> _Entry:
+    try:
+        return _ENTRY.decode(row)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Entry()  # an odd row costs the others nothing

@@ -1,0 +1,251 @@
+"""The source `backup:FILE`: a backup of Home Assistant, read in place; an encrypted one with its key.
+
+A backup is a plain tar with `backup.json` and `homeassistant.tar.gz` (or `.tar`); the registries are in the
+latter, below `data/.storage/`, as the files they were, so up to one save delay older than the backup (cores
+2024.3.3 and 2026.11.0, and Supervisor; seen 2026-11-23). Nothing is extracted to disk: the few members that
+are wanted are read by their exact names, so no name in the archive can lead anywhere. Sizes are bounded,
+because an archive may claim or unpack to any.
+"""
+
+import gzip
+import os
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.home.record import Json
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
+from engine.ports import Progress
+from engine.sources.answers.json_text import decode_json
+from engine.sources.files.archive_readers import BoundedReader, ForwardReader
+from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain
+from engine.sources.files.storage_files import (
+    FILES,
+    StorageFiles,
+    StoredFile,
+    snapshot_of_files,
+)
+
+INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
+# A database shrinks to a tenth; gzip can make a thousandth of what says nothing.
+UNPACKED_RATIO_MAX = 200
+_UNPACKED_ALWAYS_BYTES = 2**30
+MEMBERS_MAX = 1_000_000
+_CHUNK_BYTES = 2**20
+
+_INNER_NAMES = ("homeassistant.tar.gz", "homeassistant.tar")
+_STORAGE = "data/.storage/"
+_GZIP_MAGIC = b"\x1f\x8b"
+_TAR_MAGIC, _TAR_MAGIC_OFFSET = b"ustar", 257
+_SECURETAR_MAGIC = b"SecureTar"
+_BLOCK_BYTES = 512
+
+# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can tell the
+# last day of year 9999.
+_OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
+
+_REMEDY = "Make another backup, or let source.uri name the configuration folder with storage:DIR."
+_KEY_REMEDY = (
+    "Name the file that holds its encryption key in source.backup_key_file: Home Assistant shows the key in Settings, "
+    "System, Backups, and its emergency kit is such a file. Or download the backup from Home Assistant, which decrypts "
+    "it on the way."
+)
+
+
+class _BackupInfo(msgspec.Struct):
+    """What of `backup.json` is used. Nothing in it is needed, so nothing odd in it refuses a backup."""
+
+    homeassistant: Json = None
+    date: Json = None
+    protected: Json = False
+
+    @property
+    def ha_version(self) -> str | None:
+        """The core's version, which stands in two forms."""
+        core = self.homeassistant
+        version = core.get("version") if isinstance(core, dict) else core
+        return version if isinstance(version, str) else None
+
+
+_INFO = msgspec.json.Decoder(_BackupInfo)
+
+
+class BackupSource:
+    """Reads a backup. `clock` gives Unix seconds, for one that does not tell its own date; `key` opens an encrypted one."""
+
+    def __init__(self, file: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._key = key
+        self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return f"backup:{self._file}"
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read the backup as of its date.
+
+        Raises SourceRefused when it is encrypted and the key is not its own, SourceInvalid when it is damaged or
+        none, SourceUnavailable when the file cannot be read.
+        """
+        return await anyio.to_thread.run_sync(self._read, progress)
+
+    def _read(self, progress: Progress) -> Snapshot:
+        try:
+            with open_plain(self._file) as opened:
+                info, files = self._read_archive(opened, progress)
+        except (
+            tarfile.TarError,
+            gzip.BadGzipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            RecursionError,
+        ) as error:
+            # tarfile lets through what int() says of a header, and follows chains of headers as deep as they go.
+            raise SourceInvalid(
+                f"{self._file} is damaged, or no Home Assistant backup: {error}.", "Make another backup."
+            ) from error
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise SourceInvalid(
+                f"{self._file} cannot be read: {error.strerror}.", "Let source.uri name a backup file."
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(f"Reading {self._file} failed: {error.strerror or error}.") from error
+        return snapshot_of_files(
+            files,
+            ha_version=info.ha_version,
+            taken_at=self._taken_at(info),
+            origin=self.origin,
+        )
+
+    def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
+        reader = BoundedReader(opened, self._file)
+        with tarfile.open(fileobj=reader, mode="r:") as outer:
+            # Not packed, so no member can be longer than the file.
+            file_bytes = os.fstat(opened.fileno()).st_size
+            members = {m.name.removeprefix("./"): m for m in self._bounded(outer, file_bytes) if m.isreg()}
+            self._check_end(reader)
+            info_member = members.get("backup.json")
+            inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
+            if info_member is None:
+                raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
+            told = self._content(outer, info_member)
+            info = decode_json(_INFO, told, f"backup.json in {self._file}")
+            if inner_member is None:
+                raise SourceInvalid(
+                    f"{self._file} is a partial backup without Home Assistant's settings.",
+                    "Make a backup that includes Home Assistant.",
+                )
+            inner = outer.extractfile(inner_member)
+            assert inner is not None  # a regular file has content
+            files = self._read_inner(inner, inner_member.size, progress, is_protected=info.protected is True)
+            return info, files
+
+    def _read_inner(
+        self, inner: IO[bytes], size: int, progress: Progress, *, is_protected: bool
+    ) -> StorageFiles:
+        start = inner.read(_BLOCK_BYTES)
+        inner.seek(0)
+        is_plain = start.startswith(_GZIP_MAGIC) or start[_TAR_MAGIC_OFFSET:].startswith(_TAR_MAGIC)
+        if is_plain or not (is_protected or start.startswith(_SECURETAR_MAGIC)):
+            return self._read_unpacked(self._unpacked(inner, start, inner), size, progress)
+        if not self._key:
+            raise SourceRefused(f"{self._file} is encrypted.", _KEY_REMEDY)
+        # Loaded here because next to no command reads an encrypted backup.
+        from engine.sources.files.backup_decryption import decrypted  # noqa: PLC0415
+
+        with decrypted(inner, size, self._key, str(self._file)) as opened:
+            unpacked = self._unpacked(opened, opened.peek(1), ForwardReader(opened))
+            return self._read_unpacked(unpacked, size, progress)
+
+    def _unpacked(self, packed: IO[bytes], start: bytes, plain: IO[bytes] | ForwardReader) -> BoundedReader:
+        """The tar in what begins with `start`: gzip's, or as it stands in `plain`."""
+        is_gzip = start.startswith(_GZIP_MAGIC)
+        opened = ForwardReader(gzip.GzipFile(fileobj=packed, mode="rb")) if is_gzip else plain
+        return BoundedReader(opened, self._file)
+
+    def _read_unpacked(self, reader: BoundedReader, packed: int, progress: Progress) -> StorageFiles:
+        unpacked_max = min(INNER_BYTES_MAX, max(_UNPACKED_ALWAYS_BYTES, packed * UNPACKED_RATIO_MAX))
+        contents: dict[str, StoredFile] = {}
+        names = set()
+        with tarfile.open(fileobj=reader, mode="r:") as archive:
+            for done, member in enumerate(self._bounded(archive, unpacked_max)):
+                if done % 1000 == 0:
+                    progress("backup", done, None)
+                path = member.name.removeprefix("./")
+                name = path.removeprefix(_STORAGE)
+                if name == path or "/" in name or not member.isreg():
+                    continue
+                names.add(name)
+                if name in FILES:
+                    contents.pop(name, None)
+                    held = sum(len(file.content) for file in contents.values())
+                    content = self._content(archive, member, held)
+                    contents[name] = StoredFile(content, float(member.mtime))
+            self._check_end(reader)
+            # What comes behind the archive's end is padding; gzip's checksum and length behind that.
+            while reader.read(_CHUNK_BYTES):
+                self._check_size(reader.tell(), unpacked_max)
+        return StorageFiles(f"{self._file}:{_STORAGE.rstrip('/')}", contents, frozenset(names))
+
+    def _bounded(self, archive: tarfile.TarFile, bytes_max: int) -> Iterator[tarfile.TarInfo]:
+        for count, member in enumerate(archive):
+            if member.size < 0:
+                # tarfile would go back and read the same members again, for ever.
+                raise SourceInvalid(
+                    f"{self._file} is damaged: it holds a file of less than no bytes.", _REMEDY
+                )
+            if count >= MEMBERS_MAX or member.offset_data + member.size > bytes_max:
+                raise SourceInvalid(
+                    f"{self._file} holds more than {MEMBERS_MAX} files or unpacks to more than {bytes_max} bytes.",
+                    _REMEDY,
+                )
+            yield member
+
+    def _check_end(self, reader: BoundedReader) -> None:
+        """Refuse an archive that was gone through and does not end in an empty block."""
+        if reader.last_read != bytes(_BLOCK_BYTES):
+            # tarfile takes a broken header for the end; a registry behind it would seem never saved.
+            raise SourceInvalid(
+                f"{self._file} is damaged: it breaks off in the middle.", "Make another backup."
+            )
+
+    def _check_size(self, found: int, bytes_max: int) -> None:
+        if found > bytes_max:
+            raise SourceInvalid(f"{self._file} unpacks to more than {bytes_max} bytes.", _REMEDY)
+
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, held_bytes: int = 0) -> bytes:
+        if held_bytes + member.size > FILE_BYTES_MAX:
+            raise SourceInvalid(
+                f"{member.name!r} in {self._file} has {member.size} bytes; of all registries together at most "
+                f"{FILE_BYTES_MAX} are read.",
+                "No registry is that large: make another backup.",
+            )
+        opened = archive.extractfile(member)
+        assert opened is not None  # a regular file has content
+        content = bytearray()
+        while chunk := opened.read(_CHUNK_BYTES):
+            content += chunk
+        if len(content) != member.size:
+            raise SourceInvalid(
+                f"{self._file} is damaged: {member.name!r} has {len(content)} bytes of {member.size}.",
+                "Make another backup.",
+            )
+        return bytes(content)
+
+    def _taken_at(self, info: _BackupInfo) -> float:
+        try:
+            at = datetime.fromisoformat(info.date).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return self._clock()
+        return at if _OLDEST_AT <= at < _NEWEST_AT else self._clock()

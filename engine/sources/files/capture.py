@@ -1,0 +1,176 @@
+"""The source `capture:DIR`: a folder of recorded command results.
+
+Each file holds the answer to one command, either the whole result message (`{"id", "type", "success",
+"result"}`) or its result alone, and is named after the command: `device_registry_list.json`,
+`entity_registry_list.json` (both needed), `entity_registry_get_entries.json` (without it five fields of
+entities are unknown, see `form_limits`), `area_`, `floor_`, `label_registry_list.json`,
+`category_registry_list_<scope>.json`, `config_entries_get.json`, `get_config.json`,
+`device_registry_list_composite_splits.json`, `repairs_list_issues.json`. A missing file, or a recorded
+unknown_command, is a registry that is not read.
+
+An entity without its extended row is read from the list, as in a live home.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceInvalid, SourceUnavailable
+from engine.ports import Progress
+from engine.sources.answers.command_results import (
+    CommandResults,
+    CoreConfig,
+    Failed,
+    SnapshotMaker,
+    decode_config,
+)
+from engine.sources.answers.entity_rows import EntityRows, aliases_look_ordered
+from engine.sources.answers.json_text import decode_json
+from engine.sources.answers.listing import Listing
+from engine.sources.answers.registry_rows import has_ordered_aliases
+from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain
+
+_LIST_FILES = {
+    "device": "device_registry_list.json",
+    "area": "area_registry_list.json",
+    "floor": "floor_registry_list.json",
+    "label": "label_registry_list.json",
+    "config_entry": "config_entries_get.json",
+}
+_ENTITY_LIST = "entity_registry_list.json"
+_ENTITY_ENTRIES = "entity_registry_get_entries.json"
+_CATEGORY_PREFIX = "category_registry_list_"
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+
+
+class _Message(msgspec.Struct):
+    type: str | None = None
+    success: bool | None = None
+    result: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
+
+
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_MESSAGE = msgspec.json.Decoder(_Message)
+
+
+class CaptureSource:
+    """Reads a folder of recorded command results; `clock` gives Unix seconds."""
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return f"capture:{self._directory}"
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
+        return await anyio.to_thread.run_sync(self._read, progress)
+
+    def _read(self, progress: Progress) -> Snapshot:
+        try:
+            is_folder = self._directory.is_dir()
+        except OSError as error:
+            raise SourceUnavailable(f"Reading {self.origin} failed: {error.strerror}.") from error
+        if not is_folder:
+            raise SourceInvalid(
+                f"{self.origin} is not a folder.", "Let source.uri name a folder of recorded command results."
+            )
+        lists = {}
+        for done, (registry, name) in enumerate(_LIST_FILES.items()):
+            progress(f"{registry} list", done, len(_LIST_FILES) + 1)
+            answer = self._needed(name) if registry == "device" else self._result(name)
+            if answer is not None:
+                lists[registry] = answer
+        categories = self._categories()
+        missing = {
+            registry: f"{self._directory / name} is missing, or holds no result"
+            for registry, name in (*_LIST_FILES.items(), ("category", f"{_CATEGORY_PREFIX}*.json"))
+            if registry not in lists and not (registry == "category" and categories)
+        }
+        config_answer = self._result("get_config.json")
+        config = CoreConfig() if config_answer is None else decode_config(config_answer)
+        results = CommandResults(
+            entities=self._entities(config),
+            lists=lists,
+            categories=categories,
+            configs=(config,),
+            splits=self._aside("device_registry_list_composite_splits.json"),
+            issues=self._aside("repairs_list_issues.json"),
+            missing=missing,
+        )
+        progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
+        return SnapshotMaker().make(results, taken_at=self._clock(), origin=self.origin)
+
+    def _entities(self, config: CoreConfig) -> Listing:
+        answer = self._needed(_ENTITY_LIST)
+        entries = self._result(_ENTITY_ENTRIES)
+        ordered = has_ordered_aliases(config.version)
+        if ordered is None:
+            # Without extended rows there are no aliases: either form has them at the default.
+            ordered = entries is None or aliases_look_ordered(entries)
+        rows = EntityRows()
+        rows.begin(aliases_ordered=ordered)
+        rows.take_list(answer)
+        if entries is None:
+            return rows.take_list_only()
+        # Nothing can be asked again: what has no extended row is read from the list.
+        entities = rows.take_entries([entries], is_final=True)
+        assert entities is not None
+        return entities
+
+    def _categories(self) -> dict[str, msgspec.Raw] | None:
+        paths = sorted(self._directory.glob(f"{_CATEGORY_PREFIX}*.json"))
+        answers = {p.stem.removeprefix(_CATEGORY_PREFIX): self._result(p.name) for p in paths}
+        known = {scope: answer for scope, answer in answers.items() if answer is not None}
+        return known or None
+
+    def _needed(self, name: str) -> msgspec.Raw:
+        answer = self._result(name)
+        if answer is None:
+            raise SourceInvalid(
+                f"{self._directory / name} is missing, or holds no result.",
+                "A recording needs at least the device and the entity list.",
+            )
+        return answer
+
+    def _aside(self, name: str) -> msgspec.Raw | Failed | None:
+        """As `_result`, of what is no registry: where it cannot be read, that costs trust in the others."""
+        try:
+            return self._result(name)
+        except SourceInvalid as error:
+            return Failed(error.message.rstrip("."))
+
+    def _result(self, name: str) -> msgspec.Raw | None:
+        """The recorded result; None when there is none, because the core did not know the command."""
+        path = self._directory / name
+        try:
+            text, _ = read_plain(path, FILE_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise SourceInvalid(f"{path} may not be read.", "Change the file's owner or mode.") from error
+        except OSError as error:
+            raise SourceUnavailable(f"Reading {path} failed: {error.strerror or error}.") from error
+        raw = decode_json(_RAW, text, str(path))
+        if not bytes(raw).lstrip().startswith(b"{"):
+            return raw
+        message = decode_json(_MESSAGE, raw, str(path))
+        if message.type != "result":
+            return raw
+        if message.success is True:
+            return message.result
+        code = message.error.code if message.error else "no error code"
+        if code == "unknown_command":
+            return None
+        raise SourceInvalid(f"{path} is a recorded failure ({code}).", "Record it again.")

@@ -1,0 +1,91 @@
+"""Following files: a source that tells nothing by itself is looked at, and read anew when it looks different.
+
+What is looked at is cheap (names, sizes, times, inodes); the reading itself is the source's.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
+from engine.ports import Progress, Source, Watch
+
+# (path, inode, modification in ns, size) of every file.
+_Look = tuple[tuple[str, int, int, int], ...]
+
+
+class PollingSource:
+    """Any source of files, made followable. `path` is the file or folder it reads."""
+
+    def __init__(self, source: Source, path: Path, poll_seconds: float, clock: Callable[[], float]) -> None:
+        self._source = source
+        self._path = path
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return self._source.origin
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry. Raises SourceError."""
+        return await self._source.read(progress)
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Watch]:
+        """Look at the files until the block ends."""
+        yield PollingWatch(self._source, self._path, self._poll_seconds, self._clock)
+
+
+class PollingWatch:
+    """Hints whenever the files look different from when they were last read; see `ports.Watch`."""
+
+    def __init__(self, source: Source, path: Path, poll_seconds: float, clock: Callable[[], float]) -> None:
+        self._source = source
+        self._path = path
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._seen: _Look | None = None
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry. Raises SourceError."""
+        # Looked at before, so that a change in between is noticed afterwards.
+        look = await self._look()
+        snapshot = await self._source.read(progress)
+        self._seen = look
+        return snapshot
+
+    async def wait_for_hints(self) -> Hints:
+        """Wait until the files look different."""
+        while await self._look() == self._seen:  # noqa: ASYNC110 (files have no event to wait for)
+            await anyio.sleep(self._poll_seconds)
+        return Hints(relist=True)
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        """Read everything: files cannot be asked for less."""
+        return await self.read(lambda *_: None)
+
+    async def heartbeat(self) -> float | None:
+        """The files still look as they did when they were read."""
+        at = self._clock()
+        return at if await self._look() == self._seen else None
+
+    async def _look(self) -> _Look:
+        return await anyio.to_thread.run_sync(_look_at, self._path)
+
+
+def _look_at(path: Path) -> _Look:
+    entries = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = []
+    for entry in entries:
+        try:
+            stat = entry.stat()
+        except OSError:
+            continue  # gone or forbidden: the read says what is wrong
+        found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)

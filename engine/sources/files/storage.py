@@ -1,0 +1,155 @@
+"""The source `storage:DIR`: Home Assistant's own files, read offline and without a token.
+
+`DIR` is the `.storage` folder or the configuration folder that has one. Home Assistant replaces each file
+atomically, so no file is ever half written; but the files are written at different times, each 10 s after
+its registry's last change, so they may be of different moments. That cannot be helped from outside. What can
+be is reading some files before and others after a write: if any changed while they were read, all are read
+again. If none changed since the last read of the same object, none is.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio.to_thread
+
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceInvalid, SourceUnavailable
+from engine.ports import Progress
+from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain
+from engine.sources.files.storage_files import (
+    FILES,
+    ISSUES_FILE,
+    StorageFiles,
+    StoredFile,
+    snapshot_of_files,
+)
+
+READ_TRIES = 3
+_VERSION_BYTES_MAX = 100
+_VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
+
+# (inode, modification in ns, size), or None for an absent file.
+_Stamp = tuple[int, int, int] | None
+
+
+class _Look(NamedTuple):
+    """All that tells from outside whether a folder changed: stamps of the files we read, names of all."""
+
+    stamps: dict[str, _Stamp]
+    names: frozenset[str]
+    ha_version: str | None
+
+
+class StorageSource:
+    """Reads a `.storage` folder; `clock` gives Unix seconds.
+
+    `between` is called after the files were read and before they are looked at again: a test's chance to
+    be the Home Assistant that writes meanwhile.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._between = between
+        self._last: tuple[_Look, Snapshot] | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return f"storage:{self._directory}"
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read the files. Raises SourceInvalid, or SourceUnavailable when they keep changing."""
+        return await anyio.to_thread.run_sync(self._read, progress)
+
+    def _read(self, progress: Progress) -> Snapshot:
+        inner = self._directory / ".storage"
+        try:
+            folder = inner if inner.is_dir() else self._directory
+            if not folder.is_dir():
+                raise SourceInvalid(
+                    f"{self.origin} is not a folder.",
+                    "Let source.uri name Home Assistant's configuration folder or the .storage folder in it.",
+                )
+            taken_at = self._clock()
+            if self._last is not None and self._last[0] == _look(folder):
+                # Nothing was written: what was derived from it holds as well.
+                snapshot = copy(self._last[1])
+                snapshot.taken_at = taken_at
+                return snapshot
+            files, look = self._read_settled(folder, progress)
+        except PermissionError as error:
+            raise SourceInvalid(
+                f"{error.filename or self.origin} may not be read.",
+                "Run as a user who may read Home Assistant's configuration folder.",
+            ) from error
+        except OSError as error:
+            where = error.filename or self.origin
+            raise SourceUnavailable(f"Reading {where} failed: {error.strerror or error}.") from error
+        snapshot = snapshot_of_files(files, ha_version=look.ha_version, taken_at=taken_at, origin=self.origin)
+        self._last = (look, snapshot)
+        return snapshot
+
+    def _read_settled(self, folder: Path, progress: Progress) -> tuple[StorageFiles, _Look]:
+        for _ in range(READ_TRIES):
+            before = _look(folder)
+            contents = _read_files(folder, progress)
+            self._between()
+            if before == _look(folder):
+                return StorageFiles(str(folder), contents, before.names), before
+        raise SourceUnavailable(
+            f"{self.origin} was written to during each of {READ_TRIES} reads.",
+            "Run again when Home Assistant has settled.",
+        )
+
+
+def _look(folder: Path) -> _Look:
+    # Every write goes through a temporary file first, of any store, also of those we do not read.
+    names = frozenset(path.name for path in folder.iterdir() if not path.name.startswith("tmp"))
+    return _Look({name: _stamp(folder / name) for name in FILES}, names, _read_version(folder))
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
+    contents = {}
+    for done, name in enumerate(sorted(FILES)):
+        progress(name, done, len(FILES))
+        path = folder / name
+        try:
+            contents[name] = StoredFile(*read_plain(path, FILE_BYTES_MAX))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if name != ISSUES_FILE:
+                raise
+            # No registry: as good as a damaged one.
+            contents[name] = StoredFile(b"", 0.0)
+    progress("stored registries", len(FILES), len(FILES))
+    return contents
+
+
+def _read_version(folder: Path) -> str | None:
+    """The version that last started with this configuration; None when the folder stands alone, or says something else."""
+    try:
+        text, _ = read_plain(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
+    except OSError:
+        return None
+    version = text.decode("utf-8-sig", "replace").strip()
+    return version if _VERSION.fullmatch(version) else None

@@ -1,0 +1,1 @@
+"""A running Home Assistant, over its websocket API: the connection, what is asked, what is followed."""

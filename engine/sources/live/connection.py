@@ -1,0 +1,328 @@
+"""A logged-in websocket connection to Home Assistant: commands with answers, subscriptions with events.
+
+The thin adapter between `HomeAssistantProtocol` and the `websockets` library. It must not know any
+command's meaning, decode a result, or reconnect: a connection that failed stays failed, and whoever wants
+another opens one.
+
+Invariants:
+- One reader task, in the connection's own task group, takes every frame; nobody else receives.
+- Once the connection failed, everything waiting on it, now or later, raises the same one SourceError.
+- Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
+"""
+
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import anyio.lowlevel
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from engine.errors import SourceError, SourceInvalid, SourceUnavailable
+from engine.sources.live.address import websocket_uri
+from engine.sources.live.failures import closed_failure, command_timeout, login_timeout
+from engine.sources.live.protocol import (
+    AuthRequired,
+    CommandError,
+    CommandResult,
+    HomeAssistantProtocol,
+    Message,
+    Phase,
+    SubscriptionEvent,
+)
+from engine.sources.live.sockets import close_socket, open_socket
+
+MESSAGE_BYTES_MAX = 64 * 2**20
+EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
+_MANY_MESSAGES = 100
+
+
+class CommandFailed(SourceInvalid):
+    """Home Assistant answered with an error; `code` is its own word for it, such as unknown_command."""
+
+    def __init__(self, command_type: str, code: str, message: str) -> None:
+        hint = "Its user may not do this: let source.token_file hold another user's token."
+        super().__init__(
+            f"Home Assistant refused {command_type} with {code}: {message.rstrip('.')}.",
+            hint if code == "unauthorized" else "",
+        )
+        self.command_type = command_type
+        self.code = code
+
+
+class Subscription:
+    """The events of one subscription, oldest first, as undecoded JSON, for one reader.
+
+    At most `events_max` wait to be read; what arrives beyond is dropped and counted in `events_lost`.
+    Events are hints: a reader that lists a registry again after reading its waiting events misses nothing
+    by that. Waiting for the reader would hold up the answers to commands, which share the socket.
+    """
+
+    def __init__(self, connection: "Connection", events_max: int) -> None:
+        self.id = 0
+        self.events_lost = 0
+        self._connection = connection
+        self._events: deque[msgspec.Raw] = deque()
+        self._events_max = events_max
+        self._changed = anyio.Event()
+        self._ended = False
+
+    def __aiter__(self) -> "Subscription":
+        return self
+
+    async def __anext__(self) -> msgspec.Raw:
+        """Returns the next event, however long it takes: the connection's pings notice a dead peer.
+
+        Raises the connection's SourceError once it failed and all events are read, StopAsyncIteration once
+        unsubscribed.
+        """
+        while not self._events:
+            self._connection.check_open()
+            if self._ended:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return self._events.popleft()
+
+    async def unsubscribe(self) -> None:
+        """Ends the events. Raises SourceError when the connection failed."""
+        self.end()
+        await self._connection.end_subscription(self.id)
+
+    def put(self, event: msgspec.Raw) -> None:
+        """Takes one event from the connection."""
+        if len(self._events) >= self._events_max:
+            self.events_lost += 1
+            return
+        self._events.append(event)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Wakes the reader because no event will follow."""
+        self._ended = True
+        self._changed.set()
+
+
+class _Waiter:
+    """A command sent and not answered yet."""
+
+    def __init__(self, command_type: str) -> None:
+        self.command_type = command_type
+        self.settled = anyio.Event()
+        self.answer: CommandResult | CommandError | None = None
+
+
+class Connection:
+    """A logged-in connection. Any number of tasks may have commands in flight; made by `open_connection`."""
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        protocol: HomeAssistantProtocol,
+        uri: str,
+        *,
+        message_bytes_max: int,
+        timeout_seconds: float,
+        events_max: int,
+    ) -> None:
+        self._socket = socket
+        self._protocol = protocol
+        self._message_bytes_max = message_bytes_max
+        self._timeout_seconds = timeout_seconds
+        self._events_max = events_max
+        self._waiters: dict[int, _Waiter] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+        self._failure: SourceError | None = None
+        self.uri = uri
+
+    @property
+    def ha_version(self) -> str:
+        """The core's version, such as 2026.11.0; empty when it did not say."""
+        return self._protocol.ha_version
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """Sends a command and returns its result as undecoded JSON, a slice of the whole answer.
+
+        Raises CommandFailed when Home Assistant answers with an error, SourceUnavailable when it does not
+        answer in time, and the connection's SourceError when that failed. A late answer is ignored, the
+        connection stays usable.
+        """
+        return await self._exchange(command_type, params, None)
+
+    async def subscribe(self, command_type: str, /, **params: object) -> Subscription:
+        """Sends a command that subscribes, such as subscribe_events. Raises like `command`."""
+        subscription = Subscription(self, self._events_max)
+        await self._exchange(command_type, params, subscription)
+        return subscription
+
+    async def end_subscription(self, subscription_id: int) -> None:
+        """Tells Home Assistant to send no more events for a subscription. Raises like `command`."""
+        if self._subscriptions.pop(subscription_id, None) is not None:
+            await self.command("unsubscribe_events", subscription=subscription_id)
+
+    def check_open(self) -> None:
+        """Raises the connection's SourceError if it failed."""
+        if self._failure is not None:
+            # A fresh one per caller: tasks that raise one shared exception write over each other's traceback.
+            raise type(self._failure)(self._failure.message, self._failure.hint) from self._failure
+
+    async def _exchange(
+        self, command_type: str, params: dict[str, object], subscription: Subscription | None
+    ) -> msgspec.Raw:
+        self.check_open()
+        command_id, text = self._protocol.send_command(command_type, **params)
+        waiter = self._waiters[command_id] = _Waiter(command_type)
+        if subscription is not None:
+            # Before it is sent, since the first event may stand in the same frame as the answer.
+            subscription.id = command_id
+            self._subscriptions[command_id] = subscription
+        try:
+            with anyio.move_on_after(self._timeout_seconds):
+                await self._send(text)
+                await waiter.settled.wait()
+        finally:
+            del self._waiters[command_id]
+            if not isinstance(waiter.answer, CommandResult):
+                self._subscriptions.pop(command_id, None)
+        match waiter.answer:
+            case CommandResult(result=result):
+                return result
+            case CommandError(code=code, message=message):
+                raise CommandFailed(command_type, code, message)
+            case None:
+                self.check_open()
+                raise command_timeout(self.uri, command_type, self._timeout_seconds)
+
+    async def _send(self, text: str) -> None:
+        # Ids must reach the server in order. That holds without a lock: send() writes a whole message
+        # before it first suspends, and only then waits for the buffer to drain (websockets 17.4, seen
+        # 2026-11-23).
+        try:
+            await self._socket.send(text)
+        except ConnectionClosed as error:
+            self._fail_closed(error)
+
+    async def read(self) -> None:
+        """Delivers every frame until the connection fails; `open_connection` runs this as the one reader."""
+        try:
+            while True:
+                messages = self._protocol.receive(await self._socket.recv(decode=False))
+                for message in messages:
+                    self._deliver(message)
+                if len(messages) >= _MANY_MESSAGES:
+                    # Frames of a burst come without a wait between them: let its events be read, and others work.
+                    await anyio.lowlevel.checkpoint()
+        except SourceError as error:
+            self._fail(error)
+        except ConnectionClosed as error:
+            self._fail_closed(error)
+        finally:
+            # For whoever outlives the connection: nothing may wait for a reader that is gone.
+            self._fail(SourceUnavailable(f"The connection to {self.uri} was closed by us."))
+
+    def _deliver(self, message: Message) -> None:
+        match message:
+            case CommandResult(id=command_id) | CommandError(id=command_id):
+                waiter = self._waiters.get(command_id)
+                if waiter is not None:
+                    waiter.answer = message
+                    waiter.settled.set()
+            case SubscriptionEvent(id=command_id, event=event):
+                subscription = self._subscriptions.get(command_id)
+                if subscription is not None:
+                    subscription.put(event)
+
+    def _fail_closed(self, error: ConnectionClosed) -> None:
+        waiting = sorted({waiter.command_type for waiter in self._waiters.values()})
+        doing = f"we waited for {', '.join(waiting)}" if waiting else "nothing was asked"
+        failure = closed_failure(error, self.uri, doing, self._message_bytes_max)
+        failure.__cause__ = error
+        self._fail(failure)
+
+    def _fail(self, failure: SourceError) -> None:
+        # The first reason is the cause; what follows from it would only hide it.
+        if self._failure is None:
+            self._failure = failure
+        for waiter in self._waiters.values():
+            waiter.settled.set()
+        for subscription in self._subscriptions.values():
+            subscription.end()
+
+
+@asynccontextmanager
+async def open_connection(
+    uri: str,
+    token: str,
+    *,
+    message_bytes_max: int = MESSAGE_BYTES_MAX,
+    timeout_seconds: float = 30.0,
+    events_max: int = EVENTS_MAX,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Connection]:
+    """Connects to the Home Assistant at `uri`, logs in, yields the connection, and closes it at the end.
+
+    `timeout_seconds` bounds the handshake, the login, and each command from its sending to the end of its
+    answer; adding 20,000 entities blocks Home Assistant for 9 s, so less than 30 s is for tests.
+    `message_bytes_max` bounds one frame after decompression: 20,000 entities are 13 MB. `tls` replaces the
+    system's trusted authorities.
+
+    Raises SettingsError (uri or token unusable), SourceUnavailable, SourceRefused (token or address
+    rejected) or SourceInvalid (not a Home Assistant). Never retry SourceRefused at once: every attempt is a
+    failed login there.
+    """
+    address = websocket_uri(uri)
+    protocol = HomeAssistantProtocol(token, address)
+    socket = await open_socket(address, message_bytes_max, timeout_seconds, tls)
+    raised: BaseException | None = None
+    try:
+        await _log_in(socket, protocol, address, message_bytes_max, timeout_seconds)
+        connection = Connection(
+            socket,
+            protocol,
+            address,
+            message_bytes_max=message_bytes_max,
+            timeout_seconds=timeout_seconds,
+            events_max=events_max,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.read)
+            await _offer_coalescing(connection)
+            yield connection
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # The reader raises nothing, so this is what our caller raised, wrapped by the task group.
+        raised = group.exceptions[0]
+    finally:
+        await close_socket(socket)
+    if raised is not None:
+        # Down here, where no exception is being handled, it keeps the context that it had.
+        raise raised
+
+
+async def _log_in(
+    socket: ClientConnection,
+    protocol: HomeAssistantProtocol,
+    address: str,
+    message_bytes_max: int,
+    timeout_seconds: float,
+) -> None:
+    try:
+        with anyio.fail_after(timeout_seconds):
+            while protocol.phase is not Phase.READY:
+                for message in protocol.receive(await socket.recv(decode=False)):
+                    if isinstance(message, AuthRequired):
+                        await socket.send(protocol.send_auth())
+    except TimeoutError as error:
+        raise login_timeout(address, timeout_seconds) from error
+    except ConnectionClosed as error:
+        raise closed_failure(error, address, "we logged in", message_bytes_max) from error
+
+
+async def _offer_coalescing(connection: Connection) -> None:
+    # Bursts then arrive in a few frames instead of thousands. A core that does not know it works just as
+    # well.
+    with suppress(CommandFailed):
+        await connection.command("supported_features", features={"coalesce_messages": 1})

@@ -1,0 +1,102 @@
+"""What Home Assistant's registry events hint at. Pure: an event's JSON in, hints out.
+
+An event carries an action and an id, on update also old values, never the new row; so it only says where to
+look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row, and the list.
+An event that cannot be understood asks for everything: it may have been about anything.
+"""
+
+import msgspec
+
+from engine.core.home.record import Json, Key
+from engine.core.state.hints import Hints
+from engine.sources.answers.json_text import decode_json
+
+# Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
+# follow the last three; for others they are listed with each heartbeat.
+REGISTRY_EVENTS = {
+    "device_registry_updated": "device",
+    "entity_registry_updated": "entity",
+    "area_registry_updated": "area",
+    "floor_registry_updated": "floor",
+    "label_registry_updated": "label",
+    "category_registry_updated": "category",
+}
+# Fired when Home Assistant starts and has started; a non-administrator sees its state change by this.
+CORE_EVENT = "core_config_updated"
+CONFIG_ENTRIES_COMMAND = "config_entries/subscribe"
+
+EVERYTHING = Hints(relist=True)
+
+
+class _Data(msgspec.Struct):
+    """Of any type, because an odd row's event is odd, and must not end the following of the others."""
+
+    action: Json = ""
+    device_id: Json = None
+    entity_id: Json = None
+    old_entity_id: Json = None
+    area_id: Json = None
+    floor_id: Json = None
+    label_id: Json = None
+    scope: Json = None
+    category_id: Json = None
+
+
+class _Event(msgspec.Struct):
+    event_type: str
+    data: _Data = msgspec.field(default_factory=_Data)
+    time_fired: str = ""
+
+
+class _Entry(msgspec.Struct):
+    entry_id: Json = None
+
+
+class _EntryChange(msgspec.Struct):
+    type: str | None = None
+    entry: _Entry = msgspec.field(default_factory=_Entry)
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_ENTRY_CHANGES = msgspec.json.Decoder(list[_EntryChange])
+
+
+def event_hints(event: msgspec.Raw) -> Hints:
+    """The hints of one bus event. Raises SourceInvalid when it is no event."""
+    decoded = decode_json(_EVENT, event, "An event")
+    data = decoded.data
+    registry = REGISTRY_EVENTS.get(decoded.event_type)
+    if registry is None:
+        return EVERYTHING
+    if registry == "entity":
+        return _entity_hints(data)
+    removed = _key(registry, data) if data.action == "remove" else None
+    return Hints(
+        registries=frozenset({registry}), removed=frozenset({removed}) if removed is not None else frozenset()
+    )
+
+
+def config_entry_hints(event: msgspec.Raw) -> Hints:
+    """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing."""
+    changes = [c for c in decode_json(_ENTRY_CHANGES, event, "A config entry event") if c.type is not None]
+    ids = [c.entry.entry_id for c in changes if c.type == "removed"]
+    removed = frozenset(Key("config_entry", id_) for id_ in ids if isinstance(id_, str))
+    return Hints(registries=frozenset({"config_entry"}), removed=removed) if changes else Hints()
+
+
+def _entity_hints(data: _Data) -> Hints:
+    if not isinstance(data.entity_id, str):
+        return EVERYTHING
+    if data.action == "remove":
+        return Hints(removed_entity_ids=frozenset({data.entity_id}))
+    # Under the old one there may be another entity by now, or it is known to us by no other.
+    old = data.old_entity_id if isinstance(data.old_entity_id, str) else ""
+    return Hints(entity_ids=frozenset({data.entity_id, old or data.entity_id}))
+
+
+def _key(registry: str, data: _Data) -> Key | None:
+    if registry == "category":
+        is_told = isinstance(data.scope, str) and isinstance(data.category_id, str)
+        return Key(registry, f"{data.scope}/{data.category_id}") if is_told else None
+    id_: Json = getattr(data, f"{registry}_id")
+    return Key(registry, id_) if isinstance(id_, str) and id_ else None

@@ -1,0 +1,93 @@
+"""The socket below a connection to Home Assistant: opened soon or not at all, and closed without delay.
+
+Every option of `websockets` that we set stands here. It must not send or read a message, and knows no token.
+"""
+
+import asyncio
+import logging
+import ssl
+
+import anyio
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.protocol import State
+
+from engine.sources.live.failures import connect_failure
+
+_PING_SECONDS = 30.0
+# Behind 7 s, when TCP has asked for the fourth time: the fifth would come 8 s later, a new attempt comes sooner.
+_CONNECT_SECONDS = 8.0
+# Home Assistant's farewell is waited for no longer: a program that is told to stop ends within a second.
+_CLOSE_SECONDS = 0.3
+
+
+class _Socket(ClientConnection):
+    """Hangs up as soon as a Close frame has been exchanged or our own failure has been announced.
+
+    The websocket protocol lets the server close the TCP connection first, and Home Assistant 2026.11 keeps
+    it for 10 s while it stops, which delays its own shutdown (seen 2026-11-23). Nothing that follows a
+    Close frame matters.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.state is State.CLOSING:
+            self.transport.close()
+
+
+class _Connect(connect):
+    """Connects without following redirects, and finds out soon that nobody is there.
+
+    The login would hand the token to wherever a redirect points.
+    """
+
+    async def open_tcp_connection(self) -> ClientConnection:
+        """Look up the name and connect. Raises OSError."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await super().open_tcp_connection()
+        except TimeoutError as error:
+            # Without a number: with that of a timeout it would be one of the whole handshake.
+            raise OSError(f"nothing answered within {_CONNECT_SECONDS:g} s") from error
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+async def open_socket(
+    address: str, message_bytes_max: int, timeout_seconds: float, tls: ssl.SSLContext | None
+) -> ClientConnection:
+    """Connect to `address` and open a websocket. Raises SourceError."""
+    with_tls = address.startswith("wss:")
+    try:
+        return await _Connect(
+            address,
+            create_connection=_Socket,
+            # Home Assistant stands in the local network or behind the Supervisor; a proxy set for downloads
+            # must not see it, and with ws:// would read the token.
+            proxy=None,
+            logger=_without_frames(),
+            open_timeout=timeout_seconds,
+            ping_interval=_PING_SECONDS,
+            ping_timeout=timeout_seconds,
+            close_timeout=_CLOSE_SECONDS,
+            max_size=message_bytes_max,
+            ssl=(tls or True) if with_tls else None,
+            ssl_shutdown_timeout=_CLOSE_SECONDS if with_tls else None,
+        )
+    except (OSError, WebSocketException) as error:
+        raise connect_failure(error, address, timeout_seconds) from error
+
+
+def _without_frames() -> logging.Logger:
+    """The library's log, never at the level at which it tells every frame, for one of them holds the token."""
+    logger = logging.getLogger("websockets.client.without_frames")
+    logger.setLevel(logging.INFO)
+    return logger
+
+
+async def close_socket(socket: ClientConnection) -> None:
+    """Close it, with a farewell if the other side answers at once."""
+    with anyio.move_on_after(2 * _CLOSE_SECONDS, shield=True):
+        await socket.close()
+    socket.transport.abort()

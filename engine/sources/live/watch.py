@@ -1,0 +1,317 @@
+"""Following a running Home Assistant: subscriptions gathered into hints, and reads that follow the hints.
+
+Everything is subscribed to before anything is listed, so that a change between the two is looked at twice
+rather than never. Whatever was lost asks for a full read. Registries that a core does not let this user follow
+(2024.3 to 2024.7: floors, labels, categories) are listed with each heartbeat.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import msgspec
+
+from engine.core.home.record import Entity, Key, Record
+from engine.core.home.set_aside import SetAside, UnusableRow
+from engine.core.home.snapshot import Snapshot
+from engine.core.home.unread import Unread
+from engine.core.state.hints import GatheredHints, Hints
+from engine.errors import SourceError
+from engine.ports import Progress
+from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
+from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
+from engine.sources.answers.entity_answers import ask_for_entries, is_valid
+from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.json_text import decode_json
+from engine.sources.answers.listing import Known, known_record
+from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
+from engine.sources.answers.subentries import with_subentries
+from engine.sources.live.connection import CommandFailed, Connection, Subscription
+from engine.sources.live.events import (
+    CONFIG_ENTRIES_COMMAND,
+    CORE_EVENT,
+    EVERYTHING,
+    REGISTRY_EVENTS,
+    config_entry_hints,
+    event_hints,
+)
+from engine.sources.unchanged.row_cache import RowCache
+
+# More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
+# one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
+ENTITIES_READ_ONE_BY_ONE = 500
+# Of those that were removed an answer has nothing to tell; so many fit into one command, whatever they are called.
+ENTITIES_REMOVED_ONE_BY_ONE = 5000
+
+_ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+ReadAll = Callable[[Connection, Progress], Awaitable[Snapshot]]
+
+
+class WebsocketWatch:
+    """An open line to Home Assistant; see `ports.Watch`. Made by `open_watch`."""
+
+    def __init__(
+        self, connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
+    ) -> None:
+        self._scopes = scopes
+        self._listed_scopes = frozenset[str]()
+        self._connection = connection
+        self._read_all = read_all
+        self._clock = clock
+        self._rows = RowCache()
+        self._hints = GatheredHints()
+        self._taken = Hints()  # what the next read or refresh is about
+        self._newest: Snapshot | None = None
+        self._changed = anyio.Event()
+        # Whether this core lets this user follow everything; if not, the registries of which it tells nothing.
+        self.is_told_all = True
+        self.untold: frozenset[str] = frozenset()
+        self._untold_listed_at = 0.0  # when these were last listed
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry in full. Raises SourceError.
+
+        What was told to be removed before is evidence here as in `refresh`.
+        """
+        told = self._taken | self._hints.take()
+        snapshot = await self._read_all(self._connection, progress)
+        if self._newest is not None:
+            snapshot = snapshot.with_evidence(told.removed | _bearers(self._newest, told.removed_entity_ids))
+        self._untold_listed_at = snapshot.taken_at
+        self.untold &= snapshot.registries  # an old core does not have them all
+        self._newest, self._taken = snapshot, Hints()
+        return snapshot
+
+    async def wait_for_hints(self) -> Hints:
+        """Wait until something may have changed; returns all that is known by then. Raises SourceError."""
+        while not self._hints:
+            self._connection.check_open()
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        self._taken = self._hints.take()
+        return self._taken
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        """Look again where the hints point. Raises SourceError."""
+        taken_at = self._clock()
+        found = await self._look(hints, newest)
+        await self._hear()
+        if self._hints and found is not None:
+            # Told before we were answered, so some of it may have happened before we asked.
+            self._taken = hints = hints | self._hints.take()
+            seen = {known.key for known in found[0]}
+            found = await self._look(hints, newest)
+            if found is not None and not seen <= {known.key for known in found[0]}:
+                found = None  # renamed since, and we have not heard where to
+        if found is None:
+            return await self.read(_no_progress)
+        if self.untold and self.untold <= {registry for registry, _ in found[1]}:
+            self._untold_listed_at = taken_at
+        true_at = None if self.is_told_all else self._untold_listed_at
+        later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
+        if "category" in hints.registries:
+            later.unread = Unread(newest.unread.registries, self._listed_scopes)
+        self._newest, self._taken = later, Hints()
+        return later
+
+    async def heartbeat(self) -> float | None:
+        """Ping; events and answers share one queue over there, so those before the answer have arrived.
+
+        What this core does not tell this user is asked for instead: small lists, and the watermark moves.
+        """
+        asked_at = self._clock()
+        await self._connection.command("ping")
+        await self._hear()
+        self.gather(Hints(registries=self.untold))
+        is_looked_at = not (self._hints or self._taken)
+        return asked_at if self.is_told_all and is_looked_at else None
+
+    def gather(self, hints: Hints) -> None:
+        """Add to what is known, and wake who waits for it."""
+        if hints:
+            self._hints.add(hints)
+            self._changed.set()
+
+    async def follow(self, subscription: Subscription, read: Callable[[msgspec.Raw], Hints]) -> None:
+        """Turn one subscription's events into hints until the connection ends."""
+        try:
+            async for event in subscription:
+                self.gather(read(event))
+                if subscription.events_lost:
+                    subscription.events_lost = 0
+                    self.gather(EVERYTHING)
+        except SourceError:
+            # Whoever waits or reads next is told by the connection itself.
+            self._changed.set()
+
+    async def _hear(self) -> None:
+        """Let the tasks that read the subscriptions run: events that came before an answer are hints then."""
+        await anyio.lowlevel.checkpoint()
+
+    async def _look(
+        self, hints: Hints, newest: Snapshot
+    ) -> tuple[list[Known], list[tuple[str, list[Known]]]] | None:
+        """Entities and lists where the hints point; None when everything has to be read."""
+        is_much = len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE
+        if hints.relist or is_much or len(hints.removed_entity_ids) > ENTITIES_REMOVED_ONE_BY_ONE:
+            return None
+        # Those removed as well: an event that comes late may be about one that is back.
+        entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids, newest)
+        if entities is None:
+            return None
+        # Gone from where we knew it, and nobody said that it was removed from there: it was renamed since, perhaps
+        # more than once, perhaps removed under a name that we never knew.
+        borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
+        told = hints.removed_entity_ids & borne
+        if _bearers(newest, hints.entity_ids - told) - {known.key for known in entities}:
+            return None
+        self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
+        lists = []
+        for registry in sorted(hints.registries):
+            try:
+                found, set_aside = await self._read_list(registry)
+            except CommandFailed:
+                return None  # a scope that is not listed; or the full read says what is wrong
+            known_aside = {row for row in newest.set_aside if row.registry == registry}
+            if set_aside != known_aside or len({known.key for known in found}) < len(found):
+                return None
+            lists.append((registry, found))
+        return entities, lists
+
+    async def _read_entities(self, entity_ids: Set[str], newest: Snapshot) -> list[Known] | None:
+        """The entities under these entity_ids; None when only a full read can tell."""
+        if not entity_ids:
+            return []
+        odd = {row.entity_id for row in newest.set_aside}
+        if any(entity_id in odd or not is_valid(entity_id) for entity_id in entity_ids):
+            return None
+        answers = await ask_for_entries(
+            self._connection, sorted(entity_ids), ENTITIES_READ_ONE_BY_ONE, _no_progress
+        )
+        if answers.refused:
+            return None
+        ordered = has_ordered_aliases(self._connection.ha_version) is not False
+        values, found = SharedValues(), list[Known]()
+        for answer in answers.results:
+            for row in decode_json(_ENTRIES, answer, "The answer to get_entries").values():
+                # An entity_id that is gone again answers null; its own event follows.
+                if bytes(row) == b"null":
+                    continue
+                try:
+                    found.append(known_record(entity_record(row, aliases_ordered=ordered), values))
+                except UnusableRow:
+                    return None
+        odd_keys = newest.partly_read.keys() | newest.set_aside_keys
+        return None if any(known.key in odd_keys for known in found) else found
+
+    async def _read_list(self, registry: str) -> tuple[list[Known], set[SetAside]]:
+        if registry != "category":
+            answer = await self._connection.command(LISTS[registry])
+            if registry == "config_entry":
+                answer = await with_subentries(self._connection, answer)
+            listing = self._rows.records(registry, answer, lambda row: row_record(registry, row))
+            return list(listing), set(listing.set_aside)
+        found, set_aside = list[Known](), set[SetAside]()
+        self._listed_scopes = frozenset(self._scopes)
+        for scope in sorted(self._listed_scopes):
+            answer = await self._connection.command(CATEGORY_LIST, scope=scope)
+            listing = self._rows.records(f"category {scope}", answer, _category_maker(scope))
+            found += listing
+            set_aside.update(listing.set_aside)
+        return found, set_aside
+
+
+@asynccontextmanager
+async def open_watch(
+    connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
+) -> AsyncIterator[WebsocketWatch]:
+    """Subscribe to everything this core lets this user follow, and gather hints while the block runs."""
+    watch = WebsocketWatch(connection, read_all, clock, scopes)
+
+    def hints_of(event: msgspec.Raw) -> Hints:
+        scopes.add(scope_of_event(event))
+        return event_hints(event)
+
+    subscriptions = []
+    untold = set[str]()
+    for event_type in (*REGISTRY_EVENTS, CORE_EVENT):
+        subscription = await _subscribe(connection, "subscribe_events", event_type=event_type)
+        is_of_categories = REGISTRY_EVENTS.get(event_type) == "category"
+        subscriptions.append((subscription, hints_of if is_of_categories else event_hints))
+        if subscription is None:
+            untold.add(REGISTRY_EVENTS.get(event_type, ""))
+    entries = await _subscribe(connection, CONFIG_ENTRIES_COMMAND)
+    subscriptions.append((entries, config_entry_hints))
+    if entries is None:
+        untold.add("config_entry")
+    watch.is_told_all, watch.untold = not untold, frozenset(untold - {""})
+    raised: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            for followed, read in subscriptions:
+                if followed is not None:
+                    tasks.start_soon(watch.follow, followed, read)
+            yield watch
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # `follow` raises only SourceInvalid, so the first is what our caller raised, or what ended the watch.
+        raised = group.exceptions[0]
+    if raised is not None:
+        raise raised
+
+
+async def _subscribe(connection: Connection, command: str, /, **params: object) -> Subscription | None:
+    try:
+        return await connection.subscribe(command, **params)
+    except CommandFailed as error:
+        if error.code not in ("unauthorized", "unknown_command"):
+            raise
+        return None
+
+
+def _changed_snapshot(
+    newest: Snapshot,
+    hints: Hints,
+    entities: list[Known],
+    lists: list[tuple[str, list[Known]]],
+    taken_at: float,
+    true_at: float | None,
+) -> Snapshot:
+    read = [*entities, *(known for _, rows in lists for known in rows)]
+    read_keys = {known.key for known in read}
+    changed = [(known.record, known.hash) for known in read if newest.records.get(known.key) != known.record]
+    listed = {registry for registry, _ in lists}
+    gone = (
+        {key for key in newest.records if key.registry in listed and key not in read_keys}
+        if listed
+        else set()
+    )
+    removed_entities = _bearers(newest, hints.removed_entity_ids) - read_keys
+    return newest.with_changes(
+        changed,
+        gone | removed_entities,
+        taken_at=taken_at,
+        removed=hints.removed | removed_entities,
+        true_at=true_at,
+        listed=frozenset(listed),
+        positions={
+            **{key: place for key, place in newest.positions.items() if key.registry not in listed},
+            **list_positions(dict(lists), newest.health.ha_version),
+        },
+    )
+
+
+def _bearers(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
+    """The entities that bore these entity_ids."""
+    return {key for key in map(newest.entities.key_of, entity_ids) if key is not None}
+
+
+def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:
+    return lambda row: row_record("category", row, scope=scope)
+
+
+def _no_progress(what: str, done: int, total: int | None) -> None:
+    """A look at what changed is too short to report on."""

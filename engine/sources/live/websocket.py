@@ -1,0 +1,224 @@
+"""The source `ws://…`: a running Home Assistant, read with the rights of any user.
+
+Only asks for lists. One command after the other, because a big home's lists asked for in one frame block it
+for their sum. The answers are of slightly different moments; what that can do, and why the order is as it
+is, stands with `LISTS`. Home Assistant's state is asked for before and after, and the worse answer counts.
+A command that this core does not know leaves its registry out of the snapshot.
+
+Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import anyio.to_thread
+import msgspec
+
+from engine.core.compare.proof import Etag, Unmodified
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceUnavailable
+from engine.ports import Progress, Watch
+from engine.sources.answers.category_scopes import CategoryScopes
+from engine.sources.answers.command_results import (
+    CATEGORY_LIST,
+    COMPOSITE_SPLITS,
+    ENTITY_LIST,
+    GET_CONFIG,
+    LIST_ISSUES,
+    LISTS,
+    CommandResults,
+    CoreConfig,
+    Failed,
+    SnapshotMaker,
+    decode_config,
+    read_health,
+)
+from engine.sources.answers.entity_answers import ask_for_entries
+from engine.sources.answers.entity_rows import EntityRows
+from engine.sources.answers.listing import Listing
+from engine.sources.answers.registry_rows import has_ordered_aliases
+from engine.sources.answers.subentries import with_subentries
+from engine.sources.live.address import websocket_uri
+from engine.sources.live.connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
+from engine.sources.live.watch import open_watch
+from engine.sources.unchanged.unmodified import Commands, RecordingConnection, is_unmodified
+
+# 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
+ENTITIES_PER_COMMAND = 1000
+# Entities being renamed or removed while they are read make the list out of date; a home that is being set
+# up does that for seconds, not for ever.
+ENTITY_LIST_TRIES = 5
+
+
+class WebsocketSource:
+    """Reads a running Home Assistant through its websocket API.
+
+    `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
+    `category_scopes` are those of stored categories, which are asked for as well.
+    Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        token: str,
+        *,
+        message_bytes_max: int = MESSAGE_BYTES_MAX,
+        timeout_seconds: float = 30.0,
+        clock: Callable[[], float] = time.time,
+        category_scopes: Iterable[str] = (),
+    ) -> None:
+        self._scopes = CategoryScopes(category_scopes)
+        self._uri = websocket_uri(uri)
+        self._token = token
+        self._message_bytes_max = message_bytes_max
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._snapshots = SnapshotMaker()
+        self._entities = EntityRows()
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it; an accepted URI holds no secret."""
+        return self._uri
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Connect, read every registry, and hang up. Raises SourceError; see `open_connection`."""
+        progress("connecting", 0, None)
+        async with self._connect() as connection:
+            return await self.read_from(connection, progress)
+
+    async def read_unless(
+        self, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """As `read`, but ends early when every list still is as `etag` says. Raises SourceError."""
+        progress("connecting", 0, None)
+        async with self._connect() as connection:
+            return await self.read_unless_from(connection, etag, progress)
+
+    async def read_unless_from(
+        self, connection: Commands, etag: Etag | None, progress: Progress
+    ) -> Unmodified | tuple[Snapshot, Etag | None]:
+        """As `read_unless`, through a connection that somebody else holds open."""
+        if etag is not None and (unmodified := await self._look_for_changes(connection, etag, progress)):
+            return unmodified
+        recording = RecordingConnection(connection)
+        snapshot = await self.read_from(recording, progress)
+        return snapshot, recording.etag(snapshot.health.ha_version) if self._entities.are_stamped else None
+
+    async def _look_for_changes(
+        self, connection: Commands, etag: Etag, progress: Progress
+    ) -> Unmodified | None:
+        progress("looking for changes", 0, None)
+        taken_at = self._clock()
+        before = decode_config(await connection.command(GET_CONFIG))
+        issues = await _ask_aside(connection, LIST_ISSUES)
+        if not await is_unmodified(connection, before.version, etag):
+            return None
+        after = decode_config(await connection.command(GET_CONFIG))
+        return Unmodified(taken_at, read_health((before, after), issues))
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Watch]:
+        """Connect, and hint at every change until the block ends. Raises SourceError."""
+        async with (
+            self._connect() as connection,
+            open_watch(connection, self.read_from, self._clock, self._scopes) as watch,
+        ):
+            yield watch
+
+    def _connect(self) -> AbstractAsyncContextManager[Connection]:
+        return open_connection(
+            self._uri,
+            self._token,
+            message_bytes_max=self._message_bytes_max,
+            timeout_seconds=self._timeout_seconds,
+        )
+
+    async def read_from(self, connection: Commands, progress: Progress) -> Snapshot:
+        """Read every registry through a connection that somebody else holds open. Raises SourceError."""
+        # As old as its oldest answer: what changes from now on is not in it.
+        taken_at = self._clock()
+        before = decode_config(await connection.command(GET_CONFIG))
+        issues = await _ask_aside(connection, LIST_ISSUES)
+        entities = await self._read_entities(connection, before, progress)
+        lists: dict[str, msgspec.Raw] = {}
+        for done, (registry, command) in enumerate(LISTS.items()):
+            progress(f"{registry} list", done, len(LISTS))
+            # Every core lists devices; one that does not is nothing to compare with.
+            needed = registry == "device"
+            answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
+            if answer is not None:
+                lists[registry] = answer
+        if "config_entry" in lists:
+            lists["config_entry"] = await with_subentries(connection, lists["config_entry"])
+        self._scopes.add(self._entities.category_scopes)
+        categories = await _read_categories(connection, self._scopes)
+        splits = await _ask_aside(connection, COMPOSITE_SPLITS)
+        after = decode_config(await connection.command(GET_CONFIG))
+        progress("registry lists", len(LISTS), len(LISTS))
+        results = CommandResults(
+            entities=entities,
+            lists=lists,
+            categories=categories,
+            configs=(before, after),
+            splits=splits,
+            issues=issues,
+        )
+        return await anyio.to_thread.run_sync(self._snapshot, results, taken_at)
+
+    def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
+        return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
+
+    async def _read_entities(self, connection: Commands, config: CoreConfig, progress: Progress) -> Listing:
+        # A core that does not say its version is taken for a recent one.
+        ordered = has_ordered_aliases(config.version or connection.ha_version)
+        self._entities.begin(aliases_ordered=ordered is not False)
+        for _ in range(ENTITY_LIST_TRIES):
+            progress("entity list", 0, None)
+            answer = await connection.command(ENTITY_LIST)
+            wanted = await anyio.to_thread.run_sync(self._entities.take_list, answer)
+            answers = await ask_for_entries(connection, wanted, ENTITIES_PER_COMMAND, progress)
+            entities = await anyio.to_thread.run_sync(
+                self._entities.take_entries, answers.results, answers.refused
+            )
+            if entities is not None:
+                return entities
+        raise SourceUnavailable(
+            f"Entities of {self._uri} were renamed or removed during each of {ENTITY_LIST_TRIES} reads.",
+            "Run again when Home Assistant has settled.",
+        )
+
+
+async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict[str, msgspec.Raw] | None:
+    """The category lists by scope; None when the core has no category registry (before 2024.4)."""
+    categories = {}
+    for scope in scopes:
+        try:
+            categories[scope] = await connection.command(CATEGORY_LIST, scope=scope)
+        except CommandFailed as error:
+            if error.code == "unknown_command":
+                return None
+            if error.code == "unauthorized":
+                raise
+            scopes.refuse(scope)
+    return categories
+
+
+async def _ask_aside(connection: Commands, command_type: str) -> msgspec.Raw | Failed | None:
+    """As `_ask_if_known`, of what is no registry: a refusal costs trust in the others, and not the read."""
+    try:
+        return await _ask_if_known(connection, command_type)
+    except CommandFailed as error:
+        return Failed(error.message.rstrip("."))
+
+
+async def _ask_if_known(connection: Commands, command_type: str, /, **params: object) -> msgspec.Raw | None:
+    """The command's result; None when the core does not know the command."""
+    try:
+        return await connection.command(command_type, **params)
+    except CommandFailed as error:
+        if error.code != "unknown_command":
+            raise
+        return None

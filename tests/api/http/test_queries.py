@@ -1,0 +1,72 @@
+"""Query strings become structs; what is wrong is named."""
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from api.http.problems import Problem
+from api.http.queries import ChangesQuery, DevicesQuery, EntitiesQuery, NoQuery, parse_query
+
+
+def refused(query: bytes, type_: type[msgspec.Struct]) -> str:
+    with pytest.raises(Problem) as error:
+        parse_query(query, type_)
+    assert error.value.status == 400
+    return error.value.detail
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    assert parse_query(b"", DevicesQuery) == DevicesQuery()
+    assert parse_query(b"", EntitiesQuery).disabled is UNSET
+
+
+def test_values_are_typed() -> None:
+    query = parse_query(b"limit=7&disabled=true&label=a&label=b%2Bc&alias=%C3%A4+x", EntitiesQuery)
+    assert (query.limit, query.disabled, query.label, query.alias) == (7, True, ("a", "b+c"), "ä x")
+    assert parse_query(b"wait=1.5&after=3", ChangesQuery).wait == 1.5
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (b"limit=0", "limit"),
+        (b"limit=1001", "limit"),
+        (b"limit=ten", "limit"),
+        (b"limit=", "limit"),
+        (b"limit=null", "limit"),
+        (b"limit=1&limit=2", "more than once: limit"),
+        (b"offset=1&page=2", "Unknown query parameter: offset, page"),
+        (b"limit=1;DROP", "limit"),
+        (b"at=yesterday", "at"),
+        (b"at=2026-11-23T12:00:00", "at"),
+        (b"at=9999-12-31T23:59:59Z", "1970 to 2261"),
+        (b"at=2262-01-01T00:00:00Z", "1970 to 2261"),
+        (b"at=0001-01-01T00:00:00%2B14:00", "1970 to 2261"),
+        (b"at=1969-12-31T23:59:59Z", "1970 to 2261"),
+        (b"label=" + b"x" * 256, "label"),
+    ],
+)
+def test_what_is_wrong_is_named(query: bytes, named: str) -> None:
+    assert named in refused(query, DevicesQuery)
+
+
+def test_bounds_of_changes() -> None:
+    for query in (
+        b"wait=31",
+        b"wait=-1",
+        b"wait=nan",
+        b"wait=inf",
+        b"after=-1",
+        b"registry=state",
+        b"limit=1e99",
+    ):
+        refused(query, ChangesQuery)
+
+
+def test_a_route_without_parameters_takes_none() -> None:
+    assert "Known here: none" in refused(b"verbose=1", NoQuery)
+    assert "Known here" in refused(b"=x", NoQuery)
+
+
+def test_too_many_labels() -> None:
+    assert "label" in refused(b"&".join([b"label=a"] * 21), EntitiesQuery)

@@ -1,0 +1,107 @@
+"""Changes as sentences, for every kind of change there is."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.activity import Trail
+from api.page.views.changes import ChangesView, changes_view
+from api.page.views.home_index import index_of_rows
+from engine.replicas.rows.inventory import SqliteInventory
+from tests.homes import NOON
+from tests.replicas.passes import sql
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def add_change(rows: Path, op: str, key: tuple[str, str], cause: str, before: Any, after: Any) -> None:
+    texts = [None if v is None else msgspec.json.encode(v).decode() for v in (before, after)]
+    sql(
+        rows,
+        "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
+        f" VALUES ('r9', {NOON + 9}, '{op}', '{key[0]}', '{key[1]}', '{cause}', ?, ?)",
+        *texts,
+    )
+
+
+async def view(
+    rows: Path, before: int | None = None, limit: int = 1, trail: Trail | None = None
+) -> ChangesView:
+    inventory = SqliteInventory(rows)
+    try:
+        return await inventory.read(
+            lambda m: changes_view(m, index_of_rows(m), trail or Trail(), before, limit)
+        )
+    finally:
+        await inventory.aclose()
+
+
+@pytest.mark.parametrize(
+    ("op", "cause", "verb", "remark"),
+    [
+        ("c", "pending", "added", ", written to SQLite"),
+        ("c", "drift", "put back", ": somebody else had deleted it from SQLite"),
+        ("u", "pending", "", ", written to SQLite"),
+        ("u", "drift", "", ". Put right, somebody else had changed it in SQLite"),
+        ("u", "conflict", "", ". It was changed on both sides, and Home Assistant wins"),
+        ("d", "pending", "removed", ", deleted from SQLite"),
+        ("d", "foreign", "pruned", ": only SQLite had it"),
+    ],
+)
+async def test_every_change_is_a_sentence(rows: Path, op: str, cause: str, verb: str, remark: str) -> None:
+    before = None if op == "c" else {"name": "Old", "area_id": "kitchen"}
+    after = None if op == "d" else {"name": "New", "area_id": None}
+    add_change(rows, op, ("device", "gone"), cause, before, after)
+    (change,) = (await view(rows)).changes
+    assert (change.name, change.verb, change.remark) == ("New" if after else "Old", verb, remark)
+    assert change.at == NOON + 9
+    assert change.is_repair == (cause in ("drift", "conflict"))
+    assert [(f.label, f.was, f.is_) for f in change.fields] == (
+        [("name", "Old", "New"), ("area", "Kitchen", None)] if op == "u" else []
+    )
+
+
+async def test_an_entity_goes_by_its_name_of_now_and_links_by_its_entity_id(rows: Path) -> None:
+    inventory = SqliteInventory(rows)
+    entity_id, id_, name = (
+        await inventory.read(lambda m: m.page("entity", ("id", "effective_name"), (), "light.", 1))
+    )[0]
+    await inventory.aclose()
+    add_change(rows, "u", ("entity", id_), "pending", {"icon": "a"}, {"icon": "b"})
+    (change,) = (await view(rows)).changes
+    assert (change.name, change.known_as, change.href) == (name, entity_id, f"entity?id={entity_id}")
+
+
+async def test_how_long_a_write_took_is_said_when_it_is_known(rows: Path) -> None:
+    class Timed(Trail):
+        def write_seconds(self, write: tuple[str, str, str]) -> float | None:
+            return {("r9", "device", "d"): 0.038}.get(write)
+
+    add_change(rows, "u", ("device", "d"), "pending", {"name": "a"}, {"name": "b"})
+    (change,) = (await view(rows, trail=Timed())).changes
+    assert change.remark == ", written to SQLite in 38 ms"
+
+
+async def test_pages_go_back_to_the_first_change_and_hold_each_once(rows: Path) -> None:
+    seen: list[int] = []
+    before: int | None = None
+    while True:
+        page = await view(rows, before, 50)
+        seen += [change.seq for change in page.changes]
+        before = page.older
+        if before is None:
+            break
+    assert seen == list(range(205, 0, -1))
+
+
+async def test_a_feed_that_was_shortened_ends_where_it_begins(rows: Path) -> None:
+    sql(rows, "DELETE FROM reconcile_changes WHERE seq <= 200")
+    page = await view(rows, None, 50)
+    assert ([c.seq for c in page.changes], page.older) == ([205, 204, 203, 202, 201], None)
+    sql(rows, "DELETE FROM reconcile_changes")
+    assert (await view(rows)).changes == []

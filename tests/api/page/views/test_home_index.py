@@ -1,0 +1,105 @@
+"""The home in one value: from rows and from records alike."""
+
+from pathlib import Path
+
+import pytest
+
+from api.page.views.home_index import (
+    EntityLine,
+    HomeIndex,
+    KeptIndex,
+    entities_of_past,
+    entities_of_rows,
+    index_of_past,
+    index_of_rows,
+)
+from api.past import PastHome
+from engine.core.home.derived import derive
+from engine.core.home.record import Area, Record
+from engine.core.home.snapshot import Snapshot
+from engine.replicas.rows.inventory import Moment, SqliteInventory
+from tests.api.serving import write_home
+from tests.homes import ENTRY, device, entity, snapshot
+
+RECORDS: tuple[Record, ...] = (
+    ENTRY,
+    Area(area_id="kitchen", name="Küche"),
+    Area(area_id="attic", name="Attic"),
+    device(1, area_id="kitchen", manufacturer="ACME", model="Lamp"),
+    device(2, name="Älpha", name_by_user="Beta"),
+    device(3, name=None, area_id="kitchen", disabled_by="user"),
+    entity(1, device_id=device(1).id, original_name="Power"),
+    entity(2, name="Loose"),
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def home() -> Snapshot:
+    return snapshot(*RECORDS)
+
+
+def past(home: Snapshot) -> PastHome:
+    return PastHome(home.records, derive(home.records, None), dict.fromkeys(home.records, 0.0))
+
+
+async def now(home: Snapshot, tmp_path: Path) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
+    await write_home(tmp_path / "rows.db", home)
+    inventory = SqliteInventory(tmp_path / "rows.db")
+
+    def job(moment: Moment) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
+        return index_of_rows(moment), entities_of_rows(moment, ["loose"], 10)
+
+    try:
+        return await inventory.read(job)
+    finally:
+        await inventory.aclose()
+
+
+async def test_devices_stand_by_area_and_name_and_those_without_come_last(
+    home: Snapshot, tmp_path: Path
+) -> None:
+    index, found = await now(home, tmp_path)
+    assert list(index.areas.items()) == [("attic", "Attic"), ("kitchen", "Küche"), (None, "No area")]
+    assert [(d.name, d.made_by, d.entity_count, d.is_disabled) for d in index.devices] == [
+        (device(3).id, "", 0, True),  # nothing else is known to call it by
+        ("Device 1", "ACME · Lamp", 1, False),
+        ("Beta", "", 0, False),
+    ]
+    assert (index.entity_count, index.loose_count) == (2, 1)
+    assert index.names["config_entry", "entry"] == "Demo"
+    assert found == ([EntityLine("sensor.s2", "Loose")], 1)
+
+
+async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:
+    index, found = await now(home, tmp_path)
+    assert index_of_past(past(home)) == index
+    assert entities_of_past(past(home), ["loose"], 10) == found
+
+
+def test_entities_of_a_device_or_of_none(home: Snapshot) -> None:
+    def ids(**given: object) -> list[str]:
+        return [e.entity_id for e in entities_of_past(past(home), (), 10, **given)[0]]  # type: ignore[arg-type]
+
+    assert ids() == ["sensor.s1", "sensor.s2"]
+    assert ids(device_id=device(1).id) == ["sensor.s1"]
+    assert ids(loose=True) == ["sensor.s2"]
+    assert entities_of_past(past(home), (), 1)[1] == 2
+
+
+def test_an_index_is_kept_until_its_witness_moves() -> None:
+    kept, index = KeptIndex(), HomeIndex((), {}, {}, 0)
+    kept.put(1, index)
+    assert kept.get(1) is index
+    assert kept.get(2) is None
+    kept.put(None, index)
+    assert kept.get(None) is None
+
+
+def test_a_home_can_be_empty() -> None:
+    index = index_of_past(PastHome({}, {}, {}))
+    assert (index.devices, index.areas, index.loose_count) == ((), {}, 0)

@@ -1,0 +1,71 @@
+"""A record's own page: facts that are there, versions against the one before."""
+
+from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, version_views
+from api.registries.bodies import device_of_record, entity_of_record
+from engine.core.home.derived import Derived
+from engine.core.home.record import Key
+from engine.ports import Revision
+from tests.homes import NOON, device, entity
+
+KEY = Key("device", "d")
+NAMES = {("area", "kitchen"): "Küche", ("device", device(2).id): "Bridge", ("label", "a"): "Alpha"}
+
+
+def revision(rev: int, op: str, **fields: object) -> Revision:
+    hash_ = "-" if op == "delete" else f"b2:{rev}"
+    return Revision(KEY, NOON + rev, op, rev, hash_, "r", fields)
+
+
+def test_versions_are_told_newest_first_against_the_one_before() -> None:
+    views = version_views(
+        [
+            revision(1, "create", name="One", area_id="kitchen"),
+            revision(2, "update", name="Two", area_id="kitchen", modified_at=5.0),
+            revision(3, "update", name="Two"),
+            revision(4, "delete"),
+            revision(5, "create", name="Two"),
+        ],
+        NAMES,
+    )
+    told = [(v.word, [(f.label, f.was, f.is_) for f in v.fields]) for v in views]
+    assert told == [
+        ("First seen", []),
+        ("Gone", []),
+        ("Changed", [("area", "Küche", None)]),
+        ("Changed", [("name", "One", "Two")]),
+        ("First seen", []),
+    ]
+    assert views[0].at == NOON + 5
+
+
+def test_only_the_newest_versions_are_shown() -> None:
+    views = version_views([revision(n, "update", name=str(n)) for n in range(1, VERSIONS_MAX + 5)], {})
+    assert len(views) == VERSIONS_MAX
+    assert views[-1].fields[0].was == "4"
+
+
+def test_a_devices_facts_leave_out_what_is_absent_and_name_what_is_known() -> None:
+    record = device(1, manufacturer="ACME", via_device_id=device(2).id, labels=("a",))
+    facts = device_facts(device_of_record(record, Derived(), None, ""), NAMES)
+    assert [(f.label, f.value) for f in facts] == [
+        ("manufacturer", "ACME"),
+        ("via device", "Bridge"),
+        ("labels", "Alpha"),
+        ("status", "active"),
+        ("id", record.id),
+    ]
+
+
+def test_an_entitys_secrets_are_no_facts() -> None:
+    record = entity(1, options={"lock": {"default_code": "1234"}}, disabled_by="user", name="Mine")
+    facts = entity_facts(entity_of_record(record, Derived(), None, ""), NAMES)
+    assert "1234" not in repr(facts)
+    assert {f.label: f.value for f in facts}["disabled"] == "yes"
+    views = version_views(
+        [
+            revision(1, "create", name="a"),
+            revision(2, "update", name="a", options={"lock": {"default_code": "1"}}),
+        ],
+        {},
+    )
+    assert "default_code" not in repr(views)

@@ -1,0 +1,143 @@
+"""The first question: the page never says more than is known."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from api.activity import Trail
+from api.page.views.status import status_view
+from engine.core.home.set_aside import SetAside
+from engine.core.state.report import Counts, ErrorReport, SourceReport
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from tests.api.serving import FRESHNESS, status_of
+from tests.commandline.reports import changed, foreign, refusal, replica, report
+from tests.homes import NOON
+
+CONNECTED = SourceStatus("ws://home", True, "2026.11.0", "RUNNING")
+
+
+def status(
+    *words: str, records: tuple[Any, ...] = (), told: Any = (), errors: Any = (), **given: Any
+) -> Status:
+    names = ("sqlite", "history")[: len(words)]
+    replicas = tuple(
+        ReplicaStatus(n, w, synced_at=NOON, compared_at=NOON) for n, w in zip(names, words, strict=True)
+    )
+    made = report(*records, replicas=told, errors=errors)
+    return status_of(made, **{"replicas": replicas, "source": CONNECTED, **given})
+
+
+def view(status: Status, now: float = NOON + 4) -> Any:
+    return status_view(status, now, FRESHNESS, Trail())
+
+
+def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:
+    shown = view(status("in_sync", "in_sync"))
+    assert (shown.state, shown.word, shown.proven_at) == ("in_sync", "In sync", NOON)
+    assert shown.sentence.startswith("SQLite and the history file hold exactly what Home Assistant has")
+    assert [r.lag_seconds for r in shown.replicas] == [4, 4]
+
+
+def test_a_file_does_not_speak_for_home_assistant() -> None:
+    kept = SourceReport("storage:/config", True, "2026.11.0", records=183)
+    made = status("in_sync", "in_sync")
+    assert made.report is not None
+    shown = view(replace(made, report=replace(made.report, source=kept)))
+    assert shown.sentence == "SQLite and the history file hold exactly what storage:/config has: 183 records."
+
+
+def test_without_home_assistant_nobody_knows() -> None:
+    for error, word in (("refused", "Out of reach"), (None, "Connecting")):
+        source = SourceStatus("ws://home", False, error=error)
+        known = status("in_sync", "in_sync", source=source)
+        lost = tuple(replace(r, unproven_since=NOON + 1) for r in known.replicas)
+        shown = view(replace(known, replicas=lost))
+        assert (shown.state, shown.source_word) == ("unknown", word)
+        assert {r.state for r in shown.replicas} == {"unknown"}
+        assert shown.sentence.endswith("When it was last compared: in sync.")
+
+
+def test_an_old_comparison_is_no_knowledge() -> None:
+    shown = view(status("in_sync", "in_sync"), NOON + FRESHNESS.stale_seconds + 1)
+    assert (shown.state, shown.sentence) == (
+        "unknown",
+        "Home Assistant's last word, or the last comparison, is too old to rely on.",
+    )
+
+
+def test_before_the_first_pass_it_says_so() -> None:
+    shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", "unknown"),)))
+    assert (shown.state, shown.proven_at) == ("unknown", None)
+    assert "Nothing was compared yet" in shown.sentence
+
+
+def test_a_replica_that_could_not_be_read_is_named() -> None:
+    for subject, name in (("sqlite", "SQLite"), ("history", "The history file")):
+        error = ErrorReport(subject, "file is not a database", "", transient=False)
+        shown = view(status("unknown", "in_sync", errors=(error,)))
+        assert (shown.state, shown.sentence) == (
+            "unknown",
+            f"{name} could not be compared, so nobody can tell.",
+        )
+
+
+def test_a_guard_speaks_for_itself() -> None:
+    held = replica(status="blocked", refusals=(refusal(),))
+    kept = [changed(name, replica=r, outcome="held") for name in ("A", "B") for r in ("sqlite", "history")]
+    shown = view(status("blocked", records=tuple(kept), told=(held,)))
+    assert (shown.state, shown.word) == ("blocked", "Held back by a guard")
+    assert shown.sentence.startswith("Changes of 2 records are held back")
+    (guard,) = shown.guards
+    assert (guard.guard, guard.replica) == ("delete_ratio", "SQLite")
+    assert guard.hint.startswith("To allow this, raise plan.delete_ratio_max")
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ((foreign("Sun"),), "1 foreign row is left alone."),
+        (
+            (foreign("Sun"), foreign("Moon"), changed("Lamp", outcome="observed")),
+            "2 foreign rows are left alone; 1 difference is only observed.",
+        ),
+        (
+            (changed("Lamp", outcome="observed"), changed("Lamp", replica="history", outcome="observed")),
+            "1 difference is only observed.",
+        ),
+        ((changed("Lamp", outcome="applied"),), "Something is being written."),
+    ],
+)
+def test_out_of_sync_says_what_is_open(records: tuple[Any, ...], sentence: str) -> None:
+    shown = view(status("out_of_sync", records=records))
+    assert (shown.state, shown.sentence) == ("out_of_sync", sentence)
+
+
+def test_what_was_never_equal_was_never_proven() -> None:
+    replicas = (
+        ReplicaStatus("sqlite", "out_of_sync", compared_at=NOON),
+        ReplicaStatus("history", "in_sync", synced_at=NOON, compared_at=NOON),
+    )
+    assert view(status("x", replicas=replicas)).proven_at is None
+
+
+def test_since_when_is_told_of_what_is_known_and_of_what_is_unknown() -> None:
+    replicas = (ReplicaStatus("sqlite", "in_sync", status_since=NOON - 60, synced_at=NOON, compared_at=NOON),)
+    it = status("x", replicas=replicas)
+    assert [r.since for r in view(it).replicas] == [NOON - 60]
+    assert [r.since for r in view(it, NOON + FRESHNESS.stale_seconds + 1).replicas] == [NOON + 60]
+
+
+def test_rows_set_aside_are_named_and_nothing_is_called_equal_without_them() -> None:
+    made = status("in_sync", "in_sync")
+    assert made.report is not None
+    rows = (SetAside("device", "id", "null", "its id is null", name="<b>Lamp</b>", position=3),)
+    shown = view(replace(made, report=replace(made.report, set_aside=rows)))
+    assert shown.sentence.endswith("183 records, but for 1 row that cannot be used.")
+    assert shown.set_aside == list(rows)
+
+
+def test_rows_that_were_not_compared_are_told() -> None:
+    told = (replica(status="out_of_sync", counts=Counts(kept=2)),)
+    shown = view(status("out_of_sync", told=told))
+    assert shown.sentence == "2 rows not compared, because a row that cannot be used may be theirs."

@@ -1,0 +1,99 @@
+"""A 404 says what became of what was there once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
+from tests.api.serving import Api, api_over
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import one_pass
+
+DELETED, LOST = entity(2, entity_id="light.deleted"), entity(3, entity_id="light.lost")
+FIRST = snapshot(ENTRY, device(1), device(2), entity(1, entity_id="light.old"), DELETED, LOST)
+GONE = (device(2), DELETED)
+SECOND = snapshot(
+    ENTRY, device(1), entity(1, entity_id="light.new"), LOST, removed=[record.key for record in GONE]
+)
+
+
+def fill(folder: Path) -> None:
+    """Two passes over rows and history; then somebody deletes one row and adds another."""
+    rows, history = open_rows(folder / "rows.db"), open_history(folder / "history.db")
+    for home, at in ((FIRST, NOON), (SECOND, NOON + 60)):
+        for replica in (rows, history):
+            one_pass(replica, rows, home, at=at)
+    rows.close()
+    history.close()
+    with apsw.Connection(str(folder / "rows.db")) as other:
+        other.execute("DELETE FROM entities WHERE entity_id = 'light.lost'")
+        other.execute("INSERT INTO devices (device_id, name) VALUES ('mocked', 'Sun')")
+
+
+@pytest.fixture(params=["with records", "without records"])
+async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
+    fill(tmp_path)
+    past = open_history(tmp_path / "history.db") if request.param == "with records" else None
+    async with api_over(tmp_path / "rows.db", timeline=past) as made:
+        yield made
+    if past is not None:
+        past.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "now"),
+    [
+        ("/api/entities/light.old", "renamed", "light.new"),
+        ("/api/entities/light.deleted", "deleted", None),
+        (f"/api/entities/{DELETED.id}", "deleted", None),
+        ("/api/entities/light.lost", "lost", None),
+        (f"/api/devices/{device(2).id}", "deleted", None),
+    ],
+)
+async def test_what_was_there_once_is_not_called_unknown(
+    api: Api, path: str, what: str, now: str | None
+) -> None:
+    problem = await api.get(path, 404)
+    assert (problem["became"]["what"], problem["became"]["now"]) == (what, now)
+    if what == "deleted":
+        assert problem["became"]["at"] == "2026-11-23T12:01:00.000Z"
+        assert "was deleted at 2026-11-23T12:01:00.000Z" in problem["detail"]
+
+
+async def test_what_never_was_is_called_so(api: Api) -> None:
+    problem = await api.get("/api/entities/light.never", 404)
+    assert problem["detail"] == "There is no entity 'light.never'."
+    assert "became" not in problem
+
+
+async def test_a_history_is_found_by_every_name(api: Api) -> None:
+    if api.given.timeline is None:
+        return
+    for asked, entity_id, ops in (
+        ("light.old", "light.new", ["create", "update"]),
+        ("light.new", "light.new", ["create", "update"]),
+        (entity(1).id, "light.new", ["create", "update"]),
+        ("light.deleted", None, ["create", "delete"]),
+        (DELETED.id, None, ["create", "delete"]),
+        ("light.lost", None, ["create"]),
+    ):
+        body = await api.get(f"/api/entities/{asked}/history")
+        assert (body["entity_id"], [r["op"] for r in body["revisions"]]) == (entity_id, ops), asked
+    foreign = await api.get("/api/devices/mocked/history", 404)
+    assert "although it has a row" in foreign["detail"]
+    never = await api.get("/api/devices/never/history", 404)
+    assert never["detail"] == "There never was the device 'never', as far as the records reach."
+
+
+async def test_the_page_shows_the_renamed_one_and_what_is_known_of_one_that_is_gone(api: Api) -> None:
+    renamed = await api.client.get("/entity?id=light.old")
+    assert (renamed.status_code, "light.new" in renamed.text) == (200, True)
+    deleted = await api.client.get("/entity?id=light.deleted")
+    if api.given.timeline is None:
+        assert (deleted.status_code, "was deleted at" in deleted.text) == (404, True)
+    else:
+        assert (deleted.status_code, "Gone" in deleted.text) == (200, True)
+    assert (await api.client.get("/entity?id=light.never")).status_code == 404

@@ -1,0 +1,28 @@
+"""A real zsh, in a terminal, completes what is typed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.commandline.completion.places import all_places
+from engine.commandline.completion.zsh import zsh_script
+from engine.commandline.parser import build_grammar
+from tests.commandline.shells import COMPLETED, Shell, find_shell, make_folder
+
+BEGIN = "autoload -U compinit; compinit -D -u; source ./script"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    zsh = find_shell("zsh")
+    folder: Path = tmp_path_factory.mktemp("zsh")
+    make_folder(folder, zsh_script(tuple(all_places(build_grammar().parser))))
+    started = Shell([zsh, "-f", "-i"], BEGIN, folder)
+    yield started
+    started.close()
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_tab_completes(typed: str, shell: Shell) -> None:
+    assert shell.complete(typed) == COMPLETED[typed]

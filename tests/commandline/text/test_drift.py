@@ -1,0 +1,92 @@
+"""The text of a drift report, letter by letter."""
+
+import re
+
+import pytest
+
+from engine.commandline.text.colour import Paint
+from engine.commandline.text.drift import DriftText, render_drift, which_side
+from engine.core.compare.diff import UNDER_WAY, Cause, Kind
+from engine.core.state.report import RecordReport
+from tests.commandline.reports import added, changed, foreign, record, removed, replica, report, unread
+
+PLAIN = DriftText()
+BACK = "the replica was changed by someone else after the engine wrote it"
+
+
+def test_each_record_says_which_side_differs_since_when_and_why() -> None:
+    found = report(
+        changed("Hub", ("name", "old", "new"), since="2026-11-23T10:00:00.000Z"),
+        changed("Lamp", ("area_id", "attic", None), cause=Cause.DRIFT, why=(BACK,)),
+        removed("Gone"),
+        added("Plug"),
+        foreign("Mock"),
+        mode="drift",
+    )
+    assert (
+        render_drift(found, PLAIN)
+        == f"""\
+sqlite:
+  - remove  device/gone "Gone" (pending: gone from Home Assistant, since 2026-11-23T12:00:00.000Z)
+      missing from this read for the first time
+  ~ change  device/hub "Hub" (pending: changed in Home Assistant, since 2026-11-23T10:00:00.000Z)
+      name: Home Assistant "new", sqlite "old"
+  ~ change  device/lamp "Lamp" (drift: changed in sqlite, since 2026-11-23T12:00:00.000Z)
+      area_id: Home Assistant none, sqlite "attic"
+      {BACK}
+  + add     device/plug "Plug" (pending: not yet in sqlite, since 2026-11-23T12:00:00.000Z)
+  ? foreign device/mock "Mock" (foreign: only sqlite has it)
+      Home Assistant does not have it and the engine never wrote it
+      no entity belongs to it
+
+Drift: 3 pending, 1 drift, 1 foreign in sqlite; history in sync.
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (record("A", cause=Cause.CONFLICT), "both sides changed"),
+        (record("A", cause=Cause.DRIFT, kind=Kind.MISSING), "deleted from sqlite by someone else"),
+        (record("A", applied_hash=None), "never written to sqlite by the engine"),
+        (record("A", applied_hash=UNDER_WAY), "a write to sqlite was cut off"),
+        (foreign("A"), "only sqlite has it"),
+    ],
+)
+def test_the_side_that_changed_is_named(found: RecordReport, told: str) -> None:
+    assert which_side(found) == told
+
+
+def test_in_sync_needs_every_replica_compared() -> None:
+    assert (
+        render_drift(report(), PLAIN) == "In sync: sqlite and history equal Home Assistant (183 records).\n"
+    )
+    assert (
+        render_drift(unread(), PLAIN)
+        == "Unknown: Home Assistant could not be read, so nothing was compared.\n"
+    )
+    failed = replica("history", status="unknown", fingerprint=None)
+    half = report(replicas=(replica(), failed), errors=unread().errors)
+    assert render_drift(half, PLAIN) == "Incomplete: sqlite in sync; history unknown.\n"
+
+
+def test_hashes_are_shown_on_request() -> None:
+    text = render_drift(report(added("Plug")), DriftText(with_hashes=True))
+    assert "      Home Assistant: 1:new\n      sqlite: none\n      last applied: none\n" in text
+
+
+def test_the_cap_and_the_colours_are_those_of_a_plan() -> None:
+    many = report(*(added(f"Plug {n}") for n in range(60)))
+    assert "... and 10 more (--full)" in render_drift(many, PLAIN)
+    assert "more" not in render_drift(many, DriftText(is_full=True))
+    painted = render_drift(many, DriftText(Paint(True)))
+    assert re.sub(r"\x1b\[\d+m", "", painted) == render_drift(many, PLAIN)
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "\u202egpj", "a\nIn sync: "])
+def test_nothing_from_a_device_reaches_the_terminal_as_a_command(evil: str) -> None:
+    hostile = record(evil, key=evil, fields=changed("x", (evil, evil, evil)).fields, why=(evil,))
+    for line in render_drift(report(hostile), PLAIN).split("\n"):
+        assert all(c.isprintable() for c in line)
+        assert not line.startswith("In sync")

@@ -1,0 +1,125 @@
+"""`reconcile show KEY`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.commandline.verbs.show import LastChange, StoredRecord, render_record
+from engine.core.home.record import Key
+from tests.api.registries.test_fate import DELETED, LOST, fill
+from tests.commandline.conftest import Reconcile
+from tests.commandline.homes import Home
+from tests.homes import entity
+
+
+def test_a_record_is_shown_with_version_last_applied_and_derived_values(mirror: Reconcile) -> None:
+    mirror()
+    code, out, err = mirror("show", "light.kitchen_lights")
+    assert (code, err) == (0, "")
+    assert out.startswith("entity/")
+    shown = json.loads(mirror("show", "light.kitchen_lights", "--json").out)
+    assert shown["schema_version"] == 1
+    assert shown["fields"]["entity_id"] == "light.kitchen_lights"
+    assert shown["derived"]["domain"] == "light"
+    assert shown["last_applied"]["sqlite"] == shown["version"]
+    assert shown["last_applied"]["history"] == shown["version"].partition("+")[0]
+    assert shown["last_change"]["op"] == "c"
+    assert f"  version {shown['version']}\n" in out
+
+
+def test_an_unknown_record_ends_with_1_and_what_comes_close(mirror: Reconcile) -> None:
+    mirror()
+    code, out, err = mirror("show", "light.kitchen_light")
+    assert (code, out) == (1, "")
+    assert err.startswith('Error: No stored record is called "light.kitchen_light".\nDid you mean entity/')
+    assert "(light.kitchen_lights)" in err
+
+
+def test_before_the_first_pass_there_is_nothing_to_show(reconcile: Reconcile) -> None:
+    code, out, err = reconcile("show", "x")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: The rows file reconcile.db does not exist.\n")
+
+
+def test_a_row_that_someone_changed_shows_that_it_is_not_what_was_applied(
+    mirror: Reconcile, home: Home
+) -> None:
+    mirror()
+    device = home.rename_device("Renamed")
+    mirror()
+    shown = json.loads(mirror("show", device, "--json").out)
+    assert (shown["name"], shown["last_change"]["op"]) == ("Renamed", "u")
+
+
+def test_the_text_is_complete_and_harmless() -> None:
+    record = StoredRecord(
+        1,
+        "device",
+        "d1",
+        "Lamp\x1b[2J",
+        "1:a+b",
+        {"sqlite": "1:a+b", "history": None, "influxdb": ""},
+        {"name": "Lamp\x1b[2J", "labels": ["x"]},
+        {"entity_count": 2},
+        {"created_at": "2026-11-23"},
+        LastChange("2026-11-23T12:00:00.000Z", "u", "run"),
+    )
+    assert (
+        render_record(record)
+        == """\
+device/d1 "Lamp\\u001b[2J"
+  version 1:a+b
+  last applied to sqlite: 1:a+b
+  last applied to history: never written by the engine
+  last applied to influxdb: unknown, a write was cut off
+  last written 2026-11-23T12:00:00.000Z by run run
+  fields:
+    labels: ["x"]
+    name: "Lamp\\u001b[2J"
+  derived:
+    entity_count: 2
+  row timestamps:
+    created_at: "2026-11-23"
+"""
+    )
+
+
+@pytest.fixture
+def former(reconcile: Reconcile, tmp_path: Path) -> Reconcile:
+    """Runs a command on stores of a home in which records were renamed, deleted and lost."""
+    fill(tmp_path)
+    return lambda *argv: reconcile(*argv, "--rows", "rows.db", "--records", "history:history.db")
+
+
+def test_a_renamed_record_is_shown_under_its_new_name(former: Reconcile) -> None:
+    code, out, err = former("show", "light.old")
+    assert (code, "light.new" in out) == (0, True)
+    assert err.startswith('"light.old" has another name by now: "light.new"')
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("light.deleted", "was deleted at 2026-11-23T12:01:00.000Z"),
+        (DELETED.id, "was deleted at 2026-11-23T12:01:00.000Z"),
+        (f"entity/{DELETED.id}", "was deleted at 2026-11-23T12:01:00.000Z"),
+        ("light.lost", "was not deleted since"),
+        ("light.never", "No stored record is called"),
+    ],
+)
+def test_what_has_no_row_says_what_became_of_it(former: Reconcile, text: str, told: str) -> None:
+    code, out, err = former("show", text)
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("light.old", entity(1).key), ("light.deleted", DELETED.key), ("light.lost", LOST.key)],
+)
+def test_a_history_is_found_by_every_name(former: Reconcile, text: str, key: Key) -> None:
+    code, out, err = former("history", text)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{key}\n")
+    assert "is a foreign row" in former("history", "mocked").err

@@ -1,0 +1,86 @@
+"""The three-way comparison, case by case."""
+
+import pytest
+
+from engine.core.compare.diff import UNDER_WAY, Cause, Diff, Kind, adopt, compare
+from engine.core.home.record import REGISTRIES, Key
+from tests.homes import entity
+
+K = Key("device", "x")
+ALL = frozenset(REGISTRIES)
+
+
+def differ(desired: str | None, observed: str | None, applied: str | None) -> Diff:
+    d, o, a = ({} if version is None else {K: version} for version in (desired, observed, applied))
+    return compare(d, o, a, ALL)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "applied", "cause", "kind"),
+    [
+        ("new", "old", "old", Cause.PENDING, Kind.STALE),
+        ("new", "old", None, Cause.PENDING, Kind.STALE),
+        ("new", None, None, Cause.PENDING, Kind.MISSING),
+        (None, "old", "old", Cause.PENDING, Kind.ORPHANED),
+        ("same", "edited", "same", Cause.DRIFT, Kind.STALE),
+        ("same", None, "same", Cause.DRIFT, Kind.MISSING),
+        ("new", "edited", "old", Cause.CONFLICT, Kind.STALE),
+        ("new", None, "old", Cause.CONFLICT, Kind.MISSING),
+        (None, "edited", "old", Cause.CONFLICT, Kind.ORPHANED),
+        (None, "odd", None, Cause.FOREIGN, Kind.ORPHANED),
+        ("new", None, UNDER_WAY, Cause.PENDING, Kind.MISSING),
+        ("old", "new", UNDER_WAY, Cause.PENDING, Kind.STALE),
+        (None, "new", UNDER_WAY, Cause.PENDING, Kind.ORPHANED),
+    ],
+)
+def test_every_difference_has_one_cause(
+    desired: str | None, observed: str | None, applied: str | None, cause: Cause, kind: Kind
+) -> None:
+    (found,) = differ(desired, observed, applied).differences
+    assert (found.cause, found.kind) == (cause, kind)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "applied", "settled"),
+    [
+        ("same", "same", "same", ()),
+        ("same", "same", "old", ((K, "same"),)),
+        ("same", "same", None, ((K, "same"),)),
+        (None, None, "old", ((K, None),)),
+        (None, None, None, ()),
+        ("same", "same", UNDER_WAY, ((K, "same"),)),
+        (None, None, UNDER_WAY, ((K, None),)),
+    ],
+)
+def test_agreement_needs_at_most_bookkeeping(
+    desired: str | None, observed: str | None, applied: str | None, settled: tuple[object, ...]
+) -> None:
+    found = differ(desired, observed, applied)
+    assert not found.differences
+    assert found.settled == settled
+
+
+def test_registries_that_were_not_read_are_not_compared() -> None:
+    assert not compare({}, {K: "o"}, {K: "o"}, frozenset({"entity"})).differences
+
+
+def test_differences_come_sorted() -> None:
+    keys = [Key("entity", "b"), Key("device", "z"), Key("entity", "a")]
+    found = compare(dict.fromkeys(keys, "1"), {}, {}, ALL)
+    assert [d.key for d in found.differences] == sorted(keys)
+
+
+def test_a_row_known_by_its_entity_id_is_adopted_by_the_entity_that_bears_it() -> None:
+    lamp = entity(1, entity_id="light.a")
+    bare = Key("entity", "light.a")
+    versions, aliases = adopt({bare: "v", K: "w"}, {lamp.key: lamp})
+    assert versions == {lamp.key: "v", K: "w"}
+    assert aliases == {lamp.key: bare}
+
+
+def test_a_row_is_not_adopted_when_the_entity_has_its_own() -> None:
+    lamp = entity(1, entity_id="light.a")
+    bare = Key("entity", "light.a")
+    versions, aliases = adopt({bare: "v", lamp.key: "w"}, {lamp.key: lamp})
+    assert versions == {bare: "v", lamp.key: "w"}
+    assert aliases == {}

@@ -1,0 +1,127 @@
+"""What a replica keeps because a row was set aside: nothing is lost by it, and nothing is called equal by it."""
+
+from collections.abc import Iterable, Mapping
+
+from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
+from engine.core.compare.stored import StoredRow, row_of
+from engine.core.home.record import Key, Record
+from engine.core.home.set_aside import SetAside
+from engine.core.home.snapshot import Snapshot
+from tests.homes import ENTRY, NOON, RUNNING, device, entity
+
+
+def home(*records: Record, aside: Iterable[SetAside] = (), removed: Iterable[Key] = ()) -> Snapshot:
+    return Snapshot(
+        records=[ENTRY, *records],
+        taken_at=NOON,
+        origin="test",
+        registries=frozenset({"config_entry", "device", "entity"}),
+        health=RUNNING,
+        set_aside=aside,
+        removed=frozenset(removed),
+    )
+
+
+def kept(desired: Snapshot, *held: Record) -> Kept:
+    before = home(*held)
+    rows = {key: row_of(record, None) for key, record in before.records.items()}
+
+    def read(keys: Iterable[Key]) -> Mapping[Key, StoredRow]:
+        return {key: rows[key] for key in keys if key in rows}
+
+    return kept_keys(desired, before.hashes, desired.hashes, read)
+
+
+def odd(registry: str, id_: str | None = None, entity_id: str | None = None) -> SetAside:
+    return SetAside(registry, "id", "null", "its id is null", id_, entity_id)
+
+
+def test_without_rows_set_aside_nothing_is_kept() -> None:
+    assert kept(home(), device(1)) == Kept()
+
+
+def test_a_row_that_says_its_id_keeps_that_and_no_other() -> None:
+    desired = home(aside=[odd("device", device(1).id)])
+    assert kept(desired, device(1), device(2)) == Kept(frozenset({device(1).key}))
+
+
+def test_a_row_that_says_its_entity_id_keeps_who_bears_it() -> None:
+    desired = home(aside=[odd("entity", entity_id="sensor.s1")])
+    assert kept(desired, entity(1), entity(2)) == Kept(frozenset({entity(1).key}))
+
+
+def test_a_row_that_says_nothing_keeps_all_that_is_missing_and_that_cannot_all_be_right() -> None:
+    desired = home(device(3), aside=[odd("device")])
+    assert kept(desired, device(1), device(3)) == Kept(frozenset({device(1).key}))
+    assert kept(desired, device(1), device(2), device(3)) == Kept(
+        frozenset({device(1).key, device(2).key}), 1
+    )
+    assert kept(desired, device(3), entity(1)) == Kept()
+
+
+def test_what_home_assistant_says_is_gone_is_not_kept() -> None:
+    desired = home(aside=[odd("device")], removed=[device(1).key])
+    assert kept(desired, device(1)) == Kept()
+
+
+def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> None:
+    # Entity 1 is kept with its old entity_id, which 2 bears now, whose own one 3 bears now.
+    desired = home(
+        entity(2, entity_id="sensor.s1"),
+        entity(3, entity_id="sensor.s2"),
+        entity(4),
+        aside=[odd("entity", entity(1).id)],
+    )
+    found = kept(desired, entity(1), entity(2), entity(3), entity(4))
+    assert found == Kept(frozenset({entity(1).key, entity(2).key, entity(3).key}), 2)
+
+
+def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
+    full = entity(1, device_class="power", aliases=(None, "Meter"), name="Old")
+    listed = entity(1, name="New")
+    desired = Snapshot(
+        records=[listed, entity(2)],
+        taken_at=NOON,
+        origin="test",
+        registries=frozenset({"entity"}),
+        partly_read={listed.key: frozenset({"device_class", "aliases", "capabilities"})},
+    )
+    rows = {full.key: row_of(full, None)}
+    found = fill_in(desired, {full.key: "x"}, lambda keys: {key: rows[key] for key in keys})
+    assert found.records[full.key] == entity(1, device_class="power", aliases=(None, "Meter"), name="New")
+    assert found.hashes[full.key] == home(found.records[full.key]).hashes[full.key]
+    assert found.row_versions[full.key] != desired.row_versions[full.key]
+    assert found.records[entity(2).key] == entity(2)
+
+
+def test_what_somebody_else_put_there_is_not_kept() -> None:
+    listed = entity(1)
+    desired = Snapshot(
+        records=[listed],
+        taken_at=NOON,
+        origin="test",
+        registries=frozenset({"entity"}),
+        partly_read={listed.key: frozenset({"aliases"})},
+    )
+    row = StoredRow(listed.key, {"aliases": "no list"})
+    assert fill_in(desired, {listed.key: "x"}, lambda _: {listed.key: row}).records == desired.records
+    assert fill_in(desired, {}, lambda _: {}) is desired
+
+
+def test_entities_keep_the_name_of_a_device_that_cannot_be_read() -> None:
+    power = entity(1, device_id=device(1).id, original_name="Power")
+    before = home(device(1), power)
+    desired = home(power, aside=[odd("device", device(1).id)])
+    rows = {key: row_of(record, None) for key, record in before.records.items()}
+    found = stand_in(desired, Kept(frozenset({device(1).key})), lambda keys: {key: rows[key] for key in keys})
+    assert found.row_versions[power.key] == before.row_versions[power.key]
+    assert desired.row_versions[power.key] != before.row_versions[power.key]
+    assert stand_in(desired, Kept(), lambda _: {}) is desired
+
+
+def test_a_device_does_not_lose_an_entity_that_cannot_be_read() -> None:
+    before = home(device(1), entity(1, device_id=device(1).id), entity(2, device_id=device(1).id))
+    desired = home(device(1), entity(1, device_id=device(1).id), aside=[odd("entity", entity(2).id)])
+    rows = {key: row_of(record, None) for key, record in before.records.items()}
+    found = stand_in(desired, Kept(frozenset({entity(2).key})), lambda keys: {key: rows[key] for key in keys})
+    assert found.row_versions[device(1).key] == before.row_versions[device(1).key]

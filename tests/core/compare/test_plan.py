@@ -1,0 +1,95 @@
+"""Plans: minimal, ordered, and explicit about moves."""
+
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import Action, FieldChange, Plan, changes, make_plan
+from engine.core.compare.stored import StoredRow
+from engine.core.home.derived import Derived
+from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
+from tests.homes import ENTRY, device, entity, snapshot
+
+
+def plan_for(desired: Snapshot, *stored: Record, applied: bool = True, prune_foreign: bool = False) -> Plan:
+    """The plan for a replica that holds `stored`, written by us or (`applied=False`) by somebody else."""
+    have = snapshot(*stored)
+    diff = compare(desired.hashes, have.hashes, have.hashes if applied else {}, frozenset(REGISTRIES))
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    return make_plan("r", diff, desired, rows, with_derived=False, prune_foreign=prune_foreign)
+
+
+def test_equal_sides_need_no_operation() -> None:
+    assert plan_for(snapshot(ENTRY, device(1)), ENTRY, device(1)).operations == ()
+
+
+def test_order_is_deletes_then_moves_then_upserts_parents_first() -> None:
+    plan = plan_for(
+        snapshot(ENTRY, device(2), entity(2), entity(3, entity_id="sensor.new")),
+        device(1),
+        entity(1),
+        entity(3),
+    )
+    assert [(o.action, o.key.registry) for o in plan.operations] == [
+        (Action.DELETE, "entity"),
+        (Action.DELETE, "device"),
+        (Action.MOVE, "entity"),
+        (Action.UPSERT, "config_entry"),
+        (Action.UPSERT, "device"),
+        (Action.UPSERT, "entity"),
+    ]
+
+
+def test_a_renamed_entity_is_one_move_also_when_two_swap_names() -> None:
+    plan = plan_for(
+        snapshot(entity(1, entity_id="sensor.s2"), entity(2, entity_id="sensor.s1")), entity(1), entity(2)
+    )
+    assert [o.action for o in plan.operations] == [Action.MOVE, Action.MOVE]
+    assert plan.operations[0].fields == (FieldChange("entity_id", "sensor.s2", "sensor.s1"),)
+    assert all(o.replaces is None for o in plan.operations)
+
+
+def test_an_entity_id_taken_over_by_a_new_entity_names_the_row_that_must_go() -> None:
+    plan = plan_for(snapshot(entity(2, entity_id="sensor.s1")), entity(1))
+    delete, upsert = plan.operations
+    assert (delete.action, delete.key) == (Action.DELETE, entity(1).key)
+    assert upsert.replaces == entity(1).key
+
+
+def test_a_composite_device_moves_to_its_heir_and_the_other_parts_are_new() -> None:
+    old, first, second = device(1), device(2), device(3)
+    desired = snapshot(first, second, splits={old.id: (first.id, second.id)})
+    move, upsert = plan_for(desired, old).operations
+    assert (move.action, move.key, move.moved_from) == (Action.MOVE, first.key, old.key)
+    assert (upsert.action, upsert.key) == (Action.UPSERT, second.key)
+
+
+def test_foreign_rows_are_reported_and_only_pruned_when_asked() -> None:
+    kept = plan_for(snapshot(ENTRY), device(1), applied=False)
+    assert [o.action for o in kept.operations] == [Action.UPSERT]
+    assert [row.key for row in kept.foreign] == [device(1).key]
+    pruned = plan_for(snapshot(ENTRY), device(1), applied=False, prune_foreign=True)
+    assert [o.action for o in pruned.operations] == [Action.DELETE, Action.UPSERT]
+    assert pruned.foreign == ()
+
+
+def test_changes_show_hashed_and_derived_fields() -> None:
+    stored = StoredRow(device(1).key, {"id": device(1).id, "name": "Old"}, {"entity_count": 1})
+    found = changes(stored, device(1, config_entry_id=None), Derived(entity_count=2))
+    assert found == (FieldChange("entity_count", 2, 1), FieldChange("name", "Device 1", "Old"))
+
+
+def test_a_touched_timestamp_is_shown_when_it_is_all_there_is() -> None:
+    stored = StoredRow(device(1).key, canonical_fields(device(1, created_at=5.0)))
+    assert changes(stored, device(1, created_at=7.0), None) == (FieldChange("created_at", 7.0, 5.0),)
+
+
+def test_fingerprints_tell_plans_apart_and_do_not_depend_on_time() -> None:
+    one = plan_for(snapshot(device(1), at=1.0))
+    same = plan_for(snapshot(device(1), at=2.0))
+    other = plan_for(snapshot(device(1, name="Other")))
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_a_label_is_the_name_a_person_knows() -> None:
+    plan = plan_for(snapshot(device(1, name_by_user="Mine"), entity(1)))
+    assert [o.label for o in plan.operations] == ["Mine", "sensor.s1"]
+    assert StoredRow(Key("area", "a"), {}).label == "a"

@@ -1,0 +1,59 @@
+"""What was missed, since which look, and whether the clock was set meanwhile."""
+
+import pytest
+
+from engine.core.compare.diff import Cause, Difference
+from engine.core.compare.plan import Action, Operation
+from engine.core.guards.absences import Absences, is_confirmed, track_absences, wait_seconds
+from engine.core.guards.look import Calendar, Look
+from tests.homes import ENTRY, NOON, device, snapshot
+
+GONE = device(1).key
+KNOWN = {GONE: "1:a", ENTRY.key: "1:b"}
+HOME = snapshot(ENTRY, device(2))
+DELETE = Operation(Action.DELETE, Difference(GONE, Cause.PENDING, None, "1:a", "1:a"), None, None)
+
+
+def running(seconds: float, *, boot: str = "a", shift: float = 0.0) -> Calendar:
+    """The calendar of a machine that had been running so long at noon."""
+    return Calendar(shift=shift, boot=boot, booted_at=NOON - seconds)
+
+
+def confirmed(first: Look, calendar: Calendar) -> bool:
+    return is_confirmed(DELETE, HOME, {GONE: first}, calendar, 60.0)
+
+
+def test_sixty_seconds_that_went_by_confirm() -> None:
+    assert confirmed(running(100).look(NOON - 60), running(100))
+    assert not confirmed(running(100).look(NOON - 59), running(100))
+
+
+@pytest.mark.parametrize("wall", [5.0, NOON - 86_400, NOON + 86_400])
+def test_a_wall_clock_that_jumped_over_the_wait_confirms_nothing(wall: float) -> None:
+    assert not confirmed(Look(wall, "a", 95.0), running(100))
+    assert confirmed(Look(wall, "a", 40.0), running(100))
+
+
+def test_a_machine_that_has_just_started_confirms_nothing() -> None:
+    first = Look(5.0, "earlier", 9.0)
+    assert not confirmed(first, running(59))
+    assert confirmed(first, running(60))
+
+
+@pytest.mark.parametrize("first", [Look(NOON + 60), Look(5.0), Look(NOON, "a", 200.0)])
+def test_an_absence_whose_time_says_nothing_begins_anew(first: Look) -> None:
+    found = track_absences(HOME, KNOWN, {GONE: first}, running(100))
+    assert found == Absences(begun=frozenset({GONE}), returned=frozenset({GONE}))
+
+
+def test_an_absence_keeps_its_beginning_while_the_wall_clock_is_set() -> None:
+    first = running(100).look(NOON - 30)
+    assert track_absences(HOME, KNOWN, {GONE: first}, running(100, shift=-86_400)) == Absences()
+
+
+def test_how_long_the_next_look_has_to_wait() -> None:
+    now = Look(NOON, "a", 100.0)
+    assert wait_seconds(now, now=now, confirm=60) == pytest.approx(60, abs=0.03)
+    assert wait_seconds(Look(5.0, "a", 70.0), now=now, confirm=60) == pytest.approx(30, abs=0.03)
+    assert wait_seconds(Look(NOON, "a", 1.0), now=now, confirm=60) == 0
+    assert wait_seconds(Look(NOON + 5, "b", 1.0), now=now, confirm=60) == 60

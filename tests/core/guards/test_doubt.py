@@ -1,0 +1,138 @@
+"""What is derived from records that are missing and may not be gone is not written, and nothing else waits for it."""
+
+import msgspec
+import pytest
+
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import make_plan
+from engine.core.compare.stored import row_of
+from engine.core.guards.guard import Policy, Verdict, review
+from engine.core.guards.instance import KnownHomes
+from engine.core.home.record import Device, Key, Record
+from engine.core.home.snapshot import Health, Snapshot
+from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
+
+KITCHEN = device(1, area_id="kitchen")
+LAMP = entity(1, device_id=KITCHEN.id)
+SWITCH = entity(2, device_id=device(2).id, area_id="hall")
+LONELY = entity(3)
+HOME: list[Record] = [ENTRY, KITCHEN, device(2), LAMP, SWITCH, LONELY]
+STARTING = msgspec.structs.replace(RUNNING, state="NOT_RUNNING")
+CORRUPT = msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",))
+
+
+def judge(desired: Snapshot, *stored: Record, policy: Policy | None = None) -> Verdict:
+    """The verdict over rows with derived values, that were equal to `stored`."""
+    have = snapshot(*stored)
+    diff = compare(desired.row_versions, have.row_versions, have.row_versions, desired.registries)
+    rows = {key: row_of(record, have.derived.get(key)) for key, record in have.records.items()}
+    plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
+    return review(
+        plan,
+        desired,
+        applied=have.row_versions,
+        homes=KnownHomes(),
+        observed_count=len(rows),
+        absences={},
+        policy=policy or Policy(),
+    )
+
+
+def without(*gone: Record) -> list[Record]:
+    return [record for record in HOME if record not in gone]
+
+
+def keys(*records: Record) -> set[Key]:
+    return {record.key for record in records}
+
+
+def changed(verdict: Verdict) -> set[Key]:
+    return {o.key for o in verdict.allowed}
+
+
+@pytest.mark.parametrize("health", [STARTING, CORRUPT, RUNNING])
+def test_entities_keep_the_names_of_devices_that_are_not_listed(health: Health) -> None:
+    verdict = judge(snapshot(*without(KITCHEN, device(2)), health=health), *HOME)
+    assert verdict.allowed == ()
+    assert {o.key for o in verdict.held} == keys(KITCHEN, device(2), LAMP, SWITCH)
+    assert [r.held for r in verdict.refusals] == [4]
+
+
+def test_one_device_that_is_missing_once_takes_nothing_from_its_entities() -> None:
+    verdict = judge(snapshot(*without(KITCHEN)), *HOME)
+    assert (verdict.allowed, verdict.refusals) == ((), ())
+    assert ({o.key for o in verdict.waiting}, {o.key for o in verdict.held}) == (keys(KITCHEN), keys(LAMP))
+
+
+def test_a_device_keeps_its_number_of_entities_while_they_are_missing() -> None:
+    verdict = judge(snapshot(*without(LAMP), health=STARTING), *HOME)
+    assert {o.key for o in verdict.held} == keys(LAMP, KITCHEN)
+
+
+def test_a_device_keeps_its_integration_while_the_config_entry_is_missing() -> None:
+    more = ENTRY.__class__(entry_id="more", domain="mqtt")
+    home = [*HOME, more, device(3, config_entry_id="more")]
+    verdict = judge(snapshot(*[r for r in home if r is not more], health=STARTING), *home)
+    assert {o.key for o in verdict.held} == keys(more, device(3))
+
+
+def test_a_child_keeps_the_area_of_a_parent_that_is_missing() -> None:
+    child = device(3, parent_device_id=KITCHEN.id)
+    held = {o.key for o in judge(snapshot(*without(KITCHEN), child), *HOME, child).held}
+    assert child.key in held
+
+
+def test_what_rests_on_other_records_goes_on() -> None:
+    renamed = [entity(3, name="New"), device(2, name="New"), *without(KITCHEN, device(2), LONELY)]
+    verdict = judge(snapshot(*renamed, health=STARTING), *HOME)
+    assert changed(verdict) == keys(LONELY, device(2), SWITCH)
+    assert {o.key for o in verdict.held} == keys(KITCHEN, LAMP)
+
+
+def test_what_a_missing_device_does_not_decide_is_written() -> None:
+    disabled = entity(1, device_id=KITCHEN.id, disabled_by="user", area_id="attic")
+    before = msgspec.structs.replace(LAMP, area_id="attic")
+    home = [before, *without(LAMP)]
+    nameless = [r if r != KITCHEN else msgspec.structs.replace(KITCHEN, name=None) for r in home]
+    verdict = judge(snapshot(disabled, *[r for r in nameless[1:] if r.key != KITCHEN.key]), *nameless)
+    assert disabled.key in changed(verdict)
+
+
+def test_nothing_is_believed_of_a_registry_that_was_corrupt_and_still_misses_records() -> None:
+    anew = device(9)
+    moved = entity(1, device_id=anew.id)
+    desired = snapshot(anew, moved, *without(KITCHEN, LAMP), health=CORRUPT)
+    verdict = judge(desired, *HOME)
+    assert changed(verdict) == {anew.key}
+    assert {o.key for o in verdict.held} == keys(KITCHEN, LAMP)
+
+
+def test_a_corrupt_store_of_long_ago_holds_nothing_back() -> None:
+    renamed = msgspec.structs.replace(KITCHEN, name="New")
+    verdict = judge(snapshot(renamed, *without(KITCHEN), health=CORRUPT), *HOME)
+    assert changed(verdict) == keys(KITCHEN, LAMP)
+    assert (verdict.held, verdict.refusals) == ((), ())
+
+
+def test_a_new_row_waits_while_its_device_may_still_come() -> None:
+    verdict = judge(snapshot(ENTRY, LAMP, LONELY, health=STARTING))
+    assert changed(verdict) == keys(ENTRY, LONELY)
+    assert [(r.guard, r.held) for r in verdict.refusals] == [("not_running", 1)]
+
+
+def test_a_running_home_may_refer_to_a_device_that_it_does_not_have() -> None:
+    verdict = judge(snapshot(ENTRY, device(2), LAMP))
+    assert changed(verdict) == keys(ENTRY, device(2), LAMP)
+
+
+def test_registries_that_are_not_mirrored_hold_nothing_back() -> None:
+    desired = snapshot(*HOME, health=STARTING).only(frozenset({"entity"}))
+    assert changed(judge(desired)) == keys(LAMP, SWITCH, LONELY)
+
+
+def test_devices_in_a_circle_are_no_trouble() -> None:
+    one, two = device(1, parent_device_id=device(2).id), device(2, parent_device_id=device(1).id)
+    assert isinstance(one, Device)
+    desired = snapshot(ENTRY, one, two, entity(1, device_id=one.id), health=STARTING)
+    assert len(changed(judge(desired))) == 4
+    assert desired.taken_at == NOON

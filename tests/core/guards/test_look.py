@@ -1,0 +1,45 @@
+"""How much time surely went by between two looks, whatever was done to the wall clock."""
+
+import pytest
+
+from engine.core.guards.look import Calendar, Look, elapsed
+from tests.homes import NOON
+
+EPOCH = 5.0  # a machine without a clock of its own starts in 1970
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("wall", [NOON + 30, EPOCH, NOON + DAY, NOON - DAY])
+def test_within_one_start_of_the_machine_only_its_running_counts(wall: float) -> None:
+    assert elapsed(Look(NOON, "a", 100.0), Look(wall, "a", 130.0)) == pytest.approx(30, abs=0.03)
+    assert elapsed(Look(EPOCH, "a", 100.0), Look(wall, "a", 130.0)) == pytest.approx(30, abs=0.03)
+
+
+def test_a_wait_of_sixty_seconds_is_over_after_sixty_seconds() -> None:
+    # Some systems tell the time since the start in hundredths, cut off.
+    assert elapsed(Look(NOON, "a", 100.0), Look(NOON + 60, "a", 159.99)) >= 60
+
+
+def test_since_an_earlier_start_at_least_the_time_went_by_that_the_machine_is_running() -> None:
+    assert elapsed(Look(EPOCH, "a", 5.0), Look(NOON, "b", 20.0)) == 20
+    assert elapsed(Look(NOON, "a", 5.0), Look(NOON + 90, "b", 3000.0)) == 90
+
+
+def test_looks_that_cannot_be_compared_begin_the_wait_anew() -> None:
+    assert elapsed(Look(NOON, "a", 5.0), Look(EPOCH, "b", 20.0)) < 0
+    # A container whose own start counts, on a machine that goes on.
+    assert elapsed(Look(NOON, "a", 500.0), Look(NOON + 90, "a", 20.0)) < 0
+
+
+def test_without_a_clock_that_nobody_sets_the_wall_clock_counts_where_it_can_be_right() -> None:
+    assert elapsed(Look(NOON), Look(NOON + 60)) == 60
+    assert elapsed(Look(NOON), Look(NOON - 60)) < 0
+    assert elapsed(Look(EPOCH), Look(NOON)) < 0
+    assert elapsed(Look(EPOCH), Look(EPOCH + 90)) == 0
+    assert elapsed(Look(NOON, "a", 5.0), Look(NOON + 60)) == 60
+
+
+def test_a_calendar_says_what_the_times_of_a_process_are() -> None:
+    calendar = Calendar(shift=DAY, boot="a", booted_at=NOON - 100)
+    assert calendar.look(NOON) == Look(NOON + DAY, "a", 100.0)
+    assert Calendar().look(NOON) == Look(NOON)

@@ -1,0 +1,115 @@
+"""The guard for what was not read: what it holds, what it lets through, and how it says so."""
+
+import msgspec
+
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import make_plan
+from engine.core.compare.stored import StoredRow
+from engine.core.guards.absences import track_absences
+from engine.core.guards.guard import Policy, Refusal, Verdict, review
+from engine.core.guards.instance import KnownHomes, entries_among
+from engine.core.guards.look import Calendar
+from engine.core.home.record import REGISTRIES, Area, Category, Key, Label, Record, canonical_fields
+from engine.core.home.snapshot import Snapshot
+from engine.core.home.unread import Unread
+from tests.homes import ENTRY, device, entity, snapshot
+
+LABEL = Label(label_id="l", name="L")
+CATEGORY = Category(category_id="c", scope="mine", name="C")
+HOME: list[Record] = [ENTRY, LABEL, CATEGORY, device(1), entity(1, device_id=device(1).id)]
+
+
+def read_without(*missing: str, records: list[Record], scopes: frozenset[str] | None = None) -> Snapshot:
+    """A read of these records that left out some registries."""
+    kept = [r for r in records if r.REGISTRY not in missing]
+    found = snapshot(*kept, registries=frozenset(REGISTRIES) - set(missing))
+    found.unread = Unread({name: f"{name} is missing" for name in missing}, scopes)
+    return found
+
+
+def judge(desired: Snapshot, known: list[Record]) -> Verdict:
+    have = snapshot(*known)
+    versions, held = desired.row_versions, have.row_versions
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    diff = compare(versions, held, held, desired.registries)
+    plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
+    policy = Policy(delete_confirm_seconds=0)
+    return review(
+        plan,
+        desired,
+        applied=held,
+        homes=KnownHomes(held=entries_among(held)),
+        observed_count=len(held),
+        absences={},
+        policy=policy,
+    )
+
+
+def guards(verdict: Verdict) -> list[tuple[str, int]]:
+    return [(refusal.guard, refusal.held) for refusal in verdict.refusals]
+
+
+def test_a_registry_that_is_known_and_was_not_read_is_reported_though_nothing_else_differs() -> None:
+    verdict = judge(read_without("label", records=HOME), HOME)
+    assert guards(verdict) == [("registry_unread", 0)]
+    (refusal,) = verdict.refusals
+    assert "label is missing, of which 1 records are known" in refusal.message
+    assert isinstance(refusal, Refusal)
+    assert "--allow-empty" in refusal.hint
+
+
+def test_a_home_that_never_had_a_registry_misses_nothing() -> None:
+    known = [r for r in HOME if r is not LABEL]
+    assert judge(read_without("label", records=HOME), known).refusals == ()
+
+
+def test_everything_else_is_written() -> None:
+    area = Area(area_id="a", name="A")
+    verdict = judge(read_without("label", records=[*HOME, area]), HOME)
+    assert [o.key for o in verdict.allowed] == [area.key]
+
+
+def test_without_the_devices_their_entities_keep_the_values_that_are_made_of_them() -> None:
+    renamed = [ENTRY, LABEL, CATEGORY, entity(1, device_id=device(1).id, name="New")]
+    verdict = judge(read_without("device", records=renamed), HOME)
+    assert guards(verdict) == [("registry_unread", 1)]
+    assert [o.key for o in verdict.held] == [entity(1).key]
+    assert verdict.allowed == ()
+
+
+def test_without_the_config_entries_a_home_is_known_by_what_they_own() -> None:
+    verdict = judge(read_without("config_entry", records=HOME), HOME)
+    assert guards(verdict) == [("registry_unread", 1)]  # the device, whose integration is its entry's
+    assert [o.key for o in verdict.held] == [device(1).key]
+
+
+def test_categories_of_a_scope_that_was_not_asked_for_are_not_missing() -> None:
+    others = [r for r in HOME if r is not CATEGORY]
+    read = read_without(records=others, scopes=frozenset({"script"}))
+    assert guards(judge(read, HOME)) == [("registry_unread", 1)]
+    assert not read.is_missing(CATEGORY.key)
+    assert track_absences(read, snapshot(*HOME).hashes, {}, Calendar()).begun == frozenset()
+    asked = read_without(records=others, scopes=frozenset({"script", "mine"}))
+    assert [o.key for o in judge(asked, HOME).allowed] == [CATEGORY.key]
+
+
+def test_who_says_that_it_is_empty_is_believed() -> None:
+    read = read_without("label", records=HOME).with_unread_as_empty()
+    verdict = judge(read, HOME)
+    assert (verdict.refusals, [o.key for o in verdict.allowed]) == ((), [LABEL.key])
+
+
+def test_of_registries_that_nobody_asked_for_nothing_is_said() -> None:
+    read = read_without("label", records=HOME).only(frozenset({"device", "entity", "config_entry"}))
+    assert judge(read, HOME).refusals == ()
+    assert read.entry_ids == {ENTRY.entry_id}
+
+
+def test_state_that_cannot_be_read_holds_deletes_and_nothing_else() -> None:
+    read = snapshot(ENTRY, device(1), device(2))
+    read.health = msgspec.structs.replace(read.health, unread=("repairs.issue_registry is not JSON",))
+    known: list[Record] = [ENTRY, device(1), entity(1)]
+    verdict = judge(read, known)
+    assert guards(verdict) == [("health_unread", 1)]
+    assert "repairs.issue_registry is not JSON" in verdict.refusals[0].message
+    assert Key("device", device(2).id) in {o.key for o in verdict.allowed}

@@ -1,0 +1,113 @@
+"""Derived truth: areas are inherited, names follow the version's rule, counts count."""
+
+import pytest
+
+from engine.core.home.derived import Derived, derive
+from engine.core.home.record import ConfigEntry, Record
+from tests.homes import ENTRY, device, entity
+
+NEW, OLD = (2026, 11), (2024, 3)
+EVERY_RULE = (OLD, (2026, 1), (2026, 2), (2026, 4), (2026, 9), (2026, 10), NEW, None)
+
+
+def derived_of(last: Record, *others: Record, version: tuple[int, int] | None = NEW) -> Derived:
+    return derive({r.key: r for r in (*others, last)}, version)[last.key]
+
+
+def test_an_entity_inherits_the_area_of_its_device_and_of_the_devices_parent() -> None:
+    parent = device(1, area_id="kitchen")
+    child = device(2, parent_device_id=parent.id)
+    assert derived_of(entity(1, device_id=child.id), parent, child).effective_area_id == "kitchen"
+    assert derived_of(child, parent).effective_area_id == "kitchen"
+
+
+def test_an_entitys_own_area_wins() -> None:
+    own = entity(1, device_id=device(1).id, area_id="attic")
+    assert derived_of(own, device(1, area_id="kitchen")).effective_area_id == "attic"
+
+
+def test_parents_that_form_a_ring_or_are_unknown_give_no_area() -> None:
+    one, two = device(1, parent_device_id=device(2).id), device(2, parent_device_id=device(1).id)
+    assert derived_of(one, two).effective_area_id is None
+    assert derived_of(device(3, parent_device_id="gone")).effective_area_id is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "expected"),
+    [
+        ({"original_name": "Power"}, NEW, "Plug Power"),
+        ({"original_name": "Power", "name": "Mine"}, NEW, "Plug Mine"),
+        ({"original_name": "Power", "name": "Mine"}, (2026, 10), "Mine"),
+        ({"original_name": "Power", "name": "Mine"}, OLD, "Mine"),
+        ({"original_name": "Power", "has_entity_name": True}, OLD, "Plug Power"),
+        ({"original_name": "Plug Power", "has_entity_name": False}, OLD, "Plug Power"),
+        ({"original_name": "Power"}, (2026, 4), "Plug Power"),
+        ({"original_name": "Power"}, (2026, 3), "Power"),
+        ({}, NEW, "Plug"),
+        ({}, OLD, None),
+        ({"has_entity_name": True}, OLD, "Plug"),
+        ({"has_entity_name": True}, (2026, 2), "Plug"),
+        ({"original_name": "Plug"}, NEW, "Plug Plug"),
+        ({"original_name": "Plug", "has_entity_name": True}, OLD, "Plug Plug"),
+        ({"original_name": "", "has_entity_name": True}, (2026, 1), "Plug "),
+        ({"original_name": "", "has_entity_name": True}, (2026, 2), "Plug"),
+        ({"original_name": "Power"}, None, "Plug Power"),
+        ({"original_name": "Power", "name": ""}, NEW, "Plug"),
+        ({"original_name": "Power", "name": ""}, (2026, 10), "Plug"),
+        ({"original_name": "Power", "name": ""}, (2026, 9), None),
+        ({"original_name": "Power", "name": "", "has_entity_name": True}, (2026, 2), None),
+        ({"original_name": "Power", "name": "", "has_entity_name": True}, (2026, 1), "Plug Power"),
+        ({"original_name": "Power", "name": "Mine", "compat_name": "Old"}, NEW, "Old"),
+        ({"original_name": "Power", "compat_name": "Old"}, (2026, 10), "Plug Power"),
+    ],
+)
+def test_an_entitys_name(
+    fields: dict[str, object], version: tuple[int, int] | None, expected: str | None
+) -> None:
+    plug = device(1, name="Factory name", name_by_user="Plug")
+    assert (
+        derived_of(entity(1, device_id=plug.id, **fields), plug, version=version).effective_name == expected
+    )
+
+
+@pytest.mark.parametrize("version", EVERY_RULE)
+def test_an_empty_name_of_a_device_is_none(version: tuple[int, int] | None) -> None:
+    plug = device(1, name="Plug", name_by_user="")
+    assert derived_of(plug, version=version).effective_name == "Plug"
+    power = entity(1, device_id=plug.id, original_name="Power", has_entity_name=True)
+    assert derived_of(power, plug, version=version).effective_name == "Plug Power"
+    assert derived_of(device(1, name="", name_by_user=""), version=version).effective_name is None
+
+
+@pytest.mark.parametrize("version", EVERY_RULE)
+@pytest.mark.parametrize("owner", [{"device_id": None}, {"device_id": "gone"}, {"device_id": device(1).id}])
+def test_without_a_devices_name_the_entitys_own_is_left(
+    version: tuple[int, int] | None, owner: dict[str, object]
+) -> None:
+    nameless = device(1, name=None)
+    power = entity(1, original_name="Power", has_entity_name=True, **owner)
+    assert derived_of(power, nameless, version=version).effective_name == "Power"
+    nothing = entity(1, has_entity_name=True, **owner)
+    assert derived_of(nothing, nameless, version=version).effective_name is None
+
+
+def test_a_device_knows_its_integration_and_counts_disabled_entities_too() -> None:
+    plug = device(1)
+    found = derived_of(
+        plug,
+        ENTRY,
+        entity(1, device_id=plug.id),
+        entity(2, device_id=plug.id, disabled_by="user"),
+        entity(3),
+    )
+    assert (found.integration, found.entity_count, found.disabled) == ("demo", 2, False)
+
+
+def test_domain_and_disabled_of_an_entity() -> None:
+    found = derived_of(entity(1, entity_id="light.x.y", disabled_by="user"))
+    assert (found.domain, found.disabled) == ("light", True)
+
+
+def test_other_registries_have_no_derived_values() -> None:
+    entry = ConfigEntry(entry_id="e", domain="d")
+    assert derive({entry.key: entry}, NEW) == {}

@@ -1,0 +1,83 @@
+"""The user's order of areas and floors: positions where a core tells it, and no trace of it where none does."""
+
+import pytest
+
+from engine.core.compare.diff import compare
+from engine.core.compare.plan import make_plan
+from engine.core.compare.stored import row_of
+from engine.core.guards.doubt import rest_on_doubt
+from engine.core.home.derived import Derived
+from engine.core.home.list_order import positions_of, tells_order
+from engine.core.home.record import Area, Floor, Key
+from engine.core.home.snapshot import Snapshot
+from tests.homes import ENTRY, device, snapshot
+
+AREAS = [Area(area_id=name, name=name) for name in "abc"]
+FLOOR = Floor(floor_id="f", name="F")
+
+
+def ordered(order: str) -> Snapshot:
+    found = snapshot(ENTRY, device(1), FLOOR, *AREAS)
+    found.positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("version", "tells"), [(None, False), ((2025, 11), False), ((2025, 12), True), ((2026, 1), True)]
+)
+def test_which_cores_tell_an_order(version: tuple[int, int] | None, tells: bool) -> None:
+    assert tells_order(version) is tells
+
+
+def test_a_position_is_derived_and_changes_no_content() -> None:
+    plain, found = snapshot(ENTRY, device(1), FLOOR, *AREAS), ordered("cab")
+    assert found.derived[Key("area", "c")] == Derived(position=0)
+    assert found.derived[Key("area", "b")] == Derived(position=2)
+    assert found.hashes == plain.hashes
+    changed = {key for key, version in found.row_versions.items() if version != plain.row_versions[key]}
+    assert changed == {FLOOR.key, *(area.key for area in AREAS)}
+
+
+def test_where_no_order_is_told_versions_are_what_they_were() -> None:
+    plain = snapshot(ENTRY, *AREAS)
+    assert {plain.row_versions[area.key] for area in AREAS} == {plain.hashes[area.key] for area in AREAS}
+    assert not any(area.key in plain.derived for area in AREAS)
+
+
+def test_a_new_order_touches_what_moved_and_nothing_else() -> None:
+    before = ordered("abc")
+    later = before.with_changes([], [], taken_at=2.0, positions=ordered("acb").positions)
+    assert later.touched == {Key("area", "b"), Key("area", "c")}
+    assert later.row_versions == ordered("acb").row_versions
+    assert later.derived == ordered("acb").derived
+
+    gone = later.with_changes(
+        [],
+        [Key("area", "c")],
+        taken_at=3.0,
+        positions=positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]}),
+    )
+    assert gone.derived[Key("area", "b")] == Derived(position=1)
+    assert Key("area", "c") not in gone.derived
+    same = later.with_changes([(device(1, name="New"), "h")], [], taken_at=3.0)
+    assert same.positions == later.positions
+    assert same.touched == {device(1).key}
+
+
+def test_a_part_of_a_home_keeps_the_order_of_that_part() -> None:
+    part = ordered("cab").only(frozenset({"area"}))
+    assert part.row_versions == {k: v for k, v in ordered("cab").row_versions.items() if k.registry == "area"}
+
+
+def test_nothing_moves_up_while_one_may_still_be_there() -> None:
+    before, after = ordered("cab"), snapshot(ENTRY, device(1), FLOOR, *AREAS[:2])
+    after.positions = positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]})
+    diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
+    rows = {key: row_of(record, before.derived.get(key)) for key, record in before.records.items()}
+    plan = make_plan("sqlite", diff, after, rows, with_derived=True, prune_foreign=False)
+    moved = {operation.key for operation in plan.operations if operation.after is not None}
+    gone = Key("area", "c")
+
+    assert moved == {AREAS[0].key, AREAS[1].key}
+    assert rest_on_doubt(plan.operations, {gone: rows[gone]}, after) == moved
+    assert rest_on_doubt(plan.operations, {}, after) == set()

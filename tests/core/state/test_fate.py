@@ -1,0 +1,64 @@
+"""What is said of a record that is not found: never that it was unknown, if anybody ever knew it."""
+
+import pytest
+
+from engine.core.home.record import Key
+from engine.core.state.fate import Fate, Former, fate_of, former_of
+from tests.homes import NOON
+
+KEY, OTHER = Key("entity", "e1"), Key("entity", "e2")
+OLD = "light.old"
+
+
+def test_what_nobody_ever_knew_has_no_fate() -> None:
+    assert fate_of(OLD, [], {}) is None
+
+
+def test_a_renamed_entity_says_its_new_name() -> None:
+    fate = fate_of(OLD, [Former(KEY, NOON)], {KEY: "light.new"})
+    assert fate == Fate(
+        "renamed",
+        "entity",
+        "e1",
+        "light.new",
+        None,
+        "The entity 'light.old' has another name by now: it is 'light.new' (id e1).",
+    )
+
+
+def test_a_deleted_entity_says_when() -> None:
+    fate = fate_of(OLD, [Former(KEY, NOON, NOON)], {})
+    assert fate is not None
+    assert (fate.what, fate.at, fate.now_called) == ("deleted", "2026-11-23T12:00:00.000Z", None)
+    assert fate.text == "The entity 'light.old' is gone: it was deleted at 2026-11-23T12:00:00.000Z (id e1)."
+
+
+def test_a_foreign_row_that_was_pruned_is_called_one() -> None:
+    fate = fate_of("mock", [Former(Key("device", "mock"), NOON, NOON, is_foreign=True)], {})
+    assert fate is not None
+    assert "a foreign row, which was pruned" in fate.text
+
+
+@pytest.mark.parametrize(
+    "formers",
+    [[Former(KEY, NOON)], [Former(KEY, NOON - 9, NOON - 9), Former(KEY, NOON)]],  # it returned since
+)
+def test_a_row_that_is_gone_without_having_been_deleted_is_lost(formers: list[Former]) -> None:
+    fate = fate_of(OLD, formers, {})
+    assert fate is not None
+    assert (fate.what, fate.at) == ("lost", "2026-11-23T12:00:00.000Z")
+    assert "was not deleted since" in fate.text
+
+
+def test_of_several_the_one_that_is_there_counts_and_else_the_newest() -> None:
+    both = [Former(KEY, NOON), Former(OTHER, NOON + 1, NOON + 1)]
+    there, gone = fate_of(OLD, both, {KEY: "light.new"}), fate_of(OLD, both, {})
+    assert there is not None
+    assert gone is not None
+    assert (there.id, gone.id) == ("e1", "e2")
+
+
+def test_a_timeline_says_whether_it_ended() -> None:
+    assert former_of(KEY, []) == []
+    assert former_of(KEY, [(NOON, False)]) == [Former(KEY, NOON)]
+    assert former_of(KEY, [(NOON, False), (NOON + 1, True)]) == [Former(KEY, NOON + 1, NOON + 1)]

@@ -1,0 +1,84 @@
+"""Hints add up, and none is none."""
+
+from functools import reduce
+from operator import or_
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.home.record import Key
+from engine.core.state.hints import GatheredHints, Hints
+
+some_ids = st.frozensets(st.sampled_from(["a.a", "a.b", "a.c"]))
+some_hints = st.builds(
+    Hints,
+    relist=st.booleans(),
+    registries=st.frozensets(st.sampled_from(["device", "area"])),
+    entity_ids=some_ids,
+    removed_entity_ids=some_ids,
+    removed=st.frozensets(st.builds(Key, st.just("device"), st.sampled_from(["d", "e"]))),
+)
+
+
+def test_hints_add_up() -> None:
+    one = Hints(entity_ids=frozenset({"a"}), removed=frozenset({Key("device", "d")}))
+    two = Hints(relist=True, registries=frozenset({"area"}), removed_entity_ids=frozenset({"b"}))
+    assert one | two == Hints(
+        relist=True,
+        registries=frozenset({"area"}),
+        entity_ids=frozenset({"a"}),
+        removed_entity_ids=frozenset({"b"}),
+        removed=frozenset({Key("device", "d")}),
+    )
+    assert bool(one)
+    assert not Hints()
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        Hints(relist=True),
+        Hints(registries=frozenset({"area"})),
+        Hints(entity_ids=frozenset({"a.a"})),
+        Hints(removed_entity_ids=frozenset({"a.a"})),
+        Hints(removed=frozenset({Key("device", "d")})),
+    ],
+)
+def test_each_kind_of_hint_is_one(hints: Hints) -> None:
+    gathered = GatheredHints()
+    gathered.add(hints)
+    assert bool(hints)
+    assert bool(gathered)
+
+
+@given(st.lists(some_hints, max_size=8))
+def test_gathered_in_place_they_are_the_same(parts: list[Hints]) -> None:
+    gathered = GatheredHints()
+    for part in parts:
+        gathered.add(part)
+    together = reduce(or_, parts, Hints())
+    assert bool(gathered) == bool(together)
+    assert gathered.take() == together
+    assert not gathered
+    assert gathered.take() == Hints()
+
+
+@pytest.mark.parametrize("kind", ["entity_ids", "removed_entity_ids", "removed"])
+def test_more_than_can_be_held_ask_for_everything(kind: str) -> None:
+    gathered = GatheredHints(ids_max=3)
+    for number in range(3):
+        gathered.add(one_id(kind, number))
+    assert not gathered.take().relist
+    for number in range(10):
+        gathered.add(one_id(kind, number))
+    taken = gathered.take()
+    assert taken.relist
+    assert len(getattr(taken, kind)) <= 3
+
+
+def one_id(kind: str, number: int) -> Hints:
+    if kind == "removed":
+        return Hints(removed=frozenset({Key("device", str(number))}))
+    return msgspec.structs.replace(Hints(), **{kind: frozenset({f"light.l{number}"})})

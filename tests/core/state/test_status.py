@@ -1,0 +1,115 @@
+"""A status says no more than was looked at, and no longer than it stays true."""
+
+from typing import Any
+
+import pytest
+
+from engine.core.state.pace import Freshness, Pace
+from engine.core.state.report import RecordReport
+from engine.core.state.status import (
+    ReplicaStatus,
+    SourceStatus,
+    Status,
+    lag_seconds,
+    replica_status,
+    status_word,
+    why_not_ready,
+)
+from tests.commandline.reports import changed, report
+
+FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0)
+
+
+def status(*replicas: ReplicaStatus) -> Status:
+    return Status("home", "0", 0.0, SourceStatus("test", connected=True), replicas)
+
+
+def in_sync(name: str = "a", **changes: Any) -> ReplicaStatus:
+    """Found in sync at 10, compared at 90, its watermark at 98."""
+    given = {"status_since": 10.0, "compared_at": 90.0, "synced_at": 98.0, **changes}
+    return ReplicaStatus(name, "in_sync", **given)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        ((), "unknown"),
+        ((in_sync(),), "in_sync"),
+        ((in_sync(compared_at=79.0),), "unknown"),
+        ((in_sync(synced_at=94.0),), "unknown"),
+        ((in_sync(synced_at=None),), "unknown"),
+        ((ReplicaStatus("a", "in_sync"),), "unknown"),
+        ((in_sync(), ReplicaStatus("b", "blocked", compared_at=99.0)), "blocked"),
+        ((ReplicaStatus("a", "out_of_sync", compared_at=99.0), ReplicaStatus("b", "in_sync")), "unknown"),
+        ((in_sync(), in_sync("b", unproven_since=99.0)), "unknown"),
+        ((in_sync(), in_sync("b", error="its ledger cannot be read")), "unknown"),
+        ((in_sync(), in_sync("b", pending=1, pending_since=99.0)), "out_of_sync"),
+    ],
+)
+def test_the_word_for_the_whole(replicas: tuple[ReplicaStatus, ...], expected: str) -> None:
+    assert status_word(status(*replicas), 100.0, FRESHNESS) == expected
+
+
+def test_in_sync_is_unknown_from_the_moment_on_at_which_its_watermark_is_too_old() -> None:
+    assert replica_status(in_sync(), 103.0, FRESHNESS) == ("in_sync", 10.0)
+    assert replica_status(in_sync(), 103.1, FRESHNESS) == ("unknown", 103.0)
+
+
+def test_a_status_is_unknown_from_the_moment_on_at_which_its_comparison_is_too_old() -> None:
+    replica = ReplicaStatus("a", "out_of_sync", status_since=10.0, compared_at=90.0)
+    assert replica_status(replica, 110.0, FRESHNESS) == ("out_of_sync", 10.0)
+    assert replica_status(replica, 111.0, FRESHNESS) == ("unknown", 110.0)
+    failed = ReplicaStatus("a", "unknown", status_since=95.0, compared_at=90.0)
+    assert replica_status(failed, 111.0, FRESHNESS) == ("unknown", 95.0)
+
+
+@pytest.mark.parametrize("word", ["in_sync", "out_of_sync", "blocked"])
+def test_nothing_is_known_from_the_loss_of_home_assistant_on(word: str) -> None:
+    replica = ReplicaStatus("a", word, 10.0, synced_at=98.0, compared_at=98.0, unproven_since=99.0)
+    assert replica_status(replica, 99.0, FRESHNESS) == ("unknown", 99.0)
+
+
+def test_two_intervals_without_a_comparison_are_too_long() -> None:
+    assert Pace(verify_seconds=300, relist_seconds=600).freshness.stale_seconds == 1200
+    assert Pace(verify_seconds=900, relist_seconds=600).freshness.stale_seconds == 1800
+
+
+def test_a_watermark_may_be_as_old_as_three_heartbeats_however_it_is_set() -> None:
+    assert Pace().freshness.unknown_seconds == 60
+    assert Pace(unknown_seconds=5).freshness.unknown_seconds == 30
+    assert Pace(heartbeat_seconds=60).freshness.unknown_seconds == 180
+
+
+def record(outcome: str) -> RecordReport:
+    return changed("Lamp", replica="a", outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("replica", "records", "why"),
+    [
+        (in_sync(), (), None),
+        (in_sync(unproven_since=99.0), (), "unknown"),
+        (in_sync(error="the disk is full"), (), "the disk is full"),
+        (ReplicaStatus("a", "blocked", compared_at=99.0), (record("held"),), "a guard holds changes back"),
+        (ReplicaStatus("a", "out_of_sync", compared_at=99.0), (record("waiting"),), None),
+        (
+            ReplicaStatus("a", "out_of_sync", compared_at=99.0),
+            (record("waiting"), record("reported"), record("failed")),
+            "it is known to differ in 2 records (1 failed, 1 reported)",
+        ),
+        (ReplicaStatus("a", "out_of_sync", compared_at=99.0), (record("observed"),), "1 observed"),
+        (in_sync(pending=1, pending_since=96.0), (), None),
+        (in_sync(pending=2, pending_since=94.0), (), "2 changes wait to be written"),
+    ],
+)
+def test_who_may_be_relied_upon(replica: ReplicaStatus, records: Any, why: str | None) -> None:
+    found = why_not_ready(replica, report(*records), 100.0, FRESHNESS)
+    assert (found is None) if why is None else (found is not None and why in found)
+
+
+def test_lag_grows_while_nothing_is_compared_and_is_absent_when_never_in_sync() -> None:
+    replica = ReplicaStatus("a", "in_sync", synced_at=90.0)
+    assert lag_seconds(replica, 100.0) == 10.0
+    assert lag_seconds(replica, 110.0) == 20.0
+    assert lag_seconds(replica, 80.0) == 0.0
+    assert lag_seconds(ReplicaStatus("a", "unknown"), 100.0) is None

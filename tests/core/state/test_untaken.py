@@ -1,0 +1,91 @@
+"""Which records changed is told by how snapshots were made, and never too few."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.untaken import Untaken
+from tests.homes import ENTRY, NOON, device, snapshot
+
+ALL = frozenset(REGISTRIES)
+
+
+def look(before: Snapshot, *records: Record) -> Snapshot:
+    rows = [(r, content_hash(r)) for r in records]
+    return before.with_changes(rows, [], taken_at=NOON + 1, listed=frozenset())
+
+
+def read(before: Snapshot, *records: Record) -> Snapshot:
+    return before.with_changes([(r, content_hash(r)) for r in records], [], taken_at=NOON + 1)
+
+
+def offered(*snapshots: Snapshot, taken: int) -> int:
+    untaken = Untaken()
+    for number, made in enumerate(snapshots):
+        untaken.offer(made)
+        if number == taken:
+            untaken.take()
+    return untaken.count(ALL)
+
+
+FULL = snapshot(ENTRY, device(1), device(2))
+ONE = look(FULL, device(1, name="Other"))
+TWO = look(ONE, device(2, name="Other"))
+
+
+def test_what_was_looked_at_since_counts() -> None:
+    assert offered(FULL, ONE, TWO, taken=0) == 2
+    assert offered(FULL, ONE, TWO, taken=1) == 1
+    assert offered(FULL, ONE, TWO, taken=2) == 0
+
+
+def test_a_record_that_is_as_it_was_again_does_not_count() -> None:
+    assert offered(FULL, ONE, look(ONE, device(1)), taken=0) == 0
+
+
+def test_a_full_read_is_held_against_the_one_before_and_what_was_looked_at_since() -> None:
+    assert offered(FULL, ONE, FULL, taken=1) == 1
+    assert offered(FULL, ONE, read(FULL, device(1, name="Other")), taken=1) == 0
+    assert offered(FULL, ONE, read(FULL, device(2, name="New")), taken=1) == 2
+
+
+def test_a_home_read_from_scratch_says_nothing_until_it_is_compared() -> None:
+    assert offered(FULL, snapshot(ENTRY), taken=0) == 0
+    again = snapshot(ENTRY)
+    untaken = Untaken()
+    for made in (FULL, again):
+        untaken.offer(made)
+        untaken.take()
+    untaken.offer(look(again, device(3)))
+    assert untaken.count(ALL) == 1
+    assert untaken.count(frozenset({"area"})) == 0
+
+
+@given(st.data())
+def test_it_counts_what_differs(data: st.DataObject) -> None:
+    untaken = Untaken()
+    full = newest = taken = FULL
+    untaken.offer(full)
+    untaken.take()
+    for _ in range(data.draw(st.integers(1, 8))):
+        record = device(data.draw(st.integers(1, 3)), name=data.draw(st.sampled_from("abc")))
+        if data.draw(st.booleans()):
+            newest = look(newest, record)
+        else:
+            full = newest = read(full, record) if data.draw(st.booleans()) else full
+        untaken.offer(newest)
+        if data.draw(st.booleans()):
+            untaken.take()
+            taken = newest
+        keys = taken.hashes.keys() | newest.hashes.keys()
+        assert untaken.count(ALL) == sum(taken.hashes.get(k) != newest.hashes.get(k) for k in keys)
+
+
+def test_a_read_made_from_what_was_never_offered_says_nothing() -> None:
+    assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 0
+    untaken = Untaken()
+    untaken.offer(FULL)
+    untaken.offer(ONE)
+    assert untaken.count(ALL) == 0, "nothing was taken up before"

@@ -1,0 +1,57 @@
+"""The outbox: kept, bounded, beside the rows."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ReplicaUnavailable
+from engine.replicas.influx.outbox import open_outbox
+from engine.replicas.rows.replica import open_rows
+from tests.homes import ENTRY, snapshot
+from tests.replicas.passes import one_pass
+
+
+def test_a_batch_stays_until_it_is_dropped_also_when_the_process_ends(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "rows.db")
+    first, second = outbox.put("influxdb", b"one\ntwo"), outbox.put("influxdb", b"\x00\xff")
+    outbox.close()
+    again = open_outbox("influxdb", tmp_path / "rows.db")
+    assert again.pending("influxdb") == [(first, b"one\ntwo"), (second, b"\x00\xff")]
+    again.drop(first)
+    assert again.pending("influxdb") == [(second, b"\x00\xff")]
+    assert again.pending("other") == []
+    again.close()
+    again.close()
+
+
+def test_looking_into_the_outbox_creates_nothing(tmp_path: Path) -> None:
+    assert open_outbox("influxdb", tmp_path / "rows.db").pending("influxdb") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_are_never_given_again(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "rows.db")
+    first = outbox.put("influxdb", b"a")
+    outbox.drop(first)
+    assert outbox.put("influxdb", b"b") > first
+
+
+def test_a_full_outbox_refuses_and_names_the_setting(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "rows.db", bytes_max=10)
+    number = outbox.put("influxdb", b"12345678")
+    with pytest.raises(ReplicaUnavailable, match=r"holds 8 bytes.*records\.outbox_bytes_max") as caught:
+        outbox.put("influxdb", b"abc")
+    assert caught.value.replica == "influxdb"
+    outbox.drop(number)
+    outbox.put("influxdb", b"abc")
+
+
+def test_it_lives_beside_the_rows(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "rows.db")
+    outbox.put("influxdb", b"before the first pass")
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY))
+    assert rows.observe().versions == snapshot(ENTRY).row_versions
+    assert [body for _, body in outbox.pending("influxdb")] == [b"before the first pass"]
+    rows.close()
+    outbox.close()

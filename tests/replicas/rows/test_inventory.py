@@ -1,0 +1,256 @@
+"""The rows file for readers: anybody's rows, one moment per job, a revision that moves with every commit."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import apsw
+import pytest
+
+from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.replicas.rows.inventory import _FILTERS, Moment, SqliteInventory
+from engine.replicas.rows.replica import open_rows
+from tests.homes import ENTRY, device, entity, snapshot
+from tests.replicas.passes import make_homeiq, one_pass, sql
+
+NAMES = ("name", "labels", "entity_count")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # an executor is asyncio's
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, device(1), device(2), entity(1, device_id=device(1).id)))
+    rows.close()
+    return tmp_path / "rows.db"
+
+
+@pytest.fixture
+async def inventory(path: Path) -> AsyncIterator[SqliteInventory]:
+    opened = SqliteInventory(path)
+    yield opened
+    await opened.aclose()
+
+
+async def keys(inventory: SqliteInventory, registry: str = "device") -> list[str]:
+    return [row[0] for row in await inventory.read(lambda m: m.page(registry, (), (), "", 1000))]
+
+
+async def test_pages_are_ordered_and_begin_behind_a_key(inventory: SqliteInventory) -> None:
+    one, two = device(1).id, device(2).id
+    assert await keys(inventory) == [one, two]
+    assert await inventory.read(lambda m: m.page("device", NAMES, (), one, 10)) == [
+        (two, "Device 2", None, 0)
+    ]
+    assert await inventory.read(lambda m: m.count("device", ())) == 2
+    assert await inventory.read(lambda m: m.row("device", NAMES, one)) == (one, "Device 1", None, 1)
+    assert await inventory.read(lambda m: m.row("device", NAMES, "none")) is None
+
+
+async def test_every_filter_is_a_statement(inventory: SqliteInventory) -> None:
+    def job(moment: Moment) -> None:
+        for registry, name in _FILTERS:
+            value = name in ("has_aliases", "disabled", "has_device") or "x"
+            moment.page(registry, (), ((name, value),), "", 1)
+            assert moment.count(registry, ((name, value),)) >= 0
+
+    await inventory.read(job)
+
+
+async def test_rows_are_found_by_registry_id_as_one_statement(inventory: SqliteInventory) -> None:
+    wanted = [device(1).id, "none", device(2).id]
+    found = await inventory.read(lambda m: m.rows("device", ("name",), wanted))
+    assert sorted(found) == [(device(1).id, "Device 1"), (device(2).id, "Device 2")]
+    it = entity(1)
+    assert await inventory.read(lambda m: m.rows("entity", ("id",), [it.id])) == [(it.entity_id, it.id)]
+    assert await inventory.read(lambda m: m.rows("entity", ("id",), [it.entity_id])) == []
+
+
+async def test_changes_are_counted_by_time(inventory: SqliteInventory, path: Path) -> None:
+    sql(path, "DELETE FROM reconcile_changes")
+    for at in (0, 650, 700, 1300):
+        sql(
+            path,
+            "INSERT INTO reconcile_changes (seq, run_id, changed_at, op, registry, id, cause)"
+            f" VALUES ({at + 1}, 'r', {at}, 'u', 'device', 'd', 'pending')",
+        )
+    assert await inventory.read(lambda m: m.change_counts(0, 10, 600)) == [(1, 2), (2, 1)]
+    assert await inventory.read(lambda m: m.change_counts(651, 10, 600)) == [(1, 1), (2, 1)]
+    sql(path, "DROP TABLE reconcile_changes")
+    assert await inventory.read(lambda m: m.change_counts(0, 0, 600)) == []
+
+
+async def test_the_revision_moves_with_every_commit_and_only_then(
+    inventory: SqliteInventory, path: Path
+) -> None:
+    async def revision() -> int:
+        return await inventory.read(lambda m: m.revision)
+
+    first = await revision()
+    assert first == 4, "the number of the newest change"
+    assert await revision() == first
+    sql(path, "UPDATE devices SET name = 'Mocked'")
+    second = await revision()
+    assert second > first
+    assert await revision() == second
+
+
+async def test_the_witness_tells_of_every_commit_and_of_another_file(
+    inventory: SqliteInventory, path: Path, tmp_path: Path
+) -> None:
+    seen = [inventory.witness(), inventory.witness()]
+    assert seen[0] is not None
+    sql(path, "UPDATE devices SET name = 'Mocked'")
+    seen.append(inventory.witness())
+    sql(path, "VACUUM INTO ?", str(tmp_path / "new.db"))
+    await anyio.Path(tmp_path / "new.db").replace(path)
+    assert inventory.witness() is None, "to open another file is not for the event loop"
+    await keys(inventory)
+    seen.append(inventory.witness())
+    assert len(set(seen)) == 3
+    assert seen[0] == seen[1]
+    await anyio.Path(path).unlink()
+    assert inventory.witness() is None
+
+
+async def test_a_locked_file_has_no_witness_and_nobody_waits(inventory: SqliteInventory, path: Path) -> None:
+    sql(path, "PRAGMA journal_mode = delete")
+    connection = apsw.Connection(str(path))
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        assert inventory.witness() is None
+    finally:
+        connection.close()
+    assert inventory.witness() is not None
+
+
+async def test_a_job_sees_one_moment(inventory: SqliteInventory, path: Path) -> None:
+    def job(moment: Moment) -> tuple[int, int]:
+        before = len(moment.page("device", (), (), "", 10))
+        sql(path, "INSERT INTO devices (device_id, name) VALUES ('new', 'New')")
+        return before, len(moment.page("device", (), (), "", 10))
+
+    assert await inventory.read(job) == (2, 2)
+    assert len(await keys(inventory)) == 3
+
+
+async def test_totals_are_counted_once_per_revision(inventory: SqliteInventory, path: Path) -> None:
+    assert await inventory.read(lambda m: m.count("device", ())) == 2
+    sql(path, "DELETE FROM devices")
+    assert await inventory.read(lambda m: m.count("device", ())) == 0
+
+
+async def test_rows_of_anybody_are_read(inventory: SqliteInventory, path: Path) -> None:
+    bad = "INSERT INTO devices (device_id, name, labels, entity_count) VALUES (?, ?, ?, ?)"
+    sql(path, bad, "foreign", 5, b"\xff\x00", "many")
+    sql(path, bad, b"\x01", "Bytes for a key", None, None)
+    sql(path, "UPDATE devices SET name = CAST(x'ff41' AS TEXT) WHERE device_id = 'foreign'")
+    rows = await inventory.read(lambda m: m.page("device", NAMES, (), "", 10))
+    assert [row[0] for row in rows] == [device(1).id, device(2).id, "foreign"], "bytes are no key"
+    assert rows[-1] == ("foreign", "\ufffdA", "\ufffd\x00", None)
+    assert await inventory.read(lambda m: m.count("device", ())) == 3
+
+
+async def test_a_homeiq_file_that_was_never_written_to_is_read(tmp_path: Path) -> None:
+    devices = make_homeiq(tmp_path / "metadata.db")
+    inventory = SqliteInventory(tmp_path / "metadata.db")
+    assert await keys(inventory) == sorted(row["device_id"] for row in devices)
+    rows = await inventory.read(
+        lambda m: m.page("device", NAMES, (("area_id", "x"), ("platform", "y")), "", 9)
+    )
+    assert rows == []
+    assert await keys(inventory, "floor") == []
+    assert await inventory.read(
+        lambda m: (m.feed_bounds(), m.changes(0, 9), m.runs(None, 9), m.run("r"))
+    ) == (
+        (0, 0),
+        [],
+        [],
+        None,
+    )
+    await inventory.aclose()
+
+
+async def test_an_absent_file_is_unavailable_until_it_is_there(tmp_path: Path, path: Path) -> None:
+    inventory = SqliteInventory(tmp_path / "later.db")
+    with pytest.raises(ReplicaUnavailable, match="no rows file"):
+        await keys(inventory)
+    sql(path, "VACUUM INTO ?", str(tmp_path / "later.db"))
+    assert len(await keys(inventory)) == 2
+    await inventory.aclose()
+
+
+async def test_a_file_that_was_replaced_is_read_anew(
+    inventory: SqliteInventory, path: Path, tmp_path: Path
+) -> None:
+    first = await inventory.read(lambda m: m.revision)
+    rows = open_rows(tmp_path / "new.db")
+    one_pass(rows, rows, snapshot(ENTRY))
+    rows.close()
+    (tmp_path / "new.db").replace(path)
+    assert await keys(inventory) == []
+    assert await inventory.read(lambda m: m.revision) > first
+
+
+async def test_a_damaged_file_and_a_newer_schema_are_refused(inventory: SqliteInventory, path: Path) -> None:
+    sql(path, "UPDATE reconcile_meta SET value = 99 WHERE name = 'schema_version'")
+    with pytest.raises(ReplicaRejected, match="schema version 99"):
+        await keys(inventory)
+    await anyio.Path(path).write_bytes(b"no database" * 1000)
+    with pytest.raises(ReplicaRejected):
+        await keys(inventory)
+
+
+async def test_a_locked_file_is_unavailable_and_holds_up_no_other_task(path: Path) -> None:
+    sql(path, "PRAGMA journal_mode = delete")
+    inventory = SqliteInventory(path, busy_timeout_seconds=0.05)
+    connection = apsw.Connection(str(path))
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(ReplicaUnavailable, match="locked"), anyio.fail_after(60):
+            await keys(inventory)
+    finally:
+        connection.close()
+    assert len(await keys(inventory)) == 2
+    await inventory.aclose()
+
+
+async def test_it_cannot_write(inventory: SqliteInventory) -> None:
+    with pytest.raises(ReplicaRejected, match="read-only"):
+        await inventory.read(lambda m: m._connection.execute("DELETE FROM devices"))
+
+
+async def test_what_a_job_raises_arrives(inventory: SqliteInventory) -> None:
+    def job(_moment: Moment) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        await inventory.read(job)
+    assert len(await keys(inventory)) == 2
+
+
+@pytest.mark.parametrize("value", ["NULL", "'x'", "x'00'", "9e999", "'['"])
+async def test_a_feed_and_runs_of_anybodys_values_are_served_as_far_as_they_say_something(
+    path: Path, inventory: SqliteInventory, value: str
+) -> None:
+    for table in ("reconcile_changes", "reconcile_runs"):
+        columns = [
+            name for (name,) in sql(path, f"SELECT name FROM pragma_table_info('{table}')") if name != "seq"
+        ]
+        sql(path, f"CREATE TABLE kept AS SELECT * FROM {table}")
+        sql(path, f"DROP TABLE {table}")
+        sql(path, f"ALTER TABLE kept RENAME TO {table}")
+        sql(path, f"UPDATE {table} SET {', '.join(f'{c} = {value}' for c in columns)}")
+    changes = await inventory.read(lambda m: m.changes(0, 100))
+    runs = await inventory.read(lambda m: m.runs(None, 100))
+    assert len(changes) == 4
+    for _seq, op, registry, id_, before, after, at, cause, run_id, _version in changes:
+        assert {type(text) for text in (op, registry, id_, cause, run_id)} == {str}
+        assert (before, after) == (None, None)
+        assert at == 0.0
+    for run_id, at, origin, _version, *counts in runs:
+        assert (type(run_id), at, type(origin), {type(n) for n in counts}) == (str, 0.0, str, {int})

@@ -1,0 +1,71 @@
+"""Writing rows: an update changes a row where it stands, so nothing that hangs on it is lost."""
+
+from pathlib import Path
+
+from engine.core.home.record import Floor
+from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.replica import open_rows
+from engine.replicas.rows.writer import upsert_statement
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import one_pass, sql
+
+
+def test_no_statement_replaces_a_row() -> None:
+    for table in TABLES.values():
+        assert "REPLACE" not in upsert_statement(table)
+        assert "DO UPDATE SET" in upsert_statement(table)
+
+
+def test_a_row_keeps_its_number_through_updates_and_renames(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, device(1), entity(1), entity(2)))
+    numbers = sql(rows.path, "SELECT id, rowid FROM entities ORDER BY id")
+    swapped = (entity(1, entity_id="sensor.s2"), entity(2, entity_id="sensor.s1", name="New"))
+    one_pass(rows, rows, snapshot(ENTRY, device(1), *swapped))
+    assert sql(rows.path, "SELECT id, rowid FROM entities ORDER BY id") == numbers
+    rows.close()
+
+
+def test_last_seen_moves_only_in_rows_that_change(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, device(1), device(2)), at=NOON)
+    one_pass(rows, rows, snapshot(ENTRY, device(1), device(2, name="New")), at=NOON + 1)
+    found = sql(rows.path, "SELECT last_seen FROM devices ORDER BY device_id")
+    assert found == [("2026-11-23 12:00:00.000000",), ("2026-11-23 12:00:01.000000",)]
+    rows.close()
+
+
+def test_an_update_leaves_alone_what_does_not_differ(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, device(1), entity(1)))
+    # Triggers tell which columns a statement sets, whatever their values.
+    for column in ("name", "unique_id"):
+        sql(
+            rows.path,
+            f"CREATE TABLE set_{column} (id); CREATE TRIGGER t_{column} AFTER UPDATE OF {column} ON entities"
+            f" BEGIN INSERT INTO set_{column} VALUES (new.id); END",
+        )
+    one_pass(rows, rows, snapshot(ENTRY, device(1), entity(1, name="New")))
+    assert sql(rows.path, "SELECT id FROM set_name") == [(entity(1).id,)]
+    assert sql(rows.path, "SELECT id FROM set_unique_id") == []
+    rows.close()
+
+
+def test_an_equal_number_of_another_type_is_put_right(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    sql(rows.path, "CREATE TABLE floors (floor_id TEXT PRIMARY KEY, level)")
+    ground = snapshot(ENTRY, Floor(floor_id="ground", name="Ground", level=1))
+    one_pass(rows, rows, ground)
+    sql(rows.path, "UPDATE floors SET level = 1.0")
+    assert len(one_pass(rows, rows, ground, at=NOON + 1).operations) == 1
+    assert sql(rows.path, "SELECT typeof(level) FROM floors") == [("integer",)]
+    rows.close()
+
+
+def test_deleting_a_device_takes_no_entity_along(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    kept = entity(1, device_id=device(1).id)
+    one_pass(rows, rows, snapshot(ENTRY, device(1), kept))
+    one_pass(rows, rows, snapshot(ENTRY, kept))
+    assert sql(rows.path, "SELECT id FROM entities") == [(kept.id,)]
+    rows.close()

@@ -1,0 +1,134 @@
+"""A dry run reads whatever state a file was left in, and leaves file and folder byte for byte as they were."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Look
+from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.replicas.rows.replica import open_rows
+from engine.replicas.sqlite_file.private_copy import copy_into_memory
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import folder_state, one_pass, run_of, sql
+
+HOME = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
+
+# Leaves a database in the state a kill -9 leaves it in: {mode} journal, 100 rows committed, more under way.
+KILLED = """
+import apsw, os, sys
+path, mode, under_way = sys.argv[1:]
+connection = apsw.Connection(path)
+connection.pragma("journal_mode", mode)
+connection.execute("CREATE TABLE t (a)")
+many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO t SELECT hex(zeroblob(500)) FROM n"
+connection.execute(many, (100,))
+if under_way == "yes":
+    connection.execute("PRAGMA cache_size = 2; PRAGMA cache_spill = 1; BEGIN")
+    connection.execute(many, (5000,))
+os._exit(9)
+"""
+
+
+def kill_while_open(path: Path, mode: str, under_way: str) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(path), mode, under_way], check=False)
+
+
+def count_of(path: Path) -> object:
+    [(count,)] = copy_into_memory(path, 0.0).execute("SELECT count(*) FROM t").fetchall()
+    return count
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("under_way", ["yes", "no"])
+def test_after_a_kill_what_was_committed_is_read_and_nothing_touched(
+    tmp_path: Path, mode: str, under_way: str
+) -> None:
+    kill_while_open(tmp_path / "x.db", mode, under_way)
+    before = folder_state(tmp_path)
+    assert ("x.db-wal" in before, "x.db-journal" in before) == (
+        mode == "wal",
+        mode == "delete" and under_way == "yes",
+    )
+    assert count_of(tmp_path / "x.db") == 100
+    assert folder_state(tmp_path) == before
+
+
+def test_a_log_without_its_index_is_read_and_nothing_touched(tmp_path: Path) -> None:
+    kill_while_open(tmp_path / "x.db", "wal", "no")
+    (tmp_path / "x.db-shm").unlink()
+    before = folder_state(tmp_path)
+    assert count_of(tmp_path / "x.db") == 100
+    assert folder_state(tmp_path) == before
+
+
+def test_a_file_in_use_is_read_up_to_its_last_commit(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    writer = apsw.Connection(str(path))
+    writer.pragma("journal_mode", "wal")
+    writer.execute("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    writer.execute("BEGIN; INSERT INTO t VALUES (2)")
+    before = folder_state(tmp_path)
+    # In a process of its own, as a dry run is: the writer's locks belong to its process.
+    program = (
+        "import sys, pathlib; from engine.replicas.sqlite_file.private_copy import copy_into_memory;"
+        "print(copy_into_memory(pathlib.Path(sys.argv[1]), 0.0).execute('SELECT count(*) FROM t').get)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1\n"
+    assert folder_state(tmp_path) == before
+    writer.close()
+
+
+@pytest.fixture(params=["wal", "delete", "absent", "empty"])
+def rows_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "my home #1?" / "rows.db"
+    path.parent.mkdir()
+    if request.param == "empty":
+        path.touch()
+    elif request.param != "absent":
+        rows = open_rows(path)
+        one_pass(rows, rows, HOME)
+        rows.close()
+        sql(path, f"PRAGMA journal_mode = {request.param}")
+    return path
+
+
+def test_a_dry_run_sees_the_rows_and_leaves_the_folder_as_it_was(rows_file: Path) -> None:
+    before = folder_state(rows_file.parent)
+    rows = open_rows(rows_file, private_copy=True)
+    expected = HOME.row_versions if before.get("rows.db") else {}
+    assert rows.observe().versions == expected
+    assert rows.applied("sqlite") == expected
+    assert set(rows.read(HOME.records)) == set(expected)
+    assert rows.changes(0, 10) == [] or expected
+    assert rows.stamp() >= 0
+    rows.close()
+    assert folder_state(rows_file.parent) == before
+
+
+def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db", private_copy=True)
+    with pytest.raises(ReplicaRejected, match="look only"):
+        rows.note_absences(Absences(begun=frozenset({entity(1).key})), Look(NOON))
+    with pytest.raises(ReplicaRejected, match="look only"):
+        rows.settle("sqlite", [(entity(1).key, "1:0")], run_of(rows, HOME).at)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_locked_for_itself_by_another_program_is_busy(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    holder = apsw.Connection(str(path))
+    holder.execute("CREATE TABLE t (a); BEGIN EXCLUSIVE")
+    with pytest.raises(ReplicaUnavailable, match="locked"):
+        open_rows(path, private_copy=True, busy_timeout_seconds=0).observe()
+    holder.close()

@@ -1,0 +1,16 @@
+"""Text that is not UTF-8 stays bytes, beside text that is."""
+
+import apsw
+
+from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
+
+
+def test_only_what_cannot_be_decoded_stays_bytes() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        "CREATE TABLE t (a, b, c, d); INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 'é', x'41', 1.5)"
+    )
+    found = list(
+        undecodable_rows(connection, "SELECT a, b, c, d FROM t WHERE d > ?", ("a", "b", "c", "d"), (1,))
+    )
+    assert found == [(b"\xff", "é", b"A", 1.5)]

@@ -1,0 +1,83 @@
+"""The snapshot that command results make: whole, or refused; the worse of two answers about health counts."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from engine.core.home.snapshot import Snapshot
+from engine.sources.answers.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
+from engine.sources.answers.listing import Listing
+
+
+def raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
+
+
+def snapshot(**parts: Any) -> Snapshot:
+    results = CommandResults(**{"entities": Listing(), "lists": {}, "categories": None, **parts})
+    return SnapshotMaker().make(results, taken_at=1.0, origin="here")
+
+
+def running(**fields: Any) -> CoreConfig:
+    return CoreConfig(**{"version": "2026.11.0", "state": "RUNNING", "recovery_mode": False, **fields})
+
+
+def test_of_two_answers_about_its_health_the_worse_counts() -> None:
+    assert snapshot(configs=(running(), running())).health.state == "RUNNING"
+    assert snapshot(configs=(running(state="STARTING"), running())).health.state == "STARTING"
+    assert snapshot(configs=(running(), running(state="STOPPING"))).health.state == "STOPPING"
+    assert snapshot(configs=(running(), running(recovery_mode=True))).health.recovery_mode is True
+    assert snapshot(configs=(running(), running())).health.recovery_mode is False
+    assert snapshot().health.recovery_mode is None
+
+
+def test_of_get_config_no_position_is_decoded() -> None:
+    config = decode_config(raw({"version": "2026.11.0", "latitude": 12.34, "state": "RUNNING"}))
+
+    assert "12.34" not in repr(config)
+
+
+def test_a_list_that_was_not_answered_is_no_empty_registry() -> None:
+    assert snapshot(lists={"area": raw([])}).registries == {"entity", "area"}
+    assert snapshot(categories={}).registries == {"entity", "category"}
+
+
+def test_one_category_id_in_two_scopes_is_two_categories() -> None:
+    rows = raw([{"category_id": "c", "name": "C"}])
+
+    found = snapshot(categories={"script": rows, "scene": rows})
+
+    assert {key.id for key in found.records} == {"script/c", "scene/c"}
+
+
+def test_a_read_without_changes_keeps_what_was_derived() -> None:
+    maker = SnapshotMaker()
+    rows = {"device": raw([{"id": "d", "name": "Lamp"}])}
+    first = maker.make(
+        CommandResults(entities=Listing(), lists=rows, categories=None, configs=(running(),)),
+        taken_at=1.0,
+        origin="x",
+    )
+    versions = first.row_versions
+    later = CommandResults(
+        entities=Listing(), lists=rows, categories=None, configs=(running(state="STOPPING"),)
+    )
+    second = maker.make(later, taken_at=2.0, origin="x")
+
+    assert second.row_versions is versions
+    assert (first.taken_at, first.health.state) == (1.0, "RUNNING")
+    assert (second.taken_at, second.health.state) == (2.0, "STOPPING")
+
+
+def test_an_upgrade_without_changes_derives_anew() -> None:
+    maker = SnapshotMaker()
+    lists = {"device": raw([{"id": "d", "name": "Lamp"}])}
+    results = [
+        CommandResults(entities=Listing(), lists=lists, categories=None, configs=(running(version=version),))
+        for version in ("2026.3.0", "2026.4.0")
+    ]
+
+    first, second = (maker.make(result, taken_at=1.0, origin="x") for result in results)
+
+    assert second.row_versions is not first.row_versions

@@ -1,0 +1,55 @@
+"""Decoding that names what it decoded and never quotes it."""
+
+import msgspec
+import pytest
+
+from engine.errors import SourceInvalid
+from engine.sources.answers.json_text import decode_json, legible_json
+
+DECODER = msgspec.json.Decoder(dict[str, int])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b'{"secret": 1', id="truncated"),
+        pytest.param(b'{"secret": "secret"}', id="another shape"),
+        pytest.param(b'{"secret\xfc": 1}', id="not UTF-8"),
+    ],
+)
+def test_what_cannot_be_decoded_is_named_but_not_shown(text: bytes) -> None:
+    with pytest.raises(SourceInvalid) as raised:
+        decode_json(DECODER, text, "The file x")
+
+    assert raised.value.message.startswith("The file x ")
+    assert "secret" not in str(raised.value)
+
+
+def test_json_nested_without_end_is_refused() -> None:
+    deep = msgspec.json.Decoder(object)
+
+    with pytest.raises(SourceInvalid):
+        decode_json(deep, b"[" * 200_000, "It")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (rb'["\ud800x", "\udc00\ud800", 1]', ["\ufffdx", "\ufffd\ufffd", 1]),
+        (rb'["\ud83d\ude00", NaN, -Infinity, "NaN \\ud800 \""]', ["\U0001f600", None, None, 'NaN \\ud800 "']),
+        (b'[{"a": 1}, ' + b'{"a":[' * 60 + b"1,2" + b"]}" * 60 + b", 5, NaN]", None),
+        (b"[1, " + b'["[",' * 3000 + b"1" + b"]" * 3000 + b", 5]", None),
+    ],
+)
+def test_what_a_strict_decoder_refuses_costs_only_the_value(text: bytes, read: object) -> None:
+    found = decode_json(msgspec.json.Decoder(list[object]), text, "It")
+
+    assert found == read if read is not None else (found[0], found[2]) == (found[0], 5)
+
+
+def test_what_is_cut_off_stays_refused() -> None:
+    assert legible_json(b'[{"a": 1}, {"a"') is None
+    for text in (b'["\\ud800", 1', b"[" * 3000, b'["' + b"x" * 10):
+        with pytest.raises(SourceInvalid):
+            decode_json(msgspec.json.Decoder(list[object]), text, "It")

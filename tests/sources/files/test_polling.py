@@ -1,0 +1,62 @@
+"""Files made followable: a change is noticed, nothing else is."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from engine.sources.files.capture import CaptureSource
+from engine.sources.files.polling import PollingSource
+from tests.commandline.homes import Home
+from tests.sources.recorded_homes import clock, quiet
+
+POLL_SECONDS = 0.01
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def polling(home: Home) -> PollingSource:
+    return PollingSource(CaptureSource(home.folder, clock=clock), home.folder, POLL_SECONDS, clock)
+
+
+async def test_a_changed_file_is_noticed_and_everything_is_read(home: Home) -> None:
+    async with polling(home).watch() as watch:
+        before = await watch.read(quiet)
+        device_id = home.rename_device("Renamed")
+        with anyio.fail_after(60):
+            hints = await watch.wait_for_hints()
+        assert hints.relist
+        after = await watch.refresh(hints, before)
+        (changed,) = {k for k, h in after.hashes.items() if before.hashes[k] != h}
+        assert changed.id == device_id
+
+
+async def test_unchanged_files_are_confirmed_and_wake_nobody(home: Home) -> None:
+    async with polling(home).watch() as watch:
+        await watch.read(quiet)
+        assert await watch.heartbeat() == clock()
+        with anyio.move_on_after(POLL_SECONDS * 5) as scope:
+            await watch.wait_for_hints()
+        assert scope.cancelled_caught
+
+
+async def test_a_change_that_was_not_read_yet_confirms_nothing(home: Home) -> None:
+    async with polling(home).watch() as watch:
+        await watch.read(quiet)
+        home.rename_device("Renamed")
+        assert await watch.heartbeat() is None
+
+
+async def test_it_names_and_reads_what_it_wraps(home: Home) -> None:
+    source = polling(home)
+    assert source.origin == home.source
+    assert len((await source.read(quiet)).records) == 205
