@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from engine.core.home.list_order import positions_of
 from engine.core.home.record import REGISTRIES, Key, Record
 from engine.core.home.snapshot import Health, Snapshot
 from engine.sources.answers.category_scopes import CategoryScopes
@@ -108,7 +109,8 @@ def records_of(home: Home) -> list[Record]:
 
 
 def snapshot_of(records: Sequence[Record], *, hashes: Mapping[Key, str] | None = None) -> Snapshot:
-    """A snapshot of the records, nothing of it derived yet."""
+    """A snapshot of the records in the order of their lists, nothing of it derived yet."""
+    lists = {name: [r.key for r in records if name == r.REGISTRY] for name in ("area", "floor")}
     return Snapshot(
         records=records,
         taken_at=READ_AT,
@@ -116,6 +118,7 @@ def snapshot_of(records: Sequence[Record], *, hashes: Mapping[Key, str] | None =
         registries=frozenset(REGISTRIES),
         health=Health(ha_version=VERSION, state="RUNNING", recovery_mode=False),
         hashes=hashes,
+        positions=positions_of(lists),
     )
 
 

@@ -78,8 +78,9 @@ def test_the_list_of_modules_without_twin_is_not_stale() -> None:
 
 
 def test_values_of_the_core_are_frozen() -> None:
-    names = [path.stem for path in (ROOT / "engine" / "core").glob("*.py") if path.stem != "__init__"]
-    modules = [importlib.import_module(f"engine.core.{name}") for name in sorted(names)]
+    paths = [path.relative_to(ROOT) for path in (ROOT / "engine" / "core").rglob("*.py")]
+    names = {".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"}
+    modules = [importlib.import_module(name) for name in sorted(names)]
     values = {
         value
         for module in modules
