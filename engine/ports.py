@@ -143,6 +143,17 @@ class Remembering(Replica, Protocol):
 
 
 @runtime_checkable
+class Ordering(Replica, Protocol):
+    """A replica that keeps the user's order of areas and floors, which no record says, for who restores from it."""
+
+    def order(self) -> Mapping[Key, int]:
+        """The positions that were kept last; none where none were. Raises ReplicaError."""
+
+    def keep_order(self, positions: Mapping[Key, int], run: "Run") -> None:
+        """Keep these positions in place of earlier ones. Raises ReplicaError."""
+
+
+@runtime_checkable
 class Noting(Replica, Protocol):
     """A replica that may correct more than it is asked to, and says so."""
 

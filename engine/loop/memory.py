@@ -36,6 +36,9 @@ class ReplicaMemory:
         self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
+        self.order: Mapping[Key, int] | None = (
+            None  # the positions that the replica keeps; None: not asked yet
+        )
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
 
     def rows_under(

@@ -35,6 +35,7 @@ from engine.loop.books import Books
 from engine.loop.homes import known_homes, remember_home
 from engine.loop.memory import ReplicaMemory, known_to, rows_of, versions_of
 from engine.loop.offload import Offload, to_thread
+from engine.loop.orders import remember_order
 from engine.loop.pass_options import PassOptions, Since
 from engine.ports import Ledger, Noting, Replica, Run, Upkeep
 
@@ -339,6 +340,7 @@ class OnePass:
         memory = self._memories[replica.name]
         memory.take(allowed, diff.settled, wanted)
         remember_home(replica, memory, self._desired.entry_ids)
+        remember_order(replica, memory, self._desired, run)
 
     def _announce(self, replica: Replica, operations: Sequence[Operation]) -> None:
         """Book what is about to be written: were we killed, it would look like rows that somebody else wrote."""

@@ -12,10 +12,11 @@ import pytest
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action
-from engine.core.home.record import Area, Entity, Key, canonical_fields, encode_record
+from engine.core.home.list_order import positions_of
+from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Health, Snapshot
 from engine.errors import ReplicaRejected
-from engine.ports import Ledger, Replica
+from engine.ports import Ledger, Ordering, Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
@@ -244,6 +245,33 @@ def test_an_entity_is_found_by_every_name_it_bore(stand: Stand) -> None:
     assert stand.replica.bearers("sensor.x") == [entity(1).key, entity(3).key]
     assert stand.replica.bearers("sensor.y") == [entity(1).key]
     assert stand.replica.bearers("sensor.") == []
+
+
+def ordered(*areas: str, home: tuple[Record, ...] = ()) -> Snapshot:
+    found = snapshot(*home, *(Area(area_id=name, name=name) for name in sorted(areas)))
+    found.positions = positions_of({"area": [Key("area", name) for name in areas]})
+    return found
+
+
+def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
+    if not isinstance(stand.replica, Ordering):
+        return  # keeps it in its rows
+    first, moved = ordered("b", "a"), ordered("a", "b")
+    assert stand.replica.order() == {}
+    stand.reconcile(first)
+    run = run_of(stand.replica, first)
+    stand.replica.keep_order(first.positions, run)
+    assert stand.replica.order() == first.positions
+    stand.replica.keep_order(moved.positions, run)
+    assert stand.replica.order() == moved.positions
+    fresh = stand.reopen()
+    assert isinstance(fresh, Ordering)
+    assert fresh.order() == moved.positions
+    # What is written afterwards does not lose it.
+    stand.reconcile(ordered("a", "b", home=(ENTRY, device(1))), NOON + 1)
+    assert fresh.order() == moved.positions
+    assert stand.replica.observe().versions == ordered("a", "b", home=(ENTRY, device(1))).hashes
+    fresh.close()
 
 
 def test_a_new_entity_takes_the_name_of_a_deleted_one(stand: Stand) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Key, canonical_fields
+from engine.core.home.record import Area, Key, canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable, SourceInvalid, SourceUnavailable
 from engine.ports import Revision
 from engine.sources.records import RecordsSource
@@ -75,6 +75,25 @@ async def test_entities_are_named_by_the_rule_of_the_core_that_was_seen_last(
         )
     ).read(quiet)
     assert found.derived[home[1].key].effective_name == shown
+
+
+class Ordered(Recorded):
+    """A records replica that keeps the user's order; of a `Replica` only the names of what it has."""
+
+    stores_derived = False
+    stamp = traces = observe = read = apply = close = keep_order = lambda *_: None
+
+    def order(self) -> Mapping[Key, int]:
+        return {Key("area", "b"): 0, Key("area", "a"): 1}
+
+
+async def test_areas_come_back_in_the_order_that_was_kept() -> None:
+    home = [Area(area_id=name, name=name) for name in "ab"]
+    recorded = Ordered(
+        {r.key: Revision(r.key, 1.0, "create", 1, content_hash(r), "run", canonical_fields(r)) for r in home}
+    )
+    found = await source(recorded).read(quiet)
+    assert [found.derived[r.key].position for r in home] == [1, 0]
 
 
 async def test_no_record_is_no_empty_home() -> None:

@@ -1,10 +1,13 @@
 """The order of areas and floors that the user chose, as their positions in Home Assistant's lists.
 
 The lists have had it since 2025.12 (its `reorder` commands); before, their order said nothing and changed by itself.
-A position is a derived value: it is stored in rows, and no part of what an area or a floor says.
+A position is a derived value: it is stored in rows, and no part of what an area or a floor says. So a records replica
+keeps the order beside its records, as one text, for the day on which rows are restored from there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
 
 from engine.core.home.record import Key
 
@@ -24,3 +27,35 @@ def positions_of(lists: Mapping[str, Iterable[Key]]) -> dict[Key, int]:
         for registry in ORDERED_REGISTRIES
         for position, key in enumerate(lists.get(registry, ()))
     }
+
+
+def later_order(
+    known: Mapping[Key, int], listed: Mapping[Key, int], registries: Collection[str]
+) -> dict[Key, int]:
+    """The positions after a look at Home Assistant: those it lists, and the known ones of what was not read."""
+    return {key: place for key, place in known.items() if key.registry not in registries} | {
+        key: place for key, place in listed.items() if key.registry in registries
+    }
+
+
+def encode_order(positions: Mapping[Key, int]) -> str:
+    """The order as a text: the ids of each registry that has one, in order; empty where none has."""
+    lists: dict[str, list[str]] = {}
+    for key in sorted(positions, key=lambda key: (key.registry, positions[key])):
+        lists.setdefault(key.registry, []).append(key.id)
+    return _encode(lists).decode() if lists else ""
+
+
+def decode_order(text: object) -> dict[Key, int]:
+    """The positions that a text of `encode_order` says; none where it is no such text."""
+    if not text or not isinstance(text, str):
+        return {}
+    try:
+        lists = _decode(text)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return {}
+    return positions_of({name: [Key(name, id_) for id_ in ids] for name, ids in lists.items()})
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, list[str]]).decode

@@ -7,7 +7,7 @@ A stored hash is believed only while the revision's digest is the one it was wri
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import apsw
 from engine.core.compare.plan import Operation
 from engine.core.compare.proof import Etag, Proof
 from engine.core.compare.stored import StoredRow
+from engine.core.home.list_order import decode_order, encode_order
 from engine.core.home.record import Key
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaDiverged
@@ -140,6 +141,23 @@ class HistoryFile:
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
             keep_home(connection, _META, entry_ids)
+
+    def order(self) -> Mapping[Key, int]:
+        """The positions of areas and floors that were kept last; none where none were."""
+        with self._file.reading() as connection:
+            if not has_records(connection, NAME):
+                return {}
+            found = connection.execute("SELECT value FROM meta WHERE name = 'list_order'").fetchone()
+            return decode_order(found[0]) if found is not None else {}
+
+    def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
+        """Keep these positions in place of earlier ones."""
+        with self._file.writing() as connection:
+            ensure_records(connection, NAME)
+            connection.execute(
+                "INSERT INTO meta VALUES ('list_order', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (encode_order(positions),),
+            )
 
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the newest revisions still are what they were then."""

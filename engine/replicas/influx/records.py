@@ -6,7 +6,7 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,12 +16,14 @@ from msgspec import structs
 from engine import __version__
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
+from engine.core.home.list_order import encode_order, later_order
 from engine.core.home.record import Key, decode_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Revision, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
+from engine.replicas.influx.lookup import Lookup
 from engine.replicas.influx.reading import (
     Holding,
     check_schema,
@@ -43,18 +45,15 @@ from engine.replicas.influx.schema.points import (
     Point,
     RunMarker,
     encode_marker,
-    key_of,
     live_digest,
     tag_of,
 )
 from engine.replicas.influx.schema.shown import count_lines, shown_values
 from engine.replicas.influx.sending import Sender
-from engine.replicas.influx.wires.wire import Scan, Wire
+from engine.replicas.influx.wires.wire import Wire
 
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000
-# More live keys than this are found faster by reading the whole window.
-_IDS_MAX = 500
 _AHEAD_SECONDS = 60.0  # points dated later than this are somebody's mistake
 _REFRESH_SECONDS_MAX_3 = 86_400.0
 _REVISION = ("op", "rev", "hash", "run", "schema", "payload")
@@ -101,11 +100,13 @@ class InfluxRecords:
         self._sender = Sender(wire, outbox, sleep)
         self._committer = Committer(wire, self._sender, options.site)
         self._runs = RunMarkers(wire, options.site)
+        self._lookup = Lookup(wire, options.site)
         self._times = CommitClock(options.writer_slot)
         self._held: Holding | None = None
         self._revs: dict[
             Key, list[Any]
         ] = {}  # newest rows [time, tag, hash, rev, schema], as `read` found them
+        self._order: dict[Key, int] = {}
         self._retention_seconds: int | None = None
         self._version: str | None = None  # the server's, as it first told it
         self._server_state: object = None
@@ -135,7 +136,8 @@ class InfluxRecords:
         self._retention_seconds = self._wire.retention_seconds()
         state = (self._retention_seconds, self._wire.started())
         is_verified = verify if verify is not None else self._is_verification_due(now, state)
-        start_ns = self._runs.window_start_ns(int((now + _AHEAD_SECONDS) * _NS))
+        commit = self._runs.last_commit(int((now + _AHEAD_SECONDS) * _NS))
+        start_ns, self._order = commit.start_ns, commit.order
         held = self._read_holding(start_ns, is_verified=is_verified)
         if not is_verified and needs_payloads(held.versions.values()):
             held, is_verified = self._read_holding(start_ns, is_verified=True), True
@@ -149,7 +151,7 @@ class InfluxRecords:
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The newest points of the given keys that are not deleted."""
-        rows = self._newest(list(keys), ("hash", "rev", "schema", "payload"))
+        rows = self._lookup.newest(list(keys), ("hash", "rev", "schema", "payload"), self._held)
         found = {}
         for key, (*newest, payload) in rows.items():
             _, _, hash_, _, schema = newest
@@ -178,6 +180,8 @@ class InfluxRecords:
         derived = run.home.derived if run.home is not None else {}
         next_ns = partial(self._times.next_ns, self._base(run))
         points = list(points_of(drafts, newest, self._held.times, derived, next_ns))
+        if run.home is not None:
+            self._order = later_order(self._order, run.home.positions, run.home.registries)
         self._commit(points, frozenset(newest), run, operations)
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
@@ -195,7 +199,7 @@ class InfluxRecords:
         if not due:
             return
         self._check_may_write()
-        rows = self._newest(due, ("hash", "rev", "schema", "modified_us", "payload"))
+        rows = self._lookup.newest(due, ("hash", "rev", "schema", "modified_us", "payload"), self._held)
         base, points = self._base(run), []
         for key, (at_ns, _, hash_, rev, schema, modified_us, payload) in sorted(rows.items()):
             check_schema(key, schema)
@@ -216,23 +220,32 @@ class InfluxRecords:
                 )
         self._commit(points, frozenset(rows), structs.replace(run, home=desired))
 
+    def order(self) -> Mapping[Key, int]:
+        """The positions of areas and floors, as the newest commit says them; none where it says none."""
+        if self._held is None:
+            return self._runs.last_commit(int((self._clock() + _AHEAD_SECONDS) * _NS)).order
+        return self._order
+
+    def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
+        """Say these positions in a commit, as every later one says them again."""
+        if self._held is None:
+            self.observe()
+        assert self._held is not None
+        if positions == self._order:
+            return  # the commit of the same pass said them
+        self._check_may_write()
+        self._order = dict(positions)
+        self._committer.send_marker(self._line_of(self._end((), run, self._held)))
+
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first. A refresh is none: it says the same again."""
-        scan = self._scan((key.registry,), _REVISION, ids=(tag_of(key.id),))
+        scan = self._lookup.scan_of((key.registry,), _REVISION, ids=(tag_of(key.id),))
         revisions = [revision_of(key, row) for _, rows in self._wire.scan(scan) for row in rows]
         return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
-        scan = self._scan(("entity",), ("payload",))
-        found = {
-            key_of(block.measurement, row[1])
-            for block in self._wire.scan(scan)
-            for row in block.rows
-            # Decoding costs more than looking whether the name is in it at all.
-            if entity_id in str(row[-1]) and payload_fields("entity", row[-1]).get("entity_id") == entity_id
-        }
-        return sorted(key for key in found if key is not None)
+        return self._lookup.bearers(entity_id)
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that was live at a time, sorted by key.
@@ -241,7 +254,7 @@ class InfluxRecords:
         """
         stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
         start_ns = self._runs.window_start_ns(stop_ns)
-        scan = self._scan(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
+        scan = self._lookup.scan_of(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
         newest = newest_rows(self._wire.scan(scan))
         revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}
         return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
@@ -262,7 +275,7 @@ class InfluxRecords:
 
     def _read_holding(self, start_ns: int, *, is_verified: bool) -> Holding:
         fields = ("hash", "schema", "payload") if is_verified else ("hash",)
-        scan = self._scan(MEASUREMENTS.values(), fields, start_ns=start_ns)
+        scan = self._lookup.scan_of(MEASUREMENTS.values(), fields, start_ns=start_ns)
         held = holding_of(newest_rows(self._wire.scan(scan)), is_verified=is_verified)
         held.start_ns = start_ns
         return held
@@ -271,41 +284,8 @@ class InfluxRecords:
         """The newest row [time, tag, hash, rev, schema] of each of the keys that has one, live or not."""
         times = self._held.times if self._held is not None else {}
         read = {k: row for k in keys if (row := self._revs.get(k)) and row[0] == times.get(k)}
-        return read | self._newest([key for key in keys if key not in read], ("hash", "rev", "schema"))
-
-    def _newest(self, keys: Sequence[Key], fields: tuple[str, ...]) -> dict[Key, list[Any]]:
-        """The newest row of each of the keys that has one; of live records not older than what was observed."""
-        held = self._held if self._held is not None else Holding(start_ns=1)
-        live = [key for key in keys if key in held.times]
-        # What is not live may have ended before the window, at any time: it is looked for by its id.
-        found = self._newest_of_ids(
-            [k for k in keys if k not in held.times and not held.is_new(k)], fields, 0
-        )
-        if not live:
-            return found
-        start_ns = min(held.times[key] for key in live)
-        if len(live) <= _IDS_MAX:
-            return found | self._newest_of_ids(live, fields, start_ns)
-        scan = self._scan({key.registry for key in live}, fields, start_ns=start_ns)
-        wanted = set(live)
-        return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
-
-    def _newest_of_ids(
-        self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int
-    ) -> dict[Key, list[Any]]:
-        found: dict[Key, list[Any]] = {}
-        ordered = sorted(keys)
-        for first in range(0, len(ordered), _IDS_MAX):
-            wanted = set(ordered[first : first + _IDS_MAX])
-            ids = tuple(sorted({tag_of(key.id) for key in wanted}))
-            scan = self._scan({key.registry for key in wanted}, fields, ids=ids, start_ns=start_ns)
-            rows = newest_rows(self._wire.scan(scan))
-            found |= {key: row for key, row in rows.items() if key in wanted}
-        return found
-
-    def _scan(self, registries: Iterable[str], fields: tuple[str, ...], **bounds: Any) -> Scan:
-        measurements = tuple(sorted(f"ha_{registry}" for registry in registries))
-        return Scan(measurements=measurements, site=self._options.site, fields=fields, **bounds)
+        unread = [key for key in keys if key not in read]
+        return read | self._lookup.newest(unread, ("hash", "rev", "schema"), self._held)
 
     def _commit(
         self,
@@ -320,7 +300,7 @@ class InfluxRecords:
         base = self._base(run)
         begin_ns = min(point.time_ns for point in points) - 1
         begin = RunMarker(time_ns=begin_ns, run=run.run_id, state="begin")
-        self._committer.send_marker(encode_marker(self._options.site, __version__, begin))
+        self._committer.send_marker(self._line_of(begin))
         areas = {key.id for key in self._held.versions if key.registry == "area"}
         # What fills an empty replica was found, not changed.
         changed = operations if self._held.versions else ()
@@ -336,9 +316,12 @@ class InfluxRecords:
                 self._held.put(point.key, point.hash, point.time_ns)
         end = self._end(points, run, self._held)
         counts = count_lines(self._options.site, run.home, areas, end.time_ns) if run.home is not None else ()
-        self._committer.send_marker(encode_marker(self._options.site, __version__, end), list(counts))
+        self._committer.send_marker(self._line_of(end), list(counts))
         if refused:
             raise refusal_error(refused, len(points))
+
+    def _line_of(self, marker: RunMarker) -> bytes:
+        return encode_marker(self._options.site, __version__, marker)
 
     def _end(self, points: Sequence[Point], run: Run, held: Holding) -> RunMarker:
         time_ns = self._times.next_ns(self._base(run))
@@ -355,6 +338,7 @@ class InfluxRecords:
             live=len(held.versions),
             digest=live_digest(held.versions),
             window_seconds=max(0, math.ceil((time_ns - oldest_ns) / _NS)) + 1,
+            list_order=encode_order(self._order),
         )
 
     def _base(self, run: Run) -> float:

@@ -7,7 +7,7 @@ from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
 from engine.core.guards.doubt import rest_on_doubt
 from engine.core.home.derived import Derived
-from engine.core.home.list_order import positions_of, tells_order
+from engine.core.home.list_order import decode_order, encode_order, later_order, positions_of, tells_order
 from engine.core.home.record import Area, Floor, Key
 from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, device, snapshot
@@ -81,3 +81,22 @@ def test_nothing_moves_up_while_one_may_still_be_there() -> None:
     assert moved == {AREAS[0].key, AREAS[1].key}
     assert rest_on_doubt(plan.operations, {gone: rows[gone]}, after) == moved
     assert rest_on_doubt(plan.operations, {}, after) == set()
+
+
+def test_an_order_is_a_text_and_back() -> None:
+    positions = ordered("cab").positions
+    assert encode_order(positions) == '{"area":["c","a","b"],"floor":["f"]}'
+    assert decode_order(encode_order(positions)) == positions
+    assert encode_order({}) == ""
+
+
+@pytest.mark.parametrize("text", [None, "", 1, "[]", "{", '{"area":[1]}', '{"device":["x"]}', "\ud800"])
+def test_what_is_no_order_says_none(text: object) -> None:
+    assert decode_order(text) == {}
+
+
+def test_what_was_not_read_keeps_its_order() -> None:
+    known, listed = ordered("cab").positions, positions_of({"area": [Key("area", "b")]})
+    floor = {FLOOR.key: 0}
+    assert later_order(known, listed, {"area"}) == {Key("area", "b"): 0, **floor}
+    assert later_order(known, {}, {"area", "floor"}) == {}

@@ -6,6 +6,10 @@ They are looked for from the newest backwards, in steps that grow, so that no lo
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
+from engine.core.home.list_order import decode_order
+from engine.core.home.record import Key
 from engine.replicas.influx.schema.points import RUN_MEASUREMENT
 from engine.replicas.influx.wires.wire import Scan, Wire
 
@@ -17,6 +21,13 @@ _STEP_FACTOR = 8
 _RUN_NS_MAX = 3600 * _NS
 
 
+class Commit(msgspec.Struct, frozen=True):
+    """The end of a run: from when on every live record has a point, and the positions of areas and floors."""
+
+    start_ns: int = 0  # 0: it is not known, so everything is read
+    order: dict[Key, int] = {}
+
+
 class RunMarkers:
     """The run markers of one site on one wire. Every method raises ReplicaError."""
 
@@ -24,12 +35,16 @@ class RunMarkers:
         self._wire = wire
         self._site = site
 
+    def last_commit(self, before_ns: int) -> Commit:
+        """What the newest run that ended before a time says; nothing when none did."""
+        for at_ns, state, _, window_seconds, list_order in self._newest_first(stop_ns=before_ns):
+            if state == "commit" and isinstance(window_seconds, int) and window_seconds >= 0:
+                return Commit(max(0, int(at_ns) - window_seconds * _NS), decode_order(list_order))
+        return Commit()
+
     def window_start_ns(self, before_ns: int) -> int:
         """From when on every record that was live before a time has a point; 0 when no run says it."""
-        for at_ns, state, _, window_seconds in self._newest_first(stop_ns=before_ns):
-            if state == "commit" and isinstance(window_seconds, int) and window_seconds >= 0:
-                return max(0, int(at_ns) - window_seconds * _NS)
-        return 0
+        return self.last_commit(before_ns).start_ns
 
     def end_ns(self, stop_ns: int) -> int:
         """The time itself, or behind the commit of the run that had begun and not ended by then."""
@@ -38,13 +53,13 @@ class RunMarkers:
             return stop_ns
         later = self._newest_first(start_ns=newest[0], stop_ns=newest[0] + _RUN_NS_MAX)
         ends: list[int] = [
-            at_ns for at_ns, state, run_id, _ in later if state == "commit" and run_id == newest[2]
+            at_ns for at_ns, state, run_id, *_ in later if state == "commit" and run_id == newest[2]
         ]
         # A run may write twice, what changed and what is renewed; the first commit ends what had begun.
         return max(stop_ns, min(ends) + 1) if ends else stop_ns
 
     def _newest_first(self, *, start_ns: int = 0, stop_ns: int) -> Iterator[list[Any]]:
-        """The markers [time, state, run, window_s]; reads no further back than they are wanted."""
+        """The markers [time, state, run, window_s, list_order]; reads no further back than they are wanted."""
         step_ns = _STEP_NS
         while stop_ns > start_ns:
             from_ns = max(start_ns, stop_ns - step_ns)
@@ -52,7 +67,7 @@ class RunMarkers:
                 measurements=(RUN_MEASUREMENT,),
                 site=self._site,
                 tags=(),
-                fields=("state", "run", "window_s"),
+                fields=("state", "run", "window_s", "list_order"),
                 start_ns=from_ns,
                 stop_ns=stop_ns,
                 newest_max=_MARKERS_MAX,

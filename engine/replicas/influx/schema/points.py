@@ -55,6 +55,7 @@ COLUMN_TYPES = _READ_TYPES | {
     "digest": "string",
     "n_live": "integer",
     "window_s": "integer",
+    "list_order": "string",
 }
 
 # InfluxDB accepts one less at both ends of int64 (1.6.7, seen 2026-11).
@@ -95,6 +96,7 @@ class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
     live: int = 0
     digest: str = "-"  # of the live records, at a commit
     window_seconds: int = 0
+    list_order: str = ""  # the user's order of areas and floors, at a commit; left out where there is none
 
 
 class CommitClock:
@@ -190,10 +192,11 @@ def field_text(text: str) -> str:
 
 def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:
     """The marker as one line, without its end."""
+    order = f',list_order="{_quoted(marker.list_order)}"' if marker.list_order else ""
     return (
         f'{RUN_MEASUREMENT},site={site} run="{_quoted(marker.run)}",state="{marker.state}",n_create={marker.created}i'
         f",n_update={marker.updated}i,n_delete={marker.deleted}i,n_refresh={marker.refreshed}i,n_live={marker.live}i"
-        f',digest="{marker.digest}",window_s={marker.window_seconds}i,engine="{_quoted(engine)}" {marker.time_ns}'
+        f',digest="{marker.digest}",window_s={marker.window_seconds}i,engine="{_quoted(engine)}"{order} {marker.time_ns}'
     ).encode()
 
 

@@ -1,0 +1,73 @@
+"""Records looked for in a bucket: the newest point of some keys, and who ever bore an entity_id.
+
+Live records are read in the window that was observed, others by their id, so that no look grows with age.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from engine.core.home.record import Key
+from engine.replicas.history.revisions import payload_fields
+from engine.replicas.influx.reading import Holding, newest_rows
+from engine.replicas.influx.schema.points import key_of, tag_of
+from engine.replicas.influx.wires.wire import Scan, Wire
+
+# More live keys than this are found faster by reading the whole window.
+_IDS_MAX = 500
+
+
+class Lookup:
+    """Looks for records of one site on one wire. Every method raises ReplicaError."""
+
+    def __init__(self, wire: Wire, site: str) -> None:
+        self._wire = wire
+        self._site = site
+
+    def scan_of(self, registries: Iterable[str], fields: tuple[str, ...], **bounds: Any) -> Scan:
+        """The scan of these registries' records; `bounds` as of `Scan`."""
+        measurements = tuple(sorted(f"ha_{registry}" for registry in registries))
+        return Scan(measurements=measurements, site=self._site, fields=fields, **bounds)
+
+    def newest(
+        self, keys: Sequence[Key], fields: tuple[str, ...], observed: Holding | None
+    ) -> dict[Key, list[Any]]:
+        """The newest row of each of the keys that has one; of live records not older than what was observed."""
+        held = observed if observed is not None else Holding(start_ns=1)
+        live = [key for key in keys if key in held.times]
+        # What is not live may have ended before the window, at any time: it is looked for by its id.
+        found = self._newest_of_ids(
+            [k for k in keys if k not in held.times and not held.is_new(k)], fields, 0
+        )
+        if not live:
+            return found
+        start_ns = min(held.times[key] for key in live)
+        if len(live) <= _IDS_MAX:
+            return found | self._newest_of_ids(live, fields, start_ns)
+        scan = self.scan_of({key.registry for key in live}, fields, start_ns=start_ns)
+        wanted = set(live)
+        return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
+
+    def bearers(self, entity_id: str) -> list[Key]:
+        """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
+        scan = self.scan_of(("entity",), ("payload",))
+        found = {
+            key_of(block.measurement, row[1])
+            for block in self._wire.scan(scan)
+            for row in block.rows
+            # Decoding costs more than looking whether the name is in it at all.
+            if entity_id in str(row[-1]) and payload_fields("entity", row[-1]).get("entity_id") == entity_id
+        }
+        return sorted(key for key in found if key is not None)
+
+    def _newest_of_ids(
+        self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int
+    ) -> dict[Key, list[Any]]:
+        found: dict[Key, list[Any]] = {}
+        ordered = sorted(keys)
+        for first in range(0, len(ordered), _IDS_MAX):
+            wanted = set(ordered[first : first + _IDS_MAX])
+            ids = tuple(sorted({tag_of(key.id) for key in wanted}))
+            scan = self.scan_of({key.registry for key in wanted}, fields, ids=ids, start_ns=start_ns)
+            rows = newest_rows(self._wire.scan(scan))
+            found |= {key: row for key, row in rows.items() if key in wanted}
+        return found

@@ -1,0 +1,51 @@
+"""The user's order, as the loop has it kept: when it changed, and never of what was not read."""
+
+from pathlib import Path
+
+from engine.core.home.list_order import positions_of
+from engine.core.home.record import Area, Floor, Key
+from engine.core.home.snapshot import Snapshot
+from engine.loop.memory import ReplicaMemory
+from engine.loop.orders import remember_order
+from engine.replicas.history.replica import open_history
+from tests.fakes.world import MemoryReplica
+from tests.homes import snapshot
+from tests.replicas.passes import run_of
+
+FLOOR = Floor(floor_id="f", name="F")
+
+
+def home(order: str) -> Snapshot:
+    found = snapshot(FLOOR, *(Area(area_id=name, name=name) for name in "ab"))
+    found.positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
+    return found
+
+
+def test_an_order_is_kept_when_it_changes_and_not_again(tmp_path: Path) -> None:
+    history, memory = open_history(tmp_path / "h.db"), ReplicaMemory(None, {}, {})
+    for order in ("ab", "ba"):
+        remember_order(history, memory, home(order), run_of(history, home(order)))
+        assert history.order() == home(order).positions
+    before = (tmp_path / "h.db").read_bytes()
+    for known in (memory, ReplicaMemory(None, {}, {})):
+        remember_order(history, known, home("ba"), run_of(history, home("ba")))
+    assert (tmp_path / "h.db").read_bytes() == before
+
+
+def test_what_was_not_read_keeps_its_order_and_a_core_without_one_ends_it(tmp_path: Path) -> None:
+    history, memory = open_history(tmp_path / "h.db"), ReplicaMemory(None, {}, {})
+    remember_order(history, memory, home("ba"), run_of(history, home("ba")))
+    part = home("ab").only(frozenset({"floor"}))
+    remember_order(history, memory, part, run_of(history, part))
+    assert history.order() == home("ba").positions
+    plain = snapshot(*home("ab").records.values())
+    remember_order(history, memory, plain, run_of(history, plain))
+    assert history.order() == {}
+
+
+def test_an_order_is_nothing_to_a_replica_without_and_makes_no_file(tmp_path: Path) -> None:
+    memory, plain = ReplicaMemory(None, {}, {}), snapshot(FLOOR)
+    remember_order(MemoryReplica(), memory, home("ab"), run_of(MemoryReplica(), plain))
+    history = open_history(tmp_path / "h.db")
+    remember_order(history, memory, plain, run_of(history, plain))
+    assert not (tmp_path / "h.db").exists()

@@ -1,0 +1,50 @@
+"""How records are looked for: live ones in the window that was observed, others by their id."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.replicas.influx.lookup import Lookup
+from engine.replicas.influx.reading import Holding
+from tests.homes import device, entity
+from tests.replicas.influx.stand import HOME, Stand
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    found = Stand(tmp_path)
+    found.reconcile(*HOME)
+    found.wire.scans.clear()
+    return found
+
+
+def test_live_records_are_read_from_the_oldest_of_them_on(stand: Stand) -> None:
+    held = Holding(start_ns=5)
+    held.put(device(1).key, "x", 7)
+    held.put(entity(1).key, "x", 9)
+    found = Lookup(stand.wire, "home").newest([device(1).key, entity(1).key], ("hash",), held)
+    assert set(found) == {device(1).key, entity(1).key}
+    [scan] = stand.wire.scans
+    assert (scan.start_ns, scan.measurements) == (7, ("ha_device", "ha_entity"))
+    assert len(scan.ids) == 2
+
+
+def test_many_live_records_are_read_without_their_ids(stand: Stand) -> None:
+    held = Holding(start_ns=5)
+    for number in range(501):
+        held.put(entity(number).key, "x", 7)
+    found = Lookup(stand.wire, "home").newest(list(held.times), ("hash",), held)
+    assert set(found) == {entity(1).key, entity(2).key}
+    [scan] = stand.wire.scans
+    assert (scan.start_ns, scan.ids) == (7, ())
+
+
+def test_others_are_looked_for_by_id_unless_they_are_surely_new(stand: Stand) -> None:
+    lookup = Lookup(stand.wire, "home")
+    assert set(lookup.newest([entity(1).key, entity(7).key], ("hash",), Holding(start_ns=5))) == {
+        entity(1).key
+    }
+    [scan] = stand.wire.scans
+    assert (scan.start_ns, len(scan.ids)) == (0, 2)
+    assert lookup.newest([entity(7).key], ("hash",), Holding()) == {}
+    assert len(stand.wire.scans) == 1
