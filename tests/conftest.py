@@ -1,11 +1,15 @@
-"""What every test shares: how Hypothesis draws (the same each time, as slowly as a loaded machine likes), and services."""
+"""What every test shares: how Hypothesis draws (the same each time, as slowly as a loaded machine likes), the event loop,
+services, and which tests keep to one worker when they run on several.
+"""
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
 
 # A random failure in somebody's CI helps nobody; long searches stand in tests/fuzz, with seeds they print.
@@ -17,6 +21,29 @@ settings.load_profile("repository")
 # Servers of tests are on loopback; a proxy set for the machine, as in many a CI, must not be asked for them.
 for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "localhost", "127.0.0.1", "::1")))
+
+
+# Fixtures of a whole session that take long to make: the tests of one belong to one worker.
+_SHARED = ("home_assistant", "service_image", "app_image")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that share something expensive; each variant of it is a group of its own."""
+    for item in items:
+        release = getattr(getattr(item, "callspec", None), "params", {}).get("home_assistant_python")
+        for shared in _SHARED:
+            if shared in getattr(item, "fixturenames", ()):
+                name = f"{shared} {release.version}" if release else shared
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, Any]]:
+    """asyncio, which the program runs on; virtual time for the tests that are marked so."""
+    if request.node.get_closest_marker("virtual_time"):
+        return virtual_backend()
+    return "asyncio"
 
 
 @pytest.fixture

@@ -11,11 +11,6 @@ from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_sample
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # uvicorn knows no other
-
-
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     path = tmp_path_factory.mktemp("sample") / "rows.db"

@@ -17,11 +17,6 @@ from tests.replicas.passes import sql
 Sample = tuple[Path, Report]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def lagging(seconds: float | None, now: float) -> Status:
     synced_at = None if seconds is None else now - seconds
     return status_of(None, replicas=(ReplicaStatus("sqlite", "in_sync", synced_at=synced_at),))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import skip_or_fail
+from tests.availability import skip_or_fail
 
 # What is typed, and the arguments it becomes on Tab, each followed by a slash. In the folder are FILES.
 FILES = ("my home.db", "other")

@@ -12,8 +12,8 @@ import apsw
 import pytest
 
 from engine.replicas.rows.schema import SCHEMA_VERSION
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import DATA, Home
+from tests.commandline.in_process import Reconcile
 
 STORES = ("--rows", "rows.db", "--records", "history:history.db")
 

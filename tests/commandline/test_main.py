@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 
 CHECKOUT = Path(__file__).parents[2]
 HEAVY = ("msgspec", "anyio", "asyncio", "apsw", "websockets", "xxhash", "tomllib", "ssl")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import Home
+from tests.commandline.in_process import Reconcile
 
 
 def series(text: str) -> dict[str, float]:

@@ -26,8 +26,7 @@ from engine.replicas.influx.wires.wire import Scan, Wire
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.real.conftest import influxdb_or_skip
-from tests.real.influxdb import InfluxMissingError, InfluxServer
+from tests.real.influxdb import InfluxMissingError, InfluxServer, influxdb_or_skip
 from tests.real.influxdb2 import running_influxdb2
 from tests.replicas.passes import captured_records, one_pass, plan_of, run_of, sql, versions
 

@@ -29,11 +29,6 @@ pytestmark = pytest.mark.anyio
 FORMS = ("capture", "storage", "backup", "websocket")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def source_of(form: str, version: str, tmp_path: Path) -> AsyncIterator[Source]:
     folder = DATA / version

@@ -18,8 +18,7 @@ from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
 from tests.kill.remains import examine
 from tests.kill.scenarios import ENVIRON, SAMPLE, change_one_percent, desired
-from tests.real.conftest import influxdb_or_skip
-from tests.real.influxdb import InfluxServer
+from tests.real.influxdb import InfluxServer, influxdb_or_skip
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
 

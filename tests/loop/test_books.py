@@ -19,11 +19,6 @@ OLD = snapshot(ENTRY, device(1), entity(1))
 NEW = snapshot(ENTRY, device(1, name="Renamed"), entity(1), at=NOON + 60)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class PlacedLedger(MemoryLedger):
     """A ledger that remembers which store each replica is."""
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import Any
 
 import anyio
 import pytest
@@ -13,15 +12,10 @@ from engine.core.state.hints import Hints
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.informer import Informer
 from tests.homes import ENTRY, NOON, device, snapshot
-from tests.loop.virtual_time import PACE, LiveHome, virtual_backend
+from tests.loop.virtual_time import PACE, LiveHome
 
 HINT = Hints(entity_ids=frozenset({"a.b"}))
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return virtual_backend()
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 class Ear:

@@ -1,7 +1,5 @@
 """The keeper of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
 
-from typing import Any
-
 import anyio
 import pytest
 
@@ -9,14 +7,9 @@ from engine.errors import ReplicaUnavailable
 from engine.ports import Observed
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, keeping
-from tests.loop.virtual_time import PACE, clock, virtual_backend
+from tests.loop.virtual_time import PACE, clock
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return virtual_backend()
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 async def test_a_snapshot_is_written_at_once() -> None:

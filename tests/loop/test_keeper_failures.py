@@ -1,7 +1,5 @@
 """A keeper whose store fails, hangs or asks to wait: what is told meanwhile, and when it is tried again."""
 
-from typing import Any
-
 import anyio
 import pytest
 
@@ -9,14 +7,9 @@ from engine.core.state.status import replica_status
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, Gate, keeping, later
-from tests.loop.virtual_time import PACE, clock, virtual_backend
+from tests.loop.virtual_time import PACE, clock
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return virtual_backend()
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 async def test_a_failing_store_is_tried_again_with_growing_waits_and_catches_up() -> None:

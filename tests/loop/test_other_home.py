@@ -32,11 +32,6 @@ OTHER = ConfigEntry(entry_id="other", domain="demo", title="Other")
 THEIRS: list[Record] = [OTHER, device(9), entity(9, device_id=device(9).id), *COMMON]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Desk:
     """Files in a folder, and a pass over any two of them."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import pytest
@@ -19,14 +18,9 @@ from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.loop.virtual_time import PACE, LiveHome, clock, inline, virtual_backend
+from tests.loop.virtual_time import PACE, LiveHome, clock, inline
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return virtual_backend()
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 class Running:

@@ -25,11 +25,6 @@ DAY = 86_400.0
 HOME = [ENTRY, device(1), entity(1), entity(2)]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Cron:
     """A program that is run now and then, each time as a new process."""
 

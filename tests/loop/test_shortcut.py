@@ -29,11 +29,6 @@ ENTITY_LIST = "config/entity_registry/list"
 GET_ENTRIES = "config/entity_registry/get_entries"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the fake's library knows no other
-
-
 class Home:
     """A rows file and the core it mirrors; every pass is a new process, as far as memory goes."""
 

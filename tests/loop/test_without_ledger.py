@@ -18,11 +18,6 @@ HOME = [ENTRY, device(1), entity(1), entity(2)]
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Forgetful:
     """A replica that was filled, and its ledger, which cannot be read any more."""
 

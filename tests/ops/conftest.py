@@ -1,41 +1,16 @@
-"""What the tests of `ops/` share: the files as their readers see them, images without Docker, a core to follow."""
+"""What the tests of `ops/` share: images without Docker, and a core to follow."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from tests.availability import skip_or_fail
 from tests.fakes.home_assistant import FakeHomeAssistant, fake_home_assistant
 from tests.ops.image import Image, StepFailedError, build, sent_to_builder
-from tests.real.conftest import skip_or_fail
+from tests.ops.programs import OPS, ROOT, pack_app
 from tests.sources.recorded_homes import DATA, fake_answers
-
-ROOT = Path(__file__).parents[2]
-OPS = ROOT / "ops"
-
-
-def tool(name: str, where_from: str) -> str:
-    """The path of a program that judges a file; without it the test is skipped, or fails in CI."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        skip_or_fail(f"no {name}: install {where_from}")
-    return found
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-
-
-def pack_app(directory: Path) -> subprocess.CompletedProcess[str]:
-    """Runs ops/pack-app."""
-    return run("/bin/sh", OPS / "pack-app", directory)
 
 
 @pytest.fixture(scope="session")

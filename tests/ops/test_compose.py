@@ -9,7 +9,7 @@ import yaml
 
 from engine.settings import SECRETS, SETTING_NAMES
 from engine.settings_layers import load_settings
-from tests.ops.conftest import OPS, run, tool
+from tests.ops.programs import OPS, run, tool
 
 COMPOSE = OPS / "compose.yaml"
 GIVEN = {"RECONCILE_SOURCE__URI": "ws://192.168.1.10:8123"}

@@ -8,8 +8,8 @@ import pytest
 
 from engine import __version__
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant
-from tests.ops.conftest import OPS, ROOT, run, tool
 from tests.ops.image import Image, instructions, sent_to_builder
+from tests.ops.programs import OPS, ROOT, run, tool
 from tests.service_process import Service, get, poll
 
 SERVICE = OPS / "Dockerfile"

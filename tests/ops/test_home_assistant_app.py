@@ -18,8 +18,8 @@ import yaml
 from engine import __version__
 from engine.settings import SECRETS, SETTING_NAMES, HttpSettings
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant
-from tests.ops.conftest import OPS, pack_app, run, tool
 from tests.ops.image import Image
+from tests.ops.programs import OPS, pack_app, run, tool
 from tests.service_process import Service, poll
 
 REPOSITORY = OPS / "home-assistant-app"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.real.conftest import skip_or_fail
+from tests.availability import skip_or_fail
 from tests.real.prometheus import SHIPPED, PrometheusMissingError, find_tool, place_configuration
 
 RUNBOOK = (SHIPPED.parent / "RUNBOOK.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant
-from tests.ops.conftest import OPS, run, tool
+from tests.ops.programs import OPS, run, tool
 from tests.service_process import ROOT, Service, poll
 
 UNIT = OPS / "systemd" / "ha-reconcile.service"

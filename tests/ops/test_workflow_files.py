@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.ops.conftest import tool
+from tests.ops.programs import tool
 
 ROOT = Path(__file__).parents[2]
 

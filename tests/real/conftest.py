@@ -6,17 +6,17 @@ RECONCILE_TEST_REAL=1 installs what is missing.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.real.browser import Browser, BrowserMissingError, axe_source, running_browser
+from tests.availability import skip_or_fail
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxd import InfluxdMissingError
 from tests.real.influxd import build as build_influxd
-from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, running_influxdb
+from tests.real.influxdb import ADMIN, DATABASE, InfluxMissingError, InfluxServer, influxdb_or_skip
 from tests.real.influxdb2 import InfluxServer2, own_influxdb2
 from tests.real.influxdb_stand import Stand
 from tests.real.installation import (
@@ -29,6 +29,9 @@ from tests.real.installation import (
     install,
 )
 from tests.real.npm_package import PackageMissingError
+
+if TYPE_CHECKING:
+    from tests.real.browser import Browser
 
 # Why a release of Home Assistant could not be installed, by its version.
 REASONS = pytest.StashKey[dict[str, str]]()
@@ -53,13 +56,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _needs(item: pytest.Item, release: Release) -> bool:
     chosen = getattr(getattr(item, "callspec", None), "params", {}).get("home_assistant_python")
     return chosen is release or "both_pythons" in getattr(item, "fixturenames", ())
-
-
-def skip_or_fail(reason: str) -> NoReturn:
-    """Skip a test whose server is missing; in CI, where it would hide what CI is for, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"Home Assistant {release.version}")
@@ -103,8 +99,13 @@ def fresh_home_assistant(home_assistant_python: Path, tmp_path: Path) -> Iterato
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
+def browser(tmp_path: Path) -> "Iterator[Browser]":
     """A browser that knows nothing yet; where there is none, the test is skipped, or fails in CI."""
+    from tests.real.browser import (  # needs selenium, which others can do without
+        BrowserMissingError,
+        running_browser,
+    )
+
     try:
         with running_browser(tmp_path / "profile") as running:
             yield running
@@ -115,19 +116,11 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def axe() -> None:
     """axe-core is there; where it is not, the test is skipped, or fails in CI."""
+    from tests.real.browser import axe_source
+
     try:
         axe_source()
     except PackageMissingError as reason:
-        skip_or_fail(str(reason))
-
-
-@contextmanager
-def influxdb_or_skip(folder: Path, *, auth: bool = False, version: str = "1") -> Iterator[InfluxServer]:
-    """A running InfluxDB 1.x; where there is none, the test is skipped, or fails in CI."""
-    try:
-        with running_influxdb(folder, auth=auth, version=version) as server:
-            yield server
-    except InfluxMissingError as reason:
         skip_or_fail(str(reason))
 
 

@@ -21,6 +21,7 @@ import msgspec
 
 from engine.replicas.influx.wires.http import Credentials
 from engine.settings import Secret
+from tests.availability import skip_or_fail
 from tests.real.free_port import free_port
 from tests.real.influxd import InfluxdMissingError, find_built
 
@@ -193,3 +194,13 @@ def running_influxdb(
         yield server
     finally:
         server.stop(signal.SIGKILL)
+
+
+@contextmanager
+def influxdb_or_skip(folder: Path, *, auth: bool = False, version: str = "1") -> Iterator[InfluxServer]:
+    """A running InfluxDB 1.x; where there is none, the test is skipped, or fails in CI."""
+    try:
+        with running_influxdb(folder, auth=auth, version=version) as server:
+            yield server
+    except InfluxMissingError as reason:
+        skip_or_fail(str(reason))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.replicas.influx.wires.flux import flux_script
-from tests.real.conftest import skip_or_fail
+from tests.availability import skip_or_fail
 from tests.real.npm_package import PackageMissingError, npm_package
 from tests.replicas.influx.wires.test_flux import DATA, SCANS
 

@@ -11,8 +11,7 @@ from engine.replicas.influx.doctor import examine_influx
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Scan, Wire
-from tests.real.conftest import influxdb_or_skip
-from tests.real.influxdb import InfluxServer
+from tests.real.influxdb import InfluxServer, influxdb_or_skip
 
 
 @pytest.fixture(params=["1 v1", "1.8 v1", "1.8 v2"])

@@ -18,8 +18,7 @@ from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, device, entity, snapshot
-from tests.real.conftest import influxdb_or_skip
-from tests.real.influxdb import InfluxMissingError, InfluxServer
+from tests.real.influxdb import InfluxMissingError, InfluxServer, influxdb_or_skip
 from tests.real.influxdb2 import ORG, InfluxServer2, own_influxdb2
 from tests.replicas.passes import one_pass
 

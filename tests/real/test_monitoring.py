@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import apsw
 import pytest
 
+from tests.availability import skip_or_fail
 from tests.commandline.homes import Home
-from tests.real.conftest import skip_or_fail
 from tests.real.prometheus import (
     SHIPPED,
     Prometheus,

@@ -7,6 +7,8 @@ from typing import Any
 
 import apsw
 import pytest
+
+pytest.importorskip("selenium")  # pinned for the tests; collecting works without it
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import skip_or_fail
+from tests.availability import skip_or_fail
 from tests.real.prometheus import PrometheusMissingError, find_tool
 from tests.service_process import Service, poll
 

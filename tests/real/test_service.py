@@ -24,11 +24,6 @@ POLLS_MAX = 1200
 POLL_SECONDS = 0.1
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Running:
     """A service at work, seen from outside."""
 

@@ -39,11 +39,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def filled(tmp_path: Path) -> tuple[Path, Report]:
     return tmp_path / "rows.db", await write_sample(tmp_path / "rows.db")
 

@@ -1,8 +1,5 @@
-"""Many histories, over processes; what fails is made short and told with the command that plays it again."""
+"""Many histories; what fails is made short and told with the command that plays it again."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,20 +41,3 @@ def tell(outcome: Outcome) -> str:
             f"Again: python -m tests.simulation {outcome.seed} --only {only}",
         ]
     )
-
-
-def run(count: int, workers: int | None = None) -> str:
-    """Play the seeds 0 to `count`, over processes; returns what failed, empty if nothing did."""
-    workers = workers or min(os.cpu_count() or 1, max(1, count // 50))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.simulation", "--range", f"{first}:{count}:{workers}"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for first in range(workers)
-    ]
-    told = [(process.communicate()[0], process.returncode) for process in processes]
-    return "\n".join(text for text, code in told if code != 0)

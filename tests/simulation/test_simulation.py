@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.campaign import ROOT, run, shrink, tell
+from tests.simulation.campaign import ROOT, failures, shrink, tell
 from tests.simulation.faults import ALL_STEPS
 from tests.simulation.history import play
 from tests.simulation.mutants import mutated
 
 # `.ci/run` asks for many more.
 HISTORIES = int(os.environ.get("RECONCILE_TEST_HISTORIES", "300"))
+PARTS = 8  # for several workers, or a run of a part
 _KEPT = Path(__file__).parents[1] / "data" / "simulation_seeds.txt"
 
 
@@ -28,9 +29,10 @@ def kept_seeds() -> list[int]:
 
 
 @pytest.mark.timeout(3600)
-def test_nothing_is_lost_and_nothing_false_is_said() -> None:
-    failed = run(HISTORIES)
-    assert not failed, failed
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_is_lost_and_nothing_false_is_said(part: int) -> None:
+    failed = failures(range(part, HISTORIES, PARTS))
+    assert not failed, "\n".join(tell(outcome) for outcome in failed)
 
 
 @pytest.mark.parametrize("seed", kept_seeds())

@@ -14,11 +14,6 @@ from tests.sources.recorded_homes import entries_answer, quiet, records_of
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize("entity_id", ["media_player.emby__x", "light.Pool_Pump", "light.a b"])
 async def test_an_entity_id_that_home_assistant_takes_for_none_today_is_read_from_the_list(
     entity_id: str,

@@ -16,11 +16,6 @@ from tests.sources.recorded_homes import quiet
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Recorded:
     """The one method of a records replica that the source uses."""
 

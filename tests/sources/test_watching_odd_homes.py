@@ -13,11 +13,6 @@ pytestmark = pytest.mark.anyio
 ODD = "media_player.emby__x"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def make_odd(home: Home) -> dict[str, Any]:
     """Give an entity an entity_id that Home Assistant refuses to answer for; returns its list row."""
     listed = [dict(row) for row in home.fake.answers[ENTITY_LIST]]

@@ -17,11 +17,6 @@ from tests.sources.recorded_homes import DATA, clock, fake_answers, quiet
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def answers(version: str = "2026.11.0") -> dict[str, Any]:
     return fake_answers(DATA / version / "rich")
 

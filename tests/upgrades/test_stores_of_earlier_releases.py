@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.replicas.influx.outbox import open_outbox
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import DATA, RICH
+from tests.commandline.in_process import Reconcile
 
 RELEASES = sorted(DATA.parent.glob("stores-*"))
 STORES = ("--rows", "rows.db", "--records", "history:history.db")

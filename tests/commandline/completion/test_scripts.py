@@ -3,7 +3,7 @@
 import pytest
 
 from engine.commandline.parser import COMMANDS, SHELLS, build_grammar
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 
 
 @pytest.mark.parametrize("shell", SHELLS)

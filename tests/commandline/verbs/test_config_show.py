@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.settings import SECRETS, documented_settings
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 

@@ -20,7 +20,7 @@ from engine.commandline.verbs.doctor import (
     render_checks,
 )
 from engine.core.home.snapshot import Health
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 from tests.homes import NOON, device, snapshot
 
 

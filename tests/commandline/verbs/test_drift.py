@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import Home
+from tests.commandline.in_process import Reconcile
 
 
 def test_a_home_in_sync_says_so(mirror: Reconcile) -> None:

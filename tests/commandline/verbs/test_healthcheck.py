@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.commandline.verbs import healthcheck
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 from tests.service_process import ROOT, Service
 
 AnswerWith = Callable[[bytes], str]

@@ -7,8 +7,8 @@ import pytest
 from engine.commandline.verbs.history import Timeline, make_versions, render_timeline
 from engine.core.home.record import Key
 from engine.ports import Revision
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import Home
+from tests.commandline.in_process import Reconcile
 from tests.homes import NOON
 
 KEY = Key("device", "d1")

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from engine.core.state.report import SCHEMA_VERSION, Report
-from tests.commandline.conftest import Reconcile
 from tests.commandline.homes import RICH, Home, recorded_homes
+from tests.commandline.in_process import Reconcile
 
 STORES = ("--rows", "rows.db", "--records", "history:history.db")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.commandline.conftest import Answer, Reconcile
 from tests.commandline.homes import Home
+from tests.commandline.in_process import Answer, Reconcile
 from tests.service_process import ROOT, Service, get, poll
 
 SNAPSHOTS = 6

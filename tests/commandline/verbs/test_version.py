@@ -4,7 +4,7 @@ import json
 import platform
 
 import engine
-from tests.commandline.conftest import Reconcile
+from tests.commandline.in_process import Reconcile
 
 
 def test_the_versions_in_use_are_named(reconcile: Reconcile) -> None:

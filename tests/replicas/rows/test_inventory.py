@@ -17,11 +17,6 @@ NAMES = ("name", "labels", "entity_count")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # an executor is asyncio's
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(ENTRY, device(1), device(2), entity(1, device_id=device(1).id)))

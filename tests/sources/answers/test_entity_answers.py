@@ -14,11 +14,6 @@ pytestmark = pytest.mark.anyio
 IDS = [f"light.n{number}" for number in range(40)]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Core:
     """Refuses whatever holds one of the entity_ids at fault."""
 

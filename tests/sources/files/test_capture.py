@@ -17,11 +17,6 @@ SAMPLE = Path(__file__).parents[3] / "ops" / "sample" / "home-2026.11"
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def read(folder: Path) -> Snapshot:
     return await CaptureSource(folder, clock=clock).read(quiet)
 

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration folder of 2026.11.0."""
     shutil.copytree(DATA / "2026.11.0" / "storage", tmp_path / ".storage")

@@ -22,11 +22,6 @@ SHORT_SECONDS = 0.05  # For what must never be answered; nothing else waits for 
 LIST_AREAS = "config/area_registry/list"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 pytestmark = pytest.mark.anyio
 
 

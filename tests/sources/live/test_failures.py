@@ -26,11 +26,6 @@ URI = "ws://home.local:8123/api/websocket"
 SHORT_SECONDS = 0.05  # For what must never be answered; nothing else waits for it.
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def failure_of_opening(uri: str, token: str = TOKEN, **options: Any) -> EngineError:
     with pytest.raises(EngineError) as refused:
         async with open_connection(uri, token, **options):

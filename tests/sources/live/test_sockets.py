@@ -18,11 +18,6 @@ from tests.fakes.tcp_server import tcp_server
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_host_that_is_down_is_given_up_before_it_could_be_back_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

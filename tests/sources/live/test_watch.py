@@ -26,11 +26,6 @@ DEVICE_LIST = "config/device_registry/list"
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Home:
     """A fake core's rows, which tests edit as a user would, and the watch that follows it."""
 

@@ -29,11 +29,6 @@ CATEGORY_LIST = "config/category_registry/list"
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def answers(version: str = "2026.11.0") -> dict[str, Any]:
     return fake_answers(DATA / version / "rich")
 

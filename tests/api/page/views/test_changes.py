@@ -14,11 +14,6 @@ from tests.homes import NOON
 from tests.replicas.passes import sql
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def add_change(rows: Path, op: str, key: tuple[str, str], cause: str, before: Any, after: Any) -> None:
     texts = [None if v is None else msgspec.json.encode(v).decode() for v in (before, after)]
     sql(

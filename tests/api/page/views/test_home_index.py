@@ -34,11 +34,6 @@ RECORDS: tuple[Record, ...] = (
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def home() -> Snapshot:
     return snapshot(*RECORDS)
 
