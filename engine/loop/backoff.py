@@ -16,10 +16,6 @@ class Backoff:
         self._draw = draw
         self._attempts = 0
 
-    def next_delay(self) -> float:
-        """The wait before the next attempt, seconds."""
-        return self.next_delay_within(self._seconds_max)
-
     def next_delay_within(self, seconds_max: float) -> float:
         """The wait before the next attempt, seconds, of which none is longer than `seconds_max`."""
         # Bounded before it is doubled: 2 ** 2000 is no float.

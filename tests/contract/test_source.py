@@ -19,9 +19,9 @@ from engine.core.home.snapshot import Snapshot
 from engine.ports import Source
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
-from engine.sources.files.form_limits import unknown_fields
 from engine.sources.files.storage import StorageSource
 from engine.sources.live.websocket import WebsocketSource
+from tests.contract.form_limits import unknown_fields
 from tests.fakes.home_assistant import TOKEN, fake_home_assistant
 from tests.sources.recorded_homes import DATA, VERSIONS, clock, fake_answers, quiet, write_backup
 

@@ -5,25 +5,25 @@ from engine.loop.backoff import Backoff
 
 def test_waits_double_up_to_the_longest() -> None:
     backoff = Backoff(1, 60, lambda: 1.0)
-    assert [backoff.next_delay() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert [backoff.next_delay_within(60) for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_a_wait_is_drawn_from_the_upper_half() -> None:
-    assert Backoff(4, 60, lambda: 0.0).next_delay() == 2
-    assert Backoff(4, 60, lambda: 0.5).next_delay() == 3
+    assert Backoff(4, 60, lambda: 0.0).next_delay_within(60) == 2
+    assert Backoff(4, 60, lambda: 0.5).next_delay_within(60) == 3
 
 
 def test_after_success_it_starts_over() -> None:
     backoff = Backoff(1, 60, lambda: 1.0)
-    backoff.next_delay()
-    backoff.next_delay()
+    backoff.next_delay_within(60)
+    backoff.next_delay_within(60)
     backoff.reset()
-    assert backoff.next_delay() == 1
+    assert backoff.next_delay_within(60) == 1
 
 
 def test_it_never_overflows() -> None:
     backoff = Backoff(1, 60, lambda: 1.0)
-    assert {backoff.next_delay() for _ in range(3000)} == {1, 2, 4, 8, 16, 32, 60}
+    assert {backoff.next_delay_within(60) for _ in range(3000)} == {1, 2, 4, 8, 16, 32, 60}
 
 
 def test_what_trying_again_does_not_mend_waits_longest() -> None:

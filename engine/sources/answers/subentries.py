@@ -2,7 +2,7 @@
 
 Kept with id, type and title, and with nothing else: their `data` holds passwords as the entry's does. Stored entries
 carry them; the live API lists them one entry at a time, and only for an administrator. For anybody else they are not
-known (see `form_limits`).
+known.
 """
 
 from collections.abc import Iterable

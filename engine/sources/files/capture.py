@@ -3,7 +3,7 @@
 Each file holds the answer to one command, either the whole result message (`{"id", "type", "success",
 "result"}`) or its result alone, and is named after the command: `device_registry_list.json`,
 `entity_registry_list.json` (both needed), `entity_registry_get_entries.json` (without it five fields of
-entities are unknown, see `form_limits`), `area_`, `floor_`, `label_registry_list.json`,
+entities are unknown), `area_`, `floor_`, `label_registry_list.json`,
 `category_registry_list_<scope>.json`, `config_entries_get.json`, `get_config.json`,
 `device_registry_list_composite_splits.json`, `repairs_list_issues.json`. A missing file, or a recorded
 unknown_command, is a registry that is not read.

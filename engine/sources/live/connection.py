@@ -68,7 +68,6 @@ class Subscription:
         self._events: deque[msgspec.Raw] = deque()
         self._events_max = events_max
         self._changed = anyio.Event()
-        self._ended = False
 
     def __aiter__(self) -> "Subscription":
         return self
@@ -76,21 +75,13 @@ class Subscription:
     async def __anext__(self) -> msgspec.Raw:
         """Returns the next event, however long it takes: the connection's pings notice a dead peer.
 
-        Raises the connection's SourceError once it failed and all events are read, StopAsyncIteration once
-        unsubscribed.
+        Raises the connection's SourceError once it failed and all events are read.
         """
         while not self._events:
             self._connection.check_open()
-            if self._ended:
-                raise StopAsyncIteration
             self._changed = anyio.Event()
             await self._changed.wait()
         return self._events.popleft()
-
-    async def unsubscribe(self) -> None:
-        """Ends the events. Raises SourceError when the connection failed."""
-        self.end()
-        await self._connection.end_subscription(self.id)
 
     def put(self, event: msgspec.Raw) -> None:
         """Takes one event from the connection."""
@@ -100,9 +91,8 @@ class Subscription:
         self._events.append(event)
         self._changed.set()
 
-    def end(self) -> None:
+    def wake(self) -> None:
         """Wakes the reader because no event will follow."""
-        self._ended = True
         self._changed.set()
 
 
@@ -157,11 +147,6 @@ class Connection:
         subscription = Subscription(self, self._events_max)
         await self._exchange(command_type, params, subscription)
         return subscription
-
-    async def end_subscription(self, subscription_id: int) -> None:
-        """Tells Home Assistant to send no more events for a subscription. Raises like `command`."""
-        if self._subscriptions.pop(subscription_id, None) is not None:
-            await self.command("unsubscribe_events", subscription=subscription_id)
 
     def check_open(self) -> None:
         """Raises the connection's SourceError if it failed."""
@@ -249,7 +234,7 @@ class Connection:
         for waiter in self._waiters.values():
             waiter.settled.set()
         for subscription in self._subscriptions.values():
-            subscription.end()
+            subscription.wake()
 
 
 @asynccontextmanager

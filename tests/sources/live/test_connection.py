@@ -125,15 +125,6 @@ async def test_events_arrive_in_order_alone_and_coalesced_with_the_answer() -> N
         assert [decoded(await anext(devices))["data"]["n"] for _ in range(3)] == [0, 1, 2]
 
 
-async def test_no_event_follows_an_unsubscription() -> None:
-    async with connected({}) as (fake, connection):
-        areas = await connection.subscribe("subscribe_events", event_type="area_registry_updated")
-        await areas.unsubscribe()
-        await fake.push("area_registry_updated", {"n": 1})
-        assert [event async for event in areas] == []
-        assert fake.count("unsubscribe_events") == 1
-
-
 async def test_a_reader_that_is_too_slow_loses_counted_events_and_holds_up_no_command() -> None:
     async with connected({LIST_AREAS: AREAS}, events_max=2) as (fake, connection):
         areas = await connection.subscribe("subscribe_events", event_type="area_registry_updated")

@@ -1,7 +1,7 @@
 """The table of what each form of a source cannot know, against the recordings."""
 
 from engine.core.home.record import RECORD_TYPES
-from engine.sources.files.form_limits import LIMITS, unknown_fields
+from tests.contract.form_limits import LIMITS, unknown_fields
 
 
 def test_limits_name_fields_that_count() -> None:
