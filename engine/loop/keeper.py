@@ -225,8 +225,8 @@ class Keeper:
         )
 
     def _since(self, desired: Snapshot) -> Since | None:
-        """What changed since the replica was found equal, when that is what `desired` was made from."""
-        if self._done is None or self.status.status != "in_sync":
+        """What changed since the replica was compared, when that is what `desired` was made from."""
+        if self._done is None:
             return None
         if desired.content is self._done.content:
             return Since(self._done, frozenset())

@@ -6,14 +6,19 @@ a verifying pass does without any.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from engine.core.compare.plan import Operation
+from engine.core.compare.plan import Operation, Plan
 from engine.core.compare.stored import StoredRow, row_of
+from engine.core.guards.guard import Verdict
 from engine.core.guards.instance import KnownHomes
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.loop.pass_options import Since
 from engine.ports import Replica
+
+if TYPE_CHECKING:
+    from engine.core.compare.comparison import Told
 
 _NOBODY = KnownHomes()
 
@@ -40,6 +45,22 @@ class ReplicaMemory:
             None  # the positions that the replica keeps; None: not asked yet
         )
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
+        self._left: tuple[Key, ...] | None = None  # all that differed in the last pass; None: nobody can say
+        self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
+        self.told: dict[Key, Told] = {}  # and what it reported of that
+
+    def widened(self, since: Since | None) -> Since | None:
+        """What may differ now: what changed since the last pass, and what that left; None is everything."""
+        left, self._left = self._left, None  # a pass that breaks off leaves nobody knows what
+        if since is None or left is None:
+            return None
+        # In their order, because thousands need not be sorted again.
+        return Since(since.before, dict.fromkeys((*left, *since.keys)).keys())
+
+    def leave(self, plan: Plan, verdict: Verdict, *, is_known: bool) -> None:
+        """Note what the pass found; `is_known` says whether all the others will agree in the next one, too."""
+        self._left = tuple(d.key for d in plan.diff.differences) if is_known else None
+        self.standing = {o.key: o for o in (*verdict.held, *verdict.waiting)}
 
     def rows_under(
         self, names: Mapping[Key, Key], read: Callable[[Iterable[Key]], dict[Key, StoredRow]]
@@ -59,6 +80,10 @@ class ReplicaMemory:
             key: (self.versions[key], row) for key, row in fresh.items() if key in self.versions
         }
         return fresh | {key: row for key, (_, row) in known.items()}
+
+    def remember(self, rows: Mapping[Key, StoredRow]) -> None:
+        """These stand there as well: what waits need not be read in the next pass."""
+        self._rows |= {key: (self.versions[key], row) for key, row in rows.items()}
 
     def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:
         """Take over what `core.diff.adopt` found."""
@@ -128,4 +153,6 @@ def rows_of(
             if key in before.records and memory.versions[key] == versions[key]
         }
     names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
-    return rows | memory.rows_under(names, replica.read)
+    found = memory.rows_under(names, replica.read)
+    memory.remember(rows)
+    return rows | found

@@ -3,19 +3,19 @@
 Replicas fail alone: one that cannot be read or written is reported as such, and the others are served.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import cast
 
 import msgspec
 
-from engine.core.compare.comparison import Comparison, report_records, report_replica
+from engine.core.compare.comparison import Comparison, Told, report_records, report_replica
 from engine.core.compare.diff import UNDER_WAY, Cause, adopt, compare
-from engine.core.compare.kept import fill_in, kept_keys, stand_in
-from engine.core.compare.plan import Operation, make_plan
+from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
+from engine.core.compare.plan import Operation, Plan, make_plan
 from engine.core.guards.absences import track_absences, wait_seconds
-from engine.core.guards.guard import review
+from engine.core.guards.guard import Verdict, review
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
@@ -80,6 +80,7 @@ class OnePass:
         self._unsure: set[str] = set()  # written to with an outcome that nobody knows
         self._forgetful: set[str] = set()  # what was last applied to them could not be read
         self._errors: dict[str, ReplicaError] = {}
+        self._told: dict[str, dict[Key, Told]] = {}  # what the passes before reported of what still stands
         self._phase_seconds: dict[str, float] = {}
 
     @property
@@ -179,6 +180,7 @@ class OnePass:
                 compared_at=self.read_at,
                 found_at=self._looked_at,
                 unwritten=unwritten,
+                told=self._told.get(name),
             )
         desired = self._desired
         health = desired.health
@@ -203,6 +205,7 @@ class OnePass:
         policy = self._options.policy
         absences = self._known_absences(first_missed)
         memory = self._remembered(replica)
+        self._told[replica.name] = memory.told
         applied = memory.applied
         if self._since is None:
             memory.adopt(*adopt(memory.versions, self._desired.records))
@@ -224,6 +227,7 @@ class OnePass:
             with_derived=replica.stores_derived,
             # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
             prune_foreign=policy.prune_foreign and replica.name not in self._forgetful,
+            known=memory.standing,
         )
         observed_count = sum(memory.counts[registry] for registry in desired.registries)
         verdict = review(
@@ -241,9 +245,19 @@ class OnePass:
         if verdict.refused_whole:
             # It was compared with another home's records, and rows were given the keys of those.
             del self._memories[replica.name]
+        memory.leave(plan, verdict, is_known=self._is_narrow(replica, plan, verdict, kept))
         foreign = [d.key for d in diff.differences if d.cause is Cause.FOREIGN]
         kept_count = sum(key in versions for key in kept.keys)
         return Comparison(plan, verdict, observed_count, absences, self._known_ids(foreign), kept, kept_count)
+
+    def _is_narrow(self, replica: Replica, plan: Plan, verdict: Verdict, kept: Kept) -> bool:
+        """Whether the next pass need only look at what changed and at what this one leaves."""
+        if replica.name in self._forgetful or kept.surplus:
+            return False
+        if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
+            return False  # somebody's row may be adopted by any entity
+        is_left = bool(verdict.held or verdict.waiting or self._options.mode != "apply")
+        return not (is_left and (self._desired.set_aside or self._desired.partly_read))
 
     def _known_absences(self, first_missed: Mapping[Key, Look]) -> dict[Key, Look]:
         if self._absences is None:
@@ -266,6 +280,7 @@ class OnePass:
             self._memories[replica.name] = memory
             if applied is not None:
                 self._claim_returned(replica, memory)
+        self._since = memory.widened(self._since)
         return memory
 
     def _claim_returned(self, replica: Replica, memory: ReplicaMemory) -> None:
@@ -293,7 +308,7 @@ class OnePass:
             return frozenset()
 
     @property
-    def _changed_keys(self) -> frozenset[Key] | None:
+    def _changed_keys(self) -> Set[Key] | None:
         return None if self._since is None else self._since.keys
 
     def _desired_of(self, replica: str) -> Snapshot:

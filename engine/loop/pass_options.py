@@ -1,6 +1,6 @@
 """How one pass is to be done, and what is known before it begins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ class PassOptions(msgspec.Struct, frozen=True):
 
 
 class Since(NamedTuple):
-    """The replica was found equal to `before`, and what is desired now differs from that in `keys` at most."""
+    """The replica was compared with `before`, and what is desired now differs from that in `keys` at most."""
 
     before: Snapshot
-    keys: frozenset[Key]
+    keys: Set[Key]

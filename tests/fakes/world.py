@@ -29,6 +29,7 @@ class MemoryReplica:
         self.writes = 0
         self.newest_run: Run | None = None
         self.observed = 0
+        self.rows_read = 0
         self.tidied = 0
         self.untidy_passes = 0  # writing passes that were not tidied up after
         self.held_log_bytes = 0
@@ -53,7 +54,9 @@ class MemoryReplica:
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         self._fail()
-        return {key: self._stored(key) for key in keys if key in self.rows}
+        found = {key: self._stored(key) for key in keys if key in self.rows}
+        self.rows_read += len(found)
+        return found
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         self._fail()

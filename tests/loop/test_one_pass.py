@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.guards.guard import Policy
 from engine.core.home.content_hash import content_hash
@@ -72,6 +73,46 @@ def test_it_tells_what_rows_held_without_reading_them(old: list[Record], new: li
         read = stand.one_pass(after, "observe")
 
         assert told == read
+
+
+@given(homes(), homes(), homes(), st.booleans())
+def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
+    old: list[Record], new: list[Record], newest: list[Record], stores_derived: bool
+) -> None:
+    before = snapshot(*old, at=NOON)
+    stand = Stand(before, stores_derived=stores_derived)
+    after = changed(before, new)
+    stand.one_pass(after, "apply", Since(before, after.touched))
+    later = changed(after, newest)
+
+    told = stand.one_pass(later, "observe", Since(after, later.touched))
+    read = stand.one_pass(later, "observe")
+
+    assert told == read
+
+
+def test_what_still_waits_is_neither_read_nor_planned_nor_told_anew() -> None:
+    home = snapshot(ENTRY, *(device(n) for n in range(50)), at=NOON)
+    stand = Stand(home, stores_derived=True)
+    smaller = changed(home, [ENTRY, *(device(n) for n in range(20))])
+    first = stand.one_pass(smaller, "apply", Since(home, smaller.touched))
+    assert (first.status, first.replicas[0].refusals[0].held) == ("blocked", 30)
+    standing = stand.memories["memory"].standing
+
+    observed, stand.replica.rows_read = stand.replica.observed, 0
+    renamed = changed(smaller, [ENTRY, device(0, name="Other"), *(device(n) for n in range(1, 20))])
+    second = stand.one_pass(renamed, "apply", Since(smaller, renamed.touched))
+
+    assert [(r.key, r.outcome) for r in second.records if r.outcome != "held"] == [(device(0).id, "applied")]
+    assert second.replicas[0].refusals[0].held == 30
+    assert (stand.replica.observed, stand.replica.rows_read) == (observed, 0)
+    now = stand.memories["memory"].standing
+    assert len(now) == 30
+    assert all(now[key] is operation for key, operation in standing.items())
+    third = stand.one_pass(renamed, "apply", Since(renamed, frozenset()))
+    held = {r.key: r for r in second.records if r.outcome == "held"}
+    assert len(third.records) == 30
+    assert all(record is held[record.key] for record in third.records)
 
 
 class UpkeepReplica(MemoryReplica):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,14 @@ class Comparison(msgspec.Struct, frozen=True):
     def replica(self) -> str:
         """The replica's name."""
         return self.plan.replica
+
+
+class Told(NamedTuple):
+    """What was reported of an operation, and what that said besides the operation itself."""
+
+    operation: Operation
+    basis: tuple[str, float | None, Look | None, bool]  # outcome, since, first missed, listed as deleted
+    report: RecordReport
 
 
 def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
@@ -98,7 +107,7 @@ def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
     return "in_sync"
 
 
-def report_records(
+def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     comparison: Comparison,
     desired: Snapshot,
     *,
@@ -106,15 +115,17 @@ def report_records(
     compared_at: float,
     found_at: float | None = None,
     unwritten: Collection[tuple[str, str]] | None = None,
+    told: dict[Key, Told] | None = None,
 ) -> list[RecordReport]:
     """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
     in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
-    was looked at.
+    was looked at. What was `told` of an operation that still stands is told again; it is kept up to date for the next.
     """
     partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == "failed" else ()
     taken = {operation.key for operation in partly}
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}
+    before, standing = told or {}, dict[Key, Told]()
     reports = []
     for operation in comparison.plan.operations:
         key = operation.key
@@ -126,7 +137,16 @@ def report_records(
         )  # changed in the replica, which was read later
         seen_at = found_at if is_theirs and found_at is not None else compared_at
         since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
-        reports.append(_operation_report(comparison, operation, desired, outcome, since))
+        basis = (outcome, since, comparison.absences.get(key), key in desired.removed)
+        known = before.get(key)
+        if known is None or known.operation is not operation or known.basis != basis:
+            known = Told(operation, basis, _operation_report(comparison, operation, desired, outcome, since))
+        reports.append(known.report)
+        if outcome in ("held", "waiting"):
+            standing[key] = known
+    if told is not None:
+        told.clear()
+        told.update(standing)
     return reports + _foreign_reports(comparison, desired)
 
 

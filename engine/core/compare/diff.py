@@ -11,7 +11,7 @@ With D = desired, O = observed, A = last applied (each a hash, or nothing):
     only O                   foreign    a row Home Assistant does not have and we never wrote
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -68,7 +68,7 @@ def compare(
     observed: Mapping[Key, str],
     applied: Mapping[Key, str],
     registries: frozenset[str],
-    keys: frozenset[Key] | None = None,
+    keys: Collection[Key] | None = None,
     kept: frozenset[Key] = frozenset(),
 ) -> Diff:
     """Compare the three sides over the given registries; cost beyond set operations follows what differs.

@@ -7,6 +7,8 @@ moves, upserts (parents first), each sorted by key. Printing a plan changes noth
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +19,9 @@ from engine.core.home.record import REGISTRIES, Entity, Json, Key, Record, canon
 from engine.core.home.snapshot import Snapshot
 
 _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
+
+
+_NONE: Mapping[Key, "Operation"] = {}
 
 
 class Action(StrEnum):
@@ -91,7 +96,7 @@ class Plan(msgspec.Struct, frozen=True):
         return blake2b(msgspec.json.encode((self.replica, parts)), digest_size=16).hexdigest()
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 (what a plan rests on)
     replica: str,
     diff: Diff,
     desired: Snapshot,
@@ -99,8 +104,12 @@ def make_plan(
     *,
     with_derived: bool,
     prune_foreign: bool,
+    known: Mapping[Key, Operation] = _NONE,
 ) -> Plan:
-    """Turn differences into operations. `stored` holds the row of every differing key that exists."""
+    """Turn differences into operations. `stored` holds the row of every differing key that exists.
+
+    `known` are operations of the plan before: those that are the same again are taken over.
+    """
     foreign = tuple(stored[d.key] for d in diff.differences if d.cause is Cause.FOREIGN)
     wanted = [d for d in diff.differences if d.cause is not Cause.FOREIGN or prune_foreign]
     heirs = _split_heirs(wanted, desired)
@@ -110,25 +119,46 @@ def make_plan(
         if key.registry == "entity" and key not in desired.records
     }
     derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
-    operations = []
+    given = _Given(desired, stored, derived, heirs, bearers, known)
+    inherited = set(heirs.values())
+    # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
+    groups: dict[tuple[int, int], list[Operation]] = {}
     for difference in wanted:
-        if difference.key in heirs.values():
+        if difference.key in inherited:
             continue
-        operations.append(_operation(difference, desired, stored, derived, heirs, bearers))
-    return Plan(replica, tuple(sorted(operations, key=_order)), () if prune_foreign else foreign, diff)
+        operation = _operation(difference, given)
+        groups.setdefault(_group(operation), []).append(operation)
+    operations = tuple(chain.from_iterable(group for _, group in sorted(groups.items())))
+    return Plan(replica, operations, () if prune_foreign else foreign, diff)
 
 
-def _operation(
-    difference: Difference,
-    desired: Snapshot,
-    stored: Mapping[Key, StoredRow],
-    derived: Mapping[Key, Derived],
-    heirs: Mapping[Key, Key],
-    bearers: Mapping[Json, Key],
-) -> Operation:
+class _Given(NamedTuple):
+    """What operations are made of."""
+
+    desired: Snapshot
+    stored: Mapping[Key, StoredRow]
+    derived: Mapping[Key, Derived]
+    heirs: Mapping[Key, Key]
+    bearers: Mapping[Json, Key]
+    known: Mapping[Key, Operation]
+
+
+def _operation(difference: Difference, given: _Given) -> Operation:
+    desired, stored, derived, heirs, bearers, known = given
     key = difference.key
     moved_from = heirs.get(key)
     before, after = stored.get(moved_from or key), desired.records.get(key)
+    replaces = bearers.get(after.entity_id) if isinstance(after, Entity) else None
+    same = known.get(key)
+    if (
+        same is not None
+        and same.before is before
+        and same.after is after
+        and same.difference == difference
+        and (same.moved_from, same.replaces) == (moved_from, replaces)
+        and same.derived == derived.get(key)
+    ):
+        return same
     if after is None:
         return Operation(Action.DELETE, difference, before, None)
     renamed = (
@@ -145,7 +175,7 @@ def _operation(
         derived=derived.get(key),
         fields=changes(before, after, derived.get(key)) if before else (),
         moved_from=moved_from,
-        replaces=bearers.get(after.entity_id) if isinstance(after, Entity) else None,
+        replaces=replaces,
     )
 
 
@@ -190,8 +220,8 @@ def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:
     return heirs
 
 
-def _order(operation: Operation) -> tuple[int, int, Key]:
+def _group(operation: Operation) -> tuple[int, int]:
     rank = _RANK[operation.key.registry]
     if operation.action is Action.DELETE:
-        return 0, -rank, operation.key
-    return (1 if operation.action is Action.MOVE else 2), rank, operation.key
+        return 0, -rank
+    return (1 if operation.action is Action.MOVE else 2), rank

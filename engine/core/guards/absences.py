@@ -1,6 +1,6 @@
 """Absences: which records were missed, since which look, and whether that is evidence that they are gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 
@@ -9,6 +9,8 @@ from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.look import Calendar, Look, elapsed
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+
+_MANY = 100
 
 
 class Absences(msgspec.Struct, frozen=True):
@@ -24,7 +26,7 @@ def track_absences(
     known: Mapping[Key, str],
     absences: Mapping[Key, Look],
     calendar: Calendar,
-    keys: frozenset[Key] | None = None,
+    keys: Set[Key] | None = None,
     kept: frozenset[Key] = frozenset(),
 ) -> Absences:
     """What to remember and to forget; `known` is what the replicas that were looked at still hold of ours.
@@ -32,6 +34,8 @@ def track_absences(
     A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
     only those can be missing anew; what is `kept` may be there. Ask it only of a read that is of the home.
     """
+    # A view of all records has to be made first, and is faster to look into.
+    listed = desired.records.keys() if len(absences) > _MANY else desired.records
     candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
     missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
     now = calendar.look(desired.taken_at)
@@ -41,8 +45,8 @@ def track_absences(
     return Absences(
         begun=frozenset((missing - absences.keys()) | untimely) if is_evidence else frozenset(),
         # One by one, because Python's set operations would go through all records for a handful.
-        returned=frozenset(key for key in absences if key in desired.records or key in kept) | untimely,
-        moot=frozenset(k for k in absences if k not in desired.records and k not in known and k not in kept),
+        returned=frozenset(key for key in absences if key in listed or key in kept) | untimely,
+        moot=frozenset(k for k in absences if k not in listed and k not in known and k not in kept),
     )
 
 

@@ -47,6 +47,7 @@ class SqliteRows:
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
         self._stamp = -1  # what was last answered to somebody who is about to make a plan
         self._schema_version = -1  # with which everything was there
+        self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
 
     @property
     def path(self) -> Path:
@@ -99,7 +100,11 @@ class SqliteRows:
     def absences(self) -> dict[Key, Look]:
         """The look that first missed each missing key."""
         with self._reading() as connection:
-            return ledger.read_absences(connection)
+            version = self._file.data_version()
+            # Each pass asks while thousands wait, and nobody but this program writes them.
+            if self._absences is None or self._absences[0] != version:
+                self._absences = (version, ledger.read_absences(connection))
+            return dict(self._absences[1])
 
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         """Those of the keys that Home Assistant was ever seen to have, as far as the feed and tombstones reach."""
@@ -129,6 +134,7 @@ class SqliteRows:
                 over |= absences.moot - ledger.read_held(connection, sorted(absences.moot))
         if absences.begun or over:
             with self._writing() as connection:
+                self._absences = None
                 ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
     def place(self, replica: str) -> str | None:
