@@ -109,6 +109,7 @@ class MemoryWire:
                     for time_ns, fields in points.items()
                     if scan.start_ns <= time_ns and (scan.stop_ns is None or time_ns < scan.stop_ns)
                     if any(f in fields for f in scan.fields)
+                    if scan.equals is None or fields.get(scan.fields[0]) == scan.equals
                 ]
             rows.sort(key=lambda row: row[0], reverse=scan.newest_max is not None)
             if rows:

@@ -3,13 +3,13 @@
 Live records are read in the window that was observed, others by their id, so that no look grows with age.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.core.home.record import Key
 from engine.replicas.history.revisions import payload_fields
 from engine.replicas.influx.reading import Holding, newest_rows
-from engine.replicas.influx.schema.points import key_of, tag_of
+from engine.replicas.influx.schema.points import NONE, key_of, tag_of
 from engine.replicas.influx.wires.wire import Scan, Wire
 
 # More live keys than this are found faster by reading the whole window.
@@ -47,17 +47,28 @@ class Lookup:
         wanted = set(live)
         return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
 
-    def bearers(self, entity_id: str) -> list[Key]:
-        """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
-        scan = self.scan_of(("entity",), ("payload",))
-        found = {
-            key_of(block.measurement, row[1])
-            for block in self._wire.scan(scan)
-            for row in block.rows
-            # Decoding costs more than looking whether the name is in it at all.
-            if entity_id in str(row[-1]) and payload_fields("entity", row[-1]).get("entity_id") == entity_id
-        }
-        return sorted(key for key in found if key is not None)
+    def bearers(self, entity_id: str, window_start_ns: Callable[[], int]) -> list[Key]:
+        """The entities that ever bore this entity_id, as far back as the bucket keeps them.
+
+        The server looks through the one short field, and answers with the points that say this name. Points of before
+        there was that field say it in their payload: of those only the window of live records is read, which begins at
+        `window_start_ns`.
+        """
+        if entity_id == NONE:
+            return []
+        named = self.scan_of(("entity",), ("entity_id",), equals=entity_id)
+        found = {row[1] for _, rows in self._wire.scan(named) for row in rows if row[-1] == entity_id}
+        if not found:
+            payloads = self.scan_of(("entity",), ("payload",), start_ns=window_start_ns())
+            found = {
+                row[1]
+                for _, rows in self._wire.scan(payloads)
+                for row in rows
+                # Decoding costs more than looking whether the name is in it at all.
+                if entity_id in str(row[-1])
+                and payload_fields("entity", row[-1]).get("entity_id") == entity_id
+            }
+        return sorted(key for tag in found if (key := key_of("ha_entity", tag)) is not None)
 
     def _newest_of_ids(
         self, keys: Sequence[Key], fields: tuple[str, ...], start_ns: int

@@ -76,7 +76,7 @@ class AutoWire:
             finally:
                 client.close()
             name, self._note = choose_wire(version, self._address.org)
-            self._chosen = _make_wire(name, self._address, self._credentials, self._timeout_seconds)
+            self._chosen = _make_wire(name, self._address, self._credentials, self._timeout_seconds, version)
         return self._chosen
 
 
@@ -119,10 +119,12 @@ def random_slot() -> int:
     return random.SystemRandom().randrange(1000)
 
 
-def _make_wire(name: str, address: Address, credentials: Credentials, timeout_seconds: float) -> Wire:
+def _make_wire(
+    name: str, address: Address, credentials: Credentials, timeout_seconds: float, version: str = ""
+) -> Wire:
     if name == "v2":
         # Only here: the client library takes longer to load than a pass without changes.
         from engine.replicas.influx.wires.v2 import WireV2  # noqa: PLC0415
 
         return WireV2(address, credentials, timeout_seconds=timeout_seconds)
-    return WireV1(address, credentials, timeout_seconds=timeout_seconds)
+    return WireV1(address, credentials, timeout_seconds=timeout_seconds, version=version)

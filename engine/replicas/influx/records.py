@@ -132,11 +132,12 @@ class InfluxRecords:
         if not self._options.read_only:
             # Before anything is compared: such a batch may hold the newest point of a record that looks equal now.
             self._sender.send_pending()
+        self._meet()
         now = self._clock()
         self._retention_seconds = self._wire.retention_seconds()
         state = (self._retention_seconds, self._wire.started())
         is_verified = verify if verify is not None else self._is_verification_due(now, state)
-        commit = self._runs.last_commit(int((now + _AHEAD_SECONDS) * _NS))
+        commit = self._runs.last_commit(self._ahead_ns())
         start_ns, self._order = commit.start_ns, commit.order
         held = self._read_holding(start_ns, is_verified=is_verified)
         if not is_verified and needs_payloads(held.versions.values()):
@@ -223,7 +224,8 @@ class InfluxRecords:
     def order(self) -> Mapping[Key, int]:
         """The positions of areas and floors, as the newest commit says them; none where it says none."""
         if self._held is None:
-            return self._runs.last_commit(int((self._clock() + _AHEAD_SECONDS) * _NS)).order
+            self._meet()
+            return self._runs.last_commit(self._ahead_ns()).order
         return self._order
 
     def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
@@ -239,19 +241,22 @@ class InfluxRecords:
 
     def timeline(self, key: Key) -> list[Revision]:
         """All revisions of a key, oldest first. A refresh is none: it says the same again."""
+        self._meet()
         scan = self._lookup.scan_of((key.registry,), _REVISION, ids=(tag_of(key.id),))
         revisions = [revision_of(key, row) for _, rows in self._wire.scan(scan) for row in rows]
         return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
-        return self._lookup.bearers(entity_id)
+        self._meet()
+        return self._lookup.bearers(entity_id, lambda: self._runs.window_start_ns(self._ahead_ns()))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that was live at a time, sorted by key.
 
         `at` is in Unix seconds and counts to the millisecond; a run that had begun by then is seen whole.
         """
+        self._meet()
         stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
         start_ns = self._runs.window_start_ns(stop_ns)
         scan = self._lookup.scan_of(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
@@ -349,13 +354,20 @@ class InfluxRecords:
 
     def _refresh_within(self) -> float:
         """The age at which a record is renewed. Raises ReplicaRejected for a retention too short."""
-        if self._version is None:
-            self._version = self._wire.probe().version
         wanted = self._options.refresh_seconds
-        # 3.x answers questions about the last three days only, so everything has to be younger.
-        if self._version.startswith("3."):
+        # 3.x is read in slices of less than three days, so what is young costs one of them.
+        if self._meet().startswith("3."):
             wanted = min(wanted, _REFRESH_SECONDS_MAX_3)
         return refresh_seconds(self._retention_seconds, wanted)
+
+    def _meet(self) -> str:
+        """The server's version, asked for once: a wire reads another generation in another way."""
+        if self._version is None:
+            self._version = self._wire.probe().version
+        return self._version
+
+    def _ahead_ns(self) -> int:
+        return int((self._clock() + _AHEAD_SECONDS) * _NS)
 
     def _check_may_write(self) -> None:
         if self._options.read_only:

@@ -48,3 +48,22 @@ def test_others_are_looked_for_by_id_unless_they_are_surely_new(stand: Stand) ->
     assert (scan.start_ns, len(scan.ids)) == (0, 2)
     assert lookup.newest([entity(7).key], ("hash",), Holding()) == {}
     assert len(stand.wire.scans) == 1
+
+
+def test_a_name_is_looked_for_by_the_server_and_not_in_payloads(stand: Stand) -> None:
+    assert Lookup(stand.wire, "home").bearers("sensor.s1", lambda: 5) == [entity(1).key]
+    [scan] = stand.wire.scans
+    assert (scan.fields, scan.equals) == (("entity_id",), "sensor.s1")
+
+
+def test_where_no_point_says_it_payloads_of_the_window_are_read(stand: Stand) -> None:
+    for points in stand.wire.series.values():
+        for fields in points.values():
+            fields.pop("entity_id", None)
+    lookup = Lookup(stand.wire, "home")
+    assert lookup.bearers("sensor.s1", lambda: 5) == [entity(1).key]
+    assert [(scan.fields, scan.start_ns) for scan in stand.wire.scans] == [
+        (("entity_id",), 0),
+        (("payload",), 5),
+    ]
+    assert lookup.bearers("-", lambda: 5) == []  # what points of records say that have none

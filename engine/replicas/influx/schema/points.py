@@ -56,6 +56,7 @@ COLUMN_TYPES = _READ_TYPES | {
     "n_live": "integer",
     "window_s": "integer",
     "list_order": "string",
+    "entity_id": "string",
 }
 
 # InfluxDB accepts one less at both ends of int64 (1.6.7, seen 2026-11).

@@ -63,6 +63,8 @@ def flux_text(scan: Scan) -> str:
     if scan.ids:
         steps.append(f"filter(fn: (r) => {' or '.join(f'r.id == id{n}' for n in range(len(scan.ids)))})")
     steps.append(f"filter(fn: (r) => {_any_of('_field', scan.fields)})")
+    if scan.equals is not None:
+        steps.append("filter(fn: (r) => r._value == equals)")
     columns = _quoted("_measurement", "_time", *scan.tags, *scan.fields)
     if len(_types(scan.fields)) == 1:
         # Grouped first, which the storage does: a pivot of every series by itself takes five times as long.
@@ -107,6 +109,8 @@ def flux_params(bucket: str, scan: Scan) -> dict[str, int | str]:
     }
     if scan.site is not None:
         params["site"] = scan.site
+    if scan.equals is not None:
+        params["equals"] = scan.equals
     return params | {f"id{n}": id_ for n, id_ in enumerate(scan.ids)}
 
 

@@ -4,7 +4,8 @@ Answers are chunked JSON, never CSV: in CSV a failed statement and an empty resu
 complete when the last line of its answer arrived, says no "partial", and no line said "error".
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from engine.replicas.influx.wires.failures import (
     explain_statement,
 )
 from engine.replicas.influx.wires.http import Answer, Credentials, HttpClient, server_time
+from engine.replicas.influx.wires.slices import slices
 from engine.replicas.influx.wires.wire import Block, Scan, Server, told_missing
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
@@ -33,6 +35,7 @@ _UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
 # The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
 _LINE_BYTES_MAX = 64 << 20
 _DURATION_MAX = 40
+_NS = 1_000_000_000
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -62,14 +65,27 @@ class WireV1:
 
     name = "v1"
 
-    def __init__(self, address: Address, credentials: Credentials, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials,
+        *,
+        timeout_seconds: float,
+        version: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing is connected yet. `version` is the server's, where it is known; else `probe` learns it."""
+        self._version = version
+        self._clock = clock
         self._http = HttpClient(address, credentials, timeout_seconds=timeout_seconds)
         self._database = address.database
         self._policy = address.retention_policy
 
     def probe(self) -> Server:
         """Ask `/ping`. Raises ReplicaError."""
-        return probe_server(self._http, self.name)
+        server = probe_server(self._http, self.name)
+        self._version = server.version
+        return server
 
     def retention_seconds(self) -> int | None:
         """How long the retention policy keeps points; 0 for ever. Raises ReplicaError."""
@@ -113,7 +129,17 @@ class WireV1:
             self.write(b"# may I write?\n")
 
     def scan(self, scan: Scan) -> Iterator[Block]:
-        """Rows by InfluxQL. Raises ReplicaError, in any step of the iteration."""
+        """Rows by InfluxQL, of InfluxDB 3 in slices of time. Raises ReplicaError, in any step of the iteration."""
+        is_sliced = self._version.startswith("3.")
+        found = 0
+        for part in slices(scan, int(self._clock() * _NS)) if is_sliced else (scan,):
+            for block in self._scan_once(part):
+                found += len(block.rows)
+                yield block
+            if scan.newest_max is not None and found >= scan.newest_max:
+                return
+
+    def _scan_once(self, scan: Scan) -> Iterator[Block]:
         statement, params = select_text(scan)
         rows = _CHUNK_ROWS_WITH_PAYLOAD if "payload" in scan.fields else _CHUNK_ROWS
         width = 1 + len(scan.columns)
@@ -252,6 +278,9 @@ def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
     if scan.site is not None:
         params["site"] = scan.site
         conditions.append('"site" = $site')
+    if scan.equals is not None:
+        params["equals"] = scan.equals
+        conditions.append(f"{_identifier(scan.fields[0])} = $equals")
     if scan.ids:
         # Not a regular expression, whose cost grows with all ids of the database.
         params |= {f"id{n}": id_ for n, id_ in enumerate(scan.ids)}

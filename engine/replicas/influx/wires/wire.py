@@ -25,6 +25,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int = 0
     stop_ns: int | None = None
     newest_max: int | None = None  # only this many, the newest first
+    equals: str | None = None  # only rows whose one field is this text
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -36,10 +36,11 @@ SCANS = {
         measurements=("ha_run",),
         site="home",
         tags=(),
-        fields=("state", "run", "window_s"),
+        fields=("state", "run", "window_s", "list_order"),
         stop_ns=9,
         newest_max=20,
     ),
+    "named": Scan(measurements=("ha_entity",), site="home", fields=("entity_id",), equals="light.${b}"),
     "old_devices": Scan(
         measurements=("devices",), tags=("device_id", "manufacturer", "model", "area_id"), fields=("name",)
     ),
@@ -67,6 +68,8 @@ def test_the_texts_are_those_that_were_type_checked(name: str) -> None:
 def test_values_are_parameters_and_never_in_the_text() -> None:
     scan = SCANS["some_records"]
     assert "${b}" not in flux_text(scan)
+    assert "${b}" not in flux_text(SCANS["named"])
+    assert flux_params("homes", SCANS["named"])["equals"] == "light.${b}"
     assert flux_params("homes", scan) == {
         "bucket": "homes",
         "site": "home",

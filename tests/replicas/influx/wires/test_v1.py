@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from engine.errors import ReplicaRejected
@@ -12,6 +13,7 @@ from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v1 import WireV1, _lines, _seconds, select_text
 from engine.replicas.influx.wires.wire import Scan
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
+from tests.homes import NOON
 
 SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash",))
 JSON = {"Content-Type": "application/json"}
@@ -49,6 +51,26 @@ def test_values_are_bound_and_names_quoted() -> None:
         ' AND "site" = $site AND ("id" = $id0 OR "id" = $id1)'
     )
     assert params == {"site": "home", "id0": "a'; DROP", "id1": "b"}
+
+
+def test_a_text_to_be_found_is_bound() -> None:
+    scan = Scan(measurements=("ha_entity",), fields=("entity_id",), equals="a' OR 1")
+    text, params = select_text(scan)
+    assert text.endswith('FROM "ha_entity" WHERE time >= 0 AND "entity_id" = $equals')
+    assert params == {"equals": "a' OR 1"}
+
+
+def test_influxdb_3_is_asked_in_slices_once_it_said_its_version(peer: ScriptedPeer) -> None:
+    address = parse_address(f"influxdb://127.0.0.1:{peer.port}/homes")
+    wire = WireV1(address, Credentials(), timeout_seconds=5, clock=lambda: NOON)
+    peer.say("/ping", Reply(status=200, headers={"X-Influxdb-Version": "3.10.1"}))
+    rows = result('{"series":[{"name":"ha_device","columns":["time","id","hash"],"values":[[1,"d","h"]]}]}')
+    peer.say("/query", *(Reply(status=200, headers=JSON, body=rows) for _ in range(14)))
+    assert len(list(wire.scan(SCAN))) == 1
+    wire.probe()
+    assert len(list(wire.scan(SCAN))) == 12
+    assert len(list(wire.scan(msgspec.structs.replace(SCAN, newest_max=1)))) == 1
+    wire.close()
 
 
 def test_newest_markers_come_first() -> None:
