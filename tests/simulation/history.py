@@ -224,7 +224,8 @@ class History:
         return False
 
     async def _converges(self) -> bool:
-        deadline = trio.current_time() + _CONVERGED_SECONDS
+        # A call that hangs since before goes on hanging; what it held up begins after it.
+        deadline = trio.current_time() + _CONVERGED_SECONDS + self.engine.hang_seconds
         problems = ["the engine does not run"]
         while problems and trio.current_time() < deadline:
             await trio.sleep(5)

@@ -134,7 +134,7 @@ class Oracle:
         """Judge how Home Assistant was found."""
         if what == "read":
             # Lists were answered before this, so what they told is known by now.
-            self._known_at = {r: listings[-1].moment for r, listings in self._world.listings.items()}
+            self._known_at = dict(self._world.listed_at)
         if what == "SourceInvalid" and not self._world.misbehaved:
             self.violate("a healthy Home Assistant was called broken, and is not asked again soon")
 

@@ -20,6 +20,7 @@ from tests.simulation.home import NEW, OLD, Home
 from tests.simulation.timeline import Doubts, Moments, Timeline
 from tests.simulation.wire import Refused, Server
 
+_FIRST_SCOPE = "automation"  # of those that every look asks for
 _LISTS = {
     "config/device_registry/list": "device",
     "config/area_registry/list": "area",
@@ -66,6 +67,7 @@ class World:
         self.untold = Doubts(self.moments)  # an event was lost, or is late
         self.unlisted = Doubts(self.moments)  # left out of lists
         self.listings: dict[str, list[Listing]] = {}
+        self.listed_at: dict[str, int] = {}  # the moment at which the last list of a registry was begun
         self.events = EventWeather()
         self.hidden: frozenset[Key] = frozenset()
         self.failing_command = ""
@@ -144,7 +146,9 @@ class World:
             case "config/entity_registry/get_entries":
                 return self._entries(params["entity_ids"])
             case "config/category_registry/list" if self.version != OLD:
-                found = [r for r in self._list("category") if r.key.id.startswith(f"{params['scope']}/")]
+                # Listed scope by scope: the look at the registry begins with the first one.
+                listed = self._list("category", begins=params["scope"] == _FIRST_SCOPE)
+                found = [r for r in listed if r.key.id.startswith(f"{params['scope']}/")]
                 return [self._row(r, ("scope",)) for r in found]
             case "config/device_registry/list_composite_splits" if self.version != OLD:
                 return {
@@ -166,10 +170,12 @@ class World:
             return {**entries, lost: msgspec.structs.replace(ours, id=lost.id)}
         return self.home.records
 
-    def _list(self, registry: str) -> list[Record]:
+    def _list(self, registry: str, *, begins: bool = True) -> list[Record]:
         found = {k: r for k, r in self._records().items() if k.registry == registry and k not in self.hidden}
         listing = Listing(self.moments.now, trio.current_time(), frozenset(found), self.is_well())
         self.listings.setdefault(registry, []).append(listing)
+        if begins:
+            self.listed_at[registry] = listing.moment
         self._settle(lambda key: key.registry == registry and key not in self.hidden)
         rows = list(found.values())
         self.random.shuffle(rows)

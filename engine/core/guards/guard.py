@@ -132,8 +132,9 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
     }
     stopped = {o.key: o.before for o in deletes if spoken or o.key in waiting}
-    # Without the books a row that is ours looks foreign, and nothing else would speak for it.
-    unbooked = {} if has_books else {row.key: row for row in plan.foreign}
+    # A row that is ours looks foreign where the books are lost, or know nothing yet; a read in doubt is no better.
+    is_believed = has_books and untrusted_read(desired) is None
+    unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
     doubtful = rest_on_doubt(plan.operations, stopped | unbooked, desired)
     if doubtful and spoken is None:
         spoken = untrusted_read(desired)

@@ -48,7 +48,10 @@ def is_valid(entity_id: str) -> bool:
 async def ask_for_entries(
     connection: Commands, entity_ids: Sequence[str], per_command: int, progress: Progress
 ) -> Answers:
-    """Ask for the extended rows of these entities, so many at a time. Raises SourceError."""
+    """Ask for the extended rows of these entities, so many at a time.
+
+    Raises SourceError, also where Home Assistant refuses the command and not a row.
+    """
     answers, refusals, left = Answers([], set()), 0, len(entity_ids)
     chunks = _chunks(entity_ids, per_command)
     while chunks:
@@ -67,6 +70,9 @@ async def ask_for_entries(
             else:
                 answers.refused.update(chunk)
                 left -= len(chunk)
+    if any(map(is_valid, answers.refused)):
+        # Without any row in it the command works, unless it is the command that fails and not a row.
+        await connection.command(ENTITY_ENTRIES, entity_ids=[])
     progress("entities", len(entity_ids), len(entity_ids))
     return answers
 

@@ -21,16 +21,19 @@ STARTING = msgspec.structs.replace(RUNNING, state="NOT_RUNNING")
 CORRUPT = msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",))
 
 
-def judge(desired: Snapshot, *stored: Record, policy: Policy | None = None) -> Verdict:
+def judge(
+    desired: Snapshot, *stored: Record, policy: Policy | None = None, are_booked: bool = True
+) -> Verdict:
     """The verdict over rows with derived values, that were equal to `stored`."""
     have = snapshot(*stored)
-    diff = compare(desired.row_versions, have.row_versions, have.row_versions, desired.registries)
+    booked = have.row_versions if are_booked else {}
+    diff = compare(desired.row_versions, have.row_versions, booked, desired.registries)
     rows = {key: row_of(record, have.derived.get(key)) for key, record in have.records.items()}
     plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
     return review(
         plan,
         desired,
-        applied=have.row_versions,
+        applied=booked,
         homes=KnownHomes(),
         observed_count=len(rows),
         absences={},
@@ -67,6 +70,12 @@ def test_one_device_that_is_missing_once_takes_nothing_from_its_entities() -> No
 def test_a_device_keeps_its_number_of_entities_while_they_are_missing() -> None:
     verdict = judge(snapshot(*without(LAMP), health=STARTING), *HOME)
     assert {o.key for o in verdict.held} == keys(LAMP, KITCHEN)
+
+
+def test_so_it_does_while_nothing_is_booked_and_the_missing_one_looks_foreign() -> None:
+    verdict = judge(snapshot(*without(LAMP), health=STARTING), *HOME, are_booked=False)
+    assert KITCHEN.key in {o.key for o in verdict.held}
+    assert judge(snapshot(*without(LAMP)), *HOME, are_booked=False).held == ()
 
 
 def test_a_device_keeps_its_integration_while_the_config_entry_is_missing() -> None:

@@ -31,6 +31,13 @@ class Core:
         return msgspec.Raw(msgspec.json.encode({id_: {"id": id_} for id_ in ids}))
 
 
+class Broken(Core):
+    """Refuses the command itself."""
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        raise CommandFailed(command_type, "unknown_error", "refused")
+
+
 def answered(answers: Answers) -> set[str]:
     return {id_ for result in answers.results for id_ in msgspec.json.decode(result)}
 
@@ -58,7 +65,12 @@ async def test_a_core_that_refuses_everything_is_not_asked_for_ever(monkeypatch:
     answers = await ask_for_entries(core, IDS, 10, quiet)
 
     assert answers == Answers([], set(IDS))
-    assert len(core.asked) <= 10
+    assert len(core.asked) <= 11, "the tries, and whether the command works at all"
+
+
+async def test_a_command_that_fails_whatever_it_is_asked_for_is_no_matter_of_rows() -> None:
+    with pytest.raises(CommandFailed, match="unknown_error"):
+        await ask_for_entries(Broken(lambda _: True), IDS[:1], 10, quiet)
 
 
 @pytest.mark.parametrize("code", ["unauthorized", "unknown_command"])
