@@ -88,7 +88,7 @@ class Snapshot:
         self.touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
         known = hashes or {}
         # Which instance this is: kept apart, because `only` may leave the config entries out.
-        self.entry_ids = _entry_ids(self.records, self.set_aside_keys, registries)
+        self.entry_ids = _entry_ids(self.records, self.set_aside, registries)
         self.hashes: Mapping[Key, str] = {
             key: known.get(key) or content_hash(record) for key, record in self.records.items()
         }
@@ -228,7 +228,7 @@ class Snapshot:
             if key not in later.records and key not in later.set_aside_keys
         )
         if any(key.registry == "config_entry" for key in touched):
-            later.entry_ids = _entry_ids(later.records, later.set_aside_keys, later.registries)
+            later.entry_ids = _entry_ids(later.records, later.set_aside, later.registries)
         later.entities = self.entities.after(self.records, later.records, touched)
         if positions is not None:
             later.positions = positions
@@ -257,13 +257,16 @@ class Snapshot:
 
 
 def _entry_ids(
-    records: Mapping[Key, Record], set_aside: Iterable[Key], registries: frozenset[str]
+    records: Mapping[Key, Record], set_aside: Iterable[SetAside], registries: frozenset[str]
 ) -> frozenset[str]:
-    """The config entries of a home, by which it is known; where they were not read, those that own something."""
-    if "config_entry" in registries:
-        return frozenset(key.id for key in chain(records, set_aside) if key.registry == "config_entry")
+    """The config entries of a home, by which it is known; those that own something, too, where not all are told."""
+    rows = [row for row in set_aside if row.registry == "config_entry"]
+    keys = chain(records, (row.key for row in rows if row.key))
+    listed = frozenset(key.id for key in keys if key.registry == "config_entry")
+    if "config_entry" in registries and all(row.key for row in rows):
+        return listed
     owners = (r.config_entry_id for r in records.values() if isinstance(r, (Device, Entity)))
-    return frozenset(owner for owner in owners if owner)
+    return listed.union(owner for owner in owners if owner)
 
 
 def row_version(hash_: str, derived: Derived | None) -> str:

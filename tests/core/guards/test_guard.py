@@ -14,6 +14,7 @@ from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import REGISTRIES, ConfigEntry, Key, Record, canonical_fields
+from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Health, Snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
@@ -156,6 +157,16 @@ def test_a_source_without_any_config_entry_is_another_home() -> None:
     verdict = judge(snapshot(device(0), entity(0)), HOME)
     assert [r.guard for r in verdict.refusals] == ["wrong_instance"]
     assert verdict.refused_whole
+
+
+def test_a_home_whose_only_config_entry_is_unusable_is_known_by_what_it_owns() -> None:
+    odd = SetAside("config_entry", "entry_id", "null", "its entry_id is null")
+    home = Snapshot(
+        records=HOME[1:], taken_at=NOON, origin="test", registries=frozenset(REGISTRIES), set_aside=[odd]
+    )
+    assert home.entry_ids == {ENTRY.entry_id}
+    assert judge(home, HOME).refusals == ()
+    assert home.with_changes([], [HOME[-1].key], taken_at=NOON).entry_ids == {ENTRY.entry_id}
 
 
 def test_a_refusal_of_everything_is_told_where_nothing_differs() -> None:
