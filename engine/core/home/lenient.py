@@ -93,7 +93,7 @@ def _raw_fields(registry: str, data: bytes | msgspec.Raw) -> dict[str, msgspec.R
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     found = _FIRST_TYPES.get(bytes(data[:1] if isinstance(data, bytes) else bytes(data)[:1]), "number")
-    raise _unusable(registry, {}, "(row)", found, f"it is {_with_article(found)} and no object")
+    raise _unusable(registry, {}, "(row)", found, f"it is {with_article(found)} and no object")
 
 
 def decode_value(raw: msgspec.Raw) -> Json:
@@ -137,6 +137,17 @@ def seconds_of(value: Json) -> float | None:
         return None
 
 
+def whole_number(value: Json) -> int | None:
+    """A number, or a text that is one; None when it is neither, or has a fraction."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value) if isinstance(value, str) else value
+        return int(number) if number == int(number) else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def _read_slowly(registry: str, row: Mapping[str, Json]) -> Record:
     type_ = RECORD_TYPES[registry]
     fields: dict[str, Json] = {}
@@ -175,13 +186,14 @@ def _check_identity(registry: str, row: Mapping[str, Json], name: str, fields: d
         raise _unusable(registry, row, name, "absent", f"it has no {name}")
     elif not isinstance(value, str):
         raise _unusable(
-            registry, row, name, json_type(value), f"its {name} is {_with_article(json_type(value))}"
+            registry, row, name, json_type(value), f"its {name} is {with_article(json_type(value))}"
         )
     elif not value and name != "unique_id":
         raise _unusable(registry, row, name, "text", f"its {name} is empty")
 
 
-def _with_article(type_: str) -> str:
+def with_article(type_: str) -> str:
+    """The name of a JSON type as it stands in a sentence."""
     return {"null": "null", "text": "text", "object": "an object"}.get(type_, f"a {type_}")
 
 
@@ -237,16 +249,6 @@ def _text_object(value: Json) -> dict[str, str]:
     return {k: text_of(v) for k, v in _object(value).items() if v is not None}
 
 
-def _whole_number(value: Json) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value) if isinstance(value, str) else value
-        return int(number) if number == int(number) else None
-    except (ValueError, OverflowError):
-        return None
-
-
 # By the type of the field. `null` does not come here: it is the default.
 _READERS: Mapping[str, Callable[[Json], Json]] = MappingProxyType(
     {
@@ -254,7 +256,7 @@ _READERS: Mapping[str, Callable[[Json], Json]] = MappingProxyType(
         str(str | None): text_of,
         str(bool): bool,
         str(bool | None): bool,
-        str(int | None): _whole_number,
+        str(int | None): whole_number,
         str(float | None): seconds_of,
         str(tuple[str, ...]): texts_of,
         str(tuple[str | None, ...]): _aliases,

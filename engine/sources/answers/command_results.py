@@ -9,8 +9,10 @@ from copy import copy
 
 import msgspec
 
+from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
-from engine.core.home.record import REGISTRIES, Key, Record
+from engine.core.home.record import REGISTRIES, Json, Key, Record
+from engine.core.home.set_aside import json_type
 from engine.core.home.snapshot import Health, Snapshot, version_of
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
@@ -39,11 +41,23 @@ LISTS = {
 
 
 class CoreConfig(msgspec.Struct, frozen=True):
-    """The part of get_config that says whether its lists can be trusted; positions in it are not decoded."""
+    """The part of get_config that says whether its lists can be trusted; positions in it are not decoded.
+
+    `unread` says what of it could not be read, if anything.
+    """
 
     version: str | None = None
     state: str | None = None
     recovery_mode: bool | None = None
+    unread: str = ""
+
+
+class _Told(msgspec.Struct):
+    """What get_config answered, whatever that is."""
+
+    version: Json = None
+    state: Json = None
+    recovery_mode: Json = None
 
 
 class _Issue(msgspec.Struct):
@@ -60,8 +74,9 @@ class _Split(msgspec.Struct):
 
 
 _NO_ROWS = Listing()
-_CONFIG = msgspec.json.Decoder(CoreConfig)
+_CONFIG = msgspec.json.Decoder(_Told)
 _ISSUES = msgspec.json.Decoder(_Issues)
+_GET_CONFIG_ANSWER = "The answer to get_config"
 _SPLITS = msgspec.json.Decoder(dict[str, _Split])
 
 
@@ -88,8 +103,22 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_config(answer: msgspec.Raw) -> CoreConfig:
-    """What get_config says of the core. Raises SourceInvalid."""
-    return decode_json(_CONFIG, answer, "The answer to get_config")
+    """What get_config says of the core; what is odd in it costs trust in the lists, and not the read."""
+    try:
+        told = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
+    except SourceInvalid as error:
+        return CoreConfig(unread=error.message.rstrip("."))
+    odd = [
+        f"a {name} that is {with_article(json_type(value))}"
+        for name, value, type_ in (("state", told.state, str), ("recovery_mode", told.recovery_mode, bool))
+        if not isinstance(value, type_ | None)
+    ]
+    return CoreConfig(
+        version=told.version if isinstance(told.version, str) else None,
+        state=told.state if isinstance(told.state, str) else None,
+        recovery_mode=told.recovery_mode if isinstance(told.recovery_mode, bool) else None,
+        unread=f"{_GET_CONFIG_ANSWER} has {' and '.join(odd)}" if odd else "",
+    )
 
 
 class SnapshotMaker:
@@ -212,12 +241,15 @@ def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | No
     states = [c.state for c in configs if c.state is not None]
     modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
     corrupt_stores = _corrupt_stores(issues)
+    unread = dict.fromkeys(c.unread for c in configs if c.unread)
+    if isinstance(corrupt_stores, Failed):
+        unread[corrupt_stores.why] = None
     return Health(
         ha_version=next((c.version for c in configs if c.version), None),
         state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
         recovery_mode=any(modes) if modes else None,
         corrupt_stores=() if isinstance(corrupt_stores, Failed) else corrupt_stores,
-        unread=(corrupt_stores.why,) if isinstance(corrupt_stores, Failed) else (),
+        unread=tuple(unread),
     )
 
 

@@ -3,6 +3,7 @@
 A registry file holds secrets beside what is wanted, hence no excerpts.
 """
 
+import codecs
 import re
 from typing import TypeVar
 
@@ -16,15 +17,13 @@ Decoded = TypeVar("Decoded")
 def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw, what: str) -> Decoded:
     """Decode `text`; raises SourceInvalid, with `what` as its subject, when it is no such JSON."""
     try:
+        if isinstance(text, bytes):
+            # An editor may have put a byte order mark in front, which is no JSON.
+            text = text.removeprefix(codecs.BOM_UTF8)
         if isinstance(text, bytes) and not text.isascii():
             # Raw values are not looked into, so a broken name would surface without the file's name.
             text.decode()
-        try:
-            return decoder.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            if isinstance(error, msgspec.ValidationError) or (legible := legible_json(bytes(text))) is None:
-                raise
-            return decoder.decode(legible)
+        return decode_legible(decoder, text)
     except UnicodeDecodeError as error:
         # Not chained: it carries the whole text.
         raise SourceInvalid(f"{what} is not UTF-8 (byte {error.start}).", _HINT) from None
@@ -32,6 +31,21 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
         raise SourceInvalid(f"{what} has not the expected shape: {error}.", _HINT) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise SourceInvalid(f"{what} is not JSON: {error}.", _HINT) from error
+
+
+def decode_legible(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
+    """Decode `text`, if need be without what `legible_json` takes out. Raises as the decoder does, and RecursionError."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        # Looked for first: a large answer that is simply cut off is not taken apart here.
+        may_be_legible = isinstance(error, RecursionError) or _ILLEGIBLE.search(text)
+        if isinstance(error, msgspec.ValidationError) or not may_be_legible:
+            raise
+        legible = legible_json(bytes(text))
+        if legible is None:
+            raise
+    return decoder.decode(legible)
 
 
 def legible_json(text: bytes) -> bytes | None:
@@ -68,7 +82,11 @@ def legible_json(text: bytes) -> bytes | None:
 
 # Within a record nothing that deep is taken, and the rows of a list stand a few levels down.
 _DEPTH_MAX = 100
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|(?P<word>-?\b(?:NaN|Infinity)\b)|[,:]|[-+.\w]+', re.DOTALL)
+# A text may end without its quote, so that one that was cut off is looked through once.
+_TOKENS = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|(?P<word>-?\b(?:NaN|Infinity)\b)|[,:]|[-+.\w]+', re.DOTALL
+)
+_ILLEGIBLE = re.compile(rb"\\u[dD][89a-fA-F]|NaN|Infinity")
 _LONE_SURROGATE = re.compile(
     rb"(?P<kept>\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
 from engine.core.home.record import REGISTRIES, Json, Key, Record
 from engine.core.home.snapshot import Health, Snapshot
@@ -63,9 +64,19 @@ class StorageFiles(msgspec.Struct, frozen=True):
 
 
 class _Envelope(msgspec.Struct):
-    version: int
     data: msgspec.Raw
-    minor_version: int = 1
+    version: Json = None
+    minor_version: Json = None
+
+    @property
+    def major(self) -> int | None:
+        """The major version; None where none is told."""
+        return whole_number(self.version)
+
+    @property
+    def minor(self) -> int:
+        """The minor version; where none is told 1, as Home Assistant takes it."""
+        return whole_number(self.minor_version) or 1
 
 
 # The rows of a list, each decoded by itself: one that is odd does not cost the others.
@@ -170,7 +181,7 @@ def _positions(files: StorageFiles, records: Sequence[Record]) -> dict[Key, int]
         registry
         for registry, minor in _MINOR_WITH_ORDER.items()
         if (file := files.contents.get(STORES[registry]))
-        and decode_json(_ENVELOPE, file.content, STORES[registry]).minor_version >= minor
+        and decode_json(_ENVELOPE, file.content, STORES[registry]).minor >= minor
     }
     keys = [record.key for record in records if record.REGISTRY in ordered]
     return positions_of({name: [key for key in keys if key.registry == name] for name in ordered})
@@ -228,12 +239,17 @@ def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, 
         return None
     where = f"{files.place}/{name}"
     envelope = decode_json(_ENVELOPE, file.content, where)
-    if envelope.version not in _MAJOR_VERSIONS.get(registry, (1,)):
+    major, minor = envelope.major, envelope.minor
+    if major is None:
         raise SourceInvalid(
-            f"{where} has version {envelope.version}.{envelope.minor_version}, which this program does not know.",
+            f"{where} does not say which version it has.", "It is damaged: restore that file."
+        )
+    if major not in _MAJOR_VERSIONS.get(registry, (1,)):
+        raise SourceInvalid(
+            f"{where} has version {major}.{minor}, which this program does not know.",
             "Update this program, or read the home through the websocket API.",
         )
-    return decode_json(msgspec.json.Decoder(shape), envelope.data, where), envelope.minor_version
+    return decode_json(msgspec.json.Decoder(shape), envelope.data, where), minor
 
 
 def _corrupt_stores(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, ...]]:

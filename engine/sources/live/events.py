@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.home.record import Json, Key
 from engine.core.state.hints import Hints
+from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
@@ -44,8 +45,7 @@ class _Data(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     event_type: str
-    data: _Data = msgspec.field(default_factory=_Data)
-    time_fired: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Entry(msgspec.Struct):
@@ -53,19 +53,26 @@ class _Entry(msgspec.Struct):
 
 
 class _EntryChange(msgspec.Struct):
-    type: str | None = None
+    type: Json = None
     entry: _Entry = msgspec.field(default_factory=_Entry)
 
 
 _EVENT = msgspec.json.Decoder(_Event)
-_ENTRY_CHANGES = msgspec.json.Decoder(list[_EntryChange])
+_DATA = msgspec.json.Decoder(_Data)
+_ENTRY_CHANGES = msgspec.json.Decoder(list[msgspec.Raw])
+_ENTRY_CHANGE = msgspec.json.Decoder(_EntryChange)
+# In place of a change that cannot be understood: something changed.
+_ANY_CHANGE = _EntryChange("odd")
 
 
 def event_hints(event: msgspec.Raw) -> Hints:
     """The hints of one bus event. Raises SourceInvalid when it is no event."""
     decoded = decode_json(_EVENT, event, "An event")
-    data = decoded.data
     registry = REGISTRY_EVENTS.get(decoded.event_type)
+    try:
+        data = decode_json(_DATA, decoded.data, "The data of an event")
+    except SourceInvalid:
+        registry = None
     if registry is None:
         return EVERYTHING
     if registry == "entity":
@@ -77,11 +84,22 @@ def event_hints(event: msgspec.Raw) -> Hints:
 
 
 def config_entry_hints(event: msgspec.Raw) -> Hints:
-    """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing."""
-    changes = [c for c in decode_json(_ENTRY_CHANGES, event, "A config entry event") if c.type is not None]
+    """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing.
+
+    Raises SourceInvalid when it is no list.
+    """
+    rows = decode_json(_ENTRY_CHANGES, event, "A config entry event")
+    changes = [change for change in map(_entry_change, rows) if change.type is not None]
     ids = [c.entry.entry_id for c in changes if c.type == "removed"]
     removed = frozenset(Key("config_entry", id_) for id_ in ids if isinstance(id_, str))
     return Hints(registries=frozenset({"config_entry"}), removed=removed) if changes else Hints()
+
+
+def _entry_change(row: msgspec.Raw) -> _EntryChange:
+    try:
+        return decode_json(_ENTRY_CHANGE, row, "A config entry's change")
+    except SourceInvalid:
+        return _ANY_CHANGE
 
 
 def _entity_hints(data: _Data) -> Hints:

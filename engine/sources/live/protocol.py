@@ -19,6 +19,7 @@ from enum import Enum
 import msgspec
 
 from engine.errors import SettingsError, SourceInvalid, SourceRefused
+from engine.sources.answers.json_text import decode_legible
 
 _EXCERPT_CHARACTERS_MAX = 80
 _NULL = msgspec.Raw(b"null")
@@ -154,7 +155,8 @@ class HomeAssistantProtocol:
             if isinstance(frame, bytes) and not frame.isascii():
                 # msgspec does not look inside raw values, so a broken name would surface far from here.
                 frame.decode()
-            decoded = self._decoder.decode(frame)
+            text = frame.encode() if isinstance(frame, str) else frame
+            decoded = decode_legible(self._decoder, text)
         except (UnicodeDecodeError, UnicodeEncodeError) as error:
             # Not chained: it carries the whole frame.
             raise self._invalid(f"text that is not UTF-8 ({error.reason} at {error.start})", frame) from None

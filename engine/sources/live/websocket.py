@@ -112,11 +112,11 @@ class WebsocketSource:
     ) -> Unmodified | None:
         progress("looking for changes", 0, None)
         taken_at = self._clock()
-        before = decode_config(await connection.command(GET_CONFIG))
+        before = await _ask_config(connection)
         issues = await _ask_aside(connection, LIST_ISSUES)
         if not await is_unmodified(connection, before.version, etag):
             return None
-        after = decode_config(await connection.command(GET_CONFIG))
+        after = await _ask_config(connection)
         return Unmodified(taken_at, read_health((before, after), issues))
 
     @asynccontextmanager
@@ -140,7 +140,7 @@ class WebsocketSource:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""
         # As old as its oldest answer: what changes from now on is not in it.
         taken_at = self._clock()
-        before = decode_config(await connection.command(GET_CONFIG))
+        before = await _ask_config(connection)
         issues = await _ask_aside(connection, LIST_ISSUES)
         entities = await self._read_entities(connection, before, progress)
         lists: dict[str, msgspec.Raw] = {}
@@ -156,7 +156,7 @@ class WebsocketSource:
         self._scopes.add(self._entities.category_scopes)
         categories = await _read_categories(connection, self._scopes)
         splits = await _ask_aside(connection, COMPOSITE_SPLITS)
-        after = decode_config(await connection.command(GET_CONFIG))
+        after = await _ask_config(connection)
         progress("registry lists", len(LISTS), len(LISTS))
         results = CommandResults(
             entities=entities,
@@ -204,6 +204,16 @@ async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict
                 raise
             scopes.refuse(scope)
     return categories
+
+
+async def _ask_config(connection: Commands) -> CoreConfig:
+    """What the core says of itself. Raises SourceError."""
+    answer = await _ask_aside(connection, GET_CONFIG)
+    if answer is None or isinstance(answer, Failed):
+        config = CoreConfig(unread=answer.why if answer else "Home Assistant does not know get_config")
+    else:
+        config = decode_config(answer)
+    return msgspec.structs.replace(config, version=config.version or connection.ha_version or None)
 
 
 async def _ask_aside(connection: Commands, command_type: str) -> msgspec.Raw | Failed | None:

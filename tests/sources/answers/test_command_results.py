@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from engine.core.home.snapshot import Snapshot
 from engine.sources.answers.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
@@ -36,6 +37,31 @@ def test_of_get_config_no_position_is_decoded() -> None:
     config = decode_config(raw({"version": "2026.11.0", "latitude": 12.34, "state": "RUNNING"}))
 
     assert "12.34" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubt"),
+    [
+        (None, "The answer to get_config has not the expected shape: Expected `object`, got `null`"),
+        ([], "The answer to get_config has not the expected shape: Expected `object`, got `array`"),
+        ({"state": ["RUNNING"]}, "The answer to get_config has a state that is a list"),
+        (
+            {"state": 1, "recovery_mode": "no"},
+            "has a state that is a number and a recovery_mode that is text",
+        ),
+    ],
+)
+def test_what_get_config_says_oddly_is_doubt_and_no_failure(answer: object, doubt: str) -> None:
+    odd = decode_config(raw(answer))
+
+    (unread,) = snapshot(configs=(odd, odd)).health.unread
+
+    assert doubt in unread
+    assert snapshot(configs=(running(), odd)).health.state == "RUNNING"
+
+
+def test_a_version_that_is_no_text_is_unknown() -> None:
+    assert decode_config(raw({"version": 2026.11, "state": "RUNNING"})) == CoreConfig(state="RUNNING")
 
 
 def test_a_list_that_was_not_answered_is_no_empty_registry() -> None:

@@ -53,3 +53,12 @@ def test_what_is_cut_off_stays_refused() -> None:
     for text in (b'["\\ud800", 1', b"[" * 3000, b'["' + b"x" * 10):
         with pytest.raises(SourceInvalid):
             decode_json(msgspec.json.Decoder(list[object]), text, "It")
+
+
+def test_a_byte_order_mark_in_front_is_passed_over() -> None:
+    assert decode_json(DECODER, b'\xef\xbb\xbf{"a": 1}', "It") == {"a": 1}
+
+
+def test_a_long_text_that_is_cut_off_is_looked_through_once() -> None:
+    # Looked through from every quote in it this would take minutes.
+    assert legible_json(b'["\\ud800", "' + b'\\"' * 200_000) is not None

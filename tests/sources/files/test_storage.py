@@ -1,5 +1,6 @@
 """The .storage folder, also while it is being written, and beside a corrupt store."""
 
+import codecs
 import json
 import os
 import shutil
@@ -188,6 +189,43 @@ async def test_an_unknown_store_version_asks_for_an_update(config: Path, name: s
     with pytest.raises(SourceInvalid, match=rf"core\.{name} has version {version}\.") as raised:
         await read(config)
     assert "Update this program" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "same_order"),
+    [
+        ({"version": "1"}, True),
+        ({"version": 1.0, "minor_version": "9"}, True),
+        ({"minor_version": None}, False),
+        ({"minor_version": [9]}, False),
+    ],
+)
+async def test_a_version_of_another_type_does_not_cost_the_home(
+    config: Path, fields: dict[str, Any], same_order: bool
+) -> None:
+    before = await read(config)
+    edit(config / ".storage" / "core.area_registry", lambda content: content.update(fields))
+
+    after = await read(config)
+
+    assert after.hashes == before.hashes
+    assert (after.positions == before.positions) is same_order
+
+
+@pytest.mark.parametrize("version", [None, [], "new", 1.5])
+async def test_a_file_that_does_not_say_its_version_is_refused(config: Path, version: object) -> None:
+    edit(config / ".storage" / "core.area_registry", lambda content: content.update(version=version))
+
+    with pytest.raises(SourceInvalid, match=r"core\.area_registry does not say which version it has"):
+        await read(config)
+
+
+async def test_a_byte_order_mark_does_not_cost_the_home(config: Path) -> None:
+    before = await read(config)
+    file = config / ".storage" / "core.device_registry"
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+
+    assert (await read(config)).hashes == before.hashes
 
 
 async def test_a_newer_minor_version_is_read(config: Path) -> None:

@@ -91,7 +91,14 @@ def test_an_odd_id_hints_at_its_registry_or_at_everything() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [[], {}, "text", {"event_type": 5}, {"event_type": "x", "data": []}])
+@pytest.mark.parametrize("data", [[], None, "text", 5])
+def test_odd_data_hint_at_everything_and_do_not_end_the_following(data: object) -> None:
+    assert event_hints(raw({"event_type": "device_registry_updated", "data": data})) == EVERYTHING
+    odd_change: list[object] = [data, {"type": data or 5}, {"type": "added", "entry": data}]
+    assert config_entry_hints(raw(odd_change)) == Hints(registries=frozenset({"config_entry"}))
+
+
+@pytest.mark.parametrize("value", [[], {}, "text", {"event_type": 5}])
 def test_what_is_no_event_is_refused(value: object) -> None:
     with pytest.raises(SourceInvalid):
         event_hints(raw(value))

@@ -134,6 +134,16 @@ def test_a_result_is_kept_byte_for_byte(binary: bool) -> None:
     assert bytes(message.result) == result.strip().encode()
 
 
+@pytest.mark.parametrize(
+    "value", [r'"\ud800 lamp"', "NaN", "[" * 990 + "]" * 990, '{"a":' * 3000 + "1" + "}" * 3000]
+)
+def test_a_value_that_no_strict_decoder_takes_costs_only_that_value(value: str) -> None:
+    frame = f'{{"id":1,"type":"result","success":true,"result":[{{"name":{value}}},{{"name":"next"}}]}}'
+    (message,) = logged_in(1).receive(frame)
+    assert isinstance(message, CommandResult)
+    assert msgspec.json.decode(message.result)[1] == {"name": "next"}
+
+
 def test_one_frame_may_hold_many_messages_in_their_order() -> None:
     messages = logged_in(3).receive(
         '[{"id":3,"type":"event","event":{"n":1}},{"id":1,"type":"result","success":true,"result":null},'

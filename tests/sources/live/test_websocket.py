@@ -265,6 +265,17 @@ async def test_home_assistant_must_be_well_before_and_after(field: str, bad: Any
     assert getattr((await read(recorded)).health, field) == bad
 
 
+@pytest.mark.parametrize("answer", ["no", ["x"], 5, {"state": {}}, Refusal("unknown_error")])
+async def test_a_home_whose_state_cannot_be_read_is_doubted_and_mirrored(answer: Any) -> None:
+    recorded = answers()
+
+    snapshot = await read(recorded | {"get_config": answer})
+
+    assert snapshot.records == (await read(recorded)).records
+    assert snapshot.health.unread
+    assert snapshot.health.ha_version == "2026.11.0"
+
+
 async def test_recovery_mode_is_told_though_its_lists_look_complete() -> None:
     lists = json.loads((DATA / "2026.11.0" / "recovery_mode_lists.json").read_text(encoding="utf-8"))
     rows = {row["entity_id"]: row for row in lists[ENTITY_LIST]}
