@@ -102,10 +102,11 @@ def test_the_home_over_time_is_complete(language: str) -> None:
         assert all("$site" in target["query"] for target in panel["targets"])
 
 
-def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
-    def load(path: str) -> Any:
-        return msgspec.yaml.decode((GRAFANA / "provisioning" / path).read_bytes())
+def load(path: str) -> Any:
+    return msgspec.yaml.decode((GRAFANA / "provisioning" / path).read_bytes())
 
+
+def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
     (datasource,) = load("datasources/prometheus.yaml")["datasources"]
     assert datasource["type"] == VARIABLES["datasource"]["query"]
     assert datasource["isDefault"] is True  # what the variable starts with
@@ -114,3 +115,30 @@ def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
     (provider,) = load("dashboards/ha-reconcile.yaml")["providers"]
     assert provider["type"] == "file"
     assert not provider["allowUiUpdates"]
+
+
+@pytest.mark.parametrize("language", ["influxql", "flux"])
+def test_the_home_over_time_starts_with_the_datasource_of_its_language(language: str) -> None:
+    dashboard = json.loads((GRAFANA / "dashboards" / f"home-over-time-{language}.json").read_bytes())
+    [chooser] = [v for v in dashboard["templating"]["list"] if v["name"] == "datasource"]
+    sources = {source["uid"]: source for source in load("datasources/influxdb.yaml")["datasources"]}
+    chosen = sources[f"influxdb-{language}"]
+    assert (chooser["current"]["value"], chooser["current"]["text"]) == (chosen["uid"], chosen["name"])
+    assert chosen["type"] == chooser["query"]
+    assert "isDefault" not in chosen
+    assert (chosen["jsonData"].get("version") == "Flux") is (language == "flux")
+
+
+def test_influxdbs_datasources_are_of_the_influxdb_that_compose_starts() -> None:
+    services = msgspec.yaml.decode((GRAFANA.parent / "compose.yaml").read_bytes())["services"]
+    given = services["influxdb"]["environment"]
+    flux, influxql = load("datasources/influxdb.yaml")["datasources"]
+    assert {flux["url"], influxql["url"]} == {"http://influxdb:8086"}
+    assert flux["jsonData"]["organization"] == given["DOCKER_INFLUXDB_INIT_ORG"]
+    assert flux["jsonData"]["defaultBucket"] == given["DOCKER_INFLUXDB_INIT_BUCKET"]
+    assert influxql["jsonData"]["dbName"] == given["DOCKER_INFLUXDB_INIT_BUCKET"]
+    token = f"$__file{{{given['DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE']}}}"
+    assert flux["secureJsonData"] == {"token": token}
+    assert influxql["jsonData"]["httpHeaderName1"] == "Authorization"
+    assert influxql["secureJsonData"] == {"httpHeaderValue1": f"Token {token}"}
+    assert "records_token" in services["grafana"]["secrets"]

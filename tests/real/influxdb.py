@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -138,15 +139,7 @@ class InfluxServer:
         target = f"/query?{urlencode({'db': DATABASE, 'epoch': 'ns', 'q': statement})}"
         status, body = self.request("POST", target, b"", credentials)
         assert status == 200, body
-        rows: list[dict[str, object]] = []
-        for result in msgspec.json.decode(body)["results"]:
-            assert "error" not in result, result
-            for series in result.get("series", ()):
-                given = {"measurement": series.get("name"), **series.get("tags", {})}
-                rows += [
-                    given | dict(zip(series["columns"], v, strict=True)) for v in series.get("values", ())
-                ]
-        return rows
+        return rows_of(msgspec.json.decode(body))
 
     def write(self, lines: str, *, precision: str = "ns") -> None:
         """Write as another program would."""
@@ -177,6 +170,17 @@ class InfluxServer:
             return self.request("GET", "/ping", b"")[0] == 204
         except OSError:
             return False
+
+
+def rows_of(answer: Any) -> list[dict[str, object]]:
+    """Rows of InfluxQL's answer, tags among them. Fails on any error."""
+    rows: list[dict[str, object]] = []
+    for result in answer["results"]:
+        assert "error" not in result, result
+        for series in result.get("series", ()):
+            given = {"measurement": series.get("name"), **series.get("tags", {})}
+            rows += [given | dict(zip(series["columns"], v, strict=True)) for v in series.get("values", ())]
+    return rows
 
 
 @contextmanager

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from engine.replicas.influx.wires.http import Credentials
 from engine.settings import Secret
 from tests.real.free_port import free_port
-from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd
+from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd, rows_of
 
 ORG = "org"
 _ACCOUNT = {
@@ -101,6 +102,13 @@ class InfluxServer2:
         asked = {"start": "1970-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z", "predicate": predicate}
         status, answer = self.request("POST", target, asked)
         assert status == 204, answer
+
+    def query(self, statement: str) -> list[dict[str, object]]:
+        """Rows of an InfluxQL statement, tags among them; times in ns. Fails on any error."""
+        target = f"/query?{urlencode({'db': DATABASE, 'epoch': 'ns', 'q': statement})}"
+        status, answer = self.request("POST", target)
+        assert status == 200, answer
+        return rows_of(answer)
 
     def request(self, method: str, target: str, asked: object = None) -> tuple[int, Any]:
         """Status and decoded JSON of an answer."""
