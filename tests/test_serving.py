@@ -16,6 +16,8 @@ import pytest
 from tests.commandline.homes import Home
 from tests.service_process import POLL_SECONDS, POLLS_MAX, Service, get, poll
 
+pytestmark = pytest.mark.process
+
 
 def test_it_serves_the_home_heals_it_and_ends_with_zero(tmp_path: Path, services: list[Service]) -> None:
     services.append(Service(tmp_path))

@@ -17,6 +17,8 @@ import pytest
 from tests.commandline.homes import Home
 from tests.service_process import ROOT, Service, get, poll, wait_until
 
+pytestmark = pytest.mark.process
+
 # The second of the promise, and what a loaded machine may add.
 SECONDS_MAX = 1.0 + float(os.environ.get("RECONCILE_TEST_STOP_SLACK_SECONDS", "1.0"))
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parents[2]
 # The second of the promise, and what a loaded machine may add.
 SECONDS_MAX = 1.0 + float(os.environ.get("RECONCILE_TEST_STOP_SLACK_SECONDS", "1.0"))

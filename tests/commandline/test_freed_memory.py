@@ -8,6 +8,8 @@ import pytest
 
 from engine.commandline.freed_memory import give_back_freed_memory
 
+pytestmark = pytest.mark.process
+
 # Pieces below the size that glibc by itself would take from the machine after the first one was freed.
 PROGRAM = """
 import sys

@@ -14,6 +14,8 @@ import pytest
 
 from engine.commandline.interruption import Stopped, interruption
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parents[2]
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 

@@ -133,9 +133,9 @@ SITES = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
         "sqlite",
         "history",
         "influxdb in memory",
-        "influxdb 1.x",
-        "influxdb 1.8",
-        "influxdb 1.8 over Flux",
+        pytest.param("influxdb 1.x", marks=pytest.mark.real_server),
+        pytest.param("influxdb 1.8", marks=pytest.mark.real_server),
+        pytest.param("influxdb 1.8 over Flux", marks=pytest.mark.real_server),
         pytest.param("influxdb 2.x", marks=pytest.mark.optional_server),
     ]
 )

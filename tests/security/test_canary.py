@@ -208,6 +208,7 @@ def test_a_refused_token_is_not_repeated(
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.process
 def test_the_service_leaks_nothing(
     home_assistant: FakeHomeAssistant,
     tmp_path: Path,

@@ -10,6 +10,8 @@ from engine.commandline.completion.places import all_places
 from engine.commandline.parser import build_grammar
 from tests.commandline.shells import COMPLETED, Shell, find_shell, make_folder
 
+pytestmark = pytest.mark.process
+
 BEGIN = "source ./script"
 
 

@@ -10,6 +10,8 @@ from engine.commandline.completion.zsh import zsh_script
 from engine.commandline.parser import build_grammar
 from tests.commandline.shells import COMPLETED, Shell, find_shell, make_folder
 
+pytestmark = pytest.mark.process
+
 BEGIN = "autoload -U compinit; compinit -D -u; source ./script"
 
 
