@@ -1,55 +1,97 @@
-"""README says everything a user can set, type or be answered with, and nothing that is not there."""
+"""README and docs/ say everything a user can set, type or be answered with, and nothing that is not there.
+
+The reference pages are made from the code (`sh ops/docs`); here they are made again, compared, and held against what
+the program itself says.
+"""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 from api.app import ROUTES
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
+from engine.core.compare.diff import Cause
 from engine.core.home.record import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.status import SourceStatus, Status
-from engine.metrics import Metrics
+from engine.metrics import GUARDS, Metrics
+from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
+from engine.replicas.rows.codec import TABLES
 from engine.settings import SECRETS, SETTING_NAMES, documented_settings
+from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
+from ops.documentation import FOLDER, PAGES
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_LINES_MAX = 150
 
 
-def table(header: str) -> list[list[str]]:
-    """The cells of the table whose header line starts with this cell."""
-    lines = README.split(f"\n| {header} |", 1)[1].splitlines()[2:]
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+TEXTS = {
+    name_of(path): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+ALL = "\n".join(TEXTS.values())
+every_text = pytest.mark.parametrize("name", TEXTS)
+
+
+def table(page: str, header: str) -> list[list[str]]:
+    """The cells of the table on a page whose header line starts with this cell."""
+    lines = TEXTS[f"docs/{page}"].split(f"\n| {header} |", 1)[1].splitlines()[2:]
     rows = []
     for line in lines:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+        rows.append([cell.strip().replace("\\|", "|") for cell in line.strip("|").split(" | ")])
     return rows
 
 
+# The reference pages
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_what_the_code_says(name: str) -> None:
+    assert TEXTS[f"docs/reference/{name}"] == PAGES[name](), "it is stale: run `sh ops/docs`"
+
+
+def test_no_reference_page_is_left_over() -> None:
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(PAGES)
+
+
 def test_every_setting_is_documented_with_its_default_and_nothing_else_is() -> None:
-    assert table("setting") == [
-        [f"`{s.name}`", "`all seven`" if s.default == REGISTRIES else f"`{s.default!r}`", s.description]
+    assert table("reference/settings.md", "setting") == [
+        [f"`{s.name}`", "all seven" if s.default == REGISTRIES else f"`{s.default!r}`", s.description]
         for s in documented_settings()
     ]
 
 
-def test_every_command_is_documented_and_nothing_else_is() -> None:
-    documented = [re.findall(r"`reconcile ?(\w*)", row[0])[0] for row in table("command")]
-    assert sorted(documented) == sorted(["", *COMMANDS])
+def test_every_command_and_option_is_documented_and_nothing_else_is() -> None:
+    documented = [
+        re.findall(r"`reconcile ?(\w*)", row[0])[0] for row in table("reference/commands.md", "command")
+    ]
+    assert documented == ["", *COMMANDS]
+    written = re.findall(r"(?m)^\| `(-[^`]*)` \|", TEXTS["docs/reference/commands.md"])
+    assert {
+        word for line in written for word in re.findall(r"--?[a-z][a-z-]*", line)
+    } == build_grammar().options
 
 
 def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
-    documented = {int(code) for row in table("exit code") for code in row[0].split(",")}
-    assert documented == {int(code) for code in re.findall(r"\b\d+\b", TABLE)}
+    documented = "".join(f"{code} {text}" for code, text in table("reference/exit-codes.md", "exit code"))
+    assert set(re.findall(r"\b\d+\b", documented)) == set(re.findall(r"\b\d+\b", TABLE))
 
 
 def test_every_route_is_documented_and_nothing_else_is() -> None:
     served = [(f"`{route.path}`", route.summary) for route in ROUTES]
     served += [(f"`{route.path}`", route.summary) for route in PAGE_ROUTES]
     extra = [("`/openapi.json`", "The contract."), ("`/metrics`", "Prometheus metrics.")]
-    assert [tuple(row) for row in table("route")] == served + extra
+    assert [tuple(row) for row in table("reference/http.md", "route")] == served + extra
 
 
 def test_every_metric_is_documented_and_nothing_else_is() -> None:
@@ -57,19 +99,62 @@ def test_every_metric_is_documented_and_nothing_else_is() -> None:
     metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], freshness=AGELESS)
     text = metrics.render("")[0].decode()
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
-    assert [(row[0].strip("`"), row[1]) for row in table("metric")] == told
+    documented = table("reference/metrics.md", "metric")
+    assert [(name.strip("`"), meaning) for name, _, meaning in documented] == told
 
 
-def test_every_option_in_readme_exists() -> None:
-    ours = re.sub(r"(?m)^.*python3? -.*$", "", README)
+def test_every_column_is_explained_and_nothing_else_is() -> None:
+    explained = {name: set(columns) for name, columns in COLUMNS.items()}
+    stored = {table_.name: set(table_.sql_names) for table_ in TABLES.values()}
+    assert {name: columns - stored[name] for name, columns in explained.items()} == {
+        name: set() for name in stored
+    }
+    unexplained = {name: columns - explained[name] - set(SHARED) for name, columns in stored.items()}
+    assert unexplained == {name: set() for name in stored}
+    assert set(SHARED) <= set().union(*stored.values())
+
+
+def test_every_field_in_influxdb_is_explained_and_nothing_else_is() -> None:
+    assert list(RECORD_FIELDS) == list(FIELD_TYPES)
+    line = encode_marker("home", "0", RunMarker(time_ns=1, run="r", state="begin")).decode()
+    written = re.findall(r"[ ,](\w+)=", line.replace(",site=home", ""))
+    assert sorted(OTHER_MEASUREMENTS["ha_run"][2]) == sorted(written)
+
+
+# What people wrote
+
+
+def test_readme_is_a_short_read() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= README_LINES_MAX
+
+
+def test_a_reader_of_readme_finds_every_page() -> None:
+    found, open_ = set[str](), ["README.md"]
+    while open_:
+        name = open_.pop()
+        found.add(name)
+        folder = (ROOT / name).parent
+        linked = {name_of((folder / link).resolve()) for link in local_links(TEXTS[name])}
+        open_ += sorted((linked & TEXTS.keys()) - found)
+    assert sorted(TEXTS.keys() - found) == []
+
+
+def local_links(text: str) -> Iterable[str]:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    return [link for link in links if not link.startswith("http")]
+
+
+@every_text
+def test_every_option_in_the_text_exists(name: str) -> None:
+    ours = re.sub(r"(?m)^.*(?:python3? -|pip install|pipx |docker |git |openssl ).*$", "", TEXTS[name])
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= build_grammar().options
 
 
 def test_every_setting_in_the_text_exists() -> None:
     names = {*SETTING_NAMES, *SECRETS}
     sections = "|".join({name.partition(".")[0] for name in names})
-    dotted = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", README))
-    variables = re.findall(r"\bRECONCILE_([A-Z]+__[A-Z_]+)", README)
+    dotted = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", ALL))
+    variables = re.findall(r"\bRECONCILE_([A-Z]+__[A-Z_]+)", ALL)
     assert dotted
     assert variables
     written = dotted | {variable.lower().replace("__", ".", 1) for variable in variables}
@@ -77,7 +162,7 @@ def test_every_setting_in_the_text_exists() -> None:
 
 
 def test_every_command_in_the_text_exists() -> None:
-    typed = re.findall(r"(?m)(?:`|^\$ |^)(?:sh ops/run|reconcile) ([a-z]+)", README)
+    typed = re.findall(r"(?m)(?:`|^\$ |^)(?:sh ops/run|reconcile) ([a-z]+)", ALL)
     assert "doctor" in typed
     assert set(typed) <= set(COMMANDS)
 
@@ -85,25 +170,48 @@ def test_every_command_in_the_text_exists() -> None:
 def test_every_path_and_metric_in_the_text_exists() -> None:
     paths = {route.path.replace("{key:path}", "{key}") for route in ROUTES}
     paths |= {"/openapi.json", "/metrics"} | {route.path for route in PAGE_ROUTES}
-    written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", README)}
+    written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", ALL)}
     assert written <= paths | {"/run/secrets/source_token"}
-    metrics = {row[0].strip("`") for row in table("metric")}
-    assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", README)) <= metrics
+    metrics = {row[0].strip("`") for row in table("reference/metrics.md", "metric")}
+    tables = {row[0].strip("`") for row in table("reference/sqlite.md", "table")}
+    assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", ALL)) <= metrics | tables
 
 
-def test_every_link_leads_somewhere() -> None:
-    headings = {
+def test_every_guard_and_cause_is_explained() -> None:
+    guards = [name for row in table("explanation.md", "guard") for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(guards) == sorted(GUARDS)
+    allowed = [
+        name
+        for row in table("how-to/allow-a-held-delete.md", "guard")
+        for name in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(allowed) == sorted(GUARDS)
+    assert sorted(row[0].strip("`") for row in table("explanation.md", "cause")) == sorted(Cause)
+
+
+@every_text
+def test_every_link_leads_somewhere(name: str) -> None:
+    broken = []
+    for link in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"]+)", TEXTS[name]):
+        if link.startswith("http"):
+            continue
+        path, _, heading = link.partition("#")
+        target = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+        if not target.exists() or (heading and heading not in headings(TEXTS[name_of(target)])):
+            broken.append(link)
+    assert broken == []
+
+
+def headings(text: str) -> set[str]:
+    """The anchors that a Markdown page has."""
+    return {
         re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
-        for line in README.splitlines()
+        for line in text.splitlines()
         if line.startswith("#")
     }
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    local = [link for link in links if not link.startswith("http")]
-    assert [link for link in local if link.startswith("#") and link[1:] not in headings] == []
-    assert [link for link in local if not link.startswith("#") and not (ROOT / link).exists()] == []
 
 
-def test_every_file_that_readme_names_exists() -> None:
-    named = set(re.findall(r"`((?:engine|ops|tests)/[\w./-]+|[A-Z]+\.md)`", README))
-    assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+@every_text
+def test_every_file_that_the_text_names_exists(name: str) -> None:
+    named = set(re.findall(r"`((?:docs|engine|ops|tests)/[\w./-]+|[A-Z]+\.md)`", TEXTS[name]))
+    assert [file for file in named if not (ROOT / file).exists()] == []

@@ -1,6 +1,7 @@
-"""The commands that README shows do what it shows: each is run in its order, and answers the same.
+"""The commands that README and docs/ show do what they show: each is run in its order, and answers the same.
 
-`sh ops/run` is the real script in a copy of the checkout; only the environment it would install is stood in for.
+Blocks of `console` are run, and those of `sh` that need nothing but a checkout and Python; the others, which want a
+container engine, systemd or somebody's home, are at least shell. `sh ops/run` is the real script in a copy of the checkout; only the environment it would install is stood in for.
 Times, ports and process ids differ, and `...` in README stands for any lines.
 """
 
@@ -17,7 +18,13 @@ import pytest
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+# What somebody reads first fills ./var; every other page starts from there.
+SHOWN = [name for name, text in PAGES.items() if "```console" in text and name != "README.md"]
+ELSEWHERE = re.compile(r"docker |systemctl|pipx |8123|influxdb:|before-upgrade")
 LIE = """python3 -c "
 import sqlite3; db = sqlite3.connect('var/home.db', 60)
 db.execute('UPDATE devices SET name = \\'Mocked lamp\\' WHERE name = \\'Bed Light\\'')
@@ -78,7 +85,7 @@ class Visitor:
         try:
             assert service.stderr is not None
             for line in service.stderr:
-                if "difference found" in line and "difference found" not in "".join(said):
+                if "status changed replica=sqlite" in line and "drift healed" not in "".join(said):
                     self.type(LIE)
                 if "drift healed" in line:
                     service.send_signal(signal.SIGTERM)
@@ -89,12 +96,19 @@ class Visitor:
         return "".join(said)
 
 
-def shown(heading: str) -> list[str]:
-    """The commands and answers below a heading: each the command, then its answer's lines."""
-    section = re.split(r"(?m)^#+ ", README.split(f"{heading}\n", 1)[1])[0]
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The language and the content of every block."""
+    return re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", text)
+
+
+def shown(text: str) -> list[str]:
+    """The commands and answers of a page that can be run anywhere: each the command, then its answer's lines."""
     found = []
-    for language, block in re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", section):
-        found += [block] if language == "sh" else re.split(r"(?m)^\$ ", block)[1:]
+    for language, block in blocks(text):
+        if language == "console":
+            found += re.split(r"(?m)^\$ ", block)[1:]
+        elif language == "sh" and not ELSEWHERE.search(block):
+            found += [block]
     assert found
     return found
 
@@ -102,7 +116,9 @@ def shown(heading: str) -> list[str]:
 def normal(text: str) -> str:
     """The text without what differs from run to run."""
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+    text = re.sub(r"\bin \d+ s\b", "in N s", text)
     text = re.sub(r"before-restore-\w+", "before-restore-TIME", text)
+    text = re.sub(r"\d{8}T\d{6}Z-\w+", "RUN", text)
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
 
 
@@ -117,16 +133,34 @@ def visitor(tmp_path: Path) -> Visitor:
     return Visitor(tmp_path / "checkout")
 
 
-def test_what_readme_shows_is_what_is_answered(visitor: Visitor) -> None:
-    headings = (
-        "## Two commands",
-        "### See it catch a lie",
-        "### Copies of the SQLite file",
-        "## The service",
-    )
-    for typed in (block for heading in headings for block in shown(heading)):
-        command, _, wanted = typed.partition("\n")
-        if "python3" in command:
-            command, wanted = typed, ""
-        answer = visitor.serve_until_healed(command) if "serve" in command else visitor.type(command)
+def split(typed: str) -> tuple[str, str]:
+    """The command, which may have several lines where it quotes or is a whole block, and the answer to it."""
+    first, _, rest = typed.partition("\n")
+    if first.count('"') % 2:
+        quoted, _, wanted = rest.partition('"\n')
+        return f'{first}\n{quoted}"', wanted
+    return (typed, "") if first.startswith("cp ") else (first, rest)
+
+
+def run_all(visitor: Visitor, text: str) -> None:
+    for typed in shown(text):
+        command, wanted = split(typed)
+        answer = visitor.serve_until_healed(command) if " serve" in command else visitor.type(command)
         assert is_shown(wanted, answer), f"$ {command}\n{answer}"
+
+
+def test_what_readme_shows_is_what_is_answered(visitor: Visitor) -> None:
+    run_all(visitor, PAGES["README.md"])
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_page_shows_is_what_is_answered(visitor: Visitor, name: str) -> None:
+    visitor.type("sh ops/run")
+    run_all(visitor, PAGES[name])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_block_of_commands_is_shell(name: str) -> None:
+    for language, block in blocks(PAGES[name]):
+        if language == "sh":
+            assert subprocess.run(["sh", "-n"], input=block, text=True, check=False).returncode == 0, block

@@ -138,13 +138,11 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
     )
     left = math.ceil(max(form.confirm_seconds - waited, 1))
     if report.mode == "apply":
-        when = f"run again in {left} s"
-    elif waited > 0:
-        when = f"a pass that writes may delete in {left} s"
-    else:
-        # Only a pass that writes remembers what it missed.
-        when = f"a pass that writes takes note, another one {left} s later deletes"
-    return [f"{told} {when}, or pass --confirm-deletes."]
+        return [f"{told} run again in {left} s, or pass --confirm-deletes."]
+    # This one wrote nothing, so it need not know the option that deletes; and only one that writes remembers
+    # what it missed.
+    when = f"in {left} s" if waited > 0 else f"twice, {left} s apart"
+    return [f"{told} run `reconcile` {when}, or `reconcile --confirm-deletes` now."]
 
 
 def _foreign_lines(report: Report) -> list[str]:

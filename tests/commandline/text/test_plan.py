@@ -151,12 +151,12 @@ Applied: 1 added, 1 held (sqlite); nothing to do (history).
         (
             "dry_run",
             "2026-11-23T12:00:00.000Z",
-            "1 delete waits for a second look: a pass that writes takes note, another one 60 s later deletes, or pass --confirm-deletes.",
+            "1 delete waits for a second look: run `reconcile` twice, 60 s apart, or `reconcile --confirm-deletes` now.",
         ),
         (
             "drift",
             "2026-11-23T11:59:30.000Z",
-            "1 delete waits for a second look: a pass that writes may delete in 30 s, or pass --confirm-deletes.",
+            "1 delete waits for a second look: run `reconcile` in 30 s, or `reconcile --confirm-deletes` now.",
         ),
     ],
 )  # fmt: skip

@@ -1,0 +1,282 @@
+"""The reference pages below docs/reference, made from the code: `sh ops/docs` writes them.
+
+Nothing here knows a setting, a route or a column by itself, so a page cannot tell another story than the program.
+`tests/test_documented.py` makes each page again and fails when it is stale.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from api.app import ROUTES
+from api.http.openapi import make_document
+from api.page.routes import PAGE_ROUTES
+from engine.commandline.exit_codes import TABLE
+from engine.commandline.parser import COMMANDS, build_grammar
+from engine.core.home.record import REGISTRIES
+from engine.core.state.pace import AGELESS
+from engine.core.state.report import Report
+from engine.core.state.status import SourceStatus, Status
+from engine.metrics import Metrics
+from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
+from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.schema import ensure_schema
+from engine.settings import SECRETS, documented_settings
+from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "reference"
+EXTRA_ROUTES = (("/openapi.json", "The contract."), ("/metrics", "Prometheus metrics."))
+_NOTE = "<!-- Written by `sh ops/docs` from the code; change the code, not this page. -->"
+
+
+def page(title: str, *parts: str) -> str:
+    """A whole page."""
+    return "\n\n".join([f"# {title}", _NOTE, *(part.strip() for part in parts)]) + "\n"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a line's end or a bar within a cell would end it."""
+    lines = [header, ["---"] * len(header), *rows]
+    cells = ([" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def settings_page() -> str:
+    """Every setting and secret."""
+    rows = [
+        (
+            f"`{s.name}`",
+            "all seven" if s.default == REGISTRIES else f"`{s.default!r}`",
+            s.description,
+        )
+        for s in documented_settings()
+    ]
+    secrets = ", ".join(f"`{name}`" for name in sorted(SECRETS))
+    return page(
+        "Settings",
+        "A setting comes from a flag, the environment (`RECONCILE_SECTION__KEY`), `reconcile.toml` (or `--config FILE`,\n"
+        "`$RECONCILE_CONFIG`), or its default, in this order. An empty variable counts as not set; a switch is `true`,\n"
+        "`yes`, `on`, `1` or their opposites. `reconcile config show` prints each value and where it comes from.",
+        table(("setting", "default", "meaning"), rows),
+        "## Secrets",
+        f"These are never flags and never in the settings file: {secrets}. Each comes from the file that\n"
+        "`…_file` names, its own variable (`RECONCILE_SOURCE__TOKEN`), systemd's `$CREDENTIALS_DIRECTORY/source_token`,\n"
+        "or `/run/secrets/source_token`; Home Assistant's token also from `$SUPERVISOR_TOKEN`.",
+        "## Modes of files",
+        "What holds the home's inventory (rows, history, outbox, saved plans) is made for its owner alone (mode 0600), a\n"
+        "metrics file for all to read (0644), whatever the umask. An adopted database keeps its mode. Keep stores in a\n"
+        "folder that only you can write.",
+    )
+
+
+def commands_page() -> str:
+    """Every command with its options."""
+    grammar = build_grammar()
+    parts = [
+        "`reconcile` alone makes one pass. `reconcile COMMAND --help` prints the same as below.",
+        table(
+            ("command", "what it does"),
+            [
+                ("`reconcile`", "one pass: compare with Home Assistant, and write what differs"),
+                *((f"`reconcile {name}`", text) for name, text in COMMANDS.items()),
+            ],
+        ),
+        "## `reconcile`",
+        _options(grammar.parser),
+    ]
+    for name in COMMANDS:
+        parts += [f"## `reconcile {name}`", _options(grammar.commands[name])]
+    return page("Commands", *parts)
+
+
+def _options(parser: argparse.ArgumentParser) -> str:
+    rows: list[tuple[str, str]] = []
+    nested: list[str] = []
+    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to ask)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            if parser.prog != "reconcile":
+                for name, inner in action.choices.items():
+                    nested += [f"### `{parser.prog} {name}`", _options(inner)]
+            continue
+        takes = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+        written = ", ".join(action.option_strings) or str(takes)
+        if action.option_strings and takes:
+            written += f" {takes}"
+        rows.append((f"`{written}`", str(action.help or "")))
+    return "\n\n".join([table(("option", "meaning"), rows), *nested])
+
+
+def exit_codes_page() -> str:
+    """Every exit code."""
+    rows: list[tuple[str, str]] = []
+    for line in TABLE.splitlines()[1:]:
+        code, text = re.match(r"  (\d*) *(.*)", line).groups()  # type: ignore[union-attr]
+        if code:
+            rows.append((f"`{code}`", text))
+        else:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]} {text}")
+    return page("Exit codes", table(("exit code", "meaning"), rows))
+
+
+def http_page() -> str:
+    """Every route."""
+    rows = [(f"`{r.path}`", r.summary) for r in ROUTES]
+    rows += [(f"`{r.path}`", r.summary) for r in PAGE_ROUTES]
+    rows += [(f"`{path}`", summary) for path, summary in EXTRA_ROUTES]
+    document = msgspec.json.decode(make_document(ROUTES))
+    queries = []
+    for path, methods in document["paths"].items():
+        for parameter in methods["get"]["parameters"]:
+            if parameter["in"] == "query":
+                values = (f"`{path}`", f"`{parameter['name']}`", _kind(parameter["schema"]))
+                queries.append((*values, parameter.get("description", "")))
+    return page(
+        "HTTP API and page",
+        "All routes answer GET and HEAD, and only read. `/openapi.json` has the shape of every answer. An unknown query\n"
+        "parameter is refused with 400; an error is `application/problem+json`.",
+        table(("route", "what it answers"), rows),
+        "## Query parameters",
+        table(("route", "parameter", "type", "meaning"), queries),
+    )
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """A schema's type in words."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(part) for part in schema["anyOf"]))
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema.get("type", "any")
+    if kind == "array":
+        inner = schema.get("items") or {}
+        return f"list of {_kind(inner)}" if inner else "list"
+    return str(kind)
+
+
+def metrics_page() -> str:
+    """Every series of our own."""
+    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)\n# TYPE \S+ (\w+)$", _metrics_text())
+    return page(
+        "Metrics",
+        "`/metrics` has these, beside those of the process and of Python. Sync lag is\n"
+        "`time() - reconcile_synced_timestamp_seconds`: a watermark that stops moving when looking stops. A time that\n"
+        "never was has no series.",
+        table(("metric", "type", "meaning"), [(f"`{name}`", kind, text) for name, text, kind in told]),
+    )
+
+
+def _metrics_text() -> str:
+    status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
+    metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], freshness=AGELESS)
+    return metrics.render("")[0].decode()
+
+
+def report_page() -> str:
+    """The document that `--json` prints."""
+    _, components = msgspec.json.schema_components([Report])
+    parts = []
+    for name in sorted(components, key=lambda name: (name != "Report", name)):
+        component = components[name]
+        if "properties" not in component:
+            continue
+        rows = [(f"`{field}`", _kind(schema)) for field, schema in component["properties"].items()]
+        parts += [f"## {name}", cleandoc(component.get("description", "")), table(("field", "type"), rows)]
+    kinds = [
+        (f"`{name}`", _kind(component))
+        for name, component in sorted(components.items())
+        if "properties" not in component
+    ]
+    return page(
+        "Report",
+        "`reconcile --json`, `reconcile drift --json` and `/api/drift` answer with a `Report`. Times are RFC 3339 in UTC,\n"
+        "durations seconds. A new `schema_version` means that a field changed its meaning or went away.",
+        *parts,
+        "## Values",
+        table(("type", "values"), kinds),
+    )
+
+
+def sqlite_page() -> str:
+    """Every table and column of the SQLite file."""
+    parts = []
+    for table_ in sorted(TABLES.values(), key=lambda t: list(COLUMNS).index(t.name)):
+        rows = [
+            (f"`{c.sql}`", c.type, COLUMNS[table_.name].get(c.sql) or SHARED[c.sql]) for c in table_.columns
+        ]
+        parts += [f"## `{table_.name}`", table(("column", "type", "meaning"), rows)]
+    own = [(f"`{name}`", ", ".join(columns), OWN_TABLES[name]) for name, columns in _own_tables()]
+    return page(
+        "SQLite file",
+        "Any program may read the file at any time. NULL means that Home Assistant says nothing. A BOOLEAN is 0 or 1, a\n"
+        "DATETIME is text such as `2026-11-23 15:52:22.414000` in UTC.",
+        *parts,
+        "## Tables of the program itself",
+        "They may change with any release; read the tables above instead.",
+        table(("table", "columns", "meaning"), own),
+    )
+
+
+def _own_tables() -> Iterator[tuple[str, list[str]]]:
+    connection = apsw.Connection(":memory:")
+    ensure_schema(connection, "sqlite")
+    names = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'reconcile%'"
+    )
+    for (name,) in sorted(names.fetchall()):
+        columns = connection.execute("SELECT name FROM pragma_table_info(?)", (name,)).fetchall()
+        yield str(name), [f"`{column}`" for (column,) in columns]
+    connection.close()
+
+
+def influxdb_page() -> str:
+    """Every measurement and field in InfluxDB."""
+    parts = []
+    for name, (what, tags, fields) in OTHER_MEASUREMENTS.items():
+        rows = [(f"`{field}`", text) for field, text in fields.items()]
+        parts += [f"## `{name}`", f"A point is {what}. Tags: {', '.join(f'`{tag}`' for tag in tags)}."]
+        parts.append(table(("field", "meaning"), rows))
+    return page(
+        "InfluxDB",
+        "`docs/influxdb-queries.md` has queries. `-` stands for what is not there. Nothing is ever deleted.",
+        "## Records",
+        f"Measurements: {', '.join(f'`{name}`' for name in MEASUREMENTS)}. A point is one version of one record, and the\n"
+        "newest of an `id` is what holds. Tags: `site`, `id`.",
+        table(
+            ("field", "type", "meaning"),
+            [(f"`{field}`", kind, RECORD_FIELDS[field]) for field, kind in FIELD_TYPES.items()],
+        ),
+        *parts,
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "exit-codes.md": exit_codes_page,
+    "http.md": http_page,
+    "metrics.md": metrics_page,
+    "report.md": report_page,
+    "sqlite.md": sqlite_page,
+    "influxdb.md": influxdb_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make(), encoding="utf-8")
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()
