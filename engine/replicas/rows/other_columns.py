@@ -30,8 +30,8 @@ def read_others(
     )
     statement = f"SELECT {columns} FROM {table.name} WHERE rowid = ?"
     others = {}
-    for row in rows:
-        values = connection.execute(statement, (row.rowid,)).fetchall()[0]
+    found = connection.executemany(statement, [(row.rowid,) for row in rows])
+    for row, values in zip(rows, found, strict=True):
         pairs = zip(names, values[::2], values[1::2], strict=True)
         others[row.key] = {name: _to_json(type_, value) for name, type_, value in pairs if value is not None}
     return others

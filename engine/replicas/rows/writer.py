@@ -24,6 +24,11 @@ from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import FoundRow, find_rows
 
 
+def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
+    """The rows that the operations would change, as they stand now."""
+    return find_rows(connection, _touched_keys(operations))
+
+
 def write_operations(
     connection: apsw.Connection,
     replica: str,
@@ -31,12 +36,14 @@ def write_operations(
     run: Run,
     *,
     is_as_planned: bool,
+    touched: dict[Key, FoundRow] | None = None,
 ) -> None:
     """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
 
-    `is_as_planned`: nobody else wrote since the operations' rows were looked at.
+    `is_as_planned`: nobody else wrote since the operations' rows were looked at; `touched` are those that
+    `find_touched` finds, if the caller knows.
     """
-    before = find_rows(connection, _touched_keys(operations))
+    before = find_touched(connection, operations) if touched is None else touched
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
     entries = _delete_rows(connection, deletes, before, run)

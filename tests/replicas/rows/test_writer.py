@@ -1,13 +1,20 @@
 """Writing rows: an update changes a row where it stands, so nothing that hangs on it is lost."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from engine.core.compare.plan import Operation
 from engine.core.home.record import Floor
+from engine.replicas.rows import reader
 from engine.replicas.rows.codec import TABLES
-from engine.replicas.rows.replica import open_rows
+from engine.replicas.rows.ledger import Tombstone
+from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.replicas.rows.writer import upsert_statement
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.replicas.passes import one_pass, sql
+from tests.replicas.passes import one_pass, plan_of, run_of, sql
 
 
 def test_no_statement_replaces_a_row() -> None:
@@ -69,3 +76,45 @@ def test_deleting_a_device_takes_no_entity_along(tmp_path: Path) -> None:
     one_pass(rows, rows, snapshot(ENTRY, kept))
     assert sql(rows.path, "SELECT id FROM entities") == [(kept.id,)]
     rows.close()
+
+
+def test_what_others_write_right_before_thousands_of_rows_go_is_kept_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, *(device(n) for n in range(200))))
+    prepare = rows._prepare
+
+    def disturbed(operations: Sequence[Operation]) -> Any:
+        prepared = prepare(operations)
+        sql(rows.path, "UPDATE devices SET name = 'Edited' WHERE device_id = ?", device(7).id)
+        sql(rows.path, "DELETE FROM devices WHERE device_id = ?", device(8).id)
+        return prepared
+
+    monkeypatch.setattr(rows, "_prepare", disturbed)
+    one_pass(rows, rows, snapshot(ENTRY))
+
+    assert sql(rows.path, "SELECT count(*) FROM devices") == [(0,)]
+    names = {number: found and found.fields["name"] for number, found in _tombstones(rows, 7, 8, 9)}
+    assert names == {7: "Edited", 8: None, 9: "Device 9"}
+    rows.close()
+
+
+def test_rows_of_a_large_removal_are_decoded_before_anybody_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(ENTRY, *(device(n) for n in range(200))))
+    plan = plan_of(rows, rows, snapshot(ENTRY))
+    prepared = rows._prepare(plan.operations)
+    monkeypatch.setattr(rows, "_prepare", lambda _operations: prepared)
+    monkeypatch.setattr(reader, "decode_row", None)  # calling it fails
+
+    rows.apply(plan.operations, run_of(rows, snapshot(ENTRY)))
+
+    assert sql(rows.path, "SELECT count(*) FROM devices") == [(0,)]
+    rows.close()
+
+
+def _tombstones(rows: SqliteRows, *numbers: int) -> list[tuple[int, Tombstone | None]]:
+    return [(number, rows.tombstone(device(number).key)) for number in numbers]
