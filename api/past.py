@@ -103,8 +103,8 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
     """All versions of a device, also of one that is gone."""
     id_ = request.path_params["id"]
-    revisions = await _past_of_key(given, Key("device", id_), id_)
-    return answer_live(DeviceHistory(id_, *_history_page(revisions, query)))
+    revisions, total = await _past_of_key(given, Key("device", id_), id_, query)
+    return answer_live(DeviceHistory(id_, *_history_page(revisions, total, query)))
 
 
 async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
@@ -116,8 +116,8 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
     if row is None and (fate := await find_fate(given, "entity", asked)):
         row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
-    revisions = await _past_of_key(given, Key("entity", id_), asked)
-    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, query)))
+    revisions, total = await _past_of_key(given, Key("entity", id_), asked, query)
+    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, total, query)))
 
 
 def _entity_row(moment: Moment, asked: str) -> Row | None:
@@ -126,11 +126,17 @@ def _entity_row(moment: Moment, asked: str) -> Row | None:
     return moment.row("entity", ("id",), asked) or (rows[0] if rows else None)
 
 
-async def _past_of_key(given: Given, key: Key, asked: str) -> Sequence[PortRevision]:
-    """All revisions of a key, oldest first. Raises Problem 404 when there is none."""
-    revisions = await in_timeline(given, lambda timeline: timeline.timeline(key))
-    if revisions:
-        return revisions
+async def _past_of_key(
+    given: Given, key: Key, asked: str, query: HistoryQuery
+) -> tuple[Sequence[PortRevision], int]:
+    """(one more than a page, how many there are in all), oldest first. Raises Problem 404 when a key has none."""
+
+    def read(timeline: Timeline) -> tuple[Sequence[PortRevision], int]:
+        return timeline.timeline(key, after=query.after, limit=query.limit + 1), timeline.count(key)
+
+    revisions, total = await in_timeline(given, read)
+    if total:
+        return revisions, total
     what = f"the {key.registry} {asked[:255]!r}"
     if await given.inventory.read(lambda moment: moment.rows(key.registry, (), [key.id])):
         raise Problem(
@@ -141,16 +147,15 @@ async def _past_of_key(given: Given, key: Key, asked: str) -> Sequence[PortRevis
 
 
 def _history_page(
-    revisions: Sequence[PortRevision], query: HistoryQuery
+    revisions: Sequence[PortRevision], total: int, query: HistoryQuery
 ) -> tuple[list[Revision], int, int, int, int | None]:
     """(revisions, count, limit, total, next)."""
-    behind = [r for r in revisions if r.rev > query.after]
     page = [
         Revision(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
-        for r in behind[: query.limit]
+        for r in revisions[: query.limit]
     ]
-    next_rev = page[-1].rev if len(behind) > query.limit else None
-    return page, len(page), query.limit, len(revisions), next_rev
+    next_rev = page[-1].rev if len(revisions) > query.limit else None
+    return page, len(page), query.limit, total, next_rev
 
 
 ROUTES = (

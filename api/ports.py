@@ -104,8 +104,14 @@ class Revision(Protocol):
 class Timeline(Protocol):
     """The past, from the records replica. Synchronous; called from one worker thread at a time."""
 
-    def timeline(self, key: Key, /) -> Sequence[Revision]:
-        """All revisions of a key, oldest first. Raises ReplicaError."""
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> Sequence[Revision]:
+        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`. Raises ReplicaError."""
+
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> Sequence[Revision]:
+        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+
+    def count(self, key: Key) -> int:
+        """How many revisions a key has."""
 
     def bearers(self, entity_id: str, /) -> Sequence[Key]:
         """The entities that ever bore this entity_id. Raises ReplicaError."""

@@ -227,8 +227,14 @@ class Revision(msgspec.Struct, frozen=True):
 class Records(Replica, Protocol):
     """A replica that also keeps every earlier version."""
 
-    def timeline(self, key: Key) -> list[Revision]:
-        """All revisions of a key, oldest first."""
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
+        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
+
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
+        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+
+    def count(self, key: Key) -> int:
+        """How many revisions a key has."""
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id, in any order. Looks through all of their revisions."""

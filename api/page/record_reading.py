@@ -1,5 +1,6 @@
 """What the page of one device or entity is made of: its row now or its record then, and its timeline."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,6 +18,7 @@ from api.page.views.home_index import (
     index_of_past,
 )
 from api.page.views.record import (
+    VERSIONS_MAX,
     Fact,
     RecordView,
     device_facts,
@@ -24,7 +26,7 @@ from api.page.views.record import (
     version_views,
 )
 from api.past import in_timeline, read_home
-from api.ports import Moment, Timeline
+from api.ports import Moment, Revision, Timeline
 from api.registries import fate as fates
 from api.registries.bodies import (
     DEVICE_COLUMNS,
@@ -67,9 +69,9 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         found = await in_timeline(reader.given, lambda timeline: then(timeline, asked, at))
     missing = None
     try:
-        revisions = await in_timeline(reader.given, lambda timeline: timeline.timeline(found.key))
+        revisions, total = await in_timeline(reader.given, lambda timeline: _versions(timeline, found.key))
     except (Problem, ReplicaError) as error:
-        revisions, missing = [], str(error)
+        revisions, total, missing = [], 0, str(error)
     if found.is_gone and not revisions:
         raise await fates.missing(reader.given, registry, asked, f"There is no {registry} {asked[:255]!r}.")
     names = found.index.names
@@ -80,10 +82,15 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         facts=found.facts,
         entities=found.entities,
         versions=version_views(revisions, names),
-        versions_total=len(revisions),
+        versions_total=total,
         versions_missing=missing,
         is_gone=found.is_gone,
     )
+
+
+def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[Revision], int]:
+    """(those to show and the one before them, how many there are in all)."""
+    return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key)
 
 
 async def _known_as(reader: Reader, registry: str, asked: str) -> str:

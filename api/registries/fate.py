@@ -47,5 +47,5 @@ def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:
     keys = {Key(registry, asked), *(timeline.bearers(asked) if registry == "entity" else ())}
     found = []
     for key in sorted(keys):
-        found += former_of(key, [(r.at, r.op == "delete") for r in timeline.timeline(key)])
+        found += former_of(key, [(r.at, r.op == "delete") for r in timeline.newest(key, 1)])
     return found

@@ -113,8 +113,14 @@ class MemoryTimeline:
         self.revisions = list(revisions)
         self.since = NOON
 
-    def timeline(self, key: Key) -> list[Revision]:
-        return [r for r in self.revisions if r.key == key]
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
+        return [r for r in self.revisions if r.key == key and r.rev > after][:limit]
+
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
+        return [r for r in self.revisions if r.key == key and (before is None or r.rev < before)][-limit:]
+
+    def count(self, key: Key) -> int:
+        return sum(r.key == key for r in self.revisions)
 
     def bearers(self, entity_id: str) -> list[Key]:
         return sorted({r.key for r in self.revisions if r.fields.get("entity_id") == entity_id})

@@ -11,7 +11,7 @@ WORDS = ("remove", "move", "change", "add", "foreign")
 _SYMBOLS = {"remove": "-", "move": ">", "change": "~", "add": "+", "foreign": "?"}
 _COLOURS = {"remove": "red", "move": "cyan", "change": "yellow", "add": "green", "foreign": "magenta"}
 
-_LINES_MAX = 50
+LINES_MAX = 50
 
 
 def word_of(record: RecordReport) -> str:
@@ -45,12 +45,15 @@ def sorted_by_key(records: list[RecordReport]) -> list[RecordReport]:
     return sorted(records, key=lambda r: (r.registry, r.entity_id or "", r.key))
 
 
-def capped(blocks: list[list[str]], *, is_full: bool) -> list[str]:
-    """The blocks' lines, up to the cap; a block is printed whole or not at all."""
+def capped(blocks: list[list[str]], *, is_full: bool, total: int | None = None) -> list[str]:
+    """The blocks' lines, up to the cap; a block is printed whole or not at all.
+
+    `total` is how many blocks there are, if only the first are given: more of them than fit.
+    """
     lines: list[str] = []
     for number, block in enumerate(blocks):
-        if lines and not is_full and len(lines) + len(block) > _LINES_MAX:
-            return [*lines, f"    ... and {len(blocks) - number} more (--full)"]
+        if lines and not is_full and len(lines) + len(block) > LINES_MAX:
+            return [*lines, f"    ... and {(total or len(blocks)) - number} more (--full)"]
         lines += block
     return lines
 

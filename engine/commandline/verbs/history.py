@@ -10,7 +10,7 @@ from engine.commandline.loading import load
 from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
-from engine.commandline.text.record_lines import capped
+from engine.commandline.text.record_lines import LINES_MAX, capped
 from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.verbs.show import all_rows, formers
 from engine.core.home.record import REGISTRIES, Json, Key
@@ -59,12 +59,16 @@ def run_history(arguments: Arguments) -> int:
     _check_store(loaded.settings.records.uri)
     with open_stores(loaded, private_copy=True) as stores:
         assert stores.records is not None
-        key, revisions = _find(stores, stores.records, arguments.key)
+        key = _find(stores, stores.records, arguments.key)
+        is_whole = arguments.full or arguments.format == "json"
+        # One more than is shown, which the oldest of those is told against.
+        revisions = stores.records.timeline(key) if is_whole else stores.records.newest(key, LINES_MAX + 1)
+        total = len(revisions) if is_whole else stores.records.count(key)
     timeline = Timeline(SCHEMA_VERSION, key.registry, key.id, make_versions(revisions))
     if arguments.format == "json":
         emit_json(msgspec.json.encode(timeline))
     else:
-        emit_text(render_timeline(timeline, is_full=arguments.full))
+        emit_text(render_timeline(timeline, is_full=arguments.full, total=total))
     return OK
 
 
@@ -77,8 +81,8 @@ def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
     )
 
 
-def render_timeline(timeline: Timeline, *, is_full: bool) -> str:
-    """The timeline as text, the newest version first."""
+def render_timeline(timeline: Timeline, *, is_full: bool, total: int | None = None) -> str:
+    """The timeline as text, the newest version first; `total` is how many there are, if not all are given."""
     blocks = []
     for version in reversed(timeline.versions):
         block = [f"  {version.at}  {version.op:<7} rev {version.rev}  run {visible(version.run_id)}"]
@@ -89,7 +93,7 @@ def render_timeline(timeline: Timeline, *, is_full: bool) -> str:
                 for c in version.changes
             ]
         blocks.append(block)
-    lines = [visible(f"{timeline.registry}/{timeline.key}"), *capped(blocks, is_full=is_full)]
+    lines = [visible(f"{timeline.registry}/{timeline.key}"), *capped(blocks, is_full=is_full, total=total)]
     return "\n".join(lines) + "\n"
 
 
@@ -102,30 +106,28 @@ def _check_store(uri: str) -> None:
         )
 
 
-def _find(stores: Stores, records: Records, text: str) -> tuple[Key, list[Revision]]:
+def _find(stores: Stores, records: Records, text: str) -> Key:
     # A record that is gone from the rows still has its past, so its key is tried as it stands first.
     key = named_key(text)
     for candidate in [key] if key else [Key(registry, text) for registry in REGISTRIES]:
-        revisions = records.timeline(candidate)
-        if revisions:
-            return candidate, revisions
+        if records.newest(candidate, 1):
+            return candidate
     _, rows = all_rows(stores)
     try:
         found = find_key(text, rows)
     except NotStored:
         # Of a deleted entity the records know the entity_id, and the rows do not.
-        known = sorted(records.bearers(text), key=lambda k: records.timeline(k)[-1].at)
+        known = sorted(records.bearers(text), key=lambda k: records.newest(k, 1)[-1].at)
         if known:
-            return known[-1], records.timeline(known[-1])
+            return known[-1]
         found = check_fate(text, formers(stores, text), rows)
-    revisions = records.timeline(found)
-    if not revisions:
+    if not records.newest(found, 1):
         raise EngineError(
             f"The records store {records.name} has no version of {found}: it is a foreign row, which the engine never"
             " wrote, or was not recorded yet.",
             f"Look at `reconcile show {found}`; if it is Home Assistant's, run `reconcile`.",
         )
-    return found, revisions
+    return found
 
 
 def _changes(old: dict[str, Json], new: dict[str, Json]) -> tuple[Change, ...]:

@@ -93,7 +93,7 @@ def formers(stores: Stores, text: str) -> list[Former]:
         # Without the records there still is what the rows file says.
         with suppress(ReplicaError):
             for key in sorted(keys | set(records.bearers(named.id if named else text))):
-                found += former_of(key, [(r.at, r.op == "delete") for r in records.timeline(key)])
+                found += former_of(key, [(r.at, r.op == "delete") for r in records.newest(key, 1)])
     return [former for former in found if named is None or former.key.registry == named.registry]
 
 

@@ -8,6 +8,7 @@ A stored hash is believed only while the revision's digest is the one it was wri
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.core.state.report import rfc3339
 from engine.errors import ReplicaDiverged
 from engine.ports import Observed, Revision, Run
 from engine.replicas.history.dates import Dates, find_dates
+from engine.replicas.history.reading import AS_OF, COUNT, REVISION, fetch_newest, fetch_page
 from engine.replicas.history.revisions import (
     TOMBSTONE,
     digest_revision,
@@ -42,9 +44,7 @@ NAME = "history"
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000
 _VERSION = ("registry", "id", "hash", "payload", "digest")
-_REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
-_SELECT_REVISION = f"SELECT {', '.join(_REVISION)} FROM records"
 _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
 _COUNT_LIVE = (
     "SELECT count(*) FROM records"
@@ -171,10 +171,23 @@ class HistoryFile:
             if self._file.is_as_seen():
                 keep_proof(connection, _META, _digest_all, program, etag)
 
-    def timeline(self, key: Key) -> list[Revision]:
-        """All revisions of a key, oldest first."""
-        statement = f"{_SELECT_REVISION} WHERE registry = ? AND id = ? ORDER BY at_ns"
-        return [revision_of(row) for row in self._rows(statement, _REVISION, key)]
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
+        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
+        with self._file.reading() as connection:
+            is_there = has_records(connection, NAME)
+            rows = fetch_page(partial(_fetch, connection), key, after, limit) if is_there else []
+        return [revision_of(row) for row in rows]
+
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
+        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+        with self._file.reading() as connection:
+            is_there = has_records(connection, NAME)
+            rows = fetch_newest(partial(_fetch, connection), key, limit, before) if is_there else []
+        return [revision_of(row) for row in rows]
+
+    def count(self, key: Key) -> int:
+        """How many revisions a key has."""
+        return sum(number for (number,) in self._rows(COUNT, ("count",), key))
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id."""
@@ -187,11 +200,7 @@ class HistoryFile:
         `at` is in Unix seconds and counts to the millisecond: a commit is seen whole, though its revisions are
         some nanoseconds apart.
         """
-        statement = (
-            f"{_SELECT_REVISION} WHERE at_ns IN (SELECT max(at_ns) FROM records WHERE at_ns <= ? GROUP BY registry, id)"
-            " ORDER BY registry, id"
-        )
-        rows = self._rows(statement, _REVISION, (int(at * _NS) + _MS_IN_NS,))
+        rows = self._rows(AS_OF, REVISION, (int(at * _NS) + _MS_IN_NS,))
         revisions = (revision_of(row) for row in rows)
         return {revision.key: revision for revision in revisions if revision.hash != TOMBSTONE}
 

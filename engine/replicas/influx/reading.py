@@ -122,3 +122,8 @@ def check_schema(key: Key, schema: int | None) -> None:
             f"The point of {key} has schema {schema}, and this program knows {PAYLOAD_SCHEMA}.",
             "Nothing was changed. Update this program, or name another bucket in records.uri.",
         )
+
+
+def integer_or(value: object, otherwise: int) -> int:
+    """The value, if it is an integer."""
+    return value if isinstance(value, int) else otherwise

@@ -6,7 +6,7 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,12 +28,14 @@ from engine.replicas.influx.reading import (
     Holding,
     check_schema,
     holding_of,
+    integer_or,
     needs_payloads,
     newest_rows,
     revision_of,
     version_of_payload,
 )
 from engine.replicas.influx.retention import is_due, refresh_seconds
+from engine.replicas.influx.revision_pages import newest_of, page_of, revisions_in
 from engine.replicas.influx.schema.changes import change_lines
 from engine.replicas.influx.schema.drafts import points_of, renewals
 from engine.replicas.influx.schema.markers import RunMarkers
@@ -212,10 +214,10 @@ class InfluxRecords:
                         key,
                         self._times.next_ns(base, at_ns),
                         "refresh",
-                        _integer(rev, 1),
+                        integer_or(rev, 1),
                         version,
                         payload.encode(),
-                        _integer(modified_us, -1),
+                        integer_or(modified_us, -1),
                         shown_values(decode_record(key.registry, payload.encode()), desired.derived.get(key)),
                     )
                 )
@@ -239,12 +241,22 @@ class InfluxRecords:
         self._order = dict(positions)
         self._committer.send_marker(self._line_of(self._end((), run, self._held)))
 
-    def timeline(self, key: Key) -> list[Revision]:
-        """All revisions of a key, oldest first. A refresh is none: it says the same again."""
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
+        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
+        return page_of(self._revisions(key), after, limit)
+
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
+        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+        return newest_of(self._revisions(key), limit, before)
+
+    def count(self, key: Key) -> int:
+        """How many revisions a key has."""
+        return sum(1 for _ in self._revisions(key))
+
+    def _revisions(self, key: Key) -> Iterator[Revision]:
         self._meet()
         scan = self._lookup.scan_of((key.registry,), _REVISION, ids=(tag_of(key.id),))
-        revisions = [revision_of(key, row) for _, rows in self._wire.scan(scan) for row in rows]
-        return sorted((r for r in revisions if r.op != "refresh"), key=lambda revision: revision.at)
+        return revisions_in(self._wire.scan(scan), key)
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
@@ -386,7 +398,3 @@ class InfluxRecords:
                 "and records are ordered by time.",
                 "Nothing was written. Set both clocks, best by NTP.",
             )
-
-
-def _integer(value: object, otherwise: int) -> int:
-    return value if isinstance(value, int) else otherwise

@@ -1,0 +1,72 @@
+"""What the history file is asked about the past, each in a statement that reads by index.
+
+No statement here reads all revisions of a record, or all records' revisions: a page costs what it holds, and the home
+as of a time costs one search per record, however long the history is.
+"""
+
+# ruff: noqa: S608 (names in statements are our own columns; values are bound)
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine.core.home.record import Key
+
+REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
+_SELECT = f"SELECT {', '.join(REVISION)} FROM records"
+_OF_KEY = "registry = ? AND id = ?"
+# Every key once, each found by a search behind the one before.
+_KEYS = """WITH RECURSIVE keys (at_ns, registry, id) AS (
+  SELECT * FROM (SELECT at_ns, registry, id FROM records ORDER BY registry, id LIMIT 1)
+  UNION ALL
+  SELECT r.at_ns, r.registry, r.id FROM keys JOIN records AS r ON r.at_ns = coalesce(
+    (SELECT n.at_ns FROM records AS n WHERE n.registry = keys.registry AND n.id > keys.id ORDER BY n.id LIMIT 1),
+    (SELECT n.at_ns FROM records AS n WHERE n.registry > keys.registry ORDER BY n.registry, n.id LIMIT 1)))"""
+AS_OF = (
+    f"{_KEYS} SELECT {', '.join(f'r.{name}' for name in REVISION)} FROM keys JOIN records AS r ON r.at_ns = (SELECT max(n.at_ns)"
+    " FROM records AS n WHERE n.registry = keys.registry AND n.id = keys.id AND n.at_ns <= ?)"
+    " ORDER BY keys.registry, keys.id"
+)
+COUNT = f"SELECT count(*) FROM records WHERE {_OF_KEY}"
+_REV_FROM = (
+    f"SELECT at_ns, CAST(rev AS INTEGER) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
+)
+# Each by itself, because SQLite reads all of them to tell both in one.
+_FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
+_LAST = f"SELECT max(at_ns) FROM records WHERE {_OF_KEY}"
+_PAGE = f"{_SELECT} WHERE {_OF_KEY} AND at_ns >= ? AND rev > ? ORDER BY at_ns LIMIT ?"
+_NEWEST = f"{_SELECT} WHERE {_OF_KEY} AND at_ns < ? AND rev < ? ORDER BY at_ns DESC LIMIT ?"
+_ALL = -1  # as a LIMIT
+_REV_MAX = 2**63 - 1
+
+# Fetches all rows of a statement (statement, names of its columns, bindings).
+Fetch = Callable[[str, Sequence[str], Sequence[str | int]], list[Any]]
+
+
+def fetch_page(fetch: Fetch, key: Key, after: int, limit: int | None) -> list[Any]:
+    """The revisions of a key behind the one numbered `after`, oldest first."""
+    start_ns = _first_behind(fetch, key, after) if after else 0
+    return fetch(_PAGE, REVISION, (*key, start_ns, after, _ALL if limit is None else limit))
+
+
+def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list[Any]:
+    """The newest revisions of a key, of those before the one numbered `before`, oldest first."""
+    rev = _REV_MAX if before is None else before
+    end_ns = _REV_MAX if before is None else _first_behind(fetch, key, before - 1)
+    return fetch(_NEWEST, REVISION, (*key, end_ns, rev, limit))[::-1]
+
+
+def _first_behind(fetch: Fetch, key: Key, after: int) -> int:
+    """The time of the first revision that is numbered higher than `after`, by halving: numbers rise with the time."""
+    [(low,)], [(high,)] = fetch(_FIRST, ("low",), key), fetch(_LAST, ("high",), key)
+    if low is None:
+        return _REV_MAX
+    high += 1
+    while low < high:
+        middle = (low + high) // 2
+        found = fetch(_REV_FROM, ("at_ns", "rev"), (*key, middle))
+        if not found or found[0][1] > after:
+            high = middle
+        else:
+            low = found[0][0] + 1
+    found = fetch(_REV_FROM, ("at_ns", "rev"), (*key, low))
+    return int(found[0][0]) if found else _REV_MAX

@@ -1,0 +1,81 @@
+"""The past is read by page and by index: what is read does not grow with the history."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from engine.replicas.history.reading import AS_OF, fetch_newest, fetch_page
+from engine.replicas.history.replica import HistoryFile, open_history
+from engine.replicas.rows.replica import SqliteRows, open_rows
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.replicas.passes import one_pass, sql
+
+HOME = snapshot(ENTRY, device(1), entity(1))
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[HistoryFile]:
+    made = open_history(tmp_path / "history.db", busy_timeout_seconds=0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqliteRows]:
+    made = open_rows(tmp_path / "rows.db")
+    yield made
+    made.close()
+
+
+def test_a_timeline_is_read_by_page_from_either_end(history: HistoryFile, ledger: SqliteRows) -> None:
+    key = entity(1).key
+    one_pass(history, ledger, HOME)
+    for number in range(2, 8):
+        one_pass(
+            history, ledger, snapshot(ENTRY, entity(1, name=f"Lamp {number}")), at=NOON + number * number
+        )
+    assert history.count(key) == 7
+    for after in range(9):
+        assert [r.rev for r in history.timeline(key, after=after)] == list(range(after + 1, 8))
+        assert [r.rev for r in history.timeline(key, after=after, limit=2)] == list(range(after + 1, 8))[:2]
+        assert [r.rev for r in history.newest(key, 3, before=after)] == list(range(1, min(after, 8)))[-3:]
+    assert [r.rev for r in history.newest(key, 2)] == [6, 7]
+    absent = entity(9).key
+    assert (
+        history.timeline(absent, after=1),
+        history.newest(absent, 1, before=2),
+        history.count(absent),
+    ) == ([], [], 0)
+
+
+def test_a_page_of_a_long_timeline_and_the_home_as_of_a_time_read_little_of_the_file(
+    history: HistoryFile, ledger: SqliteRows
+) -> None:
+    one_pass(history, ledger, HOME)
+    sql(
+        history.path,
+        "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 20000) INSERT INTO records"
+        " SELECT at_ns + n.value * 1000, registry, id, op, rev + n.value, hash, payload, digest, run_id, ha_version,"
+        " modified_us FROM records, n WHERE registry = 'entity'",
+    )
+    key, read_only = entity(1).key, apsw.Connection(str(history.path), flags=apsw.SQLITE_OPEN_READONLY)
+    steps = [0]
+
+    def count_steps() -> bool:
+        steps[0] += 100
+        return False
+
+    def fetch(statement: str, _names: Sequence[str], bindings: Sequence[str | int]) -> list[Any]:
+        return read_only.execute(statement, bindings).fetchall()
+
+    read_only.set_progress_handler(count_steps, 100)
+    rows = fetch_page(fetch, key, 15_000, 3)
+    assert [row[4] for row in rows] == [15_001, 15_002, 15_003]
+    assert [row[4] for row in fetch_newest(fetch, key, 2, 15_000)] == [14_998, 14_999]
+    at = (rows[0][0],)
+    assert [row[4] for row in read_only.execute(AS_OF, at) if row[1] == "entity"] == [15_001]
+    # Of SQLite's machine; to read all revisions of the entity takes more than 60,000.
+    assert steps[0] < 20_000
