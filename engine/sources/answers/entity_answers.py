@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from engine.ports import Progress
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import ENTITY_ENTRIES
-from engine.sources.live.connection import CommandFailed
 
 # A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked for ever.
 REFUSALS_MAX = 500

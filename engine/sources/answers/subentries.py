@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.core.home.record import Json
-from engine.sources.live.connection import CommandFailed
+from engine.sources.answers.command_failed import CommandFailed
 
 LIST_SUBENTRIES = "config_entries/subentries/list"
 

@@ -21,7 +21,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from engine.errors import SourceError, SourceInvalid, SourceUnavailable
+from engine.errors import SourceError, SourceUnavailable
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.live.address import websocket_uri
 from engine.sources.live.failures import closed_failure, command_timeout, login_timeout
 from engine.sources.live.protocol import (
@@ -38,19 +39,6 @@ from engine.sources.live.sockets import close_socket, open_socket
 MESSAGE_BYTES_MAX = 64 * 2**20
 EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
 _MANY_MESSAGES = 100
-
-
-class CommandFailed(SourceInvalid):
-    """Home Assistant answered with an error; `code` is its own word for it, such as unknown_command."""
-
-    def __init__(self, command_type: str, code: str, message: str) -> None:
-        hint = "Its user may not do this: let source.token_file hold another user's token."
-        super().__init__(
-            f"Home Assistant refused {command_type} with {code}: {message.rstrip('.')}.",
-            hint if code == "unauthorized" else "",
-        )
-        self.command_type = command_type
-        self.code = code
 
 
 class Subscription:

@@ -21,6 +21,7 @@ from engine.core.state.hints import GatheredHints, Hints
 from engine.errors import SourceError
 from engine.ports import Progress
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
 from engine.sources.answers.entity_answers import ask_for_entries, is_valid
 from engine.sources.answers.interning import SharedValues
@@ -28,7 +29,7 @@ from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Known, known_record
 from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.answers.subentries import with_subentries
-from engine.sources.live.connection import CommandFailed, Connection, Subscription
+from engine.sources.live.connection import Connection, Subscription
 from engine.sources.live.events import (
     CONFIG_ENTRIES_COMMAND,
     CORE_EVENT,

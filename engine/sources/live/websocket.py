@@ -20,6 +20,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.ports import Progress, Watch
 from engine.sources.answers.category_scopes import CategoryScopes
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
@@ -40,7 +41,7 @@ from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
 from engine.sources.answers.subentries import with_subentries
 from engine.sources.live.address import websocket_uri
-from engine.sources.live.connection import MESSAGE_BYTES_MAX, CommandFailed, Connection, open_connection
+from engine.sources.live.connection import MESSAGE_BYTES_MAX, Connection, open_connection
 from engine.sources.live.watch import open_watch
 from engine.sources.unchanged.unmodified import Commands, RecordingConnection, is_unmodified
 

@@ -12,9 +12,9 @@ import anyio.to_thread
 import msgspec
 
 from engine.core.compare.proof import Answer, Etag
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import CATEGORY_LIST, COMPOSITE_SPLITS, ENTITY_LIST, LISTS
 from engine.sources.answers.subentries import LIST_SUBENTRIES
-from engine.sources.live.connection import CommandFailed
 
 _RECORDED = frozenset({CATEGORY_LIST, COMPOSITE_SPLITS, ENTITY_LIST, LIST_SUBENTRIES, *LISTS.values()})
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from engine.sources.answers import entity_answers
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.entity_answers import Answers, ask_for_entries, is_valid
-from engine.sources.live.connection import CommandFailed
 from tests.sources.recorded_homes import quiet
 
 pytestmark = pytest.mark.anyio

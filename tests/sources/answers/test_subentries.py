@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.subentries import (
     LIST_SUBENTRIES,
     decode_subentries,
     subentries_of,
     with_subentries,
 )
-from engine.sources.live.connection import CommandFailed
 
 pytestmark = pytest.mark.anyio
 LISTED = [

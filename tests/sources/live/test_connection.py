@@ -14,7 +14,8 @@ from engine.errors import (
     SourceInvalid,
     SourceUnavailable,
 )
-from engine.sources.live.connection import CommandFailed, Connection, open_connection
+from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.live.connection import Connection, open_connection
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, Misbehaviour, Refusal, fake_home_assistant
 
 AREAS = [{"area_id": "kuche", "name": "Küche"}]

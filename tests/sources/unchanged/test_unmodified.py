@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.errors import SourceUnavailable
-from engine.sources.live.connection import CommandFailed
+from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.unchanged.unmodified import RecordingConnection, is_unmodified
 
 DEVICES, AREAS = "config/device_registry/list", "config/area_registry/list"

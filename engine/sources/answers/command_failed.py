@@ -1,0 +1,16 @@
+"""A command that Home Assistant answered with an error: what a connection raises, and what reads answers can handle."""
+
+from engine.errors import SourceInvalid
+
+
+class CommandFailed(SourceInvalid):
+    """Home Assistant answered with an error; `code` is its own word for it, such as unknown_command."""
+
+    def __init__(self, command_type: str, code: str, message: str) -> None:
+        hint = "Its user may not do this: let source.token_file hold another user's token."
+        super().__init__(
+            f"Home Assistant refused {command_type} with {code}: {message.rstrip('.')}.",
+            hint if code == "unauthorized" else "",
+        )
+        self.command_type = command_type
+        self.code = code
