@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.blocking_calls import watched_for_blocking_calls
 from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
 
@@ -44,6 +45,17 @@ def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, 
     if request.node.get_closest_marker("virtual_time"):
         return virtual_backend()
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A call that blocks the event loop fails the test. In virtual time blocking work stands for a worker thread's."""
+    if "anyio_backend" not in request.fixturenames or request.node.get_closest_marker("virtual_time"):
+        yield
+        return
+    with watched_for_blocking_calls() as found:
+        yield
+    assert not found, "the event loop was blocked by:\n" + "\n".join(found[:3])
 
 
 @pytest.fixture
