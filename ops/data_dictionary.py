@@ -169,6 +169,7 @@ OTHER_MEASUREMENTS = {
             "digest": "digest of all of them",
             "window_s": "every live record has a point at most this many seconds older than the commit",
             "engine": "version of this program",
+            "list_order": "ids of areas and floors in the user's order; JSON, left out where there is no order",
         },
     ),
 }

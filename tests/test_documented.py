@@ -116,7 +116,7 @@ def test_every_column_is_explained_and_nothing_else_is() -> None:
 
 def test_every_field_in_influxdb_is_explained_and_nothing_else_is() -> None:
     assert list(RECORD_FIELDS) == list(FIELD_TYPES)
-    line = encode_marker("home", "0", RunMarker(time_ns=1, run="r", state="begin")).decode()
+    line = encode_marker("home", "0", RunMarker(time_ns=1, run="r", state="commit", list_order="{}")).decode()
     written = re.findall(r"[ ,](\w+)=", line.replace(",site=home", ""))
     assert sorted(OTHER_MEASUREMENTS["ha_run"][2]) == sorted(written)
 
