@@ -6,10 +6,12 @@ keeps the order beside its records, as one text, for the day on which rows are r
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 
 import msgspec
 
 from engine.core.home.record import Key
+from engine.core.home.set_aside import SetAside
 
 ORDERED_REGISTRIES = ("area", "floor")
 _ORDERED_SINCE = (2025, 12)
@@ -20,12 +22,18 @@ def tells_order(version: tuple[int, int] | None) -> bool:
     return version is not None and version >= _ORDERED_SINCE
 
 
-def positions_of(lists: Mapping[str, Iterable[Key]]) -> dict[Key, int]:
-    """The position of every area and floor, from 0, given their keys in the lists' order by registry."""
+def positions_of(lists: Mapping[str, Iterable[Key]], set_aside: Iterable[SetAside] = ()) -> dict[Key, int]:
+    """The position of every area and floor, from 0, given their keys in the lists' order by registry.
+
+    Rows that are `set_aside` are not among the keys, and keep their places.
+    """
+    taken = {(row.registry, row.position - 1) for row in set_aside if row.position}
     return {
         key: position
         for registry in ORDERED_REGISTRIES
-        for position, key in enumerate(lists.get(registry, ()))
+        for key, position in zip(
+            lists.get(registry, ()), (n for n in count() if (registry, n) not in taken), strict=False
+        )
     }
 
 

@@ -4,7 +4,7 @@ Shared by the live websocket and by recordings of it; neither knows the other. I
 for, only what the answers mean.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
 from engine.core.home.record import REGISTRIES, Json, Key, Record
-from engine.core.home.set_aside import json_type
+from engine.core.home.set_aside import SetAside, json_type, sorted_rows
 from engine.core.home.snapshot import Health, Snapshot, version_of
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
@@ -146,10 +146,12 @@ class SnapshotMaker:
         if isinstance(splits, Failed):
             health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
             splits = {}
-        positions = list_positions(parts, health.ha_version)
         set_aside = [row for part in parts.values() for row in part.set_aside]
+        positions = list_positions(parts, health.ha_version, set_aside)
         odd = (set_aside, results.entities.partly_read)
-        is_as_odd, self._odd = odd == self._odd, odd
+        # Of rows with one id, which only the snapshot sets aside, it cannot be told what changed.
+        is_told = self._last is None or self._last.set_aside == sorted_rows(set_aside)
+        is_as_odd, self._odd = odd == self._odd and is_told, odd
         snapshot = None
         if is_as_odd:
             snapshot = self._from_last(parts, registries, health, splits, taken_at, positions)
@@ -198,8 +200,9 @@ class SnapshotMaker:
             if before is not after:
                 new, old = after.changes_since(before)
                 added, gone = added + new, gone + old
+        count = sum(map(len, parts.values()))
         if not added and not gone and positions == last.positions:
-            return copy(last)
+            return copy(last) if len(last.records) == count else None
         keys = {row.key for row in added}
         changed = [(row.record, row.hash) for row in added]
         try:
@@ -211,14 +214,17 @@ class SnapshotMaker:
             )
         except SourceInvalid:
             return None  # an entity_id twice, as a key below: the constructor sets them aside
-        return later if len(later.records) == sum(map(len, parts.values())) else None
+        return later if len(later.records) == count else None
 
 
-def list_positions(lists: Mapping[str, Collection[Known]], ha_version: str | None) -> dict[Key, int]:
+def list_positions(
+    lists: Mapping[str, Collection[Known]], ha_version: str | None, set_aside: Iterable[SetAside] = ()
+) -> dict[Key, int]:
     """The user's order of areas and floors, as far as their lists are here and tell it."""
     if not tells_order(version_of(ha_version)):
         return {}
-    return positions_of({name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES})
+    keys = {name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES}
+    return positions_of(keys, set_aside)
 
 
 def _maker(registry: str, scope: str = "") -> Callable[[msgspec.Raw], Record]:

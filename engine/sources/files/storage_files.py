@@ -19,6 +19,7 @@ import msgspec
 from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
 from engine.core.home.record import REGISTRIES, Json, Key, Record
+from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Health, Snapshot
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
@@ -171,11 +172,13 @@ def snapshot_of_files(
         names_as_of=names_as_of(minor),
         unread=Unread(unread),
         set_aside=rows.set_aside,
-        positions=_positions(files, records),
+        positions=_positions(files, records, rows.set_aside),
     )
 
 
-def _positions(files: StorageFiles, records: Sequence[Record]) -> dict[Key, int]:
+def _positions(
+    files: StorageFiles, records: Sequence[Record], set_aside: Sequence[SetAside]
+) -> dict[Key, int]:
     """The user's order of areas and floors, where the stores' own versions say that they are in it."""
     ordered = {
         registry
@@ -184,7 +187,7 @@ def _positions(files: StorageFiles, records: Sequence[Record]) -> dict[Key, int]
         and decode_json(_ENVELOPE, file.content, STORES[registry]).minor >= minor
     }
     keys = [record.key for record in records if record.REGISTRY in ordered]
-    return positions_of({name: [key for key in keys if key.registry == name] for name in ordered})
+    return positions_of({name: [key for key in keys if key.registry == name] for name in ordered}, set_aside)
 
 
 def _other_records(files: StorageFiles, rows: UsableRows) -> list[Record]:

@@ -13,6 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
+from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.home.record import Entity, Key, Record
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot
@@ -177,7 +178,9 @@ class WebsocketWatch:
             except CommandFailed:
                 return None  # a scope that is not listed; or the full read says what is wrong
             known_aside = {row for row in newest.set_aside if row.registry == registry}
-            if set_aside != known_aside or len({known.key for known in found}) < len(found):
+            # The place of a row that is set aside is known to a full read only.
+            is_placed = bool(set_aside) and registry in ORDERED_REGISTRIES
+            if is_placed or set_aside != known_aside or len({known.key for known in found}) < len(found):
                 return None
             lists.append((registry, found))
         return entities, lists

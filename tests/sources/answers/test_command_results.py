@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.sources.answers.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
 from engine.sources.answers.listing import Listing
@@ -107,3 +108,36 @@ def test_an_upgrade_without_changes_derives_anew() -> None:
     first, second = (maker.make(result, taken_at=1.0, origin="x") for result in results)
 
     assert second.row_versions is not first.row_versions
+
+
+@pytest.mark.parametrize("later_name", ["Lamp", "Lamp, renamed"])
+def test_a_row_that_is_listed_twice_for_a_while_is_one_record_again_afterwards(later_name: str) -> None:
+    maker = SnapshotMaker()
+
+    def read(*rows: dict[str, str]) -> Snapshot:
+        results = CommandResults(
+            entities=Listing(), lists={"device": raw(rows)}, categories=None, configs=(running(),)
+        )
+        return maker.make(results, taken_at=1.0, origin="x")
+
+    lamp, other = {"id": "d", "name": "Lamp"}, {"id": "e", "name": "Fan"}
+    assert set(read(lamp, other).records) == {Key("device", "d"), Key("device", "e")}
+    twice = read(lamp, other, lamp)
+    assert set(twice.records) == {Key("device", "e")}
+    assert twice.set_aside_keys == {Key("device", "d")}
+    once = read({**lamp, "name": later_name}, other)
+    assert set(once.records) == {Key("device", "d"), Key("device", "e")}
+    assert (once.set_aside, once.counts["device"]) == ((), 2)
+
+
+def test_an_area_that_is_set_aside_keeps_its_place_in_the_order() -> None:
+    rows = [
+        {"area_id": ["a"], "name": "A"},
+        {"area_id": "b", "name": "B"},
+        {"name": "C"},
+        {"area_id": "d", "name": "D"},
+    ]
+
+    found = snapshot(lists={"area": raw(rows)}, configs=(running(),))
+
+    assert found.positions == {Key("area", "b"): 1, Key("area", "d"): 3}

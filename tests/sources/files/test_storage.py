@@ -220,6 +220,19 @@ async def test_a_file_that_does_not_say_its_version_is_refused(config: Path, ver
         await read(config)
 
 
+async def test_an_area_that_is_set_aside_keeps_its_place_in_the_order(config: Path) -> None:
+    before = await read(config)
+    first, *others = sorted((place, key) for key, place in before.positions.items() if key.registry == "area")
+    edit(config / ".storage" / "core.area_registry", lambda content: content["data"]["areas"][0].pop("id"))
+
+    after = await read(config)
+
+    assert first[1] not in after.positions
+    assert {key: place for key, place in after.positions.items() if key.registry == "area"} == {
+        key: place for place, key in others
+    }
+
+
 async def test_a_byte_order_mark_does_not_cost_the_home(config: Path) -> None:
     before = await read(config)
     file = config / ".storage" / "core.device_registry"
