@@ -1,7 +1,9 @@
 """Homes in the states that look like a loss: upgraded from the oldest core to the newest, safe mode, a corrupt registry."""
 
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,21 +82,44 @@ def test_a_corrupt_registry_deletes_nothing(
 
 
 def cut_short(core: HomeAssistant, store: str) -> None:
-    """Start with half of a store's file.
+    """Start with half of a store's file, and with the issue that the core makes of that.
 
     A core reads its registries and its list of issues at once, and loses the issue of the one when the other is read
-    later (seen on 2024.3.3 under load, 2026-11-29); then the same happens to it again.
+    later (2024.3.3, `helpers/issue_registry.py`, seen under load on 2026-11-29). Then it is given the issue as it would
+    have stored it.
     """
     whole = (core.flush_storage() / store).read_bytes()
-    for _ in range(5):
+    issues = core.storage_dir / "repairs.issue_registry"
+    for is_told in (False, False, True):
         core.stop()
         (core.storage_dir / store).write_bytes(whole[: len(whole) // 2])
-        (core.storage_dir / "repairs.issue_registry").unlink(missing_ok=True)
+        issues.unlink(missing_ok=True)
+        if is_told:
+            issues.write_text(json.dumps(_issue_registry(store)))
         core.start()
-        issues = core.command("repairs/list_issues")["issues"]
-        if any(issue["issue_id"].startswith(f"storage_corruption_{store}") for issue in issues):
+        found = core.command("repairs/list_issues")["issues"]
+        if any(issue["issue_id"].startswith(f"storage_corruption_{store}") for issue in found):
             return
     raise AssertionError("the core does not say that its store was corrupt")
+
+
+def _issue_registry(store: str) -> dict[str, Any]:
+    issue = {
+        "breaks_in_ha_version": None,
+        "created": "2026-11-29T00:00:00+00:00",
+        "data": None,
+        "dismissed_version": None,
+        "domain": "homeassistant",
+        "is_fixable": True,
+        "is_persistent": True,
+        "issue_domain": None,
+        "issue_id": f"storage_corruption_{store}_2026-11-29T00:00:00+00:00",
+        "learn_more_url": None,
+        "severity": "critical",
+        "translation_key": "storage_corruption",
+        "translation_placeholders": {"storage_key": store},
+    }
+    return {"version": 1, "minor_version": 2, "key": "repairs.issue_registry", "data": {"issues": [issue]}}
 
 
 TABLES = (("devices", "device_id"), ("entities", "id"), ("areas", "area_id"), ("config_entries", "entry_id"))
