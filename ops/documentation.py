@@ -242,7 +242,7 @@ def influxdb_page() -> str:
     parts = []
     for name, (what, tags, fields) in OTHER_MEASUREMENTS.items():
         rows = [(f"`{field}`", text) for field, text in fields.items()]
-        parts += [f"## `{name}`", f"A point is {what}. Tags: {', '.join(f'`{tag}`' for tag in tags)}."]
+        parts += [f"## `{name}`", f"A point: {what}. Tags: {', '.join(f'`{tag}`' for tag in tags)}."]
         parts.append(table(("field", "meaning"), rows))
     return page(
         "InfluxDB",

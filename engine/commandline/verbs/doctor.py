@@ -162,7 +162,10 @@ def check_unread(snapshot: Snapshot) -> Iterator[Check]:
     if reasons := snapshot.unread.registries:
         told = "; ".join(reasons[registry] for registry in sorted(reasons))
         yield Check(
-            "registries", "ok", f"not read: {told}", "What is known of them is neither compared nor deleted."
+            "registries",
+            "ok",
+            f"not read: {told}",
+            "That is normal where Home Assistant never had any. What is known of them is neither compared nor deleted.",
         )
 
 

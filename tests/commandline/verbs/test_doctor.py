@@ -17,9 +17,11 @@ from engine.commandline.verbs.doctor import (
     check_rows_of_source,
     check_state,
     check_token,
+    check_unread,
     render_checks,
 )
-from engine.core.home.snapshot import Health
+from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.unread import Unread
 from tests.commandline.in_process import Reconcile
 from tests.homes import NOON, device, snapshot
 
@@ -137,3 +139,15 @@ def test_rows_that_cannot_be_used_are_named() -> None:
     assert check.message.startswith("7 rows cannot be used: device, again, id d")
     assert "its id is listed more than once" in check.message
     assert check.message.endswith("and 2 more (`reconcile drift`)")
+
+
+def test_a_registry_without_a_file_is_told_and_no_alarm() -> None:
+    """A home that never had a label has no file of them, and that is most homes."""
+    unread = Unread({"label": "core.label_registry is missing in .storage"})
+    home = Snapshot(
+        records=[device(1)], taken_at=NOON, origin="x", registries=frozenset({"device"}), unread=unread
+    )
+    (check,) = check_unread(home)
+    assert check.status == "ok"
+    assert check.message == "not read: core.label_registry is missing in .storage"
+    assert check.hint.startswith("That is normal where Home Assistant never had any.")
