@@ -6,6 +6,7 @@ Imports of adapters are local, because each brings its library and most commands
 import os
 import random
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -184,6 +185,22 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
         rows.close()
 
 
+def check_folders(settings: Settings) -> None:
+    """Raises SettingsError when a file of ours is to stand in a folder that is not there: more likely a slip than a wish."""
+    scheme, _, history = settings.records.uri.partition(":")
+    named = {"rows.file (--rows)": settings.rows.file}
+    if scheme == "history" and history:
+        named["records.uri (--records)"] = history
+    for name, file in named.items():
+        folder = Path(os.path.realpath(file)).parent
+        with suppress(OSError):  # what cannot be looked at is reported when the file is opened
+            if not folder.exists():
+                raise SettingsError(
+                    f"Setting {name} names {file}, and there is no folder {folder}.",
+                    f"Correct the name, or make the folder: mkdir -p {shlex.quote(str(folder))}",
+                )
+
+
 def _check_apart(settings: Settings) -> None:
     """Raises SettingsError when the rows and the history are to be one file, by whatever names."""
     scheme, _, rest = settings.records.uri.partition(":")
@@ -221,6 +238,7 @@ async def reconcile_once(
     loaded: LoadedSettings, options: PassOptions, progress: Progress, clock: Clock = time.time
 ) -> Report:
     """One pass over the home that the settings name. Only mode `apply` can write."""
+    check_folders(loaded.settings)
     times = ProcessClock(clock)
     with open_stores(loaded, private_copy=options.mode != "apply") as stores:
         replicas: list[Replica] = [stores.rows]

@@ -29,7 +29,7 @@ from engine.loop.service import Service
 from engine.metrics import Metrics
 from engine.ports import Housekeeping, Records
 from engine.replicas.rows.inventory import SqliteInventory
-from engine.run import Clock, Stores, make_service, open_past, open_stores
+from engine.run import Clock, Stores, check_folders, make_service, open_past, open_stores
 from engine.settings import LoadedSettings
 from engine.store_lock import hold_store
 from engine.systemd import Notifier
@@ -58,6 +58,7 @@ async def serve(
 ) -> None:
     """Run until `stop` is set. `mode` is `apply` or `observe`. Raises SettingsError before it is ready."""
     settings = loaded.settings
+    check_folders(settings)
     rows = Path(settings.rows.file)
     with hold_store(rows) as held, open_stores(loaded) as stores, _past(loaded) as past:
         inventory = SqliteInventory(rows)
@@ -67,7 +68,7 @@ async def serve(
         def on_pass(report: Report) -> None:
             held.follow()
             metrics.on_report(report)
-            metrics.on_store_sizes(_store_sizes(rows))
+            metrics.on_store_sizes(_store_sizes(rows, settings.records.uri))
             trail.on_pass(report, clock())
             host.on_report(report)
             host.on_status(service.status(), clock())
@@ -157,15 +158,24 @@ async def _watch_logs(held_logs: Mapping[str, Callable[[], int]], host: Host) ->
         await anyio.sleep(_STATUS_SECONDS)
 
 
-def _store_sizes(rows: Path) -> dict[str, int]:
+def _store_sizes(rows: Path, records_uri: str) -> dict[str, int]:
+    named = {"db": rows}
+    scheme, _, history = records_uri.partition(":")
+    if scheme == "history":
+        named["history"] = Path(history)
     sizes = {}
-    rows = Path(os.path.realpath(rows))  # SQLite keeps the log beside what a link leads to
-    for name, path in (("db", rows), ("wal", rows.with_name(f"{rows.name}-wal"))):
-        try:
-            sizes[name] = path.stat().st_size
-        except OSError:
-            sizes[name] = 0
+    for name, path in named.items():
+        real = Path(os.path.realpath(path))  # SQLite keeps the log beside what a link leads to
+        sizes[name] = _size(real)
+        sizes["wal" if name == "db" else f"{name}-wal"] = _size(real.with_name(f"{real.name}-wal"))
     return sizes
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SettingsError
-from engine.run import new_run_id, open_source, open_stores
+from engine.run import check_folders, new_run_id, open_source, open_stores
 from engine.settings import LoadedSettings
 from engine.settings_layers import load_settings
 
@@ -96,3 +96,23 @@ def test_rows_and_history_in_one_file_are_refused(tmp_path: Path, is_there: bool
         open_stores(loaded(tmp_path, rows__file=str(rows), records__uri=f"history:{link}")),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("rows__file", "{}/dta/rows.db"), ("records__uri", "history:{}/dta/history.db")]
+)
+def test_a_store_in_a_folder_that_is_not_there_is_refused_by_the_folder(
+    tmp_path: Path, setting: str, value: str
+) -> None:
+    given = loaded(tmp_path, **{setting: value.format(tmp_path)}).settings
+    with pytest.raises(SettingsError, match=f"no folder {tmp_path}/dta") as caught:
+        check_folders(given)
+    assert caught.value.hint.endswith(f"mkdir -p {tmp_path}/dta")
+    assert not (tmp_path / "dta").exists()
+    (tmp_path / "dta").mkdir()
+    check_folders(given)
+
+
+def test_the_default_places_and_other_records_stores_need_no_folder(tmp_path: Path) -> None:
+    check_folders(loaded(tmp_path).settings)
+    check_folders(loaded(tmp_path, records__uri="influxdb://db:8086/bucket").settings)
