@@ -36,6 +36,54 @@ WITHOUT_TWIN = {
     "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py
 }
 
+# Still too long; nothing may join them. Modules stop at 300 lines, these at 400.
+LONG_MODULES = {
+    "engine/commandline/parser.py",
+    "engine/core/home/record.py",
+    "engine/loop/one_pass.py",
+    "engine/metrics.py",
+    "engine/replicas/influx/records.py",
+    "engine/replicas/influx/wires/v1.py",
+    "engine/replicas/rows/codec.py",
+    "engine/replicas/rows/inventory.py",
+    "engine/replicas/rows/ledger.py",
+    "engine/replicas/sqlite_file/connections.py",
+    "engine/replicas/sqlite_file/database.py",
+    "engine/run.py",
+    "engine/sources/live/connection.py",
+    "engine/sources/live/watch.py",
+    "tests/contract/test_replica.py",
+    "tests/core/guards/test_guard.py",
+    "tests/fuzz/decoders.py",
+    "tests/loop/test_reconciler.py",
+    "tests/ops/test_bootstrap.py",
+    "tests/real/test_influxdb2.py",
+    "tests/replicas/influx/test_records.py",
+    "tests/replicas/rows/test_replica.py",
+    "tests/replicas/sqlite_file/test_connections.py",
+    "tests/replicas/sqlite_file/test_database.py",
+    "tests/simulation/faults.py",
+    "tests/simulation/home.py",
+    "tests/simulation/world.py",
+    "tests/sources/files/test_backup.py",
+    "tests/sources/files/test_storage.py",
+    "tests/sources/live/test_protocol.py",
+    "tests/sources/live/test_watch.py",
+    "tests/sources/live/test_websocket.py",
+}
+# Functions stop at 45 lines, these at 60.
+LONG_FUNCTIONS = {
+    "engine/core/guards/guard.py:review",
+    "engine/core/home/snapshot.py:__init__",
+    "engine/core/home/snapshot.py:with_changes",
+    "engine/loop/one_pass.py:_compare",
+    "engine/loop/service.py:__init__",
+    "engine/metrics.py:_declare_passes",
+    "engine/serving.py:serve",
+    "engine/sources/files/storage_files.py:snapshot_of_files",
+    "engine/sources/live/connection.py:open_connection",
+}
+
 
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -44,17 +92,18 @@ def relative(path: Path) -> str:
 @pytest.mark.parametrize("path", ALL, ids=relative)
 def test_modules_are_short_named_and_say_what_they_are_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
+    assert len(text.splitlines()) <= (400 if relative(path) in LONG_MODULES else 300)
     assert path.stem not in BANNED_NAMES
     assert ast.get_docstring(ast.parse(text)) or not text.strip()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_functions_stop_at_sixty_lines(path: Path) -> None:
+def test_functions_stop_at_forty_five_lines(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
-            assert node.end_lineno - node.lineno < 60, f"{node.name} in {relative(path)}"
+            name = f"{relative(path)}:{node.name}"
+            assert node.end_lineno - node.lineno < (60 if name in LONG_FUNCTIONS else 45), name
 
 
 def test_every_module_has_a_test_module_of_its_name() -> None:
@@ -73,8 +122,9 @@ def _twin(path: Path) -> Path:
     return ROOT / "tests" / inside.parent / f"test_{path.name}"
 
 
-def test_the_list_of_modules_without_twin_is_not_stale() -> None:
-    assert all((ROOT / name).exists() for name in WITHOUT_TWIN)
+def test_the_lists_of_exceptions_are_not_stale() -> None:
+    named = {*WITHOUT_TWIN, *LONG_MODULES, *(name.partition(":")[0] for name in LONG_FUNCTIONS)}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_values_of_the_core_are_frozen() -> None:
