@@ -65,6 +65,7 @@ class Visitor:
             ["sh", "-c", command],
             cwd=self.checkout,
             env=self.environ,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -164,3 +165,18 @@ def test_every_block_of_commands_is_shell(name: str) -> None:
     for language, block in blocks(PAGES[name]):
         if language == "sh":
             assert subprocess.run(["sh", "-n"], input=block, text=True, check=False).returncode == 0, block
+
+
+def test_the_page_on_compose_makes_every_secret_that_compose_reads(visitor: Visitor) -> None:
+    """Docker is stood in for; what it would be given is there, and nobody else may read it."""
+    (visitor.checkout / "made" / "bin" / "docker").write_text("#!/bin/sh\n")
+    (visitor.checkout / "made" / "bin" / "docker").chmod(0o755)
+    for _, block in blocks(PAGES["docs/how-to/compose.md"]):
+        visitor.type(block)
+    compose = (ROOT / "ops" / "compose.yaml").read_text(encoding="utf-8")
+    wanted = set(re.findall(r"(?m)^    file: \./secrets/(\w+)$", compose)) | {"records_token"}
+    secrets = visitor.checkout / "ops" / "secrets"
+    assert {path.name for path in secrets.iterdir()} == wanted
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    named = re.findall(r"(?m)^(\w+)=", (visitor.checkout / "ops" / ".env").read_text(encoding="utf-8"))
+    assert [name for name in named if name != "COMPOSE_PROFILES" and f"${{{name}:" not in compose] == []
