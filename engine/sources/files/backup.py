@@ -9,6 +9,7 @@ because an archive may claim or unpack to any.
 
 import gzip
 import os
+import sys
 import tarfile
 import time
 import zlib
@@ -133,7 +134,15 @@ class BackupSource:
         with tarfile.open(fileobj=reader, mode="r:") as outer:
             # Not packed, so no member can be longer than the file.
             file_bytes = os.fstat(opened.fileno()).st_size
-            members = {m.name.removeprefix("./"): m for m in self._bounded(outer, file_bytes) if m.isreg()}
+            members: dict[str, tarfile.TarInfo] = {}
+            for member in self._bounded(outer, sys.maxsize):
+                if member.offset_data + member.size > file_bytes:
+                    raise SourceInvalid(
+                        f"{self._file} is damaged: it is cut off within {member.name[:80]!r}.",
+                        "Make another backup.",
+                    )
+                if member.isreg():
+                    members[member.name.removeprefix("./")] = member
             self._check_end(reader)
             info_member = members.get("backup.json")
             inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
