@@ -25,6 +25,7 @@ LOGGER = "reconcile"
 _TOLD_MAX = 50
 # A change that waits for fewer seconds to be written is no change of status.
 _MOMENT = 5.0
+_TEXT_LENGTH_MAX = 10_000
 _OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -37,8 +38,10 @@ class _Text(logging.Formatter):
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = _fields_of(record)
-        head = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        # `jq -r` prints what a text decodes to, so the codes stand in the text itself.
+        fields = {name: _shown(value) for name, value in _fields_of(record).items()}
+        message = _shown(record.getMessage())
+        head = {"time": _time(record), "level": record.levelname.lower(), "message": message}
         # As JSON may, it leaves as they are what some readers take for an end of line and terminals obey.
         return _OBEYED.sub(lambda m: f"\\u{ord(m[0]):04x}", msgspec.json.encode({**head, **fields}).decode())
 
@@ -236,6 +239,10 @@ def _fields(record: RecordReport) -> dict[str, object]:
         "action": record.action or "none",
     }
     return {**fields, "fields": changed} if changed else fields
+
+
+def _shown(value: object) -> object:
+    return visible(value, _TEXT_LENGTH_MAX) if isinstance(value, str) else value
 
 
 def _field(value: object) -> str:

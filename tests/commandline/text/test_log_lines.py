@@ -176,3 +176,15 @@ def test_an_error_that_escaped_is_one_line_with_its_kind_and_place_and_not_its_t
     assert "KeyError" in line
     assert "test_log_lines.py:" in line
     assert "s3cret" not in line
+
+
+def test_no_text_of_a_json_line_decodes_to_what_a_terminal_obeys() -> None:
+    record = logging.LogRecord("reconcile", logging.INFO, "", 0, "read \x1b[2J", (), None)
+    record.fields = {"name": "Lamp\x1b]0;owned\x07\x9b\u202e\n", "count": 3, "ok": True}
+    stream = io.StringIO()
+    logger = set_up_logging(stream, format_="json", level="info")
+    logger.handle(record)
+    line = json.loads(stream.getvalue())
+    assert line["message"] == "read \\u001b[2J"
+    assert line["name"] == "Lamp\\u001b]0;owned\\u0007\\u009b\\u202e\\u000a"
+    assert (line["count"], line["ok"]) == (3, True)
