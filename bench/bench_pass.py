@@ -56,7 +56,7 @@ _FORGET_DIGESTS = "UPDATE reconcile_applied SET row_digest = NULL"
 
 
 class Measured:
-    """The cases of one size. One warm source and keeper serve them all, as in the service."""
+    """The cases of one size. One warm source and controller serve them all, as in the service."""
 
     def __init__(self, home: Home, changed: Home, folder: Path) -> None:
         self._home, self._folder = home, folder
@@ -104,7 +104,7 @@ class Measured:
         return await self._verify(self._judged)
 
     async def _verify(self, rows: SqliteRows) -> float:
-        """A keeper's first pass verifies; the source is warm."""
+        """A controller's first pass verifies; the source is warm."""
         async with kept(rows, self._warm_source) as replica:
             return await replica.relist(self._connections[0])
 

@@ -1,6 +1,6 @@
 """The engine's own passes, in process, over answers that are already here: no socket, all else as it runs.
 
-The source, the reconciler and the keeper are the real ones; only the connection is scripted.
+The source, the reconciler and the controller are the real ones; only the connection is scripted.
 """
 
 import shutil
@@ -22,9 +22,9 @@ from engine.core.home.record import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
-from engine.loop.keeper import Keeper
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.loop.replica_controller import ReplicaController
 from engine.ports import Progress, Run
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.replicas.sqlite_file.database import ApswFile
@@ -94,7 +94,7 @@ class TimedRows(SqliteRows):
 
 
 class KeptReplica:
-    """A running keeper of the rows in a file, and the source it is fed from: the service without its socket."""
+    """A running controller of the rows in a file, and the source it is fed from: the service without its socket."""
 
     def __init__(self, rows: SqliteRows, source: ScriptedSource) -> None:
         self._source = source
@@ -102,7 +102,7 @@ class KeptReplica:
         self._reported = anyio.Event()
         self._report: Report | None = None
         self._ended_at = 0.0
-        self.keeper = Keeper(
+        self.controller = ReplicaController(
             replica=rows,
             ledger=rows,
             pace=Pace(verify_seconds=_NEVER, watch_seconds=60),
@@ -117,7 +117,7 @@ class KeptReplica:
         self._source.connection = connection
         self._reported = anyio.Event()
         self.started_at = time.perf_counter()
-        self.keeper.offer(await self._source.read(silent))
+        self.controller.offer(await self._source.read(silent))
         await self._reported.wait()
         assert self._report is not None
         assert self._report.status == "in_sync", self._report.errors
@@ -131,10 +131,10 @@ class KeptReplica:
 
 @asynccontextmanager
 async def kept(rows: SqliteRows, source: ScriptedSource) -> AsyncIterator[KeptReplica]:
-    """A keeper that runs until the block ends. Its first pass verifies."""
+    """A controller that runs until the block ends. Its first pass verifies."""
     replica = KeptReplica(rows, source)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(replica.keeper.run)
+        tasks.start_soon(replica.controller.run)
         yield replica
         tasks.cancel_scope.cancel()
 

@@ -5,7 +5,8 @@
 
 Read in this order: `core/home/record.py` (what is mirrored), `core/compare/diff.py` (what differs, and whose change it
 was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when not to), `loop/reconciler.py` and
-`loop/one_pass.py` (one pass), then one adapter of each kind: `sources/files/capture.py` and `replicas/history/replica.py`.
+`loop/replica_pass.py` (one pass, replica by replica), then one adapter of each kind: `sources/files/capture.py` and
+`replicas/history/replica.py`.
 `DESIGN.md` argues why.
 """
 

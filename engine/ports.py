@@ -85,7 +85,11 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class Replica(Protocol):
-    """A store kept equal to the source."""
+    """A store kept equal to the source.
+
+    What only some stores are or do has a default here: a class that names this protocol as its base says only how
+    it differs.
+    """
 
     @property
     def name(self) -> str:
@@ -94,6 +98,31 @@ class Replica(Protocol):
     @property
     def stores_derived(self) -> bool:
         """Whether rows carry derived columns, so that versions are row versions."""
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether it is the `Ledger` too, so that `apply` also records what it wrote."""
+        return False
+
+    @property
+    def remembers_home(self) -> bool:
+        """Whether it remembers which home it is of, beyond the records that it holds."""
+        return False
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether it keeps the user's order of areas and floors, which no record says, for who restores from it."""
+        return False
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether it can tell at little cost that all its rows are what they were."""
+        return False
+
+    @property
+    def needs_tidying(self) -> bool:
+        """Whether it has work to do that may wait until there is nothing else to do."""
+        return False
 
     def stamp(self) -> int | None:
         """A number that changes when somebody else wrote to the store; None when the store cannot tell."""
@@ -116,49 +145,52 @@ class Replica(Protocol):
         Raises ReplicaDiverged when what was read back is not what was written.
         """
 
-    def close(self) -> None:
-        """Release the store. May be called twice."""
+    def upkeep(self, desired: Snapshot, run: "Run") -> None:
+        """Do what is due even when nothing differs, say renew what retention would drop."""
+        return
 
+    def take_note(self) -> str | None:
+        """What the last write corrected beyond what it was asked to, for people; returned once."""
+        return None
 
-@runtime_checkable
-class Provable(Replica, Protocol):
-    """A replica that can tell at little cost whether all its rows are what they were."""
+    def home(self) -> frozenset[str]:
+        """The config entries (ids) that the home ever had. For a replica that remembers its home."""
+        return frozenset()
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        """Be of the home with these config entries from now on. For a replica that remembers its home."""
+        return
+
+    def order(self) -> Mapping[Key, int]:
+        """The positions that were kept last; none where none were. For a replica that keeps the user's order."""
+        return {}
+
+    def keep_order(self, positions: Mapping[Key, int], run: "Run") -> None:
+        """Keep these positions in place of earlier ones. For a replica that keeps the user's order."""
+        return
 
     def proof(self) -> Proof | None:
         """The proof of the last agreement, if the rows still are what they were then."""
+        return None
 
     def prove(self, program: str, etag: Etag) -> None:
         """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
+        return
 
+    @property
+    def held_log_bytes(self) -> int:
+        """How much could not be tidied away the last time, because another program still reads it."""
+        return 0
 
-@runtime_checkable
-class Remembering(Replica, Protocol):
-    """A replica that remembers which home it is of, beyond the records that it holds."""
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Tidy up, and say whether nothing is left of it. Raises ReplicaError. For a replica that needs tidying.
 
-    def home(self) -> frozenset[str]:
-        """The config entries (ids) that the home ever had; none where nothing is remembered."""
+        Called after passes; `is_calm` when nothing happened for a moment. Until then what takes long may wait.
+        """
+        return True
 
-    def remember_home(self, entry_ids: frozenset[str]) -> None:
-        """Be of the home with these config entries from now on."""
-
-
-@runtime_checkable
-class Ordering(Replica, Protocol):
-    """A replica that keeps the user's order of areas and floors, which no record says, for who restores from it."""
-
-    def order(self) -> Mapping[Key, int]:
-        """The positions that were kept last; none where none were. Raises ReplicaError."""
-
-    def keep_order(self, positions: Mapping[Key, int], run: "Run") -> None:
-        """Keep these positions in place of earlier ones. Raises ReplicaError."""
-
-
-@runtime_checkable
-class Noting(Replica, Protocol):
-    """A replica that may correct more than it is asked to, and says so."""
-
-    def take_note(self) -> str | None:
-        """What the last write corrected and somebody should know; told once."""
+    def close(self) -> None:
+        """Release the store. May be called twice."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -199,16 +231,13 @@ class Ledger(Protocol):
         Opens no transaction for nothing.
         """
 
-
-@runtime_checkable
-class PlaceBook(Protocol):
-    """A ledger that remembers which store each replica is."""
-
     def place(self, replica: str) -> str | None:
         """The store that its books of a replica are about; None when that is not known."""
+        return None
 
     def note_place(self, replica: str, place: str) -> None:
         """The books are about this store from now on."""
+        return
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -241,29 +270,6 @@ class Records(Replica, Protocol):
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that was live at a time (Unix seconds)."""
-
-
-@runtime_checkable
-class Upkeep(Protocol):
-    """A replica that has work to do even when nothing differs."""
-
-    def upkeep(self, desired: Snapshot, run: Run) -> None:
-        """Do what is due, say renew what retention would drop."""
-
-
-@runtime_checkable
-class Housekeeping(Protocol):
-    """A replica that has work to do that may wait until there is nothing else to do."""
-
-    @property
-    def held_log_bytes(self) -> int:
-        """How much could not be tidied away the last time, because another program still reads it."""
-
-    def tidy(self, *, is_calm: bool) -> bool:
-        """Do it, and say whether nothing is left of it. Raises ReplicaError.
-
-        Called after passes; `is_calm` when nothing happened for a moment. Until then what takes long may wait.
-        """
 
 
 class Outbox(Protocol):

@@ -27,7 +27,7 @@ from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
 from engine.loop.service import Service
 from engine.metrics import Metrics
-from engine.ports import Housekeeping, Records
+from engine.ports import Records
 from engine.replicas.rows.inventory import SqliteInventory
 from engine.run import Clock, Stores, check_folders, make_service, open_past, open_stores
 from engine.settings import LoadedSettings
@@ -147,7 +147,7 @@ def _bind(loaded: LoadedSettings) -> socket.socket:
 
 def _held_logs(stores: Stores) -> dict[str, Callable[[], int]]:
     """What asks how much of a replica's log others hold, by replica."""
-    kept = [replica for replica in (stores.rows, stores.records) if isinstance(replica, Housekeeping)]
+    kept = [replica for replica in (stores.rows, stores.records) if replica and replica.needs_tidying]
     return {replica.name: partial(getattr, replica, "held_log_bytes") for replica in kept}
 
 

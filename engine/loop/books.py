@@ -5,43 +5,39 @@ filled, and what the ledger remembers of the store before is forgotten.
 """
 
 from collections.abc import Mapping
-from typing import cast
 
 from engine.core.home.record import Key
-from engine.ports import Ledger, PlaceBook, Replica
+from engine.ports import Ledger, Replica
 
 
 class Books:
-    """The ledger's memory of where replicas are. `places` name the stores, by replica; without one it is not told."""
+    """The ledger's memory of where a replica is. `place` names its store; without it the ledger does not note one."""
 
-    def __init__(self, ledger: Ledger, places: Mapping[str, str]) -> None:
+    def __init__(self, replica: Replica, ledger: Ledger, place: str | None) -> None:
+        self._replica = replica
         self._ledger = ledger
-        self._places = places
-        self._stale: dict[str, frozenset[Key]] = {}  # what is booked of another store, by replica
+        self._place = place
+        self._stale = frozenset[Key]()  # what is booked of another store
 
-    def about(
-        self, replica: Replica, versions: Mapping[Key, str], applied: dict[Key, str] | None
-    ) -> dict[Key, str] | None:
+    def about(self, versions: Mapping[Key, str], applied: dict[Key, str] | None) -> dict[Key, str] | None:
         """`applied` if it is about the store that holds `versions`, else nothing. Raises ReplicaError."""
-        # The replica that is the ledger is the store that the books are in.
-        if not applied or cast("object", replica) is self._ledger:
+        # A replica that keeps the ledger is the store that the books are in.
+        if not applied or self._replica.keeps_ledger:
             return applied
-        if versions and not self._is_elsewhere(replica.name):
+        if versions and not self._is_elsewhere():
             return applied
-        self._stale[replica.name] = frozenset(applied)
+        self._stale = frozenset(applied)
         return {}
 
-    def begin(self, replica: str, at: float) -> None:
-        """Before a replica is written: forget what was booked of another store, and note which one this is."""
-        stale = self._stale.pop(replica, None)
+    def begin(self, at: float) -> None:
+        """Before the replica is written: forget what was booked of another store, and note which one this is."""
+        name, place = self._replica.name, self._place
+        stale, self._stale = self._stale, frozenset()
         if stale:
-            self._ledger.settle(replica, [(key, None) for key in sorted(stale)], at)
-        place = self._places.get(replica)
-        ledger = self._ledger
-        if place is not None and isinstance(ledger, PlaceBook) and ledger.place(replica) != place:
-            ledger.note_place(replica, place)
+            self._ledger.settle(name, [(key, None) for key in sorted(stale)], at)
+        if place is not None and self._ledger.place(name) != place:
+            self._ledger.note_place(name, place)
 
-    def _is_elsewhere(self, replica: str) -> bool:
-        place, ledger = self._places.get(replica), self._ledger
-        known = ledger.place(replica) if place is not None and isinstance(ledger, PlaceBook) else None
-        return known is not None and known != place
+    def _is_elsewhere(self) -> bool:
+        known = self._ledger.place(self._replica.name) if self._place is not None else None
+        return known is not None and known != self._place

@@ -6,7 +6,7 @@ from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.home.record import Key
 from engine.errors import ReplicaError
 from engine.loop.memory import ReplicaMemory
-from engine.ports import Ledger, Remembering, Replica
+from engine.ports import Ledger, Replica
 
 
 def known_homes(
@@ -19,7 +19,7 @@ def known_homes(
 
     Raises ReplicaError when the replica cannot.
     """
-    own = replica.home() if isinstance(replica, Remembering) else frozenset[str]()
+    own = replica.home() if replica.remembers_home else frozenset[str]()
     try:
         of_ledger = ledger.home()
     except ReplicaError as error:
@@ -32,6 +32,6 @@ def remember_home(replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[
     """Remember that the replica is of the home with these config entries. Raises ReplicaError."""
     homes = memory.homes.after(entry_ids)
     if homes is not memory.homes:
-        if isinstance(replica, Remembering):
+        if replica.remembers_home:
             replica.remember_home(homes.own)
         memory.homes = homes

@@ -122,12 +122,12 @@ class ReplicaMemory:
                 self.applied[key] = version
 
 
-def known_to(memories: Mapping[str, ReplicaMemory]) -> Mapping[Key, str]:
+def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
     """What some replica holds of ours, as it was last applied."""
     if len(memories) == 1:
-        return next(iter(memories.values())).applied
+        return memories[0].applied
     known: dict[Key, str] = {}
-    for memory in memories.values():
+    for memory in memories:
         known |= memory.applied
     return known
 

@@ -3,12 +3,12 @@
 from engine.core.home.list_order import later_order
 from engine.core.home.snapshot import Snapshot
 from engine.loop.memory import ReplicaMemory
-from engine.ports import Ordering, Replica, Run
+from engine.ports import Replica, Run
 
 
 def remember_order(replica: Replica, memory: ReplicaMemory, desired: Snapshot, run: Run) -> None:
     """Have the replica keep the order if it is another than the one it keeps. Raises ReplicaError."""
-    if not isinstance(replica, Ordering):
+    if not replica.keeps_order:
         return
     known = replica.order() if memory.order is None else memory.order
     wanted = later_order(known, desired.positions, desired.registries)

@@ -1,4 +1,4 @@
-"""The reconciler: read Home Assistant, compare, review, carry out, report. One call is one pass.
+"""The reconciler: read Home Assistant, then compare, apply and report every replica. One call is one pass.
 
 A pass keeps nothing in memory that the next one needs, so it may be cut off anywhere and simply run again.
 What it may leave out because nothing changed at all stands in `shortcut`.
@@ -22,9 +22,12 @@ from engine.core.state.report import (
     rfc3339,
     unknown_replica,
 )
-from engine.errors import SourceError
-from engine.loop.one_pass import OnePass
+from engine.errors import PlanStale, SourceError
+from engine.loop.missing_records import note_absences
+from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions
+from engine.loop.pass_report import report_pass
+from engine.loop.replica_pass import ReplicaPass
 from engine.loop.shortcut import Shortcut
 from engine.ports import Ledger, Progress, Replica, Source
 
@@ -64,32 +67,45 @@ class Reconciler:
             read = await shortcut.read(self._progress)
             if not isinstance(read, Snapshot):
                 return self._unmodified(options, *read, started)
-            work = await self._compare(read, options, {})
-            if options.confirm_deletes and work.waiting_keys:
-                first_missed = dict.fromkeys(work.waiting_keys, work.look)
+            context, passes = await self._compare(read, options, {})
+            waiting = set[Key]().union(*(one.waiting_keys for one in passes))
+            if options.confirm_deletes and waiting:
+                first_missed = dict.fromkeys(waiting, context.look)
                 self._progress("waiting to confirm deletes", 0, None)
                 await self._sleep(options.policy.delete_confirm_seconds)
                 is_first_look = False
-                work = await self._compare(await self._source.read(self._progress), options, first_missed)
+                read = await self._source.read(self._progress)
+                context, passes = await self._compare(read, options, first_missed)
         except SourceError as error:
             return self._unread(options, error, started)
-        work.check_expected()
+        _check_expected(options, passes)
         if options.mode == "apply":
-            await work.carry_out()
-        report = work.report(started)
+            with context.phase("apply"):
+                for one in passes:
+                    await one.apply()
+                await note_absences(context, passes)
+        report = report_pass(context, passes, started)
         if is_first_look:
             await shortcut.prove(report)
         return report
 
     async def _compare(
         self, read: Snapshot, options: PassOptions, first_missed: Mapping[Key, Look]
-    ) -> OnePass:
-        desired = read.only(options.registries)
-        work = OnePass(
-            options, desired, self._replicas, self._ledger, clock=self._clock, calendar=self._calendar()
+    ) -> tuple[PassContext, list[ReplicaPass]]:
+        context = PassContext(
+            options,
+            read.only(options.registries),
+            self._replicas,
+            self._ledger,
+            clock=self._clock,
+            calendar=self._calendar(),
+            first_missed=first_missed,
         )
-        await work.examine(first_missed)
-        return work
+        passes = [ReplicaPass(replica, context) for replica in self._replicas]
+        with context.phase("compare"):
+            for one in passes:
+                await one.compare()
+        return context, passes
 
     def _unmodified(
         self, options: PassOptions, found: Unmodified, replicas: list[ReplicaReport], started: float
@@ -129,4 +145,18 @@ class Reconciler:
             records=(),
             errors=(ErrorReport.of("source", error),) if error else (),
             partial=False,
+        )
+
+
+def _check_expected(options: PassOptions, passes: Sequence[ReplicaPass]) -> None:
+    """Refuse to go on when a saved plan is not what there is to do now. Raises PlanStale."""
+    if options.expected is None:
+        return
+    expected = options.expected
+    found = {one.name: one.comparison.plan.fingerprint for one in passes if one.comparison is not None}
+    changed = sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
+    if changed:
+        raise PlanStale(
+            f"The saved plan is stale: Home Assistant or {', '.join(changed)} changed since it was made.",
+            "Nothing was written. Make a new plan with --plan-out.",
         )

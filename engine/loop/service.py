@@ -1,4 +1,4 @@
-"""The running engine: an informer, a keeper per replica, and the status they add up to."""
+"""The running engine: an informer, a controller per replica, and the status they add up to."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,8 +11,8 @@ from engine.core.state.report import Report, combined_status
 from engine.core.state.status import SourceStatus, Status
 from engine.errors import SourceError
 from engine.loop.informer import Informer
-from engine.loop.keeper import Keeper, MakeOptions
 from engine.loop.offload import Offload, to_thread
+from engine.loop.replica_controller import MakeOptions, ReplicaController
 from engine.ports import Ledger, Progress, Replica, Watchable
 
 
@@ -50,8 +50,8 @@ class Service:
         self._source_status = SourceStatus(source.origin, connected=False)
         self._reports: dict[str, Report] = {}
         self._informer = Informer(source, self, pace, draw, progress)
-        self._keepers = [
-            Keeper(
+        self._controllers = [
+            ReplicaController(
                 replica=replica,
                 ledger=ledger,
                 pace=pace,
@@ -69,8 +69,8 @@ class Service:
     async def run(self) -> None:
         """Run until cancelled."""
         async with anyio.create_task_group() as tasks:
-            for keeper in self._keepers:
-                tasks.start_soon(keeper.run)
+            for controller in self._controllers:
+                tasks.start_soon(controller.run)
             tasks.start_soon(self._informer.run)
 
     def status(self) -> Status:
@@ -81,7 +81,7 @@ class Service:
             version=self._version,
             started_at=self._started_at + shift,
             source=self._source_status.shifted(shift),
-            replicas=tuple(keeper.status.shifted(shift) for keeper in self._keepers),
+            replicas=tuple(controller.status.shifted(shift) for controller in self._controllers),
             report=self._merged_report(),
         )
 
@@ -108,8 +108,8 @@ class Service:
             last_message_at=self._clock(),
         )
         self._on_source("read")
-        for keeper in self._keepers:
-            keeper.offer(snapshot)
+        for controller in self._controllers:
+            controller.offer(snapshot)
 
     def on_confirmed(self, at: float) -> None:
         """Nothing changed up to `at`."""
@@ -117,8 +117,8 @@ class Service:
         self._source_status = SourceStatus(
             status.uri, True, status.version, status.state, status.connected_at, last_message_at=self._clock()
         )
-        for keeper in self._keepers:
-            keeper.confirm(at)
+        for controller in self._controllers:
+            controller.confirm(at)
 
     def on_disconnected(self, error: SourceError) -> None:
         """Home Assistant is out of reach: what we know ages from now on."""
@@ -131,8 +131,8 @@ class Service:
             last_message_at=status.last_message_at,
             error=str(error),
         )
-        for keeper in self._keepers:
-            keeper.lose()
+        for controller in self._controllers:
+            controller.lose()
         self._on_source(type(error).__name__)
 
     def _on_report(self, report: Report) -> None:
@@ -141,7 +141,7 @@ class Service:
 
     def _merged_report(self) -> Report | None:
         reports = [
-            self._reports[k.status.replica] for k in self._keepers if k.status.replica in self._reports
+            self._reports[c.status.replica] for c in self._controllers if c.status.replica in self._reports
         ]
         if not reports:
             return None

@@ -18,7 +18,7 @@ from engine.core.state.report import Counts, PlanCounts, ReplicaReport, Report
 from engine.errors import ReplicaError
 from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_options import PassOptions
-from engine.ports import Conditional, Ledger, Progress, Provable, Replica, Source
+from engine.ports import Conditional, Ledger, Progress, Replica, Source
 
 
 class Shortcut:
@@ -36,10 +36,10 @@ class Shortcut:
         self._source = source
         self._ledger = ledger
         self._offload = offload
-        self._replicas = [replica for replica in replicas if isinstance(replica, Provable)]
+        self._replicas = replicas
         self._is_open = (
             isinstance(source, Conditional)
-            and len(self._replicas) == len(replicas)
+            and all(replica.can_prove for replica in replicas)
             and options.mode in ("apply", "dry_run")
             and options.registries >= set(REGISTRIES)
             and options.expected is None

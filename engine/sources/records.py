@@ -14,7 +14,7 @@ from engine.core.home.record import REGISTRIES, Record
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
-from engine.ports import Ordering, Progress, Records
+from engine.ports import Progress, Records
 
 
 class RecordsSource:
@@ -38,7 +38,7 @@ class RecordsSource:
         now = self._clock()
         try:
             found = self._records.as_of(now)
-            positions = self._records.order() if found and isinstance(self._records, Ordering) else {}
+            positions = self._records.order() if found else {}
         except ReplicaError as error:
             kind = SourceUnavailable if error.transient else SourceInvalid
             raise kind(f"The records cannot be read: {error.message}", error.hint) from error

@@ -16,7 +16,7 @@ from engine.core.home.list_order import positions_of
 from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Health, Snapshot
 from engine.errors import ReplicaRejected
-from engine.ports import Ledger, Ordering, Replica
+from engine.ports import Ledger, Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
@@ -253,7 +253,7 @@ def ordered(*areas: str, home: tuple[Record, ...] = ()) -> Snapshot:
 
 
 def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
-    if not isinstance(stand.replica, Ordering):
+    if not stand.replica.keeps_order:
         return  # keeps it in its rows
     first, moved = ordered("b", "a"), ordered("a", "b")
     assert stand.replica.order() == {}
@@ -264,7 +264,6 @@ def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
     stand.replica.keep_order(moved.positions, run)
     assert stand.replica.order() == moved.positions
     fresh = stand.reopen()
-    assert isinstance(fresh, Ordering)
     assert fresh.order() == moved.positions
     # What is written afterwards does not lose it.
     stand.reconcile(ordered("a", "b", home=(ENTRY, device(1))), NOON + 1)

@@ -16,11 +16,16 @@ from engine.core.home.derived import Derived
 from engine.core.home.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.home.snapshot import Snapshot, row_version
 from engine.errors import EngineError, ReplicaError
-from engine.ports import Observed, Progress, Run
+from engine.ports import Ledger, Observed, Progress, Replica, Run
 
 
-class MemoryReplica:
+class MemoryReplica(Replica):
     """Rows in a dictionary; `fail_with` makes the next call raise, `applied_runs` counts writing passes."""
+
+    name = "memory"
+    stores_derived = True
+    needs_tidying = True
+    held_log_bytes = 0
 
     def __init__(self, name: str = "memory", *, stores_derived: bool = True) -> None:
         self.name = name
@@ -32,7 +37,6 @@ class MemoryReplica:
         self.rows_read = 0
         self.tidied = 0
         self.untidy_passes = 0  # writing passes that were not tidied up after
-        self.held_log_bytes = 0
         self.tidies_when_calm = False  # only then
         self.edits = 0
         self.stamps_asked = 0
@@ -96,7 +100,7 @@ class MemoryReplica:
             raise self.fail_with
 
 
-class MemoryLedger:
+class MemoryLedger(Ledger):
     """Last applied versions and absences."""
 
     def __init__(self) -> None:

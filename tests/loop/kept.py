@@ -1,4 +1,4 @@
-"""A keeper at work in virtual time, for its tests."""
+"""A controller at work in virtual time, for its tests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,9 +11,9 @@ from engine.core.home.content_hash import content_hash
 from engine.core.home.record import REGISTRIES, Record
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
-from engine.loop.keeper import Keeper
 from engine.loop.offload import Offload
 from engine.loop.pass_options import PassOptions
+from engine.loop.replica_controller import ReplicaController
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, clock, inline
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 class Kept:
-    """A keeper at work, its replica, and its reports."""
+    """A controller at work, its replica, and its reports."""
 
     def __init__(self, mode: str = "apply", offload: Offload = inline) -> None:
         self.replica = MemoryReplica()
         self.reports: list[tuple[float, Report]] = []
-        self.keeper = Keeper(
+        self.controller = ReplicaController(
             replica=self.replica,
             ledger=MemoryLedger(),
             pace=PACE,
@@ -50,7 +50,7 @@ class Kept:
 async def keeping(mode: str = "apply", offload: Offload = inline) -> AsyncIterator[Kept]:
     kept = Kept(mode, offload)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(kept.keeper.run)
+        tasks.start_soon(kept.controller.run)
         yield kept
         tasks.cancel_scope.cancel()
 

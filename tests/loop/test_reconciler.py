@@ -12,14 +12,14 @@ from engine.core.home.record import REGISTRIES, Key, Record
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
-from engine.loop.memory import ReplicaMemory
-from engine.loop.one_pass import OnePass
+from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Run
 from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
+from tests.loop.warm_passes import Memories, warm_pass
 from tests.replicas.passes import sql
 
 HOME: list[Record] = [ENTRY, device(1), device(2), entity(1, device_id=device(1).id), entity(2)]
@@ -33,7 +33,7 @@ class Home:
         self.records = MemoryReplica("records", stores_derived=False)
         self.ledger = MemoryLedger()
         self.slept: list[float] = []
-        self.memories: dict[str, ReplicaMemory] = {}
+        self.memories: Memories = {}
 
     async def run(self, *answers: Snapshot | EngineError, mode: str = "apply", **changes: object) -> Report:
         given = {
@@ -59,10 +59,8 @@ class Home:
         """A pass as the service makes it, with what it remembers."""
         options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
         replicas: list[Replica] = [self.rows, self.records]
-        work = OnePass(options, desired, replicas, self.ledger, clock=lambda: NOON, memories=self.memories)
-        await work.examine({})
-        await work.carry_out()
-        return work.report(NOON)
+        context = PassContext(options, desired, replicas, self.ledger, clock=lambda: NOON)
+        return await warm_pass(context, replicas, self.memories)
 
     def writes(self) -> tuple[int, int, int]:
         return self.rows.writes, self.records.writes, self.ledger.writes

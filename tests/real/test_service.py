@@ -122,7 +122,7 @@ async def test_a_script_that_replaces_everything_by_five_mocks_is_undone(
             "DELETE FROM devices",
             f"INSERT INTO devices (device_id, name) VALUES {values}",
         )
-        # How soon is shown in virtual time, by tests/loop/test_keeper.py.
+        # How soon is shown in virtual time, by tests/loop/test_replica_controller.py.
         await it.until(lambda: set(devices) <= set(it.query("SELECT device_id, name FROM devices")))
         await it.until(lambda: it.status().replicas[0].status == "out_of_sync")
         healed = next(r for r in reversed(it.reports) if len(r.records) > 5)

@@ -17,9 +17,9 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.errors import ReplicaError, SourceError
 from engine.loop.informer import Informer
-from engine.loop.keeper import Keeper
 from engine.loop.memory import ReplicaMemory
-from engine.loop.one_pass import OnePass
+from engine.loop.replica_controller import ReplicaController
+from engine.loop.replica_pass import ReplicaPass
 from engine.sources.live import events as registry_events
 from engine.sources.live.watch import WebsocketWatch
 from engine.sources.live.websocket import WebsocketSource
@@ -46,7 +46,7 @@ async def _answered_at(self: WebsocketWatch) -> float | None:
     return None if asked_at is None else self._clock()
 
 
-def _claimed_at_once(self: Keeper, snapshot: Snapshot) -> None:
+def _claimed_at_once(self: ReplicaController, snapshot: Snapshot) -> None:
     if self.status.status == "in_sync":
         self.status = msgspec.structs.replace(self.status, synced_at=snapshot.true_at)
     _OFFER(self, snapshot)
@@ -58,11 +58,11 @@ def _one_key_forgotten(self: Snapshot, *arguments: Any, **named: Any) -> Snapsho
     return later
 
 
-def _believed_done(self: OnePass, replica: Any, comparison: Any) -> None:
+def _believed_done(self: ReplicaPass, comparison: Any) -> None:
     try:
-        _APPLY(self, replica, comparison)
+        _APPLY(self, comparison)
     except ReplicaError:
-        self._applied.add(replica.name)
+        self._is_applied = True
 
 
 def _taken_for_written(self: ReplicaMemory, operations: Any, settled: Any, wanted: Any) -> None:
@@ -125,22 +125,22 @@ async def _confirmed_over_hints(self: WebsocketWatch) -> float | None:
     return asked_at if self.is_told_all else None
 
 
-async def _errors_of_writing_dropped(self: OnePass) -> None:
-    errors = dict(self._errors)
-    await _CARRY_OUT(self)
-    self._errors = errors
+async def _errors_of_writing_dropped(self: ReplicaPass) -> None:
+    errors = dict(self._context.errors)
+    await _APPLY_WITH_ERRORS(self)
+    self._context.errors = errors
 
 
 def _waited_for_ever_longer(self: Informer, _error: Any, backoff: Any, **_: object) -> float:
     return float(backoff.longest_delay())
 
 
-_CARRY_OUT = OnePass.carry_out
+_APPLY_WITH_ERRORS = ReplicaPass.apply
 _READ_FROM = WebsocketSource.read_from
 _HEARTBEAT = WebsocketWatch.heartbeat
-_OFFER = Keeper.offer
+_OFFER = ReplicaController.offer
 _WITH_CHANGES = Snapshot.with_changes
-_APPLY = OnePass._apply
+_APPLY = ReplicaPass._apply
 _REFUSE_DELETES = guard._refuse_deletes
 _TAKE = ReplicaMemory.take
 _ENTITY_HINTS = registry_events._entity_hints
@@ -180,9 +180,9 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _replaced(registry_events, "_entity_hints", _only_the_new_name),
         1,
     ),
-    "a change is claimed when it is heard of": (_replaced(Keeper, "offer", _claimed_at_once), 1),
+    "a change is claimed when it is heard of": (_replaced(ReplicaController, "offer", _claimed_at_once), 1),
     "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 2),
-    "a write that failed is taken for done": (_replaced(OnePass, "_apply", _believed_done), 50),
+    "a write that failed is taken for done": (_replaced(ReplicaPass, "_apply", _believed_done), 50),
     "events beyond what is kept are not made up for": (
         _replaced(WebsocketWatch, "follow", _losses_forgotten),
         75,
@@ -191,8 +191,11 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _replaced(WebsocketWatch, "heartbeat", _confirmed_over_hints),
         0,
     ),
-    "what waits to be written is not pending": (_replaced(Keeper, "_note_pending", lambda *_: None), 1),
-    "errors of writing are not reported": (_replaced(OnePass, "carry_out", _errors_of_writing_dropped), 50),
+    "what waits to be written is not pending": (
+        _replaced(ReplicaController, "_note_pending", lambda *_: None),
+        1,
+    ),
+    "errors of writing are not reported": (_replaced(ReplicaPass, "apply", _errors_of_writing_dropped), 50),
     "a core that was away for long is left alone for long": (
         _replaced(Informer, "_delay_after", _waited_for_ever_longer),
         129,

@@ -69,8 +69,12 @@ class Tampering:
     foreign: set[Key] = field(default_factory=set)
 
 
-class HostileStore:
+class HostileStore(Replica, Ledger):
     """A replica, and the ledger if `ledger` is given, with faults and account."""
+
+    name = ""
+    stores_derived = True
+    keeps_ledger = False
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class HostileStore:
         self._on_write = on_write
         self.name = replica.name
         self.stores_derived = replica.stores_derived
+        self.keeps_ledger = replica.keeps_ledger
         self.faults: list[Fault] = []
         self.down: str = ""  # unavailable or rejected: every call fails
         self.retry_after_seconds: float | None = None  # what it asks to wait while it is unavailable

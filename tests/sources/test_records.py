@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Recorded:
-    """The one method of a records replica that the source uses."""
+    """What the source uses of a records replica."""
 
     name = "history"
 
@@ -30,6 +30,9 @@ class Recorded:
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
+
+    def order(self) -> Mapping[Key, int]:
+        return {}
 
 
 def source(recorded: Any) -> RecordsSource:
@@ -73,10 +76,7 @@ async def test_entities_are_named_by_the_rule_of_the_core_that_was_seen_last(
 
 
 class Ordered(Recorded):
-    """A records replica that keeps the user's order; of a `Replica` only the names of what it has."""
-
-    stores_derived = False
-    stamp = traces = observe = read = apply = close = keep_order = lambda *_: None
+    """A records replica that keeps the user's order."""
 
     def order(self) -> Mapping[Key, int]:
         return {Key("area", "b"): 0, Key("area", "a"): 1}

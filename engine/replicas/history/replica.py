@@ -21,7 +21,7 @@ from engine.core.home.list_order import decode_order, encode_order
 from engine.core.home.record import Key
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaDiverged
-from engine.ports import Observed, Revision, Run
+from engine.ports import Observed, Records, Revision, Run
 from engine.replicas.history.dates import Dates, find_dates
 from engine.replicas.history.reading import AS_OF, COUNT, REVISION, fetch_newest, fetch_page
 from engine.replicas.history.revisions import (
@@ -57,11 +57,15 @@ _BEARERS = (
 _META = "meta"
 
 
-class HistoryFile:
+class HistoryFile(Records):
     """The history file as a `Records` replica. One thread at a time; every method raises ReplicaError."""
 
     name = NAME
     stores_derived = False
+    remembers_home = True
+    keeps_order = True
+    can_prove = True
+    needs_tidying = True
 
     def __init__(self, file: ApswFile) -> None:
         self._file = file

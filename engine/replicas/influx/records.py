@@ -20,7 +20,7 @@ from engine.core.home.list_order import encode_order, later_order
 from engine.core.home.record import Key, decode_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
-from engine.ports import Observed, Outbox, Revision, Run
+from engine.ports import Observed, Outbox, Records, Revision, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
 from engine.replicas.influx.lookup import Lookup
@@ -79,11 +79,12 @@ class OwnOutbox(Outbox, Protocol):
         """Release it. May be called twice."""
 
 
-class InfluxRecords:
-    """InfluxDB as a `Records` replica with `Upkeep`. One thread at a time. Every method raises ReplicaError."""
+class InfluxRecords(Records):
+    """InfluxDB as a `Records` replica. One thread at a time. Every method raises ReplicaError."""
 
     name = REPLICA
     stores_derived = False
+    keeps_order = True
 
     def __init__(
         self,
@@ -105,9 +106,8 @@ class InfluxRecords:
         self._lookup = Lookup(wire, options.site)
         self._times = CommitClock(options.writer_slot)
         self._held: Holding | None = None
-        self._revs: dict[
-            Key, list[Any]
-        ] = {}  # newest rows [time, tag, hash, rev, schema], as `read` found them
+        # Newest rows [time, tag, hash, rev, schema], as `read` found them.
+        self._revs: dict[Key, list[Any]] = {}
         self._order: dict[Key, int] = {}
         self._retention_seconds: int | None = None
         self._version: str | None = None  # the server's, as it first told it

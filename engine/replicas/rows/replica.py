@@ -18,7 +18,7 @@ from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.core.home.record import Key
 from engine.core.state.fate import Former
-from engine.ports import Observed, Run
+from engine.ports import Ledger, Observed, Replica, Run
 from engine.replicas.rows import ledger
 from engine.replicas.rows.codec import digest_row, judge_row
 from engine.replicas.rows.former_names import find_former
@@ -36,11 +36,15 @@ _DAY_SECONDS = 86_400.0
 _MANY = 100  # deletes
 
 
-class SqliteRows:
+class SqliteRows(Replica, Ledger):
     """The rows file as a `Replica` and as the `Ledger` of all replicas. One thread at a time."""
 
     name = NAME
     stores_derived = True
+    keeps_ledger = True
+    remembers_home = True
+    can_prove = True
+    needs_tidying = True
 
     def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
         self._file = file

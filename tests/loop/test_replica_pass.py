@@ -12,13 +12,13 @@ from engine.core.home.record import REGISTRIES, Record
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
 from engine.errors import ReplicaUnavailable
-from engine.loop.memory import ReplicaMemory
-from engine.loop.one_pass import OnePass
+from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions, Since
 from engine.ports import Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import inline
+from tests.loop.warm_passes import Memories, warm_pass
 from tests.strategies import homes
 
 
@@ -35,25 +35,15 @@ class Stand:
     ) -> None:
         self.replica = replica or MemoryReplica(stores_derived=stores_derived)
         self.ledger = ledger or MemoryLedger()
-        self.memories: dict[str, ReplicaMemory] = {}
+        self.memories: Memories = {}
         self.one_pass(home, "apply")
 
     def one_pass(self, desired: Snapshot, mode: str, since: Since | None = None) -> Report:
         options = PassOptions(mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=since is None)
-        work = OnePass(
-            options,
-            desired,
-            [self.replica],
-            self.ledger,
-            clock=lambda: NOON,
-            memories=self.memories,
-            offload=inline,
-            since=since,
+        context = PassContext(
+            options, desired, [self.replica], self.ledger, clock=lambda: NOON, offload=inline
         )
-        anyio.run(work.examine, {})
-        if mode == "apply":
-            anyio.run(work.carry_out)
-        return work.report(NOON)
+        return anyio.run(warm_pass, context, [self.replica], self.memories, since)
 
 
 def changed(before: Snapshot, after: list[Record]) -> Snapshot:

@@ -1,4 +1,4 @@
-"""The keeper of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
+"""The controller of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
 
 import anyio
 import pytest
@@ -15,24 +15,24 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 async def test_a_snapshot_is_written_at_once() -> None:
     async with keeping() as kept:
         await anyio.sleep(3)
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(0.01)
         assert set(kept.replica.rows) == set(HOME.records)
-        assert kept.keeper.status.status == "in_sync"
-        assert kept.keeper.status.synced_at == NOON
+        assert kept.controller.status.status == "in_sync"
+        assert kept.controller.status.synced_at == NOON
 
 
 async def test_without_a_snapshot_it_knows_nothing_and_does_nothing() -> None:
     async with keeping() as kept:
         await anyio.sleep(1000)
         assert kept.reports == []
-        assert kept.keeper.status.status == "unknown"
-        assert kept.keeper.status.synced_at is None
+        assert kept.controller.status.status == "unknown"
+        assert kept.controller.status.synced_at is None
 
 
 async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(10.1)
         kept.replica.edit(device(1).key, name="Mocked")
         await anyio.sleep(PACE.watch_seconds)
@@ -45,7 +45,7 @@ async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
 async def test_while_a_store_shows_no_trace_of_a_write_its_stamp_is_not_asked() -> None:
     async with keeping() as kept:
         kept.replica.left_behind = "written at noon"
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(3)
         asked = kept.replica.stamps_asked
         await anyio.sleep(PACE.verify_seconds / 2)
@@ -58,7 +58,7 @@ async def test_while_a_store_shows_no_trace_of_a_write_its_stamp_is_not_asked() 
 
 async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(0.01)
         assert kept.replica.tidied == 1
         kept.replica.edit(device(1).key, name="Mocked")
@@ -71,7 +71,7 @@ async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
 async def test_what_has_to_wait_for_a_calm_moment_is_asked_for_again() -> None:
     async with keeping() as kept:
         kept.replica.tidies_when_calm = True
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(0.01)
         assert kept.replica.tidied == 0
         await anyio.sleep(PACE.watch_seconds + 0.01)
@@ -80,61 +80,61 @@ async def test_what_has_to_wait_for_a_calm_moment_is_asked_for_again() -> None:
 
 async def test_a_store_that_others_wrote_to_is_unknown_until_it_was_looked_at() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(0.01)
-        assert kept.keeper.status.status == "in_sync"
+        assert kept.controller.status.status == "in_sync"
         kept.replica.edit(device(1).key, name="Mocked")
         seen = []
         observe = kept.replica.observe
 
         def looked() -> Observed:
-            seen.append(kept.keeper.status.status)
+            seen.append(kept.controller.status.status)
             return observe()
 
         kept.replica.observe = looked  # type: ignore[method-assign]
         await anyio.sleep(PACE.watch_seconds + 0.01)
         assert seen == ["unknown"]
-        assert kept.keeper.status.status == "in_sync"
+        assert kept.controller.status.status == "in_sync"
 
 
 async def test_observing_only_reports() -> None:
     async with keeping("observe") as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(700)
         assert kept.replica.rows == {}
-        assert kept.keeper.status.status == "out_of_sync"
-        assert kept.keeper.status.synced_at is None
-        assert kept.keeper.status.pending == 3
+        assert kept.controller.status.status == "out_of_sync"
+        assert kept.controller.status.synced_at is None
+        assert kept.controller.status.pending == 3
 
 
 async def test_it_knows_since_when_its_status_holds() -> None:
     started = clock()
     async with keeping("observe") as kept:
-        assert kept.keeper.status.status_since == started
-        kept.keeper.offer(HOME)
+        assert kept.controller.status.status_since == started
+        kept.controller.offer(HOME)
         await anyio.sleep(10)
-        found = kept.keeper.status.status_since
+        found = kept.controller.status.status_since
         assert found is not None
         assert started <= found < started + 10
-        kept.keeper.offer(snapshot(ENTRY, device(1), at=clock()))
+        kept.controller.offer(snapshot(ENTRY, device(1), at=clock()))
         await anyio.sleep(10)
-        assert (kept.keeper.status.status, kept.keeper.status.status_since) == ("out_of_sync", found)
+        assert (kept.controller.status.status, kept.controller.status.status_since) == ("out_of_sync", found)
 
 
 async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(snapshot(ENTRY, device(1), at=clock()))
+        kept.controller.offer(snapshot(ENTRY, device(1), at=clock()))
         await anyio.sleep(PACE.freshness.stale_seconds + 100)
         back = clock()
-        kept.keeper.offer(snapshot(ENTRY, device(1), at=back))
+        kept.controller.offer(snapshot(ENTRY, device(1), at=back))
         await anyio.sleep(1)
-        assert kept.keeper.status.status == "in_sync"
-        assert kept.keeper.status.status_since == pytest.approx(back, abs=1)
+        assert kept.controller.status.status == "in_sync"
+        assert kept.controller.status.status_since == pytest.approx(back, abs=1)
 
 
 async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
         del kept.replica.rows[device(1).key]
         await anyio.sleep(250)
@@ -147,7 +147,7 @@ async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> N
 async def test_an_unchanged_home_is_not_written_and_not_read_again() -> None:
     async with keeping() as kept:
         for _ in range(5):
-            kept.keeper.offer(snapshot(ENTRY, device(1), entity(1), at=clock()))
+            kept.controller.offer(snapshot(ENTRY, device(1), entity(1), at=clock()))
             await anyio.sleep(20)
         assert kept.replica.writes == 1
         assert kept.replica.observed == 1
@@ -156,21 +156,21 @@ async def test_an_unchanged_home_is_not_written_and_not_read_again() -> None:
 
 async def test_the_watermark_moves_with_confirmations_only_while_in_sync() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
-        kept.keeper.confirm(NOON + 50)
-        assert kept.keeper.status.synced_at == NOON + 50
+        kept.controller.confirm(NOON + 50)
+        assert kept.controller.status.synced_at == NOON + 50
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
         kept.replica.edits += 1
         await anyio.sleep(1)
-        kept.keeper.confirm(NOON + 90)
-        assert kept.keeper.status.synced_at == NOON + 50
+        kept.controller.confirm(NOON + 90)
+        assert kept.controller.status.synced_at == NOON + 50
 
 
 async def test_a_snapshot_not_yet_written_is_not_confirmed() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
-        kept.keeper.offer(snapshot(ENTRY, at=NOON + 5))
-        kept.keeper.confirm(NOON + 60)
-        assert kept.keeper.status.synced_at == NOON
+        kept.controller.offer(snapshot(ENTRY, at=NOON + 5))
+        kept.controller.confirm(NOON + 60)
+        assert kept.controller.status.synced_at == NOON

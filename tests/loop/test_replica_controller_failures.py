@@ -1,4 +1,4 @@
-"""A keeper whose store fails, hangs or asks to wait: what is told meanwhile, and when it is tried again."""
+"""A controller whose store fails, hangs or asks to wait: what is told meanwhile, and when it is tried again."""
 
 import anyio
 import pytest
@@ -15,16 +15,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 async def test_a_failing_store_is_tried_again_with_growing_waits_and_catches_up() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away", "start it")
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(20)
         assert kept.times == [0, 1, 3, 7, 15]
-        status = kept.keeper.status
+        status = kept.controller.status
         assert (status.status, status.error) == ("unknown", "away start it")
         assert status.compared_at is None
         kept.replica.fail_with = None
         await anyio.sleep(20)
-        assert kept.keeper.status.status == "in_sync"
-        assert kept.keeper.status.error is None
+        assert kept.controller.status.status == "in_sync"
+        assert kept.controller.status.error is None
         assert set(kept.replica.rows) == set(HOME.records)
 
 
@@ -32,7 +32,7 @@ async def test_changes_do_not_hammer_a_failing_store() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
         for number in range(100):
-            kept.keeper.offer(snapshot(ENTRY, device(number), at=clock()))
+            kept.controller.offer(snapshot(ENTRY, device(number), at=clock()))
             await anyio.sleep(0.2)
         assert len(kept.reports) == 5
 
@@ -41,98 +41,98 @@ async def test_changes_do_not_hammer_a_failing_store() -> None:
 async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: str) -> None:
     gate = Gate()
     async with keeping(offload=gate) as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
         gate.closed.add(hanging)
         changed_at = clock()
         newest = later(HOME, device(1, name="New"), device(2))
-        kept.keeper.offer(newest)
+        kept.controller.offer(newest)
         for _ in range(10):
             await anyio.sleep(1)
-            status = kept.keeper.status
+            status = kept.controller.status
             assert status.pending >= 2
             assert status.pending_since == changed_at
             assert replica_status(status, clock(), PACE.freshness)[0] == "out_of_sync"
         # Nor does what comes while it hangs make that any better.
-        kept.keeper.offer(later(newest, device(3)))
+        kept.controller.offer(later(newest, device(3)))
         await anyio.sleep(1)
-        assert kept.keeper.status.pending >= 2
-        assert kept.keeper.status.pending_since == changed_at
+        assert kept.controller.status.pending >= 2
+        assert kept.controller.status.pending_since == changed_at
         gate.closed.clear()
         await anyio.sleep(1)
-        status = kept.keeper.status
+        status = kept.controller.status
         assert (status.status, status.pending, status.pending_since) == ("in_sync", 0, None)
 
 
 async def test_what_changes_within_a_pass_is_pending_behind_it() -> None:
     gate = Gate()
     async with keeping(offload=gate) as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
         gate.closed.add("_apply")
         first = later(HOME, device(1, name="New"))
-        kept.keeper.offer(first)
+        kept.controller.offer(first)
         await anyio.sleep(1)
-        kept.keeper.offer(later(first, device(2)))
+        kept.controller.offer(later(first, device(2)))
         gate.closed = {"_compare"}
         await anyio.sleep(5)
         assert device(1).key in kept.replica.rows
         assert device(2).key not in kept.replica.rows
-        assert kept.keeper.status.pending >= 1
+        assert kept.controller.status.pending >= 1
 
 
 async def test_a_change_that_is_written_at_once_is_no_change_of_status() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(10)
-        since = kept.keeper.status.status_since
-        kept.keeper.offer(later(HOME, device(1, name="New")))
+        since = kept.controller.status.status_since
+        kept.controller.offer(later(HOME, device(1, name="New")))
         await anyio.sleep(1)
-        assert (kept.keeper.status.status, kept.keeper.status.status_since) == ("in_sync", since)
+        assert (kept.controller.status.status, kept.controller.status.status_since) == ("in_sync", since)
 
 
 async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1)
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
         kept.replica.edits += 1
         changed_at = clock()
-        kept.keeper.offer(later(HOME, device(1, name="New")))
+        kept.controller.offer(later(HOME, device(1, name="New")))
         await anyio.sleep(20)
-        status = kept.keeper.status
+        status = kept.controller.status
         assert (status.pending, status.pending_since, status.error) == (1, changed_at, "away")
 
 
 async def test_a_write_that_fails_is_told_and_tried_again() -> None:
     async with keeping() as kept:
-        kept.keeper.offer(snapshot(*HOME.records.values(), entity(2), at=NOON))
+        kept.controller.offer(snapshot(*HOME.records.values(), entity(2), at=NOON))
         await anyio.sleep(1)
-        succeeded_at = kept.keeper.status.succeeded_at
+        succeeded_at = kept.controller.status.succeeded_at
         kept.replica.fail_apply_with = ReplicaUnavailable("memory", "it is full", "make room")
-        kept.keeper.offer(snapshot(ENTRY, device(1, name="New"), entity(2), at=clock()))
+        kept.controller.offer(snapshot(ENTRY, device(1, name="New"), entity(2), at=clock()))
         await anyio.sleep(0.5)
-        status = kept.keeper.status
+        status = kept.controller.status
         assert (status.status, status.error) == ("out_of_sync", "it is full make room")
         assert (status.pending, status.succeeded_at) == (2, succeeded_at)
         outcomes = {record.key: record.outcome for record in kept.reports[-1][1].records}
         assert outcomes == {device(1).id: "failed", entity(1).id: "waiting"}
         kept.replica.fail_apply_with = None
         await anyio.sleep(PACE.retry_seconds_min)
-        assert kept.keeper.status.error is None
+        assert kept.controller.status.error is None
         assert kept.replica.rows[device(1).key][0] == device(1, name="New")
 
 
 async def test_after_a_success_the_next_failure_is_tried_again_soon() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(60)
         kept.replica.fail_with = None
         await anyio.sleep(60)
-        assert kept.keeper.status.status == "in_sync"
+        assert kept.controller.status.status == "in_sync"
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
-        kept.keeper.offer(snapshot(ENTRY, device(2), at=clock()))
+        kept.controller.offer(snapshot(ENTRY, device(2), at=clock()))
         kept.replica.edits += 1
         await anyio.sleep(0.5)
         failed_at = kept.times[-1]
@@ -143,7 +143,7 @@ async def test_after_a_success_the_next_failure_is_tried_again_soon() -> None:
 async def test_a_store_that_was_away_for_days_is_used_again_within_half_a_minute() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(3 * 24 * 3600)
         kept.replica.fail_with = None
         await anyio.sleep(30)
@@ -153,7 +153,7 @@ async def test_a_store_that_was_away_for_days_is_used_again_within_half_a_minute
 async def test_what_needs_a_change_is_tried_seldom() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaRejected("memory", "somebody else's")
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1000)
         last, before = kept.times[-1], kept.times[-2]
         assert last - before == PACE.retry_seconds_max
@@ -165,6 +165,6 @@ async def test_a_store_that_asks_to_wait_is_waited_for_within_our_bound(asked: f
     error.retry_after_seconds = asked
     async with keeping() as kept:
         kept.replica.fail_with = error
-        kept.keeper.offer(HOME)
+        kept.controller.offer(HOME)
         await anyio.sleep(1000)
         assert kept.times[1] - kept.times[0] == waited

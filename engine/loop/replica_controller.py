@@ -1,11 +1,13 @@
-"""The keeper of one replica: keeps it equal to the newest snapshot for as long as the engine runs.
+"""The controller of one replica: keeps it equal to the newest snapshot for as long as the engine runs.
 
 Each replica has its own, so that one that hangs holds up no other. It works when Home Assistant changed, when
 somebody else wrote to the store, when a pass failed, and now and then to verify everything.
 """
 
+import math
 from collections.abc import Callable, Hashable
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import msgspec
@@ -19,11 +21,16 @@ from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
-from engine.loop.memory import ReplicaMemory
+from engine.loop.missing_records import note_absences
 from engine.loop.offload import Offload, to_thread
-from engine.loop.one_pass import OnePass
+from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions, Since
-from engine.ports import Housekeeping, Ledger, Replica
+from engine.loop.pass_report import report_pass
+from engine.loop.replica_pass import ReplicaPass
+from engine.ports import Ledger, Replica
+
+if TYPE_CHECKING:
+    from engine.loop.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
 # The longest wait for a store that was away or busy, unless it asked for more.
@@ -34,8 +41,14 @@ _SET_SECONDS = 1.0
 MakeOptions = Callable[[bool], PassOptions]
 
 
-class Keeper:
-    """Passes over one replica, one after the other. `on_report` is told of each."""
+class Result(NamedTuple):
+    """What a step came to: when to come back, unless something happens before."""
+
+    requeue_after_seconds: float
+
+
+class ReplicaController:
+    """Passes over one replica, one after the other. `on_report` receives each report."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
@@ -63,17 +76,19 @@ class Keeper:
         self._on_report = on_report
         self._clock = clock
         self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
-        self._memories = dict[str, ReplicaMemory]()
+        self._memory: ReplicaMemory | None = None
         self._newest: Snapshot | None = None
         self._found = dict[FoundKey, str]()  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
-        self._asked_seconds = 0.0  # by the store, to wait before the next pass
         self._newest_losses = 0  # how often it was when the newest snapshot was read
         self._done: Snapshot | None = None  # what the last pass compared with
         self._untaken = Untaken()
         self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
+        self._verify_at = -math.inf  # by anyio's clock, as the next
+        self._retry_at: float | None = None  # when the last pass failed
+        self._is_tidy = True
         self._traces: Hashable | None = None  # with these, the stamp was what is remembered
         self.status = ReplicaStatus(replica.name, "unknown", status_since=clock())
 
@@ -100,38 +115,45 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the replica until cancelled."""
-        verify_at = anyio.current_time()
-        retry_at: float | None = None
-        is_tidy, is_calm = True, False
+        is_calm = False
         while True:
-            now = anyio.current_time()
-            if self._is_clock_set():
-                verify_at = now  # so that the newest report has the right time
-            is_new = self._newest is not self._done
-            is_due = now >= verify_at or (retry_at is not None and now >= retry_at)
-            # Until the next attempt is due, a failing store is left alone, whatever Home Assistant does.
-            is_held = retry_at is not None and now < retry_at
-            if self._newest is not None and not is_held and (is_new or is_due or await self._is_touched()):
-                verify = now >= verify_at or retry_at is not None
-                report = await self._pass(self._newest, verify=verify)
-                if verify and not report.errors:
-                    verify_at = anyio.current_time() + self._pace.verify_seconds
-                delay = self._delay_after(report)
-                retry_at = anyio.current_time() + delay if delay is not None else None
-                is_tidy = is_calm = False
-                continue
-            is_tidy = is_tidy or await self._tidy(is_calm=is_calm)
-            is_calm = await self._wait()
+            result = await self._step(is_calm=is_calm)
+            is_calm = await self._wait(result.requeue_after_seconds)
 
-    def _delay_after(self, report: Report) -> float | None:
-        """The wait before a failed pass is tried again, seconds; None when it did not fail."""
+    async def _step(self, *, is_calm: bool) -> Result:
+        """Do a pass if there is reason for one, else what could wait; returns when to come back."""
+        now = anyio.current_time()
+        if self._is_clock_set():
+            self._verify_at = now  # so that the newest report has the right time
+        if self._newest is not None and await self._is_due(now):
+            verify = now >= self._verify_at or self._retry_at is not None
+            retry_after = await self._pass(self._newest, verify=verify)
+            if verify and retry_after is None:
+                self._verify_at = anyio.current_time() + self._pace.verify_seconds
+            self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
+            self._is_tidy = False
+            return Result(0.0)
+        self._is_tidy = self._is_tidy or await self._tidy(is_calm=is_calm)
+        return Result(self._pace.watch_seconds)
+
+    async def _is_due(self, now: float) -> bool:
+        if self._retry_at is not None:
+            # Until then a failing store is left alone, whatever Home Assistant does.
+            return now >= self._retry_at
+        return self._newest is not self._done or now >= self._verify_at or await self._is_touched()
+
+    def _retry_after(self, report: Report, asked_seconds: float) -> float | None:
+        """The wait before a failed pass is tried again, seconds; None when it did not fail.
+
+        `asked_seconds` is the wait that the store asked for.
+        """
         if not report.errors:
             self._backoff.reset()
             return None
         # A store that is back is to be used at once; what needs a change is not mended by asking.
         is_transient = all(error.transient for error in report.errors)
         longest = _RETRY_SECONDS_MAX if is_transient else self._pace.retry_seconds_max
-        asked = min(self._asked_seconds, self._pace.retry_seconds_max)
+        asked = min(asked_seconds, self._pace.retry_seconds_max)
         return max(self._backoff.next_delay_within(longest), asked)
 
     def _is_clock_set(self) -> bool:
@@ -140,29 +162,30 @@ class Keeper:
         return abs(self._shift - before) > _SET_SECONDS
 
     async def _tidy(self, *, is_calm: bool) -> bool:
-        if not isinstance(self._replica, Housekeeping):
+        if not self._replica.needs_tidying:
             return True
         try:
             return await self._offload(partial(self._replica.tidy, is_calm=is_calm))
         except ReplicaError:
             return True  # nothing depends on it, and the next pass says what is wrong
 
-    async def _wait(self) -> bool:
-        """Whether nothing happened for as long as the keeper waits."""
-        with anyio.move_on_after(self._pace.watch_seconds) as scope:
+    async def _wait(self, seconds: float) -> bool:
+        """Wait until something happens, so many seconds at most. Returns whether nothing did."""
+        if seconds <= 0:
+            return False
+        with anyio.move_on_after(seconds) as scope:
             await self._wake.wait()
         self._wake = anyio.Event()
         return scope.cancelled_caught
 
     async def _is_touched(self) -> bool:
-        memory = self._memories.get(self._replica.name)
-        if memory is None:
+        if self._memory is None:
             return False
         traces = self._replica.traces()
         if traces is not None and traces == self._traces:
             return False
         try:
-            is_touched = await self._offload(self._replica.stamp) != memory.stamp
+            is_touched = await self._offload(self._replica.stamp) != self._memory.stamp
         except ReplicaError:
             is_touched = True  # the pass says what is wrong
         self._traces = None if is_touched else traces
@@ -173,7 +196,8 @@ class Keeper:
             )
         return is_touched
 
-    async def _pass(self, desired: Snapshot, *, verify: bool) -> Report:
+    async def _pass(self, desired: Snapshot, *, verify: bool) -> float | None:
+        """Make the replica equal to `desired`; returns after how many seconds to try again, None when it succeeded."""
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)
@@ -182,36 +206,37 @@ class Keeper:
         part = desired
         if not desired.registries <= options.registries:
             part = await self._offload(partial(desired.only, options.registries))
-        work = OnePass(
+        context = PassContext(
             options,
             part,
             [self._replica],
             self._ledger,
             clock=self._clock,
-            memories=self._memories,
             offload=self._offload,
-            since=self._since(desired),
             calendar=self._calendar(),
         )
-        await work.examine({})
+        work = ReplicaPass(self._replica, context, memory=self._memory, since=self._since(desired))
+        with context.phase("compare"):
+            await work.compare()
         if (planned := work.planned_count) is not None:
             self._note_pending(planned, desired.taken_at)
             self._note_untaken()
         if options.mode == "apply":
-            await work.carry_out()
+            with context.phase("apply"):
+                await work.apply()
+                await note_absences(context, [work])
+        self._memory = work.memory
         now = rfc3339(self._calendar().wall(self._clock()))
-        report = with_first_found(work.report(started), self._found, now)
-        self._asked_seconds = work.retry_after_seconds
-        look_at = work.confirmed_by
-        if look_at is not None and options.mode == "apply" and not report.errors:
-            self._on_waiting(look_at)
+        report = with_first_found(report_pass(context, [work], started), self._found, now)
+        if work.confirmed_by is not None and options.mode == "apply" and not report.errors:
+            self._on_waiting(work.confirmed_by)
         self._done = desired
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
         self._note_untaken()
         self._on_report(report)
-        return report
+        return self._retry_after(report, context.retry_after_seconds)
 
     def _note_untaken(self) -> None:
         """What changed is pending from the moment it is known, however long a pass lasts."""

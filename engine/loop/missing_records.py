@@ -1,0 +1,31 @@
+"""What a pass missed in Home Assistant, noted once the replicas were applied: the next look may confirm that it is gone."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from engine.core.guards.absences import track_absences
+from engine.core.home.record import Key
+from engine.errors import ReplicaError
+from engine.loop.memory import known_to
+from engine.loop.pass_context import PassContext
+from engine.loop.replica_pass import ReplicaPass
+
+
+async def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
+    """Remember what the read missed of all that these replicas hold, after they were applied."""
+    try:
+        await context.offload(partial(_note_absences, context, passes))
+    except ReplicaError as error:
+        context.note_error(error)
+
+
+def _note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
+    compared = [(p, p.comparison) for p in passes if p.comparison is not None]
+    if all(comparison.verdict.refused_whole for _, comparison in compared):
+        return  # nothing was looked at, or what was read is not of the home
+    kept = frozenset[Key]().union(*(comparison.kept.keys for _, comparison in compared))
+    known = known_to([p.remembered for p in passes if p.remembered is not None])
+    # What changed is known of a pass over one replica only.
+    keys = passes[0].changed_keys if len(passes) == 1 else None
+    found = track_absences(context.desired, known, context.absences(), context.calendar, keys, kept)
+    context.note_absences(found)

@@ -1,0 +1,120 @@
+"""What the replicas of one pass share: the home as it was read, the ledger, the times, and what failed.
+
+The ledger may fail like any store. Its error is reported under the store it is part of, and the replicas are served.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from engine.core.guards.absences import Absences
+from engine.core.guards.look import Calendar, Look
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.errors import ReplicaError
+from engine.loop.offload import Offload, to_thread
+from engine.loop.pass_options import PassOptions
+from engine.ports import Ledger, Replica
+
+
+class PassContext:
+    """One pass after Home Assistant was read. Built with the desired state, used once."""
+
+    def __init__(  # noqa: PLR0913 (collaborators)
+        self,
+        options: PassOptions,
+        desired: Snapshot,
+        replicas: Sequence[Replica],
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float],
+        offload: Offload = to_thread,
+        calendar: Calendar = Calendar(),  # noqa: B008 (immutable)
+        first_missed: Mapping[Key, Look] = {},
+    ) -> None:
+        """Nothing is read yet. `clock` never jumps; `calendar` says what its times are.
+
+        `replicas` are all that take part; `first_missed` are absences seen by an earlier read of this same pass.
+        """
+        self.options = options
+        self.desired = desired.with_unread_as_empty() if options.policy.allow_empty else desired
+        self.ledger = ledger
+        self.clock = clock
+        self.offload = offload
+        self.calendar = calendar
+        self.errors: dict[str, ReplicaError] = {}  # by the store that failed
+        self.phase_seconds: dict[str, float] = {}
+        self._ledger_keepers = frozenset(replica.name for replica in replicas if replica.keeps_ledger)
+        self._first_missed = first_missed
+        self._absences: dict[Key, Look] | None = None  # not read yet
+
+    @property
+    def read_at(self) -> float:
+        """When Home Assistant was read, by the wall clock as it is set now."""
+        return self.calendar.wall(self.desired.taken_at)
+
+    @property
+    def look(self) -> Look:
+        """When Home Assistant was read, by every clock there is."""
+        return self.calendar.look(self.desired.taken_at)
+
+    @property
+    def wall_now(self) -> float:
+        """The time now, by the wall clock."""
+        return self.calendar.wall(self.clock())
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """What the stores asked to wait before the next pass."""
+        return max((e.retry_after_seconds or 0.0 for e in self.errors.values()), default=0.0)
+
+    @property
+    def is_ledger_writable(self) -> bool:
+        """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""
+        return self._ledger_keepers.isdisjoint(self.errors)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure what is done within."""
+        started = self.clock()
+        yield
+        self.phase_seconds[name] = round(self.clock() - started, 6)
+
+    def absences(self) -> Mapping[Key, Look]:
+        """The look that first missed each missing key; read once in a pass, none when the ledger fails."""
+        if self._absences is None:
+            self._absences = {}
+            try:
+                self._absences = {**self._first_missed, **self.ledger.absences()}
+            except ReplicaError as error:
+                self.note_error(error)
+        return self._absences
+
+    def applied(self, replica: str) -> dict[Key, str] | None:
+        """The versions last applied to a replica; None when the ledger fails."""
+        try:
+            return self.ledger.applied(replica)
+        except ReplicaError as error:
+            self.note_error(error)
+            return None
+
+    def known_ids(self, keys: Collection[Key]) -> frozenset[Key]:
+        """Those of the keys that Home Assistant was ever seen to have; none when the ledger fails."""
+        try:
+            return self.ledger.known_ids(keys) if keys else frozenset()
+        except ReplicaError as error:
+            self.note_error(error)
+            return frozenset()
+
+    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]]) -> None:
+        """Record (or, with None, forget) last applied versions, where the ledger is writable. Raises ReplicaError."""
+        if self.is_ledger_writable:
+            self.ledger.settle(replica, versions, self.read_at)
+
+    def note_absences(self, absences: Absences) -> None:
+        """Remember what was missed, where the ledger is writable. Raises ReplicaError."""
+        if self.is_ledger_writable:
+            self.ledger.note_absences(absences, self.look)
+
+    def note_error(self, error: ReplicaError) -> None:
+        """Report the error, unless one of the same store is reported already."""
+        self.errors.setdefault(error.replica, error)

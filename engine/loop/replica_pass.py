@@ -1,0 +1,294 @@
+"""One pass over one replica: compare it with the home, apply what the verdict allows, report.
+
+Replicas fail alone: an error of a store is kept in the context under the store's name, and the others are served.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from engine.core.compare.comparison import Comparison, Told, report_records, report_replica
+from engine.core.compare.diff import UNDER_WAY, Cause, Diff, adopt, compare
+from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
+from engine.core.compare.plan import Operation, Plan, make_plan
+from engine.core.guards.absences import wait_seconds
+from engine.core.guards.guard import Verdict, review
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.report import RecordReport, ReplicaReport, unknown_replica
+from engine.errors import ReplicaError
+from engine.loop.books import Books
+from engine.loop.homes import known_homes, remember_home
+from engine.loop.memory import ReplicaMemory, rows_of, versions_of
+from engine.loop.orders import remember_order
+from engine.loop.pass_context import PassContext
+from engine.loop.pass_options import Since
+from engine.ports import Replica, Run
+
+
+class ReplicaPass:
+    """What one pass found out, decided and did about one replica. Compare it, then apply, then report; used once."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        context: PassContext,
+        *,
+        memory: ReplicaMemory | None = None,
+        since: Since | None = None,
+    ) -> None:
+        """Nothing is read yet. `memory` is what the pass before left, and is changed by this one."""
+        self._replica = replica
+        self._context = context
+        self._memory = memory
+        self._since = since
+        self._books = Books(replica, context.ledger, context.options.places.get(replica.name))
+        self._desired = context.desired  # with what the replica has of rows that were only partly read
+        self._looked_at: float | None = None  # when the replica was looked at
+        self._claimed = frozenset[Key]()
+        self._is_applied = False
+        self._is_unsure = False  # written to with an outcome that is not known
+        self._is_forgetful = False  # what was last applied could not be read
+        self._note: str | None = None
+        self._told: dict[Key, Told] | None = None  # what the passes before reported of what still stands
+        self.comparison: Comparison | None = None
+
+    @property
+    def name(self) -> str:
+        """The replica's name."""
+        return self._replica.name
+
+    @property
+    def memory(self) -> ReplicaMemory | None:
+        """What the next pass may rely on; None when it has to look at the replica."""
+        return None if self._is_unsure else self._memory
+
+    @property
+    def remembered(self) -> ReplicaMemory | None:
+        """What this pass knows of the replica, sure or not."""
+        return self._memory
+
+    @property
+    def changed_keys(self) -> Set[Key] | None:
+        """The only keys that can differ; None when every key can."""
+        return None if self._since is None else self._since.keys
+
+    @property
+    def planned_count(self) -> int | None:
+        """How many operations would make the replica equal; None when it could not be compared."""
+        return len(self.comparison.plan.operations) if self.comparison is not None else None
+
+    @property
+    def waiting_keys(self) -> set[Key]:
+        """Records whose delete needs a second look at Home Assistant."""
+        return {o.key for o in self.comparison.verdict.waiting} if self.comparison is not None else set()
+
+    @property
+    def confirmed_by(self) -> float | None:
+        """The first time at which a look at Home Assistant confirms a delete that waits; None where none does."""
+        if self.comparison is None:
+            return None
+        look, policy = self._context.look, self._context.options.policy
+        absences = self.comparison.absences
+        wait = partial(wait_seconds, now=look, confirm=policy.delete_confirm_seconds)
+        waits = [wait(absences.get(key, look)) for key in self.waiting_keys]
+        return self._desired.taken_at + min(waits) if waits else None
+
+    async def compare(self) -> None:
+        """Compare the replica, and decide what may be applied."""
+        self._looked_at = self._context.wall_now
+        try:
+            self.comparison = await self._context.offload(self._compare)
+        except ReplicaError as error:
+            self._context.errors[error.replica] = error
+
+    async def apply(self) -> None:
+        """Apply what the verdict allows. What could not be compared is left alone."""
+        if self.comparison is None:
+            return
+        try:
+            await self._context.offload(partial(self._apply, self.comparison))
+        except ReplicaError as error:
+            self._context.errors[error.replica] = error
+            self._is_unsure = True
+
+    def report(self) -> tuple[ReplicaReport, list[RecordReport]]:
+        """The replica's part of the report, and one entry per record that differed."""
+        context, comparison = self._context, self.comparison
+        error = context.errors.get(self.name)
+        text = str(error) if error else None
+        if comparison is None:
+            return unknown_replica(self.name, text), []
+        unwritten = error.unwritten if error else None
+        found = report_replica(comparison, applied=self._is_applied, error=text, unwritten=unwritten)
+        records = report_records(
+            comparison,
+            self._desired,
+            done=self._outcome(),
+            compared_at=context.read_at,
+            found_at=self._looked_at,
+            unwritten=unwritten,
+            told=self._told,
+        )
+        return msgspec.structs.replace(found, note=self._note), records
+
+    def _compare(self) -> Comparison:
+        context, replica = self._context, self._replica
+        absences = context.absences()
+        memory = self._refresh_memory()
+        self._since, self._told = memory.widened(self._since), memory.told
+        if self._since is None:
+            memory.adopt(*adopt(memory.versions, context.desired.records))
+        versions, applied = memory.versions, memory.applied
+        desired = fill_in(context.desired, versions, replica.read)
+        kept = kept_keys(desired, versions, versions_of(replica, desired), replica.read)
+        if replica.stores_derived:
+            desired = stand_in(desired, kept, replica.read)
+        self._desired, wanted = desired, versions_of(replica, desired)
+        if self._since is None:
+            memory.share(wanted)
+        diff = compare(wanted, versions, applied, desired.registries, self.changed_keys, kept.keys)
+        plan = self._plan(diff, desired, memory)
+        observed_count = sum(memory.counts[registry] for registry in desired.registries)
+        verdict = review(
+            plan,
+            desired,
+            # Where nothing is on record, what stands in the replica tells which home it is of.
+            applied=applied or versions,
+            homes=memory.homes,
+            observed_count=observed_count,
+            absences=absences,
+            policy=context.options.policy,
+            calendar=context.calendar,
+            has_books=not self._is_forgetful,
+        )
+        memory.leave(plan, verdict, is_known=self._is_narrow(plan, verdict, kept))
+        return self._conclude(plan, verdict, observed_count, kept, versions)
+
+    def _plan(self, diff: Diff, desired: Snapshot, memory: ReplicaMemory) -> Plan:
+        replica = self._replica
+        keys = [d.key for d in diff.differences if d.observed is not None]
+        return make_plan(
+            replica.name,
+            diff,
+            desired,
+            rows_of(replica, memory, keys, self._since),
+            with_derived=replica.stores_derived,
+            # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
+            prune_foreign=self._context.options.policy.prune_foreign and not self._is_forgetful,
+            known=memory.standing,
+        )
+
+    def _conclude(
+        self, plan: Plan, verdict: Verdict, observed_count: int, kept: Kept, versions: Mapping[Key, str]
+    ) -> Comparison:
+        if verdict.refused_whole:
+            # It was compared with another home's records, and rows were given the keys of those.
+            self._memory = None
+        foreign = [d.key for d in plan.diff.differences if d.cause is Cause.FOREIGN]
+        return Comparison(
+            plan,
+            verdict,
+            observed_count,
+            self._context.absences(),
+            self._context.known_ids(foreign),
+            kept,
+            sum(key in versions for key in kept.keys),
+        )
+
+    def _is_narrow(self, plan: Plan, verdict: Verdict, kept: Kept) -> bool:
+        """Whether the next pass need only look at what changed and at what this one leaves."""
+        if self._is_forgetful or kept.surplus:
+            return False
+        if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
+            return False  # somebody's row may be adopted by any entity
+        is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != "apply")
+        return not (is_left and (self._context.desired.set_aside or self._context.desired.partly_read))
+
+    def _refresh_memory(self) -> ReplicaMemory:
+        """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
+        context, replica = self._context, self._replica
+        memory, stamp = self._memory, replica.stamp()
+        if not context.options.verify and memory is not None and memory.stamp == stamp:
+            return memory
+        self._since = self._memory = None
+        versions = replica.observe().versions
+        applied = context.applied(self.name)
+        # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
+        self._is_forgetful = applied is None
+        applied = self._books.about(versions, applied)
+        homes = known_homes(replica, context.ledger, versions, context.note_error)
+        memory = self._memory = ReplicaMemory(stamp, versions, applied or {}, homes)
+        if applied is not None:
+            self._claim_returned(memory)
+        return memory
+
+    def _claim_returned(self, memory: ReplicaMemory) -> None:
+        """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
+
+        Only in a records replica, where other programs have no rows: there a record of this site that Home
+        Assistant once had is one we wrote. It goes as any other does, with evidence.
+        """
+        if self._replica.keeps_ledger:
+            return
+        records = self._context.desired.records
+        returned = self._context.known_ids(memory.versions.keys() - memory.applied.keys() - records.keys())
+        memory.applied.update(dict.fromkeys(returned, UNDER_WAY))
+        self._claimed = returned
+
+    def _apply(self, comparison: Comparison) -> None:
+        context, replica = self._context, self._replica
+        diff, allowed = comparison.plan.diff, comparison.verdict.allowed
+        wanted = versions_of(replica, self._desired)
+        run = self._run(wanted)
+        if context.is_ledger_writable and not comparison.verdict.refused_whole:
+            self._books.begin(context.read_at)
+        if allowed:
+            self._mark_under_way(allowed)
+            replica.apply(allowed, run)
+            self._note = replica.take_note()
+        self._is_applied = True
+        replica.upkeep(self._desired, run)
+        if comparison.verdict.refused_whole:
+            return  # nothing is booked: it would make the next pass believe that this home is known
+        written = [(o.key, wanted.get(o.key)) for o in allowed]
+        moved = [(o.moved_from, None) for o in allowed if o.moved_from]
+        # A replica that keeps the ledger recorded what it wrote in the same transaction.
+        fresh = [] if replica.keeps_ledger else [*written, *moved]
+        claimed = [(key, UNDER_WAY) for key in sorted(self._claimed)]
+        context.settle(self.name, [*claimed, *diff.settled, *fresh])
+        assert self._memory is not None, "it was compared, and not refused whole"
+        self._memory.take(allowed, diff.settled, wanted)
+        remember_home(replica, self._memory, context.desired.entry_ids)
+        remember_order(replica, self._memory, context.desired, run)
+
+    def _run(self, wanted: Mapping[Key, str]) -> Run:
+        options, desired = self._context.options, self._context.desired
+        return Run(
+            options.run_id,
+            # Not when Home Assistant was read: what is healed minutes later was not changed then.
+            self._context.wall_now,
+            desired.origin,
+            desired.health.ha_version,
+            wanted,
+            self._context.read_at,
+            desired,
+        )
+
+    def _mark_under_way(self, operations: Sequence[Operation]) -> None:
+        """Mark in the ledger what is being written, so that a crash is not taken for drift."""
+        # A replica that keeps the ledger writes rows and ledger at once.
+        if self._replica.keeps_ledger:
+            return
+        keys = sorted({key for o in operations for key in (o.key, o.moved_from) if key})
+        # Without the ledger nothing is held back, for it is another replica's file.
+        with suppress(ReplicaError):
+            self._context.settle(self.name, [(key, UNDER_WAY) for key in keys])
+
+    def _outcome(self) -> str:
+        mode = self._context.options.mode
+        if mode == "apply":
+            return "applied" if self._is_applied else "failed"
+        return "observed" if mode == "observe" else "planned"
