@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("seed", type=int, nargs="?")
     parser.add_argument("--only", default="", help="steps by number, or none")
     parser.add_argument("--range", default="", help="FIRST:STOP:STEP")
+    parser.add_argument("--with-misfortunes", action="store_true", help="of the rows file, at the end")
     given = parser.parse_args()
     # What was imported is never garbage; a history leaves little.
     gc.freeze()
@@ -25,7 +26,8 @@ def main() -> int:
         failed = failures(range(*map(int, given.range.split(":"))))
     else:
         steps = [] if given.only == "none" else given.only.split(",")
-        outcome = play(given.seed, frozenset(map(int, steps)) if given.only else None)
+        only = frozenset(map(int, steps)) if given.only else None
+        outcome = play(given.seed, only, with_misfortunes=given.with_misfortunes)
         failed = [outcome] if outcome.violations else []
         if not failed:
             print("\n".join(outcome.lines))

@@ -32,12 +32,13 @@ def shrink(seed: int) -> Outcome:
 def tell(outcome: Outcome) -> str:
     """A history for a person: what happened, what was wrong, how to see it again."""
     only = ",".join(map(str, outcome.steps)) or "none"
+    more = " --with-misfortunes" * outcome.with_misfortunes
     return "\n".join(
         [
             f"Seed {outcome.seed}: {len(outcome.violations)} violations, the first:",
             *(f"  {violation}" for violation in outcome.violations[:5]),
             "What happened:",
             *(f"  {line}" for line in outcome.lines),
-            f"Again: python -m tests.simulation {outcome.seed} --only {only}",
+            f"Again: python -m tests.simulation {outcome.seed} --only {only}{more}",
         ]
     )

@@ -26,6 +26,7 @@ from tests.simulation.engine_room import (
 )
 from tests.simulation.faults import ALL_STEPS, LATER_STEPS, STEPS, pause
 from tests.simulation.oracle import Oracle
+from tests.simulation.outside import suffer
 from tests.simulation.served import Served
 from tests.simulation.stores import HostileStore
 from tests.simulation.world import World
@@ -48,18 +49,20 @@ class Outcome:
     lines: tuple[str, ...]
     writes: int
     claims: int
+    with_misfortunes: bool = False
 
 
 class History:
     """A running history: what its steps can reach."""
 
-    def __init__(self, seed: int, only: frozenset[int] | None) -> None:
+    def __init__(self, seed: int, only: frozenset[int] | None, *, with_misfortunes: bool = False) -> None:
         self.seed = seed
+        self._with_misfortunes = with_misfortunes
         self._only = only
         self._lines: list[str] = []
         random = Random(seed)
         self._drawn = self._draw_steps(random)
-        self._uses_files = random.random() < 0.05
+        self._uses_files = random.random() < 0.05 or with_misfortunes
         self._is_served = random.random() < 0.03
         self._starts_hostile = random.random() < 0.3
         self._nursery: trio.Nursery | None = None
@@ -96,6 +99,13 @@ class History:
         """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
         if store is self._books:
             self.oracle.has_failing_ledger = True
+
+    def note_tampering(self) -> None:
+        """Anything may have happened to the rows from now on, until they are looked at."""
+        store = self.stores[0]
+        keys = [*store.held(), *self.world.truth().records]
+        store.tampering.changed.update(dict.fromkeys(keys, trio.current_time()))
+        store.forget_held()
 
     def log(self, line: str) -> None:
         """Tell what happens."""
@@ -152,6 +162,7 @@ class History:
             lines=tuple(self._lines),
             writes=self.oracle.writes,
             claims=self.oracle.claims,
+            with_misfortunes=self._with_misfortunes,
         )
 
     def _plays(self, index: int) -> bool:
@@ -176,6 +187,8 @@ class History:
                 everything.start_soon(self.engine.run)
                 everything.start_soon(self._watch)
                 await self._go_through()
+                if self._with_misfortunes and not self.oracle.violations:
+                    await suffer(self, self.stores[0].inner.path)
                 everything.cancel_scope.cancel()
 
     async def _go_through(self) -> None:
@@ -262,10 +275,10 @@ class History:
         self._look()
 
 
-def play(seed: int, only: frozenset[int] | None = None) -> Outcome:
-    """The history of a seed; with `only`, of some of its steps."""
+def play(seed: int, only: frozenset[int] | None = None, *, with_misfortunes: bool = False) -> Outcome:
+    """The history of a seed; with `only`, of some of its steps; `with_misfortunes` of its rows file at the end."""
     with mock.patch.object(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True):
-        return History(seed, only).run()
+        return History(seed, only, with_misfortunes=with_misfortunes).run()
 
 
 def _innermost(error: BaseException) -> str:

@@ -200,6 +200,10 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _replaced(Informer, "_delay_after", _waited_for_ever_longer),
         129,
     ),
+    "what a pass left is not compared again": (
+        _replaced(ReplicaMemory, "widened", lambda _self, since: since),
+        0,
+    ),
     "what was not allowed is taken for written": (_replaced(ReplicaMemory, "take", _taken_for_written), 1),
 }
 

@@ -18,7 +18,7 @@ from engine.core.guards.look import Look
 from engine.core.home.content_hash import content_hash
 from engine.core.home.record import Key
 from engine.core.home.snapshot import row_version
-from engine.errors import ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.errors import ReplicaDamaged, ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.ports import Ledger, Observed, Replica, Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
 
@@ -108,8 +108,15 @@ class HostileStore(Replica, Ledger):
     def held(self) -> dict[Key, str]:
         """The versions of what is held now."""
         if self._held is None:
-            self._held = self._replica.observe().versions
+            try:
+                self._held = self._replica.observe().versions
+            except ReplicaDamaged:
+                return {}  # nobody finds a row there
         return self._held
+
+    def forget_held(self) -> None:
+        """Somebody wrote past this: look again."""
+        self._held = None
 
     def disturb(self) -> None:
         """Somebody else writes to the store."""

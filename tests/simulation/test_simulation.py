@@ -20,6 +20,7 @@ from tests.simulation.mutants import mutated
 # `.ci/run` asks for many more.
 HISTORIES = int(os.environ.get("RECONCILE_TEST_HISTORIES", "300"))
 PARTS = 8  # for several workers, or a run of a part
+HISTORIES_WITH_MISFORTUNES = int(os.environ.get("RECONCILE_TEST_HISTORIES_WITH_MISFORTUNES", "8"))
 _KEPT = Path(__file__).parents[1] / "data" / "simulation_seeds.txt"
 
 
@@ -39,6 +40,14 @@ def test_nothing_is_lost_and_nothing_false_is_said(part: int) -> None:
 def test_what_once_failed_does_not_fail_again(seed: int) -> None:
     outcome = play(seed)
     assert not outcome.violations, tell(outcome)
+
+
+def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_said() -> None:
+    outcomes = [play(seed, with_misfortunes=True) for seed in range(HISTORIES_WITH_MISFORTUNES)]
+    failed = "\n".join(tell(outcome) for outcome in outcomes if outcome.violations)
+    assert not failed, failed
+    lines = [line for outcome in outcomes for line in outcome.lines]
+    assert all(any(f"the rows file {told}" in line for line in lines) for told in ("is ", "lost its log"))
 
 
 def test_the_histories_are_hostile() -> None:
