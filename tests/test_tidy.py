@@ -42,7 +42,6 @@ WITHOUT_TWIN = {
 LONG_MODULES = {
     "engine/commandline/parser.py",
     "engine/core/home/record.py",
-    "engine/loop/one_pass.py",
     "engine/metrics.py",
     "engine/replicas/influx/records.py",
     "engine/replicas/influx/wires/v1.py",
@@ -78,7 +77,6 @@ LONG_FUNCTIONS = {
     "engine/core/guards/guard.py:review",
     "engine/core/home/snapshot.py:__init__",
     "engine/core/home/snapshot.py:with_changes",
-    "engine/loop/one_pass.py:_compare",
     "engine/loop/service.py:__init__",
     "engine/metrics.py:_declare_passes",
     "engine/serving.py:serve",
