@@ -14,22 +14,21 @@ from engine.core.home.record import Key
 REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
 _SELECT = f"SELECT {', '.join(REVISION)} FROM records"
 _OF_KEY = "registry = ? AND id = ?"
-# Every key once, each found by a search behind the one before.
+# Every key once, each found by a search behind the one before. The last condition ends it where a damaged index leads back.
 _KEYS = """WITH RECURSIVE keys (at_ns, registry, id) AS (
   SELECT * FROM (SELECT at_ns, registry, id FROM records ORDER BY registry, id LIMIT 1)
   UNION ALL
   SELECT r.at_ns, r.registry, r.id FROM keys JOIN records AS r ON r.at_ns = coalesce(
     (SELECT n.at_ns FROM records AS n WHERE n.registry = keys.registry AND n.id > keys.id ORDER BY n.id LIMIT 1),
-    (SELECT n.at_ns FROM records AS n WHERE n.registry > keys.registry ORDER BY n.registry, n.id LIMIT 1)))"""
+    (SELECT n.at_ns FROM records AS n WHERE n.registry > keys.registry ORDER BY n.registry, n.id LIMIT 1))
+    AND (r.registry, r.id) > (keys.registry, keys.id))"""
 AS_OF = (
     f"{_KEYS} SELECT {', '.join(f'r.{name}' for name in REVISION)} FROM keys JOIN records AS r ON r.at_ns = (SELECT max(n.at_ns)"
     " FROM records AS n WHERE n.registry = keys.registry AND n.id = keys.id AND n.at_ns <= ?)"
     " ORDER BY keys.registry, keys.id"
 )
 COUNT = f"SELECT count(*) FROM records WHERE {_OF_KEY}"
-_REV_FROM = (
-    f"SELECT at_ns, CAST(rev AS INTEGER) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
-)
+_REV_FROM = f"SELECT at_ns, coalesce(CAST(rev AS INTEGER), 0) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
 # Each by itself, because SQLite reads all of them to tell both in one.
 _FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
 _LAST = f"SELECT max(at_ns) FROM records WHERE {_OF_KEY}"
@@ -67,6 +66,6 @@ def _first_behind(fetch: Fetch, key: Key, after: int) -> int:
         if not found or found[0][1] > after:
             high = middle
         else:
-            low = found[0][0] + 1
+            low = max(low, found[0][0]) + 1  # in a damaged file it may be anything
     found = fetch(_REV_FROM, ("at_ns", "rev"), (*key, low))
     return int(found[0][0]) if found else _REV_MAX
