@@ -92,6 +92,7 @@ class History:
         """The ledger is lost, as with a new rows file; returns whether it could be. The engine starts anew."""
         is_lost = self._books.forget()
         if is_lost:
+            self.oracle.are_books_lost = True
             self.engine.kill()
         return is_lost
 

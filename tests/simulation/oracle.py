@@ -41,6 +41,7 @@ class Oracle:
         self.operations: Counter[str] = Counter()  # by store
         self.claims = 0
         self.has_failing_ledger = False
+        self.are_books_lost = False
         self._seen: dict[str, object] = {}
         self._known_at: dict[
             str, int
@@ -81,6 +82,8 @@ class Oracle:
         world = self._world
         if world.corrupt or world.mode != "home" or world.ours.changed_at > since:
             return  # the home changed while it was read, or nobody could tell what is derived in it
+        if self.are_books_lost and world.hidden:
+            return  # without the ledger, what a list lacks looks foreign
         truth = world.truth().row_versions
         if truth.keys() - write.after.keys():
             return  # something is believed to be gone, with evidence

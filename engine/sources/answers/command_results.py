@@ -103,21 +103,24 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_config(answer: msgspec.Raw) -> CoreConfig:
-    """What get_config says of the core; what is odd in it costs trust in the lists, and not the read."""
-    try:
-        told = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
-    except SourceInvalid as error:
-        return CoreConfig(unread=error.message.rstrip("."))
-    odd = [
-        f"a {name} that is {with_article(json_type(value))}"
-        for name, value, type_ in (("state", told.state, str), ("recovery_mode", told.recovery_mode, bool))
-        if not isinstance(value, type_ | None)
-    ]
+    """What get_config says of the core; an odd state costs trust in the lists, and not the read.
+
+    Raises SourceInvalid where it cannot be told whether the core is in recovery mode: what such a core lists is no home.
+    """
+    told = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
+    if not isinstance(told.recovery_mode, bool | None):
+        raise SourceInvalid(
+            f"{_GET_CONFIG_ANSWER} has a recovery_mode that is {with_article(json_type(told.recovery_mode))}.",
+            "Nothing was changed. Restart Home Assistant, and run again.",
+        )
+    is_odd = not isinstance(told.state, str | None)
     return CoreConfig(
         version=told.version if isinstance(told.version, str) else None,
-        state=told.state if isinstance(told.state, str) else None,
-        recovery_mode=told.recovery_mode if isinstance(told.recovery_mode, bool) else None,
-        unread=f"{_GET_CONFIG_ANSWER} has {' and '.join(odd)}" if odd else "",
+        state=None if is_odd else told.state,
+        recovery_mode=told.recovery_mode,
+        unread=f"{_GET_CONFIG_ANSWER} has a state that is {with_article(json_type(told.state))}"
+        if is_odd
+        else "",
     )
 
 

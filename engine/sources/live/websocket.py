@@ -208,12 +208,8 @@ async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict
 
 
 async def _ask_config(connection: Commands) -> CoreConfig:
-    """What the core says of itself. Raises SourceError."""
-    answer = await _ask_aside(connection, GET_CONFIG)
-    if answer is None or isinstance(answer, Failed):
-        config = CoreConfig(unread=answer.why if answer else "Home Assistant does not know get_config")
-    else:
-        config = decode_config(answer)
+    """What the core says of itself; without it nobody can exclude recovery mode. Raises SourceError."""
+    config = decode_config(await connection.command(GET_CONFIG))
     return msgspec.structs.replace(config, version=config.version or connection.ha_version or None)
 
 
