@@ -7,6 +7,7 @@ import pytest
 
 from engine.core.home.record import Key
 from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.entity_answers import REFUSALS_MAX
 from tests.fakes.home_assistant import Refusal, fake_home_assistant
 from tests.sources.live.test_websocket import ENTITY_LIST, GET_ENTRIES, answers, extended_rows, read, source
 from tests.sources.recorded_homes import entries_answer, quiet, records_of
@@ -64,11 +65,23 @@ async def test_a_row_that_cannot_be_written_is_found_by_halving_and_asked_for_ag
 
 
 async def test_a_core_that_refuses_every_entity_is_not_asked_for_ever() -> None:
-    recorded = answers() | {GET_ENTRIES: Refusal("unknown_error")}
-    async with fake_home_assistant(recorded) as fake:
+    recorded = answers()
+
+    def entries(params: dict[str, Any]) -> Any:
+        return Refusal("unknown_error") if params["entity_ids"] else {}
+
+    async with fake_home_assistant(recorded | {GET_ENTRIES: entries}) as fake:
         snapshot = await source(fake).read(quiet)
 
     assert len(snapshot.partly_read) == len(recorded[ENTITY_LIST])
+    assert (
+        fake.count(GET_ENTRIES) <= REFUSALS_MAX + 2
+    )  # what is left of the chunks, and the command without rows
+
+
+async def test_a_command_that_is_refused_without_any_row_is_no_fault_of_the_rows() -> None:
+    with pytest.raises(CommandFailed, match="get_entries with unknown_error"):
+        await read(answers() | {GET_ENTRIES: Refusal("unknown_error")})
 
 
 async def test_a_user_who_may_not_ask_for_entities_is_told() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
-from engine.errors import SettingsError, SourceInvalid, SourceRefused, SourceUnavailable
+from engine.errors import SettingsError, SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.live import websocket
 from engine.sources.live.websocket import ENTITY_LIST_TRIES, WebsocketSource
 from tests.fakes.home_assistant import (
@@ -265,15 +265,21 @@ async def test_home_assistant_must_be_well_before_and_after(field: str, bad: Any
     assert getattr((await read(recorded)).health, field) == bad
 
 
-@pytest.mark.parametrize("answer", ["no", ["x"], 5, {"state": {}}, Refusal("unknown_error")])
-async def test_a_home_whose_state_cannot_be_read_is_doubted_and_mirrored(answer: Any) -> None:
+async def test_a_home_whose_state_is_no_text_is_doubted_and_mirrored() -> None:
     recorded = answers()
+    odd = {**recorded["get_config"], "state": {}}
 
-    snapshot = await read(recorded | {"get_config": answer})
+    snapshot = await read(recorded | {"get_config": odd})
 
     assert snapshot.records == (await read(recorded)).records
     assert snapshot.health.unread
     assert snapshot.health.ha_version == "2026.11.0"
+
+
+@pytest.mark.parametrize("answer", ["no", ["x"], 5, {"recovery_mode": 1}, Refusal("unknown_error")])
+async def test_a_home_that_may_be_in_recovery_mode_is_not_read(answer: Any) -> None:
+    with pytest.raises(SourceError, match="get_config"):
+        await read(answers() | {"get_config": answer})
 
 
 async def test_recovery_mode_is_told_though_its_lists_look_complete() -> None:
