@@ -1,10 +1,12 @@
 """Whatever stands in one row, every other record of the home is mirrored, and a second pass has nothing to do."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import anyio
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Source
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
+from engine.sources.records import RecordsSource
 from tests.contract.odd_homes import FORMS, OddHome, json_values
 from tests.homes import NOON
 
@@ -93,3 +96,55 @@ def test_any_value_in_any_field_costs_at_most_that_record(form: str, data: st.Da
     others = [v for row in home.rows[registry] for v in row.values() if isinstance(v, str)]
     value = data.draw(json_values | st.sampled_from(others), label="value")
     anyio.run(check, form, registry, position, field, value)
+
+
+def put_into_history(path: Path, key: Key, field: str, value: Any) -> None:
+    """Put a value into a field of a stored revision, as a program of another version might have."""
+    connection = apsw.Connection(str(path))
+    ((payload,),) = connection.execute(
+        "SELECT payload FROM records WHERE (registry, id) = (?, ?)", (key.registry, key.id)
+    )
+    fields = json.loads(payload) | {field: value}
+    connection.execute(
+        "UPDATE records SET payload = ? WHERE (registry, id) = (?, ?)",
+        (json.dumps(fields), key.registry, key.id),
+    )
+    connection.close()
+
+
+async def check_records(registry: str, position: int, field: str, value: Any) -> None:
+    home = OddHome("capture")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mirror = Mirror(folder)
+        async with home.source(folder) as source:
+            await mirror.run(source)
+        before = mirror.versions()
+        mirror.close()
+        put_into_history(folder / "history.db", home.key(registry, position), field, value)
+        restored, history = open_rows(folder / "restored.db"), open_history(folder / "history.db")
+        source = RecordsSource(history, lambda: NOON + 60)
+        options = PassOptions("apply", POLICY, frozenset(REGISTRIES), "run", "home")
+        reconciler = Reconciler(source, [restored], restored, lambda: NOON, lambda *_: None)
+        reports = [await reconciler.run(options) for _ in range(2)]
+        after = {key: v.partition("+")[0] for key, v in restored.observe().versions.items()}
+        kept_out = excepted(home, registry, position, value)
+        assert {k: after.get(k) for k in before.keys() - kept_out} == {
+            k: v for k, v in before.items() if k not in kept_out
+        }
+        assert [report.errors for report in reports] == [(), ()]
+        assert all(replica.planned == PlanCounts() for replica in reports[1].replicas)
+        restored.close()
+        history.close()
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_any_value_in_a_stored_revision_costs_at_most_that_record(data: st.DataObject) -> None:
+    registry = data.draw(st.sampled_from(REGISTRIES), label="registry")
+    home = OddHome("capture")
+    position = data.draw(st.integers(0, len(home.rows[registry]) - 1), label="position")
+    field = data.draw(st.sampled_from(home.fields(registry)), label="field")
+    others = [v for row in home.rows[registry] for v in row.values() if isinstance(v, str)]
+    value = data.draw(json_values | st.sampled_from(others), label="value")
+    anyio.run(check_records, registry, position, field, value)

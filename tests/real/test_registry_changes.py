@@ -54,7 +54,7 @@ class MirroredHome:
         self.core = core
         self.folder = folder
         self.is_new = core.version != "2024.3.3"
-        self._pass = partial(
+        self.mirror = partial(
             mirror_once,
             core.url,
             core.token,
@@ -63,7 +63,7 @@ class MirroredHome:
             delete_ratio_max=1.0,
             delete_count_max=20_000,
         )
-        assert self._pass().status == "in_sync"
+        assert self.mirror().status == "in_sync"
         self._lists = settled_lists(core)
 
     def command(self, command: str, **parameters: Any) -> Any:
@@ -80,7 +80,7 @@ class MirroredHome:
         """What changed since the last check has been written, nothing else, and rows say it; returns it."""
         lists = settled_lists(self.core)
         changed = changed_keys(self._lists, lists)
-        report = self._pass()
+        report = self.mirror()
         assert (report.errors, report.status) == ((), "in_sync"), what
         assert changed, what
         written = {
@@ -94,7 +94,7 @@ class MirroredHome:
                 key: tuple(row.get(column) for column in columns) for key, row in lists[registry].items()
             }
             assert rows(self.folder, table, id_, *columns) == expected, what
-        assert self._pass().records == (), what
+        assert self.mirror().records == (), what
         self._lists = lists
         return changed
 
@@ -145,6 +145,26 @@ def test_areas_floors_labels_and_categories(home: Callable[[], MirroredHome]) ->
     areas("delete", area_id="loft")
     floors("delete", floor_id="roof")
     floors("delete", floor_id="upstairs")
+
+
+def test_the_order_of_areas_and_floors(home: Callable[[], MirroredHome]) -> None:
+    of = home()
+    if not of.is_new:  # its lists have no order of the user's
+        assert set(rows(of.folder, "areas", "area_id", "position").values()) == {(None,)}
+        return
+    for name in ("Attic", "Cellar", "Ground"):
+        change(of, "floor_registry", "create", name=name)
+    for registry, id_ in (("area", "area_id"), ("floor", "floor_id")):
+        listed = [row[id_] for row in of.core.command(f"config/{registry}_registry/list")]
+        wanted = [*listed[2:], *reversed(listed[:2])]
+        assert len(listed) > 2
+
+        of.core.command(f"config/{registry}_registry/reorder", **{f"{id_}s": wanted})
+
+        assert {(r.registry, r.replica) for r in of.mirror().records} == {(registry, "sqlite")}
+        positions = rows(of.folder, f"{registry}s", id_, "position")
+        assert sorted(positions, key=lambda key: positions[key]) == wanted
+        assert of.mirror().records == ()
 
 
 def change(of: MirroredHome, registry: str, verb: str, **fields: Any) -> Any:
