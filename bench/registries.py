@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from engine.core.home.list_order import positions_of
+from engine.core.home.reading import Health
 from engine.core.home.record import REGISTRIES, Key, Record
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot, make_snapshot
 from engine.sources.answers.category_scopes import CategoryScopes
 from engine.sources.answers.command_results import (
     CATEGORY_LIST,
@@ -111,7 +112,7 @@ def records_of(home: Home) -> list[Record]:
 def snapshot_of(records: Sequence[Record], *, hashes: Mapping[Key, str] | None = None) -> Snapshot:
     """A snapshot of the records in the order of their lists, nothing of it derived yet."""
     lists = {name: [r.key for r in records if name == r.REGISTRY] for name in ("area", "floor")}
-    return Snapshot(
+    return make_snapshot(
         records=records,
         taken_at=READ_AT,
         origin="bench",

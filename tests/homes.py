@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from engine.core.home.reading import Health
 from engine.core.home.record import REGISTRIES, ConfigEntry, Device, Entity, Key, Record
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot, make_snapshot
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC
 RUNNING = Health(ha_version="2026.11.0", state="RUNNING", recovery_mode=False)
@@ -33,8 +34,9 @@ def snapshot(
     removed: Iterable[Key] = (),
     splits: Mapping[str, tuple[str, ...]] | None = None,
     registries: Iterable[str] = REGISTRIES,
+    positions: Mapping[Key, int] | None = None,
 ) -> Snapshot:
-    return Snapshot(
+    return make_snapshot(
         records=records,
         taken_at=at,
         origin="test",
@@ -42,4 +44,5 @@ def snapshot(
         health=health,
         removed=frozenset(removed),
         splits=splits,
+        positions=positions,
     )

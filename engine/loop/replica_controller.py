@@ -253,9 +253,9 @@ class ReplicaController:
         """What changed since the replica was compared, when that is what `desired` was made from."""
         if self._done is None:
             return None
-        if desired.content is self._done.content:
+        if desired.generation is self._done.generation:
             return Since(self._done, frozenset())
-        return Since(self._done, desired.touched) if desired.base is self._done.content else None
+        return Since(self._done, desired.touched) if desired.base is self._done.generation else None
 
     def _status_after(
         self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool

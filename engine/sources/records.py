@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engine.core.home.lenient import read_fields
 from engine.core.home.record import REGISTRIES, Record
 from engine.core.home.set_aside import SetAside, UnusableRow
-from engine.core.home.snapshot import Snapshot, newest_version
+from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
 from engine.ports import Progress, Records
 
@@ -54,7 +54,7 @@ class RecordsSource:
             except UnusableRow as error:
                 # Whatever stands in its fields: the key is what it was written under.
                 set_aside.append(replace(error.row, id=key.id))
-        return Snapshot(
+        return make_snapshot(
             records=records,
             set_aside=set_aside,
             taken_at=now,

@@ -13,8 +13,9 @@ import pytest
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action
 from engine.core.home.list_order import positions_of
+from engine.core.home.reading import Health
 from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
 from engine.ports import Ledger, Replica
 from engine.replicas.history.replica import open_history
@@ -247,9 +248,8 @@ def test_an_entity_is_found_by_every_name_it_bore(stand: Stand) -> None:
 
 
 def ordered(*areas: str, home: tuple[Record, ...] = ()) -> Snapshot:
-    found = snapshot(*home, *(Area(area_id=name, name=name) for name in sorted(areas)))
-    found.positions = positions_of({"area": [Key("area", name) for name in areas]})
-    return found
+    positions = positions_of({"area": [Key("area", name) for name in areas]})
+    return snapshot(*home, *(Area(area_id=name, name=name) for name in sorted(areas)), positions=positions)
 
 
 def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:

@@ -16,9 +16,8 @@ FLOOR = Floor(floor_id="f", name="F")
 
 
 def home(order: str) -> Snapshot:
-    found = snapshot(FLOOR, *(Area(area_id=name, name=name) for name in "ab"))
-    found.positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
-    return found
+    positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
+    return snapshot(FLOOR, *(Area(area_id=name, name=name) for name in "ab"), positions=positions)
 
 
 def test_an_order_is_kept_when_it_changes_and_not_again(tmp_path: Path) -> None:

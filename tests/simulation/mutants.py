@@ -37,8 +37,7 @@ def _replaced(owner: Any, name: str, new: Any) -> Mutant:
 
 async def _dated_at_the_end(self: WebsocketSource, *arguments: Any) -> Snapshot:
     snapshot = await _READ_FROM(self, *arguments)
-    snapshot.taken_at = self._clock()
-    return snapshot
+    return snapshot.read_as(taken_at=self._clock())
 
 
 async def _answered_at(self: WebsocketWatch) -> float | None:
@@ -54,8 +53,8 @@ def _claimed_at_once(self: ReplicaController, snapshot: Snapshot) -> None:
 
 def _one_key_forgotten(self: Snapshot, *arguments: Any, **named: Any) -> Snapshot:
     later = _WITH_CHANGES(self, *arguments, **named)
-    later.touched = frozenset(sorted(later.touched)[1:])
-    return later
+    touched = frozenset(sorted(later.touched)[1:])
+    return Snapshot(msgspec.structs.replace(later.home, touched=touched), later.reading)
 
 
 def _believed_done(self: ReplicaPass, comparison: Any) -> None:

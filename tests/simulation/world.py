@@ -14,8 +14,9 @@ import msgspec
 import trio
 
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.reading import Health
 from engine.core.home.record import Entity, Key, Record, encode_record
-from engine.core.home.snapshot import Health, Snapshot, version_of
+from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from tests.simulation.home import NEW, OLD, Home
 from tests.simulation.timeline import Doubts, Moments, Timeline
 from tests.simulation.wire import Refused, Server
@@ -105,7 +106,7 @@ class World:
 
     def truth(self) -> Snapshot:
         """Our home as a perfect read would see it."""
-        return Snapshot(
+        return make_snapshot(
             records=self.home.records.values(),
             taken_at=0.0,
             origin="truth",

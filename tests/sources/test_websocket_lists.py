@@ -72,7 +72,7 @@ async def test_the_users_order_is_told_by_cores_that_have_one() -> None:
     assert [second.positions[key] for key in keys] == list(range(len(keys)))[::-1]
     assert second.hashes == first.hashes
     assert second.touched == {key for key in keys if first.positions[key] != second.positions[key]}
-    assert third.content is second.content
+    assert third.generation is second.generation
 
 
 async def test_the_order_of_an_old_cores_lists_means_nothing() -> None:

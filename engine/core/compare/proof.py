@@ -6,8 +6,8 @@ made them equal, two digests say so, and no record has to be decoded, hashed or 
 
 import msgspec
 
+from engine.core.home.reading import Health
 from engine.core.home.record import Json
-from engine.core.home.snapshot import Health
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.core.home.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from engine.core.home.home import Generation
     from engine.core.home.record import Key
 
 
@@ -18,26 +19,26 @@ class Untaken:
     def __init__(self) -> None:
         self._newest: Snapshot | None = None
         self._taken: Snapshot | None = None
-        self._full: object | None = None  # the content of the newest full read
+        self._full: Generation | None = None  # of the newest full read
         self._since_full: set[Key] = set()
         self._keys: set[Key] | None = set()  # None: nobody can say
 
     def offer(self, snapshot: Snapshot) -> None:
         """This is the newest one."""
         newest, self._newest = self._newest, snapshot
-        if newest is not None and snapshot.content is newest.content:
+        if newest is not None and snapshot.generation is newest.generation:
             return
-        if newest is not None and snapshot.base is newest.content:
+        if newest is not None and snapshot.base is newest.generation:
             self._since_full |= snapshot.touched
             self._add(snapshot.touched)
-        elif snapshot.content is self._full:
+        elif snapshot.generation is self._full:
             self._add(self._since_full)
         elif snapshot.base is not None and snapshot.base is self._full:
             self._add(self._since_full | snapshot.touched)
         else:
             self._keys = None
-        if not snapshot.listed_at_given:  # all of it was read
-            self._full, self._since_full = snapshot.content, set()
+        if not snapshot.reading.earlier_lists:  # all of it was read
+            self._full, self._since_full = snapshot.generation, set()
 
     def take(self) -> None:
         """The newest one is taken up now."""

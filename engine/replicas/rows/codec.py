@@ -27,6 +27,7 @@ import msgspec
 from engine.core.compare.stored import StoredRow
 from engine.core.home.content_hash import content_hash
 from engine.core.home.derived import Derived
+from engine.core.home.home import row_version
 from engine.core.home.record import (
     NESTING_MAX,
     RECORD_TYPES,
@@ -39,7 +40,6 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
-from engine.core.home.snapshot import row_version
 from engine.errors import SourceInvalid
 
 # What SQLite holds in one column of one row.

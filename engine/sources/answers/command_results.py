@@ -5,15 +5,15 @@ for, only what the answers mean.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from copy import copy
 
 import msgspec
 
 from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.reading import Health
 from engine.core.home.record import REGISTRIES, Json, Key, Record
 from engine.core.home.set_aside import SetAside, json_type, sorted_rows
-from engine.core.home.snapshot import Health, Snapshot, version_of
+from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
@@ -159,7 +159,7 @@ class SnapshotMaker:
         if is_as_odd:
             snapshot = self._from_last(parts, registries, health, splits, taken_at, positions)
         if snapshot is None:
-            snapshot = Snapshot(
+            snapshot = make_snapshot(
                 records=[known.record for part in parts.values() for known in part],
                 hashes={known.key: known.hash for part in parts.values() for known in part},
                 taken_at=taken_at,
@@ -171,8 +171,8 @@ class SnapshotMaker:
                 partly_read=results.entities.partly_read,
                 positions=positions,
             )
-        snapshot.taken_at, snapshot.origin, snapshot.health = taken_at, origin, health
-        snapshot.unread = _unread(results, registries)
+        unread = _unread(results, registries)
+        snapshot = snapshot.read_as(taken_at=taken_at, origin=origin, health=health, unread=unread)
         self._parts, self._last = parts, snapshot
         return snapshot
 
@@ -205,7 +205,7 @@ class SnapshotMaker:
                 added, gone = added + new, gone + old
         count = sum(map(len, parts.values()))
         if not added and not gone and positions == last.positions:
-            return copy(last) if len(last.records) == count else None
+            return last if len(last.records) == count else None
         keys = {row.key for row in added}
         changed = [(row.record, row.hash) for row in added]
         try:

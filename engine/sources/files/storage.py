@@ -10,7 +10,6 @@ again. If none changed since the last read of the same object, none is.
 import re
 import time
 from collections.abc import Callable
-from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,9 +83,7 @@ class StorageSource:
             taken_at = self._clock()
             if self._last is not None and self._last[0] == _look(folder):
                 # Nothing was written: what was derived from it holds as well.
-                snapshot = copy(self._last[1])
-                snapshot.taken_at = taken_at
-                return snapshot
+                return self._last[1].read_as(taken_at=taken_at)
             files, look = self._read_settled(folder, progress)
         except PermissionError as error:
             raise SourceInvalid(

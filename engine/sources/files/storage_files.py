@@ -18,9 +18,10 @@ import msgspec
 
 from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
+from engine.core.home.reading import Health
 from engine.core.home.record import REGISTRIES, Json, Key, Record
 from engine.core.home.set_aside import SetAside
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot, make_snapshot
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.answers.entity_names import names_as_of
@@ -161,7 +162,7 @@ def snapshot_of_files(
         if name not in files.contents
     }
     corrupt_stores, unread_health = _corrupt_stores(files)
-    return Snapshot(
+    return make_snapshot(
         records=records,
         taken_at=taken_at,
         origin=origin,

@@ -115,7 +115,7 @@ class WebsocketWatch:
         true_at = None if self.is_told_all else self._untold_listed_at
         later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
         if "category" in hints.registries:
-            later.unread = Unread(newest.unread.registries, self._listed_scopes)
+            later = later.read_as(unread=Unread(newest.unread.registries, self._listed_scopes))
         self._newest, self._taken = later, Hints()
         return later
 

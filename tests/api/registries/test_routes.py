@@ -54,8 +54,8 @@ async def test_pages_hold_every_row_exactly_once_whatever_the_limit(
 
 async def test_areas_come_in_the_users_order_and_go_on_behind_one_that_is_gone(tmp_path: Path) -> None:
     areas = [Area(area_id=name, name=name) for name in "abcd"]
-    home = snapshot(ENTRY, *areas)
-    home.positions = {Key("area", name): place for place, name in enumerate("dbc")}
+    positions = {Key("area", name): place for place, name in enumerate("dbc")}
+    home = snapshot(ENTRY, *areas, positions=positions)
     await write_home(tmp_path / "rows.db", home)
     async with api_over(tmp_path / "rows.db") as api:
         rows = await collect(api, "areas", 2)

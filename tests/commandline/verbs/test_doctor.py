@@ -20,7 +20,8 @@ from engine.commandline.verbs.doctor import (
     check_unread,
     render_checks,
 )
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.reading import Health
+from engine.core.home.snapshot import make_snapshot
 from engine.core.home.unread import Unread
 from tests.commandline.in_process import Reconcile
 from tests.homes import NOON, device, snapshot
@@ -144,7 +145,7 @@ def test_rows_that_cannot_be_used_are_named() -> None:
 def test_a_registry_without_a_file_is_told_and_no_alarm() -> None:
     """A home that never had a label has no file of them, and that is most homes."""
     unread = Unread({"label": "core.label_registry is missing in .storage"})
-    home = Snapshot(
+    home = make_snapshot(
         records=[device(1)], taken_at=NOON, origin="x", registries=frozenset({"device"}), unread=unread
     )
     (check,) = check_unread(home)

@@ -6,12 +6,12 @@ from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.record import Key, Record
 from engine.core.home.set_aside import SetAside
-from engine.core.home.snapshot import Snapshot
+from engine.core.home.snapshot import Snapshot, make_snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity
 
 
 def home(*records: Record, aside: Iterable[SetAside] = (), removed: Iterable[Key] = ()) -> Snapshot:
-    return Snapshot(
+    return make_snapshot(
         records=[ENTRY, *records],
         taken_at=NOON,
         origin="test",
@@ -79,7 +79,7 @@ def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> N
 def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
     full = entity(1, device_class="power", aliases=(None, "Meter"), name="Old")
     listed = entity(1, name="New")
-    desired = Snapshot(
+    desired = make_snapshot(
         records=[listed, entity(2)],
         taken_at=NOON,
         origin="test",
@@ -96,7 +96,7 @@ def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
 
 def test_what_somebody_else_put_there_is_not_kept() -> None:
     listed = entity(1)
-    desired = Snapshot(
+    desired = make_snapshot(
         records=[listed],
         taken_at=NOON,
         origin="test",

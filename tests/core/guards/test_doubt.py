@@ -8,8 +8,9 @@ from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes
+from engine.core.home.reading import Health
 from engine.core.home.record import Device, Key, Record
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 KITCHEN = device(1, area_id="kitchen")

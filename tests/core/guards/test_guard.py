@@ -13,9 +13,10 @@ from engine.core.guards.absences import Absences, track_absences
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
+from engine.core.home.reading import Health
 from engine.core.home.record import REGISTRIES, ConfigEntry, Key, Record, canonical_fields
 from engine.core.home.set_aside import SetAside
-from engine.core.home.snapshot import Health, Snapshot
+from engine.core.home.snapshot import Snapshot, make_snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 AT_ONCE = Policy(delete_confirm_seconds=0)
@@ -161,7 +162,7 @@ def test_a_source_without_any_config_entry_is_another_home() -> None:
 
 def test_a_home_whose_only_config_entry_is_unusable_is_known_by_what_it_owns() -> None:
     odd = SetAside("config_entry", "entry_id", "null", "its entry_id is null")
-    home = Snapshot(
+    home = make_snapshot(
         records=HOME[1:], taken_at=NOON, origin="test", registries=frozenset(REGISTRIES), set_aside=[odd]
     )
     assert home.entry_ids == {ENTRY.entry_id}

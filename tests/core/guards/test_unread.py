@@ -23,8 +23,7 @@ def read_without(*missing: str, records: list[Record], scopes: frozenset[str] | 
     """A read of these records that left out some registries."""
     kept = [r for r in records if r.REGISTRY not in missing]
     found = snapshot(*kept, registries=frozenset(REGISTRIES) - set(missing))
-    found.unread = Unread({name: f"{name} is missing" for name in missing}, scopes)
-    return found
+    return found.read_as(unread=Unread({name: f"{name} is missing" for name in missing}, scopes))
 
 
 def judge(desired: Snapshot, known: list[Record]) -> Verdict:
@@ -107,7 +106,8 @@ def test_of_registries_that_nobody_asked_for_nothing_is_said() -> None:
 
 def test_state_that_cannot_be_read_holds_deletes_and_nothing_else() -> None:
     read = snapshot(ENTRY, device(1), device(2))
-    read.health = msgspec.structs.replace(read.health, unread=("repairs.issue_registry is not JSON",))
+    health = msgspec.structs.replace(read.health, unread=("repairs.issue_registry is not JSON",))
+    read = read.read_as(health=health)
     known: list[Record] = [ENTRY, device(1), entity(1)]
     verdict = judge(read, known)
     assert guards(verdict) == [("health_unread", 1)]

@@ -17,9 +17,8 @@ FLOOR = Floor(floor_id="f", name="F")
 
 
 def ordered(order: str) -> Snapshot:
-    found = snapshot(ENTRY, device(1), FLOOR, *AREAS)
-    found.positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
-    return found
+    positions = positions_of({"area": [Key("area", name) for name in order], "floor": [FLOOR.key]})
+    return snapshot(ENTRY, device(1), FLOOR, *AREAS, positions=positions)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +69,8 @@ def test_a_part_of_a_home_keeps_the_order_of_that_part() -> None:
 
 
 def test_nothing_moves_up_while_one_may_still_be_there() -> None:
-    before, after = ordered("cab"), snapshot(ENTRY, device(1), FLOOR, *AREAS[:2])
-    after.positions = positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]})
+    positions = positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]})
+    before, after = ordered("cab"), snapshot(ENTRY, device(1), FLOOR, *AREAS[:2], positions=positions)
     diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
     rows = {key: row_of(record, before.derived.get(key)) for key, record in before.records.items()}
     plan = make_plan("sqlite", diff, after, rows, with_derived=True, prune_foreign=False)

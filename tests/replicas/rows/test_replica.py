@@ -287,9 +287,8 @@ def test_the_users_order_is_kept_and_a_new_one_moves_only_what_moved(tmp_path: P
     areas = [Area(area_id=name, name=name) for name in "abc"]
 
     def ordered(order: str) -> Snapshot:
-        found = snapshot(ENTRY, *areas)
-        found.positions = {Key("area", name): place for place, name in enumerate(order)}
-        return found
+        positions = {Key("area", name): place for place, name in enumerate(order)}
+        return snapshot(ENTRY, *areas, positions=positions)
 
     one_pass(rows, rows, snapshot(ENTRY, *areas))
     assert one_pass(rows, rows, snapshot(ENTRY, *areas), at=NOON + 1).operations == ()

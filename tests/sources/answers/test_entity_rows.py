@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.home.snapshot import Snapshot
+from engine.core.home.snapshot import make_snapshot
 from engine.sources.answers.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.answers.listing import Known
 
@@ -142,7 +142,7 @@ def test_no_row_of_those_with_one_id_is_trusted(second: dict[str, Any], *, is_kn
     entities = rows.take_entries([extended(list_row(1), second, list_row(3))])
 
     assert entities is not None
-    found = Snapshot(
+    found = make_snapshot(
         records=[known.record for known in entities],
         taken_at=0.0,
         origin="test",

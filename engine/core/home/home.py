@@ -1,0 +1,235 @@
+"""The home: what Home Assistant's registries say, and all that follows from it, whenever and however it was read.
+
+A home never changes. A later one that was made from it with a few changes shares the rest, and knows in which keys they
+may differ.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import TypeVar
+
+import msgspec
+
+from engine.core.home.content_hash import content_hash, row_digest
+from engine.core.home.derived import Derived, affected_keys, derive
+from engine.core.home.entity_index import EntityIndex
+from engine.core.home.layered import with_changes
+from engine.core.home.record import Device, Entity, Key, Record
+from engine.core.home.set_aside import SetAside, trusted_records
+
+V = TypeVar("V")
+
+
+class Generation:
+    """Names the records of one home. It equals itself only; homes with the same records share it."""
+
+
+class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
+    """The records of one moment, by key, and what is derived from them. Made by `make_home`.
+
+    `set_aside` are the rows of which nobody can tell which record they are; they are in no other part of the home.
+    `stand_ins` are records that only deriving sees: rows set aside, and what a replica has of rows that cannot be read now.
+    `partly_read` names the fields that are not known of some records: what a replica has there stays. `positions` has the
+    user's order of areas and floors where it is told. `names_as_of` is the version, (year, month), whose rule names the
+    entities. `entry_ids` tell which instance this is.
+    """
+
+    records: Mapping[Key, Record]
+    hashes: Mapping[Key, str]
+    entities: EntityIndex
+    counts: Counter[str]  # rows by registry, those set aside among them: what they are of is not empty
+    positions: Mapping[Key, int]
+    names_as_of: tuple[int, int] | None
+    entry_ids: frozenset[str]
+    set_aside: tuple[SetAside, ...]
+    stand_ins: Mapping[Key, Record]
+    partly_read: Mapping[Key, frozenset[str]]
+    generation: Generation
+    base: Generation | None = None  # of the home that this one was made from by `after`
+    touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
+    known_derived: Mapping[Key, Derived] | None = (
+        None  # taken over from another home; None: derived when asked for
+    )
+    known_versions: Mapping[Key, str] | None = None  # the same for row versions
+
+    @cached_property
+    def set_aside_keys(self) -> frozenset[Key]:
+        """The keys that rows set aside may be about, as far as those say."""
+        return frozenset(row.key for row in self.set_aside if row.key)
+
+    @cached_property
+    def derived(self) -> Mapping[Key, Derived]:
+        """Derived values of devices and entities."""
+        if self.known_derived is not None:
+            return self.known_derived
+        records = _for_deriving(self.records, self.stand_ins)
+        counts = self.entities.per_device
+        return derive(records, self.names_as_of, entity_counts=counts, positions=self.positions)
+
+    @cached_property
+    def row_versions(self) -> Mapping[Key, str]:
+        """For replicas that store derived columns: content hash and digest of the derived values."""
+        if self.known_versions is not None:
+            return self.known_versions
+        return {key: row_version(h, self.derived.get(key)) for key, h in self.hashes.items()}
+
+    def only(self, registries: frozenset[str]) -> "Home":
+        """The part of some registries; derived values still see all of them."""
+        set_aside = tuple(row for row in self.set_aside if row.registry in registries)
+        records = _of(registries, self.records)
+        return msgspec.structs.replace(
+            self,
+            records=records,
+            hashes=_of(registries, self.hashes),
+            entities=EntityIndex.of(records),
+            counts=_count(records, set_aside),
+            positions=_of(registries, self.positions),
+            set_aside=set_aside,
+            stand_ins=_of(registries, self.stand_ins),
+            partly_read=_of(registries, self.partly_read),
+            generation=Generation(),
+            base=None,
+            touched=frozenset(),
+            known_derived=_of(registries, self.derived),
+            known_versions=None,
+        )
+
+    def standing_in(self, records: Sequence[Record]) -> "Home":
+        """The home, derived as if these were there too, which a replica has and nobody can read now."""
+        found = {record.key: record for record in records if not isinstance(record, Entity)}
+        return msgspec.structs.replace(
+            self,
+            stand_ins=found | dict(self.stand_ins),
+            entities=self.entities.counting(r for r in records if isinstance(r, Entity)),
+            known_derived=None,
+            known_versions=None,
+        )
+
+    def filled_in(self, records: Iterable[Record]) -> "Home":
+        """The home with what is not known of some records filled in; nothing derived depends on that."""
+        found = {record.key: record for record in records}
+        hashes = {key: content_hash(record) for key, record in found.items()}
+        versions = {key: row_version(hash_, self.derived.get(key)) for key, hash_ in hashes.items()}
+        return msgspec.structs.replace(
+            self,
+            records=with_changes(self.records, found, ()),
+            hashes=with_changes(self.hashes, hashes, ()),
+            known_derived=self.derived,
+            known_versions=with_changes(self.row_versions, versions, ()),
+        )
+
+    def after(
+        self,
+        changed: Iterable[tuple[Record, str]],
+        gone: Iterable[Key],
+        registries: frozenset[str],
+        positions: Mapping[Key, int] | None = None,
+    ) -> "Home":
+        """The home a little later: records with their hashes replaced or added, others `gone`.
+
+        `registries` were read, now or before; `positions` None are those of before. Costs what changed, now and then a
+        copy of everything. Raises SourceInvalid when two entities have one entity_id.
+        """
+        left = [key for key in gone if key in self.records]
+        found, found_hashes = dict[Key, Record](), dict[Key, str]()
+        for record, hash_ in changed:
+            found[record.key], found_hashes[record.key] = record, hash_
+        records = with_changes(self.records, found, left)
+        hashes = with_changes(self.hashes, found_hashes, left)
+        touched = {*left, *found}
+        counts = self.counts.copy()
+        counts.subtract(key.registry for key in touched if key in self.records)
+        counts.update(key.registry for key in touched if key in records)
+        entry_ids = self.entry_ids
+        if any(key.registry == "config_entry" for key in touched):
+            entry_ids = _entry_ids(records, self.set_aside, registries)
+        later = msgspec.structs.replace(
+            self,
+            records=records,
+            hashes=hashes,
+            entities=self.entities.after(self.records, records, touched),
+            counts=counts,
+            positions=self.positions if positions is None else positions,
+            entry_ids=entry_ids,
+            known_derived=None,
+            known_versions=None,
+        )
+        return self._derived_after(later, touched)
+
+    def _derived_after(self, later: "Home", touched: set[Key]) -> "Home":
+        """The `later` home, with what is derived taken over from this one wherever it cannot have changed."""
+        records, places = later.records, later.positions
+        moved = {key for key, _ in places.items() ^ self.positions.items() if key in records}
+        affected = affected_keys(self.records, records, touched) | moved
+        seen = _for_deriving(records, self.stand_ins)
+        derived = derive(seen, self.names_as_of, affected, later.entities.per_device, places)
+        versions = {k: row_version(later.hashes[k], derived.get(k)) for k in affected if k in records}
+        return msgspec.structs.replace(
+            later,
+            generation=Generation(),
+            base=self.generation,
+            touched=frozenset(affected),
+            known_derived=with_changes(self.derived, derived, affected),
+            known_versions=with_changes(self.row_versions, versions, affected),
+        )
+
+
+def make_home(  # noqa: PLR0913 (a value with named parts)
+    records: Iterable[Record],
+    registries: frozenset[str],
+    *,
+    hashes: Mapping[Key, str],
+    names_as_of: tuple[int, int] | None,
+    set_aside: Iterable[SetAside],
+    partly_read: Mapping[Key, frozenset[str]],
+    positions: Mapping[Key, int],
+) -> Home:
+    """The home of these records; those that are listed more than once are set aside. `hashes` are those known."""
+    by_key, aside, stand_ins = trusted_records(records, set_aside)
+    return Home(
+        records=by_key,
+        hashes={key: hashes.get(key) or content_hash(record) for key, record in by_key.items()},
+        entities=EntityIndex.of(by_key),
+        counts=_count(by_key, aside),
+        positions=positions,
+        names_as_of=names_as_of,
+        entry_ids=_entry_ids(by_key, aside, registries),
+        set_aside=aside,
+        stand_ins=stand_ins,
+        partly_read={key: names for key, names in partly_read.items() if key in by_key},
+        generation=Generation(),
+    )
+
+
+def row_version(hash_: str, derived: Derived | None) -> str:
+    """The version of a stored row: `<content hash>+<digest of its derived values>`."""
+    return hash_ if derived is None else f"{hash_}+{row_digest(derived)[:16]}"
+
+
+def _of(registries: frozenset[str], values: Mapping[Key, V]) -> dict[Key, V]:
+    return {key: value for key, value in values.items() if key.registry in registries}
+
+
+def _count(records: Iterable[Key], set_aside: Iterable[SetAside]) -> Counter[str]:
+    return Counter(key.registry for key in records) + Counter(row.registry for row in set_aside)
+
+
+def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]) -> Mapping[Key, Record]:
+    """Entities of a device that is set aside are named by the row that Home Assistant, too, would take: the last."""
+    missing = {key: record for key, record in stand_ins.items() if key not in records}
+    return with_changes(records, missing, ()) if missing else records
+
+
+def _entry_ids(
+    records: Mapping[Key, Record], set_aside: Iterable[SetAside], registries: frozenset[str]
+) -> frozenset[str]:
+    """The config entries of a home, by which it is known; where the list is incomplete, also those that own something."""
+    rows = [row for row in set_aside if row.registry == "config_entry"]
+    keys = chain(records, (row.key for row in rows if row.key))
+    listed = frozenset(key.id for key in keys if key.registry == "config_entry")
+    if "config_entry" in registries and all(row.key for row in rows):
+        return listed
+    owners = (r.config_entry_id for r in records.values() if isinstance(r, (Device, Entity)))
+    return listed.union(owner for owner in owners if owner)

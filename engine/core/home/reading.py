@@ -1,0 +1,81 @@
+"""The reading: when and from where a home was read, which part of it, and what Home Assistant said of itself meanwhile.
+
+Whether a record that is not in the home may be deleted depends on it.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.core.home.record import Key
+from engine.core.home.unread import Unread
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What Home Assistant said of itself while it was read; None where a form of source cannot know."""
+
+    ha_version: str | None = None
+    state: str | None = None  # RUNNING, STARTING, NOT_RUNNING, STOPPING, ...
+    recovery_mode: bool | None = None
+    corrupt_stores: tuple[str, ...] = ()  # named by storage_corruption_* repair issues or *.corrupt.* files
+    unread: tuple[str, ...] = ()  # what it says of itself and could not be read, each with why
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How one home was read: complete for the registries in `registries`, at `taken_at` (Unix seconds).
+
+    `removed` holds keys that Home Assistant itself says are gone (its list of deleted rows, or a remove event); `splits`
+    maps the id of a composite device to the ids that replaced it in 2026.8, first the one that inherits. `unread` says what
+    was left out, and why.
+    """
+
+    taken_at: float
+    origin: str
+    registries: frozenset[str]
+    health: Health = Health()
+    removed: frozenset[Key] = frozenset()
+    splits: Mapping[str, tuple[str, ...]] = {}
+    unread: Unread = Unread()
+    known_true_at: float | None = None  # up to when it has every change, where that is not `taken_at`
+    earlier_lists: Mapping[str, float] = {}  # registries not listed at `taken_at`: when they were last
+
+    @property
+    def true_at(self) -> float:
+        """Every change up to here is in it, Unix seconds.
+
+        Earlier than `taken_at` where a later look at some of it cannot know of all the rest.
+        """
+        return self.taken_at if self.known_true_at is None else self.known_true_at
+
+    def listed_at(self, registry: str) -> float:
+        """When the whole of a registry was last read, Unix seconds: what is missing was missed then, not since."""
+        return self.earlier_lists.get(registry, self.taken_at)
+
+    def only(self, registries: frozenset[str]) -> "Reading":
+        """The reading of some registries."""
+        return msgspec.structs.replace(
+            self, registries=self.registries & registries, unread=self.unread.only(registries)
+        )
+
+    def with_unread_as_empty(self) -> "Reading":
+        """The reading for somebody who says that what was not read is not there."""
+        registries = self.registries | self.unread.registries.keys()
+        return msgspec.structs.replace(self, registries=registries, unread=Unread())
+
+    def after(
+        self,
+        *,
+        taken_at: float,
+        true_at: float | None,
+        listed: frozenset[str] | None,
+        removed: frozenset[Key],
+    ) -> "Reading":
+        """A later look that read the registries `listed` in full, None all; `removed` are all keys that are gone."""
+        unlisted = frozenset[str]() if listed is None else self.registries - listed
+        return msgspec.structs.replace(
+            self,
+            taken_at=taken_at,
+            known_true_at=true_at,
+            earlier_lists={registry: self.listed_at(registry) for registry in unlisted},
+            removed=removed,
+        )
