@@ -36,13 +36,14 @@ is_new_enough() {
     esac
 }
 
-# prepare_environment run|test|bench|fuzz|mutation: sets $environment to the directory of a complete environment.
+# prepare_environment run|test|bench|docs|fuzz|mutation: sets $environment to the directory of a complete environment.
 prepare_environment() {
     environment=${checkout:?is set by the script that reads this}/.venv-$1
     case $1 in
         run) lock=requirements.txt ;;
         test) lock=requirements-dev.txt ;;
         bench) lock=requirements-bench.txt ;;
+        docs) lock=requirements-docs.txt ;;
         fuzz) lock=requirements-fuzz.txt ;;
         mutation) lock=requirements-mutation.txt ;;
     esac

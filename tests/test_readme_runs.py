@@ -23,7 +23,8 @@ PAGES = {
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
 # What somebody reads first fills ./var; every other page starts from there.
-SHOWN = [name for name, text in PAGES.items() if "```console" in text and name != "README.md"]
+FIRST = ("README.md", "docs/tutorial.md")
+SHOWN = [name for name, text in PAGES.items() if "```console" in text and name not in FIRST]
 ELSEWHERE = re.compile(r"docker |systemctl|pipx |8123|influxdb:|before-upgrade")
 LIE = """python3 -c "
 import sqlite3; db = sqlite3.connect('var/home.db', 60)
@@ -150,8 +151,9 @@ def run_all(visitor: Visitor, text: str) -> None:
         assert is_shown(wanted, answer), f"$ {command}\n{answer}"
 
 
-def test_what_readme_shows_is_what_is_answered(visitor: Visitor) -> None:
-    run_all(visitor, PAGES["README.md"])
+@pytest.mark.parametrize("name", FIRST)
+def test_what_somebody_reads_first_is_what_is_answered(visitor: Visitor, name: str) -> None:
+    run_all(visitor, PAGES[name])
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "api").rglob("*.py")])
 ALL = sorted(
     p
-    for p in (*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "ops").glob("*.py"))
+    for p in (
+        *SOURCES,
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "ops").glob("*.py"),
+        *(ROOT / "ops" / "site").glob("*.py"),
+    )
     if "data" not in p.relative_to(ROOT).parts
 )
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
