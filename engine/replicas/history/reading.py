@@ -27,7 +27,8 @@ AS_OF = (
     " FROM records AS n WHERE n.registry = keys.registry AND n.id = keys.id AND n.at_ns <= ?)"
     " ORDER BY keys.registry, keys.id"
 )
-COUNT = f"SELECT count(*) FROM records WHERE {_OF_KEY}"
+_COUNT = f"SELECT count(*) FROM (SELECT 1 FROM records WHERE {_OF_KEY} LIMIT ?)"
+_NEWEST_REV = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns DESC LIMIT 1"
 _REV_FROM = f"SELECT at_ns, coalesce(CAST(rev AS INTEGER), 0) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
 # Each by itself, because SQLite reads all of them to tell both in one.
 _FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
@@ -36,6 +37,7 @@ _PAGE = f"{_SELECT} WHERE {_OF_KEY} AND at_ns >= ? AND rev > ? ORDER BY at_ns LI
 _NEWEST = f"{_SELECT} WHERE {_OF_KEY} AND at_ns < ? AND rev < ? ORDER BY at_ns DESC LIMIT ?"
 _ALL = -1  # as a LIMIT
 _REV_MAX = 2**63 - 1
+COUNTED_MAX = 10_000  # takes 1 ms
 
 # Fetches all rows of a statement (statement, names of its columns, bindings).
 Fetch = Callable[[str, Sequence[str], Sequence[str | int]], list[Any]]
@@ -52,6 +54,21 @@ def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list
     rev = _REV_MAX if before is None else before
     end_ns = _REV_MAX if before is None else _first_behind(fetch, key, before - 1)
     return fetch(_NEWEST, REVISION, (*key, end_ns, rev, limit))[::-1]
+
+
+def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
+    """How many revisions of a key there are, of which so many were `forgotten`.
+
+    A few are counted. Of more than that their numbers tell, which have no gaps but what was forgotten.
+    """
+    [(count,)] = fetch(_COUNT, ("count",), (*key, COUNTED_MAX + 1))
+    if count <= COUNTED_MAX:
+        return int(count)
+    [(rev,)] = fetch(_NEWEST_REV, ("rev",), key)
+    if isinstance(rev, int) and COUNTED_MAX < rev - forgotten <= _REV_MAX:
+        return rev - forgotten
+    [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # in a damaged file numbers may be anything
+    return int(count)
 
 
 def _first_behind(fetch: Fetch, key: Key, after: int) -> int:

@@ -22,8 +22,9 @@ from engine.core.home.record import Key
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaDiverged
 from engine.ports import Observed, Records, Revision, Run
+from engine.replicas.history.bearers import find_bearers
 from engine.replicas.history.dates import Dates, find_dates
-from engine.replicas.history.reading import AS_OF, COUNT, REVISION, fetch_newest, fetch_page
+from engine.replicas.history.reading import AS_OF, REVISION, fetch_count, fetch_newest, fetch_page
 from engine.replicas.history.revisions import (
     TOMBSTONE,
     digest_revision,
@@ -49,10 +50,6 @@ _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GRO
 _COUNT_LIVE = (
     "SELECT count(*) FROM records"
     f" WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id) AND hash <> '{TOMBSTONE}'"
-)
-_BEARERS = (
-    "SELECT DISTINCT registry, id FROM records WHERE registry = 'entity'"
-    " AND typeof(payload) = 'text' AND instr(payload, ?) AND json_valid(payload) AND payload ->> 'entity_id' = ?"
 )
 _META = "meta"
 
@@ -191,12 +188,16 @@ class HistoryFile(Records):
 
     def count(self, key: Key) -> int:
         """How many revisions a key has."""
-        return sum(number for (number,) in self._rows(COUNT, ("count",), key))
+        with self._file.reading() as connection:
+            if not has_records(connection, NAME):
+                return 0
+            return fetch_count(partial(_fetch, connection), key, 0)
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id."""
-        rows = self._rows(_BEARERS, ("registry", "id"), (entity_id, entity_id))
-        return sorted(Key("entity", id_) for _, id_ in rows if isinstance(id_, str))
+        with self._file.reading() as connection:
+            found = find_bearers(connection, entity_id) if has_records(connection, NAME) else []
+        return sorted(Key("entity", id_) for id_ in found)
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that existed at a moment, sorted by key.
@@ -226,14 +227,15 @@ def open_history(
 ) -> HistoryFile:
     """The history file at `path`, which is neither opened nor made before it is needed.
 
-    `private_copy` reads one moment and leaves no trace beside the file.
+    `private_copy` reads one moment and leaves no trace beside the file. It stands for a copy, and makes none where it
+    can be helped: a history may be large.
     """
     return HistoryFile(
         ApswFile(
             NAME,
             path,
             read_only=read_only,
-            private_copy=private_copy,
+            in_place=private_copy,
             busy_timeout_seconds=busy_timeout_seconds,
         )
     )

@@ -3,6 +3,7 @@
 import apsw
 
 from engine.errors import ReplicaRejected
+from engine.replicas.history.bearers import make_bearers
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +55,7 @@ def ensure_records(connection: apsw.Connection, replica: str) -> None:
         return
     for statement in _STATEMENTS:
         connection.execute(statement)
+    make_bearers(connection, is_whole=True)
     connection.execute(
         "INSERT INTO meta VALUES ('schema_version', ?) ON CONFLICT DO NOTHING", (SCHEMA_VERSION,)
     )

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import apsw
 
-from engine.errors import ReplicaRejected
+from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.file_modes import OWNER_ONLY, make_folder
 from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY, translated
-from engine.replicas.sqlite_file.private_copy import copy_into_memory
+from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
 
 # FAT, the coarsest of file systems in use, tells times to two seconds.
 _SAME_TIME_NS_MAX = 2_500_000_000
@@ -33,24 +33,27 @@ class ApswFile:
     """A SQLite file that replica `replica` stands in.
 
     `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
-    disk, so it suits a dry run: it shows one moment and never anything newer. Both refuse to write.
+    disk, so it suits a dry run: it shows one moment and never anything newer. `in_place` does the same without a
+    copy, for a file that may be large. All three refuse to write.
     `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (ways to open it, by keyword)
         self,
         replica: str,
         path: str | Path,
         *,
         read_only: bool = False,
         private_copy: bool = False,
+        in_place: bool = False,
         busy_timeout_seconds: float = 5.0,
         never_waits: bool = False,
     ) -> None:
         self.replica = replica
         self.path = Path(path)
-        self._read_only = read_only or private_copy
+        self._read_only = read_only or private_copy or in_place
         self._private_copy = private_copy
+        self._in_place = InPlace(self.path, busy_timeout_seconds) if in_place else None
         self._busy_timeout_seconds = busy_timeout_seconds
         self._never_waits = never_waits
         self._group = connections_to(self.path)
@@ -72,6 +75,9 @@ class ApswFile:
         """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
         with self._used("read") as opened:
             connection = opened or apsw.Connection(":memory:")
+            if connection.in_transaction:  # of one moment, for as long as it is open
+                yield connection
+                return
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -81,8 +87,12 @@ class ApswFile:
     @contextmanager
     def reading_anew(self) -> Iterator[apsw.Connection]:
         """As `reading`, on a connection that remembers nothing: it sees what a program sees that opens the file now."""
+        if self._private_copy or self._in_place:
+            with self.reading() as connection:
+                yield connection
+            return
         with self._used("read") as opened:
-            fresh = None if self._private_copy else self._group.open(apsw.SQLITE_OPEN_READONLY)
+            fresh = self._group.open(apsw.SQLITE_OPEN_READONLY)
             connection = fresh or opened or apsw.Connection(":memory:")
             try:
                 connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
@@ -209,6 +219,8 @@ class ApswFile:
     def close(self) -> None:
         """Release the file; the next use opens it again."""
         with self._lock:
+            if self._in_place is not None:
+                self._in_place.close()
             connection, self._connection = self._connection, None
             if connection is not None and self._private_copy:
                 connection.close()
@@ -226,6 +238,12 @@ class ApswFile:
             if self._private_copy:
                 self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
                 yield self._connection
+            elif self._in_place is not None:
+                yield self._in_place.connect()
+                if not self._in_place.is_unchanged():
+                    raise ReplicaUnavailable(
+                        self.replica, f"{self.path} was changed while it was read.", "Run the command again."
+                    )
             elif self._is_in_use:
                 yield self._connection
             else:

@@ -1,4 +1,6 @@
-"""Reading a SQLite file without leaving a trace: a copy in memory, the file and its folder byte for byte as before.
+"""Reading a SQLite file without leaving a trace: the file and its folder stay byte for byte as before.
+
+Either through a copy in memory, or in place, which copies nothing but what needs to be repaired first.
 
 Merely opening a database in WAL mode creates `-wal` and `-shm` beside it, or changes the `-shm` that is there,
 even when opened read-only. What leaves no trace depends on the state of the file (found by experiment with
@@ -48,21 +50,87 @@ def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection
     raise apsw.BusyError(f"{path} changed while it was copied, {_ATTEMPTS} times")
 
 
+class InPlace:
+    """One moment of a SQLite file, read where it stands. Close it after use.
+
+    The first use opens it and begins the one read transaction that all uses are part of.
+    """
+
+    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+        self._path = path
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._connection: apsw.Connection | None = None
+        # What the file looked like when it was opened; None while locks keep others from changing what is read.
+        self._seen: tuple[object, ...] | None = None
+
+    def connect(self) -> apsw.Connection:
+        """A connection that only reads; to an empty database when there is no file.
+
+        Raises what apsw and the operating system raise; BusyError when the file never held still.
+        """
+        if self._connection is None:
+            look(str(self._path))  # what is no plain file may never end
+            self._connection = self._open()
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the moment is now
+        return self._connection
+
+    def is_unchanged(self) -> bool:
+        """Whether nobody changed the file without this transaction being shielded from it. Ask after each use."""
+        return self._seen is None or _fingerprint(self._path) == self._seen
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> apsw.Connection:
+        for _ in range(_ATTEMPTS):
+            before = _fingerprint(self._path)
+            parameters, is_certain = _way(self._path) if before[0] else (None, True)
+            if parameters is None:
+                return copy_into_memory(self._path, self._busy_timeout_seconds)
+            try:
+                connection = _connect(self._path, parameters, self._busy_timeout_seconds)
+            except apsw.ReadOnlyError as error:
+                if not _needs_rollback(error):
+                    raise
+                return copy_into_memory(self._path, self._busy_timeout_seconds)
+            except (apsw.CantOpenError, FileNotFoundError):
+                if _fingerprint(self._path) == before:
+                    raise
+                continue  # its last user closed it while we looked
+            if is_certain or _fingerprint(self._path) == before:
+                self._seen = None if is_certain else before
+                return connection
+            connection.close()
+        raise apsw.BusyError(f"{self._path} changed while it was opened, {_ATTEMPTS} times")
+
+
 def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, bool]:
     """The copy, and whether locks made sure that nobody wrote meanwhile."""
-    if not _beside(path, "-wal").exists():
-        parameters, is_certain = ("immutable=1", False) if _is_wal_mode(path) else ("mode=ro", True)
-    elif _beside(path, "-shm").exists():
-        parameters, is_certain = "mode=ro&readonly_shm=1", True
-    else:
+    parameters, is_certain = _way(path)
+    if parameters is None:
         return _copy_aside(path), False
     try:
         return _back_up(path, parameters, busy_timeout_seconds), is_certain
     except apsw.ReadOnlyError as error:
-        # apsw sets the attribute on the instance.
-        if getattr(error, "extendedresult", None) != apsw.SQLITE_READONLY_ROLLBACK:
+        if not _needs_rollback(error):
             raise
         return _copy_aside(path), False
+
+
+def _way(path: Path) -> tuple[str | None, bool]:
+    """How to open the file, and whether locks make sure that nobody writes meanwhile; None where it needs writing."""
+    if not _beside(path, "-wal").exists():
+        return ("immutable=1", False) if _is_wal_mode(path) else ("mode=ro", True)
+    return ("mode=ro&readonly_shm=1", True) if _beside(path, "-shm").exists() else (None, False)
+
+
+def _needs_rollback(error: apsw.ReadOnlyError) -> bool:
+    # apsw sets the attribute on the instance.
+    return getattr(error, "extendedresult", None) == apsw.SQLITE_READONLY_ROLLBACK
 
 
 def _copy_aside(path: Path) -> apsw.Connection:
@@ -76,20 +144,29 @@ def _copy_aside(path: Path) -> apsw.Connection:
 
 
 def _back_up(path: Path, parameters: str, busy_timeout_seconds: float) -> apsw.Connection:
-    flags = apsw.SQLITE_OPEN_URI | (
-        apsw.SQLITE_OPEN_READWRITE if "mode=rw" in parameters else apsw.SQLITE_OPEN_READONLY
-    )
-    source = apsw.Connection(f"{path.absolute().as_uri()}?{parameters}", flags=flags)
+    source = _connect(path, parameters, busy_timeout_seconds)
     try:
-        source.set_busy_timeout(int(busy_timeout_seconds * 1000))
-        # Waits for a writer under the busy timeout, which a backup step would not do.
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         copy = apsw.Connection(":memory:")
         with copy.backup("main", source, "main") as backup:
             backup.step(-1)
         return copy
     finally:
         source.close()
+
+
+def _connect(path: Path, parameters: str, busy_timeout_seconds: float) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_URI | (
+        apsw.SQLITE_OPEN_READWRITE if "mode=rw" in parameters else apsw.SQLITE_OPEN_READONLY
+    )
+    connection = apsw.Connection(f"{path.absolute().as_uri()}?{parameters}", flags=flags)
+    try:
+        connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
+        # Waits for a writer under the busy timeout, which a backup step would not do.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _is_wal_mode(path: Path) -> bool:

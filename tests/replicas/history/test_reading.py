@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.replicas.history.reading import AS_OF, fetch_newest, fetch_page
+from engine.replicas.history.reading import AS_OF, fetch_count, fetch_newest, fetch_page
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -77,5 +77,21 @@ def test_a_page_of_a_long_timeline_and_the_home_as_of_a_time_read_little_of_the_
     assert [row[4] for row in fetch_newest(fetch, key, 2, 15_000)] == [14_998, 14_999]
     at = (rows[0][0],)
     assert [row[4] for row in read_only.execute(AS_OF, at) if row[1] == "entity"] == [15_001]
+    assert fetch_count(fetch, key, 0) == 20_001
+    assert fetch_count(fetch, key, 1) == 20_000
     # Of SQLite's machine; to read all revisions of the entity takes more than 60,000.
-    assert steps[0] < 20_000
+    assert steps[0] < 20_000 + 2 * 10_000 * 12  # which of so many counts before it believes their numbers
+
+
+@pytest.mark.parametrize("rev", ["2", "'x'", "9.5"])
+def test_revisions_are_counted_where_their_numbers_tell_nothing(
+    history: HistoryFile, ledger: SqliteRows, rev: str
+) -> None:
+    one_pass(history, ledger, HOME)
+    sql(
+        history.path,
+        "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 10000) INSERT INTO records"
+        f" SELECT at_ns + n.value * 1000, registry, id, op, {rev}, hash, payload, digest, run_id, ha_version,"
+        " modified_us FROM records, n WHERE registry = 'entity'",
+    )
+    assert history.count(entity(1).key) == 10_001

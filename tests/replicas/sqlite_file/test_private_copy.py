@@ -11,7 +11,9 @@ from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.sqlite_file.private_copy import copy_into_memory
+from engine.replicas.sqlite_file import private_copy
+from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import folder_state, one_pass, run_of, sql
 
@@ -38,7 +40,12 @@ def kill_while_open(path: Path, mode: str, under_way: str) -> None:
 
 
 def count_of(path: Path) -> object:
+    """Read both ways."""
     [(count,)] = copy_into_memory(path, 0.0).execute("SELECT count(*) FROM t").fetchall()
+    in_place = InPlace(path, 0.0)
+    assert in_place.connect().execute("SELECT count(*) FROM t").fetchall() == [(count,)]
+    assert in_place.is_unchanged()
+    in_place.close()
     return count
 
 
@@ -114,6 +121,43 @@ def test_a_dry_run_sees_the_rows_and_leaves_the_folder_as_it_was(rows_file: Path
     assert rows.stamp() >= 0
     rows.close()
     assert folder_state(rows_file.parent) == before
+
+
+def test_a_file_read_in_place_is_of_one_moment_and_nothing_is_copied(
+    rows_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(private_copy, "_back_up", lambda *_: pytest.fail("copied"))
+    before = folder_state(rows_file.parent)
+    file = ApswFile("sqlite", rows_file, in_place=True)
+    with file.reading() as first, file.reading() as again:
+        assert first is again or not rows_file.exists()
+        is_filled = bool(first.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall())
+    assert is_filled == bool(before.get("rows.db"))
+    with pytest.raises(ReplicaRejected, match="look only"), file.writing():
+        pass
+    file.close()
+    file.close()
+    assert folder_state(rows_file.parent) == before
+
+
+def test_a_file_that_changes_while_nothing_shields_it_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.db"
+    sql(path, "PRAGMA journal_mode = wal")
+    sql(path, "CREATE TABLE t (a)")
+    file = ApswFile("sqlite", path, in_place=True)
+    with pytest.raises(ReplicaUnavailable, match="was changed while it was read"), file.reading():
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"import apsw; apsw.Connection({str(path)!r}).execute('INSERT INTO t VALUES (1)')",
+            ],
+            check=True,
+        )
+    file.close()
+    with file.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]
+    file.close()
 
 
 def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Which entities ever bore an entity_id: a small table beside the revisions, so that nobody reads all payloads for it.
+
+Triggers keep it, so it is right whichever program appends revisions. A file that was made before there was such a
+table is read into it in steps; until that is done the revisions themselves are asked.
+
+Every function works on a connection inside a transaction that the caller holds.
+"""
+
+# ruff: noqa: S608 (names in statements are our own columns; values are bound)
+
+import apsw
+
+# CASE, because anybody can write there, and what is no JSON would fail whatever statement meets it.
+_ENTITY_ID = (
+    "CASE WHEN typeof({0}.payload) = 'text' AND json_valid({0}.payload)"
+    " THEN json_extract({0}.payload, '$.entity_id') END"
+)
+_IS_ENTITY = f"{{0}}.registry = 'entity' AND typeof({_ENTITY_ID}) = 'text'"
+_NOTE = (
+    f" INSERT INTO bearers VALUES ({_ENTITY_ID}, {{0}}.id, {{0}}.at_ns)"
+    " ON CONFLICT (entity_id, id) DO UPDATE SET at_ns = excluded.at_ns; "
+)
+_TRIGGER = (
+    f"CREATE TRIGGER IF NOT EXISTS bearers_{{1}} AFTER {{1}} ON records WHEN {_IS_ENTITY} BEGIN{_NOTE}END"
+)
+STATEMENTS = (
+    # at_ns is the newest revision that says so.
+    """CREATE TABLE IF NOT EXISTS bearers (entity_id TEXT NOT NULL, id TEXT NOT NULL, at_ns INTEGER NOT NULL,
+      PRIMARY KEY (entity_id, id)) WITHOUT ROWID""",
+    _TRIGGER.format("new", "insert"),
+    _TRIGGER.format("new", "update"),
+)
+_ALL = "all"
+_ASK = "SELECT id FROM bearers WHERE entity_id = ?"
+_SCAN = (
+    "SELECT DISTINCT id FROM records WHERE registry = 'entity'"
+    " AND typeof(payload) = 'text' AND instr(payload, ?) AND json_valid(payload) AND payload ->> 'entity_id' = ?"
+)
+_READ_IN = (
+    f"INSERT INTO bearers SELECT {_ENTITY_ID.format('r')}, r.id, max(r.at_ns) FROM records AS r"
+    f" WHERE r.at_ns > ? AND r.at_ns <= ? AND {_IS_ENTITY.format('r')} GROUP BY 1, 2"
+    " ON CONFLICT (entity_id, id) DO UPDATE SET at_ns = max(at_ns, excluded.at_ns)"
+)
+_PROGRESS = "INSERT INTO meta VALUES ('bearers', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+def make_bearers(connection: apsw.Connection, *, is_whole: bool) -> None:
+    """Make the table and its triggers; it `is_whole` where there are no revisions yet."""
+    for statement in STATEMENTS:
+        connection.execute(statement)
+    connection.execute(_PROGRESS, (_ALL if is_whole else 0,))
+
+
+def find_bearers(connection: apsw.Connection, entity_id: str) -> list[str]:
+    """The ids of the entities that ever bore this entity_id, as far as the history reaches."""
+    if _progress(connection) == _ALL:
+        found = connection.execute(_ASK, (entity_id,))
+    else:
+        found = connection.execute(_SCAN, (entity_id, entity_id))
+    return [str(id_) for (id_,) in found]
+
+
+def is_whole(connection: apsw.Connection) -> bool:
+    """Whether all revisions were read into the table."""
+    return _progress(connection) == _ALL
+
+
+def read_in(connection: apsw.Connection, revisions: int) -> None:
+    """Read so many revisions more into the table, which is made if it is not there."""
+    done = _progress(connection)
+    if done is None:
+        make_bearers(connection, is_whole=False)
+        done = 0
+    if done == _ALL:
+        return
+    last = connection.execute(
+        "SELECT max(at_ns) FROM (SELECT at_ns FROM records WHERE at_ns > ? ORDER BY at_ns LIMIT ?)",
+        (done, revisions),
+    ).fetchone()
+    until = last[0] if last else None
+    if until is not None:
+        connection.execute(_READ_IN, (done, until))
+    connection.execute(_PROGRESS, (_ALL if until is None else until,))
+
+
+def forget_bearers(connection: apsw.Connection, before_ns: int) -> None:
+    """Forget names that no revision before this time says any more."""
+    if _progress(connection) is not None:
+        connection.execute(
+            "DELETE FROM bearers WHERE at_ns < ? AND at_ns NOT IN (SELECT at_ns FROM records WHERE at_ns < ?)",
+            (before_ns, before_ns),
+        )
+
+
+def _progress(connection: apsw.Connection) -> str | int | None:
+    """Up to which revision the table was filled, or that it is whole; None without a table of ours."""
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE name IN ('bearers', 'meta')").fetchall()
+    if len(tables) < 2:
+        return None
+    found = connection.execute("SELECT value FROM meta WHERE name = 'bearers'").fetchone()
+    value = found[0] if found is not None else None
+    return value if value == _ALL or (isinstance(value, int) and value >= 0) else None
