@@ -1,16 +1,19 @@
 """The application: all routes behind all gates."""
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from api import past
 from api.changes import routes as changes
 from api.changes import runs
-from api.given import Given
+from api.given import AppOptions, FindHome
 from api.http.admission import Admitting
 from api.http.gates import Compression, Limits, Observing
 from api.http.openapi import make_document
@@ -18,6 +21,7 @@ from api.http.problems import HANDLERS
 from api.http.queries import NoQuery, parse_query
 from api.http.routing import JSON, LIVE_HEADERS, VARY, Route
 from api.page.routes import page_endpoints
+from api.ports import MetricsSource
 from api.registries import routes as registries
 from api.state import drift, health
 
@@ -32,18 +36,23 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def build_app(given: Given) -> Starlette:
-    """The ASGI application over what the host gives."""
-    endpoints = [route.endpoint(given) for route in ROUTES]
-    endpoints += [_document_route(), *page_endpoints(given)]
-    if given.metrics is not None:
-        endpoints.append(_metrics_route(given))
-    middleware = [Middleware(Observing, observe=given.observe)]
-    if given.cors_origins:
+def build_app(find: FindHome, options: AppOptions) -> Starlette:
+    """The ASGI application over one home, which `find` gives for each request."""
+    endpoints = [route.endpoint(find) for route in ROUTES]
+    endpoints += [_document_route(), *page_endpoints(find)]
+    if options.metrics is not None:
+        endpoints.append(metrics_route(options.metrics))
+    return with_gates(endpoints, options)
+
+
+def with_gates(endpoints: Sequence[BaseRoute], options: AppOptions) -> Starlette:
+    """The routes behind all gates."""
+    middleware = [Middleware(Observing, observe=options.observe)]
+    if options.cors_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
-                allow_origins=given.cors_origins,
+                allow_origins=options.cors_origins,
                 allow_methods=("GET", "HEAD"),
                 allow_headers=("Authorization", "Last-Event-ID"),
                 expose_headers=("ETag", "Link"),
@@ -53,7 +62,7 @@ def build_app(given: Given) -> Starlette:
     middleware += [
         Middleware(Compression, minimum_size=GZIP_BYTES_MIN, compresslevel=1),
         Middleware(Limits),
-        Middleware(Admitting, admission=given.admission),
+        Middleware(Admitting, admission=options.admission),
     ]
     app = Starlette(routes=endpoints, middleware=middleware, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
@@ -70,9 +79,8 @@ def _document_route() -> StarletteRoute:
     return StarletteRoute("/openapi.json", call, name="get_openapi")
 
 
-def _metrics_route(given: Given) -> StarletteRoute:
-    metrics = given.metrics
-    assert metrics is not None, "the route exists only with metrics"
+def metrics_route(metrics: MetricsSource) -> StarletteRoute:
+    """The route of the exposition."""
 
     async def call(request: Request) -> Response:
         body, content_type = metrics(request.headers.get("accept", ""))

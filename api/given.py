@@ -1,8 +1,14 @@
-"""Everything the API is built with, in one value."""
+"""What the API is built with: once for the application, and once for each home that it answers for.
 
+Nothing of a home is bound when the application is built. A route finds the home of each request, so that homes may
+come and go while it serves.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
+from starlette.requests import Request
 
 from api.activity import Trail
 from api.changes.feed import ChangeFeed
@@ -17,11 +23,20 @@ def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
-    """What the host hands over. `freshness`: how old knowledge may be.
+class AppOptions:
+    """What the application needs once. Without `metrics` there is no /metrics."""
 
-    Make it inside the event loop. `trail` is the last day,
-    for the page. Without `timeline` there is no past, without `metrics` no /metrics.
+    metrics: MetricsSource | None = None
+    observe: Observer = _ignore
+    admission: Admission = field(default_factory=Admission)
+    cors_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What the host hands over of one home. `freshness`: how old knowledge may be.
+
+    Make it inside the event loop. `trail` is the last day, for the page. Without `timeline` there is no past.
     """
 
     status: StatusSource
@@ -30,11 +45,16 @@ class Given:
     feed: ChangeFeed
     freshness: Freshness
     timeline: Timeline | None = None
-    metrics: MetricsSource | None = None
-    observe: Observer = _ignore
-    admission: Admission = field(default_factory=Admission)
-    cors_origins: tuple[str, ...] = ()
     trail: Trail = field(default_factory=Trail)
     cache: AnswerCache = field(default_factory=AnswerCache)
     # The records replica serves one thread at a time.
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+
+
+# The home that a request is about. Raises Problem when there is none.
+FindHome = Callable[[Request], Given]
+
+
+def only(given: Given) -> FindHome:
+    """The one home, whatever the request."""
+    return lambda _request: given

@@ -19,6 +19,7 @@ import anyio
 import apsw
 
 from api.app import build_app
+from api.given import AppOptions, only
 from api.page.templates import STATIC
 from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass
@@ -35,7 +36,7 @@ async def measure(rows: Path) -> dict[str, float]:
     """CPU milliseconds by case, and the page's weight."""
     inventory = SqliteInventory(rows)
     given = given_over(inventory)
-    app = build_app(given)
+    app = build_app(only(given), AppOptions())
     await given.trail.look(given.status, inventory, READ_AT)
     other = apsw.Connection(str(rows))
 

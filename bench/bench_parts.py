@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from api.app import build_app
+from api.given import AppOptions, only
 from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
@@ -204,7 +205,7 @@ def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
 
     async def pages() -> int:
         inventory = SqliteInventory(file)
-        app = build_app(given_over(inventory))
+        app = build_app(only(given_over(inventory)), AppOptions())
         target, entities = "/api/entities?limit=1000", 0
         while target:
             page = msgspec.json.decode(await get(app, target))

@@ -107,7 +107,6 @@ class KeptReplica:
             ledger=rows,
             pace=Pace(verify_seconds=_NEVER, watch_seconds=60),
             make_options=lambda verify: pass_options(verify=verify),
-            on_report=self._on_report,
             clock=time.time,
             draw=lambda: 0.5,
         )
@@ -123,7 +122,11 @@ class KeptReplica:
         assert self._report.status == "in_sync", self._report.errors
         return self._ended_at - self.started_at
 
-    def _on_report(self, report: Report) -> None:
+    def on_waiting(self, at: float) -> None:
+        """Nothing is deleted here."""
+
+    def on_report(self, report: Report) -> None:
+        """The pass that was waited for ended."""
         self._ended_at = time.perf_counter()
         self._report = report
         self._reported.set()
@@ -134,7 +137,7 @@ async def kept(rows: SqliteRows, source: ScriptedSource) -> AsyncIterator[KeptRe
     """A controller that runs until the block ends. Its first pass verifies."""
     replica = KeptReplica(rows, source)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(replica.controller.run)
+        tasks.start_soon(replica.controller.run, replica)
         yield replica
         tasks.cancel_scope.cancel()
 

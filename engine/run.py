@@ -8,9 +8,10 @@ import random
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,10 @@ from engine import __version__
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.errors import ReplicaError, SettingsError
+from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source, Watchable
 from engine.process_clock import ProcessClock
@@ -43,11 +46,21 @@ Clock = Callable[[], float]
 RECORDS_URI = "records"
 
 
-class Stores(msgspec.Struct):
-    """The opened replicas of one home; `rows` is also the ledger."""
+class Stores(msgspec.Struct, frozen=True):
+    """The opened replicas of one home: `rows`, which is also the ledger, and any others."""
 
     rows: "SqliteRows"
-    records: "Records | None"
+    others: tuple["Records", ...] = ()
+
+    @property
+    def replicas(self) -> "tuple[Replica, ...]":
+        """All of them, in the order in which they are reported."""
+        return (self.rows, *self.others)
+
+    @property
+    def records(self) -> "Records | None":
+        """The one that is asked for the past."""
+        return next(iter(self.others), None)
 
 
 def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None) -> Source:
@@ -132,32 +145,41 @@ def make_service(
     """The running engine of one home. `mode` is `apply` or `observe`."""
     settings = loaded.settings
     times = ProcessClock(clock)
-
-    def make_options(verify: bool) -> PassOptions:
-        return PassOptions(
-            mode=mode,
-            policy=settings.plan,
-            registries=frozenset(settings.source.registries),
-            run_id=new_run_id(clock()),
-            site=settings.site.name,
-            places=store_places(settings),
-            verify=verify,
+    draw = random.random
+    controllers = [
+        ReplicaController(
+            replica=replica,
+            ledger=stores.rows,
+            pace=settings.loop,
+            make_options=partial(_service_options, settings, mode, clock),
+            clock=times,
+            draw=draw,
+            calendar=times.calendar,
         )
-
+        for replica in stores.replicas
+    ]
+    source = open_followed_source(loaded, times, stores)
     return Service(
-        source=open_followed_source(loaded, times, stores),
-        replicas=[stores.rows, *([stores.records] if stores.records else [])],
-        ledger=stores.rows,
-        pace=settings.loop,
-        make_options=make_options,
-        on_report=on_report,
-        on_source=on_source,
-        clock=times,
-        calendar=times.calendar,
-        draw=random.random,
-        progress=lambda *_: None,
+        Informer(source, settings.loop, draw, lambda *_: None),
+        controllers,
         site=settings.site.name,
         version=__version__,
+        clock=times,
+        calendar=times.calendar,
+        on_report=on_report,
+        on_source=on_source,
+    )
+
+
+def _service_options(settings: Settings, mode: str, clock: Clock, verify: bool) -> PassOptions:
+    return PassOptions(
+        mode=mode,
+        policy=settings.plan,
+        registries=frozenset(settings.source.registries),
+        run_id=new_run_id(clock()),
+        site=settings.site.name,
+        places=store_places(settings),
+        verify=verify,
     )
 
 
@@ -177,7 +199,7 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
     try:
         records = _open_records(loaded, private_copy=private_copy)
         try:
-            yield Stores(rows, records)
+            yield Stores(rows, () if records is None else (records,))
         finally:
             if records is not None:
                 records.close()
@@ -241,12 +263,12 @@ async def reconcile_once(
     check_folders(loaded.settings)
     times = ProcessClock(clock)
     with open_stores(loaded, private_copy=options.mode != "apply") as stores:
-        replicas: list[Replica] = [stores.rows]
+        replicas: Sequence[Replica] = stores.replicas
         if loaded.settings.source.uri == RECORDS_URI:
             source: Source = open_records_source(stores, times)
+            replicas = [stores.rows]
         else:
             source = open_source(loaded, times, stores)
-            replicas += [stores.records] if stores.records else []
         remembered = RememberingSource(source) if options.mode == "drift" else None
         reconciler = Reconciler(
             remembered or source, replicas, stores.rows, times, progress, calendar=times.calendar

@@ -27,6 +27,7 @@ WITHOUT_TWIN = {
     "engine/__main__.py",  # one line around the command line, which its own tests run
     "engine/errors.py",  # classes without behaviour
     "engine/ports.py",  # contracts without code; the contract suites test their adapters
+    "engine/mirror.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/run.py",  # wiring, tested by every command
     "engine/core/compare/proof.py",  # structs; tests/loop/test_shortcut.py makes and breaks them
     "engine/core/state/report.py",  # structs; tests/core/compare/test_comparison.py and tests/loop fill them
@@ -35,6 +36,7 @@ WITHOUT_TWIN = {
     "engine/loop/pass_context.py",  # what passes share, tested with them
     "engine/loop/missing_records.py",  # tested with passes in tests/loop/test_reconciler.py
     "engine/loop/pass_report.py",  # the document that passes are judged by
+    "engine/loop/listeners.py",  # contracts without code
     "engine/loop/offload.py",  # one line around anyio; virtual time puts another in its place
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
@@ -83,9 +85,7 @@ LONG_FUNCTIONS = {
     "engine/core/guards/guard.py:review",
     "engine/core/home/snapshot.py:__init__",
     "engine/core/home/snapshot.py:with_changes",
-    "engine/loop/service.py:__init__",
     "engine/metrics.py:_declare_passes",
-    "engine/serving.py:serve",
     "engine/sources/files/storage_files.py:snapshot_of_files",
     "engine/sources/live/connection.py:open_connection",
 }

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.given import Given
+from api.given import FindHome, Given
 from api.http.queries import NoQuery, parse_query
 
 JSON = "application/json"
@@ -34,13 +34,14 @@ class Route:
     statuses: tuple[int, ...] = ()
     media_type: str = JSON
 
-    def endpoint(self, given: Given) -> StarletteRoute:
-        """The route as Starlette serves it, HEAD included."""
+    def endpoint(self, find: FindHome, path: str | None = None) -> StarletteRoute:
+        """The route as Starlette serves it, HEAD included; at `path` if it is not to stand at its own."""
 
         async def call(request: Request) -> Response:
-            return await self.handle(given, request, parse_query(request.scope["query_string"], self.query))
+            query = parse_query(request.scope["query_string"], self.query)
+            return await self.handle(find(request), request, query)
 
-        return StarletteRoute(self.path, call, name=self.name)
+        return StarletteRoute(path or self.path, call, name=self.name)
 
 
 def answer_live(body: msgspec.Struct, status: int = 200) -> Response:

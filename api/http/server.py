@@ -8,13 +8,13 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import anyio
 import uvicorn
 from anyio import Event
 from starlette.types import ASGIApp
 
-from api.changes.feed import ChangeFeed
 from api.http.bounded_protocol import BoundedProtocol, accepted_at_once
 from engine.errors import SettingsError
 
@@ -93,8 +93,18 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
     return sock
 
 
-async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: Event, stop: Event) -> None:
-    """Serve `app` on a listening socket, and run its change feed, until `stop` is set; then stop within a second.
+class Streams(Protocol):
+    """What answers without an end are fed from."""
+
+    async def run(self) -> None:
+        """Feed them until closed."""
+
+    def close(self) -> None:
+        """End them all."""
+
+
+async def serve(app: ASGIApp, sock: socket.socket, streams: Streams, *, ready: Event, stop: Event) -> None:
+    """Serve `app` on a listening socket, and run its change streams, until `stop` is set; then stop within a second.
 
     Cancelling it stops it in the same way.
     """
@@ -121,11 +131,11 @@ async def serve(app: ASGIApp, sock: socket.socket, feed: ChangeFeed, *, ready: E
 
     async with anyio.create_task_group() as group:
         group.start_soon(run)
-        group.start_soon(feed.run)
+        group.start_soon(streams.run)
         try:
             await stop.wait()
         finally:
-            feed.close()
+            streams.close()
             server.should_exit = True
             with anyio.CancelScope(shield=True):
                 with anyio.move_on_after(STOP_SECONDS):

@@ -44,11 +44,11 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Reads for one application."""
+    """Reads of one home, whose index is kept from one request to the next."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, kept: KeptIndex) -> None:
         self.given = given
-        self._kept = KeptIndex()
+        self._kept = kept
 
     async def read(self, job: Callable[[Moment, HomeIndex], T]) -> T:
         """What a job makes of the rows and their index. Raises ReplicaError."""

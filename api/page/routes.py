@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.given import Given
+from api.given import FindHome, Given
 from api.http.problems import Problem, phrase, store_problem
 from api.http.queries import SEQ_MAX, NoQuery, parse_query
 from api.http.routing import LIVE_HEADERS, VARY
@@ -20,6 +21,7 @@ from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, rend
 from api.page.views.changes import changes_view
 from api.page.views.drift import drift_view
 from api.page.views.home import HomeQuery
+from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
 from api.page.wording import Names
 from engine.core.state.report import open_records
@@ -62,11 +64,11 @@ class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Page:
-    """What the handlers share."""
+    """What the handlers of one request share."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, kept: KeptIndex) -> None:
         self.given = given
-        self.reader = Reader(given)
+        self.reader = Reader(given, kept)
 
     def values(self, status: Status | None = None) -> dict[str, object]:
         """What every template is given."""
@@ -133,6 +135,9 @@ async def _record(page: Page, registry: str, query: RecordQuery) -> bytes:
     return render("record.html", {**page.values(), "record": record, "query": query, "at": _unix(query.at)})
 
 
+FindPage = Callable[[Request], Page]
+
+
 @dataclass(frozen=True)
 class PageRoute:
     """One address of the page."""
@@ -142,10 +147,11 @@ class PageRoute:
     handle: Handler
     query: type[msgspec.Struct] = NoQuery
 
-    def endpoint(self, page: Page) -> StarletteRoute:
+    def endpoint(self, find: FindPage) -> StarletteRoute:
         """The route as Starlette serves it; what goes wrong is told as a page too."""
 
         async def call(request: Request) -> Response:
+            page = find(request)
             try:
                 query = parse_query(request.scope["query_string"], self.query)
                 return Response(await self.handle(page, request, query), 200, LIVE_HEADERS, HTML)
@@ -173,11 +179,18 @@ PAGE_ROUTES = (
 )
 
 
-def page_endpoints(given: Given) -> list[StarletteRoute]:
+def page_endpoints(find: FindHome) -> list[StarletteRoute]:
     """All routes of the page."""
     load_templates()
-    page = Page(given)
-    return [*(route.endpoint(page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
+    kept = WeakKeyDictionary[
+        Given, KeptIndex
+    ]()  # of the homes that were asked for, for as long as they are there
+
+    def find_page(request: Request) -> Page:
+        given = find(request)
+        return Page(given, kept.setdefault(given, KeptIndex()))
+
+    return [*(route.endpoint(find_page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
 
 
 async def _static(request: Request) -> Response:

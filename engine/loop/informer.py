@@ -8,15 +8,14 @@ events up to the answer have then been delivered, so the newest snapshot is true
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import anyio
 
-from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.core.state.pace import Pace
 from engine.errors import SourceError, SourceInvalid, SourceRefused
 from engine.loop.backoff import Backoff
+from engine.loop.listeners import HomeListener
 from engine.ports import Progress, Watch, Watchable
 
 # Each attempt to read lists that cannot be used costs Home Assistant a full read.
@@ -25,35 +24,17 @@ _UNUSABLE_SECONDS_MAX = 30.0
 _LOOK_AGAIN_SECONDS_MIN = 1.0
 
 
-class Listener(Protocol):
-    """Who is told. Calls return at once: what follows from them is done elsewhere."""
-
-    def on_connected(self) -> None:
-        """The source answers; a full read follows."""
-
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """This is how Home Assistant is now."""
-
-    def on_confirmed(self, at: float) -> None:
-        """The newest snapshot is still true at `at`, Unix seconds."""
-
-    def on_disconnected(self, error: SourceError) -> None:
-        """Nothing is known from now on."""
-
-
 class Informer:
     """Follows one source for ever. `draw` returns a number from 0 to 1."""
 
     def __init__(
         self,
         source: Watchable,
-        listener: Listener,
         pace: Pace,
         draw: Callable[[], float],
         progress: Progress,
     ) -> None:
         self._source = source
-        self._listener = listener
         self._pace = pace
         self._draw = draw
         self._progress = progress
@@ -67,7 +48,12 @@ class Informer:
             self._relist_at = at
             self._waiting.cancel()
 
-    async def run(self) -> None:
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return self._source.origin
+
+    async def run(self, listener: HomeListener) -> None:
         """Follow the source until cancelled."""
         backoff = Backoff(self._pace.retry_seconds_min, self._pace.retry_seconds_max, self._draw)
         while True:
@@ -75,10 +61,10 @@ class Informer:
             try:
                 async with self._source.watch() as watch:
                     has_connected = True
-                    self._listener.on_connected()
-                    await self._follow(watch, backoff)
+                    listener.on_connected()
+                    await self._follow(watch, listener, backoff)
             except SourceError as error:
-                self._listener.on_disconnected(error)
+                listener.on_disconnected(error)
                 delay = self._delay_after(error, backoff, has_connected=has_connected)
             await anyio.sleep(delay)
 
@@ -95,22 +81,22 @@ class Informer:
             return backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
         return backoff.next_delay_within(self._pace.reconnect_seconds_max)
 
-    async def _follow(self, watch: Watch, backoff: Backoff) -> None:
+    async def _follow(self, watch: Watch, listener: HomeListener, backoff: Backoff) -> None:
         self._relist_at = self._next_relist()
         newest = await watch.read(self._progress)
-        self._listener.on_snapshot(newest)
+        listener.on_snapshot(newest)
         backoff.reset()
         while True:
-            hints = await self._wait_for_hints(watch)
+            hints = await self._wait_for_hints(watch, listener)
             if hints is None or hints.relist:
                 self._relist_at = self._next_relist()
                 newest = await watch.read(self._progress)
             else:
                 newest = await watch.refresh(hints, newest)
-            self._listener.on_snapshot(newest)
+            listener.on_snapshot(newest)
             await anyio.sleep(self._pace.coalesce_seconds)
 
-    async def _wait_for_hints(self, watch: Watch) -> Hints | None:
+    async def _wait_for_hints(self, watch: Watch, listener: HomeListener) -> Hints | None:
         """Hints as soon as there are any; None when it is time to read everything."""
         while (left := self._relist_at - anyio.current_time()) > 0:
             with anyio.move_on_after(min(left, self._pace.heartbeat_seconds)) as self._waiting:
@@ -119,7 +105,7 @@ class Informer:
                 break
             confirmed_at = await watch.heartbeat()
             if confirmed_at is not None:
-                self._listener.on_confirmed(confirmed_at)
+                listener.on_confirmed(confirmed_at)
         return None
 
     def _next_relist(self) -> float:

@@ -21,6 +21,7 @@ from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
+from engine.loop.listeners import PassListener
 from engine.loop.missing_records import note_absences
 from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_context import PassContext
@@ -48,7 +49,7 @@ class Result(NamedTuple):
 
 
 class ReplicaController:
-    """Passes over one replica, one after the other. `on_report` receives each report."""
+    """Passes over one replica, one after the other."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
@@ -57,23 +58,19 @@ class ReplicaController:
         ledger: Ledger,
         pace: Pace,
         make_options: MakeOptions,
-        on_report: Callable[[Report], None],
         clock: Callable[[], float],
         draw: Callable[[], float],
         calendar: Callable[[], Calendar] = Calendar,
-        on_waiting: Callable[[float], None] = lambda _at: None,
         offload: Offload = to_thread,
     ) -> None:
-        """`clock` never jumps; `on_waiting` is told when a look at Home Assistant would confirm what is missing."""
+        """`clock` never jumps. All arguments serve the passes over this one replica."""
         self._calendar = calendar
-        self._on_waiting = on_waiting
         self._shift = calendar().shift
         self._offload = offload
         self._replica = replica
         self._ledger = ledger
         self._pace = pace
         self._make_options = make_options
-        self._on_report = on_report
         self._clock = clock
         self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
         self._memory: ReplicaMemory | None = None
@@ -113,21 +110,26 @@ class ReplicaController:
         if self._newest is self._done and self.status.status == "in_sync":
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
-    async def run(self) -> None:
+    @property
+    def name(self) -> str:
+        """The replica's name."""
+        return self._replica.name
+
+    async def run(self, listener: PassListener) -> None:
         """Keep the replica until cancelled."""
         is_calm = False
         while True:
-            result = await self._step(is_calm=is_calm)
+            result = await self._step(listener, is_calm=is_calm)
             is_calm = await self._wait(result.requeue_after_seconds)
 
-    async def _step(self, *, is_calm: bool) -> Result:
+    async def _step(self, listener: PassListener, *, is_calm: bool) -> Result:
         """Do a pass if there is reason for one, else what could wait; returns when to come back."""
         now = anyio.current_time()
         if self._is_clock_set():
             self._verify_at = now  # so that the newest report has the right time
         if self._newest is not None and await self._is_due(now):
             verify = now >= self._verify_at or self._retry_at is not None
-            retry_after = await self._pass(self._newest, verify=verify)
+            retry_after = await self._pass(self._newest, listener, verify=verify)
             if verify and retry_after is None:
                 self._verify_at = anyio.current_time() + self._pace.verify_seconds
             self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
@@ -196,7 +198,7 @@ class ReplicaController:
             )
         return is_touched
 
-    async def _pass(self, desired: Snapshot, *, verify: bool) -> float | None:
+    async def _pass(self, desired: Snapshot, listener: PassListener, *, verify: bool) -> float | None:
         """Make the replica equal to `desired`; returns after how many seconds to try again, None when it succeeded."""
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
@@ -229,13 +231,13 @@ class ReplicaController:
         now = rfc3339(self._calendar().wall(self._clock()))
         report = with_first_found(report_pass(context, [work], started), self._found, now)
         if work.confirmed_by is not None and options.mode == "apply" and not report.errors:
-            self._on_waiting(work.confirmed_by)
+            listener.on_waiting(work.confirmed_by)
         self._done = desired
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
         self._note_untaken()
-        self._on_report(report)
+        listener.on_report(report)
         return self._retry_after(report, context.retry_after_seconds)
 
     def _note_untaken(self) -> None:

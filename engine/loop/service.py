@@ -6,72 +6,51 @@ import anyio
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.pace import Pace
 from engine.core.state.report import Report, combined_status
 from engine.core.state.status import SourceStatus, Status
 from engine.errors import SourceError
 from engine.loop.informer import Informer
-from engine.loop.offload import Offload, to_thread
-from engine.loop.replica_controller import MakeOptions, ReplicaController
-from engine.ports import Ledger, Progress, Replica, Watchable
+from engine.loop.replica_controller import ReplicaController
 
 
 class Service:
-    """Keeps replicas equal to a source until cancelled. `on_report` is told of every pass that ends."""
+    """Keeps replicas equal to a source until cancelled. `on_report` receives every pass that ends."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
+        informer: Informer,
+        controllers: Sequence[ReplicaController],
         *,
-        source: Watchable,
-        replicas: Sequence[Replica],
-        ledger: Ledger,
-        pace: Pace,
-        make_options: MakeOptions,
-        on_report: Callable[[Report], None],
-        clock: Callable[[], float],
-        draw: Callable[[], float],
-        progress: Progress,
         site: str,
         version: str,
-        on_source: Callable[[str], None] = lambda _what: None,
+        clock: Callable[[], float],
         calendar: Callable[[], Calendar] = Calendar,
-        offload: Offload = to_thread,
+        on_report: Callable[[Report], None],
+        on_source: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        """`clock` never jumps, and `calendar` says what time its times are by the wall clock as it is set now."""
+        """`clock` never jumps, and `calendar` says what time its times are by the wall clock as it is set now.
+
+        `on_source` receives `read` after each look at Home Assistant, and the error's class name when it is lost; the
+        status has it by then.
+        """
         self._calendar = calendar
-        # Told `read` after each look at Home Assistant, and the error's class name when it is lost; the status has it
-        # by then.
         self._on_source = on_source
         self._site = site
         self._version = version
         self._clock = clock
         self._started_at = clock()
-        self._told = on_report
-        self._source_status = SourceStatus(source.origin, connected=False)
+        self._on_pass = on_report
+        self._source_status = SourceStatus(informer.origin, connected=False)
         self._reports: dict[str, Report] = {}
-        self._informer = Informer(source, self, pace, draw, progress)
-        self._controllers = [
-            ReplicaController(
-                replica=replica,
-                ledger=ledger,
-                pace=pace,
-                make_options=make_options,
-                on_report=self._on_report,
-                clock=clock,
-                draw=draw,
-                calendar=calendar,
-                on_waiting=self._look_again,
-                offload=offload,
-            )
-            for replica in replicas
-        ]
+        self._informer = informer
+        self._controllers = controllers
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with anyio.create_task_group() as tasks:
             for controller in self._controllers:
-                tasks.start_soon(controller.run)
-            tasks.start_soon(self._informer.run)
+                tasks.start_soon(controller.run, self)
+            tasks.start_soon(self._informer.run, self)
 
     def status(self) -> Status:
         """The engine at this moment; its times are by the wall clock as it is set now."""
@@ -84,9 +63,6 @@ class Service:
             replicas=tuple(controller.status.shifted(shift) for controller in self._controllers),
             report=self._merged_report(),
         )
-
-    def _look_again(self, at: float) -> None:
-        self._informer.look_again(at - self._clock())
 
     # What the informer tells
 
@@ -135,9 +111,16 @@ class Service:
             controller.lose()
         self._on_source(type(error).__name__)
 
-    def _on_report(self, report: Report) -> None:
+    # What the controllers report
+
+    def on_report(self, report: Report) -> None:
+        """A pass over one replica ended."""
         self._reports[report.replicas[0].replica] = report
-        self._told(report)
+        self._on_pass(report)
+
+    def on_waiting(self, at: float) -> None:
+        """What is missing can be confirmed at this time."""
+        self._informer.look_again(at - self._clock())
 
     def _merged_report(self) -> Report | None:
         reports = [

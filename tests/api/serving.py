@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import msgspec
 
 from api.app import build_app
 from api.changes.feed import ChangeFeed
-from api.given import Given
+from api.given import AppOptions, Given, only
 from engine.core.guards.guard import Policy
 from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
 from engine.core.home.snapshot import Snapshot
@@ -31,6 +32,7 @@ from tests.homes import NOON
 T = TypeVar("T")
 
 SAMPLE = Path(__file__).parents[2] / "ops" / "sample" / "home-2026.11"
+OF_APP = {field.name for field in fields(AppOptions)}
 FRESHNESS = Freshness(stale_seconds=1200.0, unknown_seconds=60.0)
 
 
@@ -145,12 +147,15 @@ class Api:
             inventory=self.inventory,
             feed=self.feed,
             freshness=FRESHNESS,
+            **{name: value for name, value in given.items() if name not in OF_APP},
+        )
+        self.options = AppOptions(
             **{
                 "observe": lambda route, method, code, _: self.requests.append((route, method, code)),
-                **given,
-            },
+                **{name: value for name, value in given.items() if name in OF_APP},
+            }
         )
-        self.app = build_app(self.given)
+        self.app = build_app(only(self.given), self.options)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://localhost",

@@ -35,11 +35,16 @@ class Kept:
             make_options=lambda verify: PassOptions(
                 mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
             ),
-            on_report=lambda report: self.reports.append((anyio.current_time(), report)),
             clock=clock,
             draw=lambda: 1.0,
             offload=offload,
         )
+
+    def on_report(self, report: Report) -> None:
+        self.reports.append((anyio.current_time(), report))
+
+    def on_waiting(self, at: float) -> None:
+        """Nothing reads Home Assistant here."""
 
     @property
     def times(self) -> list[float]:
@@ -50,7 +55,7 @@ class Kept:
 async def keeping(mode: str = "apply", offload: Offload = inline) -> AsyncIterator[Kept]:
     kept = Kept(mode, offload)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(kept.controller.run)
+        tasks.start_soon(kept.controller.run, kept)
         yield kept
         tasks.cancel_scope.cancel()
 

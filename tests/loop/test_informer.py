@@ -50,7 +50,7 @@ class Ear:
 async def following(home: LiveHome) -> AsyncIterator[Ear]:
     ear = Ear()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Informer(home, ear, PACE, lambda: 0.5, lambda *_: None).run)
+        tasks.start_soon(Informer(home, PACE, lambda: 0.5, lambda *_: None).run, ear)
         yield ear
         tasks.cancel_scope.cancel()
 

@@ -13,7 +13,9 @@ from engine.core.state.hints import Hints
 from engine.core.state.report import rfc3339
 from engine.core.state.status import lag_seconds, replica_status, status_word
 from engine.errors import ReplicaUnavailable, SourceUnavailable
+from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
+from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from tests.fakes.world import MemoryLedger, MemoryReplica
@@ -32,22 +34,30 @@ class Running:
         self.rows = MemoryReplica("rows")
         self.records = MemoryReplica("records", stores_derived=False)
         self.told: list[str] = []
+        calendar = Calendar if machine is None else machine.process.calendar
+        ledger = MemoryLedger()
         self.service = Service(
-            source=self.home,
-            replicas=[self.rows, self.records],
-            ledger=MemoryLedger(),
-            pace=PACE,
-            make_options=lambda verify: PassOptions(
-                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
-            ),
-            on_report=lambda report: self.told.append(report.replicas[0].replica),
-            clock=times,
-            calendar=Calendar if machine is None else machine.process.calendar,
-            draw=lambda: 0.5,
-            progress=lambda *_: None,
+            Informer(self.home, PACE, lambda: 0.5, lambda *_: None),
+            [
+                ReplicaController(
+                    replica=replica,
+                    ledger=ledger,
+                    pace=PACE,
+                    make_options=lambda verify: PassOptions(
+                        mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+                    ),
+                    clock=times,
+                    draw=lambda: 0.5,
+                    calendar=calendar,
+                    offload=inline,
+                )
+                for replica in (self.rows, self.records)
+            ],
             site="home",
             version="0",
-            offload=inline,
+            clock=times,
+            calendar=calendar,
+            on_report=lambda report: self.told.append(report.replicas[0].replica),
         )
 
     def word(self) -> str:

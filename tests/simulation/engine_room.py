@@ -23,7 +23,9 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
+from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
+from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from engine.replicas.history.replica import open_history
@@ -100,21 +102,30 @@ class Engine:
         moments = self.world.moments
         # The machine had been running for a while, and is not started again.
         clock = ProcessClock(moments.wall, moments.elapsed, "boot", 1000.0 + trio.current_time())
+        draw = self._random.random
+        source = WebsocketSource("ws://home:8123", TOKEN, clock=clock)
+        controllers = [
+            ReplicaController(
+                replica=store,
+                ledger=self._ledger,
+                pace=PACE,
+                make_options=self._options,
+                clock=clock,
+                draw=draw,
+                calendar=clock.calendar,
+                offload=self._offload,
+            )
+            for store in self._stores
+        ]
         return Service(
-            source=WebsocketSource("ws://home:8123", TOKEN, clock=clock),
-            replicas=self._stores,
-            ledger=self._ledger,
-            pace=PACE,
-            make_options=self._options,
-            on_report=self._on_pass,
-            clock=clock,
-            calendar=clock.calendar,
-            draw=self._random.random,
-            progress=lambda *_: None,
+            Informer(source, PACE, draw, lambda *_: None),
+            controllers,
             site="home",
             version="0",
+            clock=clock,
+            calendar=clock.calendar,
+            on_report=self._on_pass,
             on_source=self._on_source,
-            offload=self._offload,
         )
 
     def _on_pass(self, report: Report) -> None:

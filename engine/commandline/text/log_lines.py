@@ -210,6 +210,20 @@ class SourceLines:
             self._logger.warning("Home Assistant is not followed", extra={"fields": lost})
 
 
+class HomeLines:
+    """The lines of one home: what changed in it, and how it stands."""
+
+    def __init__(self, logger: logging.Logger, freshness: Freshness) -> None:
+        self.on_report = ReportLines(logger).tell
+        self.on_status = StatusLines(logger, freshness).tell
+        self.on_held_log = HeldLogLines(logger).tell
+        self._source = SourceLines(logger)
+
+    def on_source(self, _what: str, source: SourceStatus) -> None:
+        """Tell how it stands with Home Assistant, if that is new."""
+        self._source.tell(source)
+
+
 def _identity(record: RecordReport) -> tuple[str, ...]:
     return record.registry, record.key, _sentence(record), record.cause, record.source_hash or ""
 

@@ -11,13 +11,7 @@ from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
 from engine.commandline.parser import Arguments
-from engine.commandline.text.log_lines import (
-    HeldLogLines,
-    ReportLines,
-    SourceLines,
-    StatusLines,
-    set_up_logging,
-)
+from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.serving import Host, serve
 from engine.systemd import Notifier
 
@@ -43,10 +37,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
             interruption.deadline.farewell = on_cut_off
             interruption.deadline.exit_code = lambda _signal_number: OK
         host = Host(
-            on_report=ReportLines(logger).tell,
-            on_source=SourceLines(logger).tell,
-            on_status=StatusLines(logger, settings.loop.freshness).tell,
-            on_held_log=HeldLogLines(logger).tell,
+            listener=HomeLines(logger, settings.loop.freshness),
             on_ready=on_ready,
             notifier=Notifier(os.environ),
         )

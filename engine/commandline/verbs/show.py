@@ -100,7 +100,7 @@ def formers(stores: Stores, text: str) -> list[Former]:
 def _look_up(stores: Stores, text: str) -> StoredRecord:
     versions, rows = all_rows(stores)
     key = find_known(stores, text, rows)
-    names = [stores.rows.name, *([stores.records.name] if stores.records else [])]
+    names = [replica.name for replica in stores.replicas]
     row, change = rows[key], stores.rows.last_change(key)
     return StoredRecord(
         SCHEMA_VERSION,

@@ -7,6 +7,7 @@ import pytest
 from api.http.problems import Problem
 from api.page.reading import Reader, at_of
 from api.page.record_reading import read_record
+from api.page.views.home_index import KeptIndex
 from engine.core.home.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
@@ -28,7 +29,7 @@ async def first_entity(api: Api) -> tuple[str, str, str]:
 
 async def test_a_device_and_its_entities_now_and_then(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        reader = Reader(api.given)
+        reader = Reader(api.given, KeptIndex())
         entity_id, _, device_id = await first_entity(api)
         now = await read_record(reader, "device", device_id, None)
         then = await read_record(reader, "device", device_id, THEN)
@@ -38,7 +39,7 @@ async def test_a_device_and_its_entities_now_and_then(sample: Sample) -> None:
 
 async def test_an_entity_is_found_by_either_id_now_and_then(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        reader = Reader(api.given)
+        reader = Reader(api.given, KeptIndex())
         entity_id, id_, device_id = await first_entity(api)
         found = [
             await read_record(reader, "entity", asked, at)
@@ -56,14 +57,14 @@ async def test_what_is_gone_still_has_its_timeline(sample: Sample) -> None:
         Revision(key, NOON + 1, "delete", 2, "-", "r", {}),
     ]
     async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:
-        record = await read_record(Reader(api.given), "device", "gone", None)
+        record = await read_record(Reader(api.given, KeptIndex()), "device", "gone", None)
         assert (record.is_gone, record.name) == (True, "Old lamp")
         assert [v.word for v in record.versions] == ["Gone", "First seen"]
 
 
 async def test_without_records_the_page_says_what_to_set(api: Api) -> None:
     entity_id, _, _ = await first_entity(api)
-    record = await read_record(Reader(api.given), "entity", entity_id, None)
+    record = await read_record(Reader(api.given, KeptIndex()), "entity", entity_id, None)
     assert record.versions == []
     assert "records.uri" in str(record.versions_missing)
 
@@ -73,5 +74,5 @@ async def test_without_records_the_page_says_what_to_set(api: Api) -> None:
 async def test_what_never_was_is_not_found(sample: Sample, registry: str, at: object) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         with pytest.raises(Problem) as refused:
-            await read_record(Reader(api.given), registry, "never", at)  # type: ignore[arg-type]
+            await read_record(Reader(api.given, KeptIndex()), registry, "never", at)  # type: ignore[arg-type]
         assert refused.value.status == 404
