@@ -14,8 +14,10 @@ from api.activity import Trail
 from api.changes.feed import ChangeFeed
 from api.http.admission import Admission
 from api.http.cache import AnswerCache
+from api.knowledge import Knowledge
 from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
 from engine.core.state.pace import Freshness
+from engine.core.state.record_verdict import Verdicts
 
 
 def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
@@ -47,8 +49,13 @@ class Given:
     timeline: Timeline | None = None
     trail: Trail = field(default_factory=Trail)
     cache: AnswerCache = field(default_factory=AnswerCache)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     # The records replica serves one thread at a time.
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+
+    def verdicts(self) -> Verdicts:
+        """What is known of every record at this moment."""
+        return self.knowledge.verdicts(self.status(), self.clock(), self.freshness)
 
 
 # The home that a request is about. Raises Problem when there is none.

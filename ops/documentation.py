@@ -28,6 +28,7 @@ from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.schema import ensure_schema
 from engine.settings import SECRETS, documented_settings
+from ops.advice_parts import advice_parts
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -205,6 +206,11 @@ def report_page() -> str:
     )
 
 
+def what_to_do_page() -> str:
+    """Every verdict and every guard, and what to do about it."""
+    return page("What it means, and what to do", *advice_parts())
+
+
 def sqlite_page() -> str:
     """Every table and column of the SQLite file."""
     parts = []
@@ -265,6 +271,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "http.md": http_page,
     "metrics.md": metrics_page,
     "report.md": report_page,
+    "what-to-do.md": what_to_do_page,
     "sqlite.md": sqlite_page,
     "influxdb.md": influxdb_page,
 }

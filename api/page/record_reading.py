@@ -25,6 +25,7 @@ from api.page.views.record import (
     entity_facts,
     version_views,
 )
+from api.page.views.verdict import verdict_view
 from api.past import in_timeline, read_home
 from api.ports import Moment, Revision, Timeline
 from api.registries import fate as fates
@@ -38,6 +39,7 @@ from api.registries.bodies import (
 )
 from api.registries.fate import find_fate
 from engine.core.home.record import Device, Entity, Key
+from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError
 
@@ -53,6 +55,8 @@ class _Found(msgspec.Struct, frozen=True):
     facts: list[Fact]
     entities: list[EntityLine] | None
     is_gone: bool = False
+    entity_id: str | None = None
+    written_at: str | None = None  # when the row was last written
 
 
 async def read_record(reader: Reader, registry: str, asked: str, at: datetime | None) -> RecordView:
@@ -75,6 +79,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
     if found.is_gone and not revisions:
         raise await fates.missing(reader.given, registry, asked, f"There is no {registry} {asked[:255]!r}.")
     names = found.index.names
+    verdicts = reader.given.verdicts()
     last_name = next((str(r.fields["name"]) for r in reversed(revisions) if r.fields.get("name")), asked)
     return RecordView(
         registry=registry,
@@ -85,7 +90,16 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions_total=total,
         versions_missing=missing,
         is_gone=found.is_gone,
+        verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
     )
+
+
+def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[Revision]) -> RecordVerdict:
+    """The verdict on what is shown; of what is gone, since its last version."""
+    written_at = found.written_at
+    if found.is_gone and revisions:
+        written_at = rfc3339(revisions[-1].at)
+    return verdicts.of(found.key, entity_id=found.entity_id, written_at=written_at, has_row=not found.is_gone)
 
 
 def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[Revision], int]:
@@ -117,25 +131,28 @@ def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
     rows = moment.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
     entities = [entity_line(row) for row in rows]
     facts = [*_area(area_id or device.area_id, index), *device_facts(device, index.names)]
-    return _Found(key, index, name or device.name or id_, facts, entities)
+    return _Found(key, index, name or device.name or id_, facts, entities, written_at=device.timestamp)
 
 
 def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
-    row = moment.row("entity", (*ENTITY_COLUMNS, "id", "effective_area_id"), entity_id)
+    row = moment.row("entity", (*ENTITY_COLUMNS, "effective_area_id"), entity_id)
     if row is None:
         # It may have another entity_id by now.
         found = moment.rows("entity", ("id",), [entity_id])
         if found:
             return _entity_now(moment, index, found[0][0])
         return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
-    *columns, id_, area_id = row
+    *columns, area_id = row
+    id_ = columns[-1]
     entity = entity_of_row(tuple(columns), None)
     facts = [
         *_area(area_id or entity.area_id, index),
         *_device(entity.device_id, index),
         *entity_facts(entity, index.names),
     ]
-    return _Found(Key("entity", id_ or entity_id), index, entity.friendly_name or entity_id, facts, None)
+    name = entity.friendly_name or entity_id
+    key = Key("entity", id_ or entity_id)
+    return _Found(key, index, name, facts, None, entity_id=entity_id, written_at=entity.timestamp)
 
 
 def _device_then(timeline: Timeline, id_: str, at: datetime) -> _Found:

@@ -23,7 +23,9 @@ from api.page.views.drift import drift_view
 from api.page.views.home import HomeQuery
 from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
+from api.page.views.verdict import Badges
 from api.page.wording import Names
+from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status
 from engine.errors import ReplicaError
@@ -74,7 +76,12 @@ class Page:
         """What every template is given."""
         status, now, trail = status or self.given.status(), self.given.clock(), self.given.trail
         view = status_view(status, now, self.given.freshness, trail)
-        return {"now": now, "status": view, "day": trail.changes_day(now)}
+        return {
+            "now": now,
+            "status": view,
+            "day": trail.changes_day(now),
+            "badges": Badges(self.given.verdicts()),
+        }
 
     def drift(self, names: Names, page: int, size: int) -> dict[str, object]:
         """What is needed to show the drift table, below a status of the same moment."""
@@ -98,7 +105,15 @@ async def _live(page: Page, _request: Request, _query: NoQuery) -> bytes:
 
 async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
     view = await page.reader.home(query)
-    return render("home.html", {"home": view, "query": query, "at": _unix(query.at), "error": None})
+    badges = Badges(page.given.verdicts())
+    values: dict[str, object] = {
+        "home": view,
+        "query": query,
+        "at": _unix(query.at),
+        "error": None,
+        "badges": badges,
+    }
+    return render("home.html", values)
 
 
 async def _drift(page: Page, _request: Request, query: PagesQuery) -> bytes:
@@ -123,6 +138,10 @@ async def _device(page: Page, _request: Request, query: RecordQuery) -> bytes:
 
 async def _entity(page: Page, _request: Request, query: RecordQuery) -> bytes:
     return await _record(page, "entity", query)
+
+
+async def _help(page: Page, _request: Request, _query: NoQuery) -> bytes:
+    return render("help.html", {**page.values(), "kinds": KINDS, "guards": GUARDS})
 
 
 def _unix(at: str) -> float | None:
@@ -176,6 +195,7 @@ PAGE_ROUTES = (
     PageRoute("/changes", "Older changes, as a page.", _changes, OlderQuery),
     PageRoute("/device", "A device's page, now or then.", _device, RecordQuery),
     PageRoute("/entity", "An entity's page, now or then.", _entity, RecordQuery),
+    PageRoute("/help", "What each verdict and each guard means, and what to do.", _help),
 )
 
 

@@ -1,40 +1,25 @@
 """What registry routes answer: the shapes that HomeIQ's data-api has, and a little more.
 
 `count` is the length of the page, as there; `total` is ours. Fields of a row are made from columns of the store
-(now) or from a record (then). Of an entity's options only display settings are served: locks and alarm panels
-keep their default code there.
+(now) or from a record (then).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from api.ports import Row
+from api.registries.options import served_options
+from api.registries.sync import Sync, sync_of
 from engine.core.home.derived import Derived
 from engine.core.home.record import Device as DeviceRecord
 from engine.core.home.record import Entity as EntityRecord
-from engine.core.home.record import Json
-
-# Leaves of entity options that say how a value is shown or whether it is exposed, and nothing else.
-_SERVED_OPTIONS = frozenset(
-    {
-        "display_precision",
-        "should_expose",
-        "suggested_display_precision",
-        "suggested_unit_of_measurement",
-        "precipitation_unit",
-        "pressure_unit",
-        "temperature_unit",
-        "unit_of_measurement",
-        "visibility_unit",
-        "wind_speed_unit",
-    }
-)
+from engine.core.home.record import Json, Key
+from engine.core.state.record_verdict import Verdicts
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A device. `status` is active or disabled; `timestamp` is when the row last changed."""
+    """A device. `status` is active or disabled; `timestamp` is when the row last changed; `sync` is null in the past."""
 
     device_id: str
     name: str
@@ -51,10 +36,13 @@ class Device(msgspec.Struct, frozen=True):
     entity_count: int
     status: str
     timestamp: str | None
+    sync: Sync | None = None
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` is what is shown."""
+    """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` is what is shown; `sync` is
+    null in the past.
+    """
 
     entity_id: str
     device_id: str | None
@@ -78,6 +66,7 @@ class Entity(msgspec.Struct, frozen=True):
     labels: list[str]
     options: dict[str, Any]
     timestamp: str | None
+    sync: Sync | None = None
 
 
 DEVICE_COLUMNS = (
@@ -88,14 +77,15 @@ ENTITY_COLUMNS = (
     *("device_id", "domain", "platform", "unique_id", "area_id", "disabled", "config_entry_id", "name"),
     *("original_name", "effective_name", "supported_features", "capabilities", "icon", "original_icon"),
     *("device_class", "original_device_class", "unit_of_measurement", "aliases", "labels", "options"),
-    "last_seen",
+    *("last_seen", "id"),
 )
 
 
-def device_of_row(row: Row, unknown: str | None) -> Device:
+def device_of_row(row: Row, unknown: str | None, verdicts: Verdicts | None = None) -> Device:
     """A device from its key and DEVICE_COLUMNS; `unknown` stands for an absent manufacturer or model."""
     key, name, manufacturer, model, integration, version, area_id, entry, via, labels, *last = row
     serial, model_id, count, disabled, seen = last
+    timestamp = time_text(seen)
     return Device(
         key,
         name or "",
@@ -111,15 +101,17 @@ def device_of_row(row: Row, unknown: str | None) -> Device:
         model_id,
         count or 0,
         "disabled" if disabled else "active",
-        time_text(seen),
+        timestamp,
+        sync_of(verdicts, Key("device", key), None, timestamp),
     )
 
 
-def entity_of_row(row: Row, unknown: str | None) -> Entity:
+def entity_of_row(row: Row, unknown: str | None, verdicts: Verdicts | None = None) -> Entity:
     """An entity from its key and ENTITY_COLUMNS; `unknown` stands for an absent platform."""
     key, device_id, domain, platform, unique_id, area_id, disabled, entry, name, original, shown, *rest = row
     features, capabilities, icon, original_icon, class_, original_class, unit, aliases, *last = rest
-    labels, options, seen = last
+    labels, options, seen, id_ = last
+    timestamp = time_text(seen)
     return Entity(
         key,
         device_id,
@@ -142,7 +134,9 @@ def entity_of_row(row: Row, unknown: str | None) -> Entity:
         text_list(aliases) if aliases else [],
         text_list(labels) if labels else [],
         served_options(_object(options)) if options else {},
-        time_text(seen),
+        timestamp,
+        # Rows of other programs have no registry id and are known by their entity_id.
+        sync_of(verdicts, Key("entity", id_ or key), key, timestamp),
     )
 
 
@@ -193,16 +187,6 @@ def entity_of_record(record: EntityRecord, derived: Derived, unknown: str | None
         served_options(record.options),
         timestamp,
     )
-
-
-def served_options(options: Mapping[str, Json]) -> dict[str, Json]:
-    """An entity's options, by domain, without what might be a secret."""
-    served = {}
-    for domain, values in options.items():
-        kept = {k: v for k, v in values.items() if k in _SERVED_OPTIONS} if isinstance(values, dict) else {}
-        if kept:
-            served[domain] = kept
-    return served
 
 
 def served_fields(fields: Json) -> Json:

@@ -31,6 +31,7 @@ from api.registries.bodies import (
 )
 from api.registries.fate import missing
 from api.registries.small import Area, Category, Floor, Integration, Label, columns_for, row_maker
+from engine.core.state.record_verdict import Verdicts
 
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": VARY}
 
@@ -41,7 +42,7 @@ class Listing:
 
     registry: str
     columns: tuple[str, ...]
-    make: Callable[[Row], msgspec.Struct]
+    make: Callable[[Row, Verdicts], msgspec.Struct]
     page: type[msgspec.Struct]  # (rows, count, limit, total, next, revision)
 
 
@@ -65,7 +66,7 @@ def _listing(registry: str, name: str, rows: str, body: type[msgspec.Struct]) ->
     return Listing(
         registry=registry,
         columns=columns_for(body),
-        make=row_maker(body),
+        make=row_maker(body, registry),
         page=_page_struct(name, rows, body),
     )
 
@@ -73,13 +74,13 @@ def _listing(registry: str, name: str, rows: str, body: type[msgspec.Struct]) ->
 DEVICES = Listing(
     registry="device",
     columns=DEVICE_COLUMNS,
-    make=lambda row: device_of_row(row, "Unknown"),
+    make=lambda row, verdicts: device_of_row(row, "Unknown", verdicts),
     page=_page_struct("DevicesPage", "devices", Device),
 )
 ENTITIES = Listing(
     registry="entity",
     columns=ENTITY_COLUMNS,
-    make=lambda row: entity_of_row(row, "unknown"),
+    make=lambda row, verdicts: entity_of_row(row, "unknown", verdicts),
     page=_page_struct("EntitiesPage", "entities", Entity),
 )
 # Areas and floors are few; all are read, because the store knows no order but that of the keys.
@@ -152,12 +153,13 @@ def list_handler(listing: Listing) -> Callable[[Given, Request, Any], Any]:
 
     async def handle(given: Given, request: Request, query: Any) -> Response:
         filters = filters_of(query)
+        verdicts = given.verdicts()
 
         def build(moment: Moment) -> tuple[bytes, str | None]:
             rows = _page(moment, listing, filters, query)
             total = moment.count(listing.registry, filters)
             next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
-            made = [listing.make(row) for row in rows[: query.limit]]
+            made = [listing.make(row, verdicts) for row in rows[: query.limit]]
             page = listing.page(made, len(made), query.limit, total, next_key, moment.revision)
             return msgspec.json.encode(page), next_link(request, next_key)
 
@@ -176,7 +178,8 @@ async def _answer_kept(
     given: Given, request: Request, build: Callable[[Moment], tuple[bytes, str | None]]
 ) -> Response:
     """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
-    tag = RequestTag(request, str(given.status().started_at))
+    # What is known of the rows is part of the answer.
+    tag = RequestTag(request, f"{given.status().started_at}/{given.knowledge.generation}")
     witness = given.inventory.witness()
 
     def job(moment: Moment) -> Answer | str:
@@ -217,12 +220,13 @@ async def _get_one(given: Given, request: Request, query: AtQuery, listing: List
     if query.at is not UNSET:
         return answer_live(await past_record(given, listing.registry, id_, query.at))
     make = device_of_row if listing is DEVICES else entity_of_row
+    verdicts = given.verdicts()
 
     def build(moment: Moment) -> tuple[bytes, None]:
         row = moment.row(listing.registry, listing.columns, id_)
         if row is None:
             raise _NoRow
-        return msgspec.json.encode(make(row, None)), None
+        return msgspec.json.encode(make(row, None, verdicts)), None
 
     try:
         return await _answer_kept(given, request, build)

@@ -7,6 +7,9 @@ import msgspec
 
 from api.ports import Row
 from api.registries.bodies import text_list, time_text
+from api.registries.sync import Sync, sync_of
+from engine.core.home.record import Key
+from engine.core.state.record_verdict import Verdicts
 
 
 class Area(msgspec.Struct, frozen=True):
@@ -23,6 +26,7 @@ class Area(msgspec.Struct, frozen=True):
     temperature_entity_id: str | None
     position: int | None
     timestamp: str | None
+    sync: Sync | None = None
 
 
 class Floor(msgspec.Struct, frozen=True):
@@ -35,6 +39,7 @@ class Floor(msgspec.Struct, frozen=True):
     icon: str | None
     position: int | None
     timestamp: str | None
+    sync: Sync | None = None
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -46,6 +51,7 @@ class Label(msgspec.Struct, frozen=True):
     color: str | None
     icon: str | None
     timestamp: str | None
+    sync: Sync | None = None
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -56,6 +62,7 @@ class Category(msgspec.Struct, frozen=True):
     name: str | None
     icon: str | None
     timestamp: str | None
+    sync: Sync | None = None
 
 
 class Subentry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +88,7 @@ class Integration(msgspec.Struct, frozen=True):
     pref_disable_polling: bool
     subentries: list[Subentry] | None
     timestamp: str | None
+    sync: Sync | None = None
 
 
 def _list(value: str | None) -> list[str]:
@@ -111,17 +119,23 @@ _FROM_COLUMN: dict[Any, Callable[[Any], object]] = {
 
 def columns_for(body: type[msgspec.Struct]) -> tuple[str, ...]:
     """The columns that `row_maker` wants."""
-    return tuple("last_seen" if f.name == "timestamp" else f.name for f in msgspec.structs.fields(body))
+    return tuple("last_seen" if f.name == "timestamp" else f.name for f in _stored(body))
 
 
-def row_maker(body: type[msgspec.Struct]) -> Callable[[Row], msgspec.Struct]:
-    """What makes a body from a row of its key (not used: the columns hold it) and its columns."""
+def _stored(body: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
+    """The fields that have a column: all but the last, the verdict."""
+    return [field for field in msgspec.structs.fields(body) if field.name != "sync"]
+
+
+def row_maker(body: type[msgspec.Struct], registry: str = "") -> Callable[..., msgspec.Struct]:
+    """What makes a body of a registry from a row, its key and its columns, and the verdicts of now, if there are any."""
     makers = [
         time_text if field.name == "timestamp" else _FROM_COLUMN.get(field.type, _as_is)
-        for field in msgspec.structs.fields(body)
+        for field in _stored(body)
     ]
 
-    def make(row: Row) -> msgspec.Struct:
-        return body(*(maker(value) for maker, value in zip(makers, row[1:], strict=True)))
+    def make(row: Row, verdicts: Verdicts | None = None) -> msgspec.Struct:
+        values = [maker(value) for maker, value in zip(makers, row[1:], strict=True)]
+        return body(*values, sync_of(verdicts, Key(registry, row[0]), None, str(values[-1] or "") or None))
 
     return make

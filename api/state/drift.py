@@ -12,7 +12,7 @@ from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import DriftQuery, NoQuery
 from api.http.routing import Route, answer_live
-from api.registries.bodies import served_options
+from api.registries.options import served_options
 from engine.core.compare.plan import FieldChange
 from engine.core.home.record import REGISTRIES
 from engine.core.home.set_aside import SetAside

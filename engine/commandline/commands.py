@@ -58,20 +58,20 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.verbs.doctor import run_doctor
 
             return run_doctor(arguments, stop)
+        case "show":
+            from engine.commandline.verbs.show import run_show
+
+            return run_show(arguments, stop)
+        case "history":
+            from engine.commandline.verbs.history import run_history
+
+            return run_history(arguments, stop)
         case _:
             return _dispatch_local(arguments)
 
 
 def _dispatch_local(arguments: Arguments) -> int:
     match arguments.command:
-        case "show":
-            from engine.commandline.verbs.show import run_show
-
-            return run_show(arguments)
-        case "history":
-            from engine.commandline.verbs.history import run_history
-
-            return run_history(arguments)
         case "config":
             from engine.commandline.verbs.config_show import run_config_show
 

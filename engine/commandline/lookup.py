@@ -16,6 +16,17 @@ class KeyUnknown(EngineError):
     """No record, or more than one, is called that."""
 
 
+class Ambiguous(KeyUnknown):
+    """Several records are called that."""
+
+    def __init__(self, text: str, keys: Sequence[Key], rows: Mapping[Key, StoredRow]) -> None:
+        """The error, and the records it is about."""
+        super().__init__(
+            f"{len(keys)} records are called {name_text(text)}.", f"Say which: {_listed(list(keys), rows)}."
+        )
+        self.keys = tuple(keys)
+
+
 class NotStored(KeyUnknown):
     """No record is called that now; one may have been."""
 
@@ -27,26 +38,36 @@ def named_key(text: str) -> Key | None:
 
 
 def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
-    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name borne by one record.
+    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name borne by one record; where
+    none is written exactly so, the same in any case.
 
     Raises KeyUnknown with what comes close, or with the candidates.
     """
     key = named_key(text)
     if key is not None and key in rows:
         return key
+    folded = text.casefold()
     for matches in (
         [k for k, row in rows.items() if k.registry == "entity" and row.fields.get("entity_id") == text],
         [k for k in rows if k.id == text],
-        [k for k, row in rows.items() if row.label == text],
+        [k for k, row in rows.items() if text in _names(row)],
+        [
+            k
+            for k, row in rows.items()
+            if folded in (name.casefold() for name in (k.id, str(k), *_names(row)))
+        ],
     ):
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise KeyUnknown(
-                f"{len(matches)} records are called {name_text(text)}.",
-                f"Say which: {_listed(sorted(matches), rows)}.",
-            )
+            raise Ambiguous(text, sorted(matches), rows)
     raise NotStored(f"No stored record is called {name_text(text)}.", _close(text, rows))
+
+
+def _names(row: StoredRow) -> list[str]:
+    """What a record is called: by Home Assistant, by its own label, and an entity by its entity_id."""
+    names = (row.label, row.derived.get("effective_name"), row.fields.get("entity_id"))
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Key:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.core.home.record import REGISTRIES
 from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -28,7 +29,14 @@ def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: fl
         site=options.site,
         compared_at=rfc3339(context.read_at),
         duration_seconds=round(context.clock() - started, 6),
-        source=SourceReport(desired.origin, True, health.ha_version, health.state, len(desired.records)),
+        source=SourceReport(
+            desired.origin,
+            True,
+            health.ha_version,
+            health.state,
+            len(desired.records),
+            tuple(registry for registry in REGISTRIES if registry in desired.registries),
+        ),
         replicas=replicas,
         records=tuple(record for _, records in parts for record in records),
         errors=tuple(ErrorReport.of(subject, error) for subject, error in errors.items()),

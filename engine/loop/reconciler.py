@@ -10,7 +10,7 @@ import anyio
 
 from engine.core.compare.proof import Unmodified
 from engine.core.guards.look import Calendar, Look
-from engine.core.home.record import Key
+from engine.core.home.record import REGISTRIES, Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import (
     SCHEMA_VERSION,
@@ -111,7 +111,7 @@ class Reconciler:
         self, options: PassOptions, found: Unmodified, replicas: list[ReplicaReport], started: float
     ) -> Report:
         health, records = found.health, replicas[0].counts.in_sync
-        source = SourceReport(self._source.origin, True, health.ha_version, health.state, records)
+        source = SourceReport(self._source.origin, True, health.ha_version, health.state, records, REGISTRIES)
         return self._without_records(
             options, started, self._calendar().wall(found.taken_at), source, replicas
         )

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from engine.core.guards.look import Calendar
-from engine.core.home.record import REGISTRIES
+from engine.core.home.record import REGISTRIES, Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import ErrorReport, FoundKey, Report, rfc3339, with_first_found
@@ -81,6 +81,7 @@ class ReplicaController:
         self._newest_losses = 0  # how often it was when the newest snapshot was read
         self._done: Snapshot | None = None  # what the last pass compared with
         self._untaken = Untaken()
+        self._under_way = frozenset[Key]()  # what the pass writes that is not reported yet
         self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
         self._verify_at = -math.inf  # by anyio's clock, as the next
@@ -220,8 +221,9 @@ class ReplicaController:
         work = ReplicaPass(self._replica, context, memory=self._memory, since=self._since(desired))
         with context.phase("compare"):
             await work.compare()
-        if (planned := work.planned_count) is not None:
-            self._note_pending(planned, desired.taken_at)
+        if (planned := work.planned_keys) is not None:
+            self._under_way = planned
+            self._note_pending(len(planned), desired.taken_at)
             self._note_untaken()
         if options.mode == "apply":
             with context.phase("apply"):
@@ -233,6 +235,7 @@ class ReplicaController:
         if work.confirmed_by is not None and options.mode == "apply" and not report.errors:
             listener.on_waiting(work.confirmed_by)
         self._done = desired
+        self._under_way = frozenset()
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
@@ -242,9 +245,11 @@ class ReplicaController:
 
     def _note_untaken(self) -> None:
         """What changed is pending from the moment it is known, however long a pass lasts."""
-        changed = self._untaken.count(self._registries)
+        changed = self._untaken.changed(self._registries)
         if changed and self._newest is not None:
-            self._note_pending(max(self.status.pending, changed), self._newest.taken_at)
+            self._note_pending(max(self.status.pending, len(changed)), self._newest.taken_at)
+        if (known := changed | self._under_way) != self.status.changed:
+            self.status = msgspec.structs.replace(self.status, changed=known)
 
     def _note_pending(self, count: int, since: float) -> None:
         self.status = msgspec.structs.replace(

@@ -76,9 +76,9 @@ class ReplicaPass:
         return None if self._since is None else self._since.keys
 
     @property
-    def planned_count(self) -> int | None:
-        """How many operations would make the replica equal; None when it could not be compared."""
-        return len(self.comparison.plan.operations) if self.comparison is not None else None
+    def planned_keys(self) -> frozenset[Key] | None:
+        """What the operations that would make the replica equal write; None when it could not be compared."""
+        return frozenset(o.key for o in self.comparison.plan.operations) if self.comparison else None
 
     @property
     def waiting_keys(self) -> set[Key]:

@@ -21,7 +21,7 @@ async def timeline_of_sample() -> MemoryTimeline:
 
 
 def without_times(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    return [{k: v for k, v in row.items() if k != "timestamp"} for row in rows]
+    return [{k: v for k, v in row.items() if k not in ("timestamp", "sync")} for row in rows]
 
 
 FILTERS = {

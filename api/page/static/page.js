@@ -225,6 +225,21 @@ function zone(input) {
   });
 }
 
+// A command to copy: where the browser allows no clipboard (plain HTTP), it is selected instead.
+document.documentElement.classList.add("js");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const code = button.previousElementSibling;
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected";
+  }
+});
+
 setClock(document);
 tick();
 setInterval(tick, 1000);

@@ -8,7 +8,7 @@ from api.page.templates import link
 from api.page.wording import Names, cut, field_text, registry_text, replica_text, value_text
 from api.state.drift import served_record
 from engine.core.compare.diff import Cause, Kind
-from engine.core.compare.plan import Action
+from engine.core.state.difference_words import outcome_text
 from engine.core.state.report import RecordReport
 from engine.core.state.status import Status
 
@@ -159,15 +159,8 @@ def _cause(record: RecordReport) -> str:
 
 
 def _fate(record: RecordReport) -> str:
-    done = {Action.DELETE: "deleted", Action.MOVE: "moved"}.get(record.action or Action.UPSERT, "written")
-    return {
-        "planned": f"will be {done} with the next pass",
-        "held": "held back by a guard, see above",
-        "waiting": "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
-        "observed": f"not {done}: only observing (plan.mode)",
-        "failed": f"could not be {done}; it is tried again",
-        "reported": "left alone; plan.prune_foreign = true would delete it",
-    }.get(record.outcome, record.outcome)
+    text = outcome_text(record)
+    return f"{text}, see above" if record.outcome == "held" else text
 
 
 def _distinct(texts: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ _DEVICE_COLUMNS = (
     *("effective_name", "name", "manufacturer", "model", "integration"),
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
-ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled")
+ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled", "id")
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
 
@@ -50,6 +50,7 @@ class EntityLine(msgspec.Struct, frozen=True, gc=False):
     entity_id: str
     name: str
     is_disabled: bool = False
+    id: str = ""  # the registry's; a row of another program has none
 
 
 class HomeIndex(msgspec.Struct, frozen=True):
@@ -133,8 +134,8 @@ def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[
 
 def entity_line(row: Row) -> EntityLine:
     """An entity from its key and ENTITY_LINE_COLUMNS."""
-    entity_id, shown, own, disabled = row
-    return EntityLine(entity_id, shown or own or entity_id, bool(disabled))
+    entity_id, shown, own, disabled, id_ = row
+    return EntityLine(entity_id, shown or own or entity_id, bool(disabled), id_ or "")
 
 
 def entities_of_past(
@@ -149,7 +150,8 @@ def entities_of_past(
             continue
         name = home.derived[key].effective_name or record.entity_id
         if not (loose and record.device_id) and _is_called(name, record.entity_id, words):
-            found.append(EntityLine(record.entity_id, name, record.disabled_by is not None))
+            line = EntityLine(record.entity_id, name, record.disabled_by is not None, record.id)
+            found.append(line)
     found.sort(key=attrgetter("entity_id"))
     return found[:limit], len(found)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from api.page.views.drift import FieldView
 from api.page.views.home_index import EntityLine
+from api.page.views.verdict import VerdictView
 from api.page.wording import Names, field_text, value_text
 from api.ports import Revision
 from api.registries.bodies import Device, Entity, served_fields
@@ -59,6 +60,7 @@ class RecordView(msgspec.Struct, frozen=True):
     versions_total: int
     versions_missing: str | None  # why there are none
     is_gone: bool
+    verdict: VerdictView | None = None  # None: it is shown as it was
 
 
 def device_facts(device: Device, names: Names) -> list[Fact]:

@@ -6,14 +6,18 @@ from pathlib import Path
 import msgspec
 
 from engine.commandline.exit_codes import OK
+from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
 from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
 from engine.commandline.text.record_lines import LINES_MAX, capped
 from engine.commandline.text.safe_text import value_text, visible
+from engine.commandline.text.verdict import verdict_lines
+from engine.commandline.verbs.compared import compared_now
 from engine.commandline.verbs.show import all_rows, formers
 from engine.core.home.record import REGISTRIES, Json, Key
+from engine.core.state.record_verdict import RecordVerdict
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
 from engine.ports import Records, Revision
@@ -47,9 +51,10 @@ class Timeline(msgspec.Struct, frozen=True):
     registry: str
     key: str
     versions: tuple[Version, ...]
+    sync: RecordVerdict | None = None
 
 
-def run_history(arguments: Arguments) -> int:
+def run_history(arguments: Arguments, stop: Interruption) -> int:
     """Print the timeline. Raises EngineError when nothing keeps one, or the key has none."""
     loaded = load(arguments)
     if loaded.settings.records.uri == "none":
@@ -64,7 +69,12 @@ def run_history(arguments: Arguments) -> int:
         # One more than is shown, which the oldest of those is told against.
         revisions = stores.records.timeline(key) if is_whole else stores.records.newest(key, LINES_MAX + 1)
         total = len(revisions) if is_whole else stores.records.count(key)
-    timeline = Timeline(SCHEMA_VERSION, key.registry, key.id, make_versions(revisions))
+        row = stores.rows.read([key]).get(key)
+    verdicts = compared_now(arguments, loaded, stop)
+    entity_id = str(row.fields["entity_id"]) if row is not None and row.fields.get("entity_id") else None
+    written_at = rfc3339(revisions[-1].at) if revisions else None
+    sync = verdicts.of(key, entity_id=entity_id, written_at=written_at, has_row=row is not None)
+    timeline = Timeline(SCHEMA_VERSION, key.registry, key.id, make_versions(revisions), sync)
     if arguments.format == "json":
         emit_json(msgspec.json.encode(timeline))
     else:
@@ -93,7 +103,9 @@ def render_timeline(timeline: Timeline, *, is_full: bool, total: int | None = No
                 for c in version.changes
             ]
         blocks.append(block)
-    lines = [visible(f"{timeline.registry}/{timeline.key}"), *capped(blocks, is_full=is_full, total=total)]
+    verdict = verdict_lines(timeline.sync) if timeline.sync is not None else []
+    key = visible(f"{timeline.registry}/{timeline.key}")
+    lines = [key, *verdict, *capped(blocks, is_full=is_full, total=total)]
     return "\n".join(lines) + "\n"
 
 

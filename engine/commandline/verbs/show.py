@@ -1,4 +1,4 @@
-"""`reconcile show KEY`: one stored record. Reads the rows file only; nothing on disk changes."""
+"""`reconcile show KEY`: one record, and whether it is real: compared with Home Assistant. Nothing on disk changes."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,18 +7,25 @@ from pathlib import Path
 import msgspec
 
 from engine.commandline.exit_codes import OK
+from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
-from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
+from engine.commandline.lookup import Ambiguous, KeyUnknown, NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text, tell
 from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import name_text, value_text, visible
+from engine.commandline.text.verdict import verdict_lines
+from engine.commandline.verbs.compared import compared_now, told_apart
 from engine.core.compare.stored import StoredRow
 from engine.core.home.record import REGISTRIES, Json, Key
 from engine.core.state.fate import Former, former_of
+from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError, ReplicaError
 from engine.run import Stores, open_stores
 from engine.settings import LoadedSettings
+
+# The engine's notes are part of the SQLite file, and as old as a snapshot that was put back.
+_NO_NOTE = "no note that the engine wrote it (after a restore, notes reach to the snapshot only)"
 
 
 class LastChange(msgspec.Struct, frozen=True):
@@ -42,14 +49,23 @@ class StoredRecord(msgspec.Struct, frozen=True):
     derived: dict[str, Json]
     stamps: dict[str, str]
     last_change: LastChange | None  # as far back as the change feed reaches
+    sync: RecordVerdict | None = None
 
 
-def run_show(arguments: Arguments) -> int:
+def run_show(arguments: Arguments, stop: Interruption) -> int:
     """Print the record. Raises EngineError when there is none of that name."""
     loaded = load(arguments)
     check_rows_file(loaded)
-    with open_stores(loaded, private_copy=True) as stores:
-        record = _look_up(stores, arguments.key)
+    try:
+        with open_stores(loaded, private_copy=True) as stores:
+            record = _look_up(stores, arguments.key)
+    except Ambiguous as several:
+        raise told_apart(several, compared_now(arguments, loaded, stop)) from several
+    except KeyUnknown as unknown:
+        record = _missing(arguments.key, compared_now(arguments, loaded, stop), unknown)
+    else:
+        sync = verdict_on(record, compared_now(arguments, loaded, stop))
+        record = msgspec.structs.replace(record, sync=sync)
     if arguments.format == "json":
         emit_json(msgspec.json.encode(record))
     else:
@@ -97,6 +113,35 @@ def formers(stores: Stores, text: str) -> list[Former]:
     return [former for former in found if named is None or former.key.registry == named.registry]
 
 
+def verdict_on(record: StoredRecord, verdicts: Verdicts) -> RecordVerdict:
+    """The verdict on a record of the rows file."""
+    entity_id = str(record.fields["entity_id"]) if record.fields.get("entity_id") else None
+    written_at = record.last_change.at if record.last_change else None
+    return verdicts.of(Key(record.registry, record.key), entity_id=entity_id, written_at=written_at)
+
+
+def _missing(text: str, verdicts: Verdicts, unknown: KeyUnknown) -> StoredRecord:
+    """The record that Home Assistant has under this name and the rows lack. Raises `unknown` when there is none."""
+    key = verdicts.missing(text)
+    if key is None:
+        raise unknown
+    sync = verdicts.of(key, has_row=False)
+    fields = {each.name: each.source for each in sync.differs}
+    return StoredRecord(
+        SCHEMA_VERSION,
+        key.registry,
+        key.id,
+        verdicts.name_of(key) or text,
+        "",
+        {},
+        fields,
+        {},
+        {},
+        None,
+        sync,
+    )
+
+
 def _look_up(stores: Stores, text: str) -> StoredRecord:
     versions, rows = all_rows(stores)
     key = find_known(stores, text, rows)
@@ -119,9 +164,12 @@ def _look_up(stores: Stores, text: str) -> StoredRecord:
 def render_record(record: StoredRecord) -> str:
     """The record as text; it ends with a newline."""
     lines = [f"{visible(f'{record.registry}/{record.key}')} {name_text(record.name)}"]
-    lines.append(f"  version {record.version}")
+    if record.sync is not None:
+        lines += verdict_lines(record.sync)
+    if record.version:
+        lines.append(f"  version {record.version}")
     for replica, version in record.last_applied.items():
-        told = "never written by the engine" if version is None else version or "unknown, a write was cut off"
+        told = _NO_NOTE if version is None else version or "unknown, a write was cut off"
         lines.append(f"  last applied to {replica}: {told}")
     if record.last_change:
         lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")

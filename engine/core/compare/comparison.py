@@ -15,6 +15,7 @@ from engine.core.guards.guard import Verdict
 from engine.core.guards.look import Look
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.state.advice import WHOSE_CHANGE
 from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
 
 
@@ -90,10 +91,13 @@ def report_replica(
         counts=counts,
         planned=count_operations(plan.operations),
         applied=count_operations(carried_out(comparison, applied=applied, unwritten=unwritten)),
-        refusals=tuple(RefusalReport(r.guard, r.message, r.hint, r.held) for r in verdict.refusals),
+        refusals=tuple(
+            RefusalReport(r.guard, r.message, r.hint, r.held, r.command) for r in verdict.refusals
+        ),
         waiting=len(verdict.waiting),
         fingerprint=plan.fingerprint,
         error=error,
+        kept=tuple(sorted(map(str, comparison.kept.keys))),
     )
 
 
@@ -197,13 +201,8 @@ def _since(
 
 
 def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:
-    replica_side = {
-        Cause.PENDING: "",
-        Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
-        Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
-        Cause.FOREIGN: "a foreign row, pruned as asked",
-    }[operation.difference.cause]
-    reasons = [replica_side] if replica_side else []
+    whose = WHOSE_CHANGE.get(operation.difference.cause)
+    reasons = [whose] if whose else []
     if operation.moved_from:
         reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")
     if operation.replaces:

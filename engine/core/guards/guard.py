@@ -84,6 +84,7 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
     hint: str
     held: int
+    command: str | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -140,7 +141,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         spoken = untrusted_read(desired)
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
-    refusals = [Refusal(*spoken, sum(o.key not in unread for o in held))] if spoken else []
+    refusals = [_refusal(spoken, sum(o.key not in unread for o in held), deletes, certain)] if spoken else []
     if left:
         refusals.append(Refusal(REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
@@ -149,6 +150,15 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         waiting=tuple(o for o in deletes if o.key in waiting),
         refusals=tuple(refusals),
     )
+
+
+def _refusal(
+    spoken: tuple[str, str, str], held: int, deletes: tuple[Operation, ...], certain: set[Key]
+) -> Refusal:
+    """What a guard said of the deletes; a limit names the command that raises it for one run."""
+    count = sum(o.key not in certain for o in deletes)
+    is_limit = spoken[0] in ("delete_count", "delete_ratio")
+    return Refusal(*spoken, held, f"reconcile --max-delete {count}" if is_limit else None)
 
 
 def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:

@@ -25,6 +25,11 @@ class SourceReport(msgspec.Struct, frozen=True):
     version: str | None = None
     state: str | None = None
     records: int = 0
+    registries: tuple[str, ...] | None = None  # those that were read and compared; null: nothing was
+
+    def has_read(self, registry: str) -> bool:
+        """Whether the registry was read and compared, as far as the report says."""
+        return self.registries is None or registry in self.registries
 
     @property
     def speaker(self) -> str:
@@ -61,6 +66,7 @@ class RefusalReport(msgspec.Struct, frozen=True):
     message: str
     hint: str
     held: int
+    command: str | None = None  # what allows it, for one run
 
 
 class RecordReport(msgspec.Struct, frozen=True):
@@ -99,6 +105,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
     error: str | None = None
     note: str | None = None  # what the replica corrected beside what was planned
+    kept: tuple[str, ...] = ()  # REGISTRY/ID of the rows that were not compared, because of rows set aside
 
     @property
     def equal(self) -> int:

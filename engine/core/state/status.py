@@ -11,6 +11,7 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
+from engine.core.home.record import Key
 from engine.core.state.pace import Freshness
 from engine.core.state.report import Report, combined_status, open_records
 
@@ -49,6 +50,9 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     error: str | None = None
     # When Home Assistant was lost, until the replica is compared with a read that came after.
     unproven_since: float | None = None
+    changed: frozenset[Key] = (
+        frozenset()
+    )  # of what is pending, the records that the last report does not know of
 
     def shifted(self, seconds: float) -> "ReplicaStatus":
         """The same with all times so much later."""
@@ -126,7 +130,7 @@ def why_not_ready(
     if word == "in_sync":
         return None
     if word == "unknown":
-        return replica.error or _why_unknown(replica)
+        return replica.error or why_unknown(replica)
     if word == "blocked":
         return "a guard holds changes back"
     if replica.error is not None:
@@ -142,7 +146,8 @@ def why_not_ready(
     return f"it is known to differ; {replica.pending} changes wait to be written"
 
 
-def _why_unknown(replica: ReplicaStatus) -> str:
+def why_unknown(replica: ReplicaStatus) -> str:
+    """Why a replica is unknown that no error speaks of."""
     if replica.unproven_since is not None:
         return "unknown: Home Assistant was lost, and nothing was compared since"
     return (

@@ -45,12 +45,16 @@ class Untaken:
         self._taken, self._keys = self._newest, set()
 
     def count(self, registries: frozenset[str]) -> int:
-        """How many records of the registries have changed; 0 also when nobody can say."""
+        """How many they are."""
+        return len(self.changed(registries))
+
+    def changed(self, registries: frozenset[str]) -> "frozenset[Key]":
+        """The records of the registries that have changed; none also when nobody can say."""
         if self._newest is None or self._taken is None or not self._keys:
-            return 0
+            return frozenset()
         before, after = self._taken.hashes, self._newest.hashes
         keys = [key for key in self._keys if key.registry in registries]
-        return sum(before.get(key) != after.get(key) for key in keys)
+        return frozenset(key for key in keys if before.get(key) != after.get(key))
 
     def _add(self, keys: "set[Key] | frozenset[Key]") -> None:
         if self._keys is not None:

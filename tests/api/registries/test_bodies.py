@@ -6,10 +6,10 @@ from api.registries.bodies import (
     device_of_row,
     entity_of_row,
     served_fields,
-    served_options,
     text_list,
     time_text,
 )
+from api.registries.options import served_options
 
 
 def test_a_device_row_of_nothing_but_its_key() -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import apsw
 import pytest
 
 from engine.commandline.verbs.show import LastChange, StoredRecord, render_record
@@ -71,7 +72,7 @@ def test_the_text_is_complete_and_harmless() -> None:
 device/d1 "Lamp\\u001b[2J"
   version 1:a+b
   last applied to sqlite: 1:a+b
-  last applied to history: never written by the engine
+  last applied to history: no note that the engine wrote it (after a restore, notes reach to the snapshot only)
   last applied to influxdb: unknown, a write was cut off
   last written 2026-11-23T12:00:00.000Z by run run
   fields:
@@ -123,3 +124,72 @@ def test_a_history_is_found_by_every_name(former: Reconcile, text: str, key: Key
     assert (code, err) == (0, "")
     assert out.startswith(f"{key}\n")
     assert "is a foreign row" in former("history", "mocked").err
+
+
+def mock(statement: str) -> None:
+    """Write into the rows as another program would."""
+    connection = apsw.Connection("rows.db")
+    connection.execute(statement)
+    connection.close()
+
+
+def test_of_two_records_of_one_name_the_foreign_one_is_told(mirror: Reconcile) -> None:
+    mirror()
+    mock("INSERT INTO devices (device_id, name) VALUES ('mock', 'Sun')")
+    several = mirror("show", "sun")
+    assert several.code == 1
+    assert "device/mock (foreign)" in several.err
+    assert "(real)" in several.err
+    code, out, err = mirror("show", "device/mock")
+    assert (code, err) == (0, "")
+    assert out.startswith('device/mock "Sun"\n  Foreign: Only sqlite has it.\n')
+    assert (
+        "  Left alone; plan.prune_foreign = true would delete it. To do it: reconcile --prune-foreign\n"
+        in out
+    )
+    shown = json.loads(mirror("show", "device/mock", "--json").out)
+    assert (shown["sync"]["state"], shown["sync"]["command"]) == ("foreign", "reconcile --prune-foreign")
+
+
+def test_a_name_is_found_in_any_case(mirror: Reconcile) -> None:
+    mirror()
+    assert "light.kitchen_lights" in mirror("show", "LIGHT.Kitchen_Lights").out
+
+
+def test_a_real_record_says_so_and_since_when(mirror: Reconcile) -> None:
+    mirror()
+    out = mirror("show", "light.kitchen_lights").out
+    shown = json.loads(mirror("show", "light.kitchen_lights", "--json").out)
+    assert shown["sync"]["since"] == shown["last_change"]["at"]
+    assert (
+        f"  Real since {shown['last_change']['at']}: Every store holds exactly what Home Assistant has."
+        in out
+    )
+    assert "  Real since" in mirror("history", "light.kitchen_lights").out
+
+
+def test_a_record_that_somebody_changed_says_what_differs(mirror: Reconcile) -> None:
+    mirror()
+    mock("UPDATE entities SET original_name = 'Wrecked' WHERE entity_id = 'light.kitchen_lights'")
+    out = mirror("show", "light.kitchen_lights").out
+    assert "  Drifted: Somebody else changed it in sqlite.\n" in out
+    assert "    original_name: Home Assistant " in out
+    assert ', sqlite "Wrecked"\n' in out
+    assert "  Will be written with the next pass. To do it: reconcile\n" in out
+    assert "  Drifted: " in mirror("history", "light.kitchen_lights").out
+
+
+def test_a_record_that_the_rows_lack_is_shown_as_missing(mirror: Reconcile) -> None:
+    mirror()
+    mock("DELETE FROM entities WHERE entity_id = 'light.kitchen_lights'")
+    out = mirror("show", "light.kitchen_lights").out
+    assert "  Missing: Somebody else deleted it from sqlite.\n" in out
+
+
+def test_without_home_assistant_nothing_is_known_now(mirror: Reconcile, reconcile: Reconcile) -> None:
+    mirror()
+    stores = ("--rows", "rows.db", "--records", "history:history.db")
+    for source in ((), ("--source", "capture:nowhere")):
+        code, out, err = reconcile("show", "light.kitchen_lights", *stores, *source)
+        assert (code, err) == (0, "")
+        assert "  Not known now: Home Assistant is out of reach: " in out

@@ -67,7 +67,7 @@ async def test_devices_stand_by_area_and_name_and_those_without_come_last(
     ]
     assert (index.entity_count, index.loose_count) == (2, 1)
     assert index.names["config_entry", "entry"] == "Demo"
-    assert found == ([EntityLine("sensor.s2", "Loose")], 1)
+    assert found == ([EntityLine("sensor.s2", "Loose", False, entity(2).id)], 1)
 
 
 async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:

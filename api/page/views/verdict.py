@@ -1,0 +1,87 @@
+"""A record's verdict as the page shows it: a badge wherever the record is listed, and all of it on its own page."""
+
+import msgspec
+
+from api.page.templates import link
+from api.page.views.drift import FieldView
+from api.page.wording import Names, field_text, replica_text, value_text
+from api.registries.sync import served_sync
+from engine.core.home.record import Key
+from engine.core.state.record_verdict import LABELS, RecordVerdict, State, Verdicts
+
+FIELDS_MAX = 24
+# Each in the colours of a status.
+_TONES = {
+    State.REAL: "in_sync",
+    State.FOREIGN: "out_of_sync",
+    State.DRIFTED: "out_of_sync",
+    State.MISSING: "out_of_sync",
+    State.GONE: "blocked",
+    State.PENDING: "blocked",
+    State.SET_ASIDE: "blocked",
+    State.UNKNOWN: "unknown",
+}
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """The verdict in a word; `tone` is the status whose colour and symbol it has."""
+
+    label: str
+    tone: str
+    title: str
+
+
+class VerdictView(msgspec.Struct, frozen=True):
+    """All of it. `fields` are what differs, each under the replica that differs."""
+
+    badge: Badge
+    since: str | None
+    reasons: list[str]
+    fields: list[tuple[str, FieldView]]
+    left: int  # fields that are not shown
+    next: str
+    command: str | None
+    help: str
+
+
+class Badges:
+    """What the lists ask for, record by record."""
+
+    def __init__(self, verdicts: Verdicts) -> None:
+        self._verdicts = verdicts
+
+    def of(self, registry: str, id_: str, entity_id: str | None = None) -> Badge:
+        """The badge of a record that has a row; a row without a registry id is known by its entity_id."""
+        return badge(self._verdicts.of(Key(registry, id_ or entity_id or ""), entity_id=entity_id))
+
+
+def badge(verdict: RecordVerdict) -> Badge:
+    """A verdict in a word."""
+    return Badge(LABELS[verdict.state], _TONES[verdict.state], " ".join(verdict.reasons)[:300])
+
+
+def verdict_view(verdict: RecordVerdict, names: Names) -> VerdictView:
+    """A verdict with all that is known of it."""
+    differs = served_sync(verdict).differs
+    fields = [
+        (
+            replica_text(each.replica),
+            FieldView(
+                field_text(each.name),
+                value_text(each.name, each.source, names),
+                value_text(each.name, each.found, names),
+                True,
+            ),
+        )
+        for each in differs[:FIELDS_MAX]
+    ]
+    return VerdictView(
+        badge(verdict),
+        verdict.since,
+        list(verdict.reasons),
+        fields,
+        len(differs) - len(fields),
+        verdict.next,
+        verdict.command,
+        link("help", str(verdict.state)),
+    )

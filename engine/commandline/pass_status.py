@@ -1,0 +1,41 @@
+"""The status that one pass leaves behind: what a command knows of the home at the moment it looked."""
+
+from datetime import datetime
+
+from engine import __version__
+from engine.core.state.report import ReplicaReport, Report
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+
+
+def status_of(report: Report, now: float) -> Status:
+    """The status that one pass leaves behind."""
+    compared_at = datetime.fromisoformat(report.compared_at).timestamp()
+    failed = {error.subject: error.message for error in report.errors}
+    return Status(
+        site=report.site,
+        version=__version__,
+        started_at=now,
+        source=SourceStatus(
+            uri=report.source.uri,
+            connected=report.source.connected,
+            version=report.source.version,
+            state=report.source.state,
+            last_message_at=compared_at if report.source.connected else None,
+            error=failed.get("source"),
+        ),
+        replicas=tuple(_replica_status(r, compared_at, now, failed.get(r.replica)) for r in report.replicas),
+        report=report,
+    )
+
+
+def _replica_status(found: ReplicaReport, compared_at: float, now: float, error: str | None) -> ReplicaStatus:
+    looked = found.status != "unknown"
+    return ReplicaStatus(
+        replica=found.replica,
+        status=found.status,
+        synced_at=compared_at if found.status == "in_sync" else None,
+        compared_at=compared_at if looked else None,
+        succeeded_at=now if looked and error is None else None,
+        pending=found.pending,
+        error=error,
+    )

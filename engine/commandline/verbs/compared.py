@@ -1,0 +1,51 @@
+"""What `show` and `history` know of a record beside the stores: the comparison with Home Assistant, made now.
+
+It is the pass of `reconcile drift`. Where it cannot be made, every verdict is "not known now" and says why.
+"""
+
+import time
+
+from engine import __version__
+from engine.commandline.interruption import Interruption
+from engine.commandline.lookup import Ambiguous
+from engine.commandline.parser import Arguments
+from engine.commandline.pass_status import status_of
+from engine.commandline.verbs.run_pass import make_report
+from engine.core.state.pace import AGELESS
+from engine.core.state.record_verdict import LABELS, Verdicts
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.errors import EngineError
+from engine.loop.pass_options import PassOptions
+from engine.run import new_run_id, store_places
+from engine.settings import LoadedSettings
+
+
+def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Verdicts:
+    """The verdicts on all records, of a comparison that writes nothing."""
+    options = PassOptions(
+        mode="drift",
+        policy=loaded.settings.plan,
+        registries=frozenset(loaded.settings.source.registries),
+        run_id=new_run_id(time.time()),
+        site=loaded.settings.site.name,
+        places=store_places(loaded.settings),
+    )
+    now = time.time()
+    try:
+        report = make_report(arguments, loaded, options, stop)
+    except EngineError as error:
+        return Verdicts(_not_compared(error, loaded, now), now, AGELESS)
+    return Verdicts(status_of(report, now), now, AGELESS)
+
+
+def told_apart(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
+    """The error that several records are called so, with the verdict on each."""
+    told = [f"{key} ({LABELS[verdicts.of(key).state].lower()})" for key in several.keys]
+    several.hint = f"{several.hint} Of these: {', '.join(told)}."
+    return several
+
+
+def _not_compared(error: EngineError, loaded: LoadedSettings, now: float) -> Status:
+    source = SourceStatus(loaded.settings.source.uri, connected=False, error=str(error))
+    replica = ReplicaStatus("sqlite", "unknown", status_since=None)
+    return Status(loaded.settings.site.name, __version__, now, source, (replica,))

@@ -1,0 +1,153 @@
+"""What a guard or a kind of difference means, and what to do about it: one sentence, and a command to copy.
+
+The page, the API, `reconcile show` and the reference page `docs/reference/what-to-do.md` all say what stands here.
+"""
+
+import msgspec
+
+from engine.core.compare.diff import Cause
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """One subject: what it means, what to do, and the command that does it (None: there is none to run)."""
+
+    title: str
+    meaning: str
+    action: str
+    command: str | None = None
+
+
+GUARDS: dict[str, Advice] = {
+    "recovery_mode": Advice(
+        "Home Assistant is in recovery mode",
+        "In recovery mode Home Assistant lists something that is not your home, so nothing is written at all.",
+        "Repair Home Assistant's configuration and restart it; the next pass goes on by itself.",
+        "reconcile doctor",
+    ),
+    "wrong_instance": Advice(
+        "This is another Home Assistant",
+        "None of the config entries that the stores know is listed, so nothing is written at all.",
+        "Check source.uri. If this instance is to be mirrored from now on, accept it once.",
+        "reconcile --allow-new-instance",
+    ),
+    "not_running": Advice(
+        "Home Assistant is starting or stopping",
+        "While it starts, integrations still add records, so nothing is deleted.",
+        "Wait until it has started; the deletes follow then.",
+        "reconcile doctor",
+    ),
+    "storage_corruption": Advice(
+        "Home Assistant lost a registry",
+        "It reports a corrupt store and started over with new ids, so nothing is deleted.",
+        "Restore a backup of Home Assistant, or accept the loss by fixing the repair issue there.",
+        "reconcile doctor",
+    ),
+    "health_unread": Advice(
+        "Home Assistant's state could not be read",
+        "Whether its registries are sound is not known, so nothing is deleted.",
+        "Restart Home Assistant, which writes such a file anew; the deletes follow then.",
+        "reconcile doctor",
+    ),
+    "registry_unread": Advice(
+        "A registry was not read",
+        "What was not read is not empty: its rows stay as they are, and so do those made with its help.",
+        "Restore what is missing. If the home really has none of it any more, say so once.",
+        "reconcile --allow-empty",
+    ),
+    "empty_source": Advice(
+        "Home Assistant lists none at all",
+        "A living home has devices, entities and config entries, so nothing is deleted.",
+        "If the home really is empty, say so once.",
+        "reconcile --allow-empty",
+    ),
+    "delete_ratio": Advice(
+        "Too large a share would be deleted",
+        "Home Assistant no longer lists a large share of the records, as after a read that was cut short.",
+        "Look at what would be deleted. If it is right, allow that many deletes once.",
+        "reconcile --dry-run",
+    ),
+    "delete_count": Advice(
+        "Too many records would be deleted",
+        "Home Assistant no longer lists more records than one pass may delete.",
+        "Look at what would be deleted. If it is right, allow that many deletes once.",
+        "reconcile --dry-run",
+    ),
+}
+
+KINDS: dict[str, Advice] = {
+    "drifted": Advice(
+        "Somebody else changed a row",
+        "Another program wrote to a store after the engine did; Home Assistant's value is the right one.",
+        "The next pass writes Home Assistant's value again. Find out who writes there, or it comes back.",
+        "reconcile",
+    ),
+    "missing": Advice(
+        "A row is missing",
+        "Home Assistant has the record and a store does not.",
+        "The next pass writes it.",
+        "reconcile",
+    ),
+    "pending": Advice(
+        "A change is not written yet",
+        "Home Assistant changed the record, and a store does not hold the change yet.",
+        "The next pass writes it. If it stays, look at what hinders the store.",
+        "reconcile doctor",
+    ),
+    "gone": Advice(
+        "Home Assistant no longer lists it",
+        "A store still holds the record. It is deleted when there is enough evidence that it is gone.",
+        "A second read confirms the delete; to have it at once, wait for that read.",
+        "reconcile --confirm-deletes",
+    ),
+    "foreign": Advice(
+        "A foreign row",
+        "Home Assistant does not have it and the engine did not write it: nothing in the home stands behind it.",
+        "It is left alone. If nobody needs it, let a pass delete all foreign rows.",
+        "reconcile --prune-foreign",
+    ),
+    "set_aside": Advice(
+        "A row of Home Assistant cannot be used",
+        "Nobody can tell which record the row is, so what a store holds under it stays as it is.",
+        "Correct or remove it in Home Assistant, then compare again.",
+        "reconcile drift",
+    ),
+    "unknown": Advice(
+        "Not known now",
+        "Home Assistant or a store could not be read lately, so nobody can tell whether the row is right.",
+        "Find out what cannot be read.",
+        "reconcile doctor",
+    ),
+    "real": Advice(
+        "Real",
+        "Every store holds exactly what Home Assistant has.",
+        "Nothing is to be done.",
+    ),
+}
+
+# Whose change a difference is, as a report says it among the reasons.
+WHOSE_CHANGE: dict[Cause, str] = {
+    Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
+    Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
+    Cause.FOREIGN: "a foreign row, pruned as asked",
+}
+# How the sentence on what will be done goes on, by the outcome of the last pass; {done} is written, moved or deleted.
+OUTCOMES: dict[str, str] = {
+    "planned": "will be {done} with the next pass",
+    "held": "held back by a guard",
+    "waiting": "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
+    "observed": "not {done}: only observing (plan.mode)",
+    "failed": "could not be {done}; it is tried again",
+    "reported": "left alone; plan.prune_foreign = true would delete it",
+}
+# The command that does it now, where the outcome says more than the kind of difference.
+_COMMANDS = {
+    "waiting": "reconcile --confirm-deletes",
+    "observed": "reconcile",
+    "failed": "reconcile doctor",
+    "planned": "reconcile",
+}
+
+
+def command_for(state: str, outcome: str | None) -> str | None:
+    """The command that does what is to be done about a difference; what a guard holds has its guard's own."""
+    return _COMMANDS.get(outcome or "") or KINDS[state].command

@@ -1,0 +1,38 @@
+"""One replica's difference on one record, in words: whose change it was, and what was or will be done about it."""
+
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.plan import Action
+from engine.core.state.advice import OUTCOMES, WHOSE_CHANGE
+from engine.core.state.report import RecordReport
+
+
+def which_side(record: RecordReport) -> str:
+    """Which of the sides changed, as a sentence without its period."""
+    replica, kind = record.replica, record.kind
+    if record.cause is Cause.FOREIGN:
+        return f"Only {replica} has it"
+    if record.cause is Cause.CONFLICT:
+        return f"It was changed in {replica} and in Home Assistant; Home Assistant wins"
+    if record.cause is Cause.DRIFT:
+        how = "deleted it from" if kind is Kind.MISSING else "changed it in"
+        return f"Somebody else {how} {replica}"
+    if kind is Kind.ORPHANED:
+        return f"Home Assistant does not list it, {replica} has it"
+    if kind is Kind.MISSING:
+        return f"Home Assistant has it, {replica} does not yet"
+    return f"Home Assistant changed it, {replica} does not hold the change yet"
+
+
+def done_word(record: RecordReport) -> str:
+    """What the operation does: written, moved, deleted."""
+    return {Action.DELETE: "deleted", Action.MOVE: "moved"}.get(record.action or Action.UPSERT, "written")
+
+
+def outcome_text(record: RecordReport) -> str:
+    """What was or will be done about a difference, as the rest of a sentence."""
+    return OUTCOMES.get(record.outcome, record.outcome).format(done=done_word(record))
+
+
+def further_reasons(record: RecordReport) -> list[str]:
+    """The reasons besides whose change it was."""
+    return [why for why in record.why if why != WHOSE_CHANGE.get(record.cause)]

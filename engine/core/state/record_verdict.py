@@ -1,0 +1,283 @@
+"""The verdict on one record: is its row real, since when, why, and what will be done about it.
+
+`Verdicts` is the only place that decides it, from the same status, age and report that `replica_status` and the drift
+report rest on: page, API, `reconcile show` and `reconcile history` only word it. No verdict is better than the word of
+its replicas: where one of them is unknown, a record on which no other is known to differ is not known now.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from engine.core.compare.diff import Cause, Kind
+from engine.core.home.record import Json, Key
+from engine.core.state.advice import GUARDS, KINDS, command_for
+from engine.core.state.difference_words import further_reasons, outcome_text, which_side
+from engine.core.state.pace import Freshness
+from engine.core.state.report import RecordReport, RefusalReport, Report, open_records, rfc3339
+from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown
+
+# What these say of Home Assistant is that it is not this home: then nothing that was compared counts.
+_NOT_THIS_HOME = frozenset({"recovery_mode", "wrong_instance"})
+_REGISTRY_UNREAD = "registry_unread"
+
+
+class State(StrEnum):
+    """What is known of a record, the most alarming first."""
+
+    FOREIGN = "foreign"  # Home Assistant does not have it, and the engine did not write it
+    DRIFTED = "drifted"  # a row was changed behind the engine's back
+    MISSING = "missing"  # Home Assistant has it, a replica does not
+    GONE = "gone"  # a replica has it, Home Assistant lists it no longer
+    PENDING = "pending"  # Home Assistant changed it, a replica does not hold that yet
+    SET_ASIDE = "set_aside"  # a row of Home Assistant that cannot be used may be it
+    UNKNOWN = "unknown"  # not known now
+    REAL = "real"  # every replica holds what Home Assistant has
+
+
+LABELS: dict[State, str] = {
+    State.FOREIGN: "Foreign",
+    State.DRIFTED: "Drifted",
+    State.MISSING: "Missing",
+    State.GONE: "Gone",
+    State.PENDING: "Pending",
+    State.SET_ASIDE: "Set aside",
+    State.UNKNOWN: "Not known now",
+    State.REAL: "Real",
+}
+
+
+class Differs(msgspec.Struct, frozen=True):
+    """One field on which a replica and Home Assistant differ: `source` is Home Assistant's value, `found` the row's."""
+
+    replica: str
+    name: str
+    source: Json
+    found: Json
+
+
+class RecordVerdict(msgspec.Struct, frozen=True):
+    """Whether the row is real. `since` is null where that is not known, `cause` where nothing differs.
+
+    `next` says what will be done about it, `command` which command does it, where there is one to run.
+    """
+
+    state: State
+    cause: Cause | None
+    since: str | None
+    reasons: tuple[str, ...]
+    differs: tuple[Differs, ...]
+    next: str
+    command: str | None
+
+
+class Verdicts:
+    """The verdicts on all records at one moment. Building it goes over the differences once, not over the home."""
+
+    def __init__(self, status: Status, now: float, freshness: Freshness) -> None:
+        """`now` in Unix seconds; `freshness` says how old knowledge may be."""
+        report = status.report
+        self._report = report
+        self._words = {r.replica: replica_status(r, now, freshness) for r in status.replicas}
+        self._distrusted = _distrusted(report)
+        self._doubts = tuple(self._doubt(r, status) for r in status.replicas if self._is_unknown(r.replica))
+        self._is_unknown_whole = status_word(status, now, freshness) == "unknown"
+        self._found: dict[Key, list[RecordReport]] = {}
+        for record in open_records(report):
+            if record.replica in self._words:
+                self._found.setdefault(Key(record.registry, record.key), []).append(record)
+        self._changed = _changed(r for r in status.replicas if not self._is_unknown(r.replica))
+        self._aside = _set_aside(report)
+        self._kept = {key for r in (report.replicas if report else ()) for key in r.kept}
+
+    def missing(self, text: str) -> Key | None:
+        """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
+        folded = text.casefold()
+        keys = [
+            key
+            for key, records in self._found.items()
+            for record in records[:1]
+            if record.kind is Kind.MISSING
+            and folded
+            in (
+                str(key).casefold(),
+                key.id.casefold(),
+                record.name.casefold(),
+                (record.entity_id or "").casefold(),
+            )
+        ]
+        return keys[0] if len(keys) == 1 else None
+
+    def name_of(self, key: Key) -> str | None:
+        """What a record on which a replica differs is called."""
+        return next((record.name for record in self._found.get(key, ())), None)
+
+    def of(
+        self,
+        key: Key,
+        *,
+        entity_id: str | None = None,
+        written_at: str | None = None,
+        has_row: bool = True,
+    ) -> RecordVerdict:
+        """The verdict on a record; `written_at` is when its row was last written, if it has one.
+
+        A record without a row of which nothing is reported is gone: neither Home Assistant nor a store has it.
+        """
+        found = self._found.get(key, [])
+        known = [r for r in found if not self._is_unknown(r.replica)]
+        if known:
+            return self._differing(known)
+        if (since := self._changed.get(key)) is not None:
+            return _verdict(State.PENDING, Cause.PENDING, since, (KINDS["pending"].meaning,))
+        if reason := self._aside.get(str(key)) or self._aside.get(entity_id or ""):
+            return _verdict(State.SET_ASIDE, None, None, (reason,))
+        if str(key) in self._kept:
+            return _verdict(State.SET_ASIDE, None, None, (KINDS["set_aside"].meaning,))
+        if self._is_unknown_whole or self._doubts:
+            return self._unknown(found)
+        if self._report is not None and not self._report.source.has_read(key.registry):
+            return _verdict(State.UNKNOWN, None, None, (f"The registry {key.registry} was not read.",))
+        if not has_row:
+            reason = "Neither Home Assistant nor a store has it any more."
+            return RecordVerdict(State.GONE, None, written_at, (reason,), (), "Nothing is to be done.", None)
+        return _verdict(State.REAL, None, written_at, (KINDS["real"].meaning,))
+
+    def _differing(self, records: list[RecordReport]) -> RecordVerdict:
+        states = [(_STATES.index(state_of(record)), record) for record in records]
+        worst = min(states, key=lambda pair: pair[0])[0]
+        state = _STATES[worst]
+        first = next(record for rank, record in states if rank == worst)
+        refusal = self._refusal(first)
+        return RecordVerdict(
+            state=state,
+            cause=first.cause,
+            since=min((r.since for rank, r in states if rank == worst and r.since), default=None),
+            reasons=_distinct(
+                [*map(which_side, records), *(why for r in records for why in further_reasons(r))]
+            ),
+            differs=tuple(
+                Differs(r.replica, change.name, change.source, change.replica)
+                for r in records
+                for change in r.fields
+            ),
+            next="; ".join(_distinct([_next(r, self._refusal(r), len(records)) for r in records])) + ".",
+            command=_command(state, first, refusal),
+        )
+
+    def _refusal(self, record: RecordReport) -> RefusalReport | None:
+        """The guard that holds the record back."""
+        if record.outcome != "held" or self._report is None:
+            return None
+        replica = next((r for r in self._report.replicas if r.replica == record.replica), None)
+        refusals = replica.refusals if replica else ()
+        unread = not self._report.source.has_read(record.registry)
+        fitting = [r for r in refusals if (r.guard == _REGISTRY_UNREAD) == unread]
+        return next(iter([*fitting, *refusals]), None)
+
+    def _unknown(self, found: list[RecordReport]) -> RecordVerdict:
+        """Not known now; what was found last is told as such."""
+        sinces = [
+            since
+            for name, (word, since) in self._words.items()
+            if since is not None and (word == "unknown" or name in self._distrusted)
+        ]
+        before = [f"When last compared: {which_side(record)}." for record in found]
+        return _verdict(
+            State.UNKNOWN,
+            None,
+            min(sinces) if sinces else None,
+            _distinct([*self._doubts, *before]) or (KINDS["unknown"].meaning,),
+        )
+
+    def _is_unknown(self, replica: str) -> bool:
+        return self._words[replica][0] == "unknown" or replica in self._distrusted
+
+    def _doubt(self, replica: ReplicaStatus, status: Status) -> str:
+        guard = self._distrusted.get(replica.replica)
+        if status.source.error and not status.source.connected:
+            return f"Home Assistant is out of reach: {status.source.error}"
+        if guard:
+            return f"{replica.replica}: {GUARDS[guard].title}, so nothing that was compared counts."
+        return f"{replica.replica}: {replica.error or why_unknown(replica)}"
+
+
+_STATES = tuple(State)
+
+
+def basis_of(status: Status, now: float, freshness: Freshness) -> tuple[object, ...]:
+    """All that verdicts rest on: two moments with an equal basis give every record the same verdict."""
+    report = status.report
+    return (
+        status_word(status, now, freshness),
+        tuple(replica_status(r, now, freshness) for r in status.replicas),
+        (status.source.connected, status.source.error),
+        tuple((r.error, r.unproven_since, r.changed, r.changed and r.pending_since) for r in status.replicas),
+        report and (report.records, report.set_aside, report.replicas, report.source.registries),
+    )
+
+
+def state_of(record: RecordReport) -> State:
+    """What one replica's difference makes of the record."""
+    if record.cause is Cause.FOREIGN:
+        return State.FOREIGN
+    if record.kind is Kind.ORPHANED:
+        return State.GONE
+    if record.kind is Kind.MISSING:
+        return State.MISSING
+    return State.PENDING if record.cause is Cause.PENDING else State.DRIFTED
+
+
+def _next(record: RecordReport, refusal: RefusalReport | None, count: int) -> str:
+    text = f"{outcome_text(record)} ({refusal.guard})" if refusal else outcome_text(record)
+    return f"{record.replica}: {text}" if count > 1 else f"{text[:1].upper()}{text[1:]}"
+
+
+def _command(state: State, record: RecordReport, refusal: RefusalReport | None) -> str | None:
+    if refusal is not None:
+        return refusal.command or GUARDS[refusal.guard].command
+    return command_for(state, record.outcome if record.cause is not Cause.FOREIGN else None)
+
+
+def _verdict(
+    state: State, cause: Cause | None, since: float | str | None, reasons: Iterable[str]
+) -> RecordVerdict:
+    advice = KINDS[state]
+    at = since if since is None or isinstance(since, str) else rfc3339(since)
+    return RecordVerdict(state, cause, at, tuple(reasons), (), advice.action, advice.command)
+
+
+def _distrusted(report: Report | None) -> dict[str, str]:
+    """The guard that says that this is not the home, by replica."""
+    return {
+        replica.replica: refusal.guard
+        for replica in (report.replicas if report else ())
+        for refusal in replica.refusals
+        if refusal.guard in _NOT_THIS_HOME
+    }
+
+
+def _changed(replicas: Iterable[ReplicaStatus]) -> dict[Key, float]:
+    """Records that Home Assistant is known to have changed since the comparison, and since when."""
+    changed: dict[Key, float] = {}
+    for replica in replicas:
+        for key in replica.changed:
+            at = replica.pending_since or replica.compared_at or 0.0
+            changed[key] = min(at, changed.get(key, at))
+    return changed
+
+
+def _set_aside(report: Report | None) -> dict[str, str]:
+    """Why a row of Home Assistant cannot be used, by the key and by the entity_id that it says."""
+    reasons: dict[str, str] = {}
+    for row in report.set_aside if report else ():
+        text = f"Home Assistant's row ({row.known_as[:200]}) cannot be used: {row.reason}."
+        for name in (str(row.key) if row.key else None, row.entity_id):
+            if name:
+                reasons[name] = text
+    return reasons
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

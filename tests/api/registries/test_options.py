@@ -1,0 +1,8 @@
+"""Of options only what says how a value is shown is served."""
+
+from api.registries.options import served_options
+
+
+def test_only_display_settings_are_served() -> None:
+    options = {"lock": {"default_code": "1234"}, "sensor": {"display_precision": 1, "private": "x"}, "bad": 3}
+    assert served_options(options) == {"sensor": {"display_precision": 1}}

@@ -1,0 +1,12 @@
+"""The status that one pass leaves behind."""
+
+from engine.commandline.pass_status import status_of
+from engine.core.state.pace import AGELESS
+from engine.core.state.status import status_word
+from tests.commandline.reports import replica, report
+
+
+def test_its_word_is_that_of_the_report() -> None:
+    for word in ("in_sync", "out_of_sync", "blocked", "unknown"):
+        told = report(replicas=(replica(status=word),), status=word)
+        assert status_word(status_of(told, 1e9), 2e9, AGELESS) == word

@@ -1,0 +1,19 @@
+"""What a comparison made for one record says of others of its name."""
+
+from engine.commandline.lookup import Ambiguous
+from engine.commandline.verbs.compared import told_apart
+from engine.core.compare.stored import StoredRow
+from engine.core.home.record import Key
+from engine.core.state.pace import AGELESS
+from engine.core.state.record_verdict import Verdicts
+from tests.api.serving import status_of
+from tests.commandline.reports import foreign, report
+from tests.homes import NOON
+
+
+def test_candidates_are_told_apart_by_their_verdicts() -> None:
+    keys = [Key("device", "d1"), Key("device", "mock")]
+    rows = {key: StoredRow(key, {"name": "Sun"}, {}, {}) for key in keys}
+    verdicts = Verdicts(status_of(report(foreign("Sun", key="mock"))), NOON, AGELESS)
+    told = told_apart(Ambiguous("sun", keys, rows), verdicts)
+    assert told.hint.endswith("Of these: device/d1 (real), device/mock (foreign).")

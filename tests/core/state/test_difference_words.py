@@ -1,0 +1,29 @@
+"""A difference in words."""
+
+import pytest
+
+from engine.core.compare.diff import Cause
+from engine.core.compare.plan import Action
+from engine.core.state.advice import WHOSE_CHANGE
+from engine.core.state.difference_words import done_word, further_reasons, outcome_text
+from tests.commandline.reports import changed, removed
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome", "text"),
+    [
+        (Action.UPSERT, "planned", "will be written with the next pass"),
+        (Action.MOVE, "observed", "not moved: only observing (plan.mode)"),
+        (Action.DELETE, "failed", "could not be deleted; it is tried again"),
+        (Action.DELETE, "held", "held back by a guard"),
+        (None, "something new", "something new"),
+    ],
+)
+def test_what_is_done_about_it(action: Action | None, outcome: str, text: str) -> None:
+    assert outcome_text(changed("Lamp", action=action, outcome=outcome)) == text
+
+
+def test_whose_change_it_was_is_told_once() -> None:
+    whose = WHOSE_CHANGE[Cause.DRIFT]
+    assert further_reasons(changed("Lamp", cause=Cause.DRIFT, why=(whose, "and more"))) == ["and more"]
+    assert done_word(removed("Lamp")) == "deleted"

@@ -1,0 +1,196 @@
+"""The verdict on a record is what status and drift know, and never better."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.compare.diff import Cause
+from engine.core.home.record import REGISTRIES, Key
+from engine.core.home.set_aside import SetAside
+from engine.core.state.advice import GUARDS, KINDS
+from engine.core.state.pace import Freshness
+from engine.core.state.record_verdict import LABELS, RecordVerdict, State, Verdicts, basis_of
+from engine.core.state.report import RefusalReport, Report, SourceReport
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from tests.commandline.reports import added, changed, foreign, removed, replica, report
+
+NOW = 1000.0
+FRESHNESS = Freshness(stale_seconds=1200.0, unknown_seconds=60.0)
+READ = SourceReport("ws://home", True, "2026.11.0", "RUNNING", 183, REGISTRIES)
+
+
+def status(told: Report | None, *replicas: ReplicaStatus, **given: Any) -> Status:
+    own = replicas or tuple(
+        ReplicaStatus(r.replica, r.status, synced_at=NOW, compared_at=NOW)
+        for r in (told.replicas if told else ())
+    )
+    return Status("home", "1", 0.0, SourceStatus("ws://home", True), own, told, **given)
+
+
+def verdict(told: Report | None, key: str = "lamp", *replicas: ReplicaStatus, **given: Any) -> RecordVerdict:
+    return Verdicts(status(told, *replicas), NOW, FRESHNESS).of(Key("device", key), **given)
+
+
+def out_of_sync(*records: Any, **given: Any) -> Report:
+    return report(*records, **{"replicas": (replica(status="out_of_sync"),), "source": READ, **given})
+
+
+@pytest.mark.parametrize(
+    ("difference", "state", "cause", "reason"),
+    [
+        (foreign("Lamp"), State.FOREIGN, "foreign", "Only sqlite has it"),
+        (
+            changed("Lamp", ("name", "Old", "New"), cause=Cause.DRIFT),
+            State.DRIFTED,
+            "drift",
+            "Somebody else changed it in sqlite",
+        ),
+        (changed("Lamp", cause=Cause.CONFLICT), State.DRIFTED, "conflict", "Home Assistant wins"),
+        (added("Lamp", cause=Cause.DRIFT), State.MISSING, "drift", "Somebody else deleted it from sqlite"),
+        (added("Lamp"), State.MISSING, "pending", "Home Assistant has it, sqlite does not yet"),
+        (changed("Lamp"), State.PENDING, "pending", "sqlite does not hold the change yet"),
+        (removed("Lamp", outcome="waiting"), State.GONE, "pending", "Home Assistant does not list it"),
+    ],
+)
+def test_each_kind_of_difference_has_its_state(
+    difference: Any, state: State, cause: str, reason: str
+) -> None:
+    found = verdict(out_of_sync(difference))
+    assert (found.state, found.cause, found.since) == (state, cause, difference.since)
+    assert reason in found.reasons[0]
+    assert found.next.endswith(".")
+    assert found.command
+
+
+def test_two_records_of_one_name_are_told_apart() -> None:
+    told = out_of_sync(foreign("Sun", key="mock"))
+    verdicts = Verdicts(status(told), NOW, FRESHNESS)
+    written = "2026-11-23T12:00:00Z"
+    real = verdicts.of(Key("device", "real"), written_at=written)
+    assert (verdicts.of(Key("device", "mock")).state, real.state) == (State.FOREIGN, State.REAL)
+    assert (real.since, real.cause, real.differs, real.command) == (written, None, (), None)
+
+
+def test_what_differs_is_told_field_by_field_for_each_replica() -> None:
+    told = out_of_sync(
+        changed("Lamp", ("name", "Old", "New"), cause=Cause.DRIFT),
+        changed("Lamp", ("model", None, "X"), replica="history"),
+        replicas=(replica(status="out_of_sync"), replica("history", status="out_of_sync")),
+    )
+    found = verdict(told)
+    assert found.state is State.DRIFTED, "the most alarming of its replicas"
+    assert [msgspec.structs.astuple(d) for d in found.differs] == [
+        ("sqlite", "name", "New", "Old"),
+        ("history", "model", "X", None),
+    ]
+    assert (
+        found.next
+        == "sqlite: will be written with the next pass; history: will be written with the next pass."
+    )
+
+
+LOST = ReplicaStatus("sqlite", "in_sync", synced_at=NOW, compared_at=NOW, unproven_since=990.0)
+STALE = ReplicaStatus("sqlite", "in_sync", synced_at=NOW - 100, compared_at=NOW - 100)
+FAILED = ReplicaStatus("sqlite", "unknown", status_since=990.0, compared_at=NOW, error="database is locked")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (LOST, "Home Assistant was lost"),
+        (STALE, "not looked at for too long"),
+        (FAILED, "database is locked"),
+        (ReplicaStatus("sqlite", "unknown"), "nothing was compared yet"),
+    ],
+)
+def test_while_its_replica_is_unknown_a_record_is_not_known(given: ReplicaStatus, reason: str) -> None:
+    told = out_of_sync(foreign("Sun", key="mock"))
+    real, mock = verdict(told, "real", given), verdict(told, "mock", given)
+    assert (real.state, mock.state) == (State.UNKNOWN, State.UNKNOWN)
+    assert reason in real.reasons[0]
+    assert "When last compared: Only sqlite has it." in mock.reasons
+    assert mock.differs == ()
+
+
+def test_a_replica_that_is_unknown_hides_no_difference_of_another() -> None:
+    told = out_of_sync(foreign("Sun", key="mock"))
+    known = ReplicaStatus("sqlite", "out_of_sync", compared_at=NOW)
+    verdicts = Verdicts(
+        status(told, known, ReplicaStatus("influxdb", "unknown", error="away")), NOW, FRESHNESS
+    )
+    assert verdicts.of(Key("device", "mock")).state is State.FOREIGN
+    assert verdicts.of(Key("device", "real")).state is State.UNKNOWN
+
+
+def test_nothing_compared_yet_is_not_known() -> None:
+    assert verdict(None).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("guard", ["recovery_mode", "wrong_instance"])
+def test_what_is_not_this_home_proves_nothing(guard: str) -> None:
+    refused = replica(status="blocked", refusals=(RefusalReport(guard, "m", "h", 1),))
+    told = out_of_sync(removed("Lamp", outcome="held"), replicas=(refused,))
+    for key in ("lamp", "other"):
+        found = verdict(told, key)
+        assert found.state is State.UNKNOWN
+        assert GUARDS[guard].title in found.reasons[0]
+
+
+def test_what_a_guard_holds_names_the_guard_and_its_command() -> None:
+    refusal = RefusalReport("delete_ratio", "m", "h", 412, "reconcile --max-delete 412")
+    told = out_of_sync(
+        removed("Lamp", outcome="held"), replicas=(replica(status="blocked", refusals=(refusal,)),)
+    )
+    found = verdict(told)
+    assert (found.state, found.command) == (State.GONE, "reconcile --max-delete 412")
+    assert found.next == "Held back by a guard (delete_ratio)."
+
+
+def test_a_record_of_a_registry_that_was_not_read_is_not_known() -> None:
+    source = msgspec.structs.replace(READ, registries=("entity",))
+    assert verdict(report(source=source)).state is State.UNKNOWN
+
+
+def test_a_change_that_no_report_knows_of_is_pending() -> None:
+    changing = ReplicaStatus(
+        "sqlite",
+        "in_sync",
+        synced_at=NOW,
+        compared_at=NOW,
+        pending=1,
+        pending_since=NOW,
+        changed=frozenset({Key("device", "lamp")}),
+    )
+    assert verdict(report(source=READ), "lamp", changing).state is State.PENDING
+    assert verdict(report(source=READ), "other", changing).state is State.REAL
+
+
+def test_what_is_set_aside_says_which_row_of_home_assistant_it_may_be() -> None:
+    row = SetAside("device", "id", "number", "its name is a number", id="lamp")
+    kept = replica(kept=("device/shade",))
+    told = report(source=READ, set_aside=(row,), replicas=(kept,))
+    assert verdict(told).state is State.SET_ASIDE
+    assert "its name is a number" in verdict(told).reasons[0]
+    assert verdict(told, "shade").state is State.SET_ASIDE
+    assert verdict(told, "other").state is State.REAL
+    by_name = SetAside("entity", "id", "null", "its id is missing", entity_id="light.a")
+    verdicts = Verdicts(status(report(source=READ, set_aside=(by_name,))), NOW, FRESHNESS)
+    assert verdicts.of(Key("entity", "e1"), entity_id="light.a").state is State.SET_ASIDE
+
+
+def test_an_applied_difference_is_none() -> None:
+    assert verdict(report(changed("Lamp", outcome="applied"), source=READ)).state is State.REAL
+
+
+def test_the_basis_changes_with_what_is_known_and_with_nothing_else() -> None:
+    told = report(source=READ)
+    before = basis_of(status(told), NOW, FRESHNESS)
+    assert basis_of(status(report(source=READ)), NOW + 5, FRESHNESS) == before
+    assert basis_of(status(told), NOW + 100, FRESHNESS) != before, "too old by now"
+    assert basis_of(status(out_of_sync(foreign("Sun"))), NOW, FRESHNESS) != before
+
+
+def test_every_state_has_a_label_and_advice() -> None:
+    assert set(LABELS) == set(State)
+    assert set(KINDS) == {str(state) for state in State}
