@@ -225,6 +225,7 @@ class ReplicaController:
             self._under_way = planned
             self._note_pending(len(planned), desired.taken_at)
             self._note_untaken()
+        self._note_found(work.found_status)
         if options.mode == "apply":
             with context.phase("apply"):
                 await work.apply()
@@ -255,6 +256,12 @@ class ReplicaController:
         self.status = msgspec.structs.replace(
             self.status, pending=count, pending_since=(self.status.pending_since or since) if count else None
         )
+
+    def _note_found(self, word: str) -> None:
+        """What was found out of order is known from the comparison on, however long the rest of the pass lasts."""
+        if self.status.status == "in_sync" and word != "in_sync":
+            since = self._status_since(word)
+            self.status = msgspec.structs.replace(self.status, status=word, status_since=since)
 
     def _since(self, desired: Snapshot) -> Since | None:
         """What changed since the replica was compared, when that is what `desired` was made from."""

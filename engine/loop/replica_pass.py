@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from engine.core.compare.comparison import Comparison, Told, report_records, report_replica
+from engine.core.compare.comparison import Comparison, Told, report_records, report_replica, status_of
 from engine.core.compare.diff import UNDER_WAY, Cause, Diff, adopt, compare
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.plan import Operation, Plan, make_plan
@@ -79,6 +79,12 @@ class ReplicaPass:
     def planned_keys(self) -> frozenset[Key] | None:
         """What the operations that would make the replica equal write; None when it could not be compared."""
         return frozenset(o.key for o in self.comparison.plan.operations) if self.comparison else None
+
+    @property
+    def found_status(self) -> str:
+        """The status that the pass comes to at best, when everything that is allowed is written."""
+        is_failing = self.name in self._context.errors
+        return status_of(self.comparison, applied=True, failed=is_failing) if self.comparison else "unknown"
 
     @property
     def waiting_keys(self) -> set[Key]:

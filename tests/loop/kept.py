@@ -27,10 +27,11 @@ class Kept:
 
     def __init__(self, mode: str = "apply", offload: Offload = inline) -> None:
         self.replica = MemoryReplica()
+        self.ledger = MemoryLedger()
         self.reports: list[tuple[float, Report]] = []
         self.controller = ReplicaController(
             replica=self.replica,
-            ledger=MemoryLedger(),
+            ledger=self.ledger,
             pace=PACE,
             make_options=lambda verify: PassOptions(
                 mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify

@@ -64,6 +64,36 @@ async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: 
         assert (status.status, status.pending, status.pending_since) == ("in_sync", 0, None)
 
 
+async def test_what_is_found_out_of_order_is_known_before_the_pass_ends() -> None:
+    """A row of ours looks foreign where the ledger cannot be read: nothing is to be written, and it is not equal."""
+    gate = Gate()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1.2)
+        kept.ledger.fail_with = ReplicaUnavailable("books", "locked")
+        kept.replica.edits += 1
+        gate.closed.add("_apply")
+        kept.controller.offer(HOME.with_changes([], [device(1).key], taken_at=clock()))
+        for _ in range(10):
+            await anyio.sleep(1)
+            assert replica_status(kept.controller.status, clock(), PACE.freshness)[0] == "out_of_sync"
+        assert len(kept.reports) == 1, "the pass has not ended"
+
+
+async def test_a_store_that_cannot_be_read_is_unknown_before_the_pass_ends() -> None:
+    gate = Gate()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        gate.closed.add("_note_absences")
+        while clock() < NOON + PACE.verify_seconds + 5:
+            kept.controller.confirm(clock())
+            await anyio.sleep(5)
+        assert replica_status(kept.controller.status, clock(), PACE.freshness)[0] == "unknown"
+        assert len(kept.reports) == 1, "the pass has not ended"
+
+
 async def test_what_changes_within_a_pass_is_pending_behind_it() -> None:
     gate = Gate()
     async with keeping(offload=gate) as kept:

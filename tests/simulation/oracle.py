@@ -84,6 +84,8 @@ class Oracle:
             return  # the home changed while it was read, or nobody could tell what is derived in it
         if self.are_books_lost and world.hidden:
             return  # without the ledger, what a list lacks looks foreign
+        if world.untold.about_any(since):
+            return  # what an event did not tell of a device is not known to the rows of its entities either
         truth = world.truth().row_versions
         if truth.keys() - write.after.keys():
             return  # something is believed to be gone, with evidence

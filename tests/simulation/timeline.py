@@ -118,6 +118,10 @@ class Doubts:
                 self._moments.now += 1
                 self._until[key] = self._moments.now
 
+    def about_any(self, moment: int) -> bool:
+        """Whether there was anything about which it could not know at that moment."""
+        return any(until is None or moment < until for until in self._until.values())
+
     def about(self, key: Key, moment: int) -> bool:
         """Whether it could not know about the key at that moment."""
         until = self._until.get(key, 0)

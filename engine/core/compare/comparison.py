@@ -87,7 +87,7 @@ def report_replica(
     )
     return ReplicaReport(
         replica=plan.replica,
-        status=_status(comparison, applied=applied, failed=error is not None),
+        status=status_of(comparison, applied=applied, failed=error is not None),
         counts=counts,
         planned=count_operations(plan.operations),
         applied=count_operations(carried_out(comparison, applied=applied, unwritten=unwritten)),
@@ -101,7 +101,8 @@ def report_replica(
     )
 
 
-def _status(comparison: Comparison, *, applied: bool, failed: bool) -> str:
+def status_of(comparison: Comparison, *, applied: bool, failed: bool) -> str:
+    """The replica's status, if what was allowed was `applied`; `failed` when its store or the ledger did."""
     if comparison.verdict.refusals:
         return "blocked"
     verdict = comparison.verdict
