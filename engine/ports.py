@@ -105,6 +105,11 @@ class Replica(Protocol):
         return False
 
     @property
+    def drops_replaced(self) -> bool:
+        """Whether a row goes when another entity is written under its entity_id, because both cannot stand there."""
+        return False
+
+    @property
     def remembers_home(self) -> bool:
         """Whether it remembers which home it is of, beyond the records that it holds."""
         return False

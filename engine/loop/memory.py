@@ -103,10 +103,16 @@ class ReplicaMemory:
         operations: Iterable[Operation],
         settled: Iterable[tuple[Key, str | None]],
         wanted: Mapping[Key, str],
+        *,
+        drops_replaced: bool,
     ) -> None:
-        """Follow what the pass wrote: operations that were carried out, and bookkeeping that was settled."""
+        """Follow what the pass wrote: operations that were carried out, and bookkeeping that was settled.
+
+        `drops_replaced` is the replica's: elsewhere a row stays whose entity_id another one now bears.
+        """
         for operation in operations:
-            for key in (operation.moved_from, operation.replaces, operation.key):
+            replaced = operation.replaces if drops_replaced else None
+            for key in (operation.moved_from, replaced, operation.key):
                 if key is not None:
                     if self.versions.pop(key, None) is not None:
                         self.counts[key.registry] -= 1

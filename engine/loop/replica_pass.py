@@ -266,14 +266,9 @@ class ReplicaPass:
         claimed = [(key, UNDER_WAY) for key in sorted(self._claimed)]
         context.settle(self.name, [*claimed, *diff.settled, *fresh])
         assert self._memory is not None, "it was compared, and not refused whole"
-        self._memory.take(allowed, diff.settled, wanted)
-        written_keys = {o.key for o in allowed}
-        are_unseen = any(o.replaces and o.replaces not in written_keys for o in allowed)
+        self._memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
         remember_home(replica, self._memory, context.desired.entry_ids)
         remember_order(replica, self._memory, context.desired, run)
-        if are_unseen:
-            # Another row bears an entity_id that was written: whether it still stands there, the next pass looks.
-            self._memory = None
 
     def _run(self, wanted: Mapping[Key, str]) -> Run:
         options, desired = self._context.options, self._context.desired

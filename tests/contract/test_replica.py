@@ -3,6 +3,7 @@
 import itertools
 import math
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.core.home.reading import Health
 from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
+from engine.loop.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire
@@ -26,6 +28,7 @@ from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Scan, Wire
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire
+from tests.fakes.world import MemoryLedger
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb import InfluxMissingError, InfluxServer, influxdb_or_skip
 from tests.real.influxdb2 import running_influxdb2
@@ -275,6 +278,27 @@ def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
 def test_a_new_entity_takes_the_name_of_a_deleted_one(stand: Stand) -> None:
     stand.reconcile(snapshot(entity(1, entity_id="sensor.x")))
     stand.reconcile(snapshot(entity(2, entity_id="sensor.x")))
+
+
+def test_whether_a_row_stays_whose_entity_id_another_one_was_given_is_known_without_a_look(
+    stand: Stand,
+) -> None:
+    stand.reconcile(snapshot(entity(1, entity_id="sensor.x"), entity(3)))
+    # Without books the first one looks foreign, so nobody deletes it.
+    desired = snapshot(entity(2, entity_id="sensor.x"), entity(3))
+    plan = plan_of(stand.replica, MemoryLedger(), desired)
+    [operation] = plan.operations
+    assert operation.replaces == entity(1).key
+    memory = ReplicaMemory(None, stand.replica.observe().versions, {})
+    stand.replica.apply(plan.operations, run_of(stand.replica, desired, NOON + 1))
+    memory.take(
+        plan.operations,
+        (),
+        versions(stand.replica, desired),
+        drops_replaced=stand.replica.drops_replaced,
+    )
+    assert memory.versions == stand.replica.observe().versions
+    assert memory.counts == Counter(key.registry for key in memory.versions)
 
 
 def test_a_deleted_record_returns(stand: Stand) -> None:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 
 from engine.core.compare.stored import StoredRow
 from engine.core.home.record import Key, Record
 from engine.loop.memory import ReplicaMemory
 from tests.fakes.plans import RUN, filled, plan_to
-from tests.homes import device, snapshot
+from tests.homes import device, entity, snapshot
 from tests.strategies import homes
 
 
@@ -21,11 +22,26 @@ def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> N
     plan = plan_to(desired, replica, applied)
 
     replica.apply(plan.operations, RUN)
-    memory.take(plan.operations, plan.diff.settled, desired.row_versions)
+    memory.take(
+        plan.operations, plan.diff.settled, desired.row_versions, drops_replaced=replica.drops_replaced
+    )
 
     found = replica.observe().versions
     assert memory.versions == memory.applied == found
     assert memory.counts == Counter(key.registry for key in found)
+
+
+@pytest.mark.parametrize(("drops_replaced", "stays"), [(True, False), (False, True)])
+def test_a_row_whose_entity_id_another_one_bears_is_remembered_where_it_stays(
+    drops_replaced: bool, stays: bool
+) -> None:
+    replica, _ = filled([entity(1, entity_id="sensor.x")])
+    memory = ReplicaMemory(0, replica.observe().versions, {})
+    desired = snapshot(entity(2, entity_id="sensor.x"))
+    [operation] = plan_to(desired, replica, {}).operations
+    memory.take([operation], (), desired.row_versions, drops_replaced=drops_replaced)
+    assert (entity(1).key in memory.versions) == stays
+    assert memory.counts["entity"] == 1 + stays
 
 
 def test_a_row_is_read_again_only_when_another_version_of_it_stands_there() -> None:

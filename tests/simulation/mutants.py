@@ -64,8 +64,10 @@ def _believed_done(self: ReplicaPass, comparison: Any) -> None:
         self._is_applied = True
 
 
-def _taken_for_written(self: ReplicaMemory, operations: Any, settled: Any, wanted: Any) -> None:
-    _TAKE(self, operations, settled, wanted)
+def _taken_for_written(
+    self: ReplicaMemory, operations: Any, settled: Any, wanted: Any, *, drops_replaced: bool
+) -> None:
+    _TAKE(self, operations, settled, wanted, drops_replaced=drops_replaced)
     self.versions = {key: wanted[key] for key in wanted}
 
 

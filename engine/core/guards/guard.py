@@ -125,7 +125,10 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     deletes = tuple(o for o in plan.of(Action.DELETE) if o.key not in unread)
     replaced = {o.replaces for o in plan.operations if o.replaces}
     certain = {o.key for o in deletes if _is_certain(o, desired, replaced)}
-    spoken = _refuse_deletes(deletes, certain, desired, applied, observed_count, policy)
+    untrusted = untrusted_read(desired)
+    spoken = (untrusted if deletes else None) or _refuse_deletes(
+        deletes, certain, desired, applied, observed_count, policy
+    )
     waiting = {
         o.key
         for o in (() if spoken else deletes)
@@ -134,11 +137,11 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     }
     stopped = {o.key: o.before for o in deletes if spoken or o.key in waiting}
     # A row that is ours looks foreign where the books are lost, or know nothing yet; a read in doubt is no better.
-    is_believed = has_books and untrusted_read(desired) is None
+    is_believed = has_books and untrusted is None
     unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
     doubtful = rest_on_doubt(plan.operations, stopped | unbooked, desired)
     if doubtful and spoken is None:
-        spoken = untrusted_read(desired)
+        spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
     refusals = [_refusal(spoken, sum(o.key not in unread for o in held), deletes, certain)] if spoken else []
@@ -212,8 +215,6 @@ def _refuse_deletes(
 ) -> tuple[str, str, str] | None:
     if not deletes:
         return None
-    if untrusted := untrusted_read(desired):
-        return untrusted
     for registry in () if policy.allow_empty else _empty_registries(desired):
         if had := sum(key.registry == registry for key in applied):
             return (

@@ -42,6 +42,7 @@ class SqliteRows(Replica, Ledger):
     name = NAME
     stores_derived = True
     keeps_ledger = True
+    drops_replaced = True
     remembers_home = True
     can_prove = True
     needs_tidying = True
