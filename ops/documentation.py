@@ -6,10 +6,8 @@ Nothing here knows a setting, a route or a column by itself, so a page cannot te
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from inspect import cleandoc
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -21,7 +19,6 @@ from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.home.record import REGISTRIES
 from engine.core.state.pace import AGELESS
-from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.metrics import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
@@ -29,24 +26,13 @@ from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.schema import ensure_schema
 from engine.settings import SECRETS, documented_settings
 from ops.advice_parts import advice_parts
+from ops.answer_pages import events_page, kind_of, report_page
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
+from ops.markdown import page, table
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
 EXTRA_ROUTES = (("/openapi.json", "The contract."), ("/metrics", "Prometheus metrics."))
-_NOTE = "<!-- Written by `sh ops/docs` from the code; change the code, not this page. -->"
-
-
-def page(title: str, *parts: str) -> str:
-    """A whole page."""
-    return "\n\n".join([f"# {title}", _NOTE, *(part.strip() for part in parts)]) + "\n"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; a line's end or a bar within a cell would end it."""
-    lines = [header, ["---"] * len(header), *rows]
-    cells = ([" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def settings_page() -> str:
@@ -136,7 +122,7 @@ def http_page() -> str:
     for path, methods in document["paths"].items():
         for parameter in methods["get"]["parameters"]:
             if parameter["in"] == "query":
-                values = (f"`{path}`", f"`{parameter['name']}`", _kind(parameter["schema"]))
+                values = (f"`{path}`", f"`{parameter['name']}`", kind_of(parameter["schema"]))
                 queries.append((*values, parameter.get("description", "")))
     return page(
         "HTTP API and page",
@@ -146,21 +132,6 @@ def http_page() -> str:
         "## Query parameters",
         table(("route", "parameter", "type", "meaning"), queries),
     )
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    """A schema's type in words."""
-    if "$ref" in schema:
-        return f"`{schema['$ref'].rpartition('/')[2]}`"
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_kind(part) for part in schema["anyOf"]))
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = schema.get("type", "any")
-    if kind == "array":
-        inner = schema.get("items") or {}
-        return f"list of {_kind(inner)}" if inner else "list"
-    return str(kind)
 
 
 def metrics_page() -> str:
@@ -179,31 +150,6 @@ def _metrics_text() -> str:
     status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
     metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], freshness=AGELESS)
     return metrics.render("")[0].decode()
-
-
-def report_page() -> str:
-    """The document that `--json` prints."""
-    _, components = msgspec.json.schema_components([Report])
-    parts = []
-    for name in sorted(components, key=lambda name: (name != "Report", name)):
-        component = components[name]
-        if "properties" not in component:
-            continue
-        rows = [(f"`{field}`", _kind(schema)) for field, schema in component["properties"].items()]
-        parts += [f"## {name}", cleandoc(component.get("description", "")), table(("field", "type"), rows)]
-    kinds = [
-        (f"`{name}`", _kind(component))
-        for name, component in sorted(components.items())
-        if "properties" not in component
-    ]
-    return page(
-        "Report",
-        "`reconcile --json`, `reconcile drift --json` and `/api/drift` answer with a `Report`. Times are RFC 3339 in UTC,\n"
-        "durations seconds. A new `schema_version` means that a field changed its meaning or went away.",
-        *parts,
-        "## Values",
-        table(("type", "values"), kinds),
-    )
 
 
 def what_to_do_page() -> str:
@@ -272,6 +218,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "report.md": report_page,
     "what-to-do.md": what_to_do_page,
+    "events.md": events_page,
     "sqlite.md": sqlite_page,
     "influxdb.md": influxdb_page,
 }

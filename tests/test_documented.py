@@ -8,20 +8,24 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.app import ROUTES
+from api.changes.routes import ChangesPage
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.compare.diff import Cause
 from engine.core.home.record import REGISTRIES
 from engine.core.state.pace import AGELESS
+from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.metrics import GUARDS, Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.rows.codec import TABLES
 from engine.settings import SECRETS, SETTING_NAMES, documented_settings
+from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
 from ops.documentation import FOLDER, PAGES
 
@@ -114,6 +118,15 @@ def test_every_column_is_explained_and_nothing_else_is() -> None:
     assert set(SHARED) <= set().union(*stored.values())
 
 
+def test_every_field_of_a_report_and_of_a_change_is_explained_and_nothing_else_is() -> None:
+    _, report = msgspec.json.schema_components([Report])
+    _, change = msgspec.json.schema_components([ChangesPage])
+    for components, meanings in ((report, REPORT), (change, CHANGE)):
+        structures = {name: set(c["properties"]) for name, c in components.items() if "properties" in c}
+        assert {name: set(fields) for name, fields in meanings.items()} == structures
+    assert {event for event, _, _ in STREAM} == {"change", "reset", "bye"}
+
+
 def test_every_field_in_influxdb_is_explained_and_nothing_else_is() -> None:
     assert list(RECORD_FIELDS) == list(FIELD_TYPES)
     line = encode_marker("home", "0", RunMarker(time_ns=1, run="r", state="commit", list_order="{}")).decode()
@@ -146,7 +159,9 @@ def local_links(text: str) -> Iterable[str]:
 
 @every_text
 def test_every_option_in_the_text_exists(name: str) -> None:
-    ours = re.sub(r"(?m)^.*(?:python3? -|pip install|pipx |docker |git |openssl ).*$", "", TEXTS[name])
+    ours = re.sub(
+        r"(?m)^.*(?:python3? -|pip install|pipx |datasette |docker |git |openssl ).*$", "", TEXTS[name]
+    )
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= build_grammar().options
 
 

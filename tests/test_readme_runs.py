@@ -103,16 +103,25 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", text)
 
 
-def shown(text: str) -> list[str]:
-    """The commands and answers of a page that can be run anywhere: each the command, then its answer's lines."""
+def shown(text: str) -> list[tuple[str, str]]:
+    """The commands of a page that can be run anywhere, each with the answer that the page shows to it."""
     found = []
     for language, block in blocks(text):
         if language == "console":
-            found += re.split(r"(?m)^\$ ", block)[1:]
+            found += [split(typed) for typed in re.split(r"(?m)^\$ ", block)[1:]]
         elif language == "sh" and not ELSEWHERE.search(block):
-            found += [block]
+            found += [(block, "")]
     assert found
     return found
+
+
+def split(typed: str) -> tuple[str, str]:
+    """The command, which has several lines where it quotes, and the answer to it."""
+    first, _, rest = typed.partition("\n")
+    if first.count('"') % 2:
+        quoted, _, wanted = rest.partition('"\n')
+        return f'{first}\n{quoted}"', wanted
+    return first, rest
 
 
 def normal(text: str) -> str:
@@ -135,18 +144,8 @@ def visitor(tmp_path: Path) -> Visitor:
     return Visitor(tmp_path / "checkout")
 
 
-def split(typed: str) -> tuple[str, str]:
-    """The command, which may have several lines where it quotes or is a whole block, and the answer to it."""
-    first, _, rest = typed.partition("\n")
-    if first.count('"') % 2:
-        quoted, _, wanted = rest.partition('"\n')
-        return f'{first}\n{quoted}"', wanted
-    return (typed, "") if first.startswith("cp ") else (first, rest)
-
-
 def run_all(visitor: Visitor, text: str) -> None:
-    for typed in shown(text):
-        command, wanted = split(typed)
+    for command, wanted in shown(text):
         answer = visitor.serve_until_healed(command) if " serve" in command else visitor.type(command)
         assert is_shown(wanted, answer), f"$ {command}\n{answer}"
 
