@@ -42,7 +42,7 @@ from engine.settings_layers import load_settings
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.storage_files import FILES, StorageFiles, StoredFile, snapshot_of_files
-from engine.sources.live.address import websocket_uri
+from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.events import config_entry_hints, event_hints
 from engine.sources.live.protocol import AuthRequired, HomeAssistantProtocol, SubscriptionEvent
 from tests.fuzz.seeds import CAPTURE, STORAGE, folder_of, mirror, stores

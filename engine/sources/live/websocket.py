@@ -40,7 +40,7 @@ from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
 from engine.sources.answers.subentries import with_subentries
-from engine.sources.live.address import websocket_uri
+from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.connection import MESSAGE_BYTES_MAX, Connection, open_connection
 from engine.sources.live.watch import open_watch
 from engine.sources.unchanged.unmodified import Commands, RecordingConnection, is_unmodified

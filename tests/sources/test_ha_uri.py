@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import SettingsError
-from engine.sources.live.address import websocket_uri
+from engine.sources.ha_uri import websocket_uri
 
 
 @pytest.mark.parametrize(
