@@ -13,6 +13,7 @@ from engine.core.home.record import Key
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.schema.points import MEASUREMENTS
 from engine.replicas.influx.wires.http import Credentials
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
@@ -96,7 +97,8 @@ def check_site(folder: Path, site: str, server: InfluxServer) -> None:
     home = desired(folder)
     assert records.observe(verify=True).versions == home.hashes
     points: dict[Key, list[tuple[int, str]]] = {}
-    for row in server.query(f"SELECT rev, hash, id, op FROM /^ha_[^r]/ WHERE site = '{site}'"):
+    of_registries = ", ".join(MEASUREMENTS)
+    for row in server.query(f"SELECT rev, hash, id, op FROM {of_registries} WHERE site = '{site}'"):
         if row["op"] == "refresh":
             continue  # the same revision again, because what it shows of another record changed
         key = Key(str(row["measurement"]), str(row["id"]))
