@@ -19,10 +19,11 @@ from api.page.reading import Read, Reader, at_of
 from api.page.record_reading import read_record
 from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
 from api.page.views.changes import changes_view
-from api.page.views.drift import drift_view
+from api.page.views.drift_groups import DriftPageQuery, drift_page
 from api.page.views.home import HomeQuery
 from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
+from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
 from api.page.wording import Names
 from engine.core.state.advice import GUARDS, KINDS
@@ -31,19 +32,14 @@ from engine.core.state.status import Status
 from engine.errors import ReplicaError
 
 HTML = "text/html; charset=utf-8"
-DRIFT_SHOWN = 20
-DRIFT_PAGE = 100
+# Of each group of differences, on the front page and on their own.
+DRIFT_SHOWN = 5
+DRIFT_GROUP = 10
 CHANGES_PAGE = 100
 # A file's address holds a digest of it.
 _STATIC_HEADERS = {"cache-control": "private, max-age=31536000, immutable", "vary": VARY}
 
 Handler = Callable[["Page", Request, Any], Awaitable[bytes]]
-
-
-class PagesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A page, counted from 1."""
-
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
 class OlderQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,22 +72,25 @@ class Page:
         """What every template is given."""
         status, now, trail = status or self.given.status(), self.given.clock(), self.given.trail
         view = status_view(status, now, self.given.freshness, trail)
+        verdicts = self.given.verdicts()
         return {
             "now": now,
             "status": view,
             "day": trail.changes_day(now),
-            "badges": Badges(self.given.verdicts()),
+            "badges": Badges(verdicts),
+            "todos": todo_views(status, verdicts, view.state),
         }
 
-    def drift(self, names: Names, page: int, size: int) -> dict[str, object]:
-        """What is needed to show the drift table, below a status of the same moment."""
-        status = self.given.status()
-        view = drift_view(open_records(status.report), status, names, page, size)
-        return {**self.values(status), "drift": view}
+    def drift(self, names: Names, query: DriftPageQuery, group_rows: int) -> dict[str, object]:
+        """What is needed to show what differs, below a status of the same moment."""
+        status, verdicts = self.given.status(), self.given.verdicts()
+        view = drift_page(open_records(status.report), status, names, verdicts, query, group_rows)
+        return {**self.values(status), "drift": view, "drift_query": query}
 
     def live(self, read: Read) -> dict[str, object]:
         """What the live part of the front page is given."""
-        return {**self.drift(read.index.names, 1, DRIFT_SHOWN), "changes": read.changes, "error": read.error}
+        drift = self.drift(read.index.names, DriftPageQuery(), DRIFT_SHOWN)
+        return {**drift, "changes": read.changes, "error": read.error}
 
 
 async def _front(page: Page, _request: Request, query: HomeQuery) -> bytes:
@@ -116,12 +115,12 @@ async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
     return render("home.html", values)
 
 
-async def _drift(page: Page, _request: Request, query: PagesQuery) -> bytes:
+async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
     try:
         names = await page.reader.read(lambda _moment, index: index.names)
     except ReplicaError:
         names = {}  # then ids stand in for names
-    return render("drift.html", page.drift(names, query.page, DRIFT_PAGE))
+    return render("drift.html", page.drift(names, query, DRIFT_GROUP))
 
 
 async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
@@ -191,7 +190,7 @@ PAGE_ROUTES = (
     PageRoute("/", "The page for people: status, drift, changes, the home.", _front, HomeQuery),
     PageRoute("/live", "The part of the page that changes by itself.", _live),
     PageRoute("/home", "The home section, for a search as you type.", _home, HomeQuery),
-    PageRoute("/drift", "All that differs, as a page.", _drift, PagesQuery),
+    PageRoute("/drift", "All that differs, as a page.", _drift, DriftPageQuery),
     PageRoute("/changes", "Older changes, as a page.", _changes, OlderQuery),
     PageRoute("/device", "A device's page, now or then.", _device, RecordQuery),
     PageRoute("/entity", "An entity's page, now or then.", _entity, RecordQuery),

@@ -58,6 +58,12 @@ def registry_text(registry: str) -> str:
     return _REGISTRIES.get(registry, registry)
 
 
+def registry_text_plural(registry: str) -> str:
+    """What a person calls several items of a registry."""
+    text = registry_text(registry)
+    return f"{text[:-1]}ies" if text.endswith("y") else f"{text}s"
+
+
 def replica_text(replica: str) -> str:
     """A replica's name, as its makers write it."""
     return _REPLICAS.get(replica, replica)

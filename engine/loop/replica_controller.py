@@ -16,7 +16,7 @@ from engine.core.guards.look import Calendar
 from engine.core.home.record import REGISTRIES, Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
-from engine.core.state.report import ErrorReport, FoundKey, Report, rfc3339, with_first_found
+from engine.core.state.report import FoundKey, Report, rfc3339, with_first_found
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
 from engine.errors import ReplicaError
@@ -276,7 +276,7 @@ class ReplicaController:
     ) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas
         looked = found.status != "unknown"
-        error = next((_text(e) for e in report.errors), None)
+        error = next((f"{e.message} {e.hint}".rstrip() for e in report.errors), None)
         pending = found.pending if looked else before.pending
         return ReplicaStatus(
             replica=found.replica,
@@ -298,7 +298,3 @@ class ReplicaController:
             known = msgspec.structs.replace(known, pending=0)
         before, since = replica_status(known, now, self._pace.freshness)
         return since if before == word else now
-
-
-def _text(error: ErrorReport) -> str:
-    return f"{error.message} {error.hint}".rstrip()

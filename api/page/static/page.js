@@ -74,10 +74,12 @@ function isAlike(a, b) {
 
 function layAttributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value && !(name === "title" && old.nodeName === "TIME")) old.setAttribute(name, value);
+    const isTheirs = (name === "title" && old.nodeName === "TIME") || (name === "open" && old.nodeName === "DETAILS");
+    if (old.getAttribute(name) !== value && !isTheirs) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // What a person has opened or closed stays so.
+    if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
   }
 }
 

@@ -8,6 +8,7 @@ from api.page.templates import link
 from api.page.wording import Names, cut, field_text, registry_text, replica_text, value_text
 from api.state.drift import served_record
 from engine.core.compare.diff import Cause, Kind
+from engine.core.home.record import Key
 from engine.core.state.difference_words import outcome_text
 from engine.core.state.report import RecordReport
 from engine.core.state.status import Status
@@ -35,6 +36,7 @@ class SideView(msgspec.Struct, frozen=True):
 class DriftRow(msgspec.Struct, frozen=True):
     """One record that differs."""
 
+    key: Key
     name: str
     known_as: str
     registry: str
@@ -80,6 +82,7 @@ def _row(records: list[RecordReport], replicas: list[str], unread: set[str], nam
     several = len(records) > 1
     is_there = any(record.kind is not Kind.ORPHANED for record in records)  # in Home Assistant
     return DriftRow(
+        key=Key(first.registry, first.key),
         name=cut(first.name),
         known_as=first.entity_id or first.key,
         registry=registry_text(first.registry),

@@ -7,7 +7,8 @@ from api.page.views.drift import FieldView
 from api.page.wording import Names, field_text, replica_text, value_text
 from api.registries.sync import served_sync
 from engine.core.home.record import Key
-from engine.core.state.record_verdict import LABELS, RecordVerdict, State, Verdicts
+from engine.core.state.record_states import LABELS, State
+from engine.core.state.record_verdict import RecordVerdict, Verdicts
 
 FIELDS_MAX = 24
 # Each in the colours of a status.

@@ -1,7 +1,8 @@
 """A record's verdict in sentences: whether it is real, since when, why, field by field, and what to do."""
 
 from engine.commandline.text.safe_text import value_text, visible
-from engine.core.state.record_verdict import LABELS, RecordVerdict
+from engine.core.state.record_states import LABELS
+from engine.core.state.record_verdict import RecordVerdict
 
 
 def verdict_lines(verdict: RecordVerdict) -> list[str]:

@@ -12,7 +12,8 @@ from engine.commandline.parser import Arguments
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.run_pass import make_report
 from engine.core.state.pace import AGELESS
-from engine.core.state.record_verdict import LABELS, Verdicts
+from engine.core.state.record_states import LABELS
+from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.errors import EngineError
 from engine.loop.pass_options import PassOptions

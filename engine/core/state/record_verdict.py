@@ -5,8 +5,8 @@ report rest on: page, API, `reconcile show` and `reconcile history` only word it
 its replicas: where one of them is unknown, a record on which no other is known to differ is not known now.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from enum import StrEnum
 
 import msgspec
 
@@ -15,37 +15,13 @@ from engine.core.home.record import Json, Key
 from engine.core.state.advice import GUARDS, KINDS, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
 from engine.core.state.pace import Freshness
+from engine.core.state.record_states import State, state_of
 from engine.core.state.report import RecordReport, RefusalReport, Report, open_records, rfc3339
 from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown
 
 # What these say of Home Assistant is that it is not this home: then nothing that was compared counts.
 _NOT_THIS_HOME = frozenset({"recovery_mode", "wrong_instance"})
 _REGISTRY_UNREAD = "registry_unread"
-
-
-class State(StrEnum):
-    """What is known of a record, the most alarming first."""
-
-    FOREIGN = "foreign"  # Home Assistant does not have it, and the engine did not write it
-    DRIFTED = "drifted"  # a row was changed behind the engine's back
-    MISSING = "missing"  # Home Assistant has it, a replica does not
-    GONE = "gone"  # a replica has it, Home Assistant lists it no longer
-    PENDING = "pending"  # Home Assistant changed it, a replica does not hold that yet
-    SET_ASIDE = "set_aside"  # a row of Home Assistant that cannot be used may be it
-    UNKNOWN = "unknown"  # not known now
-    REAL = "real"  # every replica holds what Home Assistant has
-
-
-LABELS: dict[State, str] = {
-    State.FOREIGN: "Foreign",
-    State.DRIFTED: "Drifted",
-    State.MISSING: "Missing",
-    State.GONE: "Gone",
-    State.PENDING: "Pending",
-    State.SET_ASIDE: "Set aside",
-    State.UNKNOWN: "Not known now",
-    State.REAL: "Real",
-}
 
 
 class Differs(msgspec.Struct, frozen=True):
@@ -87,9 +63,14 @@ class Verdicts:
         for record in open_records(report):
             if record.replica in self._words:
                 self._found.setdefault(Key(record.registry, record.key), []).append(record)
+        self._made: dict[Key, RecordVerdict] = {}
         self._changed = _changed(r for r in status.replicas if not self._is_unknown(r.replica))
         self._aside = _set_aside(report)
         self._kept = {key for r in (report.replicas if report else ()) for key in r.kept}
+
+    def counts(self) -> Counter[State]:
+        """How many of the records on which a replica is known to differ have which verdict; each counts once."""
+        return Counter(self.of(key).state for key in self._found)
 
     def missing(self, text: str) -> Key | None:
         """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
@@ -128,7 +109,9 @@ class Verdicts:
         found = self._found.get(key, [])
         known = [r for r in found if not self._is_unknown(r.replica)]
         if known:
-            return self._differing(known)
+            if key not in self._made:
+                self._made[key] = self._differing(known)
+            return self._made[key]
         if (since := self._changed.get(key)) is not None:
             return _verdict(State.PENDING, Cause.PENDING, since, (KINDS["pending"].meaning,))
         if reason := self._aside.get(str(key)) or self._aside.get(entity_id or ""):
@@ -216,17 +199,6 @@ def basis_of(status: Status, now: float, freshness: Freshness) -> tuple[object, 
         tuple((r.error, r.unproven_since, r.changed, r.changed and r.pending_since) for r in status.replicas),
         report and (report.records, report.set_aside, report.replicas, report.source.registries),
     )
-
-
-def state_of(record: RecordReport) -> State:
-    """What one replica's difference makes of the record."""
-    if record.cause is Cause.FOREIGN:
-        return State.FOREIGN
-    if record.kind is Kind.ORPHANED:
-        return State.GONE
-    if record.kind is Kind.MISSING:
-        return State.MISSING
-    return State.PENDING if record.cause is Cause.PENDING else State.DRIFTED
 
 
 def _next(record: RecordReport, refusal: RefusalReport | None, count: int) -> str:

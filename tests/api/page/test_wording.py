@@ -2,7 +2,16 @@
 
 import pytest
 
-from api.page.wording import age_text, count_text, cut, field_text, span_text, told_fields, value_text
+from api.page.wording import (
+    age_text,
+    count_text,
+    cut,
+    field_text,
+    registry_text_plural,
+    span_text,
+    told_fields,
+    value_text,
+)
 
 NAMES = {("area", "kitchen"): "Küche", ("label", "a"): "Alpha"}
 
@@ -70,3 +79,12 @@ def test_fields_and_counts() -> None:
     assert (field_text("sw_version"), field_text("model_id")) == ("firmware", "model id")
     assert (count_text(1, "change"), count_text(1284, "change")) == ("1 change", "1,284 changes")
     assert count_text(2, "entity", "entities") == "2 entities"
+
+
+def test_registries_in_the_plural() -> None:
+    assert [registry_text_plural(r) for r in ("device", "entity", "category", "config_entry")] == [
+        "devices",
+        "entities",
+        "categories",
+        "integrations",
+    ]

@@ -2,7 +2,8 @@
 
 from engine.commandline.text.verdict import verdict_lines
 from engine.core.compare.diff import Cause
-from engine.core.state.record_verdict import Differs, RecordVerdict, State
+from engine.core.state.record_states import State
+from engine.core.state.record_verdict import Differs, RecordVerdict
 
 
 def test_it_says_since_when_why_field_by_field_and_what_to_do() -> None:

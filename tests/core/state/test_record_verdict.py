@@ -10,7 +10,8 @@ from engine.core.home.record import REGISTRIES, Key
 from engine.core.home.set_aside import SetAside
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.pace import Freshness
-from engine.core.state.record_verdict import LABELS, RecordVerdict, State, Verdicts, basis_of
+from engine.core.state.record_states import LABELS, State
+from engine.core.state.record_verdict import RecordVerdict, Verdicts, basis_of
 from engine.core.state.report import RefusalReport, Report, SourceReport
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from tests.commandline.reports import added, changed, foreign, removed, replica, report

@@ -1,0 +1,72 @@
+"""What to do: the first thing below the status. One sentence for each guard and each kind of difference, and a command."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from api.page.templates import link
+from api.page.wording import count_text, replica_text
+from engine.core.state.advice import GUARDS, KINDS
+from engine.core.state.record_states import BY_URGENCY, LABELS, State
+from engine.core.state.record_verdict import Verdicts
+from engine.core.state.status import Status
+
+_OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
+_WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
+
+
+class TodoView(msgspec.Struct, frozen=True):
+    """One thing to do; `help` leads to its paragraph, `href` to the records that it is about."""
+
+    id: str
+    title: str
+    sentences: list[str]
+    command: str | None
+    help: str
+    href: str | None = None
+
+
+def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
+    """What is to be done, the most urgent first; `word` is the status of the whole."""
+    found = [*_unknown(status, word), *_guards(status)]
+    if word != "unknown":
+        found += _kinds(verdicts, is_observing=status.report is not None and status.report.mode == "observe")
+    return found
+
+
+def _unknown(status: Status, word: str) -> Iterator[TodoView]:
+    if word != "unknown" or (status.report is None and status.source.error is None):
+        return  # the first look is under way
+    advice = KINDS["unknown"]
+    yield TodoView("todo-unknown", advice.title, [advice.action], advice.command, link("help", "unknown"))
+
+
+def _guards(status: Status) -> Iterator[TodoView]:
+    for replica in status.report.replicas if status.report else ():
+        for refusal in replica.refusals:
+            advice = GUARDS.get(refusal.guard)
+            held = count_text(refusal.held, "operation")
+            yield TodoView(
+                f"todo-{replica.replica}-{refusal.guard}",
+                f"Guard {refusal.guard}: {held} held back in {replica_text(replica.replica)}",
+                [sentence for sentence in (refusal.message, refusal.hint) if sentence],
+                refusal.command or (advice.command if advice else None),
+                link("help", f"guard-{refusal.guard}"),
+                link("drift"),
+            )
+
+
+def _kinds(verdicts: Verdicts, *, is_observing: bool) -> Iterator[TodoView]:
+    counts = verdicts.counts()
+    for state in BY_URGENCY:
+        if counts[state]:
+            advice = KINDS[state]
+            observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
+            yield TodoView(
+                f"todo-{state}",
+                f"{LABELS[state]}: {count_text(counts[state], 'record')}",
+                [f"{advice.meaning} {advice.action}", *observing],
+                advice.command,
+                link("help", str(state)),
+                link("drift", state=str(state)),
+            )

@@ -1,0 +1,53 @@
+"""The states that a verdict can give a record, what they are called, and in which order they are listed."""
+
+from enum import StrEnum
+
+from engine.core.compare.diff import Cause, Kind
+from engine.core.state.report import RecordReport
+
+
+class State(StrEnum):
+    """What is known of a record, the most alarming first."""
+
+    FOREIGN = "foreign"  # Home Assistant does not have it, and the engine did not write it
+    DRIFTED = "drifted"  # a row was changed behind the engine's back
+    MISSING = "missing"  # Home Assistant has it, a replica does not
+    GONE = "gone"  # a replica has it, Home Assistant lists it no longer
+    PENDING = "pending"  # Home Assistant changed it, a replica does not hold that yet
+    SET_ASIDE = "set_aside"  # a row of Home Assistant that cannot be used may be it
+    UNKNOWN = "unknown"  # not known now
+    REAL = "real"  # every replica holds what Home Assistant has
+
+
+# The order of lists: what somebody changed or lost comes first; foreign rows, of which there may be hundreds, last.
+BY_URGENCY = (
+    State.DRIFTED,
+    State.MISSING,
+    State.GONE,
+    State.PENDING,
+    State.SET_ASIDE,
+    State.UNKNOWN,
+    State.REAL,
+    State.FOREIGN,
+)
+LABELS: dict[State, str] = {
+    State.FOREIGN: "Foreign",
+    State.DRIFTED: "Drifted",
+    State.MISSING: "Missing",
+    State.GONE: "Gone",
+    State.PENDING: "Pending",
+    State.SET_ASIDE: "Set aside",
+    State.UNKNOWN: "Not known now",
+    State.REAL: "Real",
+}
+
+
+def state_of(record: RecordReport) -> State:
+    """What one replica's difference makes of the record."""
+    if record.cause is Cause.FOREIGN:
+        return State.FOREIGN
+    if record.kind is Kind.ORPHANED:
+        return State.GONE
+    if record.kind is Kind.MISSING:
+        return State.MISSING
+    return State.PENDING if record.cause is Cause.PENDING else State.DRIFTED

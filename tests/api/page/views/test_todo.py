@@ -1,0 +1,61 @@
+"""What to do, in the order of urgency, each with a command and its paragraph."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from api.page.views.todo import TodoView, todo_views
+from engine.core.state.record_verdict import Verdicts
+from engine.core.state.status import SourceStatus, Status, status_word
+from tests.api.serving import FRESHNESS, status_of
+from tests.commandline.reports import foreign, refusal, removed, replica, report
+from tests.homes import NOON
+
+
+def todos(status: Status) -> list[TodoView]:
+    word = status_word(status, NOON, FRESHNESS)
+    return todo_views(status, Verdicts(status, NOON, FRESHNESS), word)
+
+
+def given(*records: Any, **changes: Any) -> Status:
+    told = report(*records, replicas=(replica(status="out_of_sync"),))
+    return status_of(told, **changes)
+
+
+def test_in_sync_there_is_nothing_to_do() -> None:
+    assert todos(status_of(report())) == []
+
+
+def test_each_kind_of_difference_is_one_thing_with_its_count() -> None:
+    found = todos(given(foreign("A"), foreign("B"), removed("C", outcome="waiting")))
+    assert [(t.id, t.title) for t in found] == [
+        ("todo-gone", "Gone: 1 record"),
+        ("todo-foreign", "Foreign: 2 records"),
+    ]
+    assert [t.href for t in found] == ["drift?state=gone", "drift?state=foreign"]
+
+
+def test_a_service_that_only_observes_says_so() -> None:
+    told = report(removed("C", outcome="observed"), replicas=(replica(status="out_of_sync"),), mode="observe")
+    (gone,) = todos(status_of(told))
+    assert "only observes" in gone.sentences[1]
+
+
+def test_a_guard_says_what_lifts_it() -> None:
+    told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+    (guard,) = todos(status_of(told))
+    assert "412" in guard.title
+    assert guard.help == f"help#guard-{refusal().guard}"
+    assert guard.command
+
+
+def test_while_nothing_is_known_that_is_what_to_look_at() -> None:
+    lost = SourceStatus("ws://home", connected=False, error="refused")
+    status = given(foreign("A"), source=lost)
+    status = status_of(status.report, source=lost, replicas=tuple(_lost(r) for r in status.replicas))
+    assert [t.id for t in todos(status)] == ["todo-unknown"]
+    assert todos(status_of(None, replicas=())) == [], "the first look is under way"
+
+
+def _lost(replica_status: Any) -> Any:
+    return replace(replica_status, unproven_since=NOON)

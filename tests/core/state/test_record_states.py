@@ -1,0 +1,19 @@
+"""States of records."""
+
+from engine.core.compare.diff import Cause
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, state_of
+from tests.commandline.reports import added, changed, foreign, removed
+
+
+def test_every_state_has_a_label_and_a_place() -> None:
+    assert set(LABELS) == set(State)
+    assert sorted(BY_URGENCY) == sorted(State)
+    assert BY_URGENCY[-1] is State.FOREIGN
+
+
+def test_what_one_replicas_difference_makes_of_a_record() -> None:
+    assert state_of(foreign("a")) is State.FOREIGN
+    assert state_of(removed("a")) is State.GONE
+    assert state_of(added("a", cause=Cause.DRIFT)) is State.MISSING
+    assert state_of(changed("a")) is State.PENDING
+    assert state_of(changed("a", cause=Cause.CONFLICT)) is State.DRIFTED
