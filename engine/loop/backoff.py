@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+# The longest wait for a store that was away or busy, unless it asked for more.
+_STORE_SECONDS_MAX = 30.0
+
 
 class Backoff:
     """Delays in seconds: doubling from `seconds_min` to `seconds_max`, each drawn from its upper half.
@@ -22,6 +25,14 @@ class Backoff:
         ceiling = min(self._seconds_max, seconds_max, self._seconds_min * 2.0 ** min(self._attempts, 32))
         self._attempts += 1
         return float(ceiling) * (0.5 + self._draw() / 2)
+
+    def next_delay_for_store(self, *, is_transient: bool, asked_seconds: float) -> float:
+        """The wait before a store that failed is used again, seconds; `asked_seconds` is what it asked for.
+
+        A store that is back is to be used at once; what needs a change is not mended by asking.
+        """
+        longest = _STORE_SECONDS_MAX if is_transient else self._seconds_max
+        return max(self.next_delay_within(longest), min(asked_seconds, self._seconds_max))
 
     def longest_delay(self) -> float:
         """The wait after an error that trying again does not mend, seconds."""

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from engine.loop.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
-# The longest wait for a store that was away or busy, unless it asked for more.
-_RETRY_SECONDS_MAX = 30.0
 # By less a wall clock is corrected all the time.
 _SET_SECONDS = 1.0
 # Made anew for every pass: its run id, and whether it verifies.
@@ -153,11 +151,8 @@ class ReplicaController:
         if not report.errors:
             self._backoff.reset()
             return None
-        # A store that is back is to be used at once; what needs a change is not mended by asking.
         is_transient = all(error.transient for error in report.errors)
-        longest = _RETRY_SECONDS_MAX if is_transient else self._pace.retry_seconds_max
-        asked = min(asked_seconds, self._pace.retry_seconds_max)
-        return max(self._backoff.next_delay_within(longest), asked)
+        return self._backoff.next_delay_for_store(is_transient=is_transient, asked_seconds=asked_seconds)
 
     def _is_clock_set(self) -> bool:
         """Whether the wall clock was set since this was asked."""
