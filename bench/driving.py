@@ -18,7 +18,7 @@ from bench.registries import VERSION, Home
 from engine.core.compare.plan import Operation
 from engine.core.compare.proof import Etag, Unmodified
 from engine.core.guards.guard import Policy
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report

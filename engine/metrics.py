@@ -27,7 +27,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from engine.core.compare.diff import Cause
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
 from engine.core.state.status import Status, replica_status

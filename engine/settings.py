@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import REGISTRIES, Json
+from engine.core.home.record import Json
+from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Pace
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path

@@ -17,7 +17,7 @@ from api.http.openapi import make_document
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.status import SourceStatus, Status
 from engine.metrics import Metrics

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from engine.core.home.reading import Health
-from engine.core.home.record import REGISTRIES, ConfigEntry, Device, Entity, Key, Record
+from engine.core.home.record import ConfigEntry, Device, Entity, Key, Record
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot, make_snapshot
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC

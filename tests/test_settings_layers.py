@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.errors import SettingsError
 from engine.settings import LoadedSettings, documented_settings
 from engine.settings_layers import load_settings

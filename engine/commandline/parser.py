@@ -12,9 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from engine import __version__
 from engine.commandline import exit_codes
-
-# `engine.core.home.record.REGISTRIES`, repeated so that parsing loads no library; a test holds them together.
-REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
+from engine.core.home.registries import REGISTRIES
 
 COMMANDS = {
     "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",

@@ -10,7 +10,8 @@ import anyio
 
 from engine.core.compare.proof import Unmodified
 from engine.core.guards.look import Calendar, Look
-from engine.core.home.record import REGISTRIES, Key
+from engine.core.home.record import Key
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import (
     SCHEMA_VERSION,

@@ -13,7 +13,8 @@ import anyio
 import msgspec
 
 from engine.core.guards.look import Calendar
-from engine.core.home.record import REGISTRIES, Key
+from engine.core.home.record import Key
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import FoundKey, Report, rfc3339, with_first_found

@@ -12,7 +12,7 @@ from engine import __version__
 from engine.core.compare.diff import Diff
 from engine.core.compare.plan import Plan
 from engine.core.compare.proof import Etag, Proof, Unmodified
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Counts, PlanCounts, ReplicaReport, Report
 from engine.errors import ReplicaError

@@ -10,7 +10,8 @@ import anyio.to_thread
 from msgspec.structs import replace
 
 from engine.core.home.lenient import read_fields
-from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.record import Record
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from engine.commandline.parser import REGISTRIES, Arguments, DeleteLimit, build_grammar, parse
-from engine.core.home import record
+from engine.commandline.parser import Arguments, DeleteLimit, build_grammar, parse
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -33,10 +32,6 @@ def test_an_option_before_the_command_survives_another_one_behind_it() -> None:
     arguments = parse(["--rows", "a.db", "config", "show", "--records", "none"])
     assert (arguments.command, arguments.config_command) == ("config", "show")
     assert (arguments.rows, arguments.records) == ("a.db", "none")
-
-
-def test_the_registries_are_those_of_the_core() -> None:
-    assert REGISTRIES == record.REGISTRIES
 
 
 def test_every_option_has_a_default_and_every_default_an_option() -> None:

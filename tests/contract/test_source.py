@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from engine.core.home.content_hash import content_hash
-from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.record import Key, Record, canonical_fields
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.ports import Source
 from engine.sources.files.backup import BackupSource

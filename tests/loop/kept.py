@@ -8,7 +8,8 @@ import anyio
 
 from engine.core.guards.guard import Policy
 from engine.core.home.content_hash import content_hash
-from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.record import Record
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
 from engine.loop.offload import Offload

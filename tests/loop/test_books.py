@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions

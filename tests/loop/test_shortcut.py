@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.loop import shortcut
 from engine.loop.pass_options import PassOptions

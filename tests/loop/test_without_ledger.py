@@ -5,7 +5,8 @@ import pytest
 from engine.core.guards.absences import Absences
 from engine.core.guards.guard import Policy
 from engine.core.guards.look import Look
-from engine.core.home.record import REGISTRIES, ConfigEntry
+from engine.core.home.record import ConfigEntry
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
 from engine.errors import ReplicaUnavailable

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.commandline.parser import REGISTRIES
+from engine.core.home.registries import REGISTRIES
 
 # What a metavar says about the words that may stand there. Of all others nothing is known.
 _FILE = "FILE"

@@ -11,14 +11,11 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.home.record import Device, Entity, Key
+from engine.core.home.registries import CONFIG_ENTRY, DEVICE, ENTITY
 from engine.core.home.snapshot import Snapshot
 
 # As Home Assistant names the stores of registries from which something is derived.
-_REGISTRIES_OF_STORES = {
-    "core.device_registry": "device",
-    "core.entity_registry": "entity",
-    "core.config_entries": "config_entry",
-}
+_REGISTRIES_OF_STORES = {registry.store: registry.name for registry in (CONFIG_ENTRY, DEVICE, ENTITY)}
 
 
 def untrusted_read(desired: Snapshot) -> tuple[str, str, str] | None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.core.compare.plan import Action, Plan
-from engine.core.home.record import REGISTRIES, Entity, Key
+from engine.core.home.record import Entity, Key
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 
 GUARD = "registry_unread"

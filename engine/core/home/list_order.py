@@ -11,9 +11,10 @@ from itertools import count
 import msgspec
 
 from engine.core.home.record import Key
+from engine.core.home.registries import BY_NAME
 from engine.core.home.set_aside import SetAside
 
-ORDERED_REGISTRIES = ("area", "floor")
+ORDERED_REGISTRIES = tuple(sorted(registry.name for registry in BY_NAME.values() if registry.is_ordered))
 _ORDERED_SINCE = (2025, 12)
 
 

@@ -20,9 +20,6 @@ from engine.errors import SourceInvalid
 # Any JSON value. (msgspec cannot decode into a recursive alias.)
 Json: TypeAlias = Any
 
-# Parents before children: the order in which upserts are written; deletes go the other way.
-REGISTRIES = ("config_entry", "floor", "label", "category", "area", "device", "entity")
-
 _STAMPS = frozenset({"created_at", "modified_at"})
 
 # The last second of the year 9999, beyond which no calendar here has a date.

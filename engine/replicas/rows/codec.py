@@ -28,10 +28,10 @@ from engine.core.compare.stored import StoredRow
 from engine.core.home.content_hash import content_hash
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
+from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.home.record import (
     NESTING_MAX,
     RECORD_TYPES,
-    REGISTRIES,
     Device,
     Json,
     Key,
@@ -40,6 +40,7 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
+from engine.core.home.registries import BY_NAME, REGISTRIES
 from engine.errors import SourceInvalid
 
 # What SQLite holds in one column of one row.
@@ -327,17 +328,6 @@ def _field_columns(registry: str) -> dict[str, Column]:
 # BOOLEAN and DATETIME are HomeIQ's names. TEXT for JSON: a type called JSON would turn text into numbers.
 _SQL_TYPES = ((tuple, "TEXT"), (dict, "TEXT"), (bool, "BOOLEAN"), (int, "INTEGER"), (float, "DATETIME"))
 
-_TABLE_NAMES = {
-    "device": "devices",
-    "entity": "entities",
-    "area": "areas",
-    "floor": "floors",
-    "label": "labels",
-    "category": "categories",
-    "config_entry": "config_entries",
-}
-_KEY_COLUMNS = {"device": ("device_id",), "entity": ("id",), "category": ("scope", "category_id")}
-
 # HomeIQ's columns, in its order.
 _FIRST = {
     "device": (
@@ -358,8 +348,7 @@ _FIRST = {
 _DERIVED = {
     "device": ("effective_area_id", "effective_name", "integration", "entity_count", "disabled"),
     "entity": ("effective_area_id", "effective_name", "domain", "disabled"),
-    "area": ("position",),
-    "floor": ("position",),
+    **dict.fromkeys(ORDERED_REGISTRIES, ("position",)),
 }
 # Of these something is derived of every record; of the others only where Home Assistant tells an order.
 _ALWAYS_DERIVED = ("device", "entity")
@@ -382,10 +371,10 @@ def _table(registry: str) -> Table:
     columns["last_seen"] = Column("last_seen", "last_seen", "DATETIME", Origin.LAST_SEEN)
     by_sql = {column.sql: column for column in columns.values()}
     # Identity first, where HomeIQ has no order of its own.
-    keys = _KEY_COLUMNS.get(registry) or (RECORD_TYPES[registry].ID_FIELD,)
+    keys = BY_NAME[registry].key
     order = [*_FIRST.get(registry, keys)]
     order += [name for name in by_sql if name not in order]
-    return Table(registry, _TABLE_NAMES[registry], keys, tuple(by_sql[name] for name in order))
+    return Table(registry, BY_NAME[registry].table, keys, tuple(by_sql[name] for name in order))
 
 
 TABLES: dict[str, Table] = {registry: _table(registry) for registry in REGISTRIES}

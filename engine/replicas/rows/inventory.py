@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
+from engine.core.home.registries import BY_NAME
 from engine.core.state.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.rows.codec import TABLES, Value
@@ -38,15 +39,9 @@ Filter = tuple[str, str | bool]
 _NAME = "sqlite"
 _COUNTS_MAX = 256  # remembered totals of one revision
 
-# What pages are ordered by. Categories have an id of two parts.
+# What pages are ordered by; an id of several parts has slashes between them.
 _KEYS = {
-    "device": "device_id",
-    "entity": "entity_id",
-    "area": "area_id",
-    "floor": "floor_id",
-    "label": "label_id",
-    "category": "scope || char(47) || category_id",
-    "config_entry": "entry_id",
+    registry.name: " || char(47) || ".join(registry.page_key or registry.key) for registry in BY_NAME.values()
 }
 
 

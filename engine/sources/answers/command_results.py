@@ -11,7 +11,8 @@ import msgspec
 from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
 from engine.core.home.reading import Health
-from engine.core.home.record import REGISTRIES, Json, Key, Record
+from engine.core.home.record import Json, Key, Record
+from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
 from engine.core.home.set_aside import SetAside, json_type, sorted_rows
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.home.unread import Unread
@@ -23,20 +24,18 @@ from engine.sources.answers.upheavals import corrupt_stores_of_issues, order_spl
 from engine.sources.unchanged.row_cache import RowCache
 
 GET_CONFIG = "get_config"
-ENTITY_LIST = "config/entity_registry/list"
+ENTITY_LIST = ENTITY.list_command
 ENTITY_ENTRIES = "config/entity_registry/get_entries"
-CATEGORY_LIST = "config/category_registry/list"
+CATEGORY_LIST = CATEGORY.list_command
 COMPOSITE_SPLITS = "config/device_registry/list_composite_splits"
 LIST_ISSUES = "repairs/list_issues"
 
-# What an entity refers to is listed after it, in this order: whatever is added in between is then never
-# referred to without being there. What is removed in between may be; the next pass settles it.
+# The registries that one command lists, entities apart. Children before parents, so that what is added while they are
+# listed is never referred to without being there. What is removed meanwhile may be; the next pass settles it.
 LISTS = {
-    "device": "config/device_registry/list",
-    "area": "config/area_registry/list",
-    "floor": "config/floor_registry/list",
-    "label": "config/label_registry/list",
-    "config_entry": "config_entries/get",
+    registry.name: registry.list_command
+    for registry in reversed(BY_NAME.values())
+    if registry not in (CATEGORY, ENTITY)
 }
 
 

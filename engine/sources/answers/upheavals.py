@@ -7,19 +7,10 @@ by one per entry. Both leave traces, in the live API and in the store, that mean
 
 from collections.abc import Iterable
 
-DEVICE_STORE = "core.device_registry"
-ENTITY_STORE = "core.entity_registry"
+from engine.core.home.registries import BY_NAME
 
 # The files of `.storage` that hold registries, by registry.
-STORES = {
-    "device": DEVICE_STORE,
-    "entity": ENTITY_STORE,
-    "area": "core.area_registry",
-    "floor": "core.floor_registry",
-    "label": "core.label_registry",
-    "category": "core.category_registry",
-    "config_entry": "core.config_entries",
-}
+STORES = {registry.name: registry.store for registry in BY_NAME.values()}
 
 _ISSUE = "storage_corruption_"
 _FILE = ".corrupt."

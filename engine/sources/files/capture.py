@@ -18,10 +18,12 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
+from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.ports import Progress
 from engine.sources.answers.command_results import (
+    LISTS,
     CommandResults,
     CoreConfig,
     Failed,
@@ -34,16 +36,10 @@ from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain
 
-_LIST_FILES = {
-    "device": "device_registry_list.json",
-    "area": "area_registry_list.json",
-    "floor": "floor_registry_list.json",
-    "label": "label_registry_list.json",
-    "config_entry": "config_entries_get.json",
-}
-_ENTITY_LIST = "entity_registry_list.json"
+_LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}
+_ENTITY_LIST = f"{ENTITY.capture}.json"
 _ENTITY_ENTRIES = "entity_registry_get_entries.json"
-_CATEGORY_PREFIX = "category_registry_list_"
+_CATEGORY_PREFIX = f"{CATEGORY.capture}_"
 
 
 class _Error(msgspec.Struct):

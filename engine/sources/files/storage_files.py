@@ -9,7 +9,7 @@ Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, are
 1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -19,7 +19,17 @@ import msgspec
 from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import Health
-from engine.core.home.record import REGISTRIES, Json, Key, Record
+from engine.core.home.record import Json, Key, Record
+from engine.core.home.registries import (
+    AREA,
+    BY_NAME,
+    CATEGORY,
+    CONFIG_ENTRY,
+    DEVICE,
+    ENTITY,
+    REGISTRIES,
+    Registry,
+)
 from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Snapshot, make_snapshot
 from engine.core.home.unread import Unread
@@ -44,8 +54,6 @@ FILES = frozenset({*STORES.values(), ISSUES_FILE})
 
 # Home Assistant 2021.12 gave entities an id of their own (homeassistant/helpers/entity_registry.py, seen 2026-11-28).
 _ENTITY_MINOR_WITH_IDS = 4
-_MINOR_WITH_ORDER = {"area": 9, "floor": 3}  # 2025.12
-_MAJOR_VERSIONS = {"device": (1, 3)}
 
 Data = TypeVar("Data", bound=msgspec.Struct)
 
@@ -97,24 +105,18 @@ class _Entities(msgspec.Struct):
     deleted_entities: msgspec.Raw = _NOTHING
 
 
-class _Areas(msgspec.Struct):
-    areas: _Rows
-
-
-class _Floors(msgspec.Struct):
-    floors: _Rows
-
-
-class _Labels(msgspec.Struct):
-    labels: _Rows
-
-
-class _Categories(msgspec.Struct):
-    categories: dict[str, _Rows]
-
-
-class _Entries(msgspec.Struct):
-    entries: _Rows
+# What else a file has to hold: its list; that of the categories by scope.
+_SHAPES: dict[Registry, type[msgspec.Struct]] = {
+    registry: msgspec.defstruct(
+        "_Lists", [(registry.store_list, dict[str, _Rows] if registry is CATEGORY else _Rows)]
+    )
+    for registry in BY_NAME.values()
+}
+# The registries whose rows look otherwise in the store.
+_FROM_STORE: dict[Registry, Callable[[dict[str, Json]], Record]] = {
+    AREA: area_from_store,
+    CONFIG_ENTRY: config_entry_from_store,
+}
 
 
 class _Issue(msgspec.Struct):
@@ -182,34 +184,39 @@ def _positions(
 ) -> dict[Key, int]:
     """The user's order of areas and floors, where the stores' own versions say that they are in it."""
     ordered = {
-        registry
-        for registry, minor in _MINOR_WITH_ORDER.items()
-        if (file := files.contents.get(STORES[registry]))
-        and decode_json(_ENVELOPE, file.content, STORES[registry]).minor >= minor
+        registry.name
+        for registry in BY_NAME.values()
+        if (minor := registry.store_ordered_minor)
+        and (file := files.contents.get(registry.store))
+        and decode_json(_ENVELOPE, file.content, registry.store).minor >= minor
     }
     keys = [record.key for record in records if record.REGISTRY in ordered]
     return positions_of({name: [key for key in keys if key.registry == name] for name in ordered}, set_aside)
 
 
 def _other_records(files: StorageFiles, rows: UsableRows) -> list[Record]:
-    areas, _ = _open(files, "area", _Areas) or (_Areas([]), 1)
-    floors, _ = _open(files, "floor", _Floors) or (_Floors([]), 1)
-    labels, _ = _open(files, "label", _Labels) or (_Labels([]), 1)
-    categories, _ = _open(files, "category", _Categories) or (_Categories({}), 1)
-    entries, _ = _open(files, "config_entry", _Entries) or (_Entries([]), 1)
-    return [
-        *rows.records(rows.objects("area", areas.areas), area_from_store),
-        *rows.records(rows.objects("floor", floors.floors), partial(row_from_store, "floor")),
-        *rows.records(rows.objects("label", labels.labels), partial(row_from_store, "label")),
-        *(
-            record
-            for scope, listed in categories.categories.items()
-            for record in rows.records(
-                rows.objects("category", listed, scope=scope), partial(row_from_store, "category")
-            )
-        ),
-        *rows.records(rows.objects("config_entry", entries.entries, ENTRY_FIELDS), config_entry_from_store),
-    ]
+    """The records of all registries but devices and entities."""
+    records: list[Record] = []
+    for registry in BY_NAME.values():
+        if registry not in (DEVICE, ENTITY):
+            only = ENTRY_FIELDS if registry is CONFIG_ENTRY else None
+            for listed, given in _lists(files, registry):
+                placed = rows.objects(registry.name, listed, only, **given)
+                records += rows.records(
+                    placed, _FROM_STORE.get(registry, partial(row_from_store, registry.name))
+                )
+    return records
+
+
+def _lists(files: StorageFiles, registry: Registry) -> list[tuple[_Rows, dict[str, Json]]]:
+    """The lists in a registry's file, each with what it says of all its rows: of categories, their scope."""
+    opened = _open(files, registry.name, _SHAPES[registry])
+    if opened is None:
+        return []
+    found = getattr(opened[0], registry.store_list)
+    if registry is CATEGORY:
+        return [(listed, {"scope": scope}) for scope, listed in found.items()]
+    return [(found, {})]
 
 
 def _check_age(files: StorageFiles, entities: list[dict[str, Json]], minor: int) -> None:
@@ -248,7 +255,7 @@ def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, 
         raise SourceInvalid(
             f"{where} does not say which version it has.", "It is damaged: restore that file."
         )
-    if major not in _MAJOR_VERSIONS.get(registry, (1,)):
+    if major not in BY_NAME[registry].store_majors:
         raise SourceInvalid(
             f"{where} has version {major}.{minor}, which this program does not know.",
             "Update this program, or read the home through the websocket API.",

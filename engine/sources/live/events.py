@@ -8,20 +8,14 @@ An event that cannot be understood asks for everything: it may have been about a
 import msgspec
 
 from engine.core.home.record import Json, Key
+from engine.core.home.registries import BY_NAME
 from engine.core.state.hints import Hints
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
-# follow the last three; for others they are listed with each heartbeat.
-REGISTRY_EVENTS = {
-    "device_registry_updated": "device",
-    "entity_registry_updated": "entity",
-    "area_registry_updated": "area",
-    "floor_registry_updated": "floor",
-    "label_registry_updated": "label",
-    "category_registry_updated": "category",
-}
+# follow floors, labels and categories; for others they are listed with each heartbeat.
+REGISTRY_EVENTS = {registry.event: registry.name for registry in reversed(BY_NAME.values()) if registry.event}
 # Fired when Home Assistant starts and has started; a non-administrator sees its state change by this.
 CORE_EVENT = "core_config_updated"
 CONFIG_ENTRIES_COMMAND = "config_entries/subscribe"
@@ -29,18 +23,10 @@ CONFIG_ENTRIES_COMMAND = "config_entries/subscribe"
 EVERYTHING = Hints(relist=True)
 
 
-class _Data(msgspec.Struct):
-    """Of any type, because an odd row's event is odd, and must not end the following of the others."""
-
-    action: Json = ""
-    device_id: Json = None
-    entity_id: Json = None
-    old_entity_id: Json = None
-    area_id: Json = None
-    floor_id: Json = None
-    label_id: Json = None
-    scope: Json = None
-    category_id: Json = None
+# What an event may say of its row. Of any type, because an odd row's event is odd, and must not end the following of
+# the others.
+_NAMES = ("action", "old_entity_id", *(name for registry in BY_NAME.values() for name in registry.event_key))
+_Data = msgspec.defstruct("_Data", [(name, Json, None) for name in dict.fromkeys(_NAMES)])
 
 
 class _Event(msgspec.Struct):
@@ -70,7 +56,7 @@ def event_hints(event: msgspec.Raw) -> Hints:
     decoded = decode_json(_EVENT, event, "An event")
     registry = REGISTRY_EVENTS.get(decoded.event_type)
     try:
-        data = decode_json(_DATA, decoded.data, "The data of an event")
+        data: Json = decode_json(_DATA, decoded.data, "The data of an event")
     except SourceInvalid:
         registry = None
     if registry is None:
@@ -102,7 +88,7 @@ def _entry_change(row: msgspec.Raw) -> _EntryChange:
         return _ANY_CHANGE
 
 
-def _entity_hints(data: _Data) -> Hints:
+def _entity_hints(data: Json) -> Hints:
     if not isinstance(data.entity_id, str):
         return EVERYTHING
     if data.action == "remove":
@@ -112,9 +98,6 @@ def _entity_hints(data: _Data) -> Hints:
     return Hints(entity_ids=frozenset({data.entity_id, old or data.entity_id}))
 
 
-def _key(registry: str, data: _Data) -> Key | None:
-    if registry == "category":
-        is_told = isinstance(data.scope, str) and isinstance(data.category_id, str)
-        return Key(registry, f"{data.scope}/{data.category_id}") if is_told else None
-    id_: Json = getattr(data, f"{registry}_id")
-    return Key(registry, id_) if isinstance(id_, str) and id_ else None
+def _key(registry: str, data: Json) -> Key | None:
+    parts = [getattr(data, name) for name in BY_NAME[registry].event_key]
+    return Key(registry, "/".join(parts)) if all(isinstance(part, str) and part for part in parts) else None

@@ -4,7 +4,8 @@ from engine.core.compare.diff import compare
 from engine.core.compare.plan import Action, FieldChange, Plan, changes, make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.home.derived import Derived
-from engine.core.home.record import REGISTRIES, Key, Record, canonical_fields
+from engine.core.home.record import Key, Record, canonical_fields
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, device, entity, snapshot
 

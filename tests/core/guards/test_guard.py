@@ -14,7 +14,8 @@ from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.reading import Health
-from engine.core.home.record import REGISTRIES, ConfigEntry, Key, Record, canonical_fields
+from engine.core.home.record import ConfigEntry, Key, Record, canonical_fields
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Snapshot, make_snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core.home.content_hash import content_hash
 from engine.core.home.lenient import decode_value, read_fields, read_object, read_row, seconds_of
-from engine.core.home.record import (
-    NESTING_MAX,
-    RECORD_TYPES,
-    REGISTRIES,
-    Json,
-    decode_record,
-    encode_record,
-    field_names,
-)
+from engine.core.home.record import NESTING_MAX, RECORD_TYPES, Json, decode_record, encode_record, field_names
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import UnusableRow
 from tests.contract.odd_homes import json_values
 

@@ -6,7 +6,6 @@ from hypothesis import given
 
 from engine.core.home.record import (
     NESTING_MAX,
-    REGISTRIES,
     Category,
     ConfigEntry,
     Device,
@@ -20,6 +19,7 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
+from engine.core.home.registries import REGISTRIES
 from engine.errors import SourceInvalid
 from tests.homes import device, entity
 from tests.strategies import homes

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.home.content_hash import content_hash
-from engine.core.home.record import REGISTRIES, Record
+from engine.core.home.record import Record
+from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.untaken import Untaken
 from tests.homes import ENTRY, NOON, device, snapshot
