@@ -111,7 +111,7 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
     if scheme == "history" and rest:
         from engine.replicas.history.replica import open_history
 
-        return open_history(Path(rest), read_only=True)
+        return open_history(Path(rest), read_only=True, cache_kib=loaded.settings.rows.cache_kib)
     return _open_records(loaded, private_copy=True)
 
 
@@ -194,6 +194,7 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
         Path(settings.rows.file),
         changes_max=settings.rows.changes_max,
         tombstone_days=settings.rows.tombstone_days,
+        cache_kib=settings.rows.cache_kib,
         private_copy=private_copy,
     )
     try:
@@ -360,7 +361,7 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | N
     if scheme == "history" and rest:
         from engine.replicas.history.replica import open_history
 
-        return open_history(Path(rest), private_copy=private_copy)
+        return open_history(Path(rest), private_copy=private_copy, cache_kib=loaded.settings.rows.cache_kib)
     if is_influx(uri):
         from engine.influx import open_influx_records
 

@@ -104,6 +104,16 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 60
 
+    cache_kib: Annotated[
+        int,
+        Meta(
+            description="SQLite's page cache of each connection to the rows and the history file, KiB; "
+            "128 for each of many homes",
+            ge=16,
+            le=1_048_576,
+        ),
+    ] = 2000
+
 
 class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The records replica: every version of every record."""

@@ -37,7 +37,6 @@ WITHOUT_TWIN = {
     "engine/loop/missing_records.py",  # tested with passes in tests/loop/test_reconciler.py
     "engine/loop/pass_report.py",  # the document that passes are judged by
     "engine/loop/listeners.py",  # contracts without code
-    "engine/loop/offload.py",  # one line around anyio; virtual time puts another in its place
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings.py",  # structs; tests/test_settings_layers.py loads them

@@ -110,4 +110,4 @@ class Informer:
 
     def _next_relist(self) -> float:
         # Jittered, as homes whose power came back together were started together.
-        return anyio.current_time() + self._pace.relist_seconds * (0.9 + 0.2 * self._draw())
+        return anyio.current_time() + self._pace.jittered(self._pace.relist_seconds, self._draw())

@@ -11,8 +11,8 @@ from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaError
-from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_options import PassOptions
+from engine.offload import Offload, to_thread
 from engine.ports import Ledger, Replica
 
 

@@ -29,3 +29,12 @@ class Since(NamedTuple):
 
     before: Snapshot
     keys: Set[Key]
+
+
+def what_changed(before: Snapshot | None, desired: Snapshot) -> Since | None:
+    """What changed since a replica was compared with `before`, when that is what `desired` was made from."""
+    if before is None:
+        return None
+    if desired.generation is before.generation:
+        return Since(before, frozenset())
+    return Since(before, desired.touched) if desired.base is before.generation else None

@@ -24,11 +24,11 @@ from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.listeners import PassListener
 from engine.loop.missing_records import note_absences
-from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import PassOptions, Since
+from engine.loop.pass_options import PassOptions, what_changed
 from engine.loop.pass_report import report_pass
 from engine.loop.replica_pass import ReplicaPass
+from engine.offload import Offload, to_thread
 from engine.ports import Ledger, Replica
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class ReplicaController:
         self._calendar = calendar
         self._shift = calendar().shift
         self._offload = offload
+        self._draw = draw
         self._replica = replica
         self._ledger = ledger
         self._pace = pace
@@ -131,7 +132,9 @@ class ReplicaController:
             verify = now >= self._verify_at or self._retry_at is not None
             retry_after = await self._pass(self._newest, listener, verify=verify)
             if verify and retry_after is None:
-                self._verify_at = anyio.current_time() + self._pace.verify_seconds
+                self._verify_at = anyio.current_time() + self._pace.jittered(
+                    self._pace.verify_seconds, self._draw()
+                )
             self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
             self._is_tidy = False
             return Result(0.0)
@@ -214,7 +217,8 @@ class ReplicaController:
             offload=self._offload,
             calendar=self._calendar(),
         )
-        work = ReplicaPass(self._replica, context, memory=self._memory, since=self._since(desired))
+        since = what_changed(self._done, desired)
+        work = ReplicaPass(self._replica, context, memory=self._memory, since=since)
         with context.phase("compare"):
             await work.compare()
         if (planned := work.planned_keys) is not None:
@@ -258,14 +262,6 @@ class ReplicaController:
         if self.status.status == "in_sync" and word != "in_sync":
             since = self._status_since(word)
             self.status = msgspec.structs.replace(self.status, status=word, status_since=since)
-
-    def _since(self, desired: Snapshot) -> Since | None:
-        """What changed since the replica was compared, when that is what `desired` was made from."""
-        if self._done is None:
-            return None
-        if desired.generation is self._done.generation:
-            return Since(self._done, frozenset())
-        return Since(self._done, desired.touched) if desired.base is self._done.generation else None
 
     def _status_after(
         self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool

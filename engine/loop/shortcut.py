@@ -16,8 +16,8 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Counts, PlanCounts, ReplicaReport, Report
 from engine.errors import ReplicaError
-from engine.loop.offload import Offload, to_thread
 from engine.loop.pass_options import PassOptions
+from engine.offload import Offload, to_thread
 from engine.ports import Conditional, Ledger, Progress, Replica, Source
 
 

@@ -11,10 +11,11 @@ from engine.core.home.content_hash import content_hash
 from engine.core.home.record import Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.state.pace import Pace
 from engine.core.state.report import Report
-from engine.loop.offload import Offload
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
+from engine.offload import Offload
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, clock, inline
@@ -26,14 +27,14 @@ T = TypeVar("T")
 class Kept:
     """A controller at work, its replica, and its reports."""
 
-    def __init__(self, mode: str = "apply", offload: Offload = inline) -> None:
+    def __init__(self, mode: str = "apply", offload: Offload = inline, pace: Pace = PACE) -> None:
         self.replica = MemoryReplica()
         self.ledger = MemoryLedger()
         self.reports: list[tuple[float, Report]] = []
         self.controller = ReplicaController(
             replica=self.replica,
             ledger=self.ledger,
-            pace=PACE,
+            pace=pace,
             make_options=lambda verify: PassOptions(
                 mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
             ),
@@ -54,8 +55,8 @@ class Kept:
 
 
 @asynccontextmanager
-async def keeping(mode: str = "apply", offload: Offload = inline) -> AsyncIterator[Kept]:
-    kept = Kept(mode, offload)
+async def keeping(mode: str = "apply", offload: Offload = inline, pace: Pace = PACE) -> AsyncIterator[Kept]:
+    kept = Kept(mode, offload, pace)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kept.controller.run, kept)
         yield kept

@@ -1,6 +1,7 @@
 """The controller of one replica, in virtual time: heals, retries, verifies, and says no more than it looked at."""
 
 import anyio
+import msgspec
 import pytest
 
 from engine.errors import ReplicaUnavailable
@@ -141,6 +142,16 @@ async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> N
         assert device(1).key not in kept.replica.rows
         await anyio.sleep(100)
         assert device(1).key in kept.replica.rows
+        assert kept.replica.observed == 2
+
+
+async def test_homes_that_started_together_do_not_verify_together() -> None:
+    pace = msgspec.structs.replace(PACE, jitter_ratio=0.3)  # and the highest number is drawn
+    async with keeping(pace=pace) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(PACE.verify_seconds * 1.25)
+        assert kept.replica.observed == 1
+        await anyio.sleep(PACE.verify_seconds * 0.1)
         assert kept.replica.observed == 2
 
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 PACE = Pace(
     relist_seconds=600,
     verify_seconds=300,
+    jitter_ratio=0,
     heartbeat_seconds=10,
     coalesce_seconds=0.2,
     watch_seconds=0.5,

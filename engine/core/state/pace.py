@@ -35,6 +35,15 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         float,
         Meta(description="seconds between passes that read every replica in full, trusting nothing", ge=1),
     ] = 300.0
+    jitter_ratio: Annotated[
+        float,
+        Meta(
+            description="share by which each wait for a full read or a verifying pass is longer or shorter, so that "
+            "homes which started together do not work together; 0.3 for each of many homes",
+            ge=0,
+            le=0.5,
+        ),
+    ] = 0.1
     heartbeat_seconds: Annotated[
         float, Meta(description="seconds between questions whether Home Assistant still answers", ge=1, le=60)
     ] = 10.0
@@ -82,6 +91,10 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             le=60,
         ),
     ] = 10.0
+
+    def jittered(self, seconds: float, draw: float) -> float:
+        """A wait of about so many seconds; `draw` is from 0 to 1."""
+        return seconds * (1.0 - self.jitter_ratio + 2.0 * self.jitter_ratio * draw)
 
     @property
     def freshness(self) -> Freshness:

@@ -224,6 +224,7 @@ def open_history(
     read_only: bool = False,
     private_copy: bool = False,
     busy_timeout_seconds: float = 5.0,
+    cache_kib: int | None = None,
 ) -> HistoryFile:
     """The history file at `path`, which is neither opened nor made before it is needed.
 
@@ -237,6 +238,7 @@ def open_history(
             read_only=read_only,
             in_place=private_copy,
             busy_timeout_seconds=busy_timeout_seconds,
+            cache_kib=cache_kib,
         )
     )
 

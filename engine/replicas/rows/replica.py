@@ -245,7 +245,7 @@ class SqliteRows(Replica, Ledger):
         self._schema_version = version  # not before it is committed
 
 
-def open_rows(
+def open_rows(  # noqa: PLR0913 (options, by keyword)
     path: str | Path,
     *,
     changes_max: int = 50_000,
@@ -253,6 +253,7 @@ def open_rows(
     read_only: bool = False,
     private_copy: bool = False,
     busy_timeout_seconds: float = 5.0,
+    cache_kib: int | None = None,
 ) -> SqliteRows:
     """The rows file at `path`, which is neither opened nor made before it is needed.
 
@@ -260,7 +261,12 @@ def open_rows(
     `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
     """
     file = ApswFile(
-        NAME, path, read_only=read_only, private_copy=private_copy, busy_timeout_seconds=busy_timeout_seconds
+        NAME,
+        path,
+        read_only=read_only,
+        private_copy=private_copy,
+        busy_timeout_seconds=busy_timeout_seconds,
+        cache_kib=cache_kib,
     )
     return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
 

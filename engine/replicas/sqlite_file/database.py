@@ -36,6 +36,7 @@ class ApswFile:
     disk, so it suits a dry run: it shows one moment and never anything newer. `in_place` does the same without a
     copy, for a file that may be large. All three refuse to write.
     `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
+    `cache_kib` is how much of the file each connection remembers; None is SQLite's default, 2000.
     """
 
     def __init__(  # noqa: PLR0913 (ways to open it, by keyword)
@@ -48,7 +49,9 @@ class ApswFile:
         in_place: bool = False,
         busy_timeout_seconds: float = 5.0,
         never_waits: bool = False,
+        cache_kib: int | None = None,
     ) -> None:
+        self._cache_kib = cache_kib
         self.replica = replica
         self.path = Path(path)
         self._read_only = read_only or private_copy or in_place
@@ -293,6 +296,8 @@ class ApswFile:
 
     def _set_up(self, connection: apsw.Connection) -> None:
         connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+        if self._cache_kib is not None:
+            connection.pragma("cache_size", -self._cache_kib)  # below zero it is KiB and not pages
         # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
         # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
         connection.pragma("synchronous", "FULL")

@@ -7,10 +7,10 @@ rather than never. Whatever was lost asks for a full read. Registries that a cor
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 import msgspec
 
 from engine.core.home.list_order import ORDERED_REGISTRIES
@@ -20,6 +20,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
 from engine.core.state.hints import GatheredHints, Hints
 from engine.errors import SourceError
+from engine.offload import Offload
 from engine.ports import Progress
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
 from engine.sources.answers.command_failed import CommandFailed
@@ -56,8 +57,14 @@ class WebsocketWatch:
     """An open line to Home Assistant; see `ports.Watch`. Made by `open_watch`."""
 
     def __init__(
-        self, connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
+        self,
+        connection: Connection,
+        read_all: ReadAll,
+        clock: Callable[[], float],
+        scopes: CategoryScopes,
+        offload: Offload,
     ) -> None:
+        self._offload = offload
         self._scopes = scopes
         self._listed_scopes = frozenset[str]()
         self._connection = connection
@@ -113,7 +120,7 @@ class WebsocketWatch:
         if self.untold and self.untold <= {registry for registry, _ in found[1]}:
             self._untold_listed_at = taken_at
         true_at = None if self.is_told_all else self._untold_listed_at
-        later = await anyio.to_thread.run_sync(_changed_snapshot, newest, hints, *found, taken_at, true_at)
+        later = await self._offload(partial(_changed_snapshot, newest, hints, *found, taken_at, true_at))
         if "category" in hints.registries:
             later = later.read_as(unread=Unread(newest.unread.registries, self._listed_scopes))
         self._newest, self._taken = later, Hints()
@@ -230,10 +237,14 @@ class WebsocketWatch:
 
 @asynccontextmanager
 async def open_watch(
-    connection: Connection, read_all: ReadAll, clock: Callable[[], float], scopes: CategoryScopes
+    connection: Connection,
+    read_all: ReadAll,
+    clock: Callable[[], float],
+    scopes: CategoryScopes,
+    offload: Offload,
 ) -> AsyncIterator[WebsocketWatch]:
     """Subscribe to everything this core lets this user follow, and gather hints while the block runs."""
-    watch = WebsocketWatch(connection, read_all, clock, scopes)
+    watch = WebsocketWatch(connection, read_all, clock, scopes, offload)
 
     def hints_of(event: msgspec.Raw) -> Hints:
         scopes.add(scope_of_event(event))

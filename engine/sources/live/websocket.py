@@ -11,13 +11,14 @@ Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
-import anyio.to_thread
 import msgspec
 
 from engine.core.compare.proof import Etag, Unmodified
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
+from engine.offload import Offload, to_thread
 from engine.ports import Progress, Watch
 from engine.sources.answers.category_scopes import CategoryScopes
 from engine.sources.answers.command_failed import CommandFailed
@@ -56,11 +57,11 @@ class WebsocketSource:
     """Reads a running Home Assistant through its websocket API.
 
     `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
-    `category_scopes` are those of stored categories, which are asked for as well.
+    `category_scopes` are those of stored categories, which are asked for as well; `offload` is where answers are taken apart.
     Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (options, by keyword)
         self,
         uri: str,
         token: str,
@@ -69,7 +70,9 @@ class WebsocketSource:
         timeout_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
         category_scopes: Iterable[str] = (),
+        offload: Offload = to_thread,
     ) -> None:
+        self._offload = offload
         self._scopes = CategoryScopes(category_scopes)
         self._uri = websocket_uri(uri)
         self._token = token
@@ -125,7 +128,7 @@ class WebsocketSource:
         """Connect, and hint at every change until the block ends. Raises SourceError."""
         async with (
             self._connect() as connection,
-            open_watch(connection, self.read_from, self._clock, self._scopes) as watch,
+            open_watch(connection, self.read_from, self._clock, self._scopes, self._offload) as watch,
         ):
             yield watch
 
@@ -167,7 +170,7 @@ class WebsocketSource:
             splits=splits,
             issues=issues,
         )
-        return await anyio.to_thread.run_sync(self._snapshot, results, taken_at)
+        return await self._offload(partial(self._snapshot, results, taken_at))
 
     def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
         return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
@@ -179,10 +182,10 @@ class WebsocketSource:
         for _ in range(ENTITY_LIST_TRIES):
             progress("entity list", 0, None)
             answer = await connection.command(ENTITY_LIST)
-            wanted = await anyio.to_thread.run_sync(self._entities.take_list, answer)
+            wanted = await self._offload(partial(self._entities.take_list, answer))
             answers = await ask_for_entries(connection, wanted, ENTITIES_PER_COMMAND, progress)
-            entities = await anyio.to_thread.run_sync(
-                self._entities.take_entries, answers.results, answers.refused
+            entities = await self._offload(
+                partial(self._entities.take_entries, answers.results, answers.refused)
             )
             if entities is not None:
                 return entities

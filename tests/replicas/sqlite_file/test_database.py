@@ -54,6 +54,15 @@ def test_writes_are_durable_readable_meanwhile_and_do_not_cascade(tmp_path: Path
     assert settings == ["wal", 2, 0]
 
 
+def test_what_a_connection_remembers_of_the_file_can_be_bounded(tmp_path: Path) -> None:
+    for cache_kib in (None, 128):
+        file = ApswFile("sqlite", tmp_path / "rows.db", cache_kib=cache_kib)
+        write(file, "CREATE TABLE IF NOT EXISTS t (a)")
+        with file.reading() as connection:
+            assert connection.pragma("cache_size") == -(cache_kib or 2000)
+        file.close()
+
+
 def test_a_failure_inside_a_transaction_undoes_it(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")

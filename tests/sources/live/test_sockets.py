@@ -1,6 +1,7 @@
 """The socket: a host that is down is given up soon, and a farewell ends it."""
 
 import asyncio
+from pathlib import Path
 
 import anyio
 import pytest
@@ -31,6 +32,16 @@ async def test_a_host_that_is_down_is_given_up_before_it_could_be_back_for_long(
     ):
         async with open_connection("ws://home.local:8123", TOKEN):
             pass
+
+
+def test_the_trusted_authorities_are_read_once_and_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ha_socket.trusted_authorities()
+    assert ha_socket.trusted_authorities() is first
+    (tmp_path / "more.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "more.pem"))
+    assert ha_socket.trusted_authorities() is not first
 
 
 async def test_a_close_frame_is_followed_at_once_though_the_server_keeps_the_connection() -> None:
