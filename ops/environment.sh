@@ -36,7 +36,7 @@ is_new_enough() {
     esac
 }
 
-# prepare_environment run|test|bench|docs|fuzz|mutation: sets $environment to the directory of a complete environment.
+# prepare_environment run|test|bench|docs|release|fuzz|mutation: sets $environment to the directory of a complete environment.
 prepare_environment() {
     environment=${checkout:?is set by the script that reads this}/.venv-$1
     case $1 in
@@ -44,6 +44,7 @@ prepare_environment() {
         test) lock=requirements-dev.txt ;;
         bench) lock=requirements-bench.txt ;;
         docs) lock=requirements-docs.txt ;;
+        release) lock=requirements-release.txt ;;
         fuzz) lock=requirements-fuzz.txt ;;
         mutation) lock=requirements-mutation.txt ;;
     esac

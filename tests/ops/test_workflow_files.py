@@ -23,6 +23,17 @@ def test_the_files_fit_their_schemas(file: str, schema: str) -> None:
     subprocess.run([check, "--builtin-schema", schema, ROOT / file], check=True)
 
 
+def test_issue_forms_are_what_forges_read() -> None:
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
+    assert forms.pop("config.yml") == {"blank_issues_enabled": True}
+    for form in forms.values():
+        assert set(form) == {"name", "description", "body"}
+        assert {part["type"] for part in form["body"]} <= {"markdown", "textarea", "dropdown"}
+        ids = [part["id"] for part in form["body"] if part["type"] != "markdown"]
+        assert len(ids) == len(set(ids))
+
+
 def test_the_workflow_runs_what_readme_and_contributing_name() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
     (job,) = workflow["jobs"].values()
