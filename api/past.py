@@ -15,8 +15,16 @@ from api.http.queries import HistoryQuery
 from api.http.routing import Route, answer_live
 from api.ports import Filter, Moment, Row, Timeline
 from api.ports import Revision as PortRevision
-from api.registries.bodies import Device, Entity, device_of_record, entity_of_record, served_fields
+from api.registries.bodies import (
+    Device,
+    Entity,
+    device_of_record,
+    entity_of_record,
+    served_fields,
+)
 from api.registries.fate import find_fate, missing
+from api.registries.sync import Sync
+from api.registries.sync_now import sync_now
 from engine.core.home.derived import Derived, derive
 from engine.core.home.record import Device as DeviceRecord
 from engine.core.home.record import Entity as EntityRecord
@@ -44,7 +52,7 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class DeviceHistory(msgspec.Struct, frozen=True):
-    """The versions of a device, oldest first; `next` is the `after` of the next page."""
+    """The versions of a device, oldest first; `next` is the `after` of the next page. `sync` is of now."""
 
     device_id: str
     revisions: list[Revision]
@@ -52,6 +60,7 @@ class DeviceHistory(msgspec.Struct, frozen=True):
     limit: int
     total: int
     next: int | None
+    sync: Sync | None = None
 
 
 class EntityHistory(msgspec.Struct, frozen=True):
@@ -64,6 +73,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
     limit: int
     total: int
     next: int | None
+    sync: Sync | None = None
 
 
 async def past_page(
@@ -103,8 +113,10 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
     """All versions of a device, also of one that is gone."""
     id_ = request.path_params["id"]
-    revisions, total = await _past_of_key(given, Key("device", id_), id_, query)
-    return answer_live(DeviceHistory(id_, *_history_page(revisions, total, query)))
+    key = Key("device", id_)
+    revisions, total = await _past_of_key(given, key, id_, query)
+    sync = await sync_now(given, key)
+    return answer_live(DeviceHistory(id_, *_history_page(revisions, total, query), sync))
 
 
 async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
@@ -116,8 +128,10 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
     if row is None and (fate := await find_fate(given, "entity", asked)):
         row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
-    revisions, total = await _past_of_key(given, Key("entity", id_), asked, query)
-    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, total, query)))
+    key = Key("entity", id_)
+    revisions, total = await _past_of_key(given, key, asked, query)
+    sync = await sync_now(given, key, entity_id)
+    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, total, query), sync))
 
 
 def _entity_row(moment: Moment, asked: str) -> Row | None:

@@ -1,11 +1,13 @@
-"""What the page of one device or entity is made of: its row now or its record then, and its timeline."""
+"""What the page of one record is made of: its row now or its record then, its verdict and its timeline."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from api.http.problems import Problem
+from api.page.last_version import last_facts, last_name
 from api.page.reading import Reader
 from api.page.templates import link
 from api.page.views.home_index import (
@@ -23,9 +25,11 @@ from api.page.views.record import (
     RecordView,
     device_facts,
     entity_facts,
+    plain_facts,
     version_views,
 )
 from api.page.views.verdict import verdict_view
+from api.page.wording import registry_text
 from api.past import in_timeline, read_home
 from api.ports import Moment, Revision, Timeline
 from api.registries import fate as fates
@@ -38,7 +42,9 @@ from api.registries.bodies import (
     entity_of_row,
 )
 from api.registries.fate import find_fate
-from engine.core.home.record import Device, Entity, Key
+from api.registries.small import SMALL_BODIES, columns_for, row_maker
+from engine.core.home.record import Device, Entity, Key, canonical_fields
+from engine.core.home.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError
@@ -60,35 +66,42 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 async def read_record(reader: Reader, registry: str, asked: str, at: datetime | None) -> RecordView:
-    """A device by its id, or an entity by its entity_id (or registry id, once it is gone).
+    """A record by its id; an entity by its entity_id, any that it ever bore, or its registry id.
 
     Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
     """
+    verdicts = reader.given.verdicts()
     if at is None:
         asked = await _known_as(reader, registry, asked)
-        look = _device_now if registry == "device" else _entity_now
+        look = _NOW.get(registry) or partial(_small_now, registry)
         found = await reader.read(lambda moment, index: look(moment, index, asked))
+        if found.is_gone and (key := verdicts.missing(asked, registry)) is not None:
+            found = msgspec.structs.replace(found, key=key)
     else:
-        then = _device_then if registry == "device" else _entity_then
+        then = _THEN.get(registry) or partial(_small_then, registry)
         found = await in_timeline(reader.given, lambda timeline: then(timeline, asked, at))
-    missing = None
+    without = None
     try:
         revisions, total = await in_timeline(reader.given, lambda timeline: _versions(timeline, found.key))
     except (Problem, ReplicaError) as error:
-        revisions, total, missing = [], 0, str(error)
-    if found.is_gone and not revisions:
-        raise await fates.missing(reader.given, registry, asked, f"There is no {registry} {asked[:255]!r}.")
+        revisions, total, without = [], 0, str(error)
     names = found.index.names
-    verdicts = reader.given.verdicts()
-    last_name = next((str(r.fields["name"]) for r in reversed(revisions) if r.fields.get("name")), asked)
+    if found.is_gone:
+        name = verdicts.name_of(found.key)
+        if not revisions and name is None:
+            raise await fates.missing(
+                reader.given, registry, asked, f"There is no {registry_text(registry)} {asked[:255]!r}."
+            )
+        facts = last_facts(found.key, revisions, names) or [Fact("id", found.key.id)]
+        found = msgspec.structs.replace(found, name=last_name(revisions) or name or asked, facts=facts)
     return RecordView(
-        registry=registry,
-        name=last_name if found.is_gone else found.name,
+        registry=registry_text(registry),
+        name=found.name,
         facts=found.facts,
         entities=found.entities,
         versions=version_views(revisions, names),
         versions_total=total,
-        versions_missing=missing,
+        versions_missing=without,
         is_gone=found.is_gone,
         verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
     )
@@ -194,3 +207,29 @@ def _device(device_id: str | None, index: HomeIndex) -> list[Fact]:
         return []
     name = index.names.get(("device", device_id), device_id)
     return [Fact("device", name, link("device", id=device_id))]
+
+
+def _small_now(registry: str, moment: Moment, index: HomeIndex, id_: str) -> _Found:
+    body = SMALL_BODIES[registry]
+    row = moment.row(registry, columns_for(body), id_)
+    if row is None:
+        return _Found(Key(registry, id_), index, id_, [], None, is_gone=True)
+    shown = row_maker(body, registry)(row)
+    fields = {name: value for name, value in msgspec.structs.asdict(shown).items() if name != "sync"}
+    written_at = fields.pop("timestamp")
+    name = fields.get("name") or fields.get("title") or id_
+    facts = plain_facts(msgspec.to_builtins(fields), index.names)
+    return _Found(Key(registry, id_), index, str(name), facts, None, written_at=written_at)
+
+
+def _small_then(registry: str, timeline: Timeline, id_: str, at: datetime) -> _Found:
+    home = read_home(timeline, at, REGISTRIES)
+    record, index = home.records.get(Key(registry, id_)), index_of_past(home)
+    if record is None:
+        raise Problem(404, f"There was no {registry_text(registry)} {id_[:255]!r} at {at.isoformat()}.")
+    name = getattr(record, "name", None) or getattr(record, "title", None) or id_
+    return _Found(record.key, index, str(name), plain_facts(canonical_fields(record), index.names), None)
+
+
+_NOW = {"device": _device_now, "entity": _entity_now}
+_THEN = {"device": _device_then, "entity": _entity_then}

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
@@ -25,7 +26,7 @@ from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
 from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
-from api.page.wording import Names
+from api.page.wording import Names, registry_text
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status
@@ -131,14 +132,6 @@ async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
     return render("changes.html", {**page.values(), "changes": view})
 
 
-async def _device(page: Page, _request: Request, query: RecordQuery) -> bytes:
-    return await _record(page, "device", query)
-
-
-async def _entity(page: Page, _request: Request, query: RecordQuery) -> bytes:
-    return await _record(page, "entity", query)
-
-
 async def _help(page: Page, _request: Request, _query: NoQuery) -> bytes:
     return render("help.html", {**page.values(), "kinds": KINDS, "guards": GUARDS})
 
@@ -148,7 +141,7 @@ def _unix(at: str) -> float | None:
     return None if time is None else time.timestamp()
 
 
-async def _record(page: Page, registry: str, query: RecordQuery) -> bytes:
+async def _record(registry: str, page: Page, _request: Request, query: RecordQuery) -> bytes:
     record = await read_record(page.reader, registry, query.id, at_of(query.at))
     return render("record.html", {**page.values(), "record": record, "query": query, "at": _unix(query.at)})
 
@@ -192,8 +185,15 @@ PAGE_ROUTES = (
     PageRoute("/home", "The home section, for a search as you type.", _home, HomeQuery),
     PageRoute("/drift", "All that differs, as a page.", _drift, DriftPageQuery),
     PageRoute("/changes", "Older changes, as a page.", _changes, OlderQuery),
-    PageRoute("/device", "A device's page, now or then.", _device, RecordQuery),
-    PageRoute("/entity", "An entity's page, now or then.", _entity, RecordQuery),
+    *(
+        PageRoute(
+            f"/{registry_text(registry)}",
+            f"The page of a record of the {registry} registry, now or then.",
+            partial(_record, registry),
+            RecordQuery,
+        )
+        for registry in ("device", "entity", "area", "floor", "label", "category", "config_entry")
+    ),
     PageRoute("/help", "What each verdict and each guard means, and what to do.", _help),
 )
 

@@ -37,6 +37,12 @@ async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
 
 async def missing(given: Given, registry: str, asked: str, otherwise: str) -> Problem:
     """The 404 for what has no row; `otherwise` is the detail when it never was."""
+    verdicts = given.verdicts()
+    if (key := verdicts.missing(asked, registry)) is not None:
+        told = verdicts.of(key, has_row=False)
+        return Problem(
+            404, f"The row of the {registry} {asked[:255]!r} is missing. {told.reasons[0]}. {told.next}"
+        )
     fate = await find_fate(given, registry, asked)
     if fate is None:
         return Problem(404, otherwise)

@@ -139,3 +139,13 @@ def row_maker(body: type[msgspec.Struct], registry: str = "") -> Callable[..., m
         return body(*values, sync_of(verdicts, Key(registry, row[0]), None, str(values[-1] or "") or None))
 
     return make
+
+
+# What is served of the registries whose columns are served as they stand.
+SMALL_BODIES: dict[str, type[msgspec.Struct]] = {
+    "area": Area,
+    "floor": Floor,
+    "label": Label,
+    "category": Category,
+    "config_entry": Integration,
+}

@@ -14,6 +14,8 @@ from api.ports import Moment
 
 _NAME_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
 _FIELDS_MAX = 8
+_FOLLOWERS_MAX = 1000
+_DERIVED_FROM_DEVICE = frozenset({"effective_area_id", "effective_name"})
 
 
 class ChangeView(msgspec.Struct, frozen=True):
@@ -29,6 +31,9 @@ class ChangeView(msgspec.Struct, frozen=True):
     fields: list[FieldView]
     remark: str
     is_repair: bool
+    with_it: list[
+        "ChangeView"
+    ] = []  # what changed only because this did: the entities of a device that moved
 
 
 class ChangesView(msgspec.Struct, frozen=True):
@@ -41,32 +46,80 @@ class ChangesView(msgspec.Struct, frozen=True):
 def changes_view(
     moment: Moment, index: HomeIndex, trail: Trail, before: int | None, limit: int
 ) -> ChangesView:
-    """At most `limit` changes with numbers lower than `before` (None: the newest). Call it in a job."""
+    """At most `limit` events with numbers lower than `before` (None: the newest). Call it in a job.
+
+    A device and the entities that changed only with it are one event.
+    """
     oldest, newest = moment.feed_bounds()
     last = newest if before is None else min(before - 1, newest)
     # Numbers have no gaps but those that failed writes leave, so this many numbers are about as many changes.
     first = max(last - limit, oldest - 1, 0)
-    changes = [change_of_row(row) for row in moment.changes(first, limit, None, last)]
-    changes.reverse()
-    known = _entities(moment, changes)
-    return ChangesView(
-        [_view(change, known, index, trail) for change in changes],
-        first + 1 if first >= oldest and newest else None,
+    found = _read(moment, first, last)
+    if found and _follows(found[-1]):
+        # The page would end amid a device's entities: as much more is read as a large device has.
+        first = max(first - _FOLLOWERS_MAX, oldest - 1, 0)
+        found = _whole_run(_read(moment, first, last), limit)
+        first = found[-1].seq - 1
+    known = _entities(moment, found)
+    devices = {(c.run_id, c.key) for c in found if c.registry == "device" and c.op == "u"}
+    followers: dict[tuple[str, str | None], list[ChangeView]] = {}
+    events = []
+    for change in found:
+        device = (change.run_id, known.get(change.key, (None, None, None))[2])
+        if _follows(change) and device in devices:
+            followers.setdefault(device, []).append(_view(change, known, index, trail))
+        else:
+            events.append(change)
+    views = [
+        msgspec.structs.replace(
+            _view(change, known, index, trail),
+            with_it=followers.get((change.run_id, change.key), []) if change.registry == "device" else [],
+        )
+        for change in events
+    ]
+    return ChangesView(views, first + 1 if first >= oldest and newest else None)
+
+
+def _read(moment: Moment, first: int, last: int) -> list[Change]:
+    """The changes behind `first`, up to `last`, the newest first."""
+    return [change_of_row(row) for row in moment.changes(first, last - first, None, last)][::-1]
+
+
+def _whole_run(found: list[Change], limit: int) -> list[Change]:
+    """The first `limit` changes, and those that follow of the last one's run up to the device they belong to."""
+    end = limit
+    while end < len(found) and found[end].run_id == found[end - 1].run_id and _follows(found[end - 1]):
+        end += 1
+    return found[:end]
+
+
+def _follows(change: Change) -> bool:
+    """Whether nothing of an entity changed but what is derived from its device."""
+    fields = (change.after or {}).keys() | (change.before or {}).keys()
+    return (
+        change.registry == "entity" and change.op == "u" and bool(fields) and fields <= _DERIVED_FROM_DEVICE
     )
 
 
-def _entities(moment: Moment, changes: Sequence[Change]) -> dict[str, tuple[str, str | None]]:
-    """(entity_id, name) of the entities among the changes that are still there, by registry id."""
+def _entities(
+    moment: Moment, changes: Sequence[Change]
+) -> dict[str, tuple[str | None, str | None, str | None]]:
+    """(entity_id, name, device) of the entities among the changes that are still there, by registry id."""
     ids = sorted({change.key for change in changes if change.registry == "entity"})
-    rows = moment.rows("entity", ("id", "effective_name", "original_name"), ids) if ids else []
-    return {id_: (entity_id, name or original) for entity_id, id_, name, original in rows}
+    columns = ("id", "effective_name", "original_name", "device_id")
+    rows = moment.rows("entity", columns, ids) if ids else []
+    return {id_: (entity_id, name or original, device) for entity_id, id_, name, original, device in rows}
 
 
 def _view(
-    change: Change, known: dict[str, tuple[str, str | None]], index: HomeIndex, trail: Trail
+    change: Change,
+    known: dict[str, tuple[str | None, str | None, str | None]],
+    index: HomeIndex,
+    trail: Trail,
 ) -> ChangeView:
     fields = change.after or change.before or {}
-    entity_id, name = known.get(change.key, (str(fields.get("entity_id") or change.key), None))
+    entity_id, name, _ = known.get(change.key, (None, None, None))
+    entity_id = entity_id or str(fields.get("entity_id") or change.key)
     known_as = entity_id if change.registry == "entity" else change.key
     return ChangeView(
         seq=change.seq,

@@ -40,7 +40,7 @@ class DriftRow(msgspec.Struct, frozen=True):
     name: str
     known_as: str
     registry: str
-    href: str | None
+    href: str
     sides: list[SideView]
     causes: list[str]
     since: str | None
@@ -103,11 +103,9 @@ def _row(records: list[RecordReport], replicas: list[str], unread: set[str], nam
     )
 
 
-def record_href(registry: str, known_as: str) -> str | None:
-    """The page of a record, for those registries that have one."""
-    if registry in ("device", "entity"):
-        return link(registry, id=known_as)
-    return link("./", "home", area=known_as) if registry == "area" else None
+def record_href(registry: str, known_as: str) -> str:
+    """The page of a record."""
+    return link(registry_text(registry), id=known_as)
 
 
 def _source_side(records: list[RecordReport], names: Names, *, is_there: bool) -> SideView:

@@ -74,6 +74,16 @@ def entity_facts(entity: Entity, names: Names) -> list[Fact]:
     return _facts(entity, _ENTITY_FACTS, names)
 
 
+def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
+    """What is known of a record of a small registry: all of it."""
+    told = (
+        (name, value_text(name, value, names))
+        for name, value in fields.items()
+        if value not in (None, [], "", {})
+    )
+    return [Fact(field_text(name), text) for name, text in told if text is not None]
+
+
 def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> list[Fact]:
     found = []
     for field in fields:

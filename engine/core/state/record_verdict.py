@@ -72,7 +72,7 @@ class Verdicts:
         """How many of the records on which a replica is known to differ have which verdict; each counts once."""
         return Counter(self.of(key).state for key in self._found)
 
-    def missing(self, text: str) -> Key | None:
+    def missing(self, text: str, registry: str | None = None) -> Key | None:
         """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
         folded = text.casefold()
         keys = [
@@ -80,6 +80,7 @@ class Verdicts:
             for key, records in self._found.items()
             for record in records[:1]
             if record.kind is Kind.MISSING
+            and registry in (None, key.registry)
             and folded
             in (
                 str(key).casefold(),

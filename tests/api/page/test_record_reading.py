@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.http.problems import Problem
 from api.page.reading import Reader, at_of
 from api.page.record_reading import read_record
 from api.page.views.home_index import KeptIndex
+from engine.core.compare.diff import Cause
 from engine.core.home.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
 from tests.api.serving import Api, MemoryTimeline, api_over
 from tests.api.test_past import timeline_of_sample
+from tests.commandline.reports import added
 from tests.homes import NOON
 
 THEN = at_of("2026-11-23T12:00")
@@ -76,3 +79,42 @@ async def test_what_never_was_is_not_found(sample: Sample, registry: str, at: ob
         with pytest.raises(Problem) as refused:
             await read_record(Reader(api.given, KeptIndex()), registry, "never", at)  # type: ignore[arg-type]
         assert refused.value.status == 404
+
+
+async def test_a_record_that_the_rows_lack_has_a_page(sample: Sample) -> None:
+    lacking = added("Lamp", registry="entity", key="e-new", entity_id="light.new", cause=Cause.DRIFT)
+    async with api_over(sample[0], msgspec.structs.replace(sample[1], records=(lacking,))) as api:
+        for asked in ("light.new", "e-new"):
+            record = await read_record(Reader(api.given, KeptIndex()), "entity", asked, None)
+            assert (record.name, record.is_gone) == ("Lamp", True)
+            assert record.verdict is not None
+            assert record.verdict.badge.label == "Missing"
+        with pytest.raises(Problem):
+            await read_record(Reader(api.given, KeptIndex()), "device", "light.new", None)
+
+
+async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
+    key = Key("device", "gone")
+    fields = {"id": "gone", "name": "Old lamp", "manufacturer": "ACME", "config_entry_id": "x"}
+    revisions = [
+        Revision(key, NOON, "create", 1, "b2:1", "r", fields),
+        Revision(key, NOON + 1, "delete", 2, "-", "r", {}),
+    ]
+    async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:
+        record = await read_record(Reader(api.given, KeptIndex()), "device", "gone", None)
+        assert ("manufacturer", "ACME") in [(f.label, f.value) for f in record.facts]
+        assert record.verdict is not None
+        assert (record.verdict.badge.label, record.verdict.command) == ("Gone", None)
+
+
+@pytest.mark.parametrize("registry", ["area", "floor", "label", "category", "config_entry"])
+async def test_every_registry_has_pages_now_and_then(sample: Sample, registry: str) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample()) as api:
+        ((id_, *_),) = await api.inventory.read(lambda m: m.page(registry, (), [], "", 1))
+        now = await read_record(Reader(api.given, KeptIndex()), registry, id_, None)
+        then = await read_record(Reader(api.given, KeptIndex()), registry, id_, THEN)
+        assert now.name == then.name
+        assert now.verdict is not None
+        assert (now.verdict.badge.label, then.verdict) == ("Real", None)
+        with pytest.raises(Problem):
+            await read_record(Reader(api.given, KeptIndex()), registry, "never", None)

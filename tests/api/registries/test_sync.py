@@ -14,7 +14,7 @@ from engine.core.state.status import SourceStatus
 from tests.api.page.markup import Markup
 from tests.api.serving import Api, api_over, status_of
 from tests.api.test_past import timeline_of_sample
-from tests.commandline.reports import changed, foreign
+from tests.commandline.reports import added, changed, foreign
 
 Sample = tuple[Path, Report]
 MEMBERS = {"state", "cause", "since", "reasons", "differs", "next", "command"}
@@ -103,3 +103,10 @@ async def test_of_the_past_there_is_no_verdict(sample: Sample) -> None:
 
 def test_a_report_says_which_registries_were_read(sample: Sample) -> None:
     assert sample[1].source.registries == REGISTRIES
+
+
+async def test_a_record_that_the_rows_lack_is_not_called_unknown(sample: Sample) -> None:
+    lacking = added("Lamp", registry="entity", key="e-new", entity_id="light.new", cause=Cause.DRIFT)
+    async with api_over(sample[0], msgspec.structs.replace(sample[1], records=(lacking,))) as api:
+        detail = (await api.get("/api/entities/light.new", 404))["detail"]
+        assert detail.startswith("The row of the entity 'light.new' is missing. Somebody else deleted it")

@@ -100,3 +100,27 @@ async def test_a_feed_that_was_shortened_ends_where_it_begins(rows: Path) -> Non
     assert ([c.seq for c in page.changes], page.older) == ([205, 204, 203, 202, 201], None)
     sql(rows, "DELETE FROM reconcile_changes")
     assert (await view(rows)).changes == []
+
+
+async def test_a_device_that_moves_is_one_event_with_its_entities(rows: Path) -> None:
+    sql(rows, "DELETE FROM reconcile_changes")
+    inventory = SqliteInventory(rows)
+    found = await inventory.read(
+        lambda m: m.page("entity", ("id", "device_id"), [("has_device", True)], "", 1000)
+    )
+    await inventory.aclose()
+    device = max({d for *_, d in found}, key=lambda d: sum(own == d for *_, own in found))
+    ids = [id_ for _, id_, own in found if own == device]
+    other = next(id_ for _, id_, own in found if own != device)
+    moved = {"effective_area_id": "kitchen"}, {"effective_area_id": "garden"}
+    add_change(rows, "u", ("device", device), "pending", {"area_id": "kitchen"}, {"area_id": "garden"})
+    for id_ in [*ids, other]:
+        add_change(rows, "u", ("entity", id_), "pending", *moved)
+    add_change(rows, "u", ("entity", ids[0]), "pending", {"icon": "a"}, {"icon": "b"})
+    shown = (await view(rows, None, 100)).changes
+    assert [len(change.with_it) for change in shown] == [0, 0, len(ids)]
+    assert shown[2].registry == "device"
+    # A page that would end amid the entities goes on to their device.
+    page = await view(rows, None, 3)
+    assert [change.registry for change in page.changes] == ["entity", "entity", "device"]
+    assert page.older is None

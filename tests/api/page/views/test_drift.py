@@ -95,5 +95,5 @@ def test_an_entitys_secret_options_are_not_shown() -> None:
 
 def test_records_with_a_page_of_their_own_are_linked() -> None:
     assert record_href("entity", "light.a b") == "entity?id=light.a+b"
-    assert record_href("area", "kitchen") == "./?area=kitchen#home"
-    assert record_href("floor", "x") is None
+    assert record_href("area", "kitchen") == "area?id=kitchen"
+    assert record_href("config_entry", "x") == "integration?id=x"

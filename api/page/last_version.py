@@ -1,0 +1,40 @@
+"""What is shown of a record without a row: its last recorded version, or no more than what a report says of it."""
+
+from collections.abc import Sequence
+
+from api.page.views.record import Fact, device_facts, entity_facts, plain_facts
+from api.page.wording import Names
+from api.ports import Revision
+from api.registries.bodies import device_of_record, entity_of_record, served_fields
+from engine.core.home.derived import derive
+from engine.core.home.record import Device, Entity, Key, make_record
+from engine.core.state.report import rfc3339
+from engine.errors import SourceInvalid
+
+_NAMES = ("name_by_user", "name", "title", "original_name")
+
+
+def last_facts(key: Key, revisions: Sequence[Revision], names: Names) -> list[Fact]:
+    """What the last version says; nothing where none was kept or it cannot be read."""
+    last = next((revision for revision in reversed(revisions) if revision.fields), None)
+    if last is None:
+        return []
+    try:
+        record = make_record(key.registry, last.fields)
+    except SourceInvalid:
+        return []
+    derived, at = derive({key: record}, None).get(key), rfc3339(last.at)
+    if isinstance(record, Device) and derived is not None:
+        return device_facts(device_of_record(record, derived, None, at), names)
+    if isinstance(record, Entity) and derived is not None:
+        return entity_facts(entity_of_record(record, derived, None, at), names)
+    return plain_facts(served_fields(last.fields) or {}, names)
+
+
+def last_name(revisions: Sequence[Revision]) -> str | None:
+    """What the record was called last."""
+    for revision in reversed(revisions):
+        for name in _NAMES:
+            if revision.fields.get(name):
+                return str(revision.fields[name])
+    return None

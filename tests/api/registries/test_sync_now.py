@@ -1,0 +1,18 @@
+"""A history says what its record is now."""
+
+from pathlib import Path
+
+from engine.core.home.record import Key
+from engine.core.state.report import Report
+from engine.ports import Revision
+from tests.api.serving import MemoryTimeline, api_over
+from tests.homes import NOON
+
+Sample = tuple[Path, Report]
+
+
+async def test_a_history_says_what_the_record_is_now(sample: Sample) -> None:
+    key = Key("device", "gone")
+    revisions = [Revision(key, NOON, "create", 1, "b2:1", "r", {"name": "Old"})]
+    async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:
+        assert (await api.get("/api/devices/gone/history"))["sync"]["state"] == "gone"
