@@ -41,7 +41,7 @@ LEDGER_TABLES = (
 )
 
 # Rows that are wanted by key arrive as one JSON parameter: one prepared statement whatever their number.
-_WANTED = "(SELECT value ->> 0 AS registry, value ->> 1 AS id FROM json_each(?))"
+WANTED = "(SELECT value ->> 0 AS registry, value ->> 1 AS id FROM json_each(?))"
 # The names in the first column of the primary key, each found by a search behind the one before: a table of
 # 20,000 keys is not read for its two or three replicas.
 _REPLICAS = """
@@ -53,7 +53,7 @@ SELECT name FROM replicas WHERE name IS NOT NULL
 """
 # All columns of the primary key are given: without the first one SQLite would scan the table once per key.
 _HELD = f"""
-SELECT registry, id FROM {_WANTED} AS wanted WHERE EXISTS (
+SELECT registry, id FROM {WANTED} AS wanted WHERE EXISTS (
   SELECT 1 FROM reconcile_applied AS a WHERE a.replica IN (SELECT value FROM json_each(?))
   AND a.registry = wanted.registry AND a.id = wanted.id)
 """
@@ -64,7 +64,7 @@ _WRITTEN_ENTRIES = {
 }
 # Foreign rows that were pruned were never Home Assistant's.
 _KNOWN = f"""
-SELECT registry, id FROM {_WANTED} AS wanted WHERE
+SELECT registry, id FROM {WANTED} AS wanted WHERE
   EXISTS (SELECT 1 FROM reconcile_changes AS c WHERE c.registry = wanted.registry AND c.id = wanted.id
           AND c.cause <> 'foreign')
   OR EXISTS (SELECT 1 FROM reconcile_tombstones AS t WHERE t.registry = wanted.registry AND t.id = wanted.id
@@ -85,15 +85,8 @@ class Change(msgspec.Struct, frozen=True):
     after: dict[str, Json] | None
 
 
-class Tombstone(msgspec.Struct, frozen=True):
-    """What is kept of a deleted row: its fields, and what other programs had in their own columns of it."""
-
-    key: Key
-    fields: dict[str, Json]
-    others: dict[str, Json]
-    cause: str
-    at: float  # Unix seconds
-    run_id: str
+# As JSON where they were encoded before the transaction began.
+Fields = dict[str, Json] | msgspec.Raw
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -102,13 +95,13 @@ class Entry(msgspec.Struct, frozen=True):
     op: str
     key: Key
     cause: str
-    before: dict[str, Json] | None
-    after: dict[str, Json] | None
+    before: Fields | None
+    after: Fields | None
 
 
 def read_place(connection: apsw.Connection, replica: str) -> str | None:
     """Which store the books of a replica are about; None when that was not noted."""
-    if not _exists(connection, "reconcile_meta"):
+    if not has_table(connection, "reconcile_meta"):
         return None
     rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (f"place {replica}",))
     return next((value for (value,) in rows if isinstance(value, str)), None)
@@ -124,7 +117,7 @@ def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
 
 def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
     """The versions last applied to a replica."""
-    if not _exists(connection, "reconcile_applied"):
+    if not has_table(connection, "reconcile_applied"):
         return {}
     rows = connection.execute(
         "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?", (replica,)
@@ -136,7 +129,7 @@ def read_digests(
     connection: apsw.Connection, replica: str, registry: str
 ) -> dict[str, tuple[str | None, str]]:
     """(row digest, version) last applied, by id."""
-    if not _exists(connection, "reconcile_applied"):
+    if not has_table(connection, "reconcile_applied"):
         return {}
     rows = connection.execute(
         "SELECT id, row_digest, version FROM reconcile_applied WHERE replica = ? AND registry = ?",
@@ -147,7 +140,7 @@ def read_digests(
 
 def read_by_digest(connection: apsw.Connection, replica: str, registry: str, prefix: str) -> dict[str, str]:
     """Last applied versions that start with `prefix`, by row digest."""
-    if not _exists(connection, "reconcile_applied"):
+    if not has_table(connection, "reconcile_applied"):
         return {}
     rows = connection.execute(
         "SELECT row_digest, version FROM reconcile_applied"
@@ -197,7 +190,7 @@ def add_looks(connection: apsw.Connection) -> None:
 
 def read_absences(connection: apsw.Connection) -> dict[Key, Look]:
     """The look that first missed each missing key."""
-    if not _exists(connection, "reconcile_absences"):
+    if not has_table(connection, "reconcile_absences"):
         return {}
     # All columns, because a file that an earlier version wrote lacks the last two.
     rows = connection.execute("SELECT * FROM reconcile_absences")
@@ -216,7 +209,7 @@ def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequ
 
 def read_home(connection: apsw.Connection) -> frozenset[str]:
     """The config entries that are remembered of the home; where none are, those that were written of it."""
-    if _exists(connection, "reconcile_meta") and (home := decode_home(connection, "reconcile_meta")):
+    if has_table(connection, "reconcile_meta") and (home := decode_home(connection, "reconcile_meta")):
         return home
     found = set()
     for table, statement in _WRITTEN_ENTRIES.items():
@@ -229,7 +222,7 @@ def read_home(connection: apsw.Connection) -> frozenset[str]:
 
 def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
     """Those of the keys that some replica still holds as ours."""
-    if not keys or not _exists(connection, "reconcile_applied"):
+    if not keys or not has_table(connection, "reconcile_applied"):
         return frozenset()
     replicas = [name for (name,) in connection.execute(_REPLICAS)]
     rows = connection.execute(
@@ -240,41 +233,12 @@ def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key
 
 def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
     """Those of the keys that were ever applied to any replica, or changed, or deleted as Home Assistant's."""
-    if not _exists(connection, "reconcile_applied"):
+    if not has_table(connection, "reconcile_applied"):
         return frozenset()
     known = read_held(connection, keys)
     rest = [key for key in keys if key not in known]
     rows = connection.execute(_KNOWN, (msgspec.json.encode(rest).decode(),))
     return known | {Key(registry, id_) for registry, id_ in rows}
-
-
-def write_tombstones(connection: apsw.Connection, tombstones: Iterable[Tombstone]) -> None:
-    """Keep what was deleted. A later deletion of the same key replaces an earlier one."""
-    connection.executemany(
-        "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"
-        " payload = excluded.payload, others = excluded.others, cause = excluded.cause,"
-        " deleted_at = excluded.deleted_at, run_id = excluded.run_id",
-        ((*t.key, _json(t.fields), _json(t.others), t.cause, t.at, t.run_id) for t in tombstones),
-    )
-
-
-def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
-    """The tombstones of the given keys that have one."""
-    if not keys or not _exists(connection, "reconcile_tombstones"):
-        return []
-    rows = connection.execute(
-        f"SELECT t.* FROM {_WANTED} AS wanted JOIN reconcile_tombstones AS t USING (registry, id)",
-        (msgspec.json.encode(keys).decode(),),
-    )
-    return [
-        Tombstone(Key(registry, id_), msgspec.json.decode(payload), msgspec.json.decode(others), *rest)
-        for registry, id_, payload, others, *rest in rows
-    ]
-
-
-def drop_tombstones(connection: apsw.Connection, keys: Iterable[Key]) -> None:
-    """Forget the tombstones of keys that came back."""
-    connection.executemany("DELETE FROM reconcile_tombstones WHERE registry = ? AND id = ?", keys)
 
 
 def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
@@ -298,7 +262,7 @@ def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Ru
 
 def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
     """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
-    if not _exists(connection, "reconcile_changes"):
+    if not has_table(connection, "reconcile_changes"):
         return []
     rows = connection.execute(
         "SELECT * FROM reconcile_changes WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
@@ -308,7 +272,7 @@ def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Ch
 
 def read_newest(connection: apsw.Connection) -> int:
     """The newest sequence number that the feed ever gave out; 0 when it gave none."""
-    if not _exists(connection, "reconcile_changes"):
+    if not has_table(connection, "reconcile_changes"):
         return 0
     rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
     newest = rows[0][0] if rows else 0
@@ -332,7 +296,7 @@ def forget_absences(connection: apsw.Connection) -> None:
 
 def read_last_change(connection: apsw.Connection, key: Key) -> Change | None:
     """The newest entry of the feed about a key."""
-    if not _exists(connection, "reconcile_changes"):
+    if not has_table(connection, "reconcile_changes"):
         return None
     rows = connection.execute(
         "SELECT * FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1", key
@@ -371,7 +335,8 @@ def _change(row: Sequence[Any]) -> Change:
     return msgspec.convert(dict(zip(names, values, strict=True)), Change)
 
 
-def _exists(connection: apsw.Connection, table: str) -> bool:
+def has_table(connection: apsw.Connection, table: str) -> bool:
+    """Whether the table exists: none does before the first transaction that writes."""
     row = connection.execute(
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
     ).fetchone()
@@ -381,5 +346,10 @@ def _exists(connection: apsw.Connection, table: str) -> bool:
 _encode_json = msgspec.json.Encoder(order="sorted").encode
 
 
-def _json(value: dict[str, Json]) -> str:
-    return _encode_json(value).decode()
+def encoded(fields: dict[str, Json]) -> msgspec.Raw:
+    """Fields as the change feed and tombstones keep them."""
+    return msgspec.Raw(_encode_json(fields))
+
+
+def _json(value: Fields) -> str:
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else _encode_json(value).decode()

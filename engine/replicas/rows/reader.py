@@ -19,7 +19,7 @@ from engine.core.home.content_hash import HASH_VERSION
 from engine.core.home.record import Key
 from engine.replicas.rows.codec import TABLES, Table, Value, decode_row, digest_row, judge_row
 from engine.replicas.rows.column_types import reading
-from engine.replicas.rows.ledger import read_by_digest, read_digests
+from engine.replicas.rows.ledger import encoded, read_by_digest, read_digests
 from engine.replicas.rows.schema import columns_of, types_of
 from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
 
@@ -37,6 +37,12 @@ class FoundRow(msgspec.Struct, frozen=True, dict=True):
     def stored(self) -> StoredRow:
         """The row under Home Assistant's names."""
         return decode_row(TABLES[self.key.registry], self.key, self.values)
+
+    @cached_property
+    def kept(self) -> tuple[msgspec.Raw, msgspec.Raw]:
+        """What is kept of it when it goes: its fields for a tombstone, and with derived values for the change feed."""
+        stored = self.stored
+        return encoded(stored.fields), encoded(stored.fields | stored.derived)
 
 
 def observe_rows(connection: apsw.Connection, replica: str, *, trust_digests: bool) -> dict[Key, str]:

@@ -24,6 +24,7 @@ from engine.replicas.rows.codec import digest_row, judge_row
 from engine.replicas.rows.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.rows.schema import check_schema, ensure_schema
+from engine.replicas.rows.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
@@ -106,7 +107,7 @@ class SqliteRows(Replica, Ledger):
             version, found = self._file.data_version(), find_touched(connection, operations)
             for operation in operations:
                 if operation.action is Action.DELETE and operation.key in found:
-                    _ = found[operation.key].stored  # which is kept
+                    _ = found[operation.key].kept
         return version, found
 
     def applied(self, replica: str) -> dict[Key, str]:
@@ -200,10 +201,10 @@ class SqliteRows(Replica, Ledger):
         with self._reading() as connection:
             return find_former(connection, name)
 
-    def tombstone(self, key: Key) -> ledger.Tombstone | None:
+    def tombstone(self, key: Key) -> Tombstone | None:
         """What is kept of a deleted row."""
         with self._reading() as connection:
-            return next(iter(ledger.read_tombstones(connection, [key])), None)
+            return next(iter(read_tombstones(connection, [key])), None)
 
     def tidy(self, *, is_calm: bool) -> bool:
         """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""

@@ -22,6 +22,7 @@ from engine.replicas.rows.codec import TABLES, Table, Value, digest_row, encode_
 from engine.replicas.rows.entity_ids import find_conflicts, make_room
 from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import FoundRow, find_rows
+from engine.replicas.rows.tombstones import Burial, drop_tombstones, read_tombstones, write_tombstones
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
@@ -108,7 +109,7 @@ def _delete_rows(
         connection.executemany(
             f"DELETE FROM {TABLES[registry].name} WHERE rowid = ?", [(r.rowid,) for r in rows]
         )
-        entries += [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in rows]
+        entries += [ledger.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in rows]
     return entries
 
 
@@ -117,12 +118,10 @@ def _bury(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run
     others: dict[Key, dict[str, Json]] = {}
     for registry in {row.key.registry for row, _ in rows}:
         others |= read_others(connection, registry, [row for row, _ in rows if row.key.registry == registry])
-    ledger.write_tombstones(
+    write_tombstones(
         connection,
-        (
-            ledger.Tombstone(row.key, row.stored.fields, others.get(row.key, {}), cause, run.at, run.run_id)
-            for row, cause in rows
-        ),
+        (Burial(row.key, row.kept[0], others.get(row.key, {}), cause) for row, cause in rows),
+        run,
     )
 
 
@@ -140,7 +139,7 @@ def _record_displaced(
     applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
     causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
     _bury(connection, [(row, causes[row.key]) for row in displaced], run)
-    return [ledger.Entry("d", row.key, causes[row.key], _everything(row), None) for row in displaced]
+    return [ledger.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in displaced]
 
 
 def _write_rows(
@@ -199,13 +198,13 @@ def upsert_statement(table: Table) -> str:
 
 def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
     """Put back what other programs had in columns of rows that return, and drop their tombstones."""
-    tombstones = ledger.read_tombstones(connection, keys)
+    tombstones = read_tombstones(connection, keys)
     if not tombstones:
         return
     found = find_rows(connection, [t.key for t in tombstones])
     for tombstone in tombstones:
         write_others(connection, found[tombstone.key], tombstone.others)
-    ledger.drop_tombstones(connection, [t.key for t in tombstones])
+    drop_tombstones(connection, [t.key for t in tombstones])
 
 
 def _check_rows(
@@ -264,7 +263,3 @@ def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool
 
 def _plain(derived: object) -> dict[str, Json]:
     return {} if derived is None else dict(msgspec.to_builtins(derived))
-
-
-def _everything(row: FoundRow) -> dict[str, Json]:
-    return row.stored.fields | row.stored.derived

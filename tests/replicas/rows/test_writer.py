@@ -10,8 +10,8 @@ from engine.core.compare.plan import Operation
 from engine.core.home.record import Floor
 from engine.replicas.rows import reader
 from engine.replicas.rows.codec import TABLES
-from engine.replicas.rows.ledger import Tombstone
 from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.replicas.rows.tombstones import Tombstone
 from engine.replicas.rows.writer import upsert_statement
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, plan_of, run_of, sql
@@ -100,7 +100,7 @@ def test_what_others_write_right_before_thousands_of_rows_go_is_kept_of_them(
     rows.close()
 
 
-def test_rows_of_a_large_removal_are_decoded_before_anybody_has_to_wait(
+def test_rows_of_a_large_removal_are_decoded_and_encoded_before_anybody_has_to_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = open_rows(tmp_path / "rows.db")
@@ -108,7 +108,8 @@ def test_rows_of_a_large_removal_are_decoded_before_anybody_has_to_wait(
     plan = plan_of(rows, rows, snapshot(ENTRY))
     prepared = rows._prepare(plan.operations)
     monkeypatch.setattr(rows, "_prepare", lambda _operations: prepared)
-    monkeypatch.setattr(reader, "decode_row", None)  # calling it fails
+    monkeypatch.setattr(reader, "decode_row", None)  # calling them fails
+    monkeypatch.setattr(reader, "encoded", None)
 
     rows.apply(plan.operations, run_of(rows, snapshot(ENTRY)))
 

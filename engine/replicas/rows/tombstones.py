@@ -1,0 +1,68 @@
+"""Tombstones: what is kept of rows that the engine deleted, so that they can return with what other programs had there.
+
+The table is the ledger's. Everything here runs inside the caller's transaction.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import apsw
+import msgspec
+
+from engine.core.home.record import Json, Key
+from engine.ports import Run
+from engine.replicas.rows.ledger import WANTED, encoded, has_table
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """What is kept of a deleted row: its fields, and what other programs had in their own columns of it."""
+
+    key: Key
+    fields: dict[str, Json]
+    others: dict[str, Json]
+    cause: str
+    at: float  # Unix seconds
+    run_id: str
+
+
+class Burial(NamedTuple):
+    """A row that is about to become a tombstone."""
+
+    key: Key
+    fields: msgspec.Raw
+    others: dict[str, Json]
+    cause: str
+
+
+def write_tombstones(connection: apsw.Connection, burials: Iterable[Burial], run: Run) -> None:
+    """Keep what the run deletes. A later deletion of the same key replaces an earlier one."""
+    connection.executemany(
+        "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"
+        " payload = excluded.payload, others = excluded.others, cause = excluded.cause,"
+        " deleted_at = excluded.deleted_at, run_id = excluded.run_id",
+        (
+            (*b.key, bytes(b.fields).decode(), bytes(encoded(b.others)).decode(), b.cause, run.at, run.run_id)
+            for b in burials
+        ),
+    )
+
+
+def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
+    """The tombstones of the given keys that have one."""
+    if not keys or not has_table(connection, "reconcile_tombstones"):
+        return []
+    rows = connection.execute(
+        f"SELECT t.* FROM {WANTED} AS wanted JOIN reconcile_tombstones AS t USING (registry, id)",
+        (msgspec.json.encode(keys).decode(),),
+    )
+    return [
+        Tombstone(Key(registry, id_), msgspec.json.decode(payload), msgspec.json.decode(others), *rest)
+        for registry, id_, payload, others, *rest in rows
+    ]
+
+
+def drop_tombstones(connection: apsw.Connection, keys: Iterable[Key]) -> None:
+    """Forget the tombstones of keys that came back."""
+    connection.executemany("DELETE FROM reconcile_tombstones WHERE registry = ? AND id = ?", keys)
