@@ -12,16 +12,10 @@ from starlette.responses import Response
 from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import HistoryQuery
-from api.http.routing import Route, answer_live
+from api.http.routing import answer_live, route
 from api.ports import Filter, Moment, Row, Timeline
 from api.ports import Revision as PortRevision
-from api.registries.bodies import (
-    Device,
-    Entity,
-    device_of_record,
-    entity_of_record,
-    served_fields,
-)
+from api.registries.bodies import DEVICES, ENTITIES, Device, Entity, served_fields
 from api.registries.fate import find_fate, missing
 from api.registries.sync import Sync
 from api.registries.sync_now import sync_now
@@ -87,7 +81,7 @@ async def past_page(
     def build(timeline: Timeline) -> tuple[list[Shown], int, str | None]:
         found = [
             item.shown
-            for item in _home(timeline, registry, query.at, unknown=True)
+            for item in _home(timeline, registry, query.at, is_listed=True)
             if all(_FILTERS[name](value, item) for name, value in filters)
         ]
         page = [shown for shown in found if _id(shown) > query.after][: query.limit + 1]
@@ -101,7 +95,7 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
     """One device or entity as it was. Raises Problem 404 when there was none."""
 
     def build(timeline: Timeline) -> Shown:
-        for item in _home(timeline, registry, at, unknown=False):
+        for item in _home(timeline, registry, at, is_listed=False):
             if _id(item.shown) == id_:
                 found: Shown = item.shown
                 return found
@@ -110,8 +104,12 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Sh
     return await in_timeline(given, build)
 
 
+@route("/api/devices/{id}/history", DeviceHistory, statuses=(404, 501, 503))
 async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
-    """All versions of a device, also of one that is gone."""
+    """The versions of a device, oldest first.
+
+    Also of one that is gone.
+    """
     id_ = request.path_params["id"]
     key = Key("device", id_)
     revisions, total = await _past_of_key(given, key, id_, query)
@@ -119,8 +117,12 @@ async def get_device_history(given: Given, request: Request, query: HistoryQuery
     return answer_live(DeviceHistory(id_, *_history_page(revisions, total, query), sync))
 
 
+@route("/api/entities/{id}/history", EntityHistory, statuses=(404, 501, 503))
 async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
-    """All versions of an entity, by any entity_id it ever bore, or by its registry id. One that is gone bears none."""
+    """The versions of an entity, oldest first, by its entity_id, or its registry id.
+
+    By any entity_id it ever had. One that is gone has none now.
+    """
     asked = request.path_params["id"]
     if given.timeline is None:
         raise _no_records()
@@ -172,26 +174,7 @@ def _history_page(
     return page, len(page), query.limit, total, next_rev
 
 
-ROUTES = (
-    Route(
-        path="/api/devices/{id}/history",
-        name="get_device_history",
-        summary="The versions of a device, oldest first.",
-        handle=get_device_history,
-        body=DeviceHistory,
-        query=HistoryQuery,
-        statuses=(404, 501, 503),
-    ),
-    Route(
-        path="/api/entities/{id}/history",
-        name="get_entity_history",
-        summary="The versions of an entity, oldest first, by its entity_id, or its registry id.",
-        handle=get_entity_history,
-        body=EntityHistory,
-        query=HistoryQuery,
-        statuses=(404, 501, 503),
-    ),
-)
+ROUTES = (get_device_history, get_entity_history)
 
 
 async def in_timeline(given: Given, job: Callable[[Timeline], T]) -> T:
@@ -239,7 +222,7 @@ def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> P
     return PastHome(records, derive(records, names_as_of), {key: revisions[key].at for key in records})
 
 
-def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> list[_Item]:
+def _home(timeline: Timeline, registry: str, at: datetime, *, is_listed: bool) -> list[_Item]:
     """Devices or entities at a time, by id, as the rows would show them."""
     home = read_home(timeline, at, _NEEDED)
     platforms: dict[str | None, set[str]] = {}
@@ -251,16 +234,16 @@ def _home(timeline: Timeline, registry: str, at: datetime, *, unknown: bool) -> 
         if key.registry == registry:
             own = platforms.get(key.id, set()) if registry == "device" else set()
             derived = home.derived[key]
-            shown = _shown(record, derived, rfc3339(home.recorded_at[key]), unknown=unknown)
+            shown = _shown(record, derived, rfc3339(home.recorded_at[key]), is_listed=is_listed)
             items.append(_Item(shown, derived, frozenset(own)))
     return sorted(items, key=lambda item: _id(item.shown))
 
 
-def _shown(record: Record, derived: Derived, timestamp: str, *, unknown: bool) -> Shown:
+def _shown(record: Record, derived: Derived, timestamp: str, *, is_listed: bool) -> Shown:
     if isinstance(record, DeviceRecord):
-        return device_of_record(record, derived, "Unknown" if unknown else None, timestamp)
+        return DEVICES.of_record(record, derived, timestamp, is_listed=is_listed)
     assert isinstance(record, EntityRecord), "only devices and entities have `at`"
-    return entity_of_record(record, derived, "unknown" if unknown else None, timestamp)
+    return ENTITIES.of_record(record, derived, timestamp, is_listed=is_listed)
 
 
 def _id(shown: Shown) -> str:

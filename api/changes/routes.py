@@ -11,7 +11,7 @@ from api.changes.stream import EventStream, Place
 from api.given import Given
 from api.http.problems import CURSOR_EXPIRED, Problem
 from api.http.queries import SEQ_MAX, ChangesQuery, StreamQuery
-from api.http.routing import EVENT_STREAM, Route, answer_live
+from api.http.routing import EVENT_STREAM, answer_live, route
 from api.ports import Moment
 
 
@@ -25,8 +25,12 @@ class ChangesPage(msgspec.Struct, frozen=True):
     oldest: int | None
 
 
+@route("/api/changes", ChangesPage, statuses=(410, 503))
 async def list_changes(given: Given, request: Request, query: ChangesQuery) -> Response:
-    """A page, at once if it holds anything, else as soon as it does, or after `wait` seconds as it is."""
+    """The change feed; with `wait` a long poll.
+
+    It answers at once if it holds anything, else as soon as it does, or after `wait` seconds as it is.
+    """
     after = 0 if query.after is UNSET else query.after
     registry = None if query.registry is UNSET else query.registry
 
@@ -48,8 +52,9 @@ async def list_changes(given: Given, request: Request, query: ChangesQuery) -> R
     return answer_live(page)
 
 
+@route("/api/changes/stream", str, statuses=(503,), media_type=EVENT_STREAM)
 async def stream_changes(given: Given, request: Request, query: StreamQuery) -> Response:
-    """Changes as they come; Last-Event-ID resumes behind a change."""
+    """The change feed as server-sent events: change, reset, bye. Last-Event-ID resumes."""
     last = request.headers.get("last-event-id", "")
     if last and not (last.isascii() and last.isdigit() and int(last[:17]) <= SEQ_MAX and len(last) <= 16):
         raise Problem(400, "Last-Event-ID is not the number of a change.")
@@ -66,24 +71,4 @@ def _expired(after: int, oldest: int) -> Problem:
     )
 
 
-ROUTES = (
-    Route(
-        path="/api/changes",
-        name="list_changes",
-        summary="The change feed; with `wait` a long poll.",
-        handle=list_changes,
-        body=ChangesPage,
-        query=ChangesQuery,
-        statuses=(410, 503),
-    ),
-    Route(
-        path="/api/changes/stream",
-        name="stream_changes",
-        summary="The change feed as server-sent events: change, reset, bye. Last-Event-ID resumes.",
-        handle=stream_changes,
-        body=str,
-        query=StreamQuery,
-        statuses=(503,),
-        media_type=EVENT_STREAM,
-    ),
-)
+ROUTES = (list_changes, stream_changes)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import NoQuery, RunsQuery
-from api.http.routing import Route, answer_live
+from api.http.routing import answer_live, route
 from api.ports import Moment, Row
 from engine.core.state.report import rfc3339
 
@@ -34,8 +34,9 @@ class RunsPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
+@route("/api/runs", RunsPage, statuses=(503,))
 async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Response:
-    """A page of runs."""
+    """Passes that wrote rows, newest first."""
     before = None if query.before is UNSET else query.before
 
     def job(moment: Moment) -> RunsPage:
@@ -46,8 +47,9 @@ async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Respon
     return answer_live(await given.inventory.read(job))
 
 
+@route("/api/runs/{id}", Run, statuses=(404, 503))
 async def get_run(given: Given, request: Request, _query: NoQuery) -> Response:
-    """One run."""
+    """One pass that wrote rows."""
     run_id = request.path_params["id"]
     row = await given.inventory.read(lambda moment: moment.run(run_id))
     if row is None:
@@ -60,22 +62,4 @@ def _run(row: Row) -> Run:
     return Run(run_id, rfc3339(started_at), *rest)
 
 
-ROUTES = (
-    Route(
-        path="/api/runs",
-        name="list_runs",
-        summary="Passes that wrote rows, newest first.",
-        handle=list_runs,
-        body=RunsPage,
-        query=RunsQuery,
-        statuses=(503,),
-    ),
-    Route(
-        path="/api/runs/{id}",
-        name="get_run",
-        summary="One pass that wrote rows.",
-        handle=get_run,
-        body=Run,
-        statuses=(404, 503),
-    ),
-)
+ROUTES = (list_runs, get_run)

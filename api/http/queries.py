@@ -5,7 +5,7 @@ An unknown name, a name given twice, and a value that is out of range are refuse
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -13,10 +13,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.problems import Problem
 from engine.core.compare.diff import Kind
+from engine.core.home.registries import REGISTRIES
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
-RegistryName = Literal["area", "category", "config_entry", "device", "entity", "floor", "label"]
+if TYPE_CHECKING:
+    RegistryName = str
+else:
+    RegistryName = Literal[tuple(sorted(REGISTRIES))]
 SEQ_MAX = 2**53 - 1  # what JavaScript can count
 
 # Stores count nanoseconds in 64 bits, which end in 2262.

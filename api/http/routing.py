@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from starlette.requests import Request
@@ -34,6 +34,10 @@ class Route:
     statuses: tuple[int, ...] = ()
     media_type: str = JSON
 
+    async def __call__(self, given: Given, request: Request, query: Any) -> Response:
+        """The answer to a request whose query has been read. Raises Problem, and ReplicaError as its store does."""
+        return await self.handle(given, request, query)
+
     def endpoint(self, find: FindHome, path: str | None = None) -> StarletteRoute:
         """The route as Starlette serves it, HEAD included; at `path` if it is not to stand at its own."""
 
@@ -42,6 +46,29 @@ class Route:
             return await self.handle(find(request), request, query)
 
         return StarletteRoute(path or self.path, call, name=self.name)
+
+
+def route(
+    path: str, body: type[Any], *, statuses: tuple[int, ...] = (), media_type: str = JSON
+) -> Callable[[Handler], Route]:
+    """Make the handler below a route: its name, the first line of its docstring and the type of its query are used."""
+
+    def make(handle: Handler) -> Route:
+        given_types = get_type_hints(handle)
+        query = [type_ for name, type_ in given_types.items() if name.lstrip("_") == "query"]
+        assert handle.__doc__, f"{handle.__qualname__} needs a docstring, which is its summary"
+        return Route(
+            path=path,
+            name=handle.__name__,
+            summary=handle.__doc__.split("\n", 1)[0],
+            handle=handle,
+            body=body,
+            query=query[0],
+            statuses=statuses,
+            media_type=media_type,
+        )
+
+    return make
 
 
 def answer_live(body: msgspec.Struct, status: int = 200) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from api.page.views.record import Fact, device_facts, entity_facts, plain_facts
 from api.page.wording import Names
 from api.ports import Revision
-from api.registries.bodies import device_of_record, entity_of_record, served_fields
+from api.registries.bodies import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
 from engine.core.home.record import Device, Entity, Key, make_record
 from engine.core.state.report import rfc3339
@@ -25,9 +25,9 @@ def last_facts(key: Key, revisions: Sequence[Revision], names: Names) -> list[Fa
         return []
     derived, at = derive({key: record}, None).get(key), rfc3339(last.at)
     if isinstance(record, Device) and derived is not None:
-        return device_facts(device_of_record(record, derived, None, at), names)
+        return device_facts(DEVICES.of_record(record, derived, at), names)
     if isinstance(record, Entity) and derived is not None:
-        return entity_facts(entity_of_record(record, derived, None, at), names)
+        return entity_facts(ENTITIES.of_record(record, derived, at), names)
     return plain_facts(served_fields(last.fields) or {}, names)
 
 

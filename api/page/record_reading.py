@@ -33,16 +33,9 @@ from api.page.wording import registry_text
 from api.past import in_timeline, read_home
 from api.ports import Moment, Revision, Timeline
 from api.registries import fate as fates
-from api.registries.bodies import (
-    DEVICE_COLUMNS,
-    ENTITY_COLUMNS,
-    device_of_record,
-    device_of_row,
-    entity_of_record,
-    entity_of_row,
-)
+from api.registries.bodies import DEVICES, ENTITIES
 from api.registries.fate import find_fate
-from api.registries.small import SMALL_BODIES, columns_for, row_maker
+from api.registries.small import SMALL
 from engine.core.home.record import Device, Entity, Key, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
@@ -136,11 +129,11 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
 
 def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
     key = Key("device", id_)
-    row = moment.row("device", (*DEVICE_COLUMNS, "effective_name", "effective_area_id"), id_)
+    row = moment.row("device", (*DEVICES.columns, "effective_name", "effective_area_id"), id_)
     if row is None:
         return _Found(key, index, id_, [], None, is_gone=True)
     *columns, name, area_id = row
-    device = device_of_row(tuple(columns), None)
+    device = DEVICES.of_row(tuple(columns))
     rows = moment.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
     entities = [entity_line(row) for row in rows]
     facts = [*_area(area_id or device.area_id, index), *device_facts(device, index.names)]
@@ -148,7 +141,7 @@ def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
 
 
 def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
-    row = moment.row("entity", (*ENTITY_COLUMNS, "effective_area_id"), entity_id)
+    row = moment.row("entity", (*ENTITIES.columns, "effective_area_id"), entity_id)
     if row is None:
         # It may have another entity_id by now.
         found = moment.rows("entity", ("id",), [entity_id])
@@ -157,7 +150,7 @@ def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
         return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
     *columns, area_id = row
     id_ = columns[-1]
-    entity = entity_of_row(tuple(columns), None)
+    entity = ENTITIES.of_row(tuple(columns))
     facts = [
         *_area(area_id or entity.area_id, index),
         *_device(entity.device_id, index),
@@ -175,7 +168,7 @@ def _device_then(timeline: Timeline, id_: str, at: datetime) -> _Found:
     if not isinstance(record, Device):
         raise Problem(404, f"There was no device {id_[:255]!r} at {at.isoformat()}.")
     index, derived = index_of_past(home), home.derived[key]
-    device = device_of_record(record, derived, None, rfc3339(home.recorded_at[key]))
+    device = DEVICES.of_record(record, derived, rfc3339(home.recorded_at[key]))
     facts = [*_area(derived.effective_area_id, index), *device_facts(device, index.names)]
     entities, _ = entities_of_past(home, (), ENTITIES_MAX, id_)
     return _Found(key, index, derived.effective_name or id_, facts, entities)
@@ -186,7 +179,7 @@ def _entity_then(timeline: Timeline, entity_id: str, at: datetime) -> _Found:
     for key, record in home.records.items():
         if isinstance(record, Entity) and entity_id in (record.entity_id, record.id):
             index, derived = index_of_past(home), home.derived[key]
-            entity = entity_of_record(record, derived, None, rfc3339(home.recorded_at[key]))
+            entity = ENTITIES.of_record(record, derived, rfc3339(home.recorded_at[key]))
             facts = [
                 *_area(derived.effective_area_id, index),
                 *_device(entity.device_id, index),
@@ -210,11 +203,11 @@ def _device(device_id: str | None, index: HomeIndex) -> list[Fact]:
 
 
 def _small_now(registry: str, moment: Moment, index: HomeIndex, id_: str) -> _Found:
-    body = SMALL_BODIES[registry]
-    row = moment.row(registry, columns_for(body), id_)
+    body = SMALL[registry]
+    row = moment.row(registry, body.columns, id_)
     if row is None:
         return _Found(Key(registry, id_), index, id_, [], None, is_gone=True)
-    shown = row_maker(body, registry)(row)
+    shown = body.of_row(row)
     fields = {name: value for name, value in msgspec.structs.asdict(shown).items() if name != "sync"}
     written_at = fields.pop("timestamp")
     name = fields.get("name") or fields.get("title") or id_

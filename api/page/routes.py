@@ -27,6 +27,7 @@ from api.page.views.status import status_view
 from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
 from api.page.wording import Names, registry_text
+from api.registries.small import SMALL
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status
@@ -192,7 +193,7 @@ PAGE_ROUTES = (
             partial(_record, registry),
             RecordQuery,
         )
-        for registry in ("device", "entity", "area", "floor", "label", "category", "config_entry")
+        for registry in ("device", "entity", *SMALL)
     ),
     PageRoute("/help", "What each verdict and each guard means, and what to do.", _help),
 )

@@ -1,15 +1,11 @@
-"""What the routes of areas, floors, labels, categories and integrations answer, made from columns by name."""
+"""The bodies of areas, floors, labels, categories and integrations: each field is the column of its name."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from api.ports import Row
-from api.registries.bodies import text_list, time_text
-from api.registries.sync import Sync, sync_of
-from engine.core.home.record import Key
-from engine.core.state.record_verdict import Verdicts
+from api.registries.fields import BodyMaker, From, Timestamp
+from api.registries.sync import Sync
 
 
 class Area(msgspec.Struct, frozen=True):
@@ -25,7 +21,7 @@ class Area(msgspec.Struct, frozen=True):
     humidity_entity_id: str | None
     temperature_entity_id: str | None
     position: int | None
-    timestamp: str | None
+    timestamp: Timestamp
     sync: Sync | None = None
 
 
@@ -38,7 +34,7 @@ class Floor(msgspec.Struct, frozen=True):
     aliases: list[str]
     icon: str | None
     position: int | None
-    timestamp: str | None
+    timestamp: Timestamp
     sync: Sync | None = None
 
 
@@ -50,7 +46,7 @@ class Label(msgspec.Struct, frozen=True):
     description: str | None
     color: str | None
     icon: str | None
-    timestamp: str | None
+    timestamp: Timestamp
     sync: Sync | None = None
 
 
@@ -61,7 +57,7 @@ class Category(msgspec.Struct, frozen=True):
     category_id: str
     name: str | None
     icon: str | None
-    timestamp: str | None
+    timestamp: Timestamp
     sync: Sync | None = None
 
 
@@ -71,6 +67,16 @@ class Subentry(msgspec.Struct, frozen=True, omit_defaults=True):
     subentry_id: str
     subentry_type: str | None = None
     title: str | None = None
+
+
+_SUBENTRIES = msgspec.json.Decoder(list[Subentry])
+
+
+def _subentries(value: str | None) -> list[Subentry] | None:
+    try:
+        return _SUBENTRIES.decode(value) if value else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None  # another program's
 
 
 class Integration(msgspec.Struct, frozen=True):
@@ -86,66 +92,17 @@ class Integration(msgspec.Struct, frozen=True):
     disabled_by: str | None
     pref_disable_new_entities: bool
     pref_disable_polling: bool
-    subentries: list[Subentry] | None
-    timestamp: str | None
+    subentries: Annotated[list[Subentry] | None, From(("subentries",), _subentries)]
+    timestamp: Timestamp
     sync: Sync | None = None
 
 
-def _list(value: str | None) -> list[str]:
-    return text_list(value) if value else []
-
-
-_SUBENTRIES = msgspec.json.Decoder(list[Subentry])
-
-
-def _subentries(value: str | None) -> list[Subentry] | None:
-    try:
-        return _SUBENTRIES.decode(value) if value else None
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None  # another program's
-
-
-def _as_is(value: object) -> object:
-    return value
-
-
-# By the annotation of a field; a column says less than its field where another program wrote it.
-_FROM_COLUMN: dict[Any, Callable[[Any], object]] = {
-    list[str]: _list,
-    list[Subentry] | None: _subentries,
-    bool: bool,
-}
-
-
-def columns_for(body: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The columns that `row_maker` wants."""
-    return tuple("last_seen" if f.name == "timestamp" else f.name for f in _stored(body))
-
-
-def _stored(body: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
-    """The fields that have a column: all but the last, the verdict."""
-    return [field for field in msgspec.structs.fields(body) if field.name != "sync"]
-
-
-def row_maker(body: type[msgspec.Struct], registry: str = "") -> Callable[..., msgspec.Struct]:
-    """What makes a body of a registry from a row, its key and its columns, and the verdicts of now, if there are any."""
-    makers = [
-        time_text if field.name == "timestamp" else _FROM_COLUMN.get(field.type, _as_is)
-        for field in _stored(body)
-    ]
-
-    def make(row: Row, verdicts: Verdicts | None = None) -> msgspec.Struct:
-        values = [maker(value) for maker, value in zip(makers, row[1:], strict=True)]
-        return body(*values, sync_of(verdicts, Key(registry, row[0]), None, str(values[-1] or "") or None))
-
-    return make
-
-
-# What is served of the registries whose columns are served as they stand.
-SMALL_BODIES: dict[str, type[msgspec.Struct]] = {
-    "area": Area,
-    "floor": Floor,
-    "label": Label,
-    "category": Category,
-    "config_entry": Integration,
-}
+_MAKERS: tuple[BodyMaker[Any], ...] = (
+    BodyMaker(Area, "area", "Areas, in the user's order, where there is one, else by id."),
+    BodyMaker(Floor, "floor", "Floors, in the user's order, where there is one, else by id."),
+    BodyMaker(Label, "label", "Labels, by id."),
+    BodyMaker(Category, "category", "Categories, by scope and id."),
+    BodyMaker(Integration, "config_entry", "Integrations: the config entries, by id."),
+)
+# By registry.
+SMALL = {maker.registry.name: maker for maker in _MAKERS}

@@ -1,7 +1,7 @@
 """The verdict on a record that is named without its row, as by its history."""
 
 from api.given import Given
-from api.registries.bodies import time_text
+from api.registries.fields import time_text
 from api.registries.sync import Sync, served_sync
 from engine.core.home.record import Key
 from engine.errors import ReplicaError

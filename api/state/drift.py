@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import DriftQuery, NoQuery
-from api.http.routing import Route, answer_live
+from api.http.routing import answer_live, route
 from api.registries.options import served_options
 from engine.core.compare.plan import FieldChange
 from engine.core.home.registries import REGISTRIES
@@ -68,8 +68,9 @@ class DriftRecord(msgspec.Struct, frozen=True):
     compared_at: str
 
 
+@route("/api/drift", Drift, statuses=(404,))
 async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Response:
-    """The last report, filtered."""
+    """What differs between Home Assistant and the replicas, as of the last pass."""
     status, now = given.status(), given.clock()
     report = status.report or _no_report(status)
     _check_replica(query.replica, status, report)
@@ -106,8 +107,9 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
     return answer_live(body)
 
 
+@route("/api/drift/{replica}/{registry}/{key:path}", DriftRecord, statuses=(404,))
 async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> Response:
-    """One record of the last report."""
+    """One record that differs, before and after."""
     wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
     status = given.status()
     _check_replica(wanted[0], status, status.report or _no_report(status))
@@ -191,22 +193,4 @@ def _options(value: Any) -> Any:
     return served_options(value) if isinstance(value, dict) else None
 
 
-ROUTES = (
-    Route(
-        path="/api/drift",
-        name="get_drift",
-        summary="What differs between Home Assistant and the replicas, as of the last pass.",
-        handle=get_drift,
-        body=Drift,
-        query=DriftQuery,
-        statuses=(404,),
-    ),
-    Route(
-        path="/api/drift/{replica}/{registry}/{key:path}",
-        name="get_drift_record",
-        summary="One record that differs, before and after.",
-        handle=get_drift_record,
-        body=DriftRecord,
-        statuses=(404,),
-    ),
-)
+ROUTES = (get_drift, get_drift_record)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from api.given import Given
 from api.http.queries import NoQuery
-from api.http.routing import Route, answer_live
+from api.http.routing import answer_live, route
 from engine.core.state.pace import Freshness
 from engine.core.state.report import RefusalReport, Report, left_by_kind, open_keys, rfc3339
 from engine.core.state.status import (
@@ -94,8 +94,9 @@ class Health(msgspec.Struct, frozen=True):
     reasons: dict[str, str]
 
 
+@route("/api/status", StatusBody)
 async def get_status(given: Given, _request: Request, _query: NoQuery) -> Response:
-    """Connection, lag and guards."""
+    """Connection, and for each replica its status, lag and guards."""
     status, now = given.status(), given.clock()
     source = status.source
     report = status.report
@@ -129,19 +130,28 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
     return answer_live(body)
 
 
+@route("/healthz", Alive)
 async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Response:
-    """Nothing is checked: who cannot answer this is to be restarted."""
+    """The process is alive; needs no token.
+
+    Nothing is checked: whatever does not answer is to be restarted.
+    """
     return answer_live(Alive("ok"))
 
 
+@route("/readyz", Health, statuses=(503,))
 async def get_readiness(given: Given, _request: Request, _query: NoQuery) -> Response:
-    """503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`."""
+    """Whether the mirror may be relied upon now: 200, or 503 with the reasons.
+
+    It is 503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`.
+    """
     health = _health(given)
     return answer_live(health, 200 if health.status == "ready" else 503)
 
 
+@route("/health", Health)
 async def get_health(given: Given, _request: Request, _query: NoQuery) -> Response:
-    """The body of readiness, always 200."""
+    """The body of /readyz, always with 200."""
     return answer_live(_health(given))
 
 
@@ -192,34 +202,4 @@ def _time(at: float | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 
-ROUTES = (
-    Route(
-        path="/api/status",
-        name="get_status",
-        summary="Connection, and for each replica its status, lag and guards.",
-        handle=get_status,
-        body=StatusBody,
-    ),
-    Route(
-        path="/healthz",
-        name="get_liveness",
-        summary="The process is alive; needs no token.",
-        handle=get_liveness,
-        body=Alive,
-    ),
-    Route(
-        path="/readyz",
-        name="get_readiness",
-        summary="Whether the mirror may be relied upon now: 200, or 503 with the reasons.",
-        handle=get_readiness,
-        body=Health,
-        statuses=(503,),
-    ),
-    Route(
-        path="/health",
-        name="get_health",
-        summary="The body of /readyz, always with 200.",
-        handle=get_health,
-        body=Health,
-    ),
-)
+ROUTES = (get_status, get_liveness, get_readiness, get_health)

@@ -1,7 +1,7 @@
 """A record's own page: facts that are there, versions against the one before."""
 
 from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, version_views
-from api.registries.bodies import device_of_record, entity_of_record
+from api.registries.bodies import DEVICES, ENTITIES
 from engine.core.home.derived import Derived
 from engine.core.home.record import Key
 from engine.ports import Revision
@@ -46,7 +46,7 @@ def test_only_the_newest_versions_are_shown() -> None:
 
 def test_a_devices_facts_leave_out_what_is_absent_and_name_what_is_known() -> None:
     record = device(1, manufacturer="ACME", via_device_id=device(2).id, labels=("a",))
-    facts = device_facts(device_of_record(record, Derived(), None, ""), NAMES)
+    facts = device_facts(DEVICES.of_record(record, Derived(), ""), NAMES)
     assert [(f.label, f.value) for f in facts] == [
         ("manufacturer", "ACME"),
         ("via device", "Bridge"),
@@ -58,7 +58,7 @@ def test_a_devices_facts_leave_out_what_is_absent_and_name_what_is_known() -> No
 
 def test_an_entitys_secrets_are_no_facts() -> None:
     record = entity(1, options={"lock": {"default_code": "1234"}}, disabled_by="user", name="Mine")
-    facts = entity_facts(entity_of_record(record, Derived(), None, ""), NAMES)
+    facts = entity_facts(ENTITIES.of_record(record, Derived(), ""), NAMES)
     assert "1234" not in repr(facts)
     assert {f.label: f.value for f in facts}["disabled"] == "yes"
     views = version_views(
