@@ -12,6 +12,9 @@ import anyio.to_thread
 
 T = TypeVar("T")
 
+# For whoever is told that there was too little: the whole of the advice.
+MORE_MEMORY = "Give this process or machine more memory; it is tried again."
+
 _THREADS_PER_HOME = 2
 
 
@@ -43,3 +46,8 @@ class Threads:
                 return await anyio.to_thread.run_sync(work, limiter=shared)
 
         return offload
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out: for an object, or for the stack of one more thread, of which Python says no more than this."""
+    return isinstance(error, MemoryError) or "start new thread" in str(error)

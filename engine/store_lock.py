@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import SettingsError, StoreHeld
+from engine.file_causes import cause_of
 from engine.file_modes import OWNER_ONLY, make_folder
 
 _DESCRIPTORS_MAX = 3
@@ -89,8 +90,9 @@ def hold_store(rows: Path) -> Iterator[HeldStore]:
                 f"Another service keeps {rows} already, under another name ({_process_that_locks(real)}).",
                 _HINT,
             )
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()}\n".encode())
+        with suppress(OSError):  # a full disk: the lock holds without the name of its holder
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()}\n".encode())
         yield held
     finally:
         held.close()
@@ -107,9 +109,11 @@ def _open(path: Path) -> int:
     except OSError as error:
         # A socket cannot be opened at all, nor a device without a driver.
         reason = "it is no plain file" if error.errno == errno.ENXIO else error.strerror
-        raise SettingsError(
-            f"Cannot open {path}: {reason}.", "Let rows.file name a file in a folder that is writable."
-        ) from error
+        advice = "Let rows.file name a file in a folder that is writable."
+        cause = cause_of(error.errno or 0, path)
+        if cause is not None:
+            reason, advice = cause.reason, cause.advice
+        raise SettingsError(f"Cannot open {path}: {reason}.", advice) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise SettingsError(f"{path} is no plain file.", "Remove it, or let rows.file name another file.")

@@ -6,11 +6,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from engine.offload import Threads
-
-pytestmark = pytest.mark.anyio
+from engine.offload import Threads, lacks_memory
 
 
+@pytest.mark.anyio
 async def test_a_home_that_hangs_leaves_threads_to_the_others() -> None:
     threads = Threads(3)
     hanging, other = threads.of_home(), threads.of_home()
@@ -33,3 +32,15 @@ async def test_a_home_that_hangs_leaves_threads_to_the_others() -> None:
         finally:
             released.set()
     assert len(entered) == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "is_it"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("can't start new thread"), True),
+        (RuntimeError("dictionary changed size during iteration"), False),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_a_mistake(error: Exception, is_it: bool) -> None:
+    assert lacks_memory(error) is is_it

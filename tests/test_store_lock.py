@@ -1,5 +1,6 @@
 """One service per store, told apart by process; a dead one holds nothing."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.errors import SettingsError
+from engine.errors import SettingsError, StoreHeld
 from engine.store_lock import hold_store
 
 HOLD = """
@@ -142,3 +143,30 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"rows\.file"), hold_store(tmp_path / "file" / "rows.db"):
         pass
+
+
+def test_a_full_disk_does_not_keep_a_service_from_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", refuse)
+    with (
+        hold_store(tmp_path / "rows.db"),
+        pytest.raises(StoreHeld, match="its process is unknown"),
+        hold_store(tmp_path / "rows.db"),
+    ):
+        pass
+
+
+def test_a_lock_for_which_no_inode_is_left_is_refused_by_that_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SettingsError, match="the disk is full") as caught, hold_store(tmp_path / "rows.db"):
+        pass
+    assert "Make room" in caught.value.hint

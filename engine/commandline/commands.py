@@ -10,6 +10,7 @@ from engine.commandline.deadline import STOP_SECONDS
 from engine.commandline.interruption import Interruption, Stopped, interruption
 from engine.commandline.output import tell, tell_error
 from engine.commandline.parser import Arguments
+from engine.commandline.shortage import find_shortage
 from engine.errors import EngineError, PlanStale
 
 
@@ -29,6 +30,17 @@ def run_command(arguments: Arguments) -> int:
         except Stopped as stopped:
             _tell_stopped(stopped.name)
             return stopped.exit_code
+        except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
+            # Nobody who could go on without; the next start goes on where this one was.
+            shortage = find_shortage(error)
+            if shortage is None:
+                raise
+            tell_error(*shortage)
+            if stop.deadline is not None:
+                stop.deadline.begin(
+                    exit_codes.FAILED
+                )  # a thread that was cut off may keep Python from ending
+            return exit_codes.FAILED
 
 
 def _tell_stopped(name: str) -> None:

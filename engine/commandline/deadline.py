@@ -33,6 +33,7 @@ class Deadline:
         self._seconds = seconds
         self._over = threading.Event()
         self._left: list[threading.Thread] | None = None  # once over: who still keeps Python from ending
+        self.signals: int | None = None  # the pipe that signals are written to, while the block runs
 
     def watch(self, wakeups: int) -> None:
         """Wait for a signal's number in this pipe, and then for the end. Runs in a thread of its own."""
@@ -50,6 +51,13 @@ class Deadline:
         speaker.start()
         speaker.join(_FAREWELL_SECONDS)
         os._exit(self.exit_code(number))
+
+    def begin(self, exit_code: int) -> None:
+        """Count from now, as if a signal had come, and end with this code. It starts no thread and needs no memory to speak of."""
+        self.wake, self.farewell = lambda: None, lambda _signal_number: None
+        self.exit_code = lambda _signal_number: exit_code
+        if self.signals is not None:
+            os.write(self.signals, bytes((signal.SIGTERM,)))
 
     def close(self) -> None:
         """The program has come to its end by itself; only threads that hang may hold it up now."""
@@ -70,11 +78,13 @@ def deadline(seconds: float | None) -> Iterator[Deadline]:
     made = Deadline(seconds)
     wakeups, signals = os.pipe()
     os.set_blocking(signals, False)
+    made.signals = signals
     before = signal.set_wakeup_fd(signals, warn_on_full_buffer=False)
     threading.Thread(target=made.watch, args=(wakeups,), name="deadline", daemon=True).start()
     try:
         yield made
     finally:
         signal.set_wakeup_fd(before)
+        made.signals = None
         made.close()
         os.close(signals)

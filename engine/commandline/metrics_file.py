@@ -6,13 +6,17 @@ is no watermark.
 """
 
 import time
+from pathlib import Path
 
 from engine import __version__
 from engine.commandline.pass_status import status_of
 from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.errors import SettingsError
+from engine.file_causes import cause_of
 from engine.metrics import Metrics
+
+_ADVICE = "Let --metrics-file name a file in a folder that is writable."
 
 
 def write_metrics(path: str, report: Report) -> None:
@@ -25,7 +29,7 @@ def write_metrics(path: str, report: Report) -> None:
     try:
         metrics.write_textfile(path)
     except OSError as error:
-        raise SettingsError(
-            f"Cannot write the metrics file {path}: {error.strerror or error}.",
-            "Let --metrics-file name a file in a folder that is writable.",
-        ) from error
+        cause = cause_of(error.errno or 0, Path(path))
+        reason = cause.reason if cause is not None else error.strerror or error
+        advice = cause.advice if cause is not None else _ADVICE
+        raise SettingsError(f"Cannot write the metrics file {path}: {reason}.", advice) from error

@@ -12,6 +12,7 @@ from engine.core.state.report import SCHEMA_VERSION, Report
 from engine.errors import EngineError
 from engine.file_modes import OWNER_ONLY, write_whole
 
+_PIECE_BYTES = 2**24
 _PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -74,7 +75,10 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(_PLAN_BYTES_MAX + 1)
+            data = b""
+            # In pieces: as much memory as is asked for is taken, however short the file is.
+            while len(data) <= _PLAN_BYTES_MAX and (piece := file.read(_PIECE_BYTES)):
+                data += piece
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error)) from error
     if len(data) > _PLAN_BYTES_MAX:

@@ -13,9 +13,10 @@ import anyio
 
 from engine.core.state.hints import Hints
 from engine.core.state.pace import Pace
-from engine.errors import SourceError, SourceInvalid, SourceRefused
+from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.backoff import Backoff
 from engine.loop.listeners import HomeListener
+from engine.offload import MORE_MEMORY, lacks_memory
 from engine.ports import Progress, Watch, Watchable
 
 # Each attempt to read lists that cannot be used costs Home Assistant a full read.
@@ -66,6 +67,12 @@ class Informer:
             except SourceError as error:
                 listener.on_disconnected(error)
                 delay = self._delay_after(error, backoff, has_connected=has_connected)
+            except (MemoryError, RuntimeError) as error:
+                if not lacks_memory(error):
+                    raise
+                message = "There is not enough memory to read Home Assistant."
+                listener.on_disconnected(SourceUnavailable(message, MORE_MEMORY))
+                delay = backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
             await anyio.sleep(delay)
 
     def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:

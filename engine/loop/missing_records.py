@@ -14,7 +14,7 @@ from engine.loop.replica_pass import ReplicaPass
 async def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
     """Remember what the read missed of all that these replicas hold, after they were applied."""
     try:
-        await context.offload(partial(_note_absences, context, passes))
+        await context.work_on(passes[0].name, partial(_note_absences, context, passes))
     except ReplicaError as error:
         context.note_error(error)
 

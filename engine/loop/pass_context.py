@@ -10,9 +10,9 @@ from engine.core.guards.absences import Absences
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
-from engine.errors import ReplicaError
+from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
-from engine.offload import Offload, to_thread
+from engine.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thread
 from engine.ports import Ledger, Replica
 
 
@@ -78,6 +78,16 @@ class PassContext:
         started = self.clock()
         yield
         self.phase_seconds[name] = round(self.clock() - started, 6)
+
+    async def work_on(self, replica: str, work: Callable[[], T]) -> T:
+        """Do blocking work for a replica. Raises ReplicaError, also when memory runs out."""
+        try:
+            return await self.offload(work)
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            message = f"There is not enough memory for a pass over {replica}."
+            raise ReplicaUnavailable(replica, message, MORE_MEMORY) from error
 
     def absences(self) -> Mapping[Key, Look]:
         """The look that first missed each missing key; read once in a pass, none when the ledger fails."""

@@ -63,7 +63,7 @@ class ReplicaPass:
     @property
     def memory(self) -> ReplicaMemory | None:
         """What the next pass may rely on; None when it has to look at the replica."""
-        return None if self._is_unsure else self._memory
+        return None if self._is_unsure or self.comparison is None else self._memory
 
     @property
     def remembered(self) -> ReplicaMemory | None:
@@ -106,7 +106,7 @@ class ReplicaPass:
         """Compare the replica, and decide what may be applied."""
         self._looked_at = self._context.wall_now
         try:
-            self.comparison = await self._context.offload(self._compare)
+            self.comparison = await self._context.work_on(self.name, self._compare)
         except ReplicaError as error:
             self._context.errors[error.replica] = error
 
@@ -115,7 +115,7 @@ class ReplicaPass:
         if self.comparison is None:
             return
         try:
-            await self._context.offload(partial(self._apply, self.comparison))
+            await self._context.work_on(self.name, partial(self._apply, self.comparison))
         except ReplicaError as error:
             self._context.errors[error.replica] = error
             self._is_unsure = True

@@ -127,3 +127,20 @@ def test_a_program_whose_farewell_hangs_ends_all_the_same(tmp_path: Path) -> Non
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 143
+
+
+def test_a_program_that_cannot_go_on_ends_within_a_second_with_its_own_code(tmp_path: Path) -> None:
+    """Memory ran out, say, and a thread that was to be told of the end never is."""
+    work = """
+        import threading
+        threading.Thread(target=os.read, args=(never, 1)).start()
+        stop.deadline.begin(1)
+        print("over", flush=True)
+    """
+    with start(work, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "over\n"
+        began = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        assert time.monotonic() - began < SECONDS_MAX
+    assert (process.returncode, out, err) == (1, "", "")

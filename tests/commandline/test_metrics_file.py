@@ -1,6 +1,10 @@
 """What a pass from cron tells Prometheus."""
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
@@ -35,3 +39,21 @@ def test_a_file_that_cannot_be_written_is_named(mirror: Reconcile) -> None:
     answer = mirror("--metrics-file", "nowhere/reconcile.prom")
     assert answer.code == 1
     assert "--metrics-file" in answer.err
+
+
+def test_a_full_disk_is_named_and_the_older_file_stays(
+    mirror: Reconcile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror("--metrics-file", "reconcile.prom")
+    before = (tmp_path / "reconcile.prom").read_bytes()
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    code, _, told = mirror("--metrics-file", "reconcile.prom")
+    assert code == 1
+    assert "Cannot write the metrics file reconcile.prom: the disk is full." in told
+    assert "Make room" in told
+    assert (tmp_path / "reconcile.prom").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "prom" in path.name] == ["reconcile.prom"]

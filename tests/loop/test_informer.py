@@ -11,6 +11,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.informer import Informer
+from engine.ports import Progress
 from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import PACE, LiveHome
 
@@ -163,3 +164,38 @@ async def test_lists_that_cannot_be_used_are_not_asked_for_every_few_seconds() -
         waits = [later - earlier for earlier, later in pairwise(lost)]
         assert max(waits) <= 30
         assert len(lost) < 1000 / 20
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+async def test_a_read_for_which_memory_does_not_suffice_is_tried_again(error: Exception) -> None:
+    class Large(LiveHome):
+        is_too_large = False
+
+        async def read(self, progress: Progress) -> Snapshot:
+            if self.is_too_large:
+                raise error
+            return await super().read(progress)
+
+    home = Large(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(1)
+        home.is_too_large = True
+        home.change(snapshot(ENTRY, device(1)), HINT)
+        home.change(snapshot(ENTRY, device(1)), Hints(relist=True))
+        await anyio.sleep(20)
+        assert ear.times("SourceUnavailable")
+        assert len(ear.times("SourceUnavailable")) < 10
+        home.is_too_large = False
+        await anyio.sleep(30)
+        assert ear.snapshots[-1].records.keys() == home.now.records.keys()
+
+
+async def test_a_mistake_of_ours_is_not_called_a_lack_of_memory() -> None:
+    class Broken(LiveHome):
+        async def read(self, progress: Progress) -> Snapshot:
+            raise RuntimeError("a mistake")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with following(Broken(snapshot(ENTRY))):
+            await anyio.sleep(1)
+    assert caught.group_contains(RuntimeError, match="a mistake")

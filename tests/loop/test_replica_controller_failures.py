@@ -6,7 +6,7 @@ import pytest
 from engine.core.state.status import replica_status
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.loop.kept import HOME, Gate, keeping, later
+from tests.loop.kept import HOME, Gate, Short, keeping, later
 from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -198,3 +198,25 @@ async def test_a_store_that_asks_to_wait_is_waited_for_within_our_bound(asked: f
         kept.controller.offer(HOME)
         await anyio.sleep(1000)
         assert kept.times[1] - kept.times[0] == waited
+
+
+@pytest.mark.parametrize("where", ["_compare", "_apply", "_note_absences"])
+async def test_a_pass_for_which_memory_does_not_suffice_is_tried_again(where: str) -> None:
+    short = Short()
+    async with keeping(offload=short) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        short.at = where
+        newest = later(HOME, device(1, name="New"), device(2))
+        kept.controller.offer(newest)
+        await anyio.sleep(20)
+        status = kept.controller.status
+        assert "There is not enough memory for a pass over memory." in str(status.error)
+        assert "more memory" in str(status.error)
+        assert replica_status(status, clock(), PACE.freshness)[0] != "in_sync"
+        assert len(kept.reports) < 10
+        short.at = None
+        await anyio.sleep(30)
+        assert kept.controller.status.status == "in_sync"
+        assert kept.controller.status.error is None
+        assert set(kept.replica.rows) == set(newest.records)

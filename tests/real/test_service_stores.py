@@ -1,7 +1,6 @@
 """The service while its stores fail: InfluxDB stopped and started under it, and a disk that fills up."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import apsw
 import pytest
 
 from tests.real.influxdb import DATABASE, InfluxServer
+from tests.real.small_disk import SmallDisk, mounted
 from tests.service_process import Service, get, poll
 
 pytestmark = pytest.mark.real_server
@@ -53,48 +53,29 @@ def test_influxdb_stopped_and_started_under_it(own_influxdb: InfluxServer, tmp_p
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A file system of 3 MB of the test's own."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False)
-    if mounted.returncode:
-        pytest.skip("optional: no permission to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(file: Path) -> None:
-    """Take all the room there is."""
-    with file.open("wb", buffering=0) as filler:
-        for size in (65_536, 4_096, 512):
-            while True:
-                try:
-                    if filler.write(b"x" * size) < size:
-                        break
-                except OSError:
-                    break
+    with mounted(tmp_path / "small", "size=3m") as disk:
+        yield disk
 
 
 @pytest.mark.optional_server
-def test_a_disk_that_fills_up_is_reported_and_recovered_from(small_disk: Path) -> None:
-    service = Service(small_disk, **FAST)
+def test_a_disk_that_fills_up_is_reported_and_recovered_from(small_disk: SmallDisk) -> None:
+    folder = small_disk.folder
+    service = Service(folder, **FAST)
     try:
         address = service.wait_until_serving()
         poll(address, "/api/status", "in_sync")
         service.process.send_signal(signal.SIGSTOP)
-        wreck(small_disk / "rows.db", "Mocked")
-        filler = small_disk / "filler"
-        fill(filler)
+        wreck(folder / "rows.db", "Mocked")
+        small_disk.fill()
         service.process.send_signal(signal.SIGCONT)
         failed = poll(address, "/api/status", "out_of_sync")
         assert "full" in failed["replicas"][0]["error"]
         assert get(address, "/healthz") == {"status": "ok"}
-        filler.unlink()
+        small_disk.make_room()
         poll(address, "/api/status", "in_sync")
-        names = apsw.Connection(str(small_disk / "rows.db")).execute("SELECT name FROM devices").fetchall()
+        names = apsw.Connection(str(folder / "rows.db")).execute("SELECT name FROM devices").fetchall()
         assert ("Bed Light",) in names
         assert service.stop()[0] == 0
     finally:

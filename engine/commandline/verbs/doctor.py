@@ -26,6 +26,7 @@ from engine.commandline.text.safe_text import visible, without_secrets
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
+from engine.file_causes import cause_of, find_number
 from engine.run import RECORDS_URI, is_influx, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 
@@ -280,6 +281,9 @@ def check_place(name: str, path: Path) -> Check:
             return Check(
                 name, "fail", f"{needed} is not writable", "Change its mode or owner, or name another file."
             )
+    shortage = cause_of(find_number(path), path)
+    if shortage is not None:
+        return Check(name, "fail", shortage.reason, shortage.advice)
     free = shutil.disk_usage(folder).free
     told = f"writable, {free // (1024 * 1024):,} MiB free"
     return Check(

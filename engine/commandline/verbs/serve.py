@@ -10,6 +10,7 @@ from engine.commandline.exit_codes import OK
 from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
+from engine.commandline.open_files import raise_file_limit
 from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.serving import Host, serve
@@ -43,6 +44,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         )
         await serve(loaded, mode=mode, host=host, stop=stop)
 
+    raise_file_limit()
     give_back_freed_memory()
     with rare_cycle_collection():
         interruption.run(work)

@@ -65,6 +65,7 @@ class ApswFile:
         self._is_in_use = False
         self._openings = 0
         self._is_made = False  # by us, in the transaction that goes on
+        self._number = 0  # the system's error number that a connection met which is closed again
         self._base = 0  # SQLite's data version in a file that we made
         self._seen: int | None = None
         self._log_pages = 0
@@ -102,6 +103,7 @@ class ApswFile:
                 connection.execute("BEGIN")
                 yield connection
             finally:
+                self._number = connection.system_errno
                 _roll_back(connection)
                 if fresh is not None:
                     self._group.close(fresh)
@@ -232,7 +234,7 @@ class ApswFile:
 
     def translated(self, attempt: str) -> AbstractContextManager[None]:
         """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
-        return translated(self.replica, self.path, attempt, self._busy_timeout_seconds)
+        return translated(self.replica, self.path, attempt, self._busy_timeout_seconds, self._system_number)
 
     @contextmanager
     def _used(self, attempt: str) -> Iterator[apsw.Connection | None]:
@@ -260,6 +262,10 @@ class ApswFile:
                         raise
                     finally:
                         self._is_in_use = False
+
+    def _system_number(self) -> int:
+        number, self._number = self._number, 0
+        return number or (self._connection.system_errno if self._connection is not None else 0)
 
     def _on_commit(self, connection: apsw.Connection, _database: str, log_pages: int) -> int:
         self._log_pages = log_pages

@@ -1,7 +1,7 @@
 """What SQLite and the operating system raise about a file, as errors that name the file, the reason and the next step."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,16 +9,33 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.file_causes import cause_of, find_number
 
 BUSY = (apsw.BusyError, apsw.LockedError)
-_NO_ROOM = (apsw.FullError, apsw.IOError, apsw.NoMemError)
+# What these come from is told by the system's error number; an I/O error is one even where no number is known.
+_OF_THE_SYSTEM = {
+    apsw.FullError: errno.ENOSPC,
+    apsw.NoMemError: errno.ENOMEM,
+    apsw.IOError: errno.EIO,
+    apsw.CantOpenError: 0,
+    apsw.ReadOnlyError: 0,
+}
 _NOT_ALLOWED = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError)
 _BROKEN = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError)
 
 
 @contextmanager
-def translated(replica: str, path: Path, attempt: str, busy_timeout_seconds: float) -> Iterator[None]:
-    """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
+def translated(
+    replica: str,
+    path: Path,
+    attempt: str,
+    busy_timeout_seconds: float,
+    system_number: Callable[[], int] = lambda: 0,
+) -> Iterator[None]:
+    """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name.
+
+    `system_number` gives the system's error number that SQLite met last; 0 where it is not known.
+    """
     try:
         yield
     except ReplicaRejected as error:
@@ -27,7 +44,9 @@ def translated(replica: str, path: Path, attempt: str, busy_timeout_seconds: flo
             raise
         raise ReplicaRejected(replica, f"{path}: {error.message}", error.hint) from error
     except apsw.Error as error:
-        raise _explain(replica, path, attempt, error, busy_timeout_seconds) from error
+        raise _explain(replica, path, attempt, error, busy_timeout_seconds, system_number()) from error
+    except MemoryError as error:
+        raise _explain_os(replica, path, attempt, OSError(errno.ENOMEM, "")) from error
     except OSError as error:
         raise _explain_os(replica, path, attempt, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -43,7 +62,7 @@ def translated(replica: str, path: Path, attempt: str, busy_timeout_seconds: flo
 
 
 def _explain(
-    replica: str, path: Path, attempt: str, error: apsw.Error, busy_timeout_seconds: float
+    replica: str, path: Path, attempt: str, error: apsw.Error, busy_timeout_seconds: float, number: int
 ) -> ReplicaError:
     what = f"Cannot {attempt} {path}"
     if isinstance(error, BUSY):
@@ -52,12 +71,9 @@ def _explain(
             f"{what}: another program held it locked for {busy_timeout_seconds:g} seconds.",
             f"Find it with `fuser -v {path}` and let its transaction end; it is tried again.",
         )
-    if isinstance(error, _NO_ROOM):
-        return ReplicaUnavailable(
-            replica,
-            f"{what}: the disk is full or does not answer ({error}).",
-            "Nothing was changed. Make room on the disk; it is tried again.",
-        )
+    explained = _explain_system(replica, path, attempt, error, number)
+    if explained is not None:
+        return explained
     if isinstance(error, _NOT_ALLOWED):
         return ReplicaRejected(
             replica,
@@ -77,8 +93,31 @@ def _explain(
     )
 
 
+def _explain_system(
+    replica: str, path: Path, attempt: str, error: apsw.Error, number: int
+) -> ReplicaError | None:
+    """What the system kept SQLite from; None where it is no such error, or where nobody knows."""
+    known = next((known for kind, known in _OF_THE_SYSTEM.items() if isinstance(error, kind)), None)
+    if known is None:
+        return None
+    if known in (errno.ENOSPC, errno.ENOMEM):
+        return _explain_number(replica, path, attempt, known)
+    # A file that cannot be opened has often no connection that could tell why.
+    found = number or find_number(path) if known else find_number(path) or number
+    return _explain_number(replica, path, attempt, found) or _explain_number(replica, path, attempt, known)
+
+
+def _explain_number(replica: str, path: Path, attempt: str, number: int) -> ReplicaError | None:
+    cause = cause_of(number, path)
+    if cause is None:
+        return None
+    message = f"Cannot {attempt} {path}: {cause.reason}."
+    return ReplicaUnavailable(replica, message, f"Nothing was changed. {cause.advice} It is tried again.")
+
+
 def _explain_os(replica: str, path: Path, attempt: str, error: OSError) -> ReplicaError:
-    what = f"Cannot {attempt} {path}: {error.strerror or error}."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-        return ReplicaUnavailable(replica, what, "Nothing was changed. Make room on the disk.")
-    return ReplicaRejected(replica, what, "Check the path, and the owner and mode of its folder.")
+    return _explain_number(replica, path, attempt, error.errno or 0) or ReplicaRejected(
+        replica,
+        f"Cannot {attempt} {path}: {error.strerror or error}.",
+        "Check the path, and the owner and mode of its folder.",
+    )

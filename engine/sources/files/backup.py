@@ -23,11 +23,11 @@ import msgspec
 
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
-from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
+from engine.errors import SourceInvalid, SourceRefused
 from engine.ports import Progress
 from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
-from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain
+from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed
 from engine.sources.files.storage_files import (
     FILES,
     StorageFiles,
@@ -121,7 +121,7 @@ class BackupSource:
                 f"{self._file} cannot be read: {error.strerror}.", "Let source.uri name a backup file."
             ) from error
         except OSError as error:
-            raise SourceUnavailable(f"Reading {self._file} failed: {error.strerror or error}.") from error
+            raise reading_failed(str(self._file), error) from error
         return snapshot_of_files(
             files,
             ha_version=info.ha_version,

@@ -20,7 +20,7 @@ import msgspec
 
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
-from engine.errors import SourceInvalid, SourceUnavailable
+from engine.errors import SourceInvalid
 from engine.ports import Progress
 from engine.sources.answers.command_results import (
     LISTS,
@@ -34,7 +34,7 @@ from engine.sources.answers.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
-from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain
+from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 
 _LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}
 _ENTITY_LIST = f"{ENTITY.capture}.json"
@@ -75,13 +75,16 @@ class CaptureSource:
 
     def _read(self, progress: Progress) -> Snapshot:
         try:
-            is_folder = self._directory.is_dir()
+            if not self._directory.is_dir():
+                raise SourceInvalid(
+                    f"{self.origin} is not a folder.",
+                    "Let source.uri name a folder of recorded command results.",
+                )
+            return self._read_folder(progress)
         except OSError as error:
-            raise SourceUnavailable(f"Reading {self.origin} failed: {error.strerror}.") from error
-        if not is_folder:
-            raise SourceInvalid(
-                f"{self.origin} is not a folder.", "Let source.uri name a folder of recorded command results."
-            )
+            raise reading_failed(self.origin, error) from error
+
+    def _read_folder(self, progress: Progress) -> Snapshot:
         lists = {}
         for done, (registry, name) in enumerate(_LIST_FILES.items()):
             progress(f"{registry} list", done, len(_LIST_FILES) + 1)
@@ -156,8 +159,6 @@ class CaptureSource:
             return None
         except PermissionError as error:
             raise SourceInvalid(f"{path} may not be read.", "Change the file's owner or mode.") from error
-        except OSError as error:
-            raise SourceUnavailable(f"Reading {path} failed: {error.strerror or error}.") from error
         raw = decode_json(_RAW, text, str(path))
         if not bytes(raw).lstrip().startswith(b"{"):
             return raw

@@ -10,6 +10,9 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from engine.errors import SourceUnavailable
+from engine.file_causes import cause_of
+
 FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
 
 
@@ -33,7 +36,18 @@ def read_plain(path: Path, bytes_max: int) -> tuple[bytes, float]:
     """(content, Unix seconds of its last change). Raises OSError, also when it holds more than `bytes_max`."""
     with open_plain(path) as file:
         status = os.fstat(file.fileno())
-        content = file.read(bytes_max + 1) if status.st_size <= bytes_max else b""
+        # Not `bytes_max`: as much memory as is asked for is taken, however short the file is.
+        content = file.read(status.st_size + 1) if status.st_size <= bytes_max else b""
+        if len(content) > status.st_size:  # it grows
+            content += file.read(bytes_max + 1 - len(content))
         if max(status.st_size, len(content)) > bytes_max:
             raise OSError(errno.EFBIG, f"it is larger than {bytes_max} bytes", str(path))
         return content, status.st_mtime
+
+
+def reading_failed(what: str, error: OSError) -> SourceUnavailable:
+    """The error for what the system would not read; `what` names it where the system does not."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    cause = cause_of(error.errno or 0, path or Path(what))
+    reason = cause.reason if cause else error.strerror or error
+    return SourceUnavailable(f"Reading {path or what} failed: {reason}.", cause.advice if cause else "")

@@ -13,6 +13,7 @@ import anyio.to_thread
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.ports import Progress, Source, Watch
+from engine.sources.files.plain_files import reading_failed
 
 # (path, inode, modification in ns, size) of every file.
 _Look = tuple[tuple[str, int, int, int], ...]
@@ -76,7 +77,10 @@ class PollingWatch:
         return at if await self._look() == self._seen else None
 
     async def _look(self) -> _Look:
-        return await anyio.to_thread.run_sync(_look_at, self._path)
+        try:
+            return await anyio.to_thread.run_sync(_look_at, self._path)
+        except OSError as error:
+            raise reading_failed(str(self._path), error) from error
 
 
 def _look_at(path: Path) -> _Look:

@@ -18,7 +18,7 @@ import anyio.to_thread
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.ports import Progress
-from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain
+from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 from engine.sources.files.storage_files import (
     FILES,
     ISSUES_FILE,
@@ -91,8 +91,7 @@ class StorageSource:
                 "Run as a user who may read Home Assistant's configuration folder.",
             ) from error
         except OSError as error:
-            where = error.filename or self.origin
-            raise SourceUnavailable(f"Reading {where} failed: {error.strerror or error}.") from error
+            raise reading_failed(self.origin, error) from error
         snapshot = snapshot_of_files(files, ha_version=look.ha_version, taken_at=taken_at, origin=self.origin)
         self._last = (look, snapshot)
         return snapshot

@@ -1,11 +1,13 @@
 """Only plain files are read, whatever stands in a folder under the name of one."""
 
+import errno
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from engine.sources.files.plain_files import open_plain, read_plain
+from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, read_plain, reading_failed
 
 
 def test_content_and_time_of_a_plain_file_are_read_also_through_a_link(tmp_path: Path) -> None:
@@ -40,3 +42,39 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> 
 def test_a_name_that_no_file_can_have_is_an_os_error() -> None:
     with pytest.raises(OSError, match="NUL"):
         open_plain(Path("a\0b"))
+
+
+def test_a_short_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None:
+    """What may be read is 512 MiB, and a service may have less."""
+    (tmp_path / "file").write_bytes(b"content")
+    tracemalloc.start()
+    try:
+        read_plain(tmp_path / "file", FILE_BYTES_MAX)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2**20
+
+
+def test_a_file_whose_size_says_nothing_is_read_whole() -> None:
+    content, _ = read_plain(Path("/proc/self/mounts"), FILE_BYTES_MAX)
+    assert len(content) > 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files", "/home/x"),
+            "Reading /home/x failed: this process may not open another file.",
+        ),
+        (
+            OSError(errno.EBUSY, "Device or resource busy"),
+            "Reading capture:/home failed: Device or resource busy.",
+        ),
+    ],
+)
+def test_what_the_system_would_not_read_is_tried_again(error: OSError, told: str) -> None:
+    found = reading_failed("capture:/home", error)
+    assert found.transient
+    assert found.message == told

@@ -1,10 +1,13 @@
 """Files made followable: a change is noticed, nothing else is."""
 
+import errno
+import os
 from pathlib import Path
 
 import anyio
 import pytest
 
+from engine.errors import SourceUnavailable
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.polling import PollingSource
 from tests.commandline.homes import Home
@@ -55,3 +58,20 @@ async def test_it_names_and_reads_what_it_wraps(home: Home) -> None:
     source = polling(home)
     assert source.origin == home.source
     assert len((await source.read(quiet)).records) == 205
+
+
+async def test_a_folder_that_cannot_be_looked_at_is_lost_and_no_end(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service ended with a traceback when it had no file descriptor left to look with."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(home.folder))
+
+    async with polling(home).watch() as watch:
+        await watch.read(quiet)
+        monkeypatch.setattr(Path, "rglob", refuse)
+        with pytest.raises(SourceUnavailable, match="may not open another file"):
+            await watch.heartbeat()
+        with pytest.raises(SourceUnavailable, match="may not open another file"):
+            await watch.wait_for_hints()

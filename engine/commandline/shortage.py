@@ -1,0 +1,45 @@
+"""What the system did not give, when that ends a command: memory, files that may be open, room on the disk.
+
+Says so in a sentence instead of a traceback; what else ends a command unforeseen is a mistake of this program, and shown whole.
+"""
+
+import errno
+from pathlib import Path
+
+from engine.file_causes import cause_of
+
+_OF_THE_SYSTEM = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.EFBIG,
+    }
+)
+
+
+def find_shortage(error: BaseException) -> tuple[str, str] | None:
+    """Message and hint; None when it is no shortage, or not nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [find_shortage(each) for each in error.exceptions]
+        return found[0] if all(found) else None
+    from engine.offload import lacks_memory  # only now: it loads the event loop
+
+    if lacks_memory(error):
+        number = errno.ENOMEM
+    elif isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        number = error.errno
+    else:
+        return None
+    name = getattr(error, "filename", None)
+    cause = cause_of(number, Path(name) if isinstance(name, str) else Path.cwd() / "-")
+    assert cause is not None, "each of these numbers has a cause"
+    what = f"Cannot use {name}" if name else "Cannot go on"
+    return (
+        f"{what}: {cause.reason}.",
+        f"{cause.advice} Each replica is as before or after a whole transaction.",
+    )
