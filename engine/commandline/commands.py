@@ -96,6 +96,10 @@ def _dispatch_local(arguments: Arguments) -> int:
             from engine.commandline.verbs.healthcheck import run_healthcheck
 
             return run_healthcheck(arguments)
+        case "docs":
+            from engine.commandline.verbs.docs import run_docs
+
+            return run_docs(arguments)
         case "completion":
             from engine.commandline.completion.scripts import run_completion
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
+    "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
     "completion": "print the completion script of a shell: bash, zsh or fish",
     "version": "print the versions in use",
 }
@@ -48,6 +49,7 @@ class Arguments(argparse.Namespace):
     key: str = ""
     url: str | None = None
     shell: str = ""
+    topic: str = ""
     store_command: str | None = None
     file: str = ""
     force: bool = False
@@ -174,6 +176,9 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
         return
     if name == "completion":
         command.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+        return
+    if name == "docs":
+        command.add_argument("topic", metavar="TOPIC", nargs="?", help="a page, a guard or a verdict")
         return
     if name == "store":
         _add_store(command)

@@ -45,6 +45,7 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
         "config_command",
         "key",
         "shell",
+        "topic",
         "store_command",
         "file",
     }

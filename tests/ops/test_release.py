@@ -174,3 +174,7 @@ def test_pipx_installs_the_wheel_into_an_empty_home(files: Path, tmp_path: Path)
         command, cwd=tmp_path, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )
     assert told.stdout == f"reconcile {__version__}\n"
+    pages = subprocess.run(
+        [command[0], "docs", "upgrade"], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+    assert pages.stdout == (ROOT / "docs" / "how-to" / "upgrade.md").read_text(encoding="utf-8")

@@ -70,6 +70,7 @@ def refusal_lines(report: Report, form: PlanText) -> list[str]:
             held = f"{plural(refusal.held, 'operation')} held back in {replica.replica}"
             lines.append(form.paint("red", f"Refused by {refusal.guard}: {held}."))
             lines += [f"  {visible(text, 500)}" for text in (refusal.message, refusal.hint) if text]
+            lines.append(f"  More: reconcile docs {refusal.guard}")
     return lines
 
 

@@ -138,6 +138,7 @@ def test_a_refusal_names_the_guard_its_numbers_and_the_setting() -> None:
 Refused by delete_ratio: 412 operations held back in sqlite.
   Plan deletes 412 of 980 records (42%).
   To allow this, raise plan.delete_ratio_max (now 0.10), or pass --max-delete 412.
+  More: reconcile docs delete_ratio
 Applied: 1 added, 1 held (sqlite); nothing to do (history).
 """)
 

@@ -1,0 +1,80 @@
+"""`reconcile docs`: the pages of the documentation, in the terminal, and what a word in a message means.
+
+A guard or a verdict is explained from the program's own words, which are the same everywhere; all else is a page, by its name.
+The pages are those of this version: they come with the package, or stand in the checkout.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.commandline.exit_codes import OK
+from engine.commandline.output import emit_text
+from engine.commandline.parser import Arguments
+from engine.core.state.advice import GUARDS, KINDS, Advice
+from engine.errors import SettingsError
+
+_ENGINE = Path(__file__).parents[2]
+FOLDERS = (_ENGINE / "docs", _ENGINE.parent / "docs")  # in an installed package, in a checkout
+_HELD = "how-to/allow-a-held-delete"
+
+
+def run_docs(arguments: Arguments) -> int:
+    """Print one page, one explanation, or the list of both. Raises SettingsError for what is neither."""
+    pages = find_pages()
+    topic = arguments.topic.strip().removeprefix("docs/").removesuffix(".md")
+    if not topic:
+        emit_text(_contents(pages))
+    elif topic in GUARDS:
+        emit_text(_explained(topic, GUARDS[topic], _HELD if _HELD in pages else ""))
+    elif topic in KINDS:
+        emit_text(_explained(topic, KINDS[topic], "explanation" if "explanation" in pages else ""))
+    else:
+        emit_text(_page(topic, pages).read_text(encoding="utf-8"))
+    return OK
+
+
+def find_pages() -> dict[str, Path]:
+    """The pages by name, such as `how-to/upgrade`; none where the package came without."""
+    for folder in FOLDERS:
+        found = sorted(folder.rglob("*.md"))
+        if found:
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+    return {}
+
+
+def _contents(pages: Mapping[str, Path]) -> str:
+    lines = ["Pages, to be read with `reconcile docs PAGE`:"]
+    width = max(map(len, pages), default=0)
+    lines += [f"  {name:{width}}  {_title(path)}" for name, path in pages.items()]
+    if not pages:
+        lines = ["This installation came without its pages; they stand in docs/ of the repository."]
+    lines += ["", "Words of messages, explained by `reconcile docs WORD`:"]
+    lines += [f"  {', '.join(GUARDS)}", f"  {', '.join(KINDS)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _title(path: Path) -> str:
+    match = re.search(r"(?m)^# (.*)$", path.read_text(encoding="utf-8"))
+    return match[1] if match else ""
+
+
+def _explained(word: str, advice: Advice, page: str) -> str:
+    lines = [f"{word}: {advice.title}.", advice.meaning, advice.action]
+    lines += [f"  {advice.command}"] if advice.command else []
+    lines += [f"More: reconcile docs {page}"] if page else []
+    return "\n".join(lines) + "\n"
+
+
+def _page(topic: str, pages: Mapping[str, Path]) -> Path:
+    """The page of this name; its last part is enough where only one page has it."""
+    if topic in pages:
+        return pages[topic]
+    meant = [name for name in pages if name.rpartition("/")[2] == topic]
+    if len(meant) == 1:
+        return pages[meant[0]]
+    if meant:
+        raise SettingsError(f"{topic!r} may be one of {' and '.join(meant)}.", "Write the whole name.")
+    raise SettingsError(
+        f"There is no page and no explanation of {topic!r}.", "`reconcile docs` lists what there is."
+    )
