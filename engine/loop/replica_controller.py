@@ -17,7 +17,7 @@ from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
-from engine.core.state.report import FoundKey, Report, rfc3339, with_first_found
+from engine.core.state.report import FoundKey, Report, with_first_found
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
 from engine.errors import ReplicaError
@@ -75,7 +75,7 @@ class ReplicaController:
         self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
         self._memory: ReplicaMemory | None = None
         self._newest: Snapshot | None = None
-        self._found = dict[FoundKey, str]()  # since when records differ
+        self._found = dict[FoundKey, float]()  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
         self._newest_losses = 0  # how often it was when the newest snapshot was read
@@ -231,8 +231,8 @@ class ReplicaController:
                 await work.apply()
                 await note_absences(context, [work])
         self._memory = work.memory
-        now = rfc3339(self._calendar().wall(self._clock()))
-        report = with_first_found(report_pass(context, [work], started), self._found, now)
+        found = report_pass(context, [work], started)
+        report = with_first_found(found, self._found, self._clock(), self._calendar().shift)
         if work.confirmed_by is not None and options.mode == "apply" and not report.errors:
             listener.on_waiting(work.confirmed_by)
         self._done = desired

@@ -4,9 +4,10 @@ import anyio
 import msgspec
 import pytest
 
+from engine.core.state.report import rfc3339
 from engine.errors import ReplicaUnavailable
 from engine.ports import Observed
-from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 from tests.loop.kept import HOME, keeping
 from tests.loop.virtual_time import PACE, clock
 
@@ -120,6 +121,26 @@ async def test_it_knows_since_when_its_status_holds() -> None:
         kept.controller.offer(snapshot(ENTRY, device(1), at=clock()))
         await anyio.sleep(10)
         assert (kept.controller.status.status, kept.controller.status.status_since) == ("out_of_sync", found)
+
+
+async def test_what_is_held_differs_since_it_was_found_first_however_often_it_is_looked_at() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    named = entity(1, device_id=device(1).id)
+    async with keeping() as kept:
+        kept.controller.offer(snapshot(ENTRY, device(1), device(2), named, entity(2), at=NOON))
+        await anyio.sleep(30)
+        lost_at = clock()
+        # The device and an entity are missing, and what the other entity derives from the device is held with them.
+        for health in (starting, starting, RUNNING, RUNNING):
+            kept.controller.offer(snapshot(ENTRY, device(2), named, health=health, at=clock()))
+            await anyio.sleep(20)
+            found = {r.key: r.since for r in kept.reports[-1][1].records if r.outcome != "applied"}
+            assert found == dict.fromkeys((device(1).id, named.id, entity(2).id), rfc3339(lost_at))
+        await anyio.sleep(30)
+        kept.controller.offer(snapshot(ENTRY, device(2), named, at=clock()))
+        await anyio.sleep(1)
+        written = {r.key: (r.outcome, r.since) for r in kept.reports[-1][1].records}
+        assert written == dict.fromkeys((device(1).id, named.id, entity(2).id), ("applied", rfc3339(lost_at)))
 
 
 async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:

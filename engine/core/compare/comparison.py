@@ -11,6 +11,7 @@ from engine.core.compare.foreign import foreign_reasons
 from engine.core.compare.kept import Kept
 from engine.core.compare.plan import Action, Operation, Plan
 from engine.core.compare.stored import StoredRow
+from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.guard import Verdict
 from engine.core.guards.look import Look
 from engine.core.home.record import Key
@@ -40,7 +41,8 @@ class Told(NamedTuple):
     """What was reported of an operation, and what that said besides the operation itself."""
 
     operation: Operation
-    basis: tuple[str, float | None, Look | None, bool]  # outcome, since, first missed, listed as deleted
+    # outcome, since, first missed, listed as deleted, whether the read was to be trusted
+    basis: tuple[str, float | None, Look | None, bool, bool]
     report: RecordReport
 
 
@@ -131,6 +133,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}
     before, standing = told or {}, dict[Key, Told]()
+    is_trusted = untrusted_read(desired) is None
     reports = []
     for operation in comparison.plan.operations:
         key = operation.key
@@ -142,7 +145,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         )  # changed in the replica, which was read later
         seen_at = found_at if is_theirs and found_at is not None else compared_at
         since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
-        basis = (outcome, since, comparison.absences.get(key), key in desired.removed)
+        basis = (outcome, since, comparison.absences.get(key), key in desired.removed, is_trusted)
         known = before.get(key)
         if known is None or known.operation is not operation or known.basis != basis:
             known = Told(operation, basis, _operation_report(comparison, operation, desired, outcome, since))
@@ -183,22 +186,17 @@ def _since(
 ) -> float | None:
     """When the difference began, or was found first, as far as a pass without memory knows.
 
-    A pass that `writes` is the first to find what it heals, and notes what is missing; any other would only tell when it
-    was asked.
+    A pass that `writes` is the first to find what it heals, and notes what it misses. Of what is held, and of what any
+    other pass finds, it would only tell when it was asked.
     """
-    is_ours = operation.difference.cause is not Cause.FOREIGN
-    if operation.after is None and is_ours:
-        first = comparison.absences.get(operation.key)
-        if first is not None:
-            return first.wall
-        return compared_at if writes else None
-    if (
-        operation.after is not None
-        and operation.difference.cause is Cause.PENDING
-        and operation.after.modified_at
-    ):
-        return min(operation.after.modified_at, compared_at)
-    return compared_at if outcome == "applied" else None
+    after, cause = operation.after, operation.difference.cause
+    first = comparison.absences.get(operation.key)
+    if after is None and cause is not Cause.FOREIGN and first is not None:
+        return first.wall
+    if after is not None and cause is Cause.PENDING and after.modified_at:
+        return min(after.modified_at, compared_at)
+    begins_now = outcome == "applied" or (outcome == "waiting" and writes)
+    return compared_at if begins_now else None
 
 
 def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:
@@ -214,6 +212,8 @@ def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) 
             reasons.append("Home Assistant lists it as deleted")
         elif key in absences:
             reasons.append(f"missing from every read since {rfc3339(absences[key].wall)}")
+        elif untrusted_read(desired) is not None:
+            reasons.append("missing from this read, which is no evidence that it is gone")
         else:
             reasons.append("missing from this read for the first time")
     return reasons

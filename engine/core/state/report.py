@@ -5,6 +5,7 @@
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Self
 
 import msgspec
@@ -172,26 +173,32 @@ def open_keys(report: Report | None, outcome: str | None = None) -> set[tuple[st
     return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
 
 
-# What makes a difference the same one in the next report.
-FoundKey = tuple[str, str, str, Kind, Cause]
+# What makes a difference the same one in the next report. Whose change it was cannot always be told.
+FoundKey = tuple[str, str, str, Kind]
 
 
-def with_first_found(report: Report, found: dict[FoundKey, str], now: str) -> Report:
-    """The report in which each record that still differs says since when; `found` is kept up to date for the next.
+def with_first_found(report: Report, found: dict[FoundKey, float], now: float, shift: float = 0.0) -> Report:
+    """The report in which each record says since when it differed; `found` is kept up to date for the next.
 
-    What a pass does not know the beginning of was found first by the first pass that told of it.
+    What a pass does not know the beginning of was found first by the first pass that told of it, and what began once does
+    not begin again before it is over. `now`, and what is found, are times of the process, which the wall clock shows `shift`
+    seconds later.
     """
     looked_at = {replica.replica for replica in report.replicas if replica.status != "unknown"}
     before = {key: at for key, at in found.items() if key[0] in looked_at}
     for key in before:
         del found[key]
+    # Thousands that are held were found at the same few times.
+    at, shown = cache(_unix_seconds), cache(rfc3339)
     records = []
     for record in report.records:
+        key = (record.replica, record.registry, record.key, record.kind)
+        began_at = now if record.since is None else at(record.since) - shift
+        began_at = min(began_at, before.get(key, began_at))
         if record.outcome != "applied":
-            key = (record.replica, record.registry, record.key, record.kind, record.cause)
-            found[key] = record.since or before.get(key) or now
-            if record.since is None:
-                record = msgspec.structs.replace(record, since=found[key])  # noqa: PLW2901
+            found[key] = began_at
+        if record.since != (since := shown(began_at + shift)):
+            record = msgspec.structs.replace(record, since=since)  # noqa: PLW2901
         records.append(record)
     return msgspec.structs.replace(report, records=tuple(records))
 
@@ -211,6 +218,10 @@ def combined_status(statuses: list[str]) -> str:
         (s for s in ("unknown", "blocked", "out_of_sync") if s in statuses),
         "in_sync" if statuses else "unknown",
     )
+
+
+def _unix_seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def rfc3339(unix_seconds: float) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 
 from engine.core.compare.comparison import Comparison, count_operations, report_records, report_replica
-from engine.core.compare.diff import compare
+from engine.core.compare.diff import Cause, compare
 from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.guard import Policy, review
@@ -14,7 +14,7 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import FoundKey, PlanCounts, combined_status, rfc3339, with_first_found
 from tests.commandline.reports import changed, foreign, replica, report
-from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 
 def compared(
@@ -128,30 +128,55 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
 
 
 def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> None:
-    found: dict[FoundKey, str] = {}
+    found: dict[FoundKey, float] = {}
     made = (
-        report(foreign("Sun"), compared_at="1", replicas=(replica(),)),
-        report(
-            foreign("Sun"),
-            foreign("Moon"),
-            changed("Lamp", since="0"),
-            compared_at="2",
-            replicas=(replica(),),
-        ),
-        report(compared_at="3", replicas=(replica(status="unknown"),)),  # nothing was looked at
-        report(foreign("Sun"), compared_at="4", replicas=(replica(),)),
-        report(foreign("Moon"), compared_at="5", replicas=(replica(),)),
+        report(foreign("Sun"), replicas=(replica(),)),
+        report(foreign("Sun"), foreign("Moon"), changed("Lamp", since=rfc3339(NOON)), replicas=(replica(),)),
+        report(replicas=(replica(status="unknown"),)),  # nothing was looked at
+        report(foreign("Sun"), replicas=(replica(),)),
+        report(foreign("Moon"), replicas=(replica(),)),
     )
     told = [
-        [(r.name, r.since) for r in with_first_found(each, found, each.compared_at).records] for each in made
+        [(r.name, r.since) for r in with_first_found(each, found, NOON + number).records]
+        for number, each in enumerate(made, 1)
     ]
     assert told == [
-        [("Sun", "1")],
-        [("Sun", "1"), ("Moon", "2"), ("Lamp", "0")],
+        [("Sun", rfc3339(NOON + 1))],
+        [("Sun", rfc3339(NOON + 1)), ("Moon", rfc3339(NOON + 2)), ("Lamp", rfc3339(NOON))],
         [],
-        [("Sun", "1")],
-        [("Moon", "5")],
+        [("Sun", rfc3339(NOON + 1))],
+        [("Moon", rfc3339(NOON + 5))],
     ]
+
+
+def test_a_difference_that_goes_on_does_not_begin_again() -> None:
+    found: dict[FoundKey, float] = {}
+
+    def told(at: float, since: float | None, shift: float = 0.0, **fields: object) -> str | None:
+        lamp = changed("Lamp", since=None if since is None else rfc3339(since), **fields)
+        (record,) = with_first_found(report(lamp, replicas=(replica(),)), found, at, shift).records
+        return record.since
+
+    assert told(NOON, None) == rfc3339(NOON)
+    # It is missed with evidence now, and changed once more.
+    assert told(NOON + 60, NOON + 60) == rfc3339(NOON)
+    # What was known before that is the beginning.
+    assert told(NOON + 70, NOON - 30) == rfc3339(NOON - 30)
+    assert told(NOON + 80, None, cause=Cause.FOREIGN) == rfc3339(NOON - 30)
+    # The wall clock was an hour behind, and is set.
+    assert told(NOON + 90, None, shift=3600) == rfc3339(NOON - 30 + 3600)
+    # Once it is written, the next one begins anew.
+    assert told(NOON + 100, NOON + 100, outcome="applied") == rfc3339(NOON - 30)
+    assert told(NOON + 110, None) == rfc3339(NOON + 110)
+
+
+def test_what_a_guard_holds_has_no_beginning_that_a_pass_without_memory_knows() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    desired = snapshot(ENTRY, health=starting)
+    comparison = compared(desired, ENTRY, device(1))
+    (record,) = report_records(comparison, desired, done="applied", compared_at=NOON)
+    assert (record.outcome, record.since) == ("held", None)
+    assert record.why == ("missing from this read, which is no evidence that it is gone",)
 
 
 def test_foreign_rows_are_reported_with_reasons_and_without_an_action() -> None:
