@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.settings_layers import load_settings
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +27,7 @@ PAGES = {
 # What somebody reads first fills ./var; every other page starts from there.
 FIRST = ("README.md", "docs/tutorial.md")
 SHOWN = [name for name, text in PAGES.items() if "```console" in text and name not in FIRST]
-ELSEWHERE = re.compile(r"docker |systemctl|pipx |8123|influxdb:|before-upgrade")
+ELSEWHERE = re.compile(r"docker |systemctl|pipx |datasette |8123|influxdb:|before-upgrade")
 LIE = """python3 -c "
 import sqlite3; db = sqlite3.connect('var/home.db', 60)
 db.execute('UPDATE devices SET name = \\'Mocked lamp\\' WHERE name = \\'Bed Light\\'')
@@ -168,16 +170,71 @@ def test_every_block_of_commands_is_shell(name: str) -> None:
             assert subprocess.run(["sh", "-n"], input=block, text=True, check=False).returncode == 0, block
 
 
-def test_the_page_on_compose_makes_every_secret_that_compose_reads(visitor: Visitor) -> None:
+def stand_in(visitor: Visitor, name: str, script: str = "") -> None:
+    """A program that does nothing, or what the script says."""
+    program = visitor.checkout / "made" / "bin" / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def block_with(page: str, command: str) -> str:
+    (found,) = [block for language, block in blocks(PAGES[page]) if language == "sh" and command in block]
+    return found
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/compose.md", "README.md"])
+def test_what_is_typed_for_compose_makes_every_secret_that_compose_reads(visitor: Visitor, page: str) -> None:
     """Docker is stood in for; what it would be given is there, and nobody else may read it."""
-    (visitor.checkout / "made" / "bin" / "docker").write_text("#!/bin/sh\n")
-    (visitor.checkout / "made" / "bin" / "docker").chmod(0o755)
-    for _, block in blocks(PAGES["docs/how-to/compose.md"]):
+    stand_in(visitor, "docker")
+    typed = [block for _, block in blocks(PAGES[page]) if "docker compose" in block]
+    for block in typed:
         visitor.type(block)
     compose = (ROOT / "ops" / "compose.yaml").read_text(encoding="utf-8")
     wanted = set(re.findall(r"(?m)^    file: \./secrets/(\w+)$", compose)) | {"records_token"}
+    if len(typed) == 1:  # without the profiles, which have secrets of their own
+        wanted = {"source_token", "http_token"}
     secrets = visitor.checkout / "ops" / "secrets"
     assert {path.name for path in secrets.iterdir()} == wanted
     assert secrets.stat().st_mode & 0o777 == 0o700
     named = re.findall(r"(?m)^(\w+)=", (visitor.checkout / "ops" / ".env").read_text(encoding="utf-8"))
     assert [name for name in named if name != "COMPOSE_PROFILES" and f"${{{name}:" not in compose] == []
+
+
+def test_what_is_typed_for_systemd_leaves_a_service_that_can_start(visitor: Visitor) -> None:
+    """systemd and pip are stood in for; the folders of the system stand below the checkout."""
+    system, said = visitor.checkout / "system", visitor.checkout / "said"
+    (visitor.checkout / "token").write_text("a-token\n")
+    for folder in ("etc/systemd/system", "opt"):
+        (system / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "ops" / "systemd", visitor.checkout / "ops" / "systemd")
+    stand_in(visitor, "systemctl", f'echo "$@" >> {said}')
+    installed = f'mkdir -p "$3/bin"; printf "#!/bin/sh\\necho pip \\"\\$@\\" >> {said}\\n" > "$3/bin/python3"; chmod +x "$3/bin/python3"'
+    stand_in(visitor, "python3", installed)
+    block = block_with("docs/how-to/systemd.md", "systemctl")
+    visitor.type(re.sub(r"(?<=[ \n])/(opt|etc)/", rf"{system}/\1/", block))
+    unit = (system / "etc/systemd/system/ha-reconcile.service").read_text(encoding="utf-8")
+    assert re.search(r"(?m)^ExecStart=/opt/ha-reconcile/bin/", unit)
+    token = system / "etc/ha-reconcile/source_token"
+    assert (token.read_text(), token.stat().st_mode & 0o777) == ("a-token\n", 0o600)
+    settings = load_settings({}, {}, system / "etc/ha-reconcile/reconcile.toml", system).settings
+    assert settings.source.uri == "ws://homeassistant.local:8123"
+    told = said.read_text()
+    assert "pip -m pip install --require-hashes" in told
+    assert told.endswith("enable ha-reconcile\nstart ha-reconcile\nstatus ha-reconcile\n")
+
+
+def test_what_is_typed_before_an_upgrade_takes_a_snapshot(visitor: Visitor) -> None:
+    visitor.type("sh ops/run")
+    visitor.type("export RECONCILE_ROWS__FILE=var/home.db")
+    assert "205 records" in visitor.type(block_with("docs/how-to/upgrade.md", "store snapshot"))
+    assert (visitor.checkout / "before-upgrade.db").exists()
+
+
+def test_pages_for_installers_are_typed_as_they_stand(visitor: Visitor) -> None:
+    """What a test elsewhere does for real: pipx and datasette; here only that the lines name what there is."""
+    stand_in(visitor, "pipx", 'test -z "${2#.}" || test "$2" = datasette')
+    stand_in(visitor, "datasette", 'test -e "$1" && test -e "$3"')
+    visitor.type("sh ops/run")
+    (visitor.checkout / "ops" / "datasette").symlink_to(ROOT / "ops" / "datasette")
+    for page, command in (("README.md", "pipx"), ("docs/how-to/datasette.md", "pipx install")):
+        visitor.type(block_with(page, command))

@@ -69,12 +69,13 @@ def test_what_is_sent_to_the_builder_is_no_more_than_the_image_needs(tmp_path: P
 @pytest.mark.slow
 def test_the_image_holds_the_program_and_nothing_of_its_making(service_image: Image) -> None:
     inside = service_image.root / "opt" / "reconcile"
-    assert sorted(path.name for path in inside.iterdir()) == ["LICENSE", "api", "engine", "venv"]
+    assert sorted(path.name for path in inside.iterdir()) == ["LICENSE", "api", "docs", "engine", "venv"]
     assert list(inside.glob("engine/__pycache__/*.pyc"))
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service_image.user), "a number that is not root's"
     assert service_image.labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     said = _run(service_image, "reconcile", "version")
     assert said.stdout.splitlines()[0] == f"reconcile {__version__}"
+    assert _run(service_image, "reconcile", "docs", "upgrade").stdout.startswith("# Upgrade\n")
 
 
 def _run(image: Image, *argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
