@@ -24,6 +24,7 @@ from engine.core.home.record import Device as DeviceRecord
 from engine.core.home.record import Entity as EntityRecord
 from engine.core.home.record import Key, Record, make_record
 from engine.core.home.snapshot import newest_version
+from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import rfc3339
 from engine.errors import SourceInvalid
 
@@ -46,7 +47,10 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class DeviceHistory(msgspec.Struct, frozen=True):
-    """The versions of a device, oldest first; `next` is the `after` of the next page. `sync` is of now."""
+    """The versions of a device, oldest first; `next` is the `after` of the next page. `sync` is of now.
+
+    So many of its versions are `forgotten`: what was before `known_from`, and what was thinned (`history.thin_seconds`).
+    """
 
     device_id: str
     revisions: list[Revision]
@@ -54,11 +58,13 @@ class DeviceHistory(msgspec.Struct, frozen=True):
     limit: int
     total: int
     next: int | None
+    known_from: str | None
+    forgotten: int
     sync: Sync | None = None
 
 
 class EntityHistory(msgspec.Struct, frozen=True):
-    """The versions of an entity, oldest first, also under earlier entity_ids; `id` is its registry id."""
+    """The same of an entity, also under earlier entity_ids; `id` is its registry id."""
 
     entity_id: str | None
     id: str
@@ -67,6 +73,8 @@ class EntityHistory(msgspec.Struct, frozen=True):
     limit: int
     total: int
     next: int | None
+    known_from: str | None
+    forgotten: int
     sync: Sync | None = None
 
 
@@ -112,9 +120,9 @@ async def get_device_history(given: Given, request: Request, query: HistoryQuery
     """
     id_ = request.path_params["id"]
     key = Key("device", id_)
-    revisions, total = await _past_of_key(given, key, id_, query)
+    past = await _past_of_key(given, key, id_, query)
     sync = await sync_now(given, key)
-    return answer_live(DeviceHistory(id_, *_history_page(revisions, total, query), sync))
+    return answer_live(DeviceHistory(id_, *_history_page(past, query), sync))
 
 
 @route("/api/entities/{id}/history", EntityHistory, statuses=(404, 501, 503))
@@ -131,9 +139,9 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
         row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
     key = Key("entity", id_)
-    revisions, total = await _past_of_key(given, key, asked, query)
+    past = await _past_of_key(given, key, asked, query)
     sync = await sync_now(given, key, entity_id)
-    return answer_live(EntityHistory(entity_id, id_, *_history_page(revisions, total, query), sync))
+    return answer_live(EntityHistory(entity_id, id_, *_history_page(past, query), sync))
 
 
 def _entity_row(moment: Moment, asked: str) -> Row | None:
@@ -142,36 +150,50 @@ def _entity_row(moment: Moment, asked: str) -> Row | None:
     return moment.row("entity", ("id",), asked) or (rows[0] if rows else None)
 
 
-async def _past_of_key(
-    given: Given, key: Key, asked: str, query: HistoryQuery
-) -> tuple[Sequence[PortRevision], int]:
-    """(one more than a page, how many there are in all), oldest first. Raises Problem 404 when a key has none."""
+class _Past(msgspec.Struct, frozen=True):
+    """One more revision than a page, oldest first; how many there are in all; and what is not known any more."""
 
-    def read(timeline: Timeline) -> tuple[Sequence[PortRevision], int]:
-        return timeline.timeline(key, after=query.after, limit=query.limit + 1), timeline.count(key)
+    revisions: Sequence[PortRevision]
+    total: int
+    forgotten: Forgotten
 
-    revisions, total = await in_timeline(given, read)
-    if total:
-        return revisions, total
+
+async def _past_of_key(given: Given, key: Key, asked: str, query: HistoryQuery) -> _Past:
+    """The versions that are asked for. Raises Problem 404 when a key has none."""
+
+    def read(timeline: Timeline) -> _Past:
+        page = timeline.timeline(key, after=query.after, limit=query.limit + 1)
+        return _Past(page, timeline.count(key), timeline.forgotten(key))
+
+    past = await in_timeline(given, read)
+    if past.total:
+        return past
     what = f"the {key.registry} {asked[:255]!r}"
     if await given.inventory.read(lambda moment: moment.rows(key.registry, (), [key.id])):
         raise Problem(
             404,
             f"The records have no version of {what}, although it has a row: a foreign one, or one not yet recorded.",
         )
-    raise await missing(given, key.registry, asked, f"There never was {what}, as far as the records reach.")
+    known_from = past.forgotten.known_from
+    reach = (
+        "as far as the records reach"
+        if known_from is None
+        else f"since {rfc3339(known_from)}; what was before is forgotten"
+    )
+    raise await missing(given, key.registry, asked, f"There never was {what}, {reach}.")
 
 
 def _history_page(
-    revisions: Sequence[PortRevision], total: int, query: HistoryQuery
-) -> tuple[list[Revision], int, int, int, int | None]:
-    """(revisions, count, limit, total, next)."""
+    past: _Past, query: HistoryQuery
+) -> tuple[list[Revision], int, int, int, int | None, str | None, int]:
+    """(revisions, count, limit, total, next, known_from, forgotten)."""
     page = [
         Revision(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
-        for r in revisions[: query.limit]
+        for r in past.revisions[: query.limit]
     ]
-    next_rev = page[-1].rev if len(revisions) > query.limit else None
-    return page, len(page), query.limit, total, next_rev
+    next_rev = page[-1].rev if len(past.revisions) > query.limit else None
+    known_from = None if past.forgotten.known_from is None else rfc3339(past.forgotten.known_from)
+    return page, len(page), query.limit, past.total, next_rev, known_from, past.forgotten.revisions
 
 
 ROUTES = (get_device_history, get_entity_history)

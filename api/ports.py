@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.core.home.record import Json, Key
 from engine.core.state.fate import Former
+from engine.core.state.kept_past import Forgotten
 from engine.core.state.status import Status
 
 T = TypeVar("T")
@@ -117,4 +118,10 @@ class Timeline(Protocol):
         """The entities that ever bore this entity_id. Raises ReplicaError."""
 
     def as_of(self, at: float, /) -> Mapping[Key, Revision]:
-        """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError."""
+        """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError.
+
+        Raises HistoryForgotten for a time before what is kept.
+        """
+
+    def forgotten(self, key: Key, /) -> Forgotten:
+        """What is not known any more, of the home and of this record. Raises ReplicaError."""

@@ -9,6 +9,7 @@
     |  `- SourceInvalid          terminal   not decodable, not a Home Assistant, not complete
     |- ReplicaError              carries the replica's name
     |  |- ReplicaUnavailable     transient  locked, disk full, unreachable
+    |  |- HistoryForgotten       terminal   the time asked for is before the edge of what was kept
     |  |- ReplicaRejected        terminal   read-only, newer schema, somebody else's
     |  |  `- ReplicaDamaged      terminal   not readable as a database
     |  `- ReplicaDiverged        transient  read back after the write, another value stood there
@@ -83,6 +84,16 @@ class ReplicaRejected(ReplicaError):
 
 class ReplicaDamaged(ReplicaRejected):
     """The store's file is damaged, or no database at all."""
+
+
+class HistoryForgotten(ReplicaError):
+    """The records store does not keep the home of that time any more; it does from `known_from` on, Unix seconds."""
+
+    def __init__(self, replica: str, known_from: float, reason: str, known_from_text: str) -> None:
+        super().__init__(
+            replica, f"The home is known from {known_from_text} on; what was before is forgotten.", reason
+        )
+        self.known_from = known_from
 
 
 class ReplicaDiverged(ReplicaError):

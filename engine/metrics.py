@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 from engine.core.compare.diff import Cause
 from engine.core.home.registries import REGISTRIES
+from engine.core.state.kept_past import Growth
 from engine.core.state.pace import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
 from engine.core.state.status import Status, replica_status
@@ -203,6 +204,10 @@ class Metrics:
     def watch_held_logs(self, held_logs: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what is held of a replica's log at each scrape."""
         self._stores.held_logs = dict(held_logs)
+
+    def watch_growth(self, growth: Callable[[], Growth | None]) -> None:
+        """Ask this at each scrape how the history file grows."""
+        self._stores.growth = growth
 
     def write_textfile(self, path: str) -> None:
         """Write the exposition for node_exporter's textfile collector, atomically. Raises OSError."""

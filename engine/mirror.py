@@ -56,6 +56,7 @@ class Mirror:
         self.freshness = settings.loop.freshness
         self.clock = clock
         self.held_logs: Mapping[str, Callable[[], int]] = _held_logs(stores)
+        self.growth = stores.records.growth if stores.records else lambda: None
         self._rows = Path(settings.rows.file)
         self._records_uri = settings.records.uri
         self._listeners: list[MirrorListener] = []
@@ -158,7 +159,7 @@ async def open_mirror(
     check_folders(loaded.settings)
     with (
         hold_store(Path(loaded.settings.rows.file)) as held,
-        open_stores(loaded) as stores,
+        open_stores(loaded, clock=clock) as stores,
         _closing(open_past(loaded)) as past,
     ):
         mirror = Mirror(loaded, stores, past, mode=mode, clock=clock)

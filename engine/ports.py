@@ -18,6 +18,7 @@ from engine.core.guards.look import Look
 from engine.core.home.record import Json, Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
+from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 
 # Told what is being read and how far it is: (what, done, total or None).
 Progress = Callable[[str, int, int | None], None]
@@ -259,7 +260,7 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class Records(Replica, Protocol):
-    """A replica that also keeps every earlier version."""
+    """A replica that also keeps earlier versions: all of them, unless it is told to forget."""
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
@@ -274,7 +275,15 @@ class Records(Replica, Protocol):
         """The entities that ever bore this entity_id, in any order. Looks through all of their revisions."""
 
     def as_of(self, at: float) -> dict[Key, Revision]:
-        """The newest revision of every record that was live at a time (Unix seconds)."""
+        """The newest revision of every record live at a time (Unix seconds). Raises HistoryForgotten before what is kept."""
+
+    def forgotten(self, key: Key) -> Forgotten:
+        """What is not known any more, of the home and of this record."""
+        return NOTHING_FORGOTTEN
+
+    def growth(self) -> Growth | None:
+        """What was found out about its growth when it was tidied last; None where it is not this program's to know."""
+        return None
 
 
 class Outbox(Protocol):

@@ -112,7 +112,7 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
         from engine.replicas.history.replica import open_history
 
         return open_history(Path(rest), read_only=True, cache_kib=loaded.settings.rows.cache_kib)
-    return _open_records(loaded, private_copy=True)
+    return _open_records(loaded, private_copy=True, clock=time.time)
 
 
 def open_followed_source(
@@ -184,7 +184,9 @@ def _service_options(settings: Settings, mode: str, clock: Clock, verify: bool) 
 
 
 @contextmanager
-def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterator[Stores]:
+def open_stores(
+    loaded: LoadedSettings, *, private_copy: bool = False, clock: Clock = time.time
+) -> Iterator[Stores]:
     """Open the replicas for one command; with `private_copy` nothing on disk can change."""
     from engine.replicas.rows.replica import open_rows
 
@@ -198,7 +200,7 @@ def open_stores(loaded: LoadedSettings, *, private_copy: bool = False) -> Iterat
         private_copy=private_copy,
     )
     try:
-        records = _open_records(loaded, private_copy=private_copy)
+        records = _open_records(loaded, private_copy=private_copy, clock=clock)
         try:
             yield Stores(rows, () if records is None else (records,))
         finally:
@@ -353,15 +355,15 @@ def new_run_id(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _open_records(loaded: LoadedSettings, *, private_copy: bool) -> "Records | None":
+def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -> "Records | None":
     uri = loaded.settings.records.uri
     scheme, _, rest = uri.partition(":")
     if uri == "none":
         return None
     if scheme == "history" and rest:
-        from engine.replicas.history.replica import open_history
+        from engine.compaction import open_kept_history
 
-        return open_history(Path(rest), private_copy=private_copy, cache_kib=loaded.settings.rows.cache_kib)
+        return open_kept_history(loaded, private_copy=private_copy, clock=clock)
     if is_influx(uri):
         from engine.influx import open_influx_records
 

@@ -75,6 +75,7 @@ async def serve(
         )
         metrics.watch_streams(lambda: mirror.feed.streams)
         metrics.watch_held_logs(mirror.held_logs)
+        metrics.watch_growth(mirror.growth)
         mirror.listen(MirrorMetrics(mirror, metrics))
         mirror.listen(host.listener)
         options = AppOptions(

@@ -160,6 +160,28 @@ class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 64 * 1024 * 1024
 
 
+class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the history file may forget. As it is, nothing."""
+
+    keep_days: Annotated[
+        int,
+        Meta(
+            description="days of history to keep, with each record's state at the edge; 0 keeps all of it",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 0
+    thin_seconds: Annotated[
+        int,
+        Meta(
+            description="interval in seconds, of which, once it is over, at most one version of a record is kept, the last; "
+            "0 keeps all of them",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 0
+
+
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The API of `reconcile serve`."""
 
@@ -205,6 +227,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: SourceSettings = SourceSettings()
     rows: RowsSettings = RowsSettings()
     records: RecordsSettings = RecordsSettings()
+    history: HistorySettings = HistorySettings()
     plan: Policy = Policy()
     loop: Pace = Pace()
     http: HttpSettings = HttpSettings()

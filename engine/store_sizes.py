@@ -1,27 +1,30 @@
-"""Two Prometheus series of the store's files: their sizes, and how much of a SQLite log others hold.
+"""Prometheus series of the store's files: their sizes, how much of a SQLite log others hold, and how the history grows.
 
 A scrape touches no file: it tells what was found out at the last pass, or when the log was last moved.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from engine.core.state.kept_past import Growth
 
 
 class StoreSizes(Collector):
-    """Collects `sizes`, bytes by file, and asks `held_logs`, bytes by replica."""
+    """Collects `sizes`, bytes by file, and asks `held_logs`, bytes by replica, and `growth`, of the history file."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
         self.held_logs: dict[str, Callable[[], int]] = {}
+        self.growth: Callable[[], Growth | None] = lambda: None
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are known with the first collection."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Both series."""
+        """All series."""
         family = GaugeMetricFamily(
             "reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",)
         )
@@ -36,3 +39,27 @@ class StoreSizes(Collector):
         for name, ask in self.held_logs.items():
             held.add_metric((name,), ask())
         yield held
+        yield from _history(self.growth())
+
+
+def _history(growth: Growth | None) -> Iterator[Metric]:
+    pace = GaugeMetricFamily(
+        "reconcile_history_growth_bytes_per_second",
+        "By how much the history file grows, judged by its newest versions; times 86400 is a day.",
+    )
+    forgotten = CounterMetricFamily(
+        "reconcile_history_forgotten_revisions",
+        "Versions that the history file forgot: too old (age), or followed by another within an interval (thinning).",
+        labels=("reason",),
+    )
+    known = GaugeMetricFamily(
+        "reconcile_history_known_from_timestamp_seconds",
+        "As of any time from then on the home is known; none while nothing was forgotten by age.",
+    )
+    if growth is not None:
+        pace.add_metric((), growth.bytes_per_second)
+        forgotten.add_metric(("age",), growth.forgotten_by_age)
+        forgotten.add_metric(("thinning",), growth.forgotten_by_thinning)
+        if growth.known_from is not None:
+            known.add_metric((), growth.known_from)
+    yield from (pace, forgotten, known)

@@ -13,6 +13,7 @@ import pytest
 
 from api.app import ROUTES
 from api.changes.routes import ChangesPage
+from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
@@ -186,7 +187,7 @@ def test_every_path_and_metric_in_the_text_exists() -> None:
     paths = {route.path.replace("{key:path}", "{key}") for route in ROUTES}
     paths |= {"/openapi.json", "/metrics"} | {route.path for route in PAGE_ROUTES}
     written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", ALL)}
-    assert written <= paths | {"/run/secrets/source_token"}
+    assert written <= paths | {"/run/secrets/source_token", CURSOR_EXPIRED, HISTORY_FORGOTTEN}
     metrics = {row[0].strip("`") for row in table("reference/metrics.md", "metric")}
     tables = {row[0].strip("`") for row in table("reference/sqlite.md", "table")}
     assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", ALL)) <= metrics | tables

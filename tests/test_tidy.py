@@ -37,6 +37,8 @@ WITHOUT_TWIN = {
     "engine/loop/missing_records.py",  # tested with passes in tests/loop/test_reconciler.py
     "engine/loop/pass_report.py",  # the document that passes are judged by
     "engine/loop/listeners.py",  # contracts without code
+    "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
+    "engine/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings.py",  # structs; tests/test_settings_layers.py loads them

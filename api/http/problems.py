@@ -8,10 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.errors import ReplicaError
+from engine.core.state.report import rfc3339
+from engine.errors import HistoryForgotten, ReplicaError
 
 MEDIA_TYPE = "application/problem+json"
 CURSOR_EXPIRED = "/problems/cursor-expired"
+HISTORY_FORGOTTEN = "/problems/history-forgotten"
 RETRY_SECONDS = 5
 
 
@@ -42,6 +44,7 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     instance: str  # the path that was asked for
     type: str = "about:blank"
     oldest: int | None = None  # cursor-expired: the oldest change there still is
+    known_from: str | None = None  # history-forgotten: from when on the past is known
     became: Became | None = None  # of what was there under this name once
 
 
@@ -63,19 +66,26 @@ class Problem(Exception):
         self.detail = detail
         self.type = type_
         self.oldest = oldest
+        self.known_from: str | None = None
         self.became = became
         self.headers = headers or {}
 
     def response(self, path: str) -> Response:
         """The document as a response to a request for `path`."""
         title = phrase(self.status)
-        body = ProblemBody(title, self.status, self.detail, path, self.type, self.oldest, self.became)
+        body = ProblemBody(
+            title, self.status, self.detail, path, self.type, self.oldest, self.known_from, self.became
+        )
         headers = {"cache-control": "no-store", **self.headers}
         return Response(msgspec.json.encode(body), self.status, headers, MEDIA_TYPE)
 
 
 def store_problem(error: ReplicaError) -> Problem:
-    """The store cannot be read: nothing is known, which is not the same as an empty home."""
+    """The store cannot be read: nothing is known, which is not the same as an empty home. Or it is not known any more."""
+    if isinstance(error, HistoryForgotten):
+        problem = Problem(410, str(error), type_=HISTORY_FORGOTTEN)
+        problem.known_from = rfc3339(error.known_from)
+        return problem
     return Problem(503, str(error), headers={"retry-after": str(RETRY_SECONDS)})
 
 

@@ -29,7 +29,7 @@ KEPT_HEADERS = {"cache-control": "no-cache", "vary": VARY}
 
 
 _ROW_STATUSES = (304, 503)
-_PAST_STATUSES = (304, 404, 501, 503)
+_PAST_STATUSES = (304, 404, 410, 501, 503)
 
 # Areas and floors are few; all are read, because the store knows no order but that of the keys.
 _ALL = 1_000_000

@@ -9,7 +9,7 @@ from engine.commandline import exit_codes
 from engine.commandline.deadline import STOP_SECONDS
 from engine.commandline.interruption import Interruption, Stopped, interruption
 from engine.commandline.output import tell, tell_error
-from engine.commandline.parser import Arguments
+from engine.commandline.parser import COMPACT, Arguments
 from engine.commandline.shortage import find_shortage
 from engine.errors import EngineError, PlanStale
 
@@ -74,6 +74,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.verbs.show import run_show
 
             return run_show(arguments, stop)
+        case "history" if arguments.key == COMPACT:
+            from engine.commandline.verbs.compact import run_compact
+
+            return run_compact(arguments)
         case "history":
             from engine.commandline.verbs.history import run_history
 

@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from engine import __version__
@@ -18,7 +19,8 @@ COMMANDS = {
     "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",
     "drift": "compare and report what differs, whose change it was and since when; writes nothing",
     "show": "print one stored record, its version and what was last applied",
-    "history": "print every version of one record, with what changed",
+    "history": "print every version of one record, with what changed; `history compact` forgets what `history.keep_days` "
+    "and `history.thin_seconds` let it",
     "config": "print the settings and where each comes from (`config show`)",
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
@@ -31,6 +33,7 @@ STORE_COMMANDS = {
     "snapshot": "copy the SQLite file, as of one moment, into FILE, also while it is being written",
     "restore": "make the SQLite file what it was when FILE was made, and keep what it is now beside it",
 }
+COMPACT = "compact"  # `reconcile history compact`; a record of this name is known by its REGISTRY/ID
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -59,6 +62,7 @@ class Arguments(argparse.Namespace):
     verbose: bool = False
     full: bool = False
     detailed_exitcode: bool = False
+    before: float | None = None  # Unix seconds
     dry_run: bool = False
     observe: bool = False
     source: str | None = None
@@ -133,6 +137,13 @@ def parse(argv: list[str]) -> Arguments:
         for name in sorted(vars(arguments).keys() - grammar.accepts(arguments.command) - {"command"}):
             option = f"--{name.replace('_', '-')}"
             refuse(f"{option} is no option of `{command}`.", f"`{command} --help` lists what there is.")
+    if arguments.command == "history" and arguments.key != COMPACT:
+        for option in ("--dry-run", "--before"):
+            if option[2:].replace("-", "_") in vars(arguments):
+                refuse(
+                    f"{option} is an option of `reconcile history compact`.",
+                    "`reconcile history --help` lists what there is.",
+                )
     if arguments.plan and arguments.plan_out:
         refuse("--plan and --plan-out exclude each other.", "Make a plan first, carry it out then.")
     return arguments
@@ -187,6 +198,8 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
     _add_output(command)
     if name in ("show", "history"):
         command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
+        if name == "history":
+            _add_compaction(command)
     elif name == "drift":
         _add_comparison(command)
     elif name == "serve":
@@ -220,6 +233,18 @@ def _add_store(store: argparse.ArgumentParser) -> None:
         _add_settings_file(command)
         _add_format(command)
         _add_quiet(command)
+
+
+def _add_compaction(history: argparse.ArgumentParser) -> None:
+    group = history.add_argument_group(f"with {COMPACT} as KEY")
+    group.add_argument("--dry-run", action="store_true", help="count what would be forgotten, change nothing")
+    group.add_argument(
+        "--before",
+        type=_moment,
+        metavar="TIME",
+        help="forget what is older than this day or time (2026-01-31, or RFC 3339), whatever history.keep_days and the "
+        "clock say",
+    )
 
 
 def _add_config_show(config: argparse.ArgumentParser) -> None:
@@ -352,6 +377,15 @@ def _delete_limit(text: str) -> DeleteLimit:
     if re.fullmatch(r"\d{1,9}", text, re.ASCII):
         return DeleteLimit(int(text), None)
     raise argparse.ArgumentTypeError(f"{text!r} is neither a number of records nor a share from 0% to 100%")
+
+
+def _moment(text: str) -> float:
+    from datetime import UTC, datetime
+
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a day nor a time")
 
 
 def _registries(text: str) -> tuple[str, ...]:

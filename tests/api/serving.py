@@ -18,9 +18,11 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import Key, Record, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.pace import Freshness
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.errors import HistoryForgotten
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Revision, Source
@@ -115,6 +117,7 @@ class MemoryTimeline:
         }
         self.revisions = list(revisions)
         self.since = NOON
+        self.known = NOTHING_FORGOTTEN
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
         return [r for r in self.revisions if r.key == key and r.rev > after][:limit]
@@ -129,7 +132,12 @@ class MemoryTimeline:
         return sorted({r.key for r in self.revisions if r.fields.get("entity_id") == entity_id})
 
     def as_of(self, at: float) -> Mapping[Key, Revision]:
+        if self.known.known_from is not None and at < self.known.known_from:
+            raise HistoryForgotten("history", self.known.known_from, "", "then")
         return self.records if at >= self.since else {}
+
+    def forgotten(self, _key: Key) -> Forgotten:
+        return self.known
 
 
 class Api:

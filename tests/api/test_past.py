@@ -6,6 +6,7 @@ import pytest
 
 from api.http.queries import DevicesQuery, EntitiesQuery
 from engine.core.home.record import Key
+from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import Report
 from engine.ports import Revision
 from engine.sources.files.capture import CaptureSource
@@ -94,6 +95,26 @@ async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Rep
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         problem = await api.get("/api/devices?at=2020-01-01T00:00:00Z", 404)
         assert "do not reach back" in problem["detail"]
+
+
+async def test_what_was_forgotten_is_gone_and_not_an_empty_home(sample: tuple[Path, Report]) -> None:
+    timeline = await timeline_of_sample()
+    timeline.known = Forgotten(known_from=NOON, by_age=7, by_thinning=2)
+    async with api_over(*sample, timeline=timeline) as api:
+        id_ = (await api.get("/api/devices?limit=1"))["devices"][0]["device_id"]
+        for path in ("/api/devices", "/api/entities", f"/api/devices/{id_}", "/api/entities/light.x"):
+            problem = await api.get(f"{path}?at=2026-11-23T11:59:59Z", 410)
+            assert problem["type"] == "/problems/history-forgotten"
+            assert problem["known_from"] == "2026-11-23T12:00:00.000Z"
+            assert "forgotten" in problem["detail"]
+        assert (await api.get(f"/api/devices?{AT}"))["total"] > 0
+        page = await api.client.get("/?at=2026-11-23T11:59:59Z")
+        assert "what was before is forgotten" in page.text
+        timeline.revisions = [Revision(Key("device", id_), NOON, "update", 10, "b2:1", "r", {})]
+        history = await api.get(f"/api/devices/{id_}/history")
+        assert (history["known_from"], history["forgotten"]) == ("2026-11-23T12:00:00.000Z", 9)
+        never = await api.get("/api/devices/never/history", 404)
+        assert "since 2026-11-23T12:00:00.000Z; what was before is forgotten" in never["detail"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from engine.commandline.text.colour import Paint, choose_paint
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
+from engine.commandline.verbs.history_growth import look_at_size
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
@@ -95,6 +96,8 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
         yield from check_influx(loaded)
     else:
         yield check_records(loaded)
+        if size := look_at_size(loaded):
+            yield Check("history", "ok" if size.is_well else "warn", size.message, size.hint)
 
 
 def check_token(loaded: LoadedSettings) -> Check:

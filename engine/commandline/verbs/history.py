@@ -18,6 +18,7 @@ from engine.commandline.verbs.compared import compared_now
 from engine.commandline.verbs.show import all_rows, formers
 from engine.core.home.record import Json, Key
 from engine.core.home.registries import REGISTRIES
+from engine.core.state.kept_past import Forgotten
 from engine.core.state.record_verdict import RecordVerdict
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
@@ -53,6 +54,8 @@ class Timeline(msgspec.Struct, frozen=True):
     key: str
     versions: tuple[Version, ...]
     sync: RecordVerdict | None = None
+    known_from: str | None = None  # what was before is forgotten; null: nothing is forgotten by age
+    forgotten: int = 0  # versions of this record that are not known any more
 
 
 def run_history(arguments: Arguments, stop: Interruption) -> int:
@@ -62,7 +65,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         raise EngineError(
             "Setting records.uri = 'none': no store keeps a history.", "Set it to history:FILE (--records)."
         )
-    _check_store(loaded.settings.records.uri)
+    check_store(loaded.settings.records.uri)
     with open_stores(loaded, private_copy=True) as stores:
         assert stores.records is not None
         key = _find(stores, stores.records, arguments.key)
@@ -71,15 +74,24 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         revisions = stores.records.timeline(key) if is_whole else stores.records.newest(key, LINES_MAX + 1)
         total = len(revisions) if is_whole else stores.records.count(key)
         row = stores.rows.read([key]).get(key)
+        known = stores.records.forgotten(key)
     verdicts = compared_now(arguments, loaded, stop)
     entity_id = str(row.fields["entity_id"]) if row is not None and row.fields.get("entity_id") else None
     written_at = rfc3339(revisions[-1].at) if revisions else None
     sync = verdicts.of(key, entity_id=entity_id, written_at=written_at, has_row=row is not None)
-    timeline = Timeline(SCHEMA_VERSION, key.registry, key.id, make_versions(revisions), sync)
+    timeline = Timeline(
+        SCHEMA_VERSION,
+        key.registry,
+        key.id,
+        make_versions(revisions),
+        sync,
+        None if known.known_from is None else rfc3339(known.known_from),
+        known.revisions,
+    )
     if arguments.format == "json":
         emit_json(msgspec.json.encode(timeline))
     else:
-        emit_text(render_timeline(timeline, is_full=arguments.full, total=total))
+        emit_text(render_timeline(timeline, is_full=arguments.full, total=total) + forgotten_text(known))
     return OK
 
 
@@ -110,7 +122,20 @@ def render_timeline(timeline: Timeline, *, is_full: bool, total: int | None = No
     return "\n".join(lines) + "\n"
 
 
-def _check_store(uri: str) -> None:
+def forgotten_text(known: Forgotten) -> str:
+    """What stands below the versions where some are not known any more."""
+    parts = []
+    if known.by_age and known.known_from is not None:
+        parts.append(f"{known.by_age:,} older than {rfc3339(known.known_from)}")
+    if known.by_thinning:
+        parts.append(
+            f"{known.by_thinning:,} followed by another within an interval of {known.thinned_seconds} s"
+        )
+    return f"Forgotten: {', and '.join(parts)}.\n" if parts else ""
+
+
+def check_store(uri: str) -> None:
+    """Raises EngineError when there is no history file yet."""
     scheme, _, rest = uri.partition(":")
     if scheme == "history" and rest and not Path(rest).exists():
         raise EngineError(
@@ -135,9 +160,11 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
             return known[-1]
         found = check_fate(text, formers(stores, text), rows)
     if not records.newest(found, 1):
+        known_from = records.forgotten(found).known_from
+        forgotten = "" if known_from is None else f", or forgotten: what was before {rfc3339(known_from)} is"
         raise EngineError(
             f"The records store {records.name} has no version of {found}: it is a foreign row, which the engine never"
-            " wrote, or was not recorded yet.",
+            f" wrote, or was not recorded yet{forgotten}.",
             f"Look at `reconcile show {found}`; if it is Home Assistant's, run `reconcile`.",
         )
     return found

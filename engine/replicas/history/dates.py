@@ -17,6 +17,7 @@ import msgspec
 
 from engine.core.guards.look import PLAUSIBLE_SINCE
 from engine.errors import ReplicaRejected
+from engine.replicas.history.retention import date_back
 
 _NS = 1_000_000_000
 _MOMENT_NS = 60 * _NS
@@ -61,7 +62,9 @@ def find_dates(connection: apsw.Connection, replica: str, at: float) -> Dates:
         "UPDATE records SET at_ns = ? WHERE at_ns = ?",
         ((start_ns + place, ns) for place, ns in enumerate(later)),
     )
-    return Dates(max(now_ns, start_ns + len(later)), len(later), newest_ns)
+    first_ns = max(now_ns, start_ns + len(later))
+    date_back(connection, first_ns)
+    return Dates(first_ns, len(later), newest_ns)
 
 
 def _newest(connection: apsw.Connection, until_ns: int = _TIME_NS_MAX) -> int:

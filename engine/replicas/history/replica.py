@@ -1,13 +1,15 @@
 """The history file: an append-only SQLite file with every version of every record, for homes without InfluxDB.
 
 The newest revision of a key is what the replica holds; a tombstone ends it, and the key may return. Rows are
-only ever appended: what another program altered is answered by a `repair` revision, never by an update.
+only ever appended, and forgotten if the settings say so (`retention`): what another program altered is answered by a
+`repair` revision, never by an update.
 A stored hash is believed only while the revision's digest is the one it was written with.
 """
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,22 +21,21 @@ from engine.core.compare.proof import Etag, Proof
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import decode_order, encode_order
 from engine.core.home.record import Key
-from engine.core.state.report import rfc3339
-from engine.errors import ReplicaDiverged
+from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 from engine.ports import Observed, Records, Revision, Run
+from engine.replicas.history.appending import append, note_of
 from engine.replicas.history.bearers import find_bearers
-from engine.replicas.history.dates import Dates, find_dates
+from engine.replicas.history.keeper import Keeper
 from engine.replicas.history.reading import AS_OF, REVISION, fetch_count, fetch_newest, fetch_page
+from engine.replicas.history.retention import KEEP_ALL, Retention, check_known, read_forgotten
 from engine.replicas.history.revisions import (
     TOMBSTONE,
-    digest_revision,
     draft_revisions,
-    encode_revisions,
     payload_fields,
     revision_of,
     versions_of,
 )
-from engine.replicas.history.schema import COLUMNS, ensure_records, has_records
+from engine.replicas.history.schema import ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
@@ -64,8 +65,12 @@ class HistoryFile(Records):
     can_prove = True
     needs_tidying = True
 
-    def __init__(self, file: ApswFile) -> None:
-        self._file = file
+    def __init__(
+        self, file: ApswFile, retention: Retention = KEEP_ALL, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` gives Unix seconds, by which is forgotten what `retention` says."""
+        self._file = self.file = file
+        self.keeper = Keeper(file, retention, clock)
         self._note: str | None = None
 
     @property
@@ -74,8 +79,12 @@ class HistoryFile(Records):
         return self._file.path
 
     def tidy(self, *, is_calm: bool) -> bool:
-        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
-        return self._file.shorten_log(is_calm=is_calm)
+        """Forget what is due, a step at a time, and move what was committed from SQLite's log into the file.
+
+        Raises ReplicaError.
+        """
+        is_kept = self.keeper.tidy(is_calm=is_calm)
+        return self._file.shorten_log(is_calm=is_calm) and is_kept
 
     @property
     def held_log_bytes(self) -> int:
@@ -116,16 +125,8 @@ class HistoryFile(Records):
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
-            # Strictly increasing, whatever the clock did since the last commit.
-            dates = find_dates(connection, NAME, run.at)
-            first_ns = dates.first_ns
-            revs = _newest_revs(connection, {draft.key for draft in drafts})
-            rows = list(encode_revisions(drafts, run, first_ns=first_ns, revs=revs))
-            connection.executemany(
-                f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", rows
-            )
-            _check_rows(connection, [row[COLUMNS.index("digest")] for row in rows], first_ns)
-        self._note = _note_of(dates, run.at)
+            dates = append(connection, NAME, drafts, run)
+        self._note = note_of(dates, run.at)
 
     def take_note(self) -> str | None:
         """What the last write corrected and somebody should know; told once."""
@@ -191,7 +192,17 @@ class HistoryFile(Records):
         with self._file.reading() as connection:
             if not has_records(connection, NAME):
                 return 0
-            return fetch_count(partial(_fetch, connection), key, 0)
+            known = read_forgotten(connection, key)
+            return fetch_count(partial(_fetch, connection), key, known.revisions)
+
+    def forgotten(self, key: Key) -> Forgotten:
+        """What is not known any more, of the home and of this record."""
+        with self._file.reading() as connection:
+            return read_forgotten(connection, key) if has_records(connection, NAME) else NOTHING_FORGOTTEN
+
+    def growth(self) -> Growth:
+        """How the file grows, as found when it was tidied last. Never waits."""
+        return self.keeper.growth
 
     def bearers(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id."""
@@ -203,9 +214,13 @@ class HistoryFile(Records):
         """The newest revision of every record that existed at a moment, sorted by key.
 
         `at` is in Unix seconds and counts to the millisecond: a commit is seen whole, though its revisions are
-        some nanoseconds apart.
+        some nanoseconds apart. Raises HistoryForgotten for a time before what is kept.
         """
-        rows = self._rows(AS_OF, REVISION, (int(at * _NS) + _MS_IN_NS,))
+        at_ns = int(at * _NS) + _MS_IN_NS
+        with self._file.reading() as connection:
+            is_there = has_records(connection, NAME)
+            check_known(connection, NAME, at_ns)
+            rows = _fetch(connection, AS_OF, REVISION, (at_ns,)) if is_there else []
         revisions = (revision_of(row) for row in rows)
         return {revision.key: revision for revision in revisions if revision.hash != TOMBSTONE}
 
@@ -213,18 +228,16 @@ class HistoryFile(Records):
         """Release the file. May be called twice."""
         self._file.close()
 
-    def _rows(self, statement: str, names: Sequence[str], bindings: Sequence[str | int] = ()) -> list[Any]:
-        with self._file.reading() as connection:
-            return _fetch(connection, statement, names, bindings) if has_records(connection, NAME) else []
 
-
-def open_history(
+def open_history(  # noqa: PLR0913 (ways to open it, by keyword)
     path: str | Path,
     *,
     read_only: bool = False,
     private_copy: bool = False,
     busy_timeout_seconds: float = 5.0,
     cache_kib: int | None = None,
+    retention: Retention = KEEP_ALL,
+    clock: Callable[[], float] = time.time,
 ) -> HistoryFile:
     """The history file at `path`, which is neither opened nor made before it is needed.
 
@@ -237,18 +250,12 @@ def open_history(
             path,
             read_only=read_only,
             in_place=private_copy,
+            gives_back=True,
             busy_timeout_seconds=busy_timeout_seconds,
             cache_kib=cache_kib,
-        )
-    )
-
-
-def _note_of(dates: Dates, at: float) -> str | None:
-    if not dates.redated:
-        return None
-    return (
-        f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
-        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is not known."
+        ),
+        retention,
+        clock,
     )
 
 
@@ -267,23 +274,3 @@ def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
     [(live,)] = connection.execute(_COUNT_LIVE)
     assert isinstance(live, int), "count() counts"
     return None if newest is None else (newest[0], live)
-
-
-def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-    revs = {}
-    for key in keys:
-        statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
-        for (rev,) in connection.execute(statement, key):
-            # Of a damaged row, anything.
-            revs[key] = rev if isinstance(rev, int) else 0
-    return revs
-
-
-def _check_rows(connection: apsw.Connection, digests: Sequence[object], first_ns: int) -> None:
-    rows = connection.execute(f"{_SELECT_VERSION} WHERE at_ns >= ? ORDER BY at_ns", (first_ns,)).fetchall()
-    if [digest_revision(*row[:-1]) for row in rows] != list(digests):
-        raise ReplicaDiverged(
-            NAME,
-            f"The {len(digests)} revisions written do not read back as they were written.",
-            "Nothing was changed. Another program's trigger alters what is written.",
-        )

@@ -5,7 +5,8 @@ import apsw
 from engine.errors import ReplicaRejected
 from engine.replicas.history.bearers import make_bearers
 
-SCHEMA_VERSION = 1
+# A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
+SCHEMA_VERSION, SCHEMA_MADE = 2, 1
 
 # at_ns orders all revisions: commit time, one nanosecond apart where one commit writes many.
 COLUMNS = (
@@ -56,6 +57,4 @@ def ensure_records(connection: apsw.Connection, replica: str) -> None:
     for statement in _STATEMENTS:
         connection.execute(statement)
     make_bearers(connection, is_whole=True)
-    connection.execute(
-        "INSERT INTO meta VALUES ('schema_version', ?) ON CONFLICT DO NOTHING", (SCHEMA_VERSION,)
-    )
+    connection.execute("INSERT INTO meta VALUES ('schema_version', ?) ON CONFLICT DO NOTHING", (SCHEMA_MADE,))

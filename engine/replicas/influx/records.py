@@ -34,7 +34,7 @@ from engine.replicas.influx.reading import (
     revision_of,
     version_of_payload,
 )
-from engine.replicas.influx.retention import is_due, refresh_seconds
+from engine.replicas.influx.retention import check_kept, is_due, refresh_seconds
 from engine.replicas.influx.revision_pages import newest_of, page_of, revisions_in
 from engine.replicas.influx.schema.changes import change_lines
 from engine.replicas.influx.schema.drafts import points_of, renewals
@@ -264,13 +264,13 @@ class InfluxRecords(Records):
         return self._lookup.bearers(entity_id, lambda: self._runs.window_start_ns(self._ahead_ns()))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
-        """The newest revision of every record that was live at a time, sorted by key.
-
-        `at` is in Unix seconds and counts to the millisecond; a run that had begun by then is seen whole.
-        """
+        """The newest revision of every record live at a time, to the millisecond; a run that had begun is seen whole."""
         self._meet()
         stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
         start_ns = self._runs.window_start_ns(stop_ns)
+        check_kept(
+            stop_ns, start_ns, self._clock(), self._wire.retention_seconds(), self._options.refresh_seconds
+        )
         scan = self._lookup.scan_of(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
         newest = newest_rows(self._wire.scan(scan))
         revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}

@@ -8,7 +8,8 @@ written in one batch is not refreshed in one batch for ever.
 from zlib import crc32
 
 from engine.core.home.record import Key
-from engine.errors import ReplicaRejected
+from engine.core.state.report import rfc3339
+from engine.errors import HistoryForgotten, ReplicaRejected
 from engine.replicas.influx.schema.points import REPLICA
 
 RETENTION_SECONDS_MIN = 24 * 3600
@@ -30,6 +31,29 @@ def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> flo
             "Give it a retention of at least 24 hours, or name another bucket in records.uri.",
         )
     return min(retention_seconds / 2, wanted_seconds)
+
+
+def check_kept(
+    at_ns: int, window_start_ns: int, now: float, retention_seconds: int | None, wanted_seconds: float
+) -> None:
+    """Raises HistoryForgotten where retention may have dropped some of the points that were live at a time.
+
+    They stand between `window_start_ns` (0 when no run says it) and that time. Part of a home is no home.
+    """
+    if not retention_seconds:
+        return
+    kept_from_ns = int((now - retention_seconds) * _NS)
+    if at_ns >= kept_from_ns and not 0 < window_start_ns < kept_from_ns:
+        return
+    # Every record was renewed within this, while the engine ran.
+    known_from = now - retention_seconds + min(retention_seconds / 2, wanted_seconds)
+    known_from = known_from if at_ns < known_from * _NS else now
+    raise HistoryForgotten(
+        REPLICA,
+        known_from,
+        f"The bucket keeps points for {retention_seconds / 86_400:g} days, and some of that home may be gone.",
+        rfc3339(known_from),
+    )
 
 
 def is_due(key: Key, newest_ns: int, now: float, within_seconds: float) -> bool:

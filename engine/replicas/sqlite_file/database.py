@@ -26,6 +26,7 @@ _SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
 # A log of this length is moved into the file when there is time, and one of that length at once.
 _LOG_PAGES_LONG, _LOG_PAGES_MAX = 1_000, 8_000
+_INCREMENTAL = 2
 _PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only
 
 
@@ -35,6 +36,7 @@ class ApswFile:
     `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
     disk, so it suits a dry run: it shows one moment and never anything newer. `in_place` does the same without a
     copy, for a file that may be large. All three refuse to write.
+    A file that is made with `gives_back` can give space back in steps (`PRAGMA incremental_vacuum`).
     `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
     `cache_kib` is how much of the file each connection remembers; None is SQLite's default, 2000.
     """
@@ -47,6 +49,7 @@ class ApswFile:
         read_only: bool = False,
         private_copy: bool = False,
         in_place: bool = False,
+        gives_back: bool = False,
         busy_timeout_seconds: float = 5.0,
         never_waits: bool = False,
         cache_kib: int | None = None,
@@ -56,6 +59,7 @@ class ApswFile:
         self.path = Path(path)
         self._read_only = read_only or private_copy or in_place
         self._private_copy = private_copy
+        self._gives_back = gives_back
         self._in_place = InPlace(self.path, busy_timeout_seconds) if in_place else None
         self._busy_timeout_seconds = busy_timeout_seconds
         self._never_waits = never_waits
@@ -221,6 +225,20 @@ class ApswFile:
             self._group.forget_log()
             self._group.explain(database=True)
 
+    def free_space(self) -> tuple[int, bool]:
+        """How many bytes are free in the file, and whether they can be given back in steps. Raises ReplicaError."""
+        with self.reading() as connection:
+            free = connection.pragma("freelist_count") * connection.pragma("page_size")
+            return free, connection.pragma("auto_vacuum") == _INCREMENTAL
+
+    def rebuild(self) -> None:
+        """Write the file anew without its free space; whoever writes waits for that. Raises ReplicaError."""
+        with self._used("rebuild") as connection:
+            if connection is not None:
+                connection.pragma("auto_vacuum", _INCREMENTAL)
+                connection.execute("VACUUM")
+                self._group.explain(database=True)
+
     def close(self) -> None:
         """Release the file; the next use opens it again."""
         with self._lock:
@@ -329,6 +347,10 @@ class ApswFile:
         self._has_changed_file = True
         if connection is None:
             raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
+        if self._gives_back:
+            connection.pragma(
+                "auto_vacuum", _INCREMENTAL
+            )  # in a file that holds something it changes nothing
         return connection
 
     def _note_made(self, connection: apsw.Connection) -> None:

@@ -1,0 +1,147 @@
+"""The history file, put together: opened with what the settings let it forget, and compacted by hand.
+
+By hand it is the same steps as the service's, and what only a file at rest allows.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from engine.core.state.kept_past import Growth
+from engine.core.state.report import rfc3339
+from engine.errors import EngineError, ReplicaError, StoreHeld
+from engine.replicas.history.keeper import Keeper
+from engine.replicas.history.replica import HistoryFile, open_history
+from engine.replicas.history.retention import Retention
+from engine.replicas.sqlite_file.database import ApswFile
+from engine.settings import LoadedSettings
+from engine.store_lock import hold_store
+
+_NS = 1_000_000_000
+
+
+class Compaction(msgspec.Struct, frozen=True):
+    """What was, or would be, forgotten: numbers of revisions; from when on the home is known; sizes with the log."""
+
+    by_age: int
+    by_thinning: int
+    known_from: str | None
+    bytes_before: int
+    bytes_after: int
+    note: str | None = None
+
+
+def open_kept_history(
+    loaded: LoadedSettings, *, private_copy: bool, clock: Callable[[], float] = time.time
+) -> HistoryFile:
+    """The history file that `records.uri` names."""
+    kept = loaded.settings.history
+    return open_history(
+        _path(loaded),
+        private_copy=private_copy,
+        cache_kib=loaded.settings.rows.cache_kib,
+        retention=Retention(kept.keep_days, kept.thin_seconds),
+        clock=clock,
+    )
+
+
+def compact_history(
+    loaded: LoadedSettings,
+    *,
+    before: float | None,
+    dry_run: bool,
+    clock: Callable[[], float] = time.time,
+) -> Compaction:
+    """Forget what the settings allow, or what is older than `before` (Unix seconds).
+
+    Raises ReplicaError, and EngineError when the clock cannot be believed.
+    """
+    path = _path(loaded)
+    history = open_kept_history(loaded, private_copy=dry_run, clock=clock)
+    try:
+        keeper = history.keeper
+        plan = keeper.plan(before_ns=None if before is None else int(before * _NS))
+        if plan.doubt:
+            raise EngineError(
+                f"Nothing is forgotten, because it is not certain what time it is: {plan.doubt}.",
+                "Set the clock. If it is right, name the time yourself: --before TIME.",
+            )
+        size = _size(path)
+        edge_ns = max((s.end_ns for s in plan.stretches if not s.interval_ns), default=0)
+        if dry_run:
+            by_age, by_thinning = keeper.count(plan)
+            known = edge_ns / _NS if by_age else keeper.growth.known_from
+            return Compaction(by_age, by_thinning, _text(known), size, size)
+        for _ in keeper.steps(plan):
+            pass
+        found = keeper.growth
+        note = _give_back(history.file, keeper, Path(loaded.settings.rows.file))
+        history.file.shorten_log(is_calm=True)
+        return Compaction(
+            found.forgotten_by_age - plan.memory.forgotten_by_age,
+            found.forgotten_by_thinning - plan.memory.forgotten_by_thinning,
+            _text(found.known_from),
+            size,
+            _size(path),
+            note,
+        )
+    finally:
+        history.close()
+
+
+def history_growth(loaded: LoadedSettings, clock: Callable[[], float] = time.time) -> Growth:
+    """How the history file grows, and what it forgot. Changes nothing. Raises ReplicaError."""
+    history = open_kept_history(loaded, private_copy=True, clock=clock)
+    try:
+        history.keeper.plan()
+        return history.growth()
+    finally:
+        history.close()
+
+
+def _give_back(file: ApswFile, keeper: Keeper, rows: Path) -> str | None:
+    """Give free space back; returns why not, if so."""
+    free_bytes, in_steps = file.free_space()
+    if not free_bytes:
+        return None
+    if in_steps:
+        for _ in keeper.give_back():
+            pass
+        return None
+    reason = _why_not_rebuild(file, rows)
+    if reason is None:
+        return None
+    return f"{free_bytes:,} bytes are free in the file and will be used again; they were not given back: {reason}"
+
+
+def _why_not_rebuild(file: ApswFile, rows: Path) -> str | None:
+    # A file of an earlier release is written anew once; from then on it gives space back in steps.
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(file.path))).free  # noqa: PTH100, PTH120 (links stay)
+    needed = 2 * _size(file.path)
+    if free < needed:
+        return f"to write the file anew takes {needed:,} bytes on the disk, and {free:,} are free."
+    try:
+        with hold_store(rows):
+            file.rebuild()
+    except StoreHeld:
+        return "that keeps others waiting, and a service is running. Stop it and run this again."
+    except ReplicaError as error:
+        return error.message
+    return None
+
+
+def _text(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _path(loaded: LoadedSettings) -> Path:
+    return Path(loaded.settings.records.uri.partition(":")[2])
+
+
+def _size(path: Path) -> int:
+    real = Path(os.path.realpath(path))
+    return sum(file.stat().st_size for file in (real, real.with_name(f"{real.name}-wal")) if file.exists())

@@ -1,0 +1,33 @@
+"""What a records store keeps of the past, and what it does not know any more. Structs, for whoever tells of it."""
+
+import msgspec
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What a records store does not know any more, of the home and of one record. Times are Unix seconds."""
+
+    known_from: float | None = (
+        None  # as of any time before, nothing is known; None: nothing was forgotten by age
+    )
+    by_age: int = 0  # revisions of the record
+    by_thinning: int = 0
+    thinned_until: float | None = None  # up to then a record's past is exact to `thinned_seconds`
+    thinned_seconds: int = 0
+
+    @property
+    def revisions(self) -> int:
+        """How many revisions of the record are not known any more."""
+        return self.by_age + self.by_thinning
+
+
+NOTHING_FORGOTTEN = Forgotten()
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """How a records store grows, and what keeps it from growing for ever."""
+
+    bytes_per_second: float = 0.0
+    known_from: float | None = None  # Unix seconds; None: nothing was forgotten by age
+    forgotten_by_age: int = 0  # revisions
+    forgotten_by_thinning: int = 0
+    doubt: str | None = None  # why nothing is forgotten although the settings ask for it

@@ -1,0 +1,63 @@
+"""Revisions appended to the history file: dated, numbered, written and read back.
+
+Every function works on a connection inside a write transaction that the caller holds.
+"""
+
+# ruff: noqa: S608 (names in statements are our own columns; values are bound)
+
+from collections.abc import Iterable, Sequence
+
+import apsw
+
+from engine.core.home.record import Key
+from engine.core.state.report import rfc3339
+from engine.errors import ReplicaDiverged
+from engine.ports import Run
+from engine.replicas.history.dates import Dates, find_dates
+from engine.replicas.history.revisions import Draft, digest_revision, encode_revisions
+from engine.replicas.history.schema import COLUMNS
+
+_NS = 1_000_000_000
+_INSERT = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_WRITTEN = "SELECT registry, id, hash, payload, digest FROM records WHERE at_ns >= ? ORDER BY at_ns"
+
+
+def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], run: Run) -> Dates:
+    """Append the drafts and read them back; returns how they were dated. Raises ReplicaError."""
+    # Strictly increasing, whatever the clock did since the last commit.
+    dates = find_dates(connection, replica, run.at)
+    revs = _newest_revs(connection, {draft.key for draft in drafts})
+    rows = list(encode_revisions(drafts, run, first_ns=dates.first_ns, revs=revs))
+    connection.executemany(_INSERT, rows)
+    _check_rows(connection, replica, [row[COLUMNS.index("digest")] for row in rows], dates.first_ns)
+    return dates
+
+
+def note_of(dates: Dates, at: float) -> str | None:
+    """What somebody should know who reads the history: which revisions were dated anew at that time, if any were."""
+    if not dates.redated:
+        return None
+    return (
+        f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
+        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is not known."
+    )
+
+
+def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    revs = {}
+    for key in keys:
+        statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
+        for (rev,) in connection.execute(statement, key):
+            # Of a damaged row, anything.
+            revs[key] = rev if isinstance(rev, int) else 0
+    return revs
+
+
+def _check_rows(connection: apsw.Connection, replica: str, digests: Sequence[object], first_ns: int) -> None:
+    rows = connection.execute(_WRITTEN, (first_ns,)).fetchall()
+    if [digest_revision(*row[:-1]) for row in rows] != list(digests):
+        raise ReplicaDiverged(
+            replica,
+            f"The {len(digests)} revisions written do not read back as they were written.",
+            "Nothing was changed. Another program's trigger alters what is written.",
+        )

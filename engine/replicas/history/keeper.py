@@ -1,0 +1,176 @@
+"""Keeps the history file small in steps, each so short that no event waits behind it for long.
+
+A step is one transaction over a bounded number of revisions or pages, or a look that takes no lock. Whoever runs the
+steps may stop between any two: what is not done is found again.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from engine.core.state.kept_past import Growth
+from engine.replicas.history.bearers import forget_bearers, is_whole, read_in
+from engine.replicas.history.believed_time import find_doubt
+from engine.replicas.history.growth import bytes_per_second
+from engine.replicas.history.retention import (
+    Memory,
+    Retention,
+    Stretch,
+    edge_at,
+    find_forgettable,
+    forget,
+    read_memory,
+    stretches,
+)
+from engine.replicas.history.schema import has_records
+from engine.replicas.sqlite_file.database import ApswFile
+
+_NS = 1_000_000_000
+_REVISIONS_A_STEP = 1_000
+_PAGES_A_STEP = 256
+_EVERY_NS = 3_600 * _NS
+# While events never pause, every so manieth look is used for a step all the same.
+_BUSY_LOOKS = 16
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What there is to look through, or why nothing may be forgotten now; and what was forgotten before."""
+
+    stretches: tuple[Stretch, ...] = ()
+    doubt: str | None = None
+    memory: Memory = Memory()
+
+
+class Keeper:
+    """The housekeeping of one history file. `clock` gives Unix seconds. Every method raises ReplicaError."""
+
+    def __init__(self, file: ApswFile, retention: Retention, clock: Callable[[], float]) -> None:
+        self._file = file
+        self._retention = retention
+        self._clock = clock
+        self._steps: Iterator[int] | None = None
+        self._rested_ns: int | None = None  # when the last round ended
+        self._looks = 0
+        self._thinned_until_ns = 0
+        self.growth = Growth()
+
+    def tidy(self, *, is_calm: bool) -> bool:
+        """Do one step of a round, which begins every hour; True when nothing is left of it."""
+        self._looks += 1
+        if not is_calm and self._looks % _BUSY_LOOKS:
+            return self._steps is None
+        now_ns = self._now_ns()
+        if self._steps is None:
+            if self._rested_ns is not None and 0 <= now_ns - self._rested_ns < _EVERY_NS:
+                return True
+            self._steps = self.steps(self.plan(now_ns))
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._steps, self._rested_ns = None, now_ns
+        except BaseException:
+            self._steps, self._rested_ns = None, now_ns  # whatever it is lasts
+            raise
+        return self._steps is None
+
+    def plan(self, now_ns: int | None = None, before_ns: int | None = None) -> Plan:
+        """What there is to do; with `before_ns`, to forget what is older than that, whatever the clock says."""
+        now_ns = self._now_ns() if now_ns is None else now_ns
+        with self._file.reading() as connection:
+            if not has_records(connection, self._file.replica):
+                return Plan()
+            doubt = find_doubt(connection, now_ns)
+            memory = read_memory(connection)
+            self.growth = Growth(
+                bytes_per_second=bytes_per_second(connection, now_ns),
+                known_from=memory.known_from_ns / _NS if memory.known_from_ns else None,
+                forgotten_by_age=memory.forgotten_by_age,
+                forgotten_by_thinning=memory.forgotten_by_thinning,
+                doubt=doubt if self._retention else None,
+            )
+        found = [] if doubt else stretches(memory, self._retention, now_ns, self._thinned_until_ns)
+        if before_ns is not None:
+            found = [edge_at(before_ns), *(s for s in found if s.interval_ns)]
+        return Plan(tuple(found), None if before_ns else doubt, memory)
+
+    def steps(self, plan: Plan) -> Iterator[int]:
+        """Carry the plan out, a step at a time; yields how many revisions each forgot."""
+        yield from self._read_in()
+        forgotten = 0
+        for stretch in plan.stretches:
+            for count in self._forget(stretch):
+                forgotten += count
+                yield count
+            if stretch.interval_ns:
+                self._thinned_until_ns = stretch.end_ns
+        if forgotten:
+            with self._file.writing() as connection:
+                forget_bearers(connection, max(s.end_ns for s in plan.stretches))
+            yield 0
+            self.growth = self._counted(plan.memory)
+        if self._retention or forgotten:
+            yield from self.give_back()
+
+    def count(self, plan: Plan) -> tuple[int, int]:
+        """How many revisions the plan would forget by age and by thinning; nothing is changed."""
+        by_age = by_thinning = 0
+        for stretch in plan.stretches:
+            after_ns: int | None = stretch.start_ns
+            while after_ns is not None:
+                with self._file.reading() as connection:
+                    chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
+                by_age += 0 if stretch.interval_ns else chunk.count
+                by_thinning += chunk.count if stretch.interval_ns else 0
+                after_ns = chunk.until_ns
+        return by_age, by_thinning
+
+    def give_back(self) -> Iterator[int]:
+        """Give free pages back to the file system, where the file was made for that."""
+        while True:
+            with self._file.reading() as connection:
+                free = connection.pragma("freelist_count") if connection.pragma("auto_vacuum") else 0
+            if not free:
+                return
+            with self._file.writing() as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
+            yield 0
+
+    def _read_in(self) -> Iterator[int]:
+        with self._file.reading() as connection:
+            is_done = not has_records(connection, self._file.replica) or is_whole(connection)
+        while not is_done:
+            with self._file.writing() as connection:
+                read_in(connection, _REVISIONS_A_STEP)
+                is_done = is_whole(connection)
+            yield 0
+
+    def _forget(self, stretch: Stretch) -> Iterator[int]:
+        after_ns = stretch.start_ns
+        while True:
+            with self._file.reading() as connection:
+                chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
+            if chunk.until_ns is None:
+                return
+            if chunk.count:
+                with self._file.writing() as connection:
+                    # Somebody else may have been here since.
+                    chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
+                    if chunk.count:
+                        forget(connection, stretch, chunk)
+            yield chunk.count
+            if chunk.until_ns is None:
+                return
+            after_ns = chunk.until_ns
+
+    def _counted(self, before: Memory) -> Growth:
+        with self._file.reading() as connection:
+            memory = read_memory(connection) if has_records(connection, self._file.replica) else before
+        return msgspec.structs.replace(
+            self.growth,
+            known_from=memory.known_from_ns / _NS if memory.known_from_ns else None,
+            forgotten_by_age=memory.forgotten_by_age,
+            forgotten_by_thinning=memory.forgotten_by_thinning,
+        )
+
+    def _now_ns(self) -> int:
+        return int(self._clock() * _NS)
