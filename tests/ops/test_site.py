@@ -13,6 +13,7 @@ from ops.site import build
 from tests.availability import skip_or_fail
 from tests.ops.programs import OPS, ROOT, run
 from tests.real.browser import Browser, BrowserMissingError, running_browser
+from tests.real.npm_package import PackageMissingError
 
 pytestmark = pytest.mark.process
 
@@ -96,6 +97,18 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     assert [
         page for page in site.rglob("*.html") if 'class="mermaid' in page.read_text(encoding="utf-8")
     ] == []
+
+
+@pytest.mark.parametrize("page", ["index", "recipes", "reference/settings"])
+def test_a_page_is_for_everybody(site: Path, tmp_path: Path, page: str) -> None:
+    """Moderate is what axe-core finds of the theme's own copy buttons."""
+    try:
+        with running_browser(tmp_path) as browser:
+            browser.open((site / f"{page}.html").as_uri())
+            findings = browser.accessibility_findings()
+    except (BrowserMissingError, PackageMissingError) as missing:
+        skip_or_fail(str(missing))
+    assert [found for found in findings if not found.startswith("moderate")] == []
 
 
 def test_search_works_without_a_web_server(site: Path, tmp_path: Path) -> None:
