@@ -9,12 +9,13 @@ from api.given import Given
 from bench.registries import READ_AT
 from engine.core.state.pace import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import SyncStatus
 from engine.replicas.rows.inventory import SqliteInventory
 
 
 def given_over(inventory: SqliteInventory) -> Given:
     """What the application is given: the rows of a file that is in sync."""
-    replicas = (ReplicaStatus("sqlite", "in_sync", synced_at=READ_AT, compared_at=READ_AT),)
+    replicas = (ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=READ_AT, compared_at=READ_AT),)
     status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
     return Given(
         status=lambda: status,

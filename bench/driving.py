@@ -22,6 +22,7 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
@@ -158,7 +159,7 @@ async def cold_pass(connection: ScriptedConnection, file: Path) -> float:
 def pass_options(*, verify: bool) -> PassOptions:
     """A writing pass over everything. Deletes need no second look, so that one pass does the whole job."""
     return PassOptions(
-        mode="apply",
+        mode=Mode.APPLY,
         policy=Policy(delete_confirm_seconds=0),
         registries=frozenset(REGISTRIES),
         run_id=f"bench-{time.perf_counter_ns()}",

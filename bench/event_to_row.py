@@ -23,6 +23,7 @@ import anyio.to_thread
 
 from bench.figures import Figure, publish
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.run import make_service, open_stores
 from engine.settings_layers import load_settings
 from engine.sources.live.connection import open_connection
@@ -65,7 +66,7 @@ async def measure(core: HomeAssistant, folder: Path) -> list[float]:
 
     waits = []
     with open_stores(loaded) as stores:
-        service = make_service(loaded, stores, mode="apply", on_report=on_report)
+        service = make_service(loaded, stores, mode=Mode.APPLY, on_report=on_report)
         async with anyio.create_task_group() as tasks, open_connection(core.url, core.token) as admin:
             tasks.start_soon(service.run)
             await settled.wait()

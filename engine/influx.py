@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.core.compare.diff import Cause, Kind
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import RecordReport, rfc3339
+from engine.core.words import Outcome
 from engine.ports import Records
 from engine.replicas.influx.doctor import InfluxCheck, examine_influx
 from engine.replicas.influx.open import open_influx, open_wire, random_slot
@@ -82,7 +83,7 @@ def _legacy_record(row: LegacyRow, kind: Kind) -> RecordReport:
         kind=kind,
         cause=Cause.FOREIGN,
         action=None,
-        outcome="reported",
+        outcome=Outcome.REPORTED,
         fields=(),
         source_hash=None,
         replica_hash=None,

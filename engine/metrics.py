@@ -32,24 +32,13 @@ from engine.core.state.kept_past import Growth
 from engine.core.state.pace import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
 from engine.core.state.status import Status, replica_status
+from engine.core.words import GuardName, Outcome, SyncStatus
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
 from engine.store_sizes import StoreSizes
 
-GUARDS = (
-    "recovery_mode",
-    "wrong_instance",
-    "not_running",
-    "storage_corruption",
-    "health_unread",
-    "registry_unread",
-    "empty_source",
-    "delete_ratio",
-    "delete_count",
-)
 _KINDS = ("missing", "stale", "orphaned", "foreign")
 _ACTIONS = ("upsert", "move", "delete")
 _LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
-_STATUSES = ("in_sync", "out_of_sync", "blocked", "unknown")
 _RESULTS = ("success", "partial", "error", "blocked")
 _LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -226,7 +215,7 @@ class Metrics:
     def _count_record(self, record: RecordReport, now: float) -> None:
         if record.cause in (Cause.DRIFT, Cause.CONFLICT):
             self._drift_found.labels(record.replica, record.registry).inc()
-        if record.outcome != "applied" or record.action is None:
+        if record.outcome != Outcome.APPLIED or record.action is None:
             return
         self._applied.labels(record.replica, record.registry, record.action).inc()
         # Only of records that were there before: a first fill is no lag.
@@ -237,7 +226,7 @@ class Metrics:
     def _start_at_zero(self, replicas: tuple[str, ...]) -> None:
         for reason in sorted(set(_LOSSES.values())):
             self._losses.labels(reason)
-        for guard in GUARDS:
+        for guard in GuardName:
             self._trips.labels(guard)
         for replica in replicas:
             self._duration.labels(replica)
@@ -294,7 +283,7 @@ class _StatusCollector(Collector):
             "reconcile_guard_blocking", "1 while a guard holds changes back.", labels=("guard",)
         )
         blocking = set().union(*self._blocking.values())
-        for guard in GUARDS:
+        for guard in GuardName:
             guards.add_metric((guard,), float(guard in blocking))
         yield guards
 
@@ -311,7 +300,7 @@ class _StatusCollector(Collector):
         )
         for replica in status.replicas:
             word, since_at = replica_status(replica, self._clock(), self._freshness)
-            for each in _STATUSES:
+            for each in SyncStatus:
                 words.add_metric((replica.replica, each), float(each == word))
             if since_at is not None:
                 since.add_metric((replica.replica,), since_at)
@@ -383,7 +372,7 @@ class _StatusCollector(Collector):
         now = self._clock()
         words = {r.replica: replica_status(r, now, self._freshness)[0] for r in status.replicas}
         found = status.report.replicas if status.report else ()
-        return {r.replica: r for r in found if "unknown" not in (r.status, words.get(r.replica))}
+        return {r.replica: r for r in found if SyncStatus.UNKNOWN not in (r.status, words.get(r.replica))}
 
 
 def _result(report: Report, *, blocked: bool) -> str:

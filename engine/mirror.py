@@ -18,6 +18,7 @@ from api.changes.feed import ChangeFeed
 from api.given import Given
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
+from engine.core.words import Mode
 from engine.ports import Records
 from engine.replicas.rows.inventory import SqliteInventory
 from engine.run import Clock, Stores, check_folders, make_service, open_past, open_stores
@@ -47,7 +48,7 @@ class Mirror:
     """The mirror of one home. Made by `open_mirror`."""
 
     def __init__(
-        self, loaded: LoadedSettings, stores: Stores, past: Records | None, *, mode: str, clock: Clock
+        self, loaded: LoadedSettings, stores: Stores, past: Records | None, *, mode: Mode, clock: Clock
     ) -> None:
         """Nothing runs yet. `past` is the records replica, to be read only."""
         settings = loaded.settings
@@ -150,7 +151,7 @@ class _FollowedStore:
 
 @asynccontextmanager
 async def open_mirror(
-    loaded: LoadedSettings, *, mode: str, clock: Clock = time.time
+    loaded: LoadedSettings, *, mode: Mode, clock: Clock = time.time
 ) -> AsyncIterator[Mirror]:
     """Hold the stores and open them while the block runs. `mode` is `apply` or `observe`.
 

@@ -22,6 +22,7 @@ import msgspec
 from engine import __version__
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
+from engine.core.words import Mode
 from engine.errors import ReplicaError, SettingsError
 from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
@@ -137,7 +138,7 @@ def make_service(
     loaded: LoadedSettings,
     stores: Stores,
     *,
-    mode: str,
+    mode: Mode,
     on_report: Callable[[Report], None],
     on_source: Callable[[str], None] = lambda _what: None,
     clock: Clock = time.time,
@@ -171,7 +172,7 @@ def make_service(
     )
 
 
-def _service_options(settings: Settings, mode: str, clock: Clock, verify: bool) -> PassOptions:
+def _service_options(settings: Settings, mode: Mode, clock: Clock, verify: bool) -> PassOptions:
     return PassOptions(
         mode=mode,
         policy=settings.plan,
@@ -265,14 +266,14 @@ async def reconcile_once(
     """One pass over the home that the settings name. Only mode `apply` can write."""
     check_folders(loaded.settings)
     times = ProcessClock(clock)
-    with open_stores(loaded, private_copy=options.mode != "apply") as stores:
+    with open_stores(loaded, private_copy=options.mode != Mode.APPLY) as stores:
         replicas: Sequence[Replica] = stores.replicas
         if loaded.settings.source.uri == RECORDS_URI:
             source: Source = open_records_source(stores, times)
             replicas = [stores.rows]
         else:
             source = open_source(loaded, times, stores)
-        remembered = RememberingSource(source) if options.mode == "drift" else None
+        remembered = RememberingSource(source) if options.mode == Mode.DRIFT else None
         reconciler = Reconciler(
             remembered or source, replicas, stores.rows, times, progress, calendar=times.calendar
         )

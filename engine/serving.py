@@ -19,6 +19,7 @@ from api.http.server import serve as serve_http
 from engine import __version__
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
+from engine.core.words import Mode
 from engine.metrics import Metrics
 from engine.mirror import Mirror, MirrorListener, open_mirror
 from engine.run import Clock
@@ -63,7 +64,7 @@ class MirrorMetrics:
 async def serve(
     loaded: LoadedSettings,
     *,
-    mode: str,
+    mode: Mode,
     host: Host,
     stop: anyio.Event,
     clock: Clock = time.time,

@@ -22,7 +22,8 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
-from engine.metrics import GUARDS, Metrics
+from engine.core.words import GuardName
+from engine.metrics import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.rows.codec import TABLES
 from engine.settings import SECRETS, SETTING_NAMES, documented_settings
@@ -195,13 +196,13 @@ def test_every_path_and_metric_in_the_text_exists() -> None:
 
 def test_every_guard_and_cause_is_explained() -> None:
     guards = [name for row in table("explanation.md", "guard") for name in re.findall(r"`(\w+)`", row[0])]
-    assert sorted(guards) == sorted(GUARDS)
+    assert sorted(guards) == sorted(GuardName)
     allowed = [
         name
         for row in table("how-to/allow-a-held-delete.md", "guard")
         for name in re.findall(r"`(\w+)`", row[0])
     ]
-    assert sorted(allowed) == sorted(GUARDS)
+    assert sorted(allowed) == sorted(GuardName)
     assert sorted(row[0].strip("`") for row in table("explanation.md", "cause")) == sorted(Cause)
 
 

@@ -20,6 +20,7 @@ from engine.core.state.report import (
     unknown_replica,
 )
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.metrics import Metrics
 from tests.homes import NOON
 
@@ -31,7 +32,7 @@ RECORD = RecordReport(
     kind=Kind.STALE,
     cause=Cause.PENDING,
     action=Action.UPSERT,
-    outcome="applied",
+    outcome=Outcome.APPLIED,
     fields=(),
     source_hash="1:new",
     replica_hash="1:old",
@@ -42,12 +43,17 @@ RECORD = RecordReport(
 
 def report(*records: RecordReport, refusals: tuple[RefusalReport, ...] = (), error: bool = False) -> Report:
     replica = ReplicaReport(
-        "sqlite", "in_sync", Counts(in_sync=8, stale=1), PlanCounts(upsert=1), PlanCounts(upsert=1), refusals
+        "sqlite",
+        SyncStatus.IN_SYNC,
+        Counts(in_sync=8, stale=1),
+        PlanCounts(upsert=1),
+        PlanCounts(upsert=1),
+        refusals,
     )
     return Report(
         schema_version=1,
-        status="in_sync",
-        mode="apply",
+        status=SyncStatus.IN_SYNC,
+        mode=Mode.APPLY,
         run_id="run",
         site="home",
         compared_at="2026-11-23T12:00:00.000Z",
@@ -65,7 +71,7 @@ class Engine:
 
     def __init__(self) -> None:
         source = SourceStatus("test", connected=False)
-        self.status = Status("home", "0.1", NOON, source, (ReplicaStatus("sqlite", "unknown"),))
+        self.status = Status("home", "0.1", NOON, source, (ReplicaStatus("sqlite", SyncStatus.UNKNOWN),))
         self.metrics = Metrics(
             lambda: self.status,
             lambda: NOON,
@@ -103,7 +109,9 @@ def test_known_series_start_at_zero(engine: Engine) -> None:
 
 
 def test_the_watermark_is_a_timestamp(engine: Engine) -> None:
-    replica = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON - 1, succeeded_at=NOON + 1)
+    replica = ReplicaStatus(
+        "sqlite", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON - 1, succeeded_at=NOON + 1
+    )
     engine.status = msgspec.structs.replace(
         engine.status,
         source=SourceStatus("test", connected=True, last_message_at=NOON),
@@ -124,7 +132,7 @@ def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) 
         compared_at: float, synced_at: float, unproven: float | None = None
     ) -> tuple[list[str], float]:
         replica = ReplicaStatus(
-            "sqlite", "in_sync", NOON - 7, synced_at, compared_at, unproven_since=unproven
+            "sqlite", SyncStatus.IN_SYNC, NOON - 7, synced_at, compared_at, unproven_since=unproven
         )
         engine.status = msgspec.structs.replace(engine.status, replicas=(replica,))
         scraped = engine.scrape()
@@ -140,7 +148,7 @@ def test_a_replica_has_one_status_and_an_old_comparison_is_none(engine: Engine) 
 
 
 def test_records_are_counted_as_they_are_after_the_pass_and_differences_once(engine: Engine) -> None:
-    found = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON)
+    found = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON)
     made = report(RECORD)
     healed = msgspec.structs.replace(made.replicas[0], counts=Counts(in_sync=121, stale=1))
     other = msgspec.structs.replace(healed, replica="history", applied=PlanCounts())
@@ -164,7 +172,7 @@ def test_records_are_counted_as_they_are_after_the_pass_and_differences_once(eng
 
 
 def test_what_is_unknown_now_has_no_counts(engine: Engine) -> None:
-    replica = ReplicaStatus("sqlite", "in_sync", synced_at=NOON, compared_at=NOON)
+    replica = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON)
     engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=report())
     assert "reconcile_records{'replica': 'sqlite'}" in engine.scrape()
     lost = msgspec.structs.replace(replica, unproven_since=NOON)
@@ -188,7 +196,7 @@ def test_a_first_fill_is_no_lag(engine: Engine) -> None:
 
 
 def test_a_guard_blocks_until_a_pass_in_which_it_is_silent(engine: Engine) -> None:
-    refusal = RefusalReport("recovery_mode", "no", "later", 3)
+    refusal = RefusalReport(GuardName.RECOVERY_MODE, "no", "later", 3)
     engine.metrics.on_report(report(refusals=(refusal,)))
     assert engine.scrape()["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 1
     engine.metrics.on_report(report())
@@ -201,7 +209,7 @@ def test_drift_that_was_not_healed_stays_visible(engine: Engine) -> None:
     drift = msgspec.structs.replace(RECORD, cause=Cause.DRIFT, outcome="observed")
     engine.status = msgspec.structs.replace(
         engine.status,
-        replicas=(ReplicaStatus("sqlite", "out_of_sync", compared_at=NOON),),
+        replicas=(ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOON),),
         report=report(drift),
     )
     engine.metrics.on_report(report(drift))
@@ -233,7 +241,8 @@ def test_phases_are_timed_and_failures_told_apart(engine: Engine) -> None:
 def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
     engine.metrics.on_report(report(error=True))
     engine.status = msgspec.structs.replace(
-        engine.status, replicas=(ReplicaStatus("sqlite", "unknown", succeeded_at=NOON, error="away"),)
+        engine.status,
+        replicas=(ReplicaStatus("sqlite", SyncStatus.UNKNOWN, succeeded_at=NOON, error="away"),),
     )
     scraped = engine.scrape()
     assert scraped["reconcile_runs_total{'replica': 'sqlite', 'result': 'error'}"] == 1
@@ -241,7 +250,7 @@ def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
 
 
 def test_what_a_pass_could_not_look_at_has_no_counts(engine: Engine) -> None:
-    replica = ReplicaStatus("sqlite", "unknown", compared_at=NOON, succeeded_at=NOON, error="away")
+    replica = ReplicaStatus("sqlite", SyncStatus.UNKNOWN, compared_at=NOON, succeeded_at=NOON, error="away")
     failed = msgspec.structs.replace(report(error=True), replicas=(unknown_replica("sqlite", "away"),))
     engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=failed)
     names = {name.partition("{")[0] for name in engine.scrape()}

@@ -27,6 +27,7 @@ from engine.core.state.report import (
     unknown_replica,
 )
 from engine.core.state.status import Status, replica_status, status_word
+from engine.core.words import Mode, SyncStatus
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
     body = Drift(
         schema_version=report.schema_version,
         status=status_word(status, now, given.freshness),
-        mode=report.mode or None,
+        mode=status.report.mode if status.report else None,
         run_id=report.run_id or None,
         site=report.site,
         compared_at=report.compared_at or None,
@@ -143,8 +144,8 @@ def _no_report(status: Status) -> Report:
     source = status.source
     return Report(
         schema_version=SCHEMA_VERSION,
-        status="unknown",
-        mode="",
+        status=SyncStatus.UNKNOWN,
+        mode=Mode.OBSERVE,
         run_id="",
         site=status.site,
         compared_at="",

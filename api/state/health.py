@@ -17,6 +17,7 @@ from engine.core.state.status import (
     status_word,
     why_not_ready,
 )
+from engine.core.words import SyncStatus
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -176,7 +177,7 @@ def _replica(replica: ReplicaStatus, status: Status, now: float, freshness: Fres
         replica.replica,
         word,
         _time(since),
-        None if word == "unknown" else _differing(replica, status.report),
+        None if word == SyncStatus.UNKNOWN else _differing(replica, status.report),
         None if lag is None else round(lag, 3),
         _time(replica.synced_at),
         _time(replica.compared_at),
@@ -188,7 +189,7 @@ def _replica(replica: ReplicaStatus, status: Status, now: float, freshness: Fres
 
 
 def _differing(replica: ReplicaStatus, report: Report | None) -> int | None:
-    looked_at = [r.replica for r in report.replicas if r.status != "unknown"] if report else []
+    looked_at = [r.replica for r in report.replicas if r.status != SyncStatus.UNKNOWN] if report else []
     if report is None or replica.replica not in looked_at:
         return None
     return sum(count for (name, _), count in left_by_kind(report).items() if name == replica.replica)

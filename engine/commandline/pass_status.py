@@ -5,6 +5,7 @@ from datetime import datetime
 from engine import __version__
 from engine.core.state.report import ReplicaReport, Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import SyncStatus
 
 
 def status_of(report: Report, now: float) -> Status:
@@ -29,11 +30,11 @@ def status_of(report: Report, now: float) -> Status:
 
 
 def _replica_status(found: ReplicaReport, compared_at: float, now: float, error: str | None) -> ReplicaStatus:
-    looked = found.status != "unknown"
+    looked = found.status != SyncStatus.UNKNOWN
     return ReplicaStatus(
         replica=found.replica,
         status=found.status,
-        synced_at=compared_at if found.status == "in_sync" else None,
+        synced_at=compared_at if found.status == SyncStatus.IN_SYNC else None,
         compared_at=compared_at if looked else None,
         succeeded_at=now if looked and error is None else None,
         pending=found.pending,

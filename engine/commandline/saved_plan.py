@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from engine.core.state.report import SCHEMA_VERSION, Report
+from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.file_modes import OWNER_ONLY, write_whole
 
@@ -62,7 +63,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         report = msgspec.json.decode(data, type=_SavedReport)
     except _UNDECODABLE as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
-    if report.mode == "apply":
+    if report.mode == Mode.APPLY:
         raise EngineError(f"{path} is the report of a pass that wrote, not a plan.", hint)
     if report.site != site:
         raise EngineError(f"The plan {path} is for the site {report.site}, not for {site}.", hint)

@@ -8,12 +8,13 @@ import msgspec
 from engine.core.guards.guard import Policy
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.words import Mode
 
 
 class PassOptions(msgspec.Struct, frozen=True):
     """How one pass is to be done."""
 
-    mode: str  # apply, dry_run, observe, drift: only `apply` writes
+    mode: Mode
     policy: Policy
     registries: frozenset[str]
     run_id: str

@@ -8,9 +8,9 @@ from engine.core.state.report import (
     ErrorReport,
     Report,
     SourceReport,
-    combined_status,
     rfc3339,
 )
+from engine.core.words import combined_status
 from engine.loop.pass_context import PassContext
 from engine.loop.replica_pass import ReplicaPass
 

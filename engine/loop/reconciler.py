@@ -19,10 +19,10 @@ from engine.core.state.report import (
     ReplicaReport,
     Report,
     SourceReport,
-    combined_status,
     rfc3339,
     unknown_replica,
 )
+from engine.core.words import Mode, combined_status
 from engine.errors import PlanStale, SourceError
 from engine.loop.missing_records import note_absences
 from engine.loop.pass_context import PassContext
@@ -80,7 +80,7 @@ class Reconciler:
         except SourceError as error:
             return self._unread(options, error, started)
         _check_expected(options, passes)
-        if options.mode == "apply":
+        if options.mode == Mode.APPLY:
             with context.phase("apply"):
                 for one in passes:
                     await one.apply()

@@ -20,6 +20,7 @@ from engine.core.state.pace import Pace
 from engine.core.state.report import FoundKey, Report, with_first_found
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
+from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.backoff import Backoff
 from engine.loop.listeners import PassListener
@@ -88,7 +89,7 @@ class ReplicaController:
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
         self._traces: Hashable | None = None  # with these, the stamp was what is remembered
-        self.status = ReplicaStatus(replica.name, "unknown", status_since=clock())
+        self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
@@ -108,7 +109,7 @@ class ReplicaController:
     def confirm(self, at: float) -> None:
         """The newest snapshot is still true at `at`."""
         self._true_at = at
-        if self._newest is self._done and self.status.status == "in_sync":
+        if self._newest is self._done and self.status.status == SyncStatus.IN_SYNC:
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
     @property
@@ -194,7 +195,7 @@ class ReplicaController:
         if is_touched:
             # What others wrote may be anything, until the pass that comes now has looked.
             self.status = msgspec.structs.replace(
-                self.status, status="unknown", status_since=self._status_since("unknown")
+                self.status, status=SyncStatus.UNKNOWN, status_since=self._status_since(SyncStatus.UNKNOWN)
             )
         return is_touched
 
@@ -226,14 +227,14 @@ class ReplicaController:
             self._note_pending(len(planned), desired.taken_at)
             self._note_untaken()
         self._note_found(work.found_status)
-        if options.mode == "apply":
+        if options.mode == Mode.APPLY:
             with context.phase("apply"):
                 await work.apply()
                 await note_absences(context, [work])
         self._memory = work.memory
         found = report_pass(context, [work], started)
         report = with_first_found(found, self._found, self._clock(), self._calendar().shift)
-        if work.confirmed_by is not None and options.mode == "apply" and not report.errors:
+        if work.confirmed_by is not None and options.mode == Mode.APPLY and not report.errors:
             listener.on_waiting(work.confirmed_by)
         self._done = desired
         self._under_way = frozenset()
@@ -257,9 +258,9 @@ class ReplicaController:
             self.status, pending=count, pending_since=(self.status.pending_since or since) if count else None
         )
 
-    def _note_found(self, word: str) -> None:
+    def _note_found(self, word: SyncStatus) -> None:
         """What was found out of order is known from the comparison on, however long the rest of the pass lasts."""
-        if self.status.status == "in_sync" and word != "in_sync":
+        if self.status.status == SyncStatus.IN_SYNC and word != SyncStatus.IN_SYNC:
             since = self._status_since(word)
             self.status = msgspec.structs.replace(self.status, status=word, status_since=since)
 
@@ -267,14 +268,14 @@ class ReplicaController:
         self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool
     ) -> ReplicaStatus:
         before, (found,) = self.status, report.replicas
-        looked = found.status != "unknown"
+        looked = found.status != SyncStatus.UNKNOWN
         error = next((f"{e.message} {e.hint}".rstrip() for e in report.errors), None)
         pending = found.pending if looked else before.pending
         return ReplicaStatus(
             replica=found.replica,
             status=found.status,
             status_since=self._status_since(found.status),
-            synced_at=true_at if found.status == "in_sync" else before.synced_at,
+            synced_at=true_at if found.status == SyncStatus.IN_SYNC else before.synced_at,
             compared_at=desired.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
             pending=pending,
@@ -283,7 +284,7 @@ class ReplicaController:
             unproven_since=None if is_proven else before.unproven_since,
         )
 
-    def _status_since(self, word: str) -> float | None:
+    def _status_since(self, word: SyncStatus) -> float | None:
         now, known = self._clock(), self.status
         if known.pending_since is not None and now - known.pending_since < _MOMENT_SECONDS:
             # Every change waits for a moment until it is written.

@@ -18,6 +18,7 @@ from engine.core.guards.guard import Verdict, review
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import RecordReport, ReplicaReport, unknown_replica
+from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.books import Books
 from engine.loop.homes import known_homes, remember_home
@@ -81,10 +82,11 @@ class ReplicaPass:
         return frozenset(o.key for o in self.comparison.plan.operations) if self.comparison else None
 
     @property
-    def found_status(self) -> str:
+    def found_status(self) -> SyncStatus:
         """The status that the pass comes to at best, when everything that is allowed is written."""
-        is_failing = self.name in self._context.errors
-        return status_of(self.comparison, applied=True, failed=is_failing) if self.comparison else "unknown"
+        if self.comparison is None:
+            return SyncStatus.UNKNOWN
+        return status_of(self.comparison, applied=True, failed=self.name in self._context.errors)
 
     @property
     def waiting_keys(self) -> set[Key]:
@@ -97,9 +99,8 @@ class ReplicaPass:
         if self.comparison is None:
             return None
         look, policy = self._context.look, self._context.options.policy
-        absences = self.comparison.absences
         wait = partial(wait_seconds, now=look, confirm=policy.delete_confirm_seconds)
-        waits = [wait(absences.get(key, look)) for key in self.waiting_keys]
+        waits = [wait(self.comparison.absences.get(key, look)) for key in self.waiting_keys]
         return self._desired.taken_at + min(waits) if waits else None
 
     async def compare(self) -> None:
@@ -210,7 +211,7 @@ class ReplicaPass:
             return False
         if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
             return False  # somebody's row may be adopted by any entity
-        is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != "apply")
+        is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != Mode.APPLY)
         return not (is_left and (self._context.desired.set_aside or self._context.desired.partly_read))
 
     def _refresh_memory(self) -> ReplicaMemory:
@@ -293,8 +294,7 @@ class ReplicaPass:
         with suppress(ReplicaError):
             self._context.settle(self.name, [(key, UNDER_WAY) for key in keys])
 
-    def _outcome(self) -> str:
-        mode = self._context.options.mode
-        if mode == "apply":
-            return "applied" if self._is_applied else "failed"
-        return "observed" if mode == "observe" else "planned"
+    def _outcome(self) -> Outcome:
+        if self._context.options.mode == Mode.APPLY:
+            return Outcome.APPLIED if self._is_applied else Outcome.FAILED
+        return Outcome.OBSERVED if self._context.options.mode == Mode.OBSERVE else Outcome.PLANNED

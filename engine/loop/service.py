@@ -6,8 +6,9 @@ import anyio
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import Report, combined_status
+from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
+from engine.core.words import combined_status
 from engine.errors import SourceError
 from engine.loop.informer import Informer
 from engine.loop.replica_controller import ReplicaController

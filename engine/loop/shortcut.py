@@ -15,6 +15,7 @@ from engine.core.compare.proof import Etag, Proof, Unmodified
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Counts, PlanCounts, ReplicaReport, Report
+from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.pass_options import PassOptions
 from engine.offload import Offload, to_thread
@@ -40,7 +41,7 @@ class Shortcut:
         self._is_open = (
             isinstance(source, Conditional)
             and all(replica.can_prove for replica in replicas)
-            and options.mode in ("apply", "dry_run")
+            and options.mode in (Mode.APPLY, Mode.DRY_RUN)
             and options.registries >= set(REGISTRIES)
             and options.expected is None
         )
@@ -64,7 +65,7 @@ class Shortcut:
     async def prove(self, report: Report) -> None:
         """Keep the proof for the next pass, if this one wrote and so made all replicas equal to what was read."""
         # A shorter pass would not tell what is set aside.
-        if self._etag is None or report.status != "in_sync" or report.set_aside:
+        if self._etag is None or report.status != SyncStatus.IN_SYNC or report.set_aside:
             return
         if all(replica.applied == PlanCounts() for replica in report.replicas):
             return
@@ -89,7 +90,7 @@ def _in_sync(replica: str, count: int) -> ReplicaReport:
     nothing = Plan(replica, (), (), Diff((), ()))
     return ReplicaReport(
         replica=replica,
-        status="in_sync",
+        status=SyncStatus.IN_SYNC,
         counts=Counts(in_sync=count),
         planned=PlanCounts(),
         applied=PlanCounts(),

@@ -22,6 +22,7 @@ from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.pace import Freshness
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import Mode
 from engine.errors import HistoryForgotten
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
@@ -44,7 +45,7 @@ async def write_home(path: Path, source: Source | Snapshot, run_id: str = "r1") 
     chosen: Source = MemorySource(source) if isinstance(source, Snapshot) else source
     rows = open_rows(path)
     try:
-        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), run_id, "home")
+        options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), run_id, "home")
         return await Reconciler(chosen, [rows], rows, lambda: NOON, lambda *_: None).run(options)
     finally:
         rows.close()

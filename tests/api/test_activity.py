@@ -8,6 +8,7 @@ from api.activity import SLOT_SECONDS, SLOTS, Trail
 from engine.core.compare.diff import Cause
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status
+from engine.core.words import SyncStatus
 from engine.replicas.rows.inventory import SqliteInventory
 from tests.api.serving import status_of
 from tests.commandline.reports import added, changed, report
@@ -19,7 +20,7 @@ Sample = tuple[Path, Report]
 
 def lagging(seconds: float | None, now: float) -> Status:
     synced_at = None if seconds is None else now - seconds
-    return status_of(None, replicas=(ReplicaStatus("sqlite", "in_sync", synced_at=synced_at),))
+    return status_of(None, replicas=(ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=synced_at),))
 
 
 async def test_a_slots_lag_is_its_greatest_and_what_was_not_seen_is_a_gap(rows: Path) -> None:

@@ -14,6 +14,7 @@ from engine.core.state.report import (
     Report,
     SourceReport,
 )
+from engine.core.words import GuardName, Mode
 
 NOON = "2026-11-23T12:00:00.000Z"
 
@@ -94,12 +95,12 @@ def report(*records: RecordReport, mode: str = "dry_run", **given: Any) -> Repor
         "partial": False,
         **given,
     }
-    return Report(mode=mode, records=records, **fields)
+    return Report(mode=Mode(mode), records=records, **fields)
 
 
 def refusal() -> RefusalReport:
     return RefusalReport(
-        "delete_ratio",
+        GuardName.DELETE_RATIO,
         "Plan deletes 412 of 980 records (42%).",
         "To allow this, raise plan.delete_ratio_max (now 0.10), or pass --max-delete 412.",
         412,

@@ -15,6 +15,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import PlanCounts, Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica, Source
@@ -36,7 +37,7 @@ class Mirror:
         self.history = open_history(folder / "history.db")
 
     async def run(self, source: Source) -> Report:
-        options = PassOptions("apply", POLICY, frozenset(REGISTRIES), "run", "home")
+        options = PassOptions(Mode.APPLY, POLICY, frozenset(REGISTRIES), "run", "home")
         replicas: list[Replica] = [self.rows, self.history]
         report = await Reconciler(source, replicas, self.rows, lambda: NOON, lambda *_: None).run(options)
         assert report.errors == ()
@@ -125,7 +126,7 @@ async def check_records(registry: str, position: int, field: str, value: Any) ->
         put_into_history(folder / "history.db", home.key(registry, position), field, value)
         restored, history = open_rows(folder / "restored.db"), open_history(folder / "history.db")
         source = RecordsSource(history, lambda: NOON + 60)
-        options = PassOptions("apply", POLICY, frozenset(REGISTRIES), "run", "home")
+        options = PassOptions(Mode.APPLY, POLICY, frozenset(REGISTRIES), "run", "home")
         reconciler = Reconciler(source, [restored], restored, lambda: NOON, lambda *_: None)
         reports = [await reconciler.run(options) for _ in range(2)]
         after = {key: v.partition("+")[0] for key, v in restored.observe().versions.items()}

@@ -17,6 +17,7 @@ import msgspec
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.history.replica import open_history
@@ -56,7 +57,7 @@ def folder_of(files: dict[str, bytes]) -> Iterator[Path]:
 async def mirror(*replicas: Any) -> Report:
     """One pass of the small capture into replicas, the first of which is the rows file."""
     source = CaptureSource(Path(_kept_capture().name), clock=clock)
-    options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "r1", "home")
+    options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "r1", "home")
     return await Reconciler(source, list(replicas), replicas[0], clock, quiet).run(options)
 
 

@@ -22,6 +22,7 @@ from engine.core.home.record import Key, encode_record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.influx.schema.points import Point, encode_point, id_of
@@ -74,7 +75,7 @@ def home_of(name: str, mark: int = 0) -> Snapshot:
 async def mirror(path: Path, name: str, mark: int = 0) -> Report:
     rows = open_rows(path)
     try:
-        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), f"r{mark}", "home")
+        options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), f"r{mark}", "home")
         source = MemorySource(home_of(name, mark))
         return await Reconciler(source, [rows], rows, lambda: NOON + mark, lambda *_: None).run(options)
     finally:

@@ -13,6 +13,7 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.offload import Offload
@@ -36,7 +37,7 @@ class Kept:
             ledger=self.ledger,
             pace=pace,
             make_options=lambda verify: PassOptions(
-                mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+                Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
             ),
             clock=clock,
             draw=lambda: 1.0,

@@ -8,6 +8,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
@@ -37,7 +38,7 @@ async def one_pass(
     store: MemoryReplica, ledger: MemoryLedger, home: Snapshot, place: str, mode: str = "apply"
 ) -> Report:
     places = {store.name: place}
-    options = PassOptions(mode, Policy(), frozenset(REGISTRIES), "run", "home", places=places)
+    options = PassOptions(Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", places=places)
     return await Reconciler(MemorySource(home), [store], ledger, lambda: NOON, lambda *_: None).run(options)
 
 

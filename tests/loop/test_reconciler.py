@@ -12,6 +12,7 @@ from engine.core.home.record import Key, Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
 from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions
@@ -58,7 +59,7 @@ class Home:
 
     async def warm_pass(self, desired: Snapshot, *, verify: bool = False) -> Report:
         """A pass as the service makes it, with what it remembers."""
-        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
+        options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
         replicas: list[Replica] = [self.rows, self.records]
         context = PassContext(options, desired, replicas, self.ledger, clock=lambda: NOON)
         return await warm_pass(context, replicas, self.memories)
@@ -376,7 +377,7 @@ async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Ho
 
 async def test_a_row_that_somebody_wrote_again_is_foreign_in_a_file_that_others_write(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
-    options = PassOptions("apply", Policy(delete_confirm_seconds=0), frozenset(REGISTRIES), "run", "home")
+    options = PassOptions(Mode.APPLY, Policy(delete_confirm_seconds=0), frozenset(REGISTRIES), "run", "home")
 
     async def run(*records: Record) -> Report:
         source = MemorySource(snapshot(*records))

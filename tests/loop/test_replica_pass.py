@@ -12,6 +12,7 @@ from engine.core.home.record import Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
 from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions, Since
@@ -40,7 +41,9 @@ class Stand:
         self.one_pass(home, "apply")
 
     def one_pass(self, desired: Snapshot, mode: str, since: Since | None = None) -> Report:
-        options = PassOptions(mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=since is None)
+        options = PassOptions(
+            Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=since is None
+        )
         context = PassContext(
             options, desired, [self.replica], self.ledger, clock=lambda: NOON, offload=inline
         )

@@ -12,6 +12,7 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.state.hints import Hints
 from engine.core.state.report import rfc3339
 from engine.core.state.status import lag_seconds, replica_status, status_word
+from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
@@ -44,7 +45,7 @@ class Running:
                     ledger=ledger,
                     pace=PACE,
                     make_options=lambda verify: PassOptions(
-                        mode, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
+                        Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
                     ),
                     clock=times,
                     draw=lambda: 0.5,

@@ -9,6 +9,7 @@ from engine.commandline.text.plan import PlanText, render_plan
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress
@@ -44,7 +45,7 @@ class Cron:
             async def read(self, progress: Progress) -> Snapshot:
                 return snapshot(*home, at=clock())
 
-        options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home")
+        options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home")
         with closing(open_rows(self.path)) as rows:
             reconciler = Reconciler(Now(), [rows], rows, clock, lambda *_: None, calendar=clock.calendar)
             report = await reconciler.run(options)
@@ -114,7 +115,7 @@ async def test_a_report_tells_of_revisions_that_were_dated_anew(tmp_path: Path) 
             source = MemorySource(snapshot(ENTRY, device(1, name=name), at=wall))
             clock = ProcessClock(lambda at=wall: at, lambda: 0.0)  # type: ignore[misc]
             reconciler = Reconciler(source, [rows, history], rows, clock, lambda *_: None)
-            options = PassOptions("apply", Policy(), frozenset(REGISTRIES), "run", "home")
+            options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home")
             report = await reconciler.run(options)
             assert report.status == "in_sync"
             notes.append([replica.note for replica in report.replicas])

@@ -14,6 +14,7 @@ import pytest
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop import shortcut
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
@@ -42,7 +43,7 @@ class Home:
         try:
             source = WebsocketSource(self.core.uri, TOKEN, clock=clock)
             made = Reconciler(source, [rows, *more], rows, lambda: NOON, quiet)
-            return await made.run(PassOptions(mode, **{**given, **options}))
+            return await made.run(PassOptions(Mode(mode), **{**given, **options}))
         finally:
             rows.close()
 

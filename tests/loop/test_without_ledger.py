@@ -9,6 +9,7 @@ from engine.core.home.record import ConfigEntry
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
@@ -27,7 +28,7 @@ class Forgetful:
         self.ledger = MemoryLedger()
 
     async def run(self, desired: Snapshot, policy: Policy) -> Report:
-        options = PassOptions("apply", policy, frozenset(REGISTRIES), "run", "home")
+        options = PassOptions(Mode.APPLY, policy, frozenset(REGISTRIES), "run", "home")
         source = MemorySource(desired)
         return await Reconciler(source, [self.replica], self.ledger, lambda: NOON, lambda *_: None).run(
             options

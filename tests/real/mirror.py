@@ -8,6 +8,7 @@ import anyio
 import apsw
 
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.run import reconcile_once
 from engine.settings_layers import load_settings
@@ -25,7 +26,7 @@ def mirror_once(source: str, token: str, directory: Path, mode: str = "apply", *
     }
     loaded = load_settings(flags, {"RECONCILE_SOURCE__TOKEN": token}, None, directory)
     settings = loaded.settings
-    options = PassOptions(mode, settings.plan, frozenset(settings.source.registries), "run", "home")
+    options = PassOptions(Mode(mode), settings.plan, frozenset(settings.source.registries), "run", "home")
     return anyio.run(reconcile_once, loaded, options, lambda *_: None)
 
 

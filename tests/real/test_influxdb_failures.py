@@ -11,6 +11,7 @@ import pytest
 
 from engine.core.home.record import Area, Entity, Record
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.ports import Run
@@ -218,7 +219,7 @@ def run_pass(folder: Path, uri: str) -> Report:
     loaded = load_settings(flags, {}, None, folder)
     settings = loaded.settings
     registries = frozenset(settings.source.registries)
-    options = PassOptions("apply", settings.plan, registries, new_run_id(time.time()), "home")
+    options = PassOptions(Mode.APPLY, settings.plan, registries, new_run_id(time.time()), "home")
     return anyio.run(reconcile_once, loaded, options, lambda *_: None)
 
 

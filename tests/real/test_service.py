@@ -13,6 +13,7 @@ import pytest
 
 from engine.core.state.report import Report
 from engine.core.state.status import Status
+from engine.core.words import Mode
 from engine.loop.service import Service
 from engine.run import make_service, open_stores
 from engine.settings_layers import load_settings
@@ -73,7 +74,7 @@ async def running(core: HomeAssistant, directory: Path, token: str = "") -> Asyn
     loaded = load_settings(flags, {"RECONCILE_SOURCE__TOKEN": token or core.token}, None, directory)
     reports: list[Report] = []
     with open_stores(loaded) as stores:
-        service = make_service(loaded, stores, mode="apply", on_report=reports.append)
+        service = make_service(loaded, stores, mode=Mode.APPLY, on_report=reports.append)
         made = Running(service, core, rows)
         made.reports = reports
         async with anyio.create_task_group() as tasks:

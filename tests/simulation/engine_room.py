@@ -23,6 +23,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
@@ -138,7 +139,7 @@ class Engine:
     def _options(self, verify: bool) -> PassOptions:
         self._passes += 1
         return PassOptions(
-            "apply", self.policy, frozenset(REGISTRIES), f"run{self._passes}", "home", verify=verify
+            Mode.APPLY, self.policy, frozenset(REGISTRIES), f"run{self._passes}", "home", verify=verify
         )
 
     async def _offload(self, work: Callable[[], T]) -> T:

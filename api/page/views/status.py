@@ -12,19 +12,20 @@ from engine.core.home.set_aside import SetAside
 from engine.core.state.pace import Freshness
 from engine.core.state.report import open_keys
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
+from engine.core.words import Mode, Outcome, SyncStatus
 
 _WORDS = {
-    "in_sync": "In sync",
-    "out_of_sync": "Out of sync",
-    "blocked": "Held back by a guard",
-    "unknown": "Unknown",
+    SyncStatus.IN_SYNC: "In sync",
+    SyncStatus.OUT_OF_SYNC: "Out of sync",
+    SyncStatus.BLOCKED: "Held back by a guard",
+    SyncStatus.UNKNOWN: "Unknown",
 }
 _KEPT_OPEN = {
-    "reported": ("foreign row is left alone", "foreign rows are left alone"),
-    "waiting": ("delete waits for a second look", "deletes wait for a second look"),
-    "observed": ("difference is only observed", "differences are only observed"),
-    "failed": ("change could not be written", "changes could not be written"),
-    "planned": ("change waits to be written", "changes wait to be written"),
+    Outcome.REPORTED: ("foreign row is left alone", "foreign rows are left alone"),
+    Outcome.WAITING: ("delete waits for a second look", "deletes wait for a second look"),
+    Outcome.OBSERVED: ("difference is only observed", "differences are only observed"),
+    Outcome.FAILED: ("change could not be written", "changes could not be written"),
+    Outcome.PLANNED: ("change waits to be written", "changes wait to be written"),
 }
 
 
@@ -95,7 +96,7 @@ def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) 
         source_error=source.error,
         heard_at=source.last_message_at,
         records=report.source.records if report else None,
-        is_observing=report is not None and report.mode == "observe",
+        is_observing=report is not None and report.mode == Mode.OBSERVE,
         replicas=[_replica_view(replica, status, now, freshness, trail) for replica in status.replicas],
         guards=[
             GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
@@ -124,16 +125,16 @@ def _sentence(status: Status, state: str) -> str:
         return "Home Assistant is followed again and was not compared yet, so nobody can tell."
     if report is None:
         return "Nothing was compared yet; the first look at Home Assistant is under way."
-    if state == "in_sync":
+    if state == SyncStatus.IN_SYNC:
         verb = "holds" if len(status.replicas) == 1 else "hold"
         records = count_text(report.source.records, "record")
         odd = len(report.set_aside)
         told = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
         return f"{names} {verb} exactly what {report.source.speaker} has: {records}{told}."
-    if state == "blocked":
-        held = count_text(len(open_keys(report, "held")), "record")
+    if state == SyncStatus.BLOCKED:
+        held = count_text(len(open_keys(report, Outcome.HELD)), "record")
         return f"Changes of {held} are held back: there is not enough evidence that they are right."
-    if state == "unknown":
+    if state == SyncStatus.UNKNOWN:
         if report.errors:
             return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
         return "Home Assistant's last word, or the last comparison, is too old to rely on."

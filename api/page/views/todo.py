@@ -10,6 +10,7 @@ from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
+from engine.core.words import Mode, SyncStatus
 
 _OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
 _WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
@@ -29,13 +30,15 @@ class TodoView(msgspec.Struct, frozen=True):
 def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     """What is to be done, the most urgent first; `word` is the status of the whole."""
     found = [*_unknown(status, word), *_guards(status)]
-    if word != "unknown":
-        found += _kinds(verdicts, is_observing=status.report is not None and status.report.mode == "observe")
+    if word != SyncStatus.UNKNOWN:
+        found += _kinds(
+            verdicts, is_observing=status.report is not None and status.report.mode == Mode.OBSERVE
+        )
     return found
 
 
 def _unknown(status: Status, word: str) -> Iterator[TodoView]:
-    if word != "unknown" or (status.report is None and status.source.error is None):
+    if word != SyncStatus.UNKNOWN or (status.report is None and status.source.error is None):
         return  # the first look is under way
     advice = KINDS["unknown"]
     yield TodoView("todo-unknown", advice.title, [advice.action], advice.command, link("help", "unknown"))

@@ -9,18 +9,19 @@ from api.registries.sync import served_sync
 from engine.core.home.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
+from engine.core.words import SyncStatus
 
 FIELDS_MAX = 24
 # Each in the colours of a status.
 _TONES = {
-    State.REAL: "in_sync",
-    State.FOREIGN: "out_of_sync",
-    State.DRIFTED: "out_of_sync",
-    State.MISSING: "out_of_sync",
-    State.GONE: "blocked",
-    State.PENDING: "blocked",
-    State.SET_ASIDE: "blocked",
-    State.UNKNOWN: "unknown",
+    State.REAL: SyncStatus.IN_SYNC,
+    State.FOREIGN: SyncStatus.OUT_OF_SYNC,
+    State.DRIFTED: SyncStatus.OUT_OF_SYNC,
+    State.MISSING: SyncStatus.OUT_OF_SYNC,
+    State.GONE: SyncStatus.BLOCKED,
+    State.PENDING: SyncStatus.BLOCKED,
+    State.SET_ASIDE: SyncStatus.BLOCKED,
+    State.UNKNOWN: SyncStatus.UNKNOWN,
 }
 
 

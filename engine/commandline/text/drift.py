@@ -18,6 +18,7 @@ from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
 from engine.core.compare.diff import UNDER_WAY, Cause, Kind
 from engine.core.state.report import RecordReport, ReplicaReport, Report
+from engine.core.words import SyncStatus
 
 
 class DriftText(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def _block(record: RecordReport, form: DriftText) -> list[str]:
 def _last_line(report: Report) -> str:
     if not report.source.connected:
         return "Unknown: Home Assistant could not be read, so nothing was compared."
-    if not report.records and all(r.status == "in_sync" for r in report.replicas):
+    if not report.records and all(r.status == SyncStatus.IN_SYNC for r in report.replicas):
         names = listing([r.replica for r in report.replicas])
         records = plural(report.source.records, "record")
         verb = "equals" if len(report.replicas) == 1 else "equal"
@@ -97,6 +98,6 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
         return f"{replica.replica} unknown"
     causes = Counter(r.cause for r in report.records if r.replica == replica.replica)
     told = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
-    if not told and replica.status != "in_sync":
+    if not told and replica.status != SyncStatus.IN_SYNC:
         return kept_text(replica)
     return f"{', '.join(told)} in {replica.replica}" if told else f"{replica.replica} in sync"

@@ -19,6 +19,7 @@ from engine.commandline.text.safe_text import value_text, visible
 from engine.core.state.pace import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.state.status import SourceStatus, Status, replica_status, why_not_ready
+from engine.core.words import GuardName, Outcome, SyncStatus
 
 LOGGER = "reconcile"
 # More changes than these in one pass are told as a number; each is in the change feed all the same.
@@ -82,7 +83,7 @@ class ReportLines:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._open: dict[str, set[tuple[str, ...]]] = {}  # records that still differ, by replica
-        self._refusals: dict[str, dict[str, str]] = {}  # message by guard, by replica
+        self._refusals: dict[str, dict[GuardName, str]] = {}  # message by guard, by replica
         self._failures: dict[
             str, set[tuple[str, str]]
         ] = {}  # subject and message, by the replica of the pass
@@ -90,7 +91,7 @@ class ReportLines:
     def tell(self, report: Report) -> None:
         """Tell what is new in the report of a pass."""
         for replica in report.replicas:
-            if replica.status != "unknown":  # what could not be looked at stays as it was told
+            if replica.status != SyncStatus.UNKNOWN:  # what could not be looked at stays as it was told
                 own = [record for record in report.records if record.replica == replica.replica]
                 self._tell_records(replica.replica, own)
                 self._tell_refusals(replica)
@@ -101,9 +102,13 @@ class ReportLines:
 
     def _tell_records(self, replica: str, records: list[RecordReport]) -> None:
         before = self._open.get(replica, set())
-        left = {_identity(record) for record in records if record.outcome != "applied"}
+        left = {_identity(record) for record in records if record.outcome != Outcome.APPLIED}
         self._open[replica] = left
-        new = [record for record in records if _identity(record) not in before or record.outcome == "applied"]
+        new = [
+            record
+            for record in records
+            if _identity(record) not in before or record.outcome == Outcome.APPLIED
+        ]
         told = Counter(map(_sentence, new))
         for record in new:
             if told[_sentence(record)] <= _TOLD_MAX:
@@ -152,10 +157,12 @@ class StatusLines:
         """Tell what is new in the status at this moment."""
         for replica in status.replicas:
             word, since = replica_status(replica, now, self._freshness)
-            before = self._told.get(replica.replica, "unknown")
+            before = self._told.get(replica.replica, SyncStatus.UNKNOWN)
             # Every change waits for a moment until it is written.
             is_moment = (
-                replica.status == "in_sync" and word == "out_of_sync" and now < (since or now) + _MOMENT
+                replica.status == SyncStatus.IN_SYNC
+                and word == SyncStatus.OUT_OF_SYNC
+                and now < (since or now) + _MOMENT
             )
             if word == before or is_moment:
                 continue
@@ -163,7 +170,7 @@ class StatusLines:
             fields: dict[str, object] = {"replica": replica.replica, "status": word, "before": before}
             reason = why_not_ready(replica, status.report, now, self._freshness)
             fields |= {"reason": reason} if reason else {}
-            level = logging.INFO if word == "in_sync" else logging.WARNING
+            level = logging.INFO if word == SyncStatus.IN_SYNC else logging.WARNING
             self._logger.log(level, "status changed", extra={"fields": fields})
 
 
@@ -229,14 +236,14 @@ def _identity(record: RecordReport) -> tuple[str, ...]:
 
 
 def _level(record: RecordReport) -> int:
-    is_ordinary = record.cause == "pending" and record.outcome == "applied"
+    is_ordinary = record.cause == "pending" and record.outcome == Outcome.APPLIED
     return logging.INFO if is_ordinary else logging.WARNING
 
 
 def _sentence(record: RecordReport) -> str:
-    if record.outcome == "applied":
+    if record.outcome == Outcome.APPLIED:
         return "drift healed" if record.cause in ("drift", "conflict") else "change written"
-    return {"held": "change held back", "waiting": "delete waits for a second look"}.get(
+    return {Outcome.HELD: "change held back", Outcome.WAITING: "delete waits for a second look"}.get(
         record.outcome, "difference found"
     )
 

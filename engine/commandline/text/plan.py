@@ -23,8 +23,13 @@ from engine.commandline.text.record_lines import (
 from engine.commandline.text.safe_text import visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, set_aside_lines
 from engine.core.state.report import RecordReport, ReplicaReport, Report
+from engine.core.words import Mode, Outcome
 
-_REMARKS = {"waiting": "waits for a second look", "held": "held back by a guard", "failed": "failed"}
+_REMARKS = {
+    Outcome.WAITING: "waits for a second look",
+    Outcome.HELD: "held back by a guard",
+    Outcome.FAILED: Outcome.FAILED,
+}
 _DONE = {"add": "added", "change": "changed", "move": "moved", "remove": "removed"}
 
 
@@ -81,10 +86,10 @@ def last_line(report: Report, form: PlanText) -> str:
     if not any(r.action is not None for r in report.records) and not report.errors:
         return _nothing_to_do(report, form)
     parts = [_replica_part(report, replica) for replica in report.replicas]
-    if report.mode != "apply":
-        why = " (observe mode)" if report.mode == "observe" else ""
+    if report.mode != Mode.APPLY:
+        why = " (observe mode)" if report.mode == Mode.OBSERVE else ""
         return f"Plan: {'; '.join(parts)}. Nothing was written{why}."
-    wrote = any(r.outcome == "applied" for r in report.records)
+    wrote = any(r.outcome == Outcome.APPLIED for r in report.records)
     return f"{'Applied' if wrote else 'Nothing was written'}: {'; '.join(parts)}."
 
 
@@ -127,7 +132,7 @@ def _is_told_by(record: RecordReport, other: RecordReport | None) -> bool:
 
 
 def _waiting_lines(report: Report, form: PlanText) -> list[str]:
-    waiting = [r for r in report.records if r.outcome == "waiting"]
+    waiting = [r for r in report.records if r.outcome == Outcome.WAITING]
     if not waiting:
         return []
     count = len({(r.registry, r.key) for r in waiting})
@@ -138,7 +143,7 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
         (compared_at - datetime.fromisoformat(r.since)).total_seconds() if r.since else 0.0 for r in waiting
     )
     left = math.ceil(max(form.confirm_seconds - waited, 1))
-    if report.mode == "apply":
+    if report.mode == Mode.APPLY:
         return [f"{told} run again in {left} s, or pass --confirm-deletes."]
     # This one wrote nothing, so it need not know the option that deletes; and only one that writes remembers
     # what it missed.
@@ -175,12 +180,14 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
     records = [r for r in report.records if r.replica == replica.replica and r.action is not None]
     if replica.fingerprint is None:
         return f"not compared ({replica.replica})"
-    counts = Counter(word_of(r) for r in records if r.outcome in ("planned", "observed", "applied"))
-    is_done = report.mode == "apply"
+    counts = Counter(
+        word_of(r) for r in records if r.outcome in (Outcome.PLANNED, Outcome.OBSERVED, Outcome.APPLIED)
+    )
+    is_done = report.mode == Mode.APPLY
     order = ("add", "change", "move", "remove")
     told = [f"{counts[w]} {_DONE[w] if is_done else f'to {w}'}" for w in order if counts[w]]
     outcomes = Counter(r.outcome for r in records)
-    told += [f"{outcomes[o]} {o}" for o in ("waiting", "held", "failed") if outcomes[o]]
-    if replica.error and not outcomes["failed"]:
+    told += [f"{outcomes[o]} {o}" for o in (Outcome.WAITING, Outcome.HELD, Outcome.FAILED) if outcomes[o]]
+    if replica.error and not outcomes[Outcome.FAILED]:
         told.append("with an error")
     return f"{', '.join(told) or 'nothing to do'} ({replica.replica})"

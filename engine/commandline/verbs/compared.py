@@ -15,6 +15,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.state.record_states import LABELS
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import Mode, SyncStatus
 from engine.errors import EngineError
 from engine.loop.pass_options import PassOptions
 from engine.run import new_run_id, store_places
@@ -24,7 +25,7 @@ from engine.settings import LoadedSettings
 def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Verdicts:
     """The verdicts on all records, of a comparison that writes nothing."""
     options = PassOptions(
-        mode="drift",
+        mode=Mode.DRIFT,
         policy=loaded.settings.plan,
         registries=frozenset(loaded.settings.source.registries),
         run_id=new_run_id(time.time()),
@@ -48,5 +49,5 @@ def told_apart(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
 
 def _not_compared(error: EngineError, loaded: LoadedSettings, now: float) -> Status:
     source = SourceStatus(loaded.settings.source.uri, connected=False, error=str(error))
-    replica = ReplicaStatus("sqlite", "unknown", status_since=None)
+    replica = ReplicaStatus("sqlite", SyncStatus.UNKNOWN, status_since=None)
     return Status(loaded.settings.site.name, __version__, now, source, (replica,))

@@ -12,6 +12,7 @@ from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_text
 from engine.commandline.parser import Arguments
 from engine.core.state.advice import GUARDS, KINDS, Advice
+from engine.core.words import GuardName
 from engine.errors import SettingsError
 
 _ENGINE = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def run_docs(arguments: Arguments) -> int:
     if not topic:
         emit_text(_contents(pages))
     elif topic in GUARDS:
-        emit_text(_explained(topic, GUARDS[topic], _HELD if _HELD in pages else ""))
+        emit_text(_explained(topic, GUARDS[GuardName(topic)], _HELD if _HELD in pages else ""))
     elif topic in KINDS:
         emit_text(_explained(topic, KINDS[topic], "explanation" if "explanation" in pages else ""))
     else:

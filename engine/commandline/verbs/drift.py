@@ -13,6 +13,7 @@ from engine.commandline.parser import Arguments
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.verbs.run_pass import make_report, tell_errors
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.run import new_run_id, store_places
 
@@ -21,7 +22,7 @@ def run_drift(arguments: Arguments, stop: Interruption) -> int:
     """Compare and print the report. Returns the exit code."""
     loaded = load(arguments)
     options = PassOptions(
-        mode="drift",
+        mode=Mode.DRIFT,
         policy=loaded.settings.plan,
         registries=frozenset(loaded.settings.source.registries),
         run_id=new_run_id(time.time()),

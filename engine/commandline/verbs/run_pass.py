@@ -19,6 +19,7 @@ from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
 from engine.commandline.text.progress import ProgressLine
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.run import new_run_id, reconcile_once, store_places
 from engine.settings import LoadedSettings
@@ -27,9 +28,9 @@ from engine.settings import LoadedSettings
 def run_pass(arguments: Arguments, stop: Interruption) -> int:
     """Do the pass and print its report. Returns the exit code."""
     loaded = load(arguments)
-    mode = "dry_run" if arguments.dry_run or arguments.plan_out else "apply"
-    if mode == "apply" and loaded.settings.plan.mode == "observe":
-        mode = "observe"
+    mode = Mode.DRY_RUN if arguments.dry_run or arguments.plan_out else Mode.APPLY
+    if mode == Mode.APPLY and loaded.settings.plan.mode == "observe":
+        mode = Mode.OBSERVE
     site = loaded.settings.site.name
     options = PassOptions(
         mode=mode,

@@ -13,6 +13,7 @@ from engine.commandline.loading import load
 from engine.commandline.open_files import raise_file_limit
 from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
+from engine.core.words import Mode
 from engine.serving import Host, serve
 from engine.systemd import Notifier
 
@@ -22,7 +23,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
     loaded = load(arguments)
     settings = loaded.settings
     logger = set_up_logging(sys.stderr, format_=settings.log.format, level=settings.log.level)
-    mode = "observe" if settings.plan.mode == "observe" else "apply"
+    mode = Mode.OBSERVE if settings.plan.mode == "observe" else Mode.APPLY
 
     def on_ready(address: str) -> None:
         fields = {"source": settings.source.uri, "rows": settings.rows.file, "api": address, "mode": mode}

@@ -18,6 +18,7 @@ from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.advice import WHOSE_CHANGE
 from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
+from engine.core.words import Outcome, SyncStatus
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ class Told(NamedTuple):
 
     operation: Operation
     # outcome, since, first missed, listed as deleted, whether the read was to be trusted
-    basis: tuple[str, float | None, Look | None, bool, bool]
+    basis: tuple[Outcome, float | None, Look | None, bool, bool]
     report: RecordReport
 
 
@@ -103,22 +104,22 @@ def report_replica(
     )
 
 
-def status_of(comparison: Comparison, *, applied: bool, failed: bool) -> str:
+def status_of(comparison: Comparison, *, applied: bool, failed: bool) -> SyncStatus:
     """The replica's status, if what was allowed was `applied`; `failed` when its store or the ledger did."""
     if comparison.verdict.refusals:
-        return "blocked"
+        return SyncStatus.BLOCKED
     verdict = comparison.verdict
     left = verdict.waiting or verdict.held or comparison.plan.foreign or comparison.kept.surplus
     if failed or left or (comparison.verdict.allowed and not applied):
-        return "out_of_sync"
-    return "in_sync"
+        return SyncStatus.OUT_OF_SYNC
+    return SyncStatus.IN_SYNC
 
 
 def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     comparison: Comparison,
     desired: Snapshot,
     *,
-    done: str,
+    done: Outcome,
     compared_at: float,
     found_at: float | None = None,
     unwritten: Collection[tuple[str, str]] | None = None,
@@ -128,7 +129,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
     was looked at. What was `told` of an operation that still stands is told again; it is kept up to date for the next.
     """
-    partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == "failed" else ()
+    partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}
@@ -137,9 +138,9 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     reports = []
     for operation in comparison.plan.operations:
         key = operation.key
-        outcome = "held" if key in held else "waiting" if key in waiting else done
-        outcome = "applied" if key in taken else outcome
-        writes = done in ("applied", "failed")
+        outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
+        outcome = Outcome.APPLIED if key in taken else outcome
+        writes = done in (Outcome.APPLIED, Outcome.FAILED)
         is_theirs = (
             operation.difference.cause is not Cause.PENDING
         )  # changed in the replica, which was read later
@@ -150,7 +151,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         if known is None or known.operation is not operation or known.basis != basis:
             known = Told(operation, basis, _operation_report(comparison, operation, desired, outcome, since))
         reports.append(known.report)
-        if outcome in ("held", "waiting"):
+        if outcome in (Outcome.HELD, Outcome.WAITING):
             standing[key] = known
     if told is not None:
         told.clear()
@@ -159,7 +160,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
 
 
 def _operation_report(
-    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: str, since: float | None
+    comparison: Comparison, operation: Operation, desired: Snapshot, outcome: Outcome, since: float | None
 ) -> RecordReport:
     difference = operation.difference
     return RecordReport(
@@ -182,7 +183,7 @@ def _operation_report(
 
 
 def _since(
-    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: str, writes: bool
+    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: Outcome, writes: bool
 ) -> float | None:
     """When the difference began, or was found first, as far as a pass without memory knows.
 
@@ -195,7 +196,7 @@ def _since(
         return first.wall
     if after is not None and cause is Cause.PENDING and after.modified_at:
         return min(after.modified_at, compared_at)
-    begins_now = outcome == "applied" or (outcome == "waiting" and writes)
+    begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
     return compared_at if begins_now else None
 
 
@@ -235,7 +236,7 @@ def _foreign_reports(comparison: Comparison, desired: Snapshot) -> list[RecordRe
             kind=Kind.ORPHANED,
             cause=Cause.FOREIGN,
             action=None,
-            outcome="reported",
+            outcome=Outcome.REPORTED,
             fields=(),
             source_hash=None,
             replica_hash=found[key].observed,

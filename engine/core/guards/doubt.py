@@ -13,30 +13,31 @@ from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.home.record import Device, Entity, Key
 from engine.core.home.registries import CONFIG_ENTRY, DEVICE, ENTITY
 from engine.core.home.snapshot import Snapshot
+from engine.core.words import GuardName
 
 # As Home Assistant names the stores of registries from which something is derived.
 _REGISTRIES_OF_STORES = {registry.store: registry.name for registry in (CONFIG_ENTRY, DEVICE, ENTITY)}
 
 
-def untrusted_read(desired: Snapshot) -> tuple[str, str, str] | None:
+def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
     """The guard (name, message, hint) that says why a record missing from this read is no evidence; None if it is."""
     health = desired.health
     if health.state not in (None, "RUNNING"):
         return (
-            "not_running",
+            GuardName.NOT_RUNNING,
             f"Home Assistant is {health.state}, not RUNNING.",
             "Run again when it has started; the deletes follow then.",
         )
     if health.unread:
         return (
-            "health_unread",
+            GuardName.HEALTH_UNREAD,
             f"What Home Assistant says of its own state could not be read: {'; '.join(health.unread)}. "
             "Whether its registries are sound is not known.",
             "Restart Home Assistant, which writes such a file anew, and run again; the deletes follow then.",
         )
     if health.corrupt_stores:
         return (
-            "storage_corruption",
+            GuardName.STORAGE_CORRUPTION,
             f"Home Assistant reports a corrupt store ({', '.join(health.corrupt_stores)}) and started over "
             "with an empty registry and new ids.",
             "Restore a backup of Home Assistant, or accept the loss there by fixing the repair issue.",

@@ -18,10 +18,10 @@ from engine.core.guards.absences import is_confirmed
 from engine.core.guards.doubt import rest_on_doubt, untrusted_read
 from engine.core.guards.instance import KnownHomes
 from engine.core.guards.look import Calendar, Look
-from engine.core.guards.unread import GUARD as REGISTRY_UNREAD
 from engine.core.guards.unread import leave_unread
 from engine.core.home.record import Entity, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.words import GuardName
 
 # Registries that are never empty in a living home; losing the only label is nobody's disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -80,7 +80,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Refusal(msgspec.Struct, frozen=True):
     """A guard that spoke: what it saw, what would change its mind, and how many operations it holds."""
 
-    guard: str
+    guard: GuardName
     message: str
     hint: str
     held: int
@@ -146,7 +146,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
     refusals = [_refusal(spoken, sum(o.key not in unread for o in held), deletes, certain)] if spoken else []
     if left:
-        refusals.append(Refusal(REGISTRY_UNREAD, left.message, left.hint, len(unread)))
+        refusals.append(Refusal(GuardName.REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
         allowed=tuple(o for o in plan.operations if o.key not in kept),
         held=held,
@@ -156,11 +156,11 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
 
 
 def _refusal(
-    spoken: tuple[str, str, str], held: int, deletes: tuple[Operation, ...], certain: set[Key]
+    spoken: tuple[GuardName, str, str], held: int, deletes: tuple[Operation, ...], certain: set[Key]
 ) -> Refusal:
     """What a guard said of the deletes; a limit names the command that raises it for one run."""
     count = sum(o.key not in certain for o in deletes)
-    is_limit = spoken[0] in ("delete_count", "delete_ratio")
+    is_limit = spoken[0] in (GuardName.DELETE_COUNT, GuardName.DELETE_RATIO)
     return Refusal(*spoken, held, f"reconcile --max-delete {count}" if is_limit else None)
 
 
@@ -183,10 +183,12 @@ def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
     return found
 
 
-def _refuse_everything(desired: Snapshot, homes: KnownHomes, policy: Policy) -> tuple[str, str, str] | None:
+def _refuse_everything(
+    desired: Snapshot, homes: KnownHomes, policy: Policy
+) -> tuple[GuardName, str, str] | None:
     if desired.health.recovery_mode:
         return (
-            "recovery_mode",
+            GuardName.RECOVERY_MODE,
             f"Home Assistant {desired.health.ha_version} is in recovery mode and shows "
             f"{len(desired.records)} records; what it shows is not the home.",
             "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
@@ -196,7 +198,7 @@ def _refuse_everything(desired: Snapshot, homes: KnownHomes, policy: Policy) -> 
     if not desired.entry_ids and policy.allow_empty:
         return None
     return (
-        "wrong_instance",
+        GuardName.WRONG_INSTANCE,
         f"{desired.origin} has {len(desired.entry_ids)} config entries and is not the home of this store: of the "
         f"{homes.count} config entries that are known, some store knows none of these. It is another Home "
         "Assistant, or a backup from before they were set up.",
@@ -212,13 +214,13 @@ def _refuse_deletes(
     applied: Mapping[Key, str],
     observed_count: int,
     policy: Policy,
-) -> tuple[str, str, str] | None:
+) -> tuple[GuardName, str, str] | None:
     if not deletes:
         return None
     for registry in () if policy.allow_empty else _empty_registries(desired):
         if had := sum(key.registry == registry for key in applied):
             return (
-                "empty_source",
+                GuardName.EMPTY_SOURCE,
                 f"Home Assistant lists no {registry} at all; {had} are known.",
                 "If the home really is empty, set plan.allow_empty = true for one run (--allow-empty).",
             )
@@ -227,12 +229,12 @@ def _refuse_deletes(
     told = f"Plan deletes {count} of {observed_count} records ({share:.0%})."
     if count > policy.delete_count_max:
         hint = f"raise plan.delete_count_max (now {policy.delete_count_max}), or pass --max-delete {count}."
-        return "delete_count", told, f"To allow this, {hint}"
+        return GuardName.DELETE_COUNT, told, f"To allow this, {hint}"
     if count > policy.delete_few_max and share > policy.delete_ratio_max:
         hint = (
             f"raise plan.delete_ratio_max (now {policy.delete_ratio_max:.2f}), or pass --max-delete {count}."
         )
-        return "delete_ratio", told, f"To allow this, {hint}"
+        return GuardName.DELETE_RATIO, told, f"To allow this, {hint}"
     return None
 
 

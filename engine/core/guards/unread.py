@@ -14,8 +14,6 @@ from engine.core.home.record import Entity, Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 
-GUARD = "registry_unread"
-
 # By registry, those that its rows are made with: the derived values, and of stored entities the name as well.
 _MADE_WITH = {"entity": ("device",), "device": ("entity", "config_entry")}
 

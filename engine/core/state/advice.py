@@ -6,6 +6,7 @@ The page, the API, `reconcile show` and the reference page `docs/reference/what-
 import msgspec
 
 from engine.core.compare.diff import Cause
+from engine.core.words import GuardName, Outcome
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -17,56 +18,56 @@ class Advice(msgspec.Struct, frozen=True):
     command: str | None = None
 
 
-GUARDS: dict[str, Advice] = {
-    "recovery_mode": Advice(
+GUARDS: dict[GuardName, Advice] = {
+    GuardName.RECOVERY_MODE: Advice(
         "Home Assistant is in recovery mode",
         "In recovery mode Home Assistant lists something that is not your home, so nothing is written at all.",
         "Repair Home Assistant's configuration and restart it; the next pass goes on by itself.",
         "reconcile doctor",
     ),
-    "wrong_instance": Advice(
+    GuardName.WRONG_INSTANCE: Advice(
         "This is another Home Assistant",
         "None of the config entries that the stores know is listed, so nothing is written at all.",
         "Check source.uri. If this instance is to be mirrored from now on, accept it once.",
         "reconcile --allow-new-instance",
     ),
-    "not_running": Advice(
+    GuardName.NOT_RUNNING: Advice(
         "Home Assistant is starting or stopping",
         "While it starts, integrations still add records, so nothing is deleted.",
         "Wait until it has started; the deletes follow then.",
         "reconcile doctor",
     ),
-    "storage_corruption": Advice(
+    GuardName.STORAGE_CORRUPTION: Advice(
         "Home Assistant lost a registry",
         "It reports a corrupt store and started over with new ids, so nothing is deleted.",
         "Restore a backup of Home Assistant, or accept the loss by fixing the repair issue there.",
         "reconcile doctor",
     ),
-    "health_unread": Advice(
+    GuardName.HEALTH_UNREAD: Advice(
         "Home Assistant's state could not be read",
         "Whether its registries are sound is not known, so nothing is deleted.",
         "Restart Home Assistant, which writes such a file anew; the deletes follow then.",
         "reconcile doctor",
     ),
-    "registry_unread": Advice(
+    GuardName.REGISTRY_UNREAD: Advice(
         "A registry was not read",
         "What was not read is not empty: its rows stay as they are, and so do those made with its help.",
         "Restore what is missing. If the home really has none of it any more, say so once.",
         "reconcile --allow-empty",
     ),
-    "empty_source": Advice(
+    GuardName.EMPTY_SOURCE: Advice(
         "Home Assistant lists none at all",
         "A living home has devices, entities and config entries, so nothing is deleted.",
         "If the home really is empty, say so once.",
         "reconcile --allow-empty",
     ),
-    "delete_ratio": Advice(
+    GuardName.DELETE_RATIO: Advice(
         "Too large a share would be deleted",
         "Home Assistant no longer lists a large share of the records, as after a read that was cut short.",
         "Look at what would be deleted. If it is right, allow that many deletes once.",
         "reconcile --dry-run",
     ),
-    "delete_count": Advice(
+    GuardName.DELETE_COUNT: Advice(
         "Too many records would be deleted",
         "Home Assistant no longer lists more records than one pass may delete.",
         "Look at what would be deleted. If it is right, allow that many deletes once.",
@@ -131,23 +132,23 @@ WHOSE_CHANGE: dict[Cause, str] = {
     Cause.FOREIGN: "a foreign row, pruned as asked",
 }
 # How the sentence on what will be done goes on, by the outcome of the last pass; {done} is written, moved or deleted.
-OUTCOMES: dict[str, str] = {
-    "planned": "will be {done} with the next pass",
-    "held": "held back by a guard",
-    "waiting": "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
-    "observed": "not {done}: only observing (plan.mode)",
-    "failed": "could not be {done}; it is tried again",
-    "reported": "left alone; plan.prune_foreign = true would delete it",
+OUTCOMES: dict[Outcome, str] = {
+    Outcome.PLANNED: "will be {done} with the next pass",
+    Outcome.HELD: "held back by a guard",
+    Outcome.WAITING: "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
+    Outcome.OBSERVED: "not {done}: only observing (plan.mode)",
+    Outcome.FAILED: "could not be {done}; it is tried again",
+    Outcome.REPORTED: "left alone; plan.prune_foreign = true would delete it",
 }
 # The command that does it now, where the outcome says more than the kind of difference.
 _COMMANDS = {
-    "waiting": "reconcile --confirm-deletes",
-    "observed": "reconcile",
-    "failed": "reconcile doctor",
-    "planned": "reconcile",
+    Outcome.WAITING: "reconcile --confirm-deletes",
+    Outcome.OBSERVED: "reconcile",
+    Outcome.FAILED: "reconcile doctor",
+    Outcome.PLANNED: "reconcile",
 }
 
 
-def command_for(state: str, outcome: str | None) -> str | None:
+def command_for(state: str, outcome: Outcome | None) -> str | None:
     """The command that does what is to be done about a difference; what a guard holds has its guard's own."""
-    return _COMMANDS.get(outcome or "") or KINDS[state].command
+    return (_COMMANDS.get(outcome) if outcome else None) or KINDS[state].command

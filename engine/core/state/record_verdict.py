@@ -18,10 +18,10 @@ from engine.core.state.pace import Freshness
 from engine.core.state.record_states import State, state_of
 from engine.core.state.report import RecordReport, RefusalReport, Report, open_records, rfc3339
 from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown
+from engine.core.words import GuardName, Outcome, SyncStatus
 
 # What these say of Home Assistant is that it is not this home: then nothing that was compared counts.
-_NOT_THIS_HOME = frozenset({"recovery_mode", "wrong_instance"})
-_REGISTRY_UNREAD = "registry_unread"
+_NOT_THIS_HOME = frozenset({GuardName.RECOVERY_MODE, GuardName.WRONG_INSTANCE})
 
 
 class Differs(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class Verdicts:
         self._words = {r.replica: replica_status(r, now, freshness) for r in status.replicas}
         self._distrusted = _distrusted(report)
         self._doubts = tuple(self._doubt(r, status) for r in status.replicas if self._is_unknown(r.replica))
-        self._is_unknown_whole = status_word(status, now, freshness) == "unknown"
+        self._is_unknown_whole = status_word(status, now, freshness) == SyncStatus.UNKNOWN
         self._found: dict[Key, list[RecordReport]] = {}
         for record in open_records(report):
             if record.replica in self._words:
@@ -152,12 +152,12 @@ class Verdicts:
 
     def _refusal(self, record: RecordReport) -> RefusalReport | None:
         """The guard that holds the record back."""
-        if record.outcome != "held" or self._report is None:
+        if record.outcome != Outcome.HELD or self._report is None:
             return None
         replica = next((r for r in self._report.replicas if r.replica == record.replica), None)
         refusals = replica.refusals if replica else ()
         unread = not self._report.source.has_read(record.registry)
-        fitting = [r for r in refusals if (r.guard == _REGISTRY_UNREAD) == unread]
+        fitting = [r for r in refusals if (r.guard == GuardName.REGISTRY_UNREAD) == unread]
         return next(iter([*fitting, *refusals]), None)
 
     def _unknown(self, found: list[RecordReport]) -> RecordVerdict:
@@ -165,7 +165,7 @@ class Verdicts:
         sinces = [
             since
             for name, (word, since) in self._words.items()
-            if since is not None and (word == "unknown" or name in self._distrusted)
+            if since is not None and (word == SyncStatus.UNKNOWN or name in self._distrusted)
         ]
         before = [f"When last compared: {which_side(record)}." for record in found]
         return _verdict(
@@ -176,7 +176,7 @@ class Verdicts:
         )
 
     def _is_unknown(self, replica: str) -> bool:
-        return self._words[replica][0] == "unknown" or replica in self._distrusted
+        return self._words[replica][0] == SyncStatus.UNKNOWN or replica in self._distrusted
 
     def _doubt(self, replica: ReplicaStatus, status: Status) -> str:
         guard = self._distrusted.get(replica.replica)
@@ -221,7 +221,7 @@ def _verdict(
     return RecordVerdict(state, cause, at, tuple(reasons), (), advice.action, advice.command)
 
 
-def _distrusted(report: Report | None) -> dict[str, str]:
+def _distrusted(report: Report | None) -> dict[str, GuardName]:
     """The guard that says that this is not the home, by replica."""
     return {
         replica.replica: refusal.guard

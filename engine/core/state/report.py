@@ -13,6 +13,7 @@ import msgspec
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.home.set_aside import SetAside
+from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 
 SCHEMA_VERSION = 1
@@ -63,7 +64,7 @@ class PlanCounts(msgspec.Struct, frozen=True):
 class RefusalReport(msgspec.Struct, frozen=True):
     """A guard that held operations back, and what would change that."""
 
-    guard: str
+    guard: GuardName
     message: str
     hint: str
     held: int
@@ -83,7 +84,7 @@ class RecordReport(msgspec.Struct, frozen=True):
     kind: Kind
     cause: Cause
     action: Action | None  # None: reported only
-    outcome: str  # planned, applied, held, waiting, observed, failed, reported
+    outcome: Outcome
     fields: tuple[FieldChange, ...]
     source_hash: str | None
     replica_hash: str | None
@@ -97,7 +98,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     """One replica: how it compared, what was planned, what was done."""
 
     replica: str
-    status: str  # in_sync, out_of_sync, blocked, unknown
+    status: SyncStatus
     counts: Counts
     planned: PlanCounts
     applied: PlanCounts
@@ -143,8 +144,8 @@ class Report(msgspec.Struct, frozen=True):
     """One pass over all replicas, complete enough to act upon without asking further."""
 
     schema_version: int
-    status: str  # in_sync, out_of_sync, blocked, unknown
-    mode: str  # apply, dry_run, observe, drift
+    status: SyncStatus
+    mode: Mode
     run_id: str
     site: str
     compared_at: str
@@ -160,15 +161,15 @@ class Report(msgspec.Struct, frozen=True):
 
 def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
     """The report of a replica that could not be compared."""
-    return ReplicaReport(replica, "unknown", Counts(), PlanCounts(), PlanCounts(), error=error)
+    return ReplicaReport(replica, SyncStatus.UNKNOWN, Counts(), PlanCounts(), PlanCounts(), error=error)
 
 
 def open_records(report: Report | None) -> list[RecordReport]:
     """The records that still differ after the pass, one entry for each replica that differs on it."""
-    return [r for r in report.records if r.outcome != "applied"] if report else []
+    return [r for r in report.records if r.outcome != Outcome.APPLIED] if report else []
 
 
-def open_keys(report: Report | None, outcome: str | None = None) -> set[tuple[str, str]]:
+def open_keys(report: Report | None, outcome: Outcome | None = None) -> set[tuple[str, str]]:
     """The records on which at least one replica still differs, as (registry, key): each counts once."""
     return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
 
@@ -184,7 +185,7 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
     not begin again before it is over. `now`, and what is found, are times of the process, which the wall clock shows `shift`
     seconds later.
     """
-    looked_at = {replica.replica for replica in report.replicas if replica.status != "unknown"}
+    looked_at = {replica.replica for replica in report.replicas if replica.status != SyncStatus.UNKNOWN}
     before = {key: at for key, at in found.items() if key[0] in looked_at}
     for key in before:
         del found[key]
@@ -195,7 +196,7 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
         key = (record.replica, record.registry, record.key, record.kind)
         began_at = now if record.since is None else at(record.since) - shift
         began_at = min(began_at, before.get(key, began_at))
-        if record.outcome != "applied":
+        if record.outcome != Outcome.APPLIED:
             found[key] = began_at
         if record.since != (since := shown(began_at + shift)):
             record = msgspec.structs.replace(record, since=since)  # noqa: PLW2901
@@ -210,14 +211,6 @@ def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
         kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
         left[record.replica, kind] = left.get((record.replica, kind), 0) + 1
     return left
-
-
-def combined_status(statuses: list[str]) -> str:
-    """The status of the whole: the most alarming of its parts; nothing looked at is unknown."""
-    return next(
-        (s for s in ("unknown", "blocked", "out_of_sync") if s in statuses),
-        "in_sync" if statuses else "unknown",
-    )
 
 
 def _unix_seconds(text: str) -> float:

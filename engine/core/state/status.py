@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from engine.core.home.record import Key
 from engine.core.state.pace import Freshness
-from engine.core.state.report import Report, combined_status, open_records
+from engine.core.state.report import Report, open_records
+from engine.core.words import Outcome, SyncStatus, combined_status
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     """How it stands with one replica."""
 
     replica: str
-    status: str  # as of the last comparison: in_sync, out_of_sync, blocked, unknown
+    status: SyncStatus  # as of the last comparison
     status_since: float | None = None  # when this status was found after another one
     synced_at: float | None = None  # the replica is known to hold every change of the source up to here
     compared_at: float | None = None  # when the source was read that it was last compared with
@@ -78,38 +79,40 @@ class Status(msgspec.Struct, frozen=True):
     report: Report | None = None  # of the last pass that ended
 
 
-def replica_status(replica: ReplicaStatus, now: float, freshness: Freshness) -> tuple[str, float | None]:
+def replica_status(
+    replica: ReplicaStatus, now: float, freshness: Freshness
+) -> tuple[SyncStatus, float | None]:
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
     What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
     needs a watermark that is not too old, and a pass without an error; with work that waits it is `out_of_sync`.
     """
-    if replica.status == "unknown":
-        return "unknown", replica.status_since
+    if replica.status == SyncStatus.UNKNOWN:
+        return SyncStatus.UNKNOWN, replica.status_since
     if replica.compared_at is None:
-        return "unknown", None
+        return SyncStatus.UNKNOWN, None
     if replica.unproven_since is not None:
-        return "unknown", replica.unproven_since
+        return SyncStatus.UNKNOWN, replica.unproven_since
     expires_at = replica.compared_at + freshness.stale_seconds
-    if replica.status == "in_sync":
+    if replica.status == SyncStatus.IN_SYNC:
         if replica.synced_at is None:
-            return "unknown", replica.status_since
+            return SyncStatus.UNKNOWN, replica.status_since
         expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
     if now > expires_at:
-        return "unknown", expires_at
-    if replica.status == "in_sync" and replica.error is not None:
-        return "unknown", replica.status_since
-    if replica.status == "in_sync" and replica.pending:
-        return "out_of_sync", replica.pending_since
+        return SyncStatus.UNKNOWN, expires_at
+    if replica.status == SyncStatus.IN_SYNC and replica.error is not None:
+        return SyncStatus.UNKNOWN, replica.status_since
+    if replica.status == SyncStatus.IN_SYNC and replica.pending:
+        return SyncStatus.OUT_OF_SYNC, replica.pending_since
     return replica.status, replica.status_since
 
 
-def status_word(status: Status, now: float, freshness: Freshness) -> str:
+def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:
     """The status of the whole: that of its worst replica. A pass with errors did not look everywhere."""
     words = [replica_status(replica, now, freshness)[0] for replica in status.replicas]
     word = combined_status(words)
     has_errors = status.report is not None and bool(status.report.errors)
-    return "unknown" if word == "in_sync" and has_errors else word
+    return SyncStatus.UNKNOWN if word == SyncStatus.IN_SYNC and has_errors else word
 
 
 def status_line(status: Status, now: float, freshness: Freshness) -> str:
@@ -127,16 +130,16 @@ def why_not_ready(
     second look: what is not known to be wrong. `report` is that of the last pass.
     """
     word, _ = replica_status(replica, now, freshness)
-    if word == "in_sync":
+    if word == SyncStatus.IN_SYNC:
         return None
-    if word == "unknown":
+    if word == SyncStatus.UNKNOWN:
         return replica.error or why_unknown(replica)
-    if word == "blocked":
+    if word == SyncStatus.BLOCKED:
         return "a guard holds changes back"
     if replica.error is not None:
         return replica.error
     left = Counter(r.outcome for r in open_records(report) if r.replica == replica.replica)
-    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != "waiting"}
+    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != Outcome.WAITING}
     if wrong:
         told = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
         records = "1 record" if sum(wrong.values()) == 1 else f"{sum(wrong.values())} records"

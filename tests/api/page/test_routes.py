@@ -14,6 +14,7 @@ from engine.core.compare.diff import Cause
 from engine.core.home.record import Area, Floor
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus
+from engine.core.words import SyncStatus
 from tests.api.page.markup import Markup
 from tests.api.serving import Api, api_over, status_of, write_home
 from tests.api.test_past import timeline_of_sample
@@ -59,7 +60,7 @@ async def test_every_state_is_a_word_a_symbol_and_a_class(sample: Sample) -> Non
     symbols = set()
     async with api_over(*sample) as api:
         for state, word in words.items():
-            replicas = (ReplicaStatus("sqlite", state, compared_at=NOON),)
+            replicas = (ReplicaStatus("sqlite", SyncStatus(state), compared_at=NOON),)
             api.status = status_of(report(replicas=()), replicas=replicas)
             front = await page(api)
             assert (front.text_of("status-word"), front.one("section", id="status")["class"]) == (
@@ -73,7 +74,9 @@ async def test_every_state_is_a_word_a_symbol_and_a_class(sample: Sample) -> Non
 async def test_the_guards_sentence_and_setting_are_on_the_page(sample: Sample) -> None:
     async with api_over(*sample) as api:
         told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
-        api.status = status_of(told, replicas=(ReplicaStatus("sqlite", "blocked", compared_at=NOON),))
+        api.status = status_of(
+            told, replicas=(ReplicaStatus("sqlite", SyncStatus.BLOCKED, compared_at=NOON),)
+        )
         said = (await page(api)).text_of("status")
         assert "Plan deletes 412 of 980 records (42%)." in said
         assert "raise plan.delete_ratio_max (now 0.10)" in said

@@ -10,6 +10,7 @@ from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.state.report import ErrorReport, RecordReport, Report
 from engine.core.state.status import SourceStatus
+from engine.core.words import Outcome
 from tests.api.serving import Api, status_of
 
 
@@ -22,7 +23,7 @@ def record(replica: str, registry: str, key: str, kind: Kind, *fields: FieldChan
         kind=kind,
         cause=Cause.DRIFT,
         action=Action.UPSERT,
-        outcome="applied",
+        outcome=Outcome.APPLIED,
         fields=fields,
         source_hash="a",
         replica_hash="b",

@@ -5,6 +5,7 @@ import msgspec
 from engine.core.home.set_aside import SetAside
 from engine.core.state.report import PlanCounts, RefusalReport, unknown_replica
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import GuardName, SyncStatus
 from tests.api.serving import Api
 from tests.homes import NOON
 
@@ -27,7 +28,7 @@ async def test_status_shows_since_when_and_how_many_records_differ(api: Api) -> 
     assert report is not None
     applied, other = report.records[:2]
     held = msgspec.structs.replace(other, outcome="held")
-    replica = ReplicaStatus("sqlite", "blocked", status_since=NOON - 7, compared_at=NOON)
+    replica = ReplicaStatus("sqlite", SyncStatus.BLOCKED, status_since=NOON - 7, compared_at=NOON)
     api.status = with_(
         api, replicas=(replica,), report=msgspec.structs.replace(report, records=(applied, held))
     )
@@ -40,7 +41,9 @@ async def test_a_record_on_which_two_replicas_differ_is_one_record(api: Api) -> 
     assert report is not None
     left = msgspec.structs.replace(report.records[0], outcome="observed")
     other = msgspec.structs.replace(report.replicas[0], replica="history")
-    replicas = tuple(ReplicaStatus(name, "out_of_sync", compared_at=NOON) for name in ("sqlite", "history"))
+    replicas = tuple(
+        ReplicaStatus(name, SyncStatus.OUT_OF_SYNC, compared_at=NOON) for name in ("sqlite", "history")
+    )
     api.status = with_(
         api,
         replicas=replicas,
@@ -61,7 +64,7 @@ async def test_a_replica_that_could_not_be_read_is_not_said_to_be_equal(api: Api
     assert api.status.report is not None
     unread = (unknown_replica("sqlite", "away"),)
     report = msgspec.structs.replace(api.status.report, replicas=unread, records=())
-    replica = ReplicaStatus("sqlite", "unknown", compared_at=NOON, error="away")
+    replica = ReplicaStatus("sqlite", SyncStatus.UNKNOWN, compared_at=NOON, error="away")
     api.status = with_(api, replicas=(replica,), report=report)
     (said,) = (await api.get("/api/status"))["replicas"]
     assert (said["status"], said["differing"]) == ("unknown", None)
@@ -72,7 +75,7 @@ async def test_status_shows_guards(api: Api) -> None:
     replica = msgspec.structs.replace(
         api.status.report.replicas[0],
         planned=PlanCounts(delete=9),
-        refusals=(RefusalReport("delete_ratio", "too many", "raise it", 9),),
+        refusals=(RefusalReport(GuardName.DELETE_RATIO, "too many", "raise it", 9),),
     )
     api.status = with_(api, report=msgspec.structs.replace(api.status.report, replicas=(replica,)))
     (guard,) = (await api.get("/api/status"))["guards"]
@@ -80,7 +83,7 @@ async def test_status_shows_guards(api: Api) -> None:
 
 
 async def test_what_never_was_is_null(api: Api) -> None:
-    api.status = with_(api, replicas=(ReplicaStatus("sqlite", "in_sync"),), report=None)
+    api.status = with_(api, replicas=(ReplicaStatus("sqlite", SyncStatus.IN_SYNC),), report=None)
     (replica,) = (await api.get("/api/status"))["replicas"]
     assert (replica["status"], replica["lag_seconds"], replica["compared_at"]) == ("unknown", None, None)
 
@@ -134,7 +137,7 @@ async def test_what_is_known_to_be_wrong_or_held_is_not_ready(api: Api) -> None:
         ("held", "blocked", 503, "a guard holds changes back"),
     ):
         left = msgspec.structs.replace(report.records[0], outcome=outcome)
-        replica = ReplicaStatus("sqlite", word, synced_at=NOON, compared_at=NOON)
+        replica = ReplicaStatus("sqlite", SyncStatus(word), synced_at=NOON, compared_at=NOON)
         api.status = with_(api, replicas=(replica,), report=msgspec.structs.replace(report, records=(left,)))
         response = await api.client.get("/readyz")
         assert response.status_code == status

@@ -20,6 +20,7 @@ from engine.core.compare.diff import Cause
 from engine.core.state.pace import Freshness
 from engine.core.state.report import ErrorReport, RefusalReport, Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import GuardName, SyncStatus
 from tests.commandline.reports import changed, foreign, replica, report
 
 
@@ -69,7 +70,7 @@ def test_many_changes_are_told_as_a_number() -> None:
 
 
 def test_a_refusal_and_an_error_say_what_to_do() -> None:
-    refusal = RefusalReport("recovery_mode", "It is in recovery mode.", "Repair it.", 3)
+    refusal = RefusalReport(GuardName.RECOVERY_MODE, "It is in recovery mode.", "Repair it.", 3)
     error = ErrorReport("history", "The disk is full.", "Make room.", True)
     lines = told(report(replicas=(replica("sqlite", refusals=(refusal,)),), errors=(error,)))
     assert lines[0].startswith("warning changes held back replica=sqlite guard=recovery_mode held=3")
@@ -87,7 +88,7 @@ def test_nothing_is_told_of_nothing() -> None:
 
 
 def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
-    refusal = RefusalReport("delete_ratio", "Too many.", "Raise it.", 3)
+    refusal = RefusalReport(GuardName.DELETE_RATIO, "Too many.", "Raise it.", 3)
     error = ErrorReport("sqlite", "The disk is full.", "Make room.", True)
     blocked = report(
         foreign("Sun"), replicas=(replica(status="blocked", refusals=(refusal,)),), errors=(error,)
@@ -116,10 +117,10 @@ def test_a_change_of_status_is_told_once_in_both_directions() -> None:
     stream = io.StringIO()
     lines = StatusLines(set_up_logging(stream, format_="text", level="info"), Freshness(1200.0, 60.0))
     source = SourceStatus("ws://home", connected=True)
-    found = ReplicaStatus("sqlite", "in_sync", synced_at=100.0, compared_at=100.0)
+    found = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=100.0, compared_at=100.0)
     waiting = replace(found, pending=1, pending_since=161.0, synced_at=161.0)
     for now, known in (
-        (100.0, ReplicaStatus("sqlite", "unknown")),
+        (100.0, ReplicaStatus("sqlite", SyncStatus.UNKNOWN)),
         (101.0, found),
         (102.0, found),
         (161.0, found),  # too old by then

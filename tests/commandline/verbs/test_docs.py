@@ -6,6 +6,7 @@ import pytest
 
 from engine.commandline.verbs import docs
 from engine.core.state.advice import GUARDS, KINDS
+from engine.core.words import GuardName
 from tests.commandline.in_process import Reconcile
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -26,7 +27,7 @@ def test_a_page_is_printed_by_its_name(reconcile: Reconcile, topic: str) -> None
 
 @pytest.mark.parametrize("word", [*GUARDS, *KINDS])
 def test_a_word_of_a_message_is_explained_and_leads_to_a_page(reconcile: Reconcile, word: str) -> None:
-    advice = GUARDS.get(word) or KINDS[word]
+    advice = GUARDS[GuardName(word)] if word in GUARDS else KINDS[word]
     code, out, err = reconcile("docs", word)
     assert (code, err) == (0, "")
     assert advice.meaning in out
@@ -46,4 +47,4 @@ def test_an_installation_without_pages_says_so_and_explains_words(
 ) -> None:
     monkeypatch.setattr(docs, "FOLDERS", (tmp_path,))
     assert "came without its pages" in reconcile("docs").out
-    assert GUARDS["delete_ratio"].meaning in reconcile("docs", "delete_ratio").out
+    assert GUARDS[GuardName.DELETE_RATIO].meaning in reconcile("docs", "delete_ratio").out

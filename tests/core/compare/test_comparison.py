@@ -12,7 +12,8 @@ from engine.core.guards.look import Look
 from engine.core.home.record import Key, Record, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import FoundKey, PlanCounts, combined_status, rfc3339, with_first_found
+from engine.core.state.report import FoundKey, PlanCounts, rfc3339, with_first_found
+from engine.core.words import Outcome, SyncStatus, combined_status
 from tests.commandline.reports import changed, foreign, replica, report
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
@@ -68,7 +69,7 @@ def test_a_pending_change_began_when_home_assistant_made_it() -> None:
     (record,) = report_records(
         compared(snapshot(ENTRY, changed), ENTRY, device(1)),
         snapshot(ENTRY, changed),
-        done="planned",
+        done=Outcome.PLANNED,
         compared_at=NOON,
     )
     assert (record.since, record.cause) == ("2026-11-23T11:59:30.000Z", "pending")
@@ -78,7 +79,7 @@ def test_an_absence_began_when_it_was_first_missed() -> None:
     desired = snapshot(ENTRY, device(2))
     key = device(1).key
     comparison = compared(desired, ENTRY, device(1), device(2), absences={key: NOON - 10})
-    (record,) = report_records(comparison, desired, done="planned", compared_at=NOON)
+    (record,) = report_records(comparison, desired, done=Outcome.PLANNED, compared_at=NOON)
     assert (record.since, record.outcome) == ("2026-11-23T11:59:50.000Z", "waiting")
     assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)
 
@@ -87,7 +88,7 @@ def test_a_beginning_that_nobody_knows_is_not_the_time_of_asking() -> None:
     desired = snapshot(ENTRY, device(1, name="New"))
     comparison = compared(desired, ENTRY, device(1), device(2))
     for done, since in (("planned", [None, None]), ("observed", [None, None]), ("applied", [NOON, NOON])):
-        records = report_records(comparison, desired, done=done, compared_at=NOON)
+        records = report_records(comparison, desired, done=Outcome(done), compared_at=NOON)
         assert [(r.key, r.since) for r in records] == [
             (key.id, None if at is None else rfc3339(at))
             for key, at in zip((device(2).key, device(1).key), since, strict=True)
@@ -103,7 +104,7 @@ def test_what_others_changed_was_found_when_the_replica_was_looked_at() -> None:
     found = msgspec.structs.replace(compared(desired, ENTRY), plan=plan)
     verdict = msgspec.structs.replace(found.verdict, allowed=plan.operations)
     found = msgspec.structs.replace(found, verdict=verdict)
-    (record,) = report_records(found, desired, done="applied", compared_at=NOON, found_at=NOON + 300)
+    (record,) = report_records(found, desired, done=Outcome.APPLIED, compared_at=NOON, found_at=NOON + 300)
     assert (record.cause, record.since) == ("drift", rfc3339(NOON + 300))
 
 
@@ -121,7 +122,7 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
     found = report_replica(comparison, applied=False, error="refused 1 of 2", unwritten=refused)
     assert (found.applied, found.pending, found.equal) == (PlanCounts(upsert=1), 1, 2)
     assert found.status == "out_of_sync"
-    records = report_records(comparison, desired, done="failed", compared_at=NOON, unwritten=refused)
+    records = report_records(comparison, desired, done=Outcome.FAILED, compared_at=NOON, unwritten=refused)
     assert {r.key: r.outcome for r in records} == {device(1).id: "failed", device(2).id: "applied"}
     # Without the store's word nobody knows.
     assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
@@ -174,7 +175,7 @@ def test_what_a_guard_holds_has_no_beginning_that_a_pass_without_memory_knows() 
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     desired = snapshot(ENTRY, health=starting)
     comparison = compared(desired, ENTRY, device(1))
-    (record,) = report_records(comparison, desired, done="applied", compared_at=NOON)
+    (record,) = report_records(comparison, desired, done=Outcome.APPLIED, compared_at=NOON)
     assert (record.outcome, record.since) == ("held", None)
     assert record.why == ("missing from this read, which is no evidence that it is gone",)
 
@@ -184,7 +185,7 @@ def test_foreign_rows_are_reported_with_reasons_and_without_an_action() -> None:
     comparison = compared(desired, device(7, name="Sun"), device(8, name="Moon"), ours=False)
     foreign = [
         r
-        for r in report_records(comparison, desired, done="planned", compared_at=NOON)
+        for r in report_records(comparison, desired, done=Outcome.PLANNED, compared_at=NOON)
         if r.cause == "foreign"
     ]
     assert [(r.name, r.action, r.since) for r in foreign] == [("Sun", None, None), ("Moon", None, None)]
@@ -197,7 +198,7 @@ def test_a_foreign_row_that_home_assistant_once_had_is_not_called_unknown() -> N
     comparison = msgspec.structs.replace(
         compared(desired, device(7), ours=False), known_ids=frozenset({device(7).key})
     )
-    reports = report_records(comparison, desired, done="planned", compared_at=NOON)
+    reports = report_records(comparison, desired, done=Outcome.PLANNED, compared_at=NOON)
     (foreign,) = (r for r in reports if r.cause == "foreign")
     assert foreign.why[0] == "Home Assistant had it once; the engine did not write it since"
 
@@ -208,10 +209,10 @@ def test_operations_are_counted_by_action() -> None:
 
 
 def test_the_whole_is_as_good_as_its_worst_part() -> None:
-    assert combined_status(["in_sync", "in_sync"]) == "in_sync"
-    assert combined_status(["in_sync", "out_of_sync"]) == "out_of_sync"
-    assert combined_status(["blocked", "out_of_sync"]) == "blocked"
-    assert combined_status(["blocked", "unknown"]) == "unknown"
+    assert combined_status(map(SyncStatus, ["in_sync", "in_sync"])) == "in_sync"
+    assert combined_status(map(SyncStatus, ["in_sync", "out_of_sync"])) == "out_of_sync"
+    assert combined_status(map(SyncStatus, ["blocked", "out_of_sync"])) == "blocked"
+    assert combined_status(map(SyncStatus, ["blocked", "unknown"])) == "unknown"
     assert combined_status([]) == "unknown"
 
 

@@ -7,15 +7,15 @@ import pytest
 
 from engine.commandline.parser import parse
 from engine.core.state.advice import GUARDS, KINDS, Advice, command_for
+from engine.core.words import GuardName, Outcome
 
 CORE = Path(__file__).parents[3] / "engine" / "core" / "guards"
 
 
 def test_every_guard_has_advice() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(CORE.glob("*.py")))
-    named = set(re.findall(r'^\s+(?:return )?"([a-z]+_[a-z]+)",$', text, re.MULTILINE))
-    named |= set(re.findall(r'return "([a-z_]+)", told', text)) | {"registry_unread"}
-    assert named == set(GUARDS)
+    named = {GuardName[name] for name in re.findall(r"GuardName\.([A-Z_]+)", text)}
+    assert named == set(GUARDS) == set(GuardName)
 
 
 @pytest.mark.parametrize("advice", [*GUARDS.values(), *KINDS.values()], ids=lambda advice: advice.title)
@@ -29,5 +29,5 @@ def test_each_is_one_sentence_and_a_command_that_there_is(advice: Advice) -> Non
 
 
 def test_an_outcome_has_a_command_of_its_own() -> None:
-    assert command_for("gone", "waiting") == "reconcile --confirm-deletes"
+    assert command_for("gone", Outcome.WAITING) == "reconcile --confirm-deletes"
     assert command_for("foreign", None) == "reconcile --prune-foreign"

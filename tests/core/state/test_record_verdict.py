@@ -15,6 +15,7 @@ from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts, basis_of
 from engine.core.state.report import RefusalReport, Report, SourceReport
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import GuardName, SyncStatus
 from tests.commandline.reports import added, changed, foreign, removed, replica, report
 
 NOW = 1000.0
@@ -92,9 +93,11 @@ def test_what_differs_is_told_field_by_field_for_each_replica() -> None:
     )
 
 
-LOST = ReplicaStatus("sqlite", "in_sync", synced_at=NOW, compared_at=NOW, unproven_since=990.0)
-STALE = ReplicaStatus("sqlite", "in_sync", synced_at=NOW - 100, compared_at=NOW - 100)
-FAILED = ReplicaStatus("sqlite", "unknown", status_since=990.0, compared_at=NOW, error="database is locked")
+LOST = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOW, compared_at=NOW, unproven_since=990.0)
+STALE = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOW - 100, compared_at=NOW - 100)
+FAILED = ReplicaStatus(
+    "sqlite", SyncStatus.UNKNOWN, status_since=990.0, compared_at=NOW, error="database is locked"
+)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ FAILED = ReplicaStatus("sqlite", "unknown", status_since=990.0, compared_at=NOW,
         (LOST, "Home Assistant was lost"),
         (STALE, "not looked at for too long"),
         (FAILED, "database is locked"),
-        (ReplicaStatus("sqlite", "unknown"), "nothing was compared yet"),
+        (ReplicaStatus("sqlite", SyncStatus.UNKNOWN), "nothing was compared yet"),
     ],
 )
 def test_while_its_replica_is_unknown_a_record_is_not_known(given: ReplicaStatus, reason: str) -> None:
@@ -117,9 +120,9 @@ def test_while_its_replica_is_unknown_a_record_is_not_known(given: ReplicaStatus
 
 def test_a_replica_that_is_unknown_hides_no_difference_of_another() -> None:
     told = out_of_sync(foreign("Sun", key="mock"))
-    known = ReplicaStatus("sqlite", "out_of_sync", compared_at=NOW)
+    known = ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOW)
     verdicts = Verdicts(
-        status(told, known, ReplicaStatus("influxdb", "unknown", error="away")), NOW, FRESHNESS
+        status(told, known, ReplicaStatus("influxdb", SyncStatus.UNKNOWN, error="away")), NOW, FRESHNESS
     )
     assert verdicts.of(Key("device", "mock")).state is State.FOREIGN
     assert verdicts.of(Key("device", "real")).state is State.UNKNOWN
@@ -131,16 +134,16 @@ def test_nothing_compared_yet_is_not_known() -> None:
 
 @pytest.mark.parametrize("guard", ["recovery_mode", "wrong_instance"])
 def test_what_is_not_this_home_proves_nothing(guard: str) -> None:
-    refused = replica(status="blocked", refusals=(RefusalReport(guard, "m", "h", 1),))
+    refused = replica(status="blocked", refusals=(RefusalReport(GuardName(guard), "m", "h", 1),))
     told = out_of_sync(removed("Lamp", outcome="held"), replicas=(refused,))
     for key in ("lamp", "other"):
         found = verdict(told, key)
         assert found.state is State.UNKNOWN
-        assert GUARDS[guard].title in found.reasons[0]
+        assert GUARDS[GuardName(guard)].title in found.reasons[0]
 
 
 def test_what_a_guard_holds_names_the_guard_and_its_command() -> None:
-    refusal = RefusalReport("delete_ratio", "m", "h", 412, "reconcile --max-delete 412")
+    refusal = RefusalReport(GuardName.DELETE_RATIO, "m", "h", 412, "reconcile --max-delete 412")
     told = out_of_sync(
         removed("Lamp", outcome="held"), replicas=(replica(status="blocked", refusals=(refusal,)),)
     )
@@ -157,7 +160,7 @@ def test_a_record_of_a_registry_that_was_not_read_is_not_known() -> None:
 def test_a_change_that_no_report_knows_of_is_pending() -> None:
     changing = ReplicaStatus(
         "sqlite",
-        "in_sync",
+        SyncStatus.IN_SYNC,
         synced_at=NOW,
         compared_at=NOW,
         pending=1,

@@ -15,6 +15,7 @@ from engine.core.state.status import (
     status_word,
     why_not_ready,
 )
+from engine.core.words import SyncStatus
 from tests.commandline.reports import changed, report
 
 FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0)
@@ -27,7 +28,7 @@ def status(*replicas: ReplicaStatus) -> Status:
 def in_sync(name: str = "a", **changes: Any) -> ReplicaStatus:
     """Found in sync at 10, compared at 90, its watermark at 98."""
     given = {"status_since": 10.0, "compared_at": 90.0, "synced_at": 98.0, **changes}
-    return ReplicaStatus(name, "in_sync", **given)
+    return ReplicaStatus(name, SyncStatus.IN_SYNC, **given)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,15 @@ def in_sync(name: str = "a", **changes: Any) -> ReplicaStatus:
         ((in_sync(compared_at=79.0),), "unknown"),
         ((in_sync(synced_at=94.0),), "unknown"),
         ((in_sync(synced_at=None),), "unknown"),
-        ((ReplicaStatus("a", "in_sync"),), "unknown"),
-        ((in_sync(), ReplicaStatus("b", "blocked", compared_at=99.0)), "blocked"),
-        ((ReplicaStatus("a", "out_of_sync", compared_at=99.0), ReplicaStatus("b", "in_sync")), "unknown"),
+        ((ReplicaStatus("a", SyncStatus.IN_SYNC),), SyncStatus.UNKNOWN),
+        ((in_sync(), ReplicaStatus("b", SyncStatus.BLOCKED, compared_at=99.0)), SyncStatus.BLOCKED),
+        (
+            (
+                ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0),
+                ReplicaStatus("b", SyncStatus.IN_SYNC),
+            ),
+            SyncStatus.UNKNOWN,
+        ),
         ((in_sync(), in_sync("b", unproven_since=99.0)), "unknown"),
         ((in_sync(), in_sync("b", error="its ledger cannot be read")), "unknown"),
         ((in_sync(), in_sync("b", pending=1, pending_since=99.0)), "out_of_sync"),
@@ -56,17 +63,19 @@ def test_in_sync_is_unknown_from_the_moment_on_at_which_its_watermark_is_too_old
 
 
 def test_a_status_is_unknown_from_the_moment_on_at_which_its_comparison_is_too_old() -> None:
-    replica = ReplicaStatus("a", "out_of_sync", status_since=10.0, compared_at=90.0)
+    replica = ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, status_since=10.0, compared_at=90.0)
     assert replica_status(replica, 110.0, FRESHNESS) == ("out_of_sync", 10.0)
     assert replica_status(replica, 111.0, FRESHNESS) == ("unknown", 110.0)
-    failed = ReplicaStatus("a", "unknown", status_since=95.0, compared_at=90.0)
+    failed = ReplicaStatus("a", SyncStatus.UNKNOWN, status_since=95.0, compared_at=90.0)
     assert replica_status(failed, 111.0, FRESHNESS) == ("unknown", 95.0)
 
 
 @pytest.mark.parametrize("word", ["in_sync", "out_of_sync", "blocked"])
 def test_nothing_is_known_from_the_loss_of_home_assistant_on(word: str) -> None:
-    replica = ReplicaStatus("a", word, 10.0, synced_at=98.0, compared_at=98.0, unproven_since=99.0)
-    assert replica_status(replica, 99.0, FRESHNESS) == ("unknown", 99.0)
+    replica = ReplicaStatus(
+        "a", SyncStatus(word), 10.0, synced_at=98.0, compared_at=98.0, unproven_since=99.0
+    )
+    assert replica_status(replica, 99.0, FRESHNESS) == (SyncStatus.UNKNOWN, 99.0)
 
 
 def test_two_intervals_without_a_comparison_are_too_long() -> None:
@@ -90,14 +99,18 @@ def record(outcome: str) -> RecordReport:
         (in_sync(), (), None),
         (in_sync(unproven_since=99.0), (), "unknown"),
         (in_sync(error="the disk is full"), (), "the disk is full"),
-        (ReplicaStatus("a", "blocked", compared_at=99.0), (record("held"),), "a guard holds changes back"),
-        (ReplicaStatus("a", "out_of_sync", compared_at=99.0), (record("waiting"),), None),
         (
-            ReplicaStatus("a", "out_of_sync", compared_at=99.0),
+            ReplicaStatus("a", SyncStatus.BLOCKED, compared_at=99.0),
+            (record("held"),),
+            "a guard holds changes back",
+        ),
+        (ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0), (record("waiting"),), None),
+        (
+            ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0),
             (record("waiting"), record("reported"), record("failed")),
             "it is known to differ in 2 records (1 failed, 1 reported)",
         ),
-        (ReplicaStatus("a", "out_of_sync", compared_at=99.0), (record("observed"),), "1 observed"),
+        (ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0), (record("observed"),), "1 observed"),
         (in_sync(pending=1, pending_since=96.0), (), None),
         (in_sync(pending=2, pending_since=94.0), (), "2 changes wait to be written"),
     ],
@@ -108,8 +121,8 @@ def test_who_may_be_relied_upon(replica: ReplicaStatus, records: Any, why: str |
 
 
 def test_lag_grows_while_nothing_is_compared_and_is_absent_when_never_in_sync() -> None:
-    replica = ReplicaStatus("a", "in_sync", synced_at=90.0)
+    replica = ReplicaStatus("a", SyncStatus.IN_SYNC, synced_at=90.0)
     assert lag_seconds(replica, 100.0) == 10.0
     assert lag_seconds(replica, 110.0) == 20.0
     assert lag_seconds(replica, 80.0) == 0.0
-    assert lag_seconds(ReplicaStatus("a", "unknown"), 100.0) is None
+    assert lag_seconds(ReplicaStatus("a", SyncStatus.UNKNOWN), 100.0) is None

@@ -7,6 +7,7 @@ import pytest
 from api.page.views.drift import DriftView, drift_view, record_href
 from engine.core.compare.diff import Cause
 from engine.core.state.status import ReplicaStatus, Status
+from engine.core.words import SyncStatus
 from tests.api.serving import status_of
 from tests.commandline.reports import added, changed, foreign, record, removed
 
@@ -15,7 +16,11 @@ NAMES = {("area", "kitchen"): "Küche"}
 
 def status(error: str | None = None) -> Status:
     return status_of(
-        None, replicas=(ReplicaStatus("sqlite", "x"), ReplicaStatus("history", "x", error=error))
+        None,
+        replicas=(
+            ReplicaStatus("sqlite", SyncStatus.UNKNOWN),
+            ReplicaStatus("history", SyncStatus.UNKNOWN, error=error),
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from api.page.views.drift_groups import DriftPage, DriftPageQuery, drift_page
 from engine.core.compare.diff import Cause
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus
+from engine.core.words import SyncStatus
 from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import added, changed, foreign, removed, replica, report
 from tests.homes import NOON
@@ -13,7 +14,9 @@ from tests.homes import NOON
 
 def view(*records: Any, **asked: Any) -> DriftPage:
     told = report(*records, replicas=(replica(), replica("history")))
-    replicas = tuple(ReplicaStatus(n, "out_of_sync", compared_at=NOON) for n in ("sqlite", "history"))
+    replicas = tuple(
+        ReplicaStatus(n, SyncStatus.OUT_OF_SYNC, compared_at=NOON) for n in ("sqlite", "history")
+    )
     status = status_of(told, replicas=replicas)
     query = DriftPageQuery(**asked)
     return drift_page(records, status, {}, Verdicts(status, NOON, FRESHNESS), query, 3)

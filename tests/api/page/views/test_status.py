@@ -10,6 +10,7 @@ from api.page.views.status import status_view
 from engine.core.home.set_aside import SetAside
 from engine.core.state.report import Counts, ErrorReport, SourceReport
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.words import SyncStatus
 from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import changed, foreign, refusal, replica, report
 from tests.homes import NOON
@@ -22,7 +23,8 @@ def status(
 ) -> Status:
     names = ("sqlite", "history")[: len(words)]
     replicas = tuple(
-        ReplicaStatus(n, w, synced_at=NOON, compared_at=NOON) for n, w in zip(names, words, strict=True)
+        ReplicaStatus(n, SyncStatus(w), synced_at=NOON, compared_at=NOON)
+        for n, w in zip(names, words, strict=True)
     )
     made = report(*records, replicas=told, errors=errors)
     return status_of(made, **{"replicas": replicas, "source": CONNECTED, **given})
@@ -67,7 +69,7 @@ def test_an_old_comparison_is_no_knowledge() -> None:
 
 
 def test_before_the_first_pass_it_says_so() -> None:
-    shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", "unknown"),)))
+    shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", SyncStatus.UNKNOWN),)))
     assert (shown.state, shown.proven_at) == ("unknown", None)
     assert "Nothing was compared yet" in shown.sentence
 
@@ -115,15 +117,17 @@ def test_out_of_sync_says_what_is_open(records: tuple[Any, ...], sentence: str) 
 
 def test_what_was_never_equal_was_never_proven() -> None:
     replicas = (
-        ReplicaStatus("sqlite", "out_of_sync", compared_at=NOON),
-        ReplicaStatus("history", "in_sync", synced_at=NOON, compared_at=NOON),
+        ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOON),
+        ReplicaStatus("history", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON),
     )
-    assert view(status("x", replicas=replicas)).proven_at is None
+    assert view(status("unknown", replicas=replicas)).proven_at is None
 
 
 def test_since_when_is_told_of_what_is_known_and_of_what_is_unknown() -> None:
-    replicas = (ReplicaStatus("sqlite", "in_sync", status_since=NOON - 60, synced_at=NOON, compared_at=NOON),)
-    it = status("x", replicas=replicas)
+    replicas = (
+        ReplicaStatus("sqlite", SyncStatus.IN_SYNC, status_since=NOON - 60, synced_at=NOON, compared_at=NOON),
+    )
+    it = status("unknown", replicas=replicas)
     assert [r.since for r in view(it).replicas] == [NOON - 60]
     assert [r.since for r in view(it, NOON + FRESHNESS.stale_seconds + 1).replicas] == [NOON + 60]
 

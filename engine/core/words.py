@@ -1,0 +1,60 @@
+"""The closed sets of words in which the engine speaks of a pass: status, mode, outcome and guard.
+
+What is written is the word itself, so reports, logs, metrics and the API show these values. Causes and kinds of differences
+stand with the comparison (`core/compare/diff.py`).
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class SyncStatus(StrEnum):
+    """What is known of a replica, the most alarming last."""
+
+    IN_SYNC = "in_sync"
+    OUT_OF_SYNC = "out_of_sync"
+    BLOCKED = "blocked"  # a guard held operations back
+    UNKNOWN = "unknown"  # a side could not be read
+
+
+_SEVERITY = {status: severity for severity, status in enumerate(SyncStatus)}
+
+
+def combined_status(statuses: Iterable[SyncStatus]) -> SyncStatus:
+    """The status of the whole: the most alarming of its parts. Without parts nothing is known."""
+    return max(statuses, key=_SEVERITY.__getitem__, default=SyncStatus.UNKNOWN)
+
+
+class Mode(StrEnum):
+    """What a pass is for; only one that applies writes."""
+
+    APPLY = "apply"
+    DRY_RUN = "dry_run"
+    OBSERVE = "observe"
+    DRIFT = "drift"
+
+
+class Outcome(StrEnum):
+    """What became of a difference in a pass."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    HELD = "held"  # by a guard
+    WAITING = "waiting"  # for the second look at a delete
+    OBSERVED = "observed"
+    FAILED = "failed"
+    REPORTED = "reported"  # nothing is planned, as for a foreign row
+
+
+class GuardName(StrEnum):
+    """What refuses operations."""
+
+    RECOVERY_MODE = "recovery_mode"
+    WRONG_INSTANCE = "wrong_instance"
+    NOT_RUNNING = "not_running"
+    STORAGE_CORRUPTION = "storage_corruption"
+    HEALTH_UNREAD = "health_unread"
+    REGISTRY_UNREAD = "registry_unread"
+    EMPTY_SOURCE = "empty_source"
+    DELETE_RATIO = "delete_ratio"
+    DELETE_COUNT = "delete_count"
