@@ -28,6 +28,7 @@ from engine.commandline.saved_plan import read_fingerprints
 from engine.core.home.record import Key
 from engine.errors import EngineError
 from engine.replicas.history.replica import open_history
+from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.reading import holding_of, needs_payloads, newest_rows
 from engine.replicas.influx.wires.address import parse_address
@@ -220,11 +221,21 @@ def history_file(data: bytes) -> None:
     """A history file of anybody's."""
     with folder_of({"history.db": data, "rows.db": stores()["rows.db"]}) as folder:
         rows = open_rows(folder / "rows.db", busy_timeout_seconds=0.1)
-        history = open_history(folder / "history.db", busy_timeout_seconds=0.1)
+        history = open_history(
+            folder / "history.db",
+            busy_timeout_seconds=0.1,
+            retention=Retention(keep_days=1, thin_seconds=60),
+            clock=clock,
+        )
+        key = Key("device", "x")
         look: tuple[Callable[[], object], ...] = (
             lambda: history.read(history.observe().versions),
             lambda: history.as_of(2e9),
-            lambda: history.timeline(Key("device", "x")),
+            lambda: (history.timeline(key), history.newest(key, 2, before=3), history.count(key)),
+            lambda: (history.forgotten(key), history.bearers("light.x")),
+            lambda: history.keeper.count(history.keeper.plan(before_ns=10**18 * 2)),
+            lambda: list(history.keeper.steps(history.keeper.plan(before_ns=10**18 * 2))),
+            lambda: [history.tidy(is_calm=True) for _ in range(20)],
             lambda: msgspec.json.encode(anyio.run(mirror, rows, history)),
         )
         for attempt in look:

@@ -78,6 +78,21 @@ def stores() -> dict[str, bytes]:
 
 
 @cache
+def forgetful_history() -> bytes:
+    """A history that forgot something."""
+    with folder_of({"history.db": stores()["history.db"]}) as folder:
+        history = open_history(folder / "history.db")
+        with history.file.writing() as connection:
+            connection.execute(
+                "INSERT INTO records SELECT at_ns + 7000000000, registry, id, op, 2, hash, payload, digest, run_id,"
+                " ha_version, modified_us FROM records"
+            )
+        assert sum(history.keeper.steps(history.keeper.plan(before_ns=2 * 10**18)))
+        history.close()
+        return (folder / "history.db").read_bytes()
+
+
+@cache
 def _kept_capture() -> "tempfile.TemporaryDirectory[str]":
     made = tempfile.TemporaryDirectory(prefix="fuzz-")
     for name, content in CAPTURE.items():
@@ -166,7 +181,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "backup_inner": lambda: [_inner()],
     "capture_folder": lambda: [name.encode() + b"\n" + content for name, content in CAPTURE.items()],
     "change_offset": lambda: [b"0", b"205", b"9007199254740991"],
-    "history_file": lambda: [stores()["history.db"]],
+    "history_file": lambda: [stores()["history.db"], forgetful_history()],
     "influx_refusal": lambda: [
         b'Mon, 23 Nov 2026 12:00:00 GMT\n{"error": "partial write: field type conflict dropped=1"}',
         b'30\n{"code": "unauthorized", "message": "unauthorized access"}',

@@ -108,6 +108,7 @@ def serve_orders() -> None:
     """The program: fork, tell, wait, tell."""
     # What a pass and the service need; imported here once, and not again in every fork.
     import engine.commandline.metrics_file
+    import engine.commandline.verbs.compact
     import engine.commandline.verbs.run_pass
     import engine.commandline.verbs.serve
     import engine.influx

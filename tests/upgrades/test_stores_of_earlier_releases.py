@@ -3,11 +3,14 @@
 import gzip
 import json
 import sqlite3
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.replicas.history import schema
 from engine.replicas.influx.outbox import open_outbox
 from tests.commandline.homes import DATA, RICH
 from tests.commandline.in_process import Reconcile
@@ -72,6 +75,33 @@ def test_a_batch_that_was_not_confirmed_is_still_there_to_send(stores: Path) -> 
     outbox = open_outbox("influxdb", stores / "outbox.db")
     assert [body for _, body in outbox.pending("influxdb")] == [b'ha_device,id=x hash="h1:0" 1\n']
     outbox.close()
+
+
+def test_a_history_of_the_earlier_release_is_compacted_and_refused_by_that_release_from_then_on(
+    stores: Path, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconcile("--source", f"capture:{RICH}", *STORES)
+    assert query(stores / "history.db", "SELECT value FROM meta WHERE name = 'schema_version'") == [(1,)], (
+        "until it forgets, the earlier release can still use it"
+    )
+    newest = "SELECT registry, id, hash FROM records GROUP BY registry, id HAVING max(at_ns) AND hash <> '-'"
+    before = query(stores / "history.db", newest)
+    code, out, _ = reconcile("history", "compact", "--before", now_text(), *STORES)
+    assert (code, out.startswith("Forgot ")) == (0, True)
+    assert query(stores / "history.db", newest) == before
+    code, out, _ = reconcile("--source", f"capture:{RICH}", *STORES)
+    assert (code, out.split(":")[0]) == (0, "Nothing to do")
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 1)
+    content = (stores / "history.db").read_bytes()
+    code, _, err = reconcile("--source", f"capture:{RICH}", *STORES)
+    assert code == 1
+    assert "schema version 2, and this program knows 1" in err
+    assert "Update this program, or move the file away to begin a new history" in err
+    assert (stores / "history.db").read_bytes() == content
+
+
+def now_text() -> str:
+    return datetime.fromtimestamp(int(time.time()) - 1, UTC).isoformat()
 
 
 @pytest.mark.parametrize("store", ["rows.db", "history.db"])

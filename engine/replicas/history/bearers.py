@@ -71,13 +71,15 @@ def read_in(connection: apsw.Connection, revisions: int) -> None:
     if done is None:
         make_bearers(connection, is_whole=False)
         done = 0
-    if done == _ALL:
+    if isinstance(done, str):
         return
     last = connection.execute(
         "SELECT max(at_ns) FROM (SELECT at_ns FROM records WHERE at_ns > ? ORDER BY at_ns LIMIT ?)",
         (done, revisions),
     ).fetchone()
     until = last[0] if last else None
+    if not isinstance(until, int) or until <= done:  # a damaged file may lead back
+        until = None
     if until is not None:
         connection.execute(_READ_IN, (done, until))
     connection.execute(_PROGRESS, (_ALL if until is None else until,))

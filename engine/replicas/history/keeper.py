@@ -13,6 +13,7 @@ from engine.replicas.history.bearers import forget_bearers, is_whole, read_in
 from engine.replicas.history.believed_time import find_doubt
 from engine.replicas.history.growth import bytes_per_second
 from engine.replicas.history.retention import (
+    Chunk,
     Memory,
     Retention,
     Stretch,
@@ -121,16 +122,18 @@ class Keeper:
                     chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
                 by_age += 0 if stretch.interval_ns else chunk.count
                 by_thinning += chunk.count if stretch.interval_ns else 0
-                after_ns = chunk.until_ns
+                after_ns = _next(chunk, after_ns)
         return by_age, by_thinning
 
     def give_back(self) -> Iterator[int]:
         """Give free pages back to the file system, where the file was made for that."""
+        before: int | None = None
         while True:
             with self._file.reading() as connection:
                 free = connection.pragma("freelist_count") if connection.pragma("auto_vacuum") else 0
-            if not free:
+            if not free or (before is not None and free >= before):  # others take pages, or it is damaged
                 return
+            before = free
             with self._file.writing() as connection:
                 connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
             yield 0
@@ -145,12 +148,10 @@ class Keeper:
             yield 0
 
     def _forget(self, stretch: Stretch) -> Iterator[int]:
-        after_ns = stretch.start_ns
-        while True:
+        after_ns: int | None = stretch.start_ns
+        while after_ns is not None:
             with self._file.reading() as connection:
                 chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
-            if chunk.until_ns is None:
-                return
             if chunk.count:
                 with self._file.writing() as connection:
                     # Somebody else may have been here since.
@@ -158,9 +159,7 @@ class Keeper:
                     if chunk.count:
                         forget(connection, stretch, chunk)
             yield chunk.count
-            if chunk.until_ns is None:
-                return
-            after_ns = chunk.until_ns
+            after_ns = _next(chunk, after_ns)
 
     def _counted(self, before: Memory) -> Growth:
         with self._file.reading() as connection:
@@ -174,3 +173,8 @@ class Keeper:
 
     def _now_ns(self) -> int:
         return int(self._clock() * _NS)
+
+
+def _next(chunk: Chunk, after_ns: int) -> int | None:
+    """Where to go on; None at the end, and where a damaged file leads back."""
+    return chunk.until_ns if chunk.until_ns is not None and chunk.until_ns > after_ns else None
