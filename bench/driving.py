@@ -15,8 +15,10 @@ import msgspec
 import xxhash
 
 from bench.registries import VERSION, Home
+from engine.cache_file import PassCacheFile
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
 from engine.core.compare.plan import Operation
-from engine.core.compare.proof import Etag, Unmodified
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
@@ -72,13 +74,19 @@ class ScriptedSource:
 
 
 class CommandSource(ScriptedSource):
-    """The same as a command reads it: it can tell that nothing changed."""
+    """The same as a command reads it: it can begin with a cache."""
 
-    async def read_unless(
-        self, etag: Etag | None, progress: Progress
-    ) -> Unmodified | tuple[Snapshot, Etag | None]:
-        """Read every registry, unless all is as `etag` says."""
-        return await self._source.read_unless_from(self.connection, etag, progress)
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned."""
+        return self._source.recall(cache)
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._source.has_learned()
+
+    def learned(self) -> Learned | None:
+        """What the last read learned."""
+        return self._source.learned()
 
 
 class TimedRows(SqliteRows):
@@ -149,7 +157,8 @@ async def cold_pass(connection: ScriptedConnection, file: Path) -> float:
     source.connection = connection
     started = time.perf_counter()
     rows = open_rows(file)
-    report = await Reconciler(source, [rows], rows, time.time, silent).run(pass_options(verify=True))
+    made = Reconciler(source, [rows], rows, time.time, silent, cache=PassCacheFile(file))
+    report = await made.run(pass_options(verify=True))
     rows.close()
     seconds = time.perf_counter() - started
     assert report.status == "in_sync", report.errors

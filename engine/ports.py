@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from engine.core.compare.plan import Operation
-from engine.core.compare.proof import Etag, Proof, Unmodified
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
@@ -33,19 +32,6 @@ class Source(Protocol):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError; a partial read raises, it is never returned."""
-
-
-@runtime_checkable
-class Conditional(Source, Protocol):
-    """A source that can tell whether it still is what it was."""
-
-    async def read_unless(
-        self, etag: Etag | None, progress: Progress
-    ) -> Unmodified | tuple[Snapshot, Etag | None]:
-        """Read every registry, unless all is as `etag` says. Raises SourceError.
-
-        The etag of what was read is None where equal answers would not mean an equal home.
-        """
 
 
 class Watch(Protocol):
@@ -121,7 +107,7 @@ class Replica(Protocol):
         return False
 
     @property
-    def can_prove(self) -> bool:
+    def can_digest(self) -> bool:
         """Whether it can tell at little cost that all its rows are what they were."""
         return False
 
@@ -175,13 +161,12 @@ class Replica(Protocol):
         """Keep these positions in place of earlier ones. For a replica that keeps the user's order."""
         return
 
-    def proof(self) -> Proof | None:
-        """The proof of the last agreement, if the rows still are what they were then."""
-        return None
+    def digest(self, *, anew: bool = True) -> str | None:
+        """A digest over all columns of all rows; None where it cannot be had, or the rows cannot be ours.
 
-    def prove(self, program: str, etag: Etag) -> None:
-        """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
-        return
+        Not `anew`, None also if somebody else wrote since the rows were looked at. For a replica that can digest.
+        """
+        return None
 
     @property
     def held_log_bytes(self) -> int:
@@ -244,6 +229,18 @@ class Ledger(Protocol):
     def note_place(self, replica: str, place: str) -> None:
         """The books are about this store from now on."""
         return
+
+    def books_digest(self, replica: str) -> str | None:
+        """A digest over the versions last applied to a replica; None where it cannot be had."""
+        return None
+
+    def secret(self) -> bytes | None:
+        """The key that seals what belongs to this ledger; None where there is none."""
+        return None
+
+    def make_secret(self) -> bytes | None:
+        """As `secret`, but drawn where there is none; None for a ledger that keeps none."""
+        return None
 
 
 class Revision(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ import anyio.to_thread
 import msgspec
 
 from engine import __version__
+from engine.cache_file import PassCacheFile
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
@@ -274,8 +275,9 @@ async def reconcile_once(
         else:
             source = open_source(loaded, times, stores)
         remembered = RememberingSource(source) if options.mode == Mode.DRIFT else None
+        asked, cache = remembered or source, PassCacheFile(Path(loaded.settings.rows.file))
         reconciler = Reconciler(
-            remembered or source, replicas, stores.rows, times, progress, calendar=times.calendar
+            asked, replicas, stores.rows, times, progress, calendar=times.calendar, cache=cache
         )
         report = await reconciler.run(options)
     if remembered is not None and remembered.newest is not None:

@@ -29,7 +29,13 @@ WITHOUT_TWIN = {
     "engine/ports.py",  # contracts without code; the contract suites test their adapters
     "engine/mirror.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/run.py",  # wiring, tested by every command
-    "engine/core/compare/proof.py",  # structs; tests/loop/test_shortcut.py makes and breaks them
+    "engine/cache_ports.py",  # contracts without code
+    "engine/core/cache/contents.py",  # tested with what it is made of and made into by tests/core/cache/test_cache.py
+    "engine/core/cache/learned.py",
+    "engine/core/cache/recalled.py",
+    "engine/sources/answers/remembering.py",  # tested with passes by tests/loop/test_cached_passes.py
+    "engine/sources/files/remembered_files.py",  # tested with the sources by tests/loop/test_cached_files.py
+    "engine/sources/unchanged/recalled.py",
     "engine/core/state/report.py",  # structs; tests/core/compare/test_comparison.py and tests/loop fill them
     "engine/core/compare/stored.py",  # one struct, tested with plans
     "engine/loop/pass_options.py",  # structs that passes are made with

@@ -1,6 +1,6 @@
 """Which home a replica is of: asked of all that remember it, and remembered with each pass that is not refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.home.record import Key
@@ -12,10 +12,10 @@ from engine.ports import Ledger, Replica
 def known_homes(
     replica: Replica,
     ledger: Ledger,
-    versions: Mapping[Key, str],
+    keys: Iterable[Key],
     on_error: Callable[[ReplicaError], None],
 ) -> KnownHomes:
-    """What the replica, which holds `versions`, and the ledger know. `on_error` is told of a ledger that cannot say.
+    """What the replica, which holds rows of these keys, and the ledger know. `on_error` is told of a ledger that cannot say.
 
     Raises ReplicaError when the replica cannot.
     """
@@ -25,7 +25,7 @@ def known_homes(
     except ReplicaError as error:
         on_error(error)
         of_ledger = frozenset()
-    return KnownHomes(own, of_ledger, entries_among(versions))
+    return KnownHomes(own, of_ledger, entries_among(keys))
 
 
 def remember_home(replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str]) -> None:

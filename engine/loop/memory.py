@@ -4,9 +4,9 @@ Nothing here is needed for being right: a memory whose replica was written by so
 a verifying pass does without any.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from engine.core.compare.plan import Operation, Plan
 from engine.core.compare.stored import StoredRow, row_of
@@ -36,8 +36,8 @@ class ReplicaMemory:
         """Copies of what was read; `stamp` was taken before."""
         self.homes = homes
         self.stamp = stamp
-        self.versions = dict(versions)
-        self.applied = dict(applied)
+        self.versions: Mapping[Key, str] = dict(versions)
+        self.applied: Mapping[Key, str] = dict(applied)
         self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
@@ -48,6 +48,19 @@ class ReplicaMemory:
         self._left: tuple[Key, ...] | None = None  # all that differed in the last pass; None: nobody can say
         self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
         self.told: dict[Key, Told] = {}  # and what it reported of that
+
+    @classmethod
+    def recalled(
+        cls, stamp: int | None, versions: Mapping[Key, str], counts: Counter[str], homes: KnownHomes
+    ) -> "ReplicaMemory":
+        """The memory of a replica that is equal to the home of another process, and so are the books of it.
+
+        `versions` are the home's; nothing of them is looked at before it is needed.
+        """
+        memory = cls(stamp, {}, {}, homes)
+        memory.versions = memory.applied = versions
+        memory.counts, memory._left = counts.copy(), ()
+        return memory
 
     def widened(self, since: Since | None) -> Since | None:
         """What may differ now: what changed since the last pass, and what that left; None is everything."""
@@ -110,32 +123,48 @@ class ReplicaMemory:
 
         `drops_replaced` is the replica's: elsewhere a row stays whose entity_id another one now bears.
         """
+        operations, settled = list(operations), list(settled)
+        if not operations and not settled:
+            return
+        versions, applied = _own(self.versions), _own(self.applied)
+        if versions is applied:
+            applied = versions.copy()
+        self.versions, self.applied = versions, applied
         for operation in operations:
             replaced = operation.replaces if drops_replaced else None
             for key in (operation.moved_from, replaced, operation.key):
                 if key is not None:
-                    if self.versions.pop(key, None) is not None:
+                    if versions.pop(key, None) is not None:
                         self.counts[key.registry] -= 1
-                    self.applied.pop(key, None)
+                    applied.pop(key, None)
             self.aliases.pop(operation.key, None)
             if operation.after is not None:
-                self.versions[operation.key] = self.applied[operation.key] = wanted[operation.key]
+                versions[operation.key] = applied[operation.key] = wanted[operation.key]
                 self.counts[operation.key.registry] += 1
         for key, version in settled:
             if version is None:
-                self.applied.pop(key, None)
+                applied.pop(key, None)
             else:
-                self.applied[key] = version
+                applied[key] = version
+
+    def is_equal(self, wanted: Mapping[Key, str]) -> bool:
+        """Whether the replica holds these versions, all of them and nothing else, and the books say so."""
+        return self.versions == wanted and self.applied == wanted
+
+
+def _own(versions: Mapping[Key, str]) -> dict[Key, str]:
+    """Versions that may be changed: those of a memory are its own, unless they were recalled."""
+    return versions if isinstance(versions, dict) else dict(versions.items())
 
 
 def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
     """What some replica holds of ours, as it was last applied."""
-    if len(memories) == 1:
-        return memories[0].applied
-    known: dict[Key, str] = {}
-    for memory in memories:
-        known |= memory.applied
-    return known
+    # Laid over each other only when somebody goes through all of it.
+    return (
+        memories[0].applied
+        if len(memories) == 1
+        else ChainMap(*(cast("MutableMapping[Key, str]", m.applied) for m in memories))
+    )
 
 
 def versions_of(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
@@ -148,7 +177,7 @@ def rows_of(
 ) -> dict[Key, StoredRow]:
     """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
     rows: dict[Key, StoredRow] = {}
-    if since is not None:
+    if since is not None and since.before is not None:
         before = since.before
         versions = versions_of(replica, before)
         derived = before.derived if replica.stores_derived else {}

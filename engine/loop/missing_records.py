@@ -25,7 +25,9 @@ def _note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
         return  # nothing was looked at, or what was read is not of the home
     kept = frozenset[Key]().union(*(comparison.kept.keys for _, comparison in compared))
     known = known_to([p.remembered for p in passes if p.remembered is not None])
-    # What changed is known of a pass over one replica only.
-    keys = passes[0].changed_keys if len(passes) == 1 else None
+    changed = [one.changed_keys for one in passes]
+    keys = (
+        None if any(keys is None for keys in changed) else set[Key]().union(*(keys or () for keys in changed))
+    )
     found = track_absences(context.desired, known, context.absences(), context.calendar, keys, kept)
     context.note_absences(found)

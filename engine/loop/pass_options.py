@@ -26,9 +26,12 @@ class PassOptions(msgspec.Struct, frozen=True):
 
 
 class Since(NamedTuple):
-    """The replica was compared with `before`, and what is desired now differs from that in `keys` at most."""
+    """The replica was compared with `before`, and what is desired now differs from that in `keys` at most.
 
-    before: Snapshot
+    Without `before` another process compared it: what its rows hold besides what counts is not known.
+    """
+
+    before: Snapshot | None
     keys: Set[Key]
 
 

@@ -1,22 +1,23 @@
 """The reconciler: read Home Assistant, then compare, apply and report every replica. One call is one pass.
 
 A pass keeps nothing in memory that the next one needs, so it may be cut off anywhere and simply run again.
-What it may leave out because nothing changed at all stands in `shortcut`.
+What it may leave out because it was learned before stands in `recollection`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import anyio
+import msgspec
 
-from engine.core.compare.proof import Unmodified
+from engine.cache_ports import CacheFile
+from engine.core.cache.contents import CacheDamaged
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,
-    ReplicaReport,
     Report,
     SourceReport,
     rfc3339,
@@ -28,8 +29,9 @@ from engine.loop.missing_records import note_absences
 from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions
 from engine.loop.pass_report import report_pass
+from engine.loop.recollection import Recollection
 from engine.loop.replica_pass import ReplicaPass
-from engine.loop.shortcut import Shortcut
+from engine.offload import to_thread
 from engine.ports import Ledger, Progress, Replica, Source
 
 
@@ -49,8 +51,9 @@ class Reconciler:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         *,
         calendar: Callable[[], Calendar] = Calendar,
+        cache: CacheFile | None = None,
     ) -> None:
-        """Keep the collaborators; nothing is opened or read yet."""
+        """Keep the collaborators; nothing is opened or read yet. Without a `cache` a pass begins with nothing."""
         self._source = source
         self._replicas = replicas
         self._ledger = ledger
@@ -58,27 +61,26 @@ class Reconciler:
         self._progress = progress
         self._sleep = sleep
         self._calendar = calendar
+        self._cache = cache
 
     async def run(self, options: PassOptions) -> Report:
         """Do one pass. Raises PlanStale; every other failure is part of the report."""
         started = self._clock()
-        shortcut = Shortcut(self._source, self._replicas, self._ledger, options)
-        is_first_look = True
+        recollection = Recollection(self._cache, self._source, self._ledger, options)
+        await recollection.begin(self._replicas)
         try:
-            read = await shortcut.read(self._progress)
-            if not isinstance(read, Snapshot):
-                return self._unmodified(options, *read, started)
-            context, passes = await self._compare(read, options, {})
-            waiting = set[Key]().union(*(one.waiting_keys for one in passes))
-            if options.confirm_deletes and waiting:
-                first_missed = dict.fromkeys(waiting, context.look)
-                self._progress("waiting to confirm deletes", 0, None)
-                await self._sleep(options.policy.delete_confirm_seconds)
-                is_first_look = False
-                read = await self._source.read(self._progress)
-                context, passes = await self._compare(read, options, first_missed)
+            try:
+                return await self._pass(options, recollection, started)
+            except CacheDamaged:
+                # Nothing was written yet: before that all of the cache is looked at.
+                recollection.forget()
+                return await self._pass(options, recollection, started)
         except SourceError as error:
             return self._unread(options, error, started)
+
+    async def _pass(self, options: PassOptions, recollection: Recollection, started: float) -> Report:
+        """Raises SourceError, PlanStale and CacheDamaged."""
+        context, passes = await self._look(options, recollection)
         _check_expected(options, passes)
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
@@ -86,65 +88,76 @@ class Reconciler:
                     await one.apply()
                 await note_absences(context, passes)
         report = report_pass(context, passes, started)
-        if is_first_look:
-            await shortcut.prove(report)
+        await recollection.keep(passes)
         return report
 
-    async def _compare(
-        self, read: Snapshot, options: PassOptions, first_missed: Mapping[Key, Look]
+    async def _look(
+        self, options: PassOptions, recollection: Recollection
     ) -> tuple[PassContext, list[ReplicaPass]]:
+        """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
+        read = await self._source.read(self._progress)
+        if recollection.is_used and (read.set_aside or read.partly_read):
+            # Where in its list a row stood that nobody can use, is known to a read that knew nothing before.
+            recollection.forget()
+            read = await self._source.read(self._progress)
+        context, passes = await self._compare(read, options, {}, recollection)
+        waiting = set[Key]().union(*(one.waiting_keys for one in passes))
+        if options.confirm_deletes and waiting:
+            first_missed = dict.fromkeys(waiting, context.look)
+            self._progress("waiting to confirm deletes", 0, None)
+            await self._sleep(options.policy.delete_confirm_seconds)
+            read = await self._source.read(self._progress)
+            context, passes = await self._compare(read, options, first_missed, None)
+        await recollection.check(passes)
+        return context, passes
+
+    async def _compare(
+        self,
+        read: Snapshot,
+        options: PassOptions,
+        first_missed: Mapping[Key, Look],
+        recollection: Recollection | None,
+    ) -> tuple[PassContext, list[ReplicaPass]]:
+        desired = await to_thread(partial(read.only, options.registries))
         context = PassContext(
-            options,
-            read.only(options.registries),
+            # What is recalled of a replica was just seen to be true.
+            msgspec.structs.replace(options, verify=False),
+            desired,
             self._replicas,
             self._ledger,
             clock=self._clock,
             calendar=self._calendar(),
             first_missed=first_missed,
         )
-        passes = [ReplicaPass(replica, context) for replica in self._replicas]
+        passes = [
+            ReplicaPass(
+                replica,
+                context,
+                memory=recollection.memory_of(replica) if recollection else None,
+                since=recollection.since(replica, desired) if recollection else None,
+            )
+            for replica in self._replicas
+        ]
         with context.phase("compare"):
             for one in passes:
                 await one.compare()
         return context, passes
 
-    def _unmodified(
-        self, options: PassOptions, found: Unmodified, replicas: list[ReplicaReport], started: float
-    ) -> Report:
-        health, records = found.health, replicas[0].counts.in_sync
-        source = SourceReport(self._source.origin, True, health.ha_version, health.state, records, REGISTRIES)
-        return self._without_records(
-            options, started, self._calendar().wall(found.taken_at), source, replicas
-        )
-
     def _unread(self, options: PassOptions, error: SourceError, started: float) -> Report:
-        source = SourceReport(self._source.origin, False)
-        replicas = [unknown_replica(replica.name, None) for replica in self._replicas]
-        at = self._calendar().wall(started)
-        return self._without_records(options, started, at, source, replicas, error)
-
-    def _without_records(
-        self,
-        options: PassOptions,
-        started: float,
-        compared_at: float,
-        source: SourceReport,
-        replicas: Sequence[ReplicaReport],
-        error: SourceError | None = None,
-    ) -> Report:
-        """The report of a pass that compared no record."""
+        """The report of a pass that could not read Home Assistant."""
+        replicas = tuple(unknown_replica(replica.name, None) for replica in self._replicas)
         return Report(
             schema_version=SCHEMA_VERSION,
             status=combined_status([replica.status for replica in replicas]),
             mode=options.mode,
             run_id=options.run_id,
             site=options.site,
-            compared_at=rfc3339(compared_at),
+            compared_at=rfc3339(self._calendar().wall(started)),
             duration_seconds=round(self._clock() - started, 6),
-            source=source,
-            replicas=tuple(replicas),
+            source=SourceReport(self._source.origin, False),
+            replicas=replicas,
             records=(),
-            errors=(ErrorReport.of("source", error),) if error else (),
+            errors=(ErrorReport.of("source", error),),
             partial=False,
         )
 

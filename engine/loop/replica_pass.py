@@ -49,7 +49,7 @@ class ReplicaPass:
         self._desired = context.desired  # with what the replica has of rows that were only partly read
         self._looked_at: float | None = None  # when the replica was looked at
         self._claimed = frozenset[Key]()
-        self._is_applied = False
+        self.is_applied = False  # all that the verdict allowed
         self._is_unsure = False  # written to with an outcome that is not known
         self._is_forgetful = False  # what was last applied could not be read
         self._note: str | None = None
@@ -129,7 +129,7 @@ class ReplicaPass:
         if comparison is None:
             return unknown_replica(self.name, text), []
         unwritten = error.unwritten if error else None
-        found = report_replica(comparison, applied=self._is_applied, error=text, unwritten=unwritten)
+        found = report_replica(comparison, applied=self.is_applied, error=text, unwritten=unwritten)
         records = report_records(
             comparison,
             self._desired,
@@ -242,7 +242,7 @@ class ReplicaPass:
             return
         records = self._context.desired.records
         returned = self._context.known_ids(memory.versions.keys() - memory.applied.keys() - records.keys())
-        memory.applied.update(dict.fromkeys(returned, UNDER_WAY))
+        memory.applied = {**memory.applied, **dict.fromkeys(returned, UNDER_WAY)}
         self._claimed = returned
 
     def _apply(self, comparison: Comparison) -> None:
@@ -256,7 +256,7 @@ class ReplicaPass:
             self._mark_under_way(allowed)
             replica.apply(allowed, run)
             self._note = replica.take_note()
-        self._is_applied = True
+        self.is_applied = True
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:
             return  # nothing is booked: it would make the next pass believe that this home is known
@@ -296,5 +296,5 @@ class ReplicaPass:
 
     def _outcome(self) -> Outcome:
         if self._context.options.mode == Mode.APPLY:
-            return Outcome.APPLIED if self._is_applied else Outcome.FAILED
+            return Outcome.APPLIED if self.is_applied else Outcome.FAILED
         return Outcome.OBSERVED if self._context.options.mode == Mode.OBSERVE else Outcome.PLANNED

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from engine.cache_file import PassCacheFile
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
@@ -58,7 +59,8 @@ async def mirror(*replicas: Any) -> Report:
     """One pass of the small capture into replicas, the first of which is the rows file."""
     source = CaptureSource(Path(_kept_capture().name), clock=clock)
     options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "r1", "home")
-    return await Reconciler(source, list(replicas), replicas[0], clock, quiet).run(options)
+    cache = PassCacheFile(replicas[0].path)
+    return await Reconciler(source, list(replicas), replicas[0], clock, quiet, cache=cache).run(options)
 
 
 @cache
@@ -72,7 +74,8 @@ def stores() -> dict[str, bytes]:
         for store in (rows, history, outbox):
             store.close()
         plan = msgspec.structs.replace(report, mode="dry_run")
-        return {p.name: p.read_bytes() for p in folder.glob("*.db")} | {
+        names = ("*.db", "*.cache")
+        return {p.name: p.read_bytes() for name in names for p in folder.glob(name)} | {
             "plan.json": msgspec.json.encode(plan)
         }
 
@@ -190,6 +193,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "influx_v1": _influxql,
     "influx_v2": lambda: [_FLUX.encode(), b'{"started": "2026-11-23T12:00:00Z", "up": "1h"}'],
     "outbox_file": lambda: [stores()["outbox.db"]],
+    "pass_cache": lambda: [stores()["rows.db.cache"]],
     "query_string": lambda: [
         b"limit=100&after=a%20b&area_id=kitchen&label=x&at=2026-11-23T12:00:00Z",
         b"limit=10&domain=light&has_aliases=true&disabled=0&label=a&label=b",

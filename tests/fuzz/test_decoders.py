@@ -15,7 +15,15 @@ CRASHES = sorted((Path(__file__).parent / "crashes").glob("*/*"))
 IS_LONG = os.environ.get("RECONCILE_TEST_LONG") == "1"
 EXAMPLES = 120 if IS_LONG else 24
 # Stores are opened and mirrored into by every example.
-SLOW = {"rows_file", "history_file", "outbox_file", "capture_folder", "backup_file", "backup_inner"}
+SLOW = {
+    "pass_cache",
+    "rows_file",
+    "history_file",
+    "outbox_file",
+    "capture_folder",
+    "backup_file",
+    "backup_inner",
+}
 
 
 def test_every_decoder_has_seeds_and_accepts_them() -> None:

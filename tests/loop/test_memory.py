@@ -57,7 +57,7 @@ def test_a_row_is_read_again_only_when_another_version_of_it_stands_there() -> N
     once = memory.rows_under(names, read)
     assert memory.rows_under(names, read) == once
     assert asked == [{first, second}]
-    memory.versions[first] = "v2"
+    memory.versions = {first: "v2", second: "v1"}
     assert memory.rows_under(names, read)[first].fields == {"name": "of look 2"}
     assert asked[1:] == [{first}]
     assert memory.rows_under({second: second}, read) == {second: once[second]}

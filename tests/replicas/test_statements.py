@@ -13,7 +13,6 @@ import anyio
 import apsw
 import pytest
 
-from engine.core.compare.proof import Etag
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.core.home.record import Key
@@ -156,8 +155,9 @@ def use_everything(folder: Path) -> None:
             replica.read(keys)
             replica.apply(plan.operations, run_of(replica, desired, NOON + at, f"run {at}"))
             rows.settle("influxdb", [(key, "v") for key in keys], NOON)
-            replica.prove("program", Etag("2026.11.0", ()))
-            replica.proof()
+            replica.digest()
+            rows.books_digest(replica.name)
+            rows.make_secret()
         for key in keys:
             history.timeline(key)
             rows.last_change(key)

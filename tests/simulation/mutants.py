@@ -61,7 +61,7 @@ def _believed_done(self: ReplicaPass, comparison: Any) -> None:
     try:
         _APPLY(self, comparison)
     except ReplicaError:
-        self._is_applied = True
+        self.is_applied = True
 
 
 def _taken_for_written(

@@ -36,7 +36,11 @@ def track_absences(
     """
     # A view of all records has to be made first, and is faster to look into.
     listed = desired.records.keys() if len(absences) > _MANY else desired.records
-    candidates = known.keys() - desired.records.keys() if keys is None else keys & known.keys()
+    if keys is None:
+        candidates = known.keys() - desired.records.keys()
+    else:
+        # One by one, because Python's set operations would go through all records for a handful.
+        candidates = {key for key in keys if key in known}
     missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
     now = calendar.look(desired.taken_at)
     # A clock was set, or the machine restarted: these might wait for a time that proves nothing when it comes.

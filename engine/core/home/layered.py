@@ -8,6 +8,8 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from enum import Enum
 from typing import TypeVar, overload
 
+from engine.core.home.columns import Column
+
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
@@ -28,7 +30,7 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
 
     Nobody may change `before` any more: it is shared.
     """
-    base, earlier = before.layers if isinstance(before, Layered) else (_as_dict(before), {})
+    base, earlier = before.layers if isinstance(before, Layered) else (_as_base(before), {})
     left = {key for key in gone if key in before and key not in changed}
     added = sum([key not in before for key in changed])
     changes = earlier.copy()
@@ -39,9 +41,9 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
 
 
 class Layered(Mapping[K, V]):
-    """Entries of a dict with changes over it. Going through all of them lays both into one, once."""
+    """Entries of a dict, or of a column, with changes over it. Going through all of them lays both into one, once."""
 
-    def __init__(self, base: dict[K, V], changes: dict[K, V | _Gone], count: int) -> None:
+    def __init__(self, base: dict[K, V] | Column[K, V], changes: dict[K, V | _Gone], count: int) -> None:
         """Takes what it is given, `count` entries in all; see `with_changes`."""
         # In one, because threads may look while another lays them together.
         self.layers = (base, changes)
@@ -58,7 +60,7 @@ class Layered(Mapping[K, V]):
                 else:
                     base[key] = value
             self.layers = (base, {})
-        return base
+        return base if isinstance(base, dict) else base.flat()
 
     def __getitem__(self, key: K) -> V:
         """The entry under a key. Raises KeyError."""
@@ -93,12 +95,24 @@ class Layered(Mapping[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         """Go through the keys."""
-        return iter(self.flat())
+        return iter(self.keys())
 
     # A dict's own views, whose set operations are fast; of the values a view that looks when it is asked.
     def keys(self) -> KeysView[K]:
         """All keys."""
-        return self.flat().keys()
+        base, changes = self.layers
+        if isinstance(base, dict):
+            return self.flat().keys()
+        # Of a column the values need not be made.
+        left: dict[K, int | None] = base.positions.by_key | dict.fromkeys(changes)
+        for key, value in changes.items():
+            if value is _GONE:
+                left.pop(key, None)
+        return left.keys()
+
+    def untouched(self) -> Column[K, V] | None:
+        """The column below the changes, if there is one."""
+        return self.layers[0] if isinstance(self.layers[0], Column) else None
 
     def items(self) -> ItemsView[K, V]:
         """All entries."""
@@ -127,5 +141,5 @@ class _Values(ValuesView[V]):
         return iter(self._mapping.flat().values())
 
 
-def _as_dict(mapping: Mapping[K, V]) -> dict[K, V]:
-    return mapping if isinstance(mapping, dict) else dict(mapping)
+def _as_base(mapping: Mapping[K, V]) -> dict[K, V] | Column[K, V]:
+    return mapping if isinstance(mapping, (dict, Column)) else dict(mapping)

@@ -17,7 +17,6 @@ from typing import Any
 import apsw
 
 from engine.core.compare.plan import Operation
-from engine.core.compare.proof import Etag, Proof
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import decode_order, encode_order
 from engine.core.home.record import Key
@@ -37,7 +36,7 @@ from engine.replicas.history.revisions import (
 )
 from engine.replicas.history.schema import ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile
-from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.sqlite_file.digests import digest_texts, text_of
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
 from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
 
@@ -48,10 +47,7 @@ _MS_IN_NS = 1_000_000
 _VERSION = ("registry", "id", "hash", "payload", "digest")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
 _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
-_COUNT_LIVE = (
-    "SELECT count(*) FROM records"
-    f" WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id) AND hash <> '{TOMBSTONE}'"
-)
+_NEWEST_TEXT = _NEWEST.replace(", ".join(_VERSION), text_of(_VERSION)) + " ORDER BY at_ns"
 _META = "meta"
 
 
@@ -62,7 +58,7 @@ class HistoryFile(Records):
     stores_derived = False
     remembers_home = True
     keeps_order = True
-    can_prove = True
+    can_digest = True
     needs_tidying = True
 
     def __init__(
@@ -161,17 +157,14 @@ class HistoryFile(Records):
                 (encode_order(positions),),
             )
 
-    def proof(self) -> Proof | None:
-        """The proof of the last agreement, if the newest revisions still are what they were then."""
+    def digest(self, *, anew: bool = True) -> str | None:
+        """A digest over the newest revision of every key; None where they cannot be ours. See `Replica.digest`."""
         with self._file.reading() as connection:
-            return find_proof(connection, _META, _digest_all) if has_records(connection, NAME) else None
-
-    def prove(self, program: str, etag: Etag) -> None:
-        """Keep the proof that the newest revisions are what `etag` names, unless somebody else wrote since `observe`."""
-        with self._file.writing() as connection:
-            ensure_records(connection, NAME)
-            if self._file.is_as_seen():
-                keep_proof(connection, _META, _digest_all, program, etag)
+            if anew:
+                self._file.note_seen()
+            elif not self._file.is_as_seen():
+                return None
+            return digest_texts(connection, [_NEWEST_TEXT]) if has_records(connection, NAME) else None
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
@@ -268,9 +261,3 @@ def _fetch(
         return list(undecodable_rows(connection, statement, names, bindings))
 
 
-def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
-    """A digest over the newest revision of every key, and the number of those that are no tombstones."""
-    newest = digest_rows(connection, [f"{_NEWEST} ORDER BY at_ns"])
-    [(live,)] = connection.execute(_COUNT_LIVE)
-    assert isinstance(live, int), "count() counts"
-    return None if newest is None else (newest[0], live)

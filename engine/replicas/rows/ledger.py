@@ -6,7 +6,9 @@ the tables do not exist yet. The change feed and the runs are bounded, tombstone
 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import apsw
@@ -57,6 +59,12 @@ SELECT registry, id FROM {WANTED} AS wanted WHERE EXISTS (
   SELECT 1 FROM reconcile_applied AS a WHERE a.replica IN (SELECT value FROM json_each(?))
   AND a.registry = wanted.registry AND a.id = wanted.id)
 """
+# One text, in the order of the primary key.
+_APPLIED_TEXT = (
+    "SELECT group_concat(registry || ' ' || length(id) || ' ' || id || ' ' || version, char(10))"
+    " FROM reconcile_applied WHERE replica = ?"
+)
+_SECRET_BYTES = 32
 # Asked once: of a file that an earlier version wrote, or that lost our tables but not its rows.
 _WRITTEN_ENTRIES = {
     "reconcile_applied": "SELECT CAST(id AS BLOB) FROM reconcile_applied WHERE registry = 'config_entry'",
@@ -123,6 +131,37 @@ def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
         "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?", (replica,)
     )
     return {Key(registry, id_): version for registry, id_, version in rows}
+
+
+def digest_applied(connection: apsw.Connection, replica: str) -> str | None:
+    """A digest over the versions last applied to a replica; None where something else stands there."""
+    if not has_table(connection, "reconcile_applied"):
+        return None
+    [(text,)] = connection.execute(_APPLIED_TEXT, (replica,))
+    if not isinstance(text, str | None):
+        return None
+    return blake2b((text or "").encode(), digest_size=16).hexdigest()
+
+
+def read_secret(connection: apsw.Connection) -> bytes | None:
+    """The key that seals what belongs to the file; None where there is none."""
+    if not has_table(connection, "reconcile_meta"):
+        return None
+    rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = 'cache_key'").fetchall()
+    found = rows[0][0] if rows else None
+    return found if isinstance(found, bytes) and len(found) == _SECRET_BYTES else None
+
+
+def write_secret(connection: apsw.Connection) -> bytes:
+    """Draw the key that seals what belongs to the file, in place of an earlier one."""
+    drawn = secrets.token_bytes(_SECRET_BYTES)
+    connection.execute(
+        "INSERT INTO reconcile_meta VALUES ('cache_key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (drawn,),
+    )
+    # What earlier versions kept instead of a cache.
+    connection.execute("DELETE FROM reconcile_meta WHERE name = 'proof'")
+    return drawn
 
 
 def read_digests(

@@ -21,6 +21,7 @@ from engine.replicas.rows.codec import TABLES, Table, Value, decode_row, digest_
 from engine.replicas.rows.column_types import reading
 from engine.replicas.rows.ledger import encoded, read_by_digest, read_digests
 from engine.replicas.rows.schema import columns_of, types_of
+from engine.replicas.sqlite_file.digests import text_of
 from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
 
 _HASH_PREFIX = f"{HASH_VERSION}:"
@@ -161,13 +162,13 @@ def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
 
 
 def select_all(connection: apsw.Connection) -> list[str] | None:
-    """The statements that read every row of ours; None where a table lacks one of our columns."""
+    """The statements that read every row of ours, each as `digest_texts` takes it; None where a table lacks one of our columns."""
     statements = []
     for table in TABLES.values():
         present = {name.lower() for name in columns_of(connection, table.name)}
         if not present.issuperset(table.sql_names):
             return None
-        statements.append(f"SELECT {', '.join(table.sql_names)} FROM {table.name} ORDER BY rowid")
+        statements.append(f"SELECT {text_of(table.sql_names)} FROM {table.name} ORDER BY rowid")
     return statements
 
 

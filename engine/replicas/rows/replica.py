@@ -12,7 +12,6 @@ from pathlib import Path
 import apsw
 
 from engine.core.compare.plan import Action, Operation
-from engine.core.compare.proof import Etag, Proof
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
@@ -27,7 +26,7 @@ from engine.replicas.rows.schema import check_schema, ensure_schema
 from engine.replicas.rows.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile
-from engine.replicas.sqlite_file.proofs import digest_rows, find_proof, keep_proof
+from engine.replicas.sqlite_file.digests import digest_texts
 from engine.replicas.sqlite_file.remembered_home import keep_home
 
 NAME = "sqlite"
@@ -45,7 +44,7 @@ class SqliteRows(Replica, Ledger):
     keeps_ledger = True
     drops_replaced = True
     remembers_home = True
-    can_prove = True
+    can_digest = True
     needs_tidying = True
 
     def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
@@ -175,16 +174,33 @@ class SqliteRows(Replica, Ledger):
         with self._writing() as connection:
             ledger.write_place(connection, replica, place)
 
-    def proof(self) -> Proof | None:
-        """The proof of the last agreement, if the rows still are what they were then."""
+    def digest(self, *, anew: bool = True) -> str | None:
+        """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
-            return find_proof(connection, _META, _digest_all)
+            if anew:
+                self._file.note_seen()
+            elif not self._file.is_as_seen():
+                return None
+            statements = select_all(connection)
+            return None if statements is None else digest_texts(connection, statements)
 
-    def prove(self, program: str, etag: Etag) -> None:
-        """Keep the proof that the rows equal what `etag` names, unless somebody else wrote since `observe`."""
-        with self._writing() as connection:
-            if self._file.is_as_seen():
-                keep_proof(connection, _META, _digest_all, program, etag)
+    def books_digest(self, replica: str) -> str | None:
+        """A digest over the versions last applied to a replica; None where they cannot be ours. Raises ReplicaError."""
+        with self._reading() as connection:
+            return ledger.digest_applied(connection, replica)
+
+    def secret(self) -> bytes | None:
+        """The key that seals what belongs to this file; None where there is none. Raises ReplicaError."""
+        with self._reading() as connection:
+            return ledger.read_secret(connection)
+
+    def make_secret(self) -> bytes:
+        """The key that seals what belongs to this file, drawn if there is none. Raises ReplicaError."""
+        found = self.secret()
+        if found is None:
+            with self._writing() as connection:
+                found = ledger.write_secret(connection)
+        return found
 
     def changes(self, after: int, limit: int) -> list[ledger.Change]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
@@ -270,11 +286,6 @@ def open_rows(  # noqa: PLR0913 (options, by keyword)
         cache_kib=cache_kib,
     )
     return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
-
-
-def _digest_all(connection: apsw.Connection) -> tuple[str, int] | None:
-    statements = select_all(connection)
-    return None if statements is None else digest_rows(connection, statements)
 
 
 def _digests(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:

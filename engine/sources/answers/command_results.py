@@ -18,9 +18,11 @@ from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.home.unread import Unread
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
-from engine.sources.answers.listing import Known, Listing
+from engine.sources.answers.listing import ENTITIES, Known, Listing
 from engine.sources.answers.registry_rows import row_record
 from engine.sources.answers.upheavals import corrupt_stores_of_issues, order_split
+from engine.sources.unchanged.fingerprint import Fingerprint
+from engine.sources.unchanged.recalled import RecalledList
 from engine.sources.unchanged.row_cache import RowCache
 
 GET_CONFIG = "get_config"
@@ -126,30 +128,30 @@ def decode_config(answer: msgspec.Raw) -> CoreConfig:
 class SnapshotMaker:
     """Makes the snapshots of one home, read after read."""
 
-    def __init__(self) -> None:
-        self._rows = RowCache()
-        self._parts: dict[str, Listing] = {}
+    def __init__(self, fingerprint: Fingerprint | None = None) -> None:
+        self.rows = RowCache(fingerprint)
+        self.parts: dict[str, Listing] = {}
         self._last: Snapshot | None = None
-        self._odd: tuple[object, ...] = ()  # what the last parts had besides records
+        self._odd: tuple[object, ...] = ([], {})  # what the last parts had besides records
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
         """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
-        parts: dict[str, Listing] = {"entity": results.entities}
+        parts: dict[str, Listing] = {ENTITIES: results.entities}
         registries = {"entity", *results.lists}
         for registry, answer in results.lists.items():
-            parts[registry] = self._rows.records(registry, answer, _maker(registry))
+            parts[registry] = self.rows.records(registry, answer, _maker(registry))
         if results.categories is not None:
             registries.add("category")
             for scope, answer in sorted(results.categories.items()):
                 name = f"category {scope}"
-                parts[name] = self._rows.records(name, answer, _maker("category", scope))
+                parts[name] = self.rows.records(name, answer, _maker("category", scope), "category")
         assert registries <= set(REGISTRIES)
         health, splits = read_health(results.configs, results.issues), _splits(results.splits)
         if isinstance(splits, Failed):
             health = msgspec.structs.replace(health, unread=(*health.unread, splits.why))
             splits = {}
         set_aside = [row for part in parts.values() for row in part.set_aside]
-        positions = list_positions(parts, health.ha_version, set_aside)
+        positions = self._positions(parts, health.ha_version, set_aside)
         odd = (set_aside, results.entities.partly_read)
         # Of rows with one id, which only the snapshot sets aside, it cannot be told what changed.
         is_told = self._last is None or self._last.set_aside == sorted_rows(set_aside)
@@ -172,8 +174,24 @@ class SnapshotMaker:
             )
         unread = _unread(results, registries)
         snapshot = snapshot.read_as(taken_at=taken_at, origin=origin, health=health, unread=unread)
-        self._parts, self._last = parts, snapshot
+        self.parts, self._last = parts, snapshot
         return snapshot
+
+    def _positions(
+        self, parts: dict[str, Listing], ha_version: str | None, set_aside: list[SetAside]
+    ) -> Mapping[Key, int]:
+        last, is_same = self._last, all(parts.get(n) is self.parts.get(n) for n in ORDERED_REGISTRIES)
+        if last is not None and is_same and not (set_aside or self._odd[0]):
+            return (
+                last.positions if last.health.ha_version == ha_version else list_positions(parts, ha_version)
+            )
+        return list_positions(parts, ha_version, set_aside)
+
+    def recall(self, snapshot: Snapshot, lists: Iterable[RecalledList]) -> None:
+        """Begin with the snapshot that these lists made."""
+        self.rows.recall(listed for listed in lists if listed.known.name != ENTITIES)
+        self.parts = {listed.known.name: listed.listing for listed in lists}
+        self._last, self._odd = snapshot, ([], {})
 
     def _from_last(
         self,
@@ -196,8 +214,8 @@ class SnapshotMaker:
             return None
         added: list[Known] = []
         gone: list[Known] = []
-        for name in parts | self._parts:
-            before, after = self._parts.get(name, _NO_ROWS), parts.get(name, _NO_ROWS)
+        for name in parts | self.parts:
+            before, after = self.parts.get(name, _NO_ROWS), parts.get(name, _NO_ROWS)
             # The caches return the very same listing for the very same bytes.
             if before is not after:
                 new, old = after.changes_since(before)

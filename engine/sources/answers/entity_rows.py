@@ -18,16 +18,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
+from engine.core.cache.learned import LearnedList
 from engine.core.home.layered import with_changes
-from engine.core.home.lenient import decode_value, read_fields, read_object
-from engine.core.home.record import Entity, Json, Key
+from engine.core.home.lenient import read_fields, read_object
+from engine.core.home.record import Entity, Key
 from engine.core.home.set_aside import SetAside, UnusableRow, listed_twice
 from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.json_text import decode_json
-from engine.sources.answers.listing import Known, Listing, known_record
+from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
 from engine.sources.answers.registry_rows import entity_record
 from engine.sources.unchanged.fingerprint import Fingerprint
+from engine.sources.unchanged.recalled import RecalledList, learned_list
 from engine.sources.unchanged.row_map import Row, RowMap, find_rows
 
 
@@ -59,8 +61,8 @@ class _Listed(msgspec.Struct, frozen=True):
 class EntityRows:
     """The entities of one home, over any number of reads."""
 
-    def __init__(self) -> None:
-        self._fingerprint = Fingerprint()
+    def __init__(self, fingerprint: Fingerprint | None = None) -> None:
+        self._fingerprint = fingerprint or Fingerprint()
         self._aliases_ordered = True
         # Of the last complete read:
         self._map: RowMap | None = None  # None if its rows have no stamps
@@ -198,6 +200,33 @@ class EntityRows:
             self._scopes.subtract(_scopes(gone))
             self._entities = later
 
+    def recall(self, listed: RecalledList, *, aliases_ordered: bool, scopes: Mapping[str, int]) -> None:
+        """Know these entities from now on. `scopes` are how many are in categories of each."""
+        self._aliases_ordered = aliases_ordered
+        self._map, self._entities, self._by_list_row = listed.map, listed.listing, listed.by_row
+        self._by_extended_row, self._partly, self._scopes = {}, {}, Counter(scopes)
+
+    def learned(self) -> LearnedList | None:
+        """What there is to keep of the last complete read; None where its rows say too little to know them by."""
+        if self._map is None or self._partly or self._entities.set_aside:
+            return None
+        return learned_list(ENTITIES, "entity", self._map, self._by_list_row)
+
+    @property
+    def rows(self) -> RowMap | None:
+        """The rows of the last complete list; None where they say too little to know them by."""
+        return self._map
+
+    @property
+    def aliases_ordered(self) -> bool:
+        """Whether aliases are an ordered list and no set."""
+        return self._aliases_ordered
+
+    @property
+    def scope_counts(self) -> dict[str, int]:
+        """The scopes of all categories that entities of the last complete read are in, and how many are."""
+        return {scope: count for scope, count in self._scopes.items() if count}
+
     @property
     def are_stamped(self) -> bool:
         """Whether every row of the last complete list says when its entity was modified."""
@@ -206,7 +235,7 @@ class EntityRows:
     @property
     def category_scopes(self) -> set[str]:
         """The scopes of all categories that entities of the last complete read are in."""
-        return {scope for scope, count in self._scopes.items() if count}
+        return set(self.scope_counts)
 
     def take_list_only(self) -> Listing:
         """The home's entities from their list rows alone, where there are no extended rows."""
@@ -259,20 +288,3 @@ def _read_list_row(row: msgspec.Raw) -> _ListRow:
 
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:
     return (scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories)
-
-
-def aliases_look_ordered(entries: msgspec.Raw) -> bool:
-    """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
-
-    A guess for recordings that do not say their version: null is the default there and unknown before.
-    """
-    rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
-    return any(None in _aliases_of(row) for row in rows if bytes(row) != b"null")
-
-
-def _aliases_of(row: msgspec.Raw) -> list[Json]:
-    try:
-        aliases = read_object("entity", row, {"aliases": decode_value}).get("aliases")
-    except UnusableRow:
-        return []
-    return aliases if isinstance(aliases, list) else []

@@ -9,6 +9,8 @@ from engine.core.home.record import Key, Record
 from engine.core.home.set_aside import SetAside
 from engine.sources.answers.interning import SharedValues
 
+ENTITIES = "entity"  # the name of the list of entities; other lists are called by their registry, too
+
 
 class Known(NamedTuple):
     """A record, its content hash, and its key, which is not cheap to ask for."""

@@ -10,9 +10,11 @@ Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read
 
 import msgspec
 
-from engine.core.home.lenient import read_fields, read_object, read_row, text_of
+from engine.core.home.lenient import decode_value, read_fields, read_object, read_row, text_of
 from engine.core.home.record import Entity, Json, Record
+from engine.core.home.set_aside import UnusableRow
 from engine.core.home.snapshot import version_of
+from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.subentries import subentries_of
 
 # What a config entry row says about the running integration and not about the entry: it changes at every
@@ -38,6 +40,7 @@ _ENTRY_STATE = frozenset(
 )
 
 _ALIASES_ORDERED_SINCE = (2026, 4)
+_EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def has_ordered_aliases(ha_version: str | None) -> bool | None:
@@ -113,3 +116,20 @@ def device_record(row: dict[str, Json]) -> Record:
 def _sorted_subentries(ids: Json) -> Json:
     # A set, serialised in any order; None is the entry itself.
     return sorted(ids, key=lambda i: (i is not None, str(i))) if isinstance(ids, list) else ids
+
+
+def aliases_look_ordered(entries: msgspec.Raw) -> bool:
+    """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
+
+    A guess for recordings that do not say their version: null is the default there and unknown before.
+    """
+    rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
+    return any(None in _aliases_of(row) for row in rows if bytes(row) != b"null")
+
+
+def _aliases_of(row: msgspec.Raw) -> list[Json]:
+    try:
+        aliases = read_object("entity", row, {"aliases": decode_value}).get("aliases")
+    except UnusableRow:
+        return []
+    return aliases if isinstance(aliases, list) else []

@@ -21,6 +21,8 @@ from typing import IO
 import anyio.to_thread
 import msgspec
 
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
@@ -28,6 +30,7 @@ from engine.ports import Progress
 from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed
+from engine.sources.files.remembered_files import RememberedFiles
 from engine.sources.files.storage_files import (
     FILES,
     StorageFiles,
@@ -86,11 +89,25 @@ class BackupSource:
         self._file = file
         self._key = key
         self._clock = clock
+        self._remembered = RememberedFiles(self.origin)
+        self._is_lasting = True  # whether equal bytes of what was read last would be read as the same
 
     @property
     def origin(self) -> str:
         """The source as a person would name it."""
         return f"backup:{self._file}"
+
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        return self._remembered.recall(cache)
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._remembered.has_learned()
+
+    def learned(self) -> Learned | None:
+        """What the last read learned; None of a backup that needs a key, and of one that does not tell its date."""
+        return self._remembered.learned() if self._is_lasting else None
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the backup as of its date.
@@ -103,6 +120,11 @@ class BackupSource:
     def _read(self, progress: Progress) -> Snapshot:
         try:
             with open_plain(self._file) as opened:
+                answers = {"archive": self._digest(opened)}
+                known = self._remembered.known(answers)
+                if known is not None:
+                    return known
+                self._is_lasting = True
                 info, files = self._read_archive(opened, progress)
         except (
             tarfile.TarError,
@@ -122,12 +144,21 @@ class BackupSource:
             ) from error
         except OSError as error:
             raise reading_failed(str(self._file), error) from error
-        return snapshot_of_files(
+        snapshot = snapshot_of_files(
             files,
             ha_version=info.ha_version,
             taken_at=self._taken_at(info),
             origin=self.origin,
         )
+        self._remembered.note(answers, snapshot)
+        return snapshot
+
+    def _digest(self, opened: IO[bytes]) -> str:
+        digest = self._remembered.fingerprint.begin()
+        while chunk := opened.read(_CHUNK_BYTES):
+            digest.update(chunk)
+        opened.seek(0)
+        return digest.hexdigest()
 
     def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
         reader = BoundedReader(opened, self._file)
@@ -168,6 +199,7 @@ class BackupSource:
         is_plain = start.startswith(_GZIP_MAGIC) or start[_TAR_MAGIC_OFFSET:].startswith(_TAR_MAGIC)
         if is_plain or not (is_protected or start.startswith(_SECURETAR_MAGIC)):
             return self._read_unpacked(self._unpacked(inner, start, inner), size, progress)
+        self._is_lasting = False
         if not self._key:
             raise SourceRefused(f"{self._file} is encrypted.", _KEY_REMEDY)
         # Loaded here because next to no command reads an encrypted backup.
@@ -256,5 +288,8 @@ class BackupSource:
         try:
             at = datetime.fromisoformat(info.date).timestamp()
         except (TypeError, ValueError, OverflowError):
-            return self._clock()
-        return at if _OLDEST_AT <= at < _NEWEST_AT else self._clock()
+            at = 0.0
+        if _OLDEST_AT <= at < _NEWEST_AT:
+            return at
+        self._is_lasting = False
+        return self._clock()

@@ -18,6 +18,8 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
@@ -27,13 +29,12 @@ from engine.sources.answers.command_results import (
     CommandResults,
     CoreConfig,
     Failed,
-    SnapshotMaker,
     decode_config,
 )
-from engine.sources.answers.entity_rows import EntityRows, aliases_look_ordered
 from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Listing
-from engine.sources.answers.registry_rows import has_ordered_aliases
+from engine.sources.answers.registry_rows import aliases_look_ordered, has_ordered_aliases
+from engine.sources.answers.remembering import RememberedAnswers
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 
 _LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}
@@ -63,11 +64,26 @@ class CaptureSource:
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._directory = directory
         self._clock = clock
+        self._answers = RememberedAnswers(self.origin)
+        self._newest: Snapshot | None = None
 
     @property
     def origin(self) -> str:
         """The source as a person would name it."""
         return f"capture:{self._directory}"
+
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        self._newest = None
+        return self._answers.recall(cache)
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._answers.has_learned()
+
+    def learned(self) -> Learned | None:
+        """What the last read learned; None where equal files would not mean an equal home."""
+        return None if self._newest is None else self._answers.learned(self._newest)
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
@@ -109,7 +125,9 @@ class CaptureSource:
             missing=missing,
         )
         progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
-        return SnapshotMaker().make(results, taken_at=self._clock(), origin=self.origin)
+        snapshots = self._answers.snapshots
+        self._newest = snapshots.make(results, taken_at=self._clock(), origin=self.origin)
+        return self._newest
 
     def _entities(self, config: CoreConfig) -> Listing:
         answer = self._needed(_ENTITY_LIST)
@@ -118,13 +136,15 @@ class CaptureSource:
         if ordered is None:
             # Without extended rows there are no aliases: either form has them at the default.
             ordered = entries is None or aliases_look_ordered(entries)
-        rows = EntityRows()
-        rows.begin(aliases_ordered=ordered)
-        rows.take_list(answer)
+        # Recorded at another time than the list, so what it says of an entity is another even where the list is not.
+        self._answers.begin_with({"entries": entries})
+        self._answers.begin(config.version, aliases_ordered=ordered)
+        rows = self._answers.entities
+        wanted = rows.take_list(answer)
         if entries is None:
             return rows.take_list_only()
         # Nothing can be asked again: what has no extended row is read from the list.
-        entities = rows.take_entries([entries], is_final=True)
+        entities = rows.take_entries([entries] if wanted else [], is_final=True)
         assert entities is not None
         return entities
 

@@ -15,16 +15,18 @@ from typing import NamedTuple
 
 import anyio.to_thread
 
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.ports import Progress
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
+from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import (
     FILES,
     ISSUES_FILE,
     StorageFiles,
     StoredFile,
-    snapshot_of_files,
 )
 
 READ_TRIES = 3
@@ -61,11 +63,25 @@ class StorageSource:
         self._clock = clock
         self._between = between
         self._last: tuple[_Look, Snapshot] | None = None
+        self._remembered = RememberedFiles(self.origin)
 
     @property
     def origin(self) -> str:
         """The source as a person would name it."""
         return f"storage:{self._directory}"
+
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        self._last = None
+        return self._remembered.recall(cache)
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._remembered.has_learned()
+
+    def learned(self) -> Learned | None:
+        """What the last read learned."""
+        return self._remembered.learned()
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the files. Raises SourceInvalid, or SourceUnavailable when they keep changing."""
@@ -92,7 +108,9 @@ class StorageSource:
             ) from error
         except OSError as error:
             raise reading_failed(self.origin, error) from error
-        snapshot = snapshot_of_files(files, ha_version=look.ha_version, taken_at=taken_at, origin=self.origin)
+        snapshot = snapshot_of_remembered(
+            self._remembered, files, ha_version=look.ha_version, taken_at=taken_at, origin=self.origin
+        )
         self._last = (look, snapshot)
         return snapshot
 

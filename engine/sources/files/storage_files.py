@@ -163,7 +163,7 @@ def snapshot_of_files(
         for registry, name in STORES.items()
         if name not in files.contents
     }
-    corrupt_stores, unread_health = _corrupt_stores(files)
+    corrupt_stores, unread_health = corrupt_stores_of(files)
     return make_snapshot(
         records=records,
         taken_at=taken_at,
@@ -263,7 +263,7 @@ def _open(files: StorageFiles, registry: str, shape: type[Data]) -> tuple[Data, 
     return decode_json(msgspec.json.Decoder(shape), envelope.data, where), minor
 
 
-def _corrupt_stores(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def corrupt_stores_of(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The stores that were found corrupt, until a person has settled it in Home Assistant; what could not be read.
 
     Home Assistant renames a corrupt file and opens a repair issue, which it saves and which goes when it is

@@ -5,17 +5,19 @@ for their sum. The answers are of slightly different moments; what that can do, 
 is, stands with `LISTS`. Home Assistant's state is asked for before and after, and the worse answer counts.
 A command that this core does not know leaves its registry out of the snapshot.
 
-Later reads of one object cost what changed: see `row_cache` and `entity_rows`.
+Later reads of one object cost what changed, and so does the first that begins with a cache: see `remembering`.
 """
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
-from engine.core.compare.proof import Etag, Unmodified
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.offload import Offload, to_thread
@@ -32,25 +34,33 @@ from engine.sources.answers.command_results import (
     CommandResults,
     CoreConfig,
     Failed,
-    SnapshotMaker,
     decode_config,
-    read_health,
 )
 from engine.sources.answers.entity_answers import ask_for_entries
-from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
+from engine.sources.answers.remembering import RememberedAnswers
 from engine.sources.answers.subentries import with_subentries
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.connection import MESSAGE_BYTES_MAX, Connection, open_connection
 from engine.sources.live.watch import open_watch
-from engine.sources.unchanged.unmodified import Commands, RecordingConnection, is_unmodified
 
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
 ENTITIES_PER_COMMAND = 1000
 # Entities being renamed or removed while they are read make the list out of date; a home that is being set
 # up does that for seconds, not for ever.
 ENTITY_LIST_TRIES = 5
+
+
+class Commands(Protocol):
+    """Who can be asked: a connection."""
+
+    @property
+    def ha_version(self) -> str:
+        """The version that Home Assistant names at the beginning."""
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """The result of a command. Raises CommandFailed and SourceError."""
 
 
 class WebsocketSource:
@@ -79,8 +89,8 @@ class WebsocketSource:
         self._message_bytes_max = message_bytes_max
         self._timeout_seconds = timeout_seconds
         self._clock = clock
-        self._snapshots = SnapshotMaker()
-        self._entities = EntityRows()
+        self._answers = RememberedAnswers(f"websocket {self._uri}")
+        self._newest: Snapshot | None = None
 
     @property
     def origin(self) -> str:
@@ -93,35 +103,18 @@ class WebsocketSource:
         async with self._connect() as connection:
             return await self.read_from(connection, progress)
 
-    async def read_unless(
-        self, etag: Etag | None, progress: Progress
-    ) -> Unmodified | tuple[Snapshot, Etag | None]:
-        """As `read`, but ends early when every list still is as `etag` says. Raises SourceError."""
-        progress("connecting", 0, None)
-        async with self._connect() as connection:
-            return await self.read_unless_from(connection, etag, progress)
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        self._newest = None
+        return self._answers.recall(cache)
 
-    async def read_unless_from(
-        self, connection: Commands, etag: Etag | None, progress: Progress
-    ) -> Unmodified | tuple[Snapshot, Etag | None]:
-        """As `read_unless`, through a connection that somebody else holds open."""
-        if etag is not None and (unmodified := await self._look_for_changes(connection, etag, progress)):
-            return unmodified
-        recording = RecordingConnection(connection)
-        snapshot = await self.read_from(recording, progress)
-        return snapshot, recording.etag(snapshot.health.ha_version) if self._entities.are_stamped else None
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._answers.has_learned()
 
-    async def _look_for_changes(
-        self, connection: Commands, etag: Etag, progress: Progress
-    ) -> Unmodified | None:
-        progress("looking for changes", 0, None)
-        taken_at = self._clock()
-        before = await _ask_config(connection)
-        issues = await _ask_aside(connection, LIST_ISSUES)
-        if not await is_unmodified(connection, before.version, etag):
-            return None
-        after = await _ask_config(connection)
-        return Unmodified(taken_at, read_health((before, after), issues))
+    def learned(self) -> Learned | None:
+        """What the last read learned; None where equal lists would not mean an equal home."""
+        return None if self._newest is None else self._answers.learned(self._newest)
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
@@ -157,7 +150,7 @@ class WebsocketSource:
                 lists[registry] = answer
         if "config_entry" in lists:
             lists["config_entry"] = await with_subentries(connection, lists["config_entry"])
-        self._scopes.add(self._entities.category_scopes)
+        self._scopes.add(self._answers.entities.category_scopes)
         categories = await _read_categories(connection, self._scopes)
         splits = await _ask_aside(connection, COMPOSITE_SPLITS)
         after = await _ask_config(connection)
@@ -173,20 +166,21 @@ class WebsocketSource:
         return await self._offload(partial(self._snapshot, results, taken_at))
 
     def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
-        return self._snapshots.make(results, taken_at=taken_at, origin=self.origin)
+        self._newest = self._answers.snapshots.make(results, taken_at=taken_at, origin=self.origin)
+        return self._newest
 
     async def _read_entities(self, connection: Commands, config: CoreConfig, progress: Progress) -> Listing:
         # A core that does not say its version is taken for a recent one.
-        ordered = has_ordered_aliases(config.version or connection.ha_version)
-        self._entities.begin(aliases_ordered=ordered is not False)
+        version = config.version or connection.ha_version
+        ordered = has_ordered_aliases(version)
+        self._answers.begin(version, aliases_ordered=ordered is not False)
+        rows = self._answers.entities
         for _ in range(ENTITY_LIST_TRIES):
             progress("entity list", 0, None)
             answer = await connection.command(ENTITY_LIST)
-            wanted = await self._offload(partial(self._entities.take_list, answer))
+            wanted = await self._offload(partial(rows.take_list, answer))
             answers = await ask_for_entries(connection, wanted, ENTITIES_PER_COMMAND, progress)
-            entities = await self._offload(
-                partial(self._entities.take_entries, answers.results, answers.refused)
-            )
+            entities = await self._offload(partial(rows.take_entries, answers.results, answers.refused))
             if entities is not None:
                 return entities
         raise SourceUnavailable(

@@ -1,31 +1,36 @@
 """Records of rows that were read before, found again by the bytes they were made from.
 
 A home hardly changes between two reads, so most answers, and nearly all rows of the others, are the bytes of
-last time. Those are neither decoded nor hashed again. Nothing here outlives the process, and nothing keeps
-an answer's bytes: only fingerprints, records and hashes.
+last time. Those are neither decoded nor hashed again. Nothing keeps an answer's bytes: only fingerprints, records
+and hashes, which the next process may begin with (`recalled`).
 
 Invariant: what is returned depends on the answer alone; a cache only makes it faster. A row's record depends
 on its bytes and on the name it is kept under, so whatever else it depends on must be in that name.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec.structs import replace
 
+from engine.core.cache.learned import LearnedList
+from engine.core.home.columns import Made
+from engine.core.home.layered import with_changes
 from engine.core.home.record import Record
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.listing import Known, Listing, known_record
 from engine.sources.unchanged.fingerprint import Fingerprint
-from engine.sources.unchanged.row_map import RowMap, find_rows
+from engine.sources.unchanged.recalled import RecalledList, learned_list
+from engine.sources.unchanged.row_map import Found, RowMap, find_rows
 
 
 class _List(NamedTuple):
     map: RowMap | None
     rows: Listing
-    by_row: dict[bytes, Known | SetAside]
+    by_row: Mapping[bytes, Known | SetAside]
+    registry: str = ""
 
 
 _NO_LIST = _List(None, Listing(), {})
@@ -34,11 +39,14 @@ _NO_LIST = _List(None, Listing(), {})
 class RowCache:
     """The lists of last time, each under a name."""
 
-    def __init__(self) -> None:
-        self._fingerprint = Fingerprint()
+    def __init__(self, fingerprint: Fingerprint | None = None) -> None:
+        """Nothing is known yet."""
+        self._fingerprint = fingerprint or Fingerprint()
         self._lists: dict[str, _List] = {}
 
-    def records(self, name: str, answer: msgspec.Raw, make: Callable[[msgspec.Raw], Record]) -> Listing:
+    def records(
+        self, name: str, answer: msgspec.Raw, make: Callable[[msgspec.Raw], Record], registry: str = ""
+    ) -> Listing:
         """The records of a list result, in its order; `make` turns a row that is new into a record.
 
         Rows that cannot be made into one are set aside. Raises SourceInvalid with the name when it is no list.
@@ -55,13 +63,55 @@ class RowCache:
                 made[fingerprint] = known_record(make(row), values)
             except UnusableRow as error:
                 made[fingerprint] = error.row
-        rows = [made.get(fingerprint) or known[fingerprint] for fingerprint in found.rows]
-        by_row = dict(zip(found.rows, rows, strict=True))
-        usable = [row for row in rows if isinstance(row, Known)]
-        set_aside = (
-            [replace(row, position=nth) for nth, row in enumerate(rows, 1) if isinstance(row, SetAside)]
-            if len(usable) < len(rows)
-            else ()
-        )
-        self._lists[name] = _List(found.rows, Listing(usable, set_aside), by_row)
-        return self._lists[name].rows
+        by_row = with_changes(known, made, found.gone)
+        rows = self._follow(last, found, made, by_row) or _all_rows(found.rows, by_row)
+        self._lists[name] = _List(found.rows, rows, by_row, registry or name)
+        return rows
+
+    def _follow(
+        self,
+        last: _List,
+        found: Found,
+        made: Mapping[bytes, Known | SetAside],
+        by_row: Mapping[bytes, Known | SetAside],
+    ) -> Listing | None:
+        """The rows, made of those of last time and what changed; None where they have to be looked at one by one."""
+        added = [row for row in made.values() if isinstance(row, Known)]
+        if last.map is None or last.rows.set_aside or len(added) < len(made):
+            return None
+        if len(by_row) != len(found.rows) or len(last.by_row) != len(last.map):
+            return None  # a row stands there twice
+        names = list(found.rows)
+        rows = Made(len(names), lambda nth: by_row[names[nth]])
+        gone = [last.by_row[fingerprint] for fingerprint in found.gone]
+        # None of them is set aside, as was just seen.
+        return last.rows.then(cast("Made[Known]", rows), added, cast("list[Known]", gone))
+
+    def recall(self, lists: Iterable[RecalledList]) -> None:
+        """Know these lists from now on."""
+        for listed in lists:
+            known = listed.known
+            self._lists[known.name] = _List(listed.map, listed.listing, listed.by_row, known.registry)
+
+    def maps(self, names: Iterable[str]) -> dict[str, RowMap | None]:
+        """Which rows these lists had last."""
+        return {name: self._lists[name].map for name in names}
+
+    def learned(self, names: Iterable[str]) -> list[LearnedList]:
+        """What there is to keep of these lists, none of which has rows that were set aside."""
+        return [
+            learned_list(name, listed.registry, listed.map, cast("Mapping[bytes, Known]", listed.by_row))
+            for name in names
+            if (listed := self._lists[name]).map is not None
+        ]
+
+
+def _all_rows(names: RowMap, by_row: Mapping[bytes, Known | SetAside]) -> Listing:
+    rows = [by_row[name] for name in names]
+    usable = [row for row in rows if isinstance(row, Known)]
+    set_aside = (
+        [replace(row, position=nth) for nth, row in enumerate(rows, 1) if isinstance(row, SetAside)]
+        if len(usable) < len(rows)
+        else ()
+    )
+    return Listing(usable, set_aside)

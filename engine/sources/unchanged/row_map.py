@@ -10,16 +10,17 @@ themselves. A wrong guess at where a row begins therefore costs time and nothing
 """
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import msgspec
 
+from engine.core.cache.contents import ListMap
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
-from engine.sources.unchanged.fingerprint import Fingerprint
+from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ROW = msgspec.json.Decoder(msgspec.Raw)
@@ -50,6 +51,31 @@ class Found(NamedTuple):
     gone: set[bytes]  # fingerprints of rows that only the answer before had
 
 
+class _Names(Sequence[bytes]):
+    """Some of the fingerprints that stand one behind the other."""
+
+    def __init__(self, all_: Callable[[], bytes], begin: int, end: int) -> None:
+        self._all = all_
+        self._begin = begin
+        self._count = end - begin
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, position: int) -> bytes: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, position: int | slice) -> bytes | Sequence[bytes]:
+        return list(self)[position]
+
+    def __iter__(self) -> Iterator[bytes]:
+        names, begin = self._all(), self._begin * NAME_BYTES
+        return (
+            names[at : at + NAME_BYTES] for at in range(begin, begin + self._count * NAME_BYTES, NAME_BYTES)
+        )
+
+
 class _Stretch(NamedTuple):
     digest: bytes
     size: int  # bytes, the comma or bracket behind each row included
@@ -67,6 +93,30 @@ class RowMap:
         self._fingerprint = fingerprint
         self._stretches = stretches
         self._count = count
+
+    @classmethod
+    def recalled(
+        cls, fingerprint: Fingerprint, known: ListMap, fingerprints: Callable[[], bytes]
+    ) -> "RowMap":
+        """The map that was kept as `known`; the rows' `fingerprints`, one behind the other, are asked for when needed."""
+        ends = list(accumulate(known.counts, initial=0))
+        digests = (known.digests[at : at + NAME_BYTES] for at in range(0, len(known.digests), NAME_BYTES))
+        stretches = [
+            _Stretch(digest, size, _Names(fingerprints, begin, end))
+            for digest, size, (begin, end) in zip(digests, known.sizes, pairwise(ends), strict=True)
+        ]
+        return cls(fingerprint, stretches, known.rows)
+
+    def keep(self, name: str, registry: str) -> ListMap:
+        """What the map of the list of that name is kept as."""
+        return ListMap(
+            name,
+            registry,
+            self._count,
+            b"".join(stretch.digest for stretch in self._stretches),
+            tuple(stretch.size for stretch in self._stretches),
+            tuple(len(stretch.rows) for stretch in self._stretches),
+        )
 
     def __len__(self) -> int:
         """How many rows the answer has."""

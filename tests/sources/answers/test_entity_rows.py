@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from engine.core.home.snapshot import make_snapshot
-from engine.sources.answers.entity_rows import EntityRows, aliases_look_ordered
+from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import Known
+from engine.sources.answers.registry_rows import aliases_look_ordered
 
 
 def raw(value: Any) -> msgspec.Raw:

@@ -1,4 +1,4 @@
-"""The shortcut: taken when nothing changed on either side, never when anything might have.
+"""A pass begins with what the last one knew, and with nothing where that might be wrong.
 
 A fake Home Assistant behind the real websocket source, and a real rows file.
 """
@@ -11,11 +11,12 @@ from typing import Any
 import apsw
 import pytest
 
+from engine.cache_file import PassCacheFile
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop import shortcut
+from engine.loop import recollection
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Replica
@@ -42,13 +43,15 @@ class Home:
         rows = self.open()
         try:
             source = WebsocketSource(self.core.uri, TOKEN, clock=clock)
-            made = Reconciler(source, [rows, *more], rows, lambda: NOON, quiet)
+            made = Reconciler(
+                source, [rows, *more], rows, lambda: NOON, quiet, cache=PassCacheFile(self.path)
+            )
             return await made.run(PassOptions(Mode(mode), **{**given, **options}))
         finally:
             rows.close()
 
     async def was_cut_short(self, *more: Replica, **options: Any) -> bool:
-        """Whether a pass that finds all in sync did so without reading the entities."""
+        """Whether a pass that finds all in sync did so without asking for extended rows."""
         before = self.core.count(GET_ENTRIES)
         report = await self.run(*more, **options)
         assert report.status == "in_sync"
@@ -133,7 +136,7 @@ async def test_another_version_of_this_program_is_not_believed(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await home.run()
-    monkeypatch.setattr(shortcut, "__version__", "0.0.0")
+    monkeypatch.setattr(recollection, "__version__", "0.0.0")
     assert not await home.was_cut_short()
 
 
@@ -144,7 +147,7 @@ async def test_the_state_of_home_assistant_is_told_although_nothing_else_changed
     assert (report.status, report.source.state) == ("in_sync", "NOT_RUNNING")
 
 
-async def test_while_a_record_is_missed_everything_is_compared(home: Home) -> None:
+async def test_an_absence_that_another_pass_noted_ends_when_the_record_is_back(home: Home) -> None:
     await home.run()
     before = copy.deepcopy(home.core.answers)
     labels = home.core.answers["config/label_registry/list"]
@@ -153,23 +156,28 @@ async def test_while_a_record_is_missed_everything_is_compared(home: Home) -> No
     assert [r.waiting for r in waiting.replicas] == [1]
     home.core.answers = before
     assert gone in home.core.answers["config/label_registry/list"]
-    assert not await home.was_cut_short()
-    assert await home.was_cut_short()  # the absence is over
+    assert home.sql("SELECT id FROM reconcile_absences") == [(gone["label_id"],)]
+    assert (await home.run()).status == "in_sync"
+    assert home.sql("SELECT id FROM reconcile_absences") == []
 
 
 async def test_whoever_asks_for_more_than_the_outcome_gets_a_whole_pass(home: Home) -> None:
     await home.run()
     assert not await home.was_cut_short(mode="drift")
     assert not await home.was_cut_short(mode="observe")
-    assert not await home.was_cut_short(registries=frozenset({"device", "entity"}))
+    # Of some registries all replicas are looked at, and the entities are known.
+    home.sql("UPDATE devices SET model = 'Mocked' WHERE rowid = 1")
+    some = await home.run(registries=frozenset({"device", "entity"}), mode="dry_run")
+    assert [(r.cause, [f.name for f in r.fields]) for r in some.records] == [("drift", ["model"])]
 
 
-async def test_with_a_history_both_have_to_prove_what_they_hold(home: Home, tmp_path: Path) -> None:
+async def test_with_a_history_each_replica_is_known_by_itself(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     history = open_history(path)
     try:
         await home.run()
-        assert not await home.was_cut_short(history)  # it fills the history
+        filled = await home.run(history)
+        assert [r.planned.upsert for r in filled.replicas] == [0, filled.source.records]
         assert await home.was_cut_short(history)
         short = await home.run(history)
         assert [r.counts.in_sync for r in short.replicas] == [short.source.records] * 2
@@ -193,7 +201,7 @@ async def test_with_a_history_both_have_to_prove_what_they_hold(home: Home, tmp_
         history.close()
 
 
-async def test_rows_written_by_somebody_else_during_the_pass_are_not_proved(
+async def test_rows_written_by_somebody_else_during_the_pass_are_looked_at_in_the_next(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SqliteRows.apply

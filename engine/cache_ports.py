@@ -1,0 +1,38 @@
+"""What a pass with a cache needs from the world, as contracts; see `ports`."""
+
+from typing import Protocol, runtime_checkable
+
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import Learned
+from engine.core.home.snapshot import Snapshot
+from engine.ports import Source
+
+
+@runtime_checkable
+class Recalling(Source, Protocol):
+    """A source that can begin with what an earlier process learned."""
+
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what is in a cache, or with nothing; returns its snapshot, None where it is about something else.
+
+        The next read returns what it would return without. It raises CacheDamaged where the cache is not what was written.
+        """
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+
+    def learned(self) -> Learned | None:
+        """What the last read learned; None where equal answers would not mean an equal home."""
+
+
+class CacheFile(Protocol):
+    """Where a pass cache is kept. Only a cache: what fails is as good as no cache."""
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from a place on of what stands there now; fewer where there are no more."""
+
+    def write(self, data: bytes) -> None:
+        """Keep this in place of it."""
+
+    def remove(self) -> None:
+        """Keep nothing."""

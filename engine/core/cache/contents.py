@@ -1,0 +1,253 @@
+"""What a pass cache holds, and its form as bytes: sealed, so that whatever is not what we wrote is no cache.
+
+    mark, seal of the front, length of the front   who wrote it in which form; 52 bytes
+    front      how the home was read, what its lists and the replicas looked like: all that a pass needs to see that nothing changed
+    index      per list row its digest, and the key, hash and version of its record
+    records    the records themselves, one canonical JSON behind the other
+
+The seal is a digest with a key that stands in the rows file, and covers the digests of index and records, which are taken with the
+same key. So a cache belongs to one rows file; one that is cut off, edited, or of another version is None or CacheDamaged, and then
+everything is read as if there were none.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from itertools import accumulate, repeat
+from typing import TypeAlias
+
+import msgspec
+
+from engine.core.home.content_hash import HASH_VERSION
+from engine.core.home.reading import Reading
+from engine.core.home.record import Key, Record, decode_record
+from engine.errors import EngineError, SourceInvalid
+
+# Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
+FORM = 1
+KEY_BYTES = 32
+# A home of 200,000 entities makes 130 MB.
+BYTES_MAX = 256 * 2**20
+
+_MARK = b"ha-reconcile %03d\n" % FORM
+_SEAL_BYTES, _LENGTH_BYTES, _DIGEST_BYTES = 32, 4, 16
+_START_BYTES = 2**19  # the front of a home of 20,000 entities, and more
+_FRONT_AT = len(_MARK) + _SEAL_BYTES + _LENGTH_BYTES
+
+Read: TypeAlias = Callable[[int, int], bytes]
+
+_NO_PLACE: tuple[str, str | None] = ("", None)
+
+
+class CacheDamaged(EngineError):
+    """The cache is not what was written. What it said so far was sealed; the pass begins again without it."""
+
+
+class ListMap(msgspec.Struct, frozen=True, array_like=True):
+    """One list that Home Assistant answered, of a registry: its stretches (see `RowMap`), none where it is no such answer."""
+
+    name: str
+    registry: str
+    rows: int
+    digests: bytes = b""  # of the stretches, one behind the other
+    sizes: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+class ListRows(msgspec.Struct, frozen=True, array_like=True):
+    """The rows of one list in its order, a column each; `lengths` are those of the encoded records."""
+
+    fingerprints: bytes
+    ids: list[str]
+    hashes: list[str]
+    versions: list[str]
+    lengths: list[int]
+    entity_ids: list[str] = []
+    device_ids: list[str | None] = []
+
+
+class ReplicaState(msgspec.Struct, frozen=True, array_like=True):
+    """A replica that was equal to the home: digests of all its rows and of the ledger's books of it."""
+
+    name: str
+    rows: str
+    books: str
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """What reading depended on besides the lists' rows; a source reads anew where any of it is another now.
+
+    `answers` are the digests of what was compared whole, by name; `seed` is that of the rows' fingerprints.
+    """
+
+    form: str
+    seed: int
+    answers: dict[str, str] = {}
+    aliases_ordered: bool = True
+    scopes: dict[str, int] = {}  # entities in categories, by the categories' scope
+
+
+class Front(msgspec.Struct, frozen=True, kw_only=True):
+    """All but rows. `program` wrote it: another one may make something else of the same bytes."""
+
+    program: str
+    hash_version: int
+    source: Source
+    reading: Reading
+    names_as_of: tuple[int, int] | None
+    entry_ids: frozenset[str]
+    positions: list[tuple[Key, int]]
+    lists: tuple[ListMap, ...]
+    replicas: tuple[ReplicaState, ...]
+    index_bytes: int
+    index_digest: bytes
+    records_bytes: int
+    records_digest: bytes
+
+
+_FRONT = msgspec.msgpack.Decoder(Front)
+_INDEX = msgspec.msgpack.Decoder(list[ListRows])
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Cache:
+    """A cache whose front is sealed by us. Lists and their rows are counted through: rows have positions from 0."""
+
+    def __init__(self, front: Front, key: bytes, read: Read, end: int) -> None:
+        """Index and records stand behind `end`, and are read when somebody asks."""
+        self.front = front
+        self._key = key
+        self._read = read
+        self._end = end
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The position of each list's first row, and behind them how many rows there are."""
+        return tuple(accumulate((listed.rows for listed in self.front.lists), initial=0))
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self.starts[-1]
+
+    @cached_property
+    def index(self) -> list[ListRows]:
+        """The columns of each list. Raises CacheDamaged."""
+        return _INDEX.decode(self._section(self._end, self.front.index_bytes, self.front.index_digest))
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """The key of each row's record. Raises CacheDamaged."""
+        lists = zip(self.front.lists, self.index, strict=True)
+        return [Key(listed.registry, id_) for listed, rows in lists for id_ in rows.ids]
+
+    @cached_property
+    def hashes(self) -> list[str]:
+        """Their content hashes. Raises CacheDamaged."""
+        return [hash_ for rows in self.index for hash_ in rows.hashes]
+
+    @cached_property
+    def versions(self) -> list[str]:
+        """Their rows' versions. Raises CacheDamaged."""
+        return [version for rows in self.index for version in rows.versions]
+
+    @cached_property
+    def places(self) -> list[tuple[str, str | None]]:
+        """The entity_id and the device of each row's entity; of other rows nothing. Raises CacheDamaged."""
+        return [
+            place
+            for rows in self.index
+            for place in (
+                zip(rows.entity_ids, rows.device_ids, strict=True)
+                if rows.entity_ids
+                else repeat(_NO_PLACE, len(rows.ids))
+            )
+        ]
+
+    @cached_property
+    def bounds(self) -> list[int]:
+        """Where each encoded record begins, and where the last ends. Raises CacheDamaged."""
+        return list(accumulate((length for rows in self.index for length in rows.lengths), initial=0))
+
+    @cached_property
+    def records(self) -> memoryview:
+        """The encoded records. Raises CacheDamaged."""
+        at = self._end + self.front.index_bytes
+        return memoryview(self._section(at, self.front.records_bytes, self.front.records_digest))
+
+    def encoded(self, position: int) -> memoryview:
+        """One encoded record. Raises CacheDamaged."""
+        return self.records[self.bounds[position] : self.bounds[position + 1]]
+
+    def record(self, position: int) -> Record:
+        """One record. Raises CacheDamaged."""
+        registry = self.keys[position].registry
+        try:
+            return decode_record(registry, bytes(self.encoded(position)))
+        except SourceInvalid as error:
+            raise _damaged() from error
+
+    def check(self) -> None:
+        """Look at all of it now. Raises CacheDamaged."""
+        assert self.records is not None, "or it raises"
+        if self.bounds[-1] != len(self.records) or len(self.keys) != self.count:
+            raise _damaged()
+
+    def _section(self, at: int, size: int, digest: bytes) -> bytes:
+        section = self._read(at, size)
+        if _digest(section, self._key, _DIGEST_BYTES) != digest:
+            raise _damaged()
+        return section
+
+
+def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
+    """The cache in these bytes, if they are one that this program wrote for the rows file with that key.
+
+    `read` returns so many bytes from a place on, or fewer.
+    """
+    start = read(0, _START_BYTES)
+    if len(start) < _FRONT_AT or not start.startswith(_MARK):
+        return None
+    seal, length = start[len(_MARK) : len(_MARK) + _SEAL_BYTES], start[_FRONT_AT - _LENGTH_BYTES : _FRONT_AT]
+    end = _FRONT_AT + int.from_bytes(length, "big")
+    if end > BYTES_MAX:
+        return None
+    sealed = start[_FRONT_AT:end] if end <= len(start) else read(_FRONT_AT, end - _FRONT_AT)
+    if _digest(sealed, key, _SEAL_BYTES) != seal:
+        return None
+    try:
+        front = _FRONT.decode(sealed)
+    except msgspec.DecodeError:
+        return None  # of the same form and another shape: a program that is being developed
+    if front.program != program or front.hash_version != HASH_VERSION:
+        return None
+    return Cache(front, key, read, end)
+
+
+def seal_cache(
+    front: Front, index: Sequence[ListRows], records: Iterable[bytes | memoryview], key: bytes
+) -> bytes:
+    """The bytes of a cache; the sizes and digests in `front` are filled in."""
+    encoded_index, encoded_records = _encode(index), b"".join(records)
+    front = msgspec.structs.replace(
+        front,
+        index_bytes=len(encoded_index),
+        index_digest=_digest(encoded_index, key, _DIGEST_BYTES),
+        records_bytes=len(encoded_records),
+        records_digest=_digest(encoded_records, key, _DIGEST_BYTES),
+    )
+    encoded = _encode(front)
+    length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
+    return b"".join(
+        (_MARK, _digest(encoded, key, _SEAL_BYTES), length, encoded, encoded_index, encoded_records)
+    )
+
+
+def _digest(data: bytes | memoryview, key: bytes, size: int) -> bytes:
+    return blake2b(data, digest_size=size, key=key).digest()
+
+
+def _damaged() -> CacheDamaged:
+    return CacheDamaged(
+        "The pass cache is not what was written.", "Nothing has to be done: everything is read instead."
+    )

@@ -1,0 +1,101 @@
+"""The snapshot that a cache holds: equal to the one that was written, its records decoded when they are asked for."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+
+from engine.core.cache.contents import Cache
+from engine.core.home.columns import Column, Made, Positions
+from engine.core.home.derived import Derived, derive
+from engine.core.home.entity_index import EntityIndex
+from engine.core.home.home import Generation, Home
+from engine.core.home.record import Key, Record
+from engine.core.home.snapshot import Snapshot
+
+# Of these something is derived of every record; of others only where they have a position.
+_ALWAYS_DERIVED = ("device", "entity")
+
+
+def recall(cache: Cache) -> Snapshot:
+    """The snapshot in a cache. What is asked of it later raises CacheDamaged where the cache is not what was written."""
+    front = cache.front
+    positions = Positions(cache.count, lambda: cache.keys)
+    made = Made(cache.count, cache.record)
+    records = Column(positions, lambda: made)
+    entities = _RecalledEntities(cache)
+    order = dict(front.positions)
+    return Snapshot(
+        Home(
+            records=records,
+            hashes=Column(positions, lambda: cache.hashes),
+            entities=entities,
+            counts=_counts(cache),
+            positions=order,
+            names_as_of=front.names_as_of,
+            entry_ids=front.entry_ids,
+            set_aside=(),
+            stand_ins={},
+            partly_read={},
+            generation=Generation(),
+            known_derived=_Derivations(cache, records, entities, order).column(),
+            known_versions=Column(positions, lambda: cache.versions),
+        ),
+        front.reading,
+    )
+
+
+class _RecalledEntities(EntityIndex):
+    """The index of entities, made of the columns that hold what it needs."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    @cached_property
+    def _keys(self) -> Mapping[str, Key]:  # type: ignore[override]
+        return {
+            entity_id: Key(listed.registry, id_)
+            for listed, rows in zip(self._cache.front.lists, self._cache.index, strict=True)
+            for entity_id, id_ in zip(rows.entity_ids, rows.ids, strict=False)
+        }
+
+    @cached_property
+    def per_device(self) -> Counter[str | None]:  # type: ignore[override]
+        return Counter(device_id for rows in self._cache.index for device_id in rows.device_ids)
+
+
+def _counts(cache: Cache) -> Counter[str]:
+    counts = Counter[str]()
+    for listed in cache.front.lists:
+        counts[listed.registry] += listed.rows
+    return counts
+
+
+class _Derivations:
+    """The derived values of one home, each made when it is asked for."""
+
+    def __init__(
+        self, cache: Cache, records: Mapping[Key, Record], entities: EntityIndex, order: Mapping[Key, int]
+    ) -> None:
+        self._cache = cache
+        self._records = records
+        self._entities = entities
+        self._order = order
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """Those of which something is derived."""
+        return [key for key in self._cache.keys if key.registry in _ALWAYS_DERIVED or key in self._order]
+
+    def at(self, position: int) -> Derived:
+        """What is derived of one of them."""
+        key = self.keys[position]
+        as_of, counts = self._cache.front.names_as_of, self._entities.per_device
+        return derive(self._records, as_of, [key], counts, self._order)[key]
+
+    def column(self) -> Column[Key, Derived]:
+        """All of it."""
+        counts = _counts(self._cache)
+        ordered = sum(key.registry not in _ALWAYS_DERIVED for key in self._order)
+        count = sum(counts[registry] for registry in _ALWAYS_DERIVED) + ordered
+        made = Made(count, self.at)
+        return Column(Positions(count, lambda: self.keys), lambda: made)

@@ -1,0 +1,211 @@
+"""What a pass begins with when its process knows nothing, and what it leaves for the next: by way of the pass cache.
+
+A pass with a cache ends as one without: reading, comparing and guarding are the same, only that rows with the bytes of last time
+are the records of last time, and that a replica whose rows all have the digest of last time holds the versions of last time.
+Where anything about the cache is odd, there is none.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from engine import __version__
+from engine.cache_ports import CacheFile, Recalling
+from engine.core.cache.contents import Cache, CacheDamaged, ReplicaState, open_cache
+from engine.core.cache.learned import Learned, encode_learned
+from engine.core.home.record import Key
+from engine.core.home.registries import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.errors import ReplicaError
+from engine.loop.homes import known_homes
+from engine.loop.memory import ReplicaMemory, versions_of
+from engine.loop.pass_options import PassOptions, Since
+from engine.loop.replica_pass import ReplicaPass
+from engine.offload import Offload, to_thread
+from engine.ports import Ledger, Replica, Source
+
+
+class Recollection:
+    """The cache of one pass. `begin` first, `keep` last."""
+
+    def __init__(
+        self,
+        file: CacheFile | None,
+        source: Source,
+        ledger: Ledger,
+        options: PassOptions,
+        offload: Offload = to_thread,
+    ) -> None:
+        """Nothing is read yet. Without a `file` there is no cache."""
+        self._file = file
+        self._source = source if isinstance(source, Recalling) else None
+        self._ledger = ledger
+        self._options = options
+        self._offload = offload
+        self._cache: Cache | None = None
+        self._before: Snapshot | None = None
+        self._memories: dict[str, ReplicaMemory] = {}
+        self._states: dict[str, ReplicaState] = {}  # of the replicas that are as they were
+        self._replicas: dict[str, Replica] = {}
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the pass began with a cache."""
+        return self._before is not None
+
+    async def begin(self, replicas: Sequence[Replica]) -> None:
+        """Let the source begin with what the last pass learned, and see which replicas are as it left them."""
+        self._replicas = {replica.name: replica for replica in replicas}
+        if self._file is None or self._source is None or self._options.mode not in ("apply", "dry_run"):
+            return
+        await self._offload(self._open)
+        if self._before is None or not self._options.registries >= set(REGISTRIES):
+            return
+        for replica in replicas:
+            # The pass itself says what is wrong with it.
+            with suppress(ReplicaError):
+                await self._offload(partial(self._recognise, replica))
+
+    def _open(self) -> None:
+        assert self._file is not None, "asked before"
+        assert self._source is not None, "asked before"
+        try:
+            key = self._ledger.secret()
+        except ReplicaError:
+            return
+        if key is None:
+            return
+        self._cache = open_cache(self._file.read, key, __version__)
+        if self._cache is not None:
+            self._before = self._source.recall(self._cache)
+
+    def _recognise(self, replica: Replica) -> None:
+        """Take over the memory of a replica that holds what it held, if the books of it say what they said."""
+        assert self._cache is not None, "there is a snapshot of it"
+        assert self._before is not None, "asked before"
+        front = self._cache.front
+        state = next((state for state in front.replicas if state.name == replica.name), None)
+        if state is None or not replica.can_digest:
+            return
+        stamp = replica.stamp()
+        if replica.digest() != state.rows or self._ledger.books_digest(replica.name) != state.books:
+            return
+        # A home whose config entries were not read is known by those of what it has, of which there are no rows.
+        ids = front.entry_ids if "config_entry" in front.reading.registries else ()
+        held = [Key("config_entry", id_) for id_ in ids]
+        homes = known_homes(replica, self._ledger, held, _raise)
+        versions = versions_of(replica, self._before)
+        self._memories[replica.name] = ReplicaMemory.recalled(stamp, versions, self._before.counts, homes)
+        self._states[replica.name] = state
+
+    def forget(self) -> None:
+        """Begin anew, without a cache."""
+        assert self._source is not None, "there was a cache"
+        self._source.recall(None)
+        self._cache = self._before = None
+        self._memories, self._states = {}, {}
+
+    def memory_of(self, replica: Replica) -> ReplicaMemory | None:
+        """What is known of a replica; None where it has to be looked at."""
+        return self._memories.get(replica.name)
+
+    def since(self, replica: Replica, desired: Snapshot) -> Since | None:
+        """What may differ between a replica and what was read now; None where everything may."""
+        before = self._before
+        if before is None or replica.name not in self._memories:
+            return None
+        if desired.generation is before.generation:
+            return Since(None, frozenset())
+        return Since(None, desired.touched) if desired.base is before.generation else None
+
+    async def check(self, passes: Sequence[ReplicaPass]) -> None:
+        """Look at all of the cache before anything is written that rests on it. Raises CacheDamaged."""
+        if self._cache is not None and any(not _found_nothing(one) for one in passes):
+            await self._offload(self._cache.check)
+
+    async def keep(self, passes: Sequence[ReplicaPass]) -> None:
+        """Leave the next pass what this one learned. Nothing depends on it."""
+        if self._file is None or self._source is None or self._options.mode != "apply":
+            return
+        compared = [one.comparison for one in passes if one.comparison is not None]
+        is_refused = any(comparison.verdict.refused_whole for comparison in compared)
+        if is_refused or not self._options.registries >= set(REGISTRIES):
+            return  # what was read is not of the home, or not all was compared
+        with suppress(ReplicaError, CacheDamaged):
+            await self._offload(partial(self._keep, passes))
+
+    def _keep(self, passes: Sequence[ReplicaPass]) -> None:
+        assert self._file is not None, "asked before"
+        assert self._source is not None, "asked before"
+        same = None if self._source.has_learned() else self._before
+        learned = self._source.learned() if same is None else None
+        snapshot = learned.snapshot if learned is not None else same
+        states = self._states_after(passes, snapshot) if snapshot is not None else {}
+        if same is not None and states == self._states:
+            return
+        data = self._encode(learned or self._source.learned(), states)
+        if data is not None:
+            self._file.write(data)
+        else:
+            self._file.remove()  # it would be read in vain
+
+    def _encode(self, learned: Learned | None, states: Mapping[str, ReplicaState]) -> bytes | None:
+        key = self._ledger.make_secret() if learned is not None else None
+        if learned is None or key is None:
+            return None
+        before = self._cache if self.is_used else None
+        return encode_learned(learned, states.values(), program=__version__, key=key, before=before)
+
+    def _states_after(self, passes: Sequence[ReplicaPass], snapshot: Snapshot) -> dict[str, ReplicaState]:
+        """How the replicas can be known again that hold what was learned, all of it and nothing else."""
+        equal = [one for one in passes if self._is_equal(one, snapshot)]
+        fresh = [
+            self._replicas[one.name]
+            for one in equal
+            if one.name not in self._states or not _found_nothing(one)
+        ]
+        books = {replica.name: self._ledger.books_digest(replica.name) for replica in fresh}
+        # The ledger last: if nobody wrote there meanwhile, the books are those that were read.
+        rows = {r.name: r.digest(anew=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
+        states: dict[str, ReplicaState] = {}
+        for one in equal:
+            name = one.name
+            if name not in rows:
+                states[name] = self._states[name]
+            elif (digest := rows[name]) is not None and (book := books[name]) is not None:
+                states[name] = ReplicaState(name, digest, book)
+        has_ledger = any(self._replicas[name].keeps_ledger for name in states)
+        return states if has_ledger else {}
+
+    def _is_equal(self, one: ReplicaPass, snapshot: Snapshot) -> bool:
+        memory, comparison = one.memory, one.comparison
+        if (
+            memory is None
+            or comparison is None
+            or not self._replicas[one.name].can_digest
+            or not one.is_applied
+        ):
+            return False
+        verdict = comparison.verdict
+        if (
+            verdict.refusals
+            or verdict.held
+            or verdict.waiting
+            or comparison.plan.foreign
+            or comparison.kept.keys
+        ):
+            return False
+        is_as_before = snapshot is self._before and one.name in self._memories and _found_nothing(one)
+        return is_as_before or memory.is_equal(versions_of(self._replicas[one.name], snapshot))
+
+
+def _found_nothing(one: ReplicaPass) -> bool:
+    """Whether a replica and its books were found to be as they should be."""
+    if one.comparison is None:
+        return True
+    diff = one.comparison.plan.diff
+    return not diff.differences and not diff.settled
+
+
+def _raise(error: ReplicaError) -> None:
+    raise error

@@ -1,0 +1,67 @@
+"""The lists of an earlier process: which rows they had, and the records of those, made when they are asked for."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from engine.core.cache.contents import Cache
+from engine.core.cache.learned import LearnedList
+from engine.core.home.columns import Column, Made, Positions
+from engine.core.home.layered import Layered
+from engine.core.home.record import Key
+from engine.core.home.snapshot import Snapshot
+from engine.sources.answers.listing import Known, Listing
+from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
+from engine.sources.unchanged.row_map import RowMap
+
+
+class RecalledRows(Column[bytes, Known]):
+    """What the rows of one list say, by their fingerprints; `keys` are those of the records, in the list's order."""
+
+    def __init__(self, listed: "RecalledList") -> None:
+        """Nothing is made yet."""
+        self.listed = listed
+        super().__init__(Positions(len(listed.rows), listed.names), lambda: listed.rows)
+
+
+class RecalledList:
+    """One list of a cache, the one at `place`. `snapshot` is the cache's."""
+
+    def __init__(self, cache: Cache, place: int, snapshot: Snapshot, fingerprint: Fingerprint) -> None:
+        """Nothing is looked at but the front."""
+        self._cache = cache
+        self._place = place
+        self._start = cache.starts[place]
+        self.known = cache.front.lists[place]
+        self.map = RowMap.recalled(fingerprint, self.known, lambda: cache.index[place].fingerprints)
+        self.rows = Made(self.known.rows, lambda nth: self._row(snapshot, nth))
+        self.by_row = RecalledRows(self)
+        self.listing = Listing(self.rows)
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """The keys of all records, in the list's order. Raises CacheDamaged."""
+        return self._cache.keys[self._start : self._start + self.known.rows]
+
+    def names(self) -> Iterable[bytes]:
+        """The fingerprints of all rows. Raises CacheDamaged."""
+        names = self._cache.index[self._place].fingerprints
+        return [names[at : at + NAME_BYTES] for at in range(0, len(names), NAME_BYTES)]
+
+    def _row(self, snapshot: Snapshot, nth: int) -> Known:
+        key = self.keys[nth]
+        return Known(snapshot.records[key], self._cache.hashes[self._start + nth], key)
+
+
+def learned_list(name: str, registry: str, rows: RowMap, by_row: Mapping[bytes, Known]) -> LearnedList:
+    """What there is to keep of a list; what was recalled of it is not made for that."""
+    names = list(rows)
+    column, changed = by_row.layers if isinstance(by_row, Layered) else (by_row, {})
+    if isinstance(column, RecalledRows):
+        positions, keys = column.positions.by_key, column.listed.keys
+        found = [
+            changed[n].key if n in changed else keys[positions[n]]  # type: ignore[union-attr]  # rows that are there
+            for n in names
+        ]
+    else:
+        found = [by_row[n].key for n in names]
+    return LearnedList(rows.keep(name, registry), found, b"".join(names))

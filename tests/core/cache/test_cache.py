@@ -1,0 +1,154 @@
+"""What is written to a cache comes back from it, and nothing else does."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+
+from engine.core.cache.contents import (
+    BYTES_MAX,
+    KEY_BYTES,
+    Cache,
+    CacheDamaged,
+    ListMap,
+    ReplicaState,
+    Source,
+    open_cache,
+)
+from engine.core.cache.learned import Learned, LearnedList, encode_learned
+from engine.core.cache.recalled import recall
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import Area, Key, Record
+from engine.core.home.registries import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from tests.homes import ENTRY, device, entity, snapshot
+from tests.strategies import homes
+
+KEY = b"k" * KEY_BYTES
+STATE = ReplicaState("sqlite", "rows", "books")
+HOME = snapshot(ENTRY, Area(area_id="attic", name="Attic"), device(1), device(2), entity(1), entity(2))
+
+
+def learned(home: Snapshot) -> Learned:
+    keys: dict[str, list[Key]] = {registry: [] for registry in REGISTRIES}
+    for key in home.records:
+        keys[key.registry].append(key)
+    lists = tuple(
+        LearnedList(ListMap(name, name, len(found)), found, b"f" * 16 * len(found))
+        for name, found in keys.items()
+    )
+    return Learned(home, Source(form="test", seed=1), lists)
+
+
+def encode(home: Snapshot, before: Cache | None = None, states: Sequence[ReplicaState] = (STATE,)) -> bytes:
+    data = encode_learned(learned(home), states, program="1", key=KEY, before=before)
+    assert data is not None
+    return data
+
+
+def opened(data: bytes, key: bytes = KEY, program: str = "1") -> Cache | None:
+    return open_cache(lambda at, size: data[at : at + size], key, program)
+
+
+def reopened(data: bytes) -> Cache:
+    cache = opened(data)
+    assert cache is not None
+    return cache
+
+
+def check_equal(found: Snapshot, home: Snapshot) -> None:
+    assert found.reading == home.reading
+    assert found.records == home.records
+    assert found.hashes == home.hashes
+    assert found.derived == home.derived
+    assert found.row_versions == home.row_versions
+    assert found.counts == home.counts
+    assert found.positions == home.positions
+    assert found.entry_ids == home.entry_ids
+    assert found.entities.per_device == home.entities.per_device
+    for record in home.records.values():
+        entity_id = getattr(record, "entity_id", "")
+        assert found.entities.key_of(entity_id) == home.entities.key_of(entity_id)
+
+
+@given(homes())
+def test_a_snapshot_comes_back(records: list[Record]) -> None:
+    home = snapshot(*records)
+    check_equal(recall(reopened(encode(home))), home)
+
+
+@given(homes(), homes())
+def test_a_snapshot_made_of_a_recalled_one_equals_one_made_anew_and_comes_back(
+    old: list[Record], new: list[Record]
+) -> None:
+    cache = reopened(encode(snapshot(*old)))
+    home, before = snapshot(*new), recall(cache)
+    gone = [key for key in before.records if key not in home.records]
+    changed = [(r, content_hash(r)) for r in home.records.values() if before.records.get(r.key) != r]
+    later = before.with_changes(changed, gone, taken_at=home.taken_at, positions=home.positions)
+    check_equal(later.read_as(registries=home.registries, origin=home.origin), home)
+    check_equal(recall(reopened(encode(later, cache))), later)
+
+
+def test_replicas_and_source_come_back() -> None:
+    front = reopened(encode(HOME)).front
+    assert front.replicas == (STATE,)
+    assert front.source == Source(form="test", seed=1)
+
+
+@pytest.mark.parametrize(("key", "program"), [(b"x" * KEY_BYTES, "1"), (KEY, "2")])
+def test_a_cache_of_another_file_or_program_is_none(key: bytes, program: str) -> None:
+    assert opened(encode(HOME), key, program) is None
+
+
+def test_a_cache_of_another_form_or_without_end_is_none() -> None:
+    data = encode(HOME)
+    assert opened(data.replace(b"ha-reconcile 0", b"ha-reconcile 1", 1)) is None
+    assert opened(b"") is None
+    assert opened(data[:30]) is None
+    at = data.index(b"\n") + 1 + 32
+    assert opened(data[:at] + (BYTES_MAX).to_bytes(4, "big") + data[at + 4 :]) is None
+
+
+SEALED = encode(HOME)
+
+
+def test_a_flipped_bit_is_seen_before_anything_is_believed() -> None:
+    for at in range(len(SEALED)):
+        check_sealed(SEALED[:at] + bytes([SEALED[at] ^ (1 << at % 8)]) + SEALED[at + 1 :])
+
+
+def test_a_cache_that_is_cut_off_is_seen_before_anything_is_believed() -> None:
+    for at in range(len(SEALED)):
+        check_sealed(SEALED[:at])
+
+
+def check_sealed(data: bytes) -> None:
+    cache = opened(data)
+    if cache is not None:
+        with pytest.raises(CacheDamaged):
+            cache.check()
+
+
+def test_what_is_appended_changes_nothing() -> None:
+    cache = reopened(encode(HOME) + b"more")
+    cache.check()
+    check_equal(recall(cache), HOME)
+
+
+def test_a_home_with_odd_rows_is_not_kept() -> None:
+    twice = snapshot(ENTRY, entity(1), entity(1))
+    assert twice.set_aside
+    assert encode_learned(learned(twice), (), program="1", key=KEY, before=None) is None
+
+
+def test_lists_that_are_not_the_snapshot_are_not_kept() -> None:
+    other = Learned(snapshot(ENTRY), Source(form="test", seed=1), learned(HOME).lists)
+    assert encode_learned(other, (), program="1", key=KEY, before=None) is None
+
+
+def test_a_record_that_would_read_back_as_another_is_not_kept() -> None:
+    odd = snapshot(ENTRY, entity(1, extra={"name": "Not the name"}))
+    assert encode_learned(learned(odd), (), program="1", key=KEY, before=None) is None
+    plain = snapshot(ENTRY, entity(1, extra={"unheard_of": [1, {"a": None}]}))
+    check_equal(recall(reopened(encode(plain))), plain)

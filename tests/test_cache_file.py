@@ -1,0 +1,88 @@
+"""The cache's file: the owner's alone, whole or not there, and never an error."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.cache_file import PassCacheFile
+
+
+def everything(file: PassCacheFile) -> bytes:
+    return file.read(0, 1000)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    file = PassCacheFile(tmp_path / "rows.db")
+    assert everything(file) == b""
+    file.write(b"0123456789")
+    assert everything(file) == b"0123456789"
+    assert (file.read(3, 2), file.read(8, 5), file.read(20, 5)) == (b"34", b"89", b"")
+    file.write(b"other")
+    assert everything(file) == b"other"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]
+    file.remove()
+    assert everything(file) == b""
+    file.remove()
+
+
+def test_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        file = PassCacheFile(tmp_path / "rows.db")
+        file.write(b"names")
+    finally:
+        os.umask(before)
+    assert file.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_stands_beside_the_file_that_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "rows.db").symlink_to(tmp_path / "real" / "rows.db")
+    assert PassCacheFile(tmp_path / "rows.db").path == tmp_path / "real" / "rows.db.cache"
+
+
+def test_what_is_no_plain_file_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    file, secret = PassCacheFile(tmp_path / "rows.db"), tmp_path / "secret"
+    secret.write_bytes(b"mine")
+    file.path.symlink_to(secret)
+    assert everything(file) == b""
+    file.write(b"names")
+    assert secret.read_bytes() == b"mine"
+    file.remove()
+    os.mkfifo(file.path)
+    assert everything(file) == b""
+    file.write(b"names")
+    assert file.path.is_fifo()
+
+
+def test_what_a_killed_process_left_is_replaced_when_it_is_old(tmp_path: Path) -> None:
+    file = PassCacheFile(tmp_path / "rows.db")
+    unfinished = tmp_path / ".rows.db.cache.new"
+    unfinished.write_bytes(b"half")
+    file.write(b"one")
+    assert everything(file) == b""  # somebody may be writing it
+    os.utime(unfinished, (0, 0))
+    file.write(b"two")
+    assert everything(file) == b"two"
+    assert not unfinished.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_has_no_cache(tmp_path: Path) -> None:
+    file = PassCacheFile(tmp_path / "absent" / "rows.db")
+    file.write(b"names")
+    assert everything(file) == b""
+
+
+def test_a_disk_that_is_full_leaves_the_older_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = PassCacheFile(tmp_path / "rows.db")
+    file.write(b"older")
+
+    def fail(_descriptor: int, _mode: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fchmod", fail)
+    file.write(b"newer")
+    assert everything(file) == b"older"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]
