@@ -275,11 +275,9 @@ async def reconcile_once(
         else:
             source = open_source(loaded, times, stores)
         remembered = RememberingSource(source) if options.mode == Mode.DRIFT else None
-        asked, cache = remembered or source, PassCacheFile(Path(loaded.settings.rows.file))
-        reconciler = Reconciler(
-            asked, replicas, stores.rows, times, progress, calendar=times.calendar, cache=cache
-        )
-        report = await reconciler.run(options)
+        asked, cache, calendar = remembered or source, PassCacheFile(stores.rows.path), times.calendar
+        made = Reconciler(asked, replicas, stores.rows, times, progress, calendar=calendar, cache=cache)
+        report = await made.run(options)
     if remembered is not None and remembered.newest is not None:
         return await anyio.to_thread.run_sync(_with_legacy, loaded, remembered.newest, report)
     return report

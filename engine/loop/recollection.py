@@ -16,6 +16,7 @@ from engine.core.cache.learned import Learned, encode_learned
 from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.words import Mode
 from engine.errors import ReplicaError
 from engine.loop.homes import known_homes
 from engine.loop.memory import ReplicaMemory, versions_of
@@ -56,7 +57,7 @@ class Recollection:
     async def begin(self, replicas: Sequence[Replica]) -> None:
         """Let the source begin with what the last pass learned, and see which replicas are as it left them."""
         self._replicas = {replica.name: replica for replica in replicas}
-        if self._file is None or self._source is None or self._options.mode not in ("apply", "dry_run"):
+        if self._file is None or self._source is None or self._options.mode not in (Mode.APPLY, Mode.DRY_RUN):
             return
         await self._offload(self._open)
         if self._before is None or not self._options.registries >= set(REGISTRIES):
@@ -125,7 +126,7 @@ class Recollection:
 
     async def keep(self, passes: Sequence[ReplicaPass]) -> None:
         """Leave the next pass what this one learned. Nothing depends on it."""
-        if self._file is None or self._source is None or self._options.mode != "apply":
+        if self._file is None or self._source is None or self._options.mode != Mode.APPLY:
             return
         compared = [one.comparison for one in passes if one.comparison is not None]
         is_refused = any(comparison.verdict.refused_whole for comparison in compared)

@@ -20,6 +20,7 @@ from engine.cache_file import PassCacheFile
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
+from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.history.replica import open_history
@@ -62,8 +63,8 @@ class World:
         """One process that makes one pass."""
         source = WebsocketSource("ws://core", "token", clock=lambda: at)
         source.read = lambda progress: source.read_from(core, progress)  # type: ignore[method-assign]
-        rows = open_rows(self.rows, private_copy=options.mode != "apply")
-        history = open_history(self.history, private_copy=options.mode != "apply")
+        rows = open_rows(self.rows, private_copy=options.mode != Mode.APPLY)
+        history = open_history(self.history, private_copy=options.mode != Mode.APPLY)
         try:
             made = Reconciler(source, [rows, history], rows, lambda: at, quiet, cache=self.cache)
             return await made.run(options)
@@ -142,7 +143,7 @@ async def live(seed: int, steps: int) -> int:
                 damage(kept.cache, random, older)
             at = NOON + step * random.choice([1.0, 120.0])
             options = PassOptions(
-                random.choice(["apply"] * 5 + ["dry_run", "observe"]) if step else "apply",
+                Mode(random.choice(["apply"] * 5 + ["dry_run", "observe"]) if step else "apply"),
                 Policy(
                     delete_confirm_seconds=random.choice([0, 60]),
                     prune_foreign=random.random() < 0.2,

@@ -259,5 +259,3 @@ def _fetch(
         return connection.execute(statement, bindings).fetchall()
     except UnicodeDecodeError:
         return list(undecodable_rows(connection, statement, names, bindings))
-
-
