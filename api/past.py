@@ -13,15 +13,13 @@ from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import HistoryQuery
 from api.http.routing import answer_live, route
-from api.ports import Filter, Moment, Row, Timeline
+from api.ports import Moment, Row, Timeline
 from api.ports import Revision as PortRevision
-from api.registries.bodies import DEVICES, ENTITIES, Device, Entity, served_fields
+from api.registries.bodies import served_fields
 from api.registries.fate import find_fate, missing
 from api.registries.sync import Sync
 from api.registries.sync_now import sync_now
 from engine.core.home.derived import Derived, derive
-from engine.core.home.record import Device as DeviceRecord
-from engine.core.home.record import Entity as EntityRecord
 from engine.core.home.record import Key, Record, make_record
 from engine.core.home.snapshot import newest_version
 from engine.core.state.kept_past import Forgotten
@@ -29,10 +27,6 @@ from engine.core.state.report import rfc3339
 from engine.errors import SourceInvalid
 
 T = TypeVar("T")
-Shown = Device | Entity
-
-# What devices and entities, and what is derived of them, are made from.
-_NEEDED = ("config_entry", "device", "entity")
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -76,40 +70,6 @@ class EntityHistory(msgspec.Struct, frozen=True):
     known_from: str | None
     forgotten: int
     sync: Sync | None = None
-
-
-async def past_page(
-    given: Given,
-    registry: str,
-    query: Any,
-    filters: Sequence[Filter],
-) -> tuple[list[Shown], int, str | None]:
-    """(rows, total, next) of the page that a query with `at` asks for. Raises Problem when nothing is known of then."""
-
-    def build(timeline: Timeline) -> tuple[list[Shown], int, str | None]:
-        found = [
-            item.shown
-            for item in _home(timeline, registry, query.at, is_listed=True)
-            if all(_FILTERS[name](value, item) for name, value in filters)
-        ]
-        page = [shown for shown in found if _id(shown) > query.after][: query.limit + 1]
-        next_key = _id(page[query.limit - 1]) if len(page) > query.limit else None
-        return page[: query.limit], len(found), next_key
-
-    return await in_timeline(given, build)
-
-
-async def past_record(given: Given, registry: str, id_: str, at: datetime) -> Shown:
-    """One device or entity as it was. Raises Problem 404 when there was none."""
-
-    def build(timeline: Timeline) -> Shown:
-        for item in _home(timeline, registry, at, is_listed=False):
-            if _id(item.shown) == id_:
-                found: Shown = item.shown
-                return found
-        raise Problem(404, f"There was no {registry} {id_[:255]!r} at {at.isoformat()}.")
-
-    return await in_timeline(given, build)
 
 
 @route("/api/devices/{id}/history", DeviceHistory, statuses=(404, 501, 503))
@@ -219,14 +179,6 @@ class PastHome(msgspec.Struct, frozen=True):
     recorded_at: Mapping[Key, float]
 
 
-class _Item(msgspec.Struct, frozen=True):
-    """A device or entity of the past, and what filters need to know of it."""
-
-    shown: Any  # Device or Entity
-    derived: Derived
-    platforms: frozenset[str]
-
-
 def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> PastHome:
     """The records of these registries at a time. Raises Problem when nothing is known of then."""
     revisions = timeline.as_of(at.timestamp())
@@ -242,56 +194,3 @@ def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> P
         raise Problem(503, f"A record of {at.isoformat()} cannot be read. {error.message}") from error
     names_as_of = newest_version((r.at, r.ha_version) for r in revisions.values())
     return PastHome(records, derive(records, names_as_of), {key: revisions[key].at for key in records})
-
-
-def _home(timeline: Timeline, registry: str, at: datetime, *, is_listed: bool) -> list[_Item]:
-    """Devices or entities at a time, by id, as the rows would show them."""
-    home = read_home(timeline, at, _NEEDED)
-    platforms: dict[str | None, set[str]] = {}
-    for record in home.records.values():
-        if isinstance(record, EntityRecord):
-            platforms.setdefault(record.device_id, set()).add(record.platform.casefold())
-    items = []
-    for key, record in home.records.items():
-        if key.registry == registry:
-            own = platforms.get(key.id, set()) if registry == "device" else set()
-            derived = home.derived[key]
-            shown = _shown(record, derived, rfc3339(home.recorded_at[key]), is_listed=is_listed)
-            items.append(_Item(shown, derived, frozenset(own)))
-    return sorted(items, key=lambda item: _id(item.shown))
-
-
-def _shown(record: Record, derived: Derived, timestamp: str, *, is_listed: bool) -> Shown:
-    if isinstance(record, DeviceRecord):
-        return DEVICES.of_record(record, derived, timestamp, is_listed=is_listed)
-    assert isinstance(record, EntityRecord), "only devices and entities have `at`"
-    return ENTITIES.of_record(record, derived, timestamp, is_listed=is_listed)
-
-
-def _id(shown: Shown) -> str:
-    return shown.device_id if isinstance(shown, Device) else shown.entity_id
-
-
-def _is_same(name: str) -> Callable[[Any, _Item], bool]:
-    return lambda wanted, item: str(getattr(item.shown, name)).casefold() == str(wanted).casefold()
-
-
-def _has_platform(wanted: str, item: _Item) -> bool:
-    if isinstance(item.shown, Device):
-        return wanted.casefold() in item.platforms
-    return str(item.shown.platform).casefold() == wanted.casefold()
-
-
-# The filters that the store has, over what is shown.
-_FILTERS: dict[str, Callable[[Any, _Item], bool]] = {
-    "manufacturer": _is_same("manufacturer"),
-    "model": _is_same("model"),
-    "domain": _is_same("domain"),
-    "platform": _has_platform,
-    "device_id": _is_same("device_id"),
-    "area_id": lambda wanted, item: item.derived.effective_area_id == wanted,
-    "label": lambda wanted, item: wanted in item.shown.labels,
-    "alias": lambda wanted, item: any(wanted.casefold() in a.casefold() for a in item.shown.aliases),
-    "has_aliases": lambda wanted, item: bool(item.shown.aliases) == wanted,
-    "disabled": lambda wanted, item: item.shown.disabled == wanted,
-}

@@ -35,6 +35,18 @@ class Moment(Protocol):
     def count(self, registry: str, filters: Sequence[Filter], /) -> int:
         """How many rows there are in all."""
 
+    def keys(self, registry: str, filters: Sequence[Filter], sort: str | None = None, /) -> list[str]:
+        """The keys of all rows that `page` gives, by a column, what has no value last, or by key."""
+
+    def keyed(self, registry: str, columns: Sequence[str], keys: Sequence[str], /) -> list[Row]:
+        """The rows with these keys, in the order of the keys."""
+
+    def facet(self, registry: str, name: str, filters: Sequence[Filter], /) -> list[tuple[str, int]]:
+        """(value, how many rows have it), the most frequent first."""
+
+    def texts(self, registry: str, /) -> Mapping[str, str]:
+        """What is searched in each row, in lower case, by key."""
+
     def row(self, registry: str, columns: Sequence[str], id_: str, /) -> Row | None:
         """One row by its key."""
 

@@ -185,7 +185,7 @@ def test_every_command_in_the_text_exists() -> None:
 
 
 def test_every_path_and_metric_in_the_text_exists() -> None:
-    paths = {route.path.replace("{key:path}", "{key}") for route in ROUTES}
+    paths = {route.path.replace(":path}", "}") for route in ROUTES}
     paths |= {"/openapi.json", "/metrics"} | {route.path for route in PAGE_ROUTES}
     written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", ALL)}
     assert written <= paths | {"/run/secrets/source_token", CURSOR_EXPIRED, HISTORY_FORGOTTEN}

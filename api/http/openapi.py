@@ -60,7 +60,9 @@ def _operation(route: Route, query: dict[str, Any], body: dict[str, Any] | None)
     is_open = route.path in OPEN_PATHS
     schema = {"type": "string"} if body is None else body
     statuses = [*route.statuses, *(s for s in _COMMON_STATUSES if s != 401 or not is_open)]
-    responses = {"200": {"description": "The answer.", "content": {route.media_type: {"schema": schema}}}}
+    content = {route.media_type: {"schema": schema}}
+    content |= {media_type: {"schema": {"type": "string"}} for media_type in route.other_media_types}
+    responses = {"200": {"description": "The answer.", "content": content}}
     responses |= {str(status): _response(status, route) for status in sorted(statuses)}
     operation: dict[str, Any] = {
         "operationId": route.name,

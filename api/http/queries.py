@@ -42,6 +42,8 @@ At = Annotated[
     ),
 ]
 Area = Annotated[Text, Meta(description="effectively in this area: its own, or inherited from its device")]
+Floor = Annotated[Text, Meta(description="effectively on this floor; -: on none")]
+StateName = Literal["foreign", "drifted", "missing", "gone", "pending", "set_aside", "unknown", "real"]
 Label = Annotated[Text, Meta(description="bears this label")]
 
 
@@ -55,21 +57,62 @@ class AtQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: At | UnsetType = UNSET
 
 
-class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every list of a registry can be asked for."""
+
+    q: Annotated[
+        Text,
+        Meta(
+            description="all of these words are in a name (also an earlier one), an id or a model, in any case"
+        ),
+    ] = ""
+    state: (
+        Annotated[StateName, Meta(description="the verdict: `sync.state` is this; none with `at`")]
+        | UnsetType
+    ) = UNSET
+    sort: Text | UnsetType = UNSET
+    fields: Text | UnsetType = UNSET
+    format: (
+        Annotated[
+            Literal["json", "csv"], Meta(description="csv: the rows as CSV, as `Accept: text/csv` asks for")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class PageQuery(ListQuery, frozen=True, kw_only=True):
     """A page of a small registry."""
 
     limit: Limit100 = 1000
     after: After = ""
+    at: At | UnsetType = UNSET
 
 
-class IntegrationsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AreasQuery(PageQuery, frozen=True, kw_only=True):
+    """A page of areas."""
+
+    floor_id: Annotated[Text, Meta(description="on this floor; -: on none")] | UnsetType = UNSET
+    label: Label | UnsetType = UNSET
+
+
+class CategoriesQuery(PageQuery, frozen=True, kw_only=True):
+    """A page of categories."""
+
+    scope: Annotated[Text, Meta(description="of this scope")] | UnsetType = UNSET
+
+
+class IntegrationsQuery(ListQuery, frozen=True, kw_only=True):
     """A page of integrations."""
 
     limit: Limit100 = 100
     after: After = ""
+    domain: Annotated[Text, Meta(description="of this integration")] | UnsetType = UNSET
+    source: Annotated[Text, Meta(description="set up in this way")] | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    at: At | UnsetType = UNSET
 
 
-class DevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DevicesQuery(ListQuery, frozen=True, kw_only=True):
     """A page of devices; all filters must hold."""
 
     limit: Limit100 = 100
@@ -81,10 +124,14 @@ class DevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         UNSET
     )
     label: Label | UnsetType = UNSET
+    floor_id: Floor | UnsetType = UNSET
+    integration: Annotated[Text, Meta(description="of this integration; -: of none")] | UnsetType = UNSET
+    sw_version: Annotated[Text, Meta(description="with this firmware; -: with none")] | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
     at: At | UnsetType = UNSET
 
 
-class EntitiesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
     """A page of entities; all filters must hold."""
 
     limit: Limit10000 = 100
@@ -101,6 +148,10 @@ class EntitiesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     has_aliases: bool | UnsetType = UNSET
+    floor_id: Floor | UnsetType = UNSET
+    manufacturer: Annotated[Text, Meta(description="its device is of this manufacturer")] | UnsetType = UNSET
+    model: Annotated[Text, Meta(description="its device is of this model")] | UnsetType = UNSET
+    sw_version: Annotated[Text, Meta(description="its device has this firmware")] | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     at: At | UnsetType = UNSET
 

@@ -33,6 +33,7 @@ class Route:
     query: type[msgspec.Struct] = NoQuery
     statuses: tuple[int, ...] = ()
     media_type: str = JSON
+    other_media_types: tuple[str, ...] = ()  # that the same answer can have
 
     async def __call__(self, given: Given, request: Request, query: Any) -> Response:
         """The answer to a request whose query has been read. Raises Problem, and ReplicaError as its store does."""

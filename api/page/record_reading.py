@@ -129,35 +129,32 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
 
 def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
     key = Key("device", id_)
-    row = moment.row("device", (*DEVICES.columns, "effective_name", "effective_area_id"), id_)
+    row = moment.row("device", DEVICES.columns, id_)
     if row is None:
         return _Found(key, index, id_, [], None, is_gone=True)
-    *columns, name, area_id = row
-    device = DEVICES.of_row(tuple(columns))
+    device = DEVICES.of_row(row)
     rows = moment.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
     entities = [entity_line(row) for row in rows]
-    facts = [*_area(area_id or device.area_id, index), *device_facts(device, index.names)]
-    return _Found(key, index, name or device.name or id_, facts, entities, written_at=device.timestamp)
+    facts = [*_area(device.effective_area_id, index), *device_facts(device, index.names)]
+    return _Found(key, index, device.effective_name or id_, facts, entities, written_at=device.timestamp)
 
 
 def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
-    row = moment.row("entity", (*ENTITIES.columns, "effective_area_id"), entity_id)
+    row = moment.row("entity", ENTITIES.columns, entity_id)
     if row is None:
         # It may have another entity_id by now.
         found = moment.rows("entity", ("id",), [entity_id])
         if found:
             return _entity_now(moment, index, found[0][0])
         return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
-    *columns, area_id = row
-    id_ = columns[-1]
-    entity = ENTITIES.of_row(tuple(columns))
+    entity = ENTITIES.of_row(row)
     facts = [
-        *_area(area_id or entity.area_id, index),
+        *_area(entity.effective_area_id, index),
         *_device(entity.device_id, index),
         *entity_facts(entity, index.names),
     ]
     name = entity.friendly_name or entity_id
-    key = Key("entity", id_ or entity_id)
+    key = Key("entity", entity.id or entity_id)
     return _Found(key, index, name, facts, None, entity_id=entity_id, written_at=entity.timestamp)
 
 

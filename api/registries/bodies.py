@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.fields import KEY, BodyMaker, From, Listed, Timestamp, object_of
+from api.registries.fields import KEY, BodyMaker, From, Listed, Placed, Timestamp, either, list_of, object_of
 from api.registries.options import served_options
 from api.registries.sync import Sync
 from engine.core.home.record import Json
@@ -12,10 +12,6 @@ from engine.core.home.record import Json
 
 def _or_null(value: Any) -> Any:
     return value or None
-
-
-def _either(value: Any, other: Any) -> Any:
-    return value or other
 
 
 def _first(shown: str | None, name: str | None, original: str | None) -> str | None:
@@ -38,12 +34,25 @@ def _capabilities(value: Json) -> dict[str, Any] | None:
     return object_of(value) if value else None
 
 
+def _capability_names(value: Json) -> list[str] | None:
+    return sorted(object_of(value)) if value else None
+
+
 def _domain(domain: str | None, entity_id: str) -> str:
     return domain or entity_id.partition(".")[0]
 
 
+# Of the area in which a record effectively is.
+AreaName = Annotated[str | None, Placed(0)]
+FloorId = Annotated[str | None, Placed(1)]
+FloorName = Annotated[str | None, Placed(2)]
+
+
 class Device(msgspec.Struct, frozen=True):
-    """A device. `status` is active or disabled; `timestamp` is when the row last changed; `sync` is null in the past."""
+    """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` what is shown; it is effectively
+    in `effective_area_id`, also if only its parent says so. `status` is active or disabled; `timestamp` is when the row
+    last changed; `sync` is null in the past.
+    """
 
     device_id: Annotated[str, From((KEY,))]
     name: Annotated[str, From(("name",), _text)]
@@ -59,13 +68,27 @@ class Device(msgspec.Struct, frozen=True):
     model_id: str | None
     entity_count: Annotated[int, From(("entity_count",), lambda count: count or 0)]
     status: Annotated[str, From(("disabled",), _status)]
+    name_by_user: str | None
+    effective_name: Annotated[str | None, From(("effective_name", "name_by_user", "name"), _first)]
+    effective_area_id: Annotated[str | None, From(("effective_area_id", "area_id"), either)]
+    area_name: AreaName
+    floor_id: FloorId
+    floor_name: FloorName
+    hw_version: str | None
+    entry_type: str | None
+    configuration_url: str | None
+    disabled_by: str | None
+    parent_device_id: str | None
+    identifiers: Annotated[list[Any], From(("identifiers",), list_of)]
+    connections: Annotated[list[Any], From(("connections",), list_of)]
     timestamp: Timestamp
     sync: Sync | None = None
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` is what is shown; `sync` is
-    null in the past.
+    """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` and `effective_name` what is
+    shown; `id` is the registry's own, which survives renames. `capabilities` are the names of its capability
+    attributes. `sync` is null in the past.
     """
 
     entity_id: Annotated[str, From((KEY,))]
@@ -81,14 +104,25 @@ class Entity(msgspec.Struct, frozen=True):
     original_name: str | None
     friendly_name: Annotated[str | None, From(("effective_name", "name", "original_name"), _first)]
     supported_features: int | None
-    capabilities: Annotated[dict[str, Any] | None, From(("capabilities",), _capabilities)]
+    capabilities: Annotated[list[str] | None, From(("capabilities",), _capability_names)]
     icon: str | None
     original_icon: str | None
-    device_class: Annotated[str | None, From(("device_class", "original_device_class"), _either)]
+    device_class: Annotated[str | None, From(("device_class", "original_device_class"), either)]
     unit_of_measurement: str | None
     aliases: list[str]
     labels: list[str]
     options: Annotated[dict[str, Any], From(("options",), _options)]
+    id: str | None
+    effective_name: Annotated[str | None, From(("effective_name", "name", "original_name"), _first)]
+    effective_area_id: Annotated[str | None, From(("effective_area_id", "area_id"), either)]
+    area_name: AreaName
+    floor_id: FloorId
+    floor_name: FloorName
+    capability_attributes: Annotated[dict[str, Any] | None, From(("capabilities",), _capabilities)]
+    entity_category: str | None
+    disabled_by: str | None
+    hidden_by: str | None
+    translation_key: str | None
     timestamp: Timestamp
     sync: Sync | None = None
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_o
 import msgspec
 
 from api.ports import Row
+from api.registries.places import NO_PLACES, NOWHERE, Places
 from api.registries.sync import Sync, sync_of
 from engine.core.home.derived import Derived
 from engine.core.home.record import Device, Entity, Json, Key, Record
@@ -29,6 +30,12 @@ class From(NamedTuple):
     make: Callable[..., object] | None = None
 
 
+class Placed(NamedTuple):
+    """A part of the place (`Place`) where a record effectively is; null where the places are not given."""
+
+    part: int
+
+
 class Listed(NamedTuple):
     """What a list shows where there is no text; a single record shows null."""
 
@@ -44,6 +51,12 @@ def text_list(value: str | Sequence[Json] | None) -> list[str]:
         return []
     values = _decoded(value)
     return [v for v in values if isinstance(v, str)] if isinstance(values, (list, tuple)) else []
+
+
+def list_of(value: str | Sequence[Json] | None) -> list[Json]:
+    """A list, or what its JSON says; empty where it is none."""
+    found = _decoded(value) if value else None
+    return list(found) if isinstance(found, (list, tuple)) else []
 
 
 def object_of(value: str | Mapping[str, Json] | None) -> dict[str, Json]:
@@ -66,6 +79,11 @@ def _decoded(value: Json) -> Json:
         return _decode(value)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
+
+
+def either(value: Any, other: Any) -> Any:
+    """The first that says something."""
+    return value or other
 
 
 # When the row last changed; of a record of the past, when that version was recorded.
@@ -105,6 +123,12 @@ class BodyMaker(Generic[B]):
             for index, (columns, make) in enumerate(sources)
             if make is not None and len(columns) > 1
         ]
+        self._placed = [
+            (index, marker.part)
+            for index, field in enumerate(fields)
+            for marker in get_args(field.type)
+            if isinstance(marker, Placed)
+        ]
         self._listed = [
             (index, marker.instead)
             for index, field in enumerate(fields)
@@ -112,13 +136,22 @@ class BodyMaker(Generic[B]):
             if isinstance(marker, Listed)
         ]
 
-    def of_row(self, row: Row, verdicts: Verdicts | None = None, *, is_listed: bool = False) -> B:
-        """A body from a key and `columns`, with the verdict of now, if there are any."""
+    def of_row(
+        self,
+        row: Row,
+        verdicts: Verdicts | None = None,
+        *,
+        is_listed: bool = False,
+        places: Places = NO_PLACES,
+    ) -> B:
+        """A body from a key and `columns`, with the verdict of now, if there are any, and where it is in the home."""
         values = list(self._take(row))
         for index, place, make in self._made:
             values[index] = make(row[place])
         for index, take, make in self._joined:
             values[index] = make(*take(row))
+        for index, part in self._placed:
+            values[index] = places.get(values[index], NOWHERE)[part]
         if is_listed:
             for index, instead in self._listed:
                 values[index] = values[index] or instead
@@ -131,12 +164,18 @@ class BodyMaker(Generic[B]):
         return sync_of(verdicts, key, entity_id, written_at or None)
 
     def of_record(
-        self, record: Record, derived: Derived | None, timestamp: str, *, is_listed: bool = False
+        self,
+        record: Record,
+        derived: Derived | None,
+        timestamp: str,
+        *,
+        is_listed: bool = False,
+        places: Places = NO_PLACES,
     ) -> B:
         """The body of a record as it was; `timestamp` is when that version was recorded."""
         key = record.entity_id if isinstance(record, Entity) else record.id_value
         values = (_value(record, derived or Derived(), timestamp, column) for column in self.columns)
-        return self.of_row((key, *values), is_listed=is_listed)
+        return self.of_row((key, *values), is_listed=is_listed, places=places)
 
 
 def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable[..., object] | None]:
@@ -145,6 +184,8 @@ def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable
     declared = [marker for marker in get_args(field.type) if isinstance(marker, From)] if is_annotated else []
     if declared:
         return declared[0]
+    if any(isinstance(marker, Placed) for marker in get_args(field.type)):
+        return ("effective_area_id", "area_id"), either
     type_ = get_args(field.type)[0] if is_annotated else field.type
     return (field.name,), _MAKERS.get(type_)
 

@@ -4,12 +4,23 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.fields import BodyMaker, From, Timestamp
+from api.registries.fields import KEY, BodyMaker, From, Timestamp
 from api.registries.sync import Sync
 
 
+def _later(_key: str) -> None:
+    """What is filled in where the rows of entities are at hand."""
+
+
+def _state(disabled_by: str | None) -> str | None:
+    return "disabled" if disabled_by else None
+
+
 class Area(msgspec.Struct, frozen=True):
-    """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12)."""
+    """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12).
+
+    `entity_count` and `domains` are of the entities that are effectively in it; null in the past.
+    """
 
     area_id: str
     name: str | None
@@ -21,6 +32,9 @@ class Area(msgspec.Struct, frozen=True):
     humidity_entity_id: str | None
     temperature_entity_id: str | None
     position: int | None
+    floor_name: Annotated[str | None, From((KEY,), _later)]
+    entity_count: Annotated[int | None, From((KEY,), _later)]
+    domains: Annotated[list[str] | None, From((KEY,), _later)]
     timestamp: Timestamp
     sync: Sync | None = None
 
@@ -82,7 +96,7 @@ def _subentries(value: str | None) -> list[Subentry] | None:
 class Integration(msgspec.Struct, frozen=True):
     """A config entry, without its data and options: those hold passwords and are read by nothing here.
 
-    `subentries` is null where there are none, or where the token is no administrator's and may not list them.
+    `state` is disabled or null: what it is otherwise changes with every start, and is not mirrored. `subentries` is null where there are none, or where the token is no administrator's and may not list them.
     """
 
     entry_id: str
@@ -93,6 +107,7 @@ class Integration(msgspec.Struct, frozen=True):
     pref_disable_new_entities: bool
     pref_disable_polling: bool
     subentries: Annotated[list[Subentry] | None, From(("subentries",), _subentries)]
+    state: Annotated[str | None, From(("disabled_by",), _state)]
     timestamp: Timestamp
     sync: Sync | None = None
 

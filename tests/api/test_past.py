@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from api.http.queries import DevicesQuery, EntitiesQuery
 from engine.core.home.record import Key
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import Report
@@ -58,13 +57,6 @@ async def test_then_is_shown_as_now_would_be(sample: tuple[Path, Report]) -> Non
                 then = await api.get(f"/api/{name}?limit=1000&{AT}&{query}")
                 assert without_times(then[name]) == without_times(now[name]), query
                 assert then["total"] == now["total"]
-
-
-def test_every_filter_of_now_is_there_then() -> None:
-    from api.past import _FILTERS
-
-    names = {*DevicesQuery.__struct_fields__, *EntitiesQuery.__struct_fields__} - {"limit", "after", "at"}
-    assert names == set(_FILTERS)
 
 
 async def test_pages_of_the_past(sample: tuple[Path, Report]) -> None:

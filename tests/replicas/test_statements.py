@@ -19,7 +19,8 @@ from engine.core.home.record import Key
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.backup import take_snapshot
-from engine.replicas.rows.inventory import _FILTERS, Moment, SqliteInventory
+from engine.replicas.rows.conditions import FILTERS
+from engine.replicas.rows.inventory import Moment, SqliteInventory
 from engine.replicas.rows.replica import open_rows
 from engine.replicas.rows.restore import restore_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -133,8 +134,10 @@ def ask(moment: Moment) -> None:
         moment.changes(n, 1, "device")
         moment.run(f"run {n}")
         moment.runs(f"run {n}", 1)
-    for registry, name in _FILTERS:
-        value = name in ("has_aliases", "disabled", "has_device") or "x"
+    for registry, name in FILTERS:
+        value = name in ("has_aliases", "disabled", "has_device") or (
+            "[]" if name in ("among", "not_among", "keyed") else "x"
+        )
         moment.page(registry, (), ((name, value),), "", 1)
         moment.count(registry, ((name, value),))
     moment.feed_bounds()

@@ -72,6 +72,16 @@ class Verdicts:
         """How many of the records on which a replica is known to differ have which verdict; each counts once."""
         return Counter(self.of(key).state for key in self._found)
 
+    def by_state(self, registry: str) -> tuple[dict[State, list[str]], State]:
+        """(the ids of a registry's records whose verdict is known one by one, the state of all others)."""
+        rest = self.of(Key(registry, "")).state
+        named = (Key(*name.split("/", 1)) for name in (*self._kept, *self._aside) if "/" in name)
+        states: dict[State, list[str]] = {}
+        for key in {*self._found, *self._changed, *named}:
+            if key.registry == registry:
+                states.setdefault(self.of(key).state, []).append(key.id)
+        return states, rest
+
     def missing(self, text: str, registry: str | None = None) -> Key | None:
         """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
         folded = text.casefold()

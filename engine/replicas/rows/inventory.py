@@ -13,7 +13,7 @@ worker passes through a wrapper.
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -23,11 +23,11 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from engine.core.home.registries import BY_NAME
 from engine.core.state.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.rows.codec import TABLES, Value
 from engine.replicas.rows.column_types import whole_number
+from engine.replicas.rows.conditions import FILTERS, KEYS, TEXTS, facet_source
 from engine.replicas.rows.former_names import find_former
 from engine.replicas.rows.schema import check_schema, columns_of
 from engine.replicas.sqlite_file.database import ApswFile
@@ -38,43 +38,7 @@ Filter = tuple[str, str | bool]
 
 _NAME = "sqlite"
 _COUNTS_MAX = 256  # remembered totals of one revision
-
-# What pages are ordered by; an id of several parts has slashes between them.
-_KEYS = {
-    registry.name: " || char(47) || ".join(registry.page_key or registry.key) for registry in BY_NAME.values()
-}
-
-
-def _elements(column: str) -> str:
-    # Another program's text need not be JSON, and json_each would refuse the whole statement.
-    return f"json_each(CASE WHEN json_valid({column}) THEN {column} ELSE '[]' END)"
-
-
-_LABEL = f"EXISTS (SELECT 1 FROM {_elements('labels')} WHERE value = ?)"
-_ALIASES = f"SELECT 1 FROM {_elements('aliases')} WHERE value IS NOT NULL"
-
-# Conditions by registry and filter. What a list shows as "Unknown" is also found under that name; an area has
-# the rows that are effectively in it. Home Assistant's ids and domains are lower case, so lowering what was asked
-# finds them whatever its case, and an index still serves.
-_FILTERS = {
-    ("device", "manufacturer"): "coalesce(manufacturer, 'Unknown') = ? COLLATE NOCASE",
-    ("device", "model"): "coalesce(model, 'Unknown') = ? COLLATE NOCASE",
-    ("device", "area_id"): "coalesce(effective_area_id, area_id) = ?",
-    ("device", "platform"): (
-        "EXISTS (SELECT 1 FROM {entities} AS e WHERE e.device_id = devices.device_id"
-        " AND coalesce(e.platform, 'unknown') = ? COLLATE NOCASE)"
-    ),
-    ("device", "label"): _LABEL,
-    ("entity", "domain"): "domain IN (?, lower(?))",
-    ("entity", "platform"): "coalesce(platform, 'unknown') = ? COLLATE NOCASE",
-    ("entity", "device_id"): "device_id IN (?, lower(?))",
-    ("entity", "area_id"): "coalesce(effective_area_id, area_id) = ?",
-    ("entity", "label"): _LABEL,
-    ("entity", "alias"): f"EXISTS ({_ALIASES} AND instr(lower(value), lower(?)) > 0)",
-    ("entity", "has_aliases"): f"EXISTS ({_ALIASES}) = ?",
-    ("entity", "disabled"): "coalesce(disabled, 0) = ?",
-    ("entity", "has_device"): "(device_id IS NOT NULL) = ?",
-}
+_REMEMBERED_MAX = 1000  # characters of the filters of a remembered total
 
 
 def _text(column: str) -> str:
@@ -101,6 +65,12 @@ _COUNTS = (
     f"SELECT CAST({_time('changed_at')} / ? AS INTEGER), count(*) FROM reconcile_changes"
     f" WHERE seq > ? AND {_time('changed_at')} >= ? GROUP BY 1 ORDER BY 1"
 )
+_FORMER = (
+    f"SELECT id, before ->> 'entity_id', before ->> 'name', before ->> 'name_by_user', before ->> 'original_name',"
+    f" before ->> 'title' FROM (SELECT {_text('id')} AS id, {_object('before')} AS before FROM reconcile_changes"
+    " WHERE registry = ? AND op = 'u' AND (before LIKE '%name\":%' OR before LIKE '%entity_id\":%'"
+    " OR before LIKE '%title\":%')) WHERE before IS NOT NULL"
+)
 _RUNS = (
     f"SELECT {_text('run_id')}, {_time('started_at')}, {_text('origin')}, CAST(ha_version AS TEXT),"
     " coalesce(CAST(upserts AS INTEGER), 0), coalesce(CAST(moves AS INTEGER), 0), coalesce(CAST(deletes AS INTEGER), 0)"
@@ -124,7 +94,7 @@ class Moment:
 
         A row is its key followed by the values of the named columns. Rows without a text as key are left out.
         """
-        key = _KEYS[registry]
+        key = KEYS[registry]
         # In SQLite numbers sort before text and bytes behind it, so this range holds exactly the texts.
         where, bindings = self._conditions(registry, filters, f"{key} > ? AND {key} < x''")
         return self._read(registry, columns, f"{where} ORDER BY {key} LIMIT ?", (after, *bindings, limit))
@@ -134,25 +104,78 @@ class Moment:
         asked = (registry, *filters)
         counts = self._known.counts
         if asked not in counts:
-            key = _KEYS[registry]
+            key = KEYS[registry]
             where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
             statement = f"SELECT count(*) FROM {self._source(registry)} WHERE {where}"
+            found = int(self._rows(statement, bindings)[0][0])
+            if sum(len(str(value)) for _, value in filters) > _REMEMBERED_MAX:
+                return found
             if len(counts) >= _COUNTS_MAX:
                 counts.clear()
-            counts[asked] = int(self._rows(statement, bindings)[0][0])
+            counts[asked] = found
         return counts[asked]
+
+    def keys(self, registry: str, filters: Sequence[Filter], sort: str | None = None) -> list[str]:
+        """The keys of all rows that `page` gives, by the column `sort` or by key.
+
+        A - before the column turns the order round; in any case letters count alike and what has no value is last.
+        """
+        key, order = KEYS[registry], KEYS[registry]
+        if sort:
+            column = sort.removeprefix("-")
+            assert column in TABLES[registry].sql_names, "the caller knows the columns"
+            down = " DESC" * sort.startswith("-")
+            order = f"coalesce({column}, '') = '', {column} COLLATE NOCASE{down}, {key}"
+        where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
+        return [row[0] for row in self._read(registry, (), f"{where} ORDER BY {order}", bindings)]
+
+    def facet(self, registry: str, name: str, filters: Sequence[Filter]) -> list[tuple[str, int]]:
+        """(value, how many rows have it), the most frequent first; all filters must hold."""
+        key = KEYS[registry]
+        value, joined = facet_source(registry, name)
+        where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
+        statement = (
+            f"SELECT CAST({self._filled(value)} AS BLOB), count(*) FROM {self._source(registry)}{joined}"
+            f" WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        found = self._rows(statement, bindings)
+        return [(value.decode("utf-8", "replace"), count) for value, count in found if value is not None]
+
+    def texts(self, registry: str) -> Mapping[str, str]:
+        """What is searched in each row, in lower case, by key: its names, ids and models. Read once in a revision."""
+        known = self._known.texts
+        if registry not in known:
+            rows = self.page(registry, TEXTS.get(registry, ()), [], "", _SEQ_MAX)
+            former = self._former_names(registry)
+            places = [TEXTS.get(registry, ()).index("id") + 1] if registry == "entity" else []
+            known[registry] = {
+                row[0]: "\n".join(
+                    [str(value) for value in row if value] + [former.get(row[i], "") for i in (0, *places)]
+                ).casefold()
+                for row in rows
+            }
+        return known[registry]
 
     def row(self, registry: str, columns: Sequence[str], id_: str) -> Row | None:
         """The row whose page key is `id_`, in the form of `page`."""
-        rows = self._read(registry, columns, f"{_KEYS[registry]} = ?", (id_,))
+        rows = self._read(registry, columns, f"{KEYS[registry]} = ?", (id_,))
         return rows[0] if rows else None
 
     def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str]) -> list[Row]:
         """Those of the rows with these registry ids that there are, in the form of `page`, in any order."""
-        key = "id" if registry == "entity" else _KEYS[registry]
+        key = "id" if registry == "entity" else KEYS[registry]
         # One statement whatever their number.
         wanted = msgspec.json.encode(list(ids)).decode()
         return self._read(registry, columns, f"{key} IN (SELECT value FROM json_each(?))", (wanted,))
+
+    def keyed(self, registry: str, columns: Sequence[str], keys: Sequence[str]) -> list[Row]:
+        """The rows with these keys, in the order of the keys; those that are not there are left out."""
+        wanted = msgspec.json.encode(list(keys)).decode()
+        found = self._read(
+            registry, columns, f"{KEYS[registry]} IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        rows = {row[0]: row for row in found}
+        return [rows[key] for key in keys if key in rows]
 
     def former(self, registry: str, name: str) -> list[Former]:
         """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
@@ -201,6 +224,13 @@ class Moment:
         rows = self._rows(f"{_RUNS} WHERE run_id = ?", (run_id,))
         return rows[0] if rows else None
 
+    def _former_names(self, registry: str) -> dict[str, str]:
+        """What records were called before, by id, as far as the change feed reaches."""
+        found: dict[str, str] = {}
+        for id_, *names in self._rows(_FORMER, (registry,)) if self._has("reconcile_changes") else ():
+            found[id_] = "\n".join([found.get(id_, ""), *(str(name) for name in names if name)])
+        return found
+
     def _has(self, table: str) -> bool:
         return bool(self._known.columns_of(self._connection, table))
 
@@ -222,7 +252,7 @@ class Moment:
             types = {column.sql: column.type for column in TABLES[registry].columns}
             as_bytes = self._known.has_bad_text
             # The key is text wherever a page looks, and stays in the index.
-            key = f"CAST({_KEYS[registry]} AS BLOB)" if as_bytes else _KEYS[registry]
+            key = f"CAST({KEYS[registry]} AS BLOB)" if as_bytes else KEYS[registry]
             names = ", ".join([key, *(_typed(name, types[name], as_bytes=as_bytes) for name in columns)])
             select = self._known.selects[asked] = f"SELECT {names} FROM {self._source(registry)}"
         return select
@@ -242,13 +272,19 @@ class Moment:
     ) -> tuple[str, tuple[str | bool, ...]]:
         conditions, bindings = [first], []
         for name, value in filters:
-            condition = _FILTERS[registry, name]
+            condition = FILTERS[registry, name]
             bindings += [value] * condition.count("?")
-            if "{entities}" in condition:
-                entities = self._source("entity").removesuffix(" AS entities")
-                condition = condition.replace("{entities}", entities)
-            conditions.append(condition)
+            conditions.append(self._filled(condition))
         return " AND ".join(conditions), tuple(bindings)
+
+    def _filled(self, text: str) -> str:
+        """A condition with the tables that it names."""
+        for registry, table in TABLES.items():
+            if f"{{{registry}}}" in text:
+                text = text.replace(
+                    f"{{{registry}}}", self._source(registry).removesuffix(f" AS {table.name}")
+                )
+        return text
 
     def _rows(self, statement: str, bindings: Sequence[Value]) -> list[Row]:
         return self._connection.execute(statement, bindings).fetchall()
@@ -260,6 +296,7 @@ class _Known:
     def __init__(self) -> None:
         self.counts: dict[tuple[object, ...], int] = {}
         self.selects: dict[tuple[str, ...], str] = {}
+        self.texts: dict[str, dict[str, str]] = {}
         self.has_bad_text = False
         self._columns: dict[str, tuple[str, ...]] = {}
 

@@ -198,7 +198,7 @@ async def test_the_same_answer_is_built_once_per_revision(rows: Path) -> None:
     async with api_over(rows) as api:
         bodies = {(await api.client.get("/api/devices?limit=5")).content for _ in range(5)}
         assert len(bodies) == 1
-        assert api.inventory.pages == 1
+        assert api.inventory.pages == 3, "floors, areas and devices, each once"
 
 
 async def test_a_tag_of_an_earlier_process_is_not_believed(rows: Path) -> None:

@@ -8,7 +8,8 @@ import apsw
 import pytest
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from engine.replicas.rows.inventory import _FILTERS, Moment, SqliteInventory
+from engine.replicas.rows.conditions import FACETS, FILTERS, LIST_FACETS
+from engine.replicas.rows.inventory import Moment, SqliteInventory
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import make_homeiq, one_pass, sql
@@ -48,12 +49,49 @@ async def test_pages_are_ordered_and_begin_behind_a_key(inventory: SqliteInvento
 
 async def test_every_filter_is_a_statement(inventory: SqliteInventory) -> None:
     def job(moment: Moment) -> None:
-        for registry, name in _FILTERS:
-            value = name in ("has_aliases", "disabled", "has_device") or "x"
+        for registry, name in FILTERS:
+            value = name in ("has_aliases", "disabled", "has_device") or (
+                "[]" if name in ("among", "not_among", "keyed") else "x"
+            )
             moment.page(registry, (), ((name, value),), "", 1)
             assert moment.count(registry, ((name, value),)) >= 0
 
     await inventory.read(job)
+
+
+async def test_every_facet_is_a_statement_and_counts_what_its_filter_finds(
+    inventory: SqliteInventory,
+) -> None:
+    def job(moment: Moment) -> None:
+        for registry, facets in FACETS.items():
+            for name in (*facets, *LIST_FACETS.get(registry, ())):
+                for value, count in moment.facet(registry, name, ()):
+                    wanted = value == "true" if name == "disabled" else value
+                    assert moment.count(registry, ((name, wanted),)) == count, (registry, name, value)
+
+    await inventory.read(job)
+
+
+async def test_keys_come_sorted_and_rows_in_the_order_that_is_asked_for(inventory: SqliteInventory) -> None:
+    first, second = device(1).id, device(2).id
+
+    def job(moment: Moment) -> None:
+        assert moment.keys("device", ()) == sorted((first, second))
+        assert moment.keys("device", (), "name") == [first, second]
+        assert moment.keys("device", (("among", f'["{second}"]'),)) == [second]
+        assert moment.keys("device", (("not_among", f'["{second}"]'),)) == [first]
+        assert moment.keyed("device", ("name",), [second, "none", first]) == [
+            (second, "Device 2"),
+            (first, "Device 1"),
+        ]
+
+    await inventory.read(job)
+
+
+async def test_what_is_searched_is_every_name_in_lower_case(inventory: SqliteInventory, path: Path) -> None:
+    assert "device 1" in (await inventory.read(lambda m: m.texts("device")))[device(1).id]
+    sql(path, "UPDATE devices SET model = 'ÄTHER'")
+    assert "äther" in (await inventory.read(lambda m: m.texts("device")))[device(1).id]
 
 
 async def test_rows_are_found_by_registry_id_as_one_statement(inventory: SqliteInventory) -> None:

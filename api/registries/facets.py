@@ -1,0 +1,144 @@
+"""Counts of a registry's rows by the values they have: what a table offers to filter by."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.http.queries import RegistryName, StateName, Text
+from api.http.routing import route
+from api.ports import Moment
+from api.registries.lists import answer_kept
+from api.registries.places import places_now
+from api.registries.selection import Wish, count_states, filters_for
+from engine.core.state.record_verdict import Verdicts
+
+VALUES_MAX = 1000
+# By registry, what its rows can be counted by; each is also a filter of its list.
+FACETS: dict[str, tuple[str, ...]] = {
+    "device": (
+        *("area_id", "floor_id", "label", "integration", "manufacturer", "model", "sw_version", "disabled"),
+    ),
+    "entity": (
+        *("area_id", "floor_id", "label", "platform", "domain", "manufacturer", "model", "sw_version"),
+        "disabled",
+    ),
+    "area": ("floor_id", "label"),
+    "floor": (),
+    "label": (),
+    "category": ("scope",),
+    "config_entry": ("domain", "source", "disabled"),
+}
+# What a facet's values are ids of.
+NAMED = {"area_id": "area", "floor_id": "floor", "label": "label"}
+
+
+FacetName = Literal[
+    "area_id",
+    "floor_id",
+    "label",
+    "integration",
+    "platform",
+    "domain",
+    "manufacturer",
+    "model",
+    "sw_version",
+    "scope",
+    "source",
+    "disabled",
+    "state",
+]
+
+
+class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows are counted, and by what."""
+
+    registry: RegistryName = "device"
+    facet: Annotated[
+        tuple[FacetName, ...], Meta(max_length=20, description="only by these; absent: by all")
+    ] = ()
+    q: Annotated[Text, Meta(description="only rows that a search for this finds")] = ""
+    state: Annotated[StateName, Meta(description="only rows with this verdict")] | UnsetType = UNSET
+    area_id: Annotated[Text, Meta(description="only rows in this area; -: in none")] | UnsetType = UNSET
+    floor_id: Annotated[Text, Meta(description="only rows on this floor; -: on none")] | UnsetType = UNSET
+    integration: Annotated[Text, Meta(description="only devices of this integration")] | UnsetType = UNSET
+    platform: Annotated[Text, Meta(description="only entities of this integration")] | UnsetType = UNSET
+    manufacturer: Annotated[Text, Meta(description="only of this manufacturer")] | UnsetType = UNSET
+    model: Annotated[Text, Meta(description="only of this model")] | UnsetType = UNSET
+    sw_version: Annotated[Text, Meta(description="only with this firmware")] | UnsetType = UNSET
+    label: Annotated[Text, Meta(description="only rows that bear this label")] | UnsetType = UNSET
+    domain: Annotated[Text, Meta(description="only of this domain")] | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+
+
+class FacetValue(msgspec.Struct, frozen=True):
+    """One value, what it is called, and how many rows have it. `-`: rows without one."""
+
+    value: str
+    name: str | None
+    count: int
+
+
+class Facets(msgspec.Struct, frozen=True):
+    """The counts, the most frequent value first; `state` counts verdicts."""
+
+    registry: str
+    total: int
+    facets: dict[str, list[FacetValue]]
+
+
+def facets_of(
+    moment: Moment, registry: str, verdicts: Verdicts, wish: Wish, names: tuple[str, ...]
+) -> Facets:
+    """The counts of the rows that are asked for. Call it in a job."""
+    filters = filters_for(moment, registry, verdicts, wish)
+    called = _names(moment)
+    found = {
+        name: [
+            FacetValue(value, called.get((NAMED.get(name, ""), value)), count)
+            for value, count in moment.facet(registry, name, filters)[:VALUES_MAX]
+        ]
+        for name in names
+        if name != "state"
+    }
+    if "state" in names:
+        found["state"] = [
+            FacetValue(state, None, count)
+            for state, count in count_states(moment, registry, verdicts, filters)
+        ]
+    return Facets(registry, moment.count(registry, filters), found)
+
+
+def _names(moment: Moment) -> dict[tuple[str, str | None], str | None]:
+    places = places_now(moment)
+    names: dict[tuple[str, str | None], str | None] = {
+        ("area", id_): place.area_name for id_, place in places.items()
+    }
+    for registry in ("floor", "label"):
+        names |= {(registry, id_): name for id_, name in moment.page(registry, ("name",), [], "", 1_000_000)}
+    return names
+
+
+@route("/api/facets", Facets, statuses=(304, 503))
+async def get_facets(given: Given, request: Request, query: FacetsQuery) -> Response:
+    """How many rows of a registry have which values, to filter by.
+
+    What a registry has not, none of its rows has.
+    """
+    known = (*FACETS.get(query.registry, ()), "state")
+    names = tuple(name for name in dict.fromkeys(query.facet or known) if name in known)
+    asked = {name: getattr(query, name) for name in query.__struct_fields__[4:]}
+    filters = tuple((name, value) for name, value in asked.items() if value is not UNSET)
+    wish = Wish(filters, query.q, "" if query.state is UNSET else query.state)
+    verdicts = given.verdicts()
+    is_none = any(name not in known for name, _ in filters)
+
+    def build(moment: Moment) -> tuple[bytes, None]:
+        none = Facets(query.registry, 0, {name: [] for name in names})
+        found = none if is_none else facets_of(moment, query.registry, verdicts, wish, names)
+        return msgspec.json.encode(found), None
+
+    return await answer_kept(given, request, build)

@@ -1,0 +1,207 @@
+"""The lists of all registries: pages of the rows now, from the records then (`at`), in the form that is asked for.
+
+While nobody commits, an answer is made once. Otherwise one job reads the revision, stops there if the client has
+the answer, or else reads the rows and encodes them, all in the inventory's thread and in one transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import UNSET, Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.given import Given
+from api.http.cache import Answer
+from api.http.etags import RequestTag
+from api.http.queries import (
+    AreasQuery,
+    CategoriesQuery,
+    DevicesQuery,
+    EntitiesQuery,
+    IntegrationsQuery,
+    ListQuery,
+    PageQuery,
+)
+from api.http.routing import JSON, LIVE_HEADERS, VARY, Route
+from api.past_lists import past_page
+from api.ports import Filter, Moment, Row
+from api.registries.area_contents import with_contents
+from api.registries.fields import BodyMaker
+from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
+from api.registries.list_queries import query_of, sort_columns
+from api.registries.places import places_now
+from api.registries.selection import Wish, filters_for
+
+KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}
+PAST_STATUSES = (304, 404, 410, 501, 503)
+
+# Areas and floors are few; all are read, because the store knows no order but that of the keys.
+_ALL = 1_000_000
+
+# What may be asked of a list, where that is more than a page of it.
+QUERIES: dict[str, type[msgspec.Struct]] = {
+    "device": DevicesQuery,
+    "entity": EntitiesQuery,
+    "area": AreasQuery,
+    "category": CategoriesQuery,
+    "config_entry": IntegrationsQuery,
+}
+# What a query says besides filters.
+_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at"})
+
+
+def _page_struct(body: BodyMaker[Any]) -> type[Any]:
+    """The page of a registry: (rows, count, limit, total, next, revision)."""
+    rows = body.registry.route
+    # With `fields`, a row is less than the body.
+    items = {"items": {"anyOf": [{"$ref": f"#/components/schemas/{body.type.__name__}"}, {"type": "object"}]}}
+    fields: list[tuple[str, Any]] = [
+        (rows, Annotated[list[dict[str, Any]], Meta(extra_json_schema=items)]),
+        ("count", int),
+        ("limit", int),
+        ("total", int),
+        ("next", str | None),
+        ("revision", int | None),
+    ]
+    page = msgspec.defstruct(f"{rows.capitalize()}Page", fields, frozen=True)
+    page.__doc__ = (
+        "A page. `count` is its length, `total` that of all pages, `next` the `after` of the next one."
+    )
+    return page
+
+
+def filters_of(query: msgspec.Struct) -> list[Filter]:
+    """The filters that a query sets, a repeated one several times."""
+    filters: list[Filter] = []
+    for name in query.__struct_fields__:
+        value = getattr(query, name)
+        if name not in _NO_FILTERS and value is not UNSET:
+            filters += [(name, each) for each in (value if isinstance(value, tuple) else (value,))]
+    return filters
+
+
+def next_link(request: Request, next_key: str | None) -> str | None:
+    """The Link header to the next page, relative, so that it holds behind any proxy's prefix."""
+    if next_key is None:
+        return None
+    given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    parameters = [(name, value) for name, value in given if name != "after"]
+    return f'<?{urlencode([*parameters, ("after", next_key)])}>; rel="next"'
+
+
+def _page(
+    moment: Moment, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
+) -> Sequence[Row]:
+    """The rows of a page and one more: in the order asked for; else as the user put them; else by key."""
+    name = body.registry.name
+    if sort:
+        keys = moment.keys(name, filters, sort)
+        first = keys.index(query.after) + 1 if query.after in keys else 0
+        return moment.keyed(name, body.columns, keys[first : first + query.limit + 1])
+    if not body.registry.is_ordered:
+        return moment.page(name, body.columns, filters, query.after, query.limit + 1)
+    place = 1 + body.columns.index("position")
+    rows = moment.page(name, body.columns, filters, "", _ALL)
+    # What has no place comes last. Rows are in the order of their keys, which sorting keeps.
+    rows = sorted(rows, key=lambda row: (row[place] is None, row[place] or 0))
+    behind = next((i + 1 for i, row in enumerate(rows) if row[0] == query.after), None)
+    if behind is None:  # the row that ended the page before is gone
+        rows, behind = [row for row in rows if row[0] > query.after], 0
+    return rows[behind : behind + query.limit + 1]
+
+
+class _Form(NamedTuple):
+    """How the rows of one answer are encoded."""
+
+    page: type[Any]
+    query: Any
+    fields: tuple[str, ...]
+    is_csv: bool
+
+    @property
+    def media_type(self) -> str:
+        return CSV if self.is_csv else JSON
+
+    def encode(
+        self, rows: Sequence[msgspec.Struct], total: int, next_key: str | None, revision: int | None
+    ) -> bytes:
+        if self.is_csv:
+            return as_csv(rows, self.fields)
+        given = list(rows) if self.query.fields is UNSET else as_chosen(rows, self.fields)
+        page = self.page(given, len(rows), self.query.limit, total, next_key, revision)
+        return msgspec.json.encode(page)
+
+
+def list_route(body: BodyMaker[Any]) -> Route:
+    """The route that lists a registry."""
+    name, page_type = body.registry.name, _page_struct(body)
+    columns = sort_columns(body.type, body.columns)
+
+    async def handle(given: Given, request: Request, query: Any) -> Response:
+        form = _Form(page_type, query, chosen_fields(body.type, query), wants_csv(request, query))
+        state = "" if query.state is UNSET else query.state
+        wish = Wish(tuple(filters_of(query)), query.q, state, sort_column(columns, query))
+        verdicts = given.verdicts()
+
+        def build(moment: Moment) -> tuple[bytes, str | None]:
+            filters = filters_for(moment, name, verdicts, wish)
+            rows = _page(moment, body, filters, query, wish.sort)
+            total = moment.count(name, filters)
+            next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
+            places = places_now(moment)
+            made = [body.of_row(r, verdicts, is_listed=True, places=places) for r in rows[: query.limit]]
+            page = form.encode(with_contents(moment, made), total, next_key, moment.revision)
+            return page, next_link(request, next_key)
+
+        if query.at is not UNSET:
+            then = wish._replace(sort="" if query.sort is UNSET else query.sort)
+            found, total, next_key = await past_page(given, name, query, then)
+            link = next_link(request, next_key)
+            headers = {**LIVE_HEADERS, "link": link} if link else LIVE_HEADERS
+            return Response(form.encode(found, total, next_key, None), 200, headers, form.media_type)
+        return await answer_kept(given, request, build, form.media_type)
+
+    base = QUERIES.get(name, PageQuery)
+    return Route(
+        path=f"/api/{body.registry.route}",
+        name=f"list_{body.registry.route}",
+        summary=body.summary,
+        handle=handle,
+        body=page_type,
+        query=query_of(f"{page_type.__name__}Query", base, body.type, body.columns),
+        statuses=PAST_STATUSES,
+        other_media_types=(CSV,),
+    )
+
+
+async def answer_kept(
+    given: Given,
+    request: Request,
+    build: Callable[[Moment], tuple[bytes, str | None]],
+    media_type: str = JSON,
+) -> Response:
+    """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
+    # What is known of the rows is part of the answer.
+    tag = RequestTag(request, f"{given.status().started_at}/{given.knowledge.generation}/{media_type}")
+    witness = given.inventory.witness()
+
+    def job(moment: Moment) -> Answer | str:
+        etag = tag.at(moment.revision)
+        return etag if tag.is_known(etag) else Answer(etag, *build(moment))
+
+    answer = given.cache.get(tag.digest, witness)
+    if answer is None:
+        made = await given.inventory.read(job)
+        if isinstance(made, str):
+            return Response(None, 304, {**KEPT_HEADERS, "etag": made})
+        answer = made
+        given.cache.put(tag.digest, witness, answer)
+    headers = {**KEPT_HEADERS, "etag": answer.etag}
+    if tag.is_known(answer.etag):
+        return Response(None, 304, headers)
+    if answer.link:
+        headers["link"] = answer.link
+    return Response(answer.body, 200, headers, media_type)

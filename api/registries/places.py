@@ -1,0 +1,40 @@
+"""What areas and floors are called, for rows that only know an area's id."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from api.ports import Moment
+from engine.core.home.record import Area, Floor, Key, Record
+
+_ALL = 1_000_000
+
+
+class Place(NamedTuple):
+    """Where a record is; all None where it is nowhere."""
+
+    area_name: str | None = None
+    floor_id: str | None = None
+    floor_name: str | None = None
+
+
+NOWHERE = Place()
+# By area id.
+Places = Mapping[str | None, Place]
+NO_PLACES: Places = {}
+
+
+def places_now(moment: Moment) -> Places:
+    """The places of the rows. Call it in a job."""
+    floors: dict[str | None, str | None] = dict(moment.page("floor", ("name",), [], "", _ALL))
+    areas = moment.page("area", ("name", "floor_id"), [], "", _ALL)
+    return {id_: Place(name, floor, floors.get(floor)) for id_, name, floor in areas}
+
+
+def places_then(records: Mapping[Key, Record]) -> Places:
+    """The places of a home of the past."""
+    floors = {r.floor_id: r.name for r in records.values() if isinstance(r, Floor)}
+    return {
+        r.area_id: Place(r.name, r.floor_id, floors.get(r.floor_id or ""))
+        for r in records.values()
+        if isinstance(r, Area)
+    }

@@ -1,0 +1,64 @@
+"""Which rows of a registry are asked for, and in which order: filters, a search, a verdict, a column to sort by.
+
+The same for the API's lists and facets and for the page's tables. Valid only inside a job.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from api.ports import Filter, Moment
+from engine.core.state.record_states import BY_URGENCY, State
+from engine.core.state.record_verdict import Verdicts
+
+
+class Wish(NamedTuple):
+    """What is asked for; `sort` is a column, with a - before it for the other direction."""
+
+    filters: tuple[Filter, ...] = ()
+    q: str = ""
+    state: str = ""
+    sort: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows can be read page by page, by key."""
+        return not (self.q or self.sort)
+
+
+def filters_for(moment: Moment, registry: str, verdicts: Verdicts, wish: Wish) -> tuple[Filter, ...]:
+    """All conditions on the rows as filters of the store."""
+    filters = wish.filters
+    if wish.state:
+        filters = (*filters, *_of_state(registry, verdicts, State(wish.state)))
+    if words := wish.q.casefold().split():
+        texts = moment.texts(registry)
+        found = [key for key, text in texts.items() if all(word in text for word in words)]
+        filters = (*filters, ("keyed", msgspec.json.encode(found).decode()))
+    return filters
+
+
+def count_states(
+    moment: Moment, registry: str, verdicts: Verdicts, filters: Sequence[Filter]
+) -> list[tuple[str, int]]:
+    """(state, how many rows have it), the most urgent first; those that no row has are left out."""
+    states, rest = verdicts.by_state(registry)
+    counts = {
+        state: moment.count(registry, (*filters, ("among", _ids(ids)))) for state, ids in states.items()
+    }
+    left = moment.count(registry, filters) - sum(counts.values())
+    counts[rest] = counts.get(rest, 0) + left
+    return [(str(state), counts[state]) for state in BY_URGENCY if counts.get(state)]
+
+
+def _of_state(registry: str, verdicts: Verdicts, state: State) -> list[Filter]:
+    states, rest = verdicts.by_state(registry)
+    if state is rest:
+        others = [id_ for other, ids in states.items() if other is not rest for id_ in ids]
+        return [("not_among", _ids(others))]
+    return [("among", _ids(states.get(state, [])))]
+
+
+def _ids(ids: Sequence[str]) -> str:
+    return msgspec.json.encode(sorted(ids)).decode()

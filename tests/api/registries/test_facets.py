@@ -1,0 +1,35 @@
+"""Facets count what their filters find."""
+
+import pytest
+
+from api.registries.facets import FACETS
+from engine.core.home.registries import REGISTRIES
+from engine.replicas.rows.conditions import FACETS as STORE
+from engine.replicas.rows.conditions import LIST_FACETS
+from tests.api.serving import Api
+
+
+def test_every_registry_has_the_facets_of_the_store() -> None:
+    assert {r: set(names) for r, names in FACETS.items()} == {
+        r: {*STORE[r], *LIST_FACETS.get(r, ())} for r in REGISTRIES
+    }
+
+
+@pytest.mark.parametrize(("registry", "name"), [("device", "devices"), ("entity", "entities")])
+async def test_each_value_is_a_filter_that_finds_as_many(api: Api, registry: str, name: str) -> None:
+    found = await api.get(f"/api/facets?registry={registry}")
+    assert found["total"] == (await api.get(f"/api/{name}?limit=1"))["total"]
+    for facet, values in found["facets"].items():
+        for each in values[:3]:
+            response = await api.client.get(f"/api/{name}", params={"limit": 1, facet: each["value"]})
+            assert response.json()["total"] == each["count"], (facet, each)
+
+
+async def test_what_is_counted_can_be_narrowed(api: Api) -> None:
+    found = await api.get("/api/facets?registry=device&facet=manufacturer&q=bed")
+    assert list(found["facets"]) == ["manufacturer"]
+    assert found["total"] == (await api.get("/api/devices?q=bed"))["total"]
+    assert (await api.get("/api/facets?state=real&facet=state"))["facets"]["state"][0]["value"] == "real"
+    assert (await api.get("/api/facets?registry=floor&model=x"))["total"] == 0
+    for wrong in ("facet=nothing", "registry=none"):
+        await api.get(f"/api/facets?{wrong}", 400)

@@ -1,0 +1,37 @@
+"""Rows as CSV."""
+
+import msgspec
+
+from api.registries.forms import as_chosen, as_csv
+from api.registries.sync import Sync
+
+
+class Row(msgspec.Struct):
+    name: str | None
+    labels: list[str]
+    count: int
+    on: bool
+    extra: dict[str, int]
+    sync: Sync
+
+
+SYNC = Sync("real", None, None, (), (), "", None)
+
+
+def test_values_become_cells() -> None:
+    rows = [
+        Row("a, b", ["x", "y"], -3, on=True, extra={"k": 1}, sync=SYNC),
+        Row(None, [], 0, on=False, extra={}, sync=SYNC),
+    ]
+    assert as_csv(rows, Row.__struct_fields__).decode().splitlines() == [
+        "name,labels,count,on,extra,sync",
+        '"a, b",x;y,-3,true,"{""k"":1}",real',
+        ",,0,false,{},real",
+    ]
+    assert as_chosen(rows, ("count",)) == [{"count": -3}, {"count": 0}]
+
+
+def test_no_name_is_a_formula() -> None:
+    for name in ("=HYPERLINK(1)", "+1", "-1", "@x", "\tx"):
+        row = Row(name, [], 0, on=False, extra={}, sync=SYNC)
+        assert as_csv([row], ("name",)).decode().splitlines()[1].strip('"').startswith("'")

@@ -1,0 +1,35 @@
+"""Which rows are asked for."""
+
+from pathlib import Path
+
+from api.ports import Moment
+from api.registries.selection import Wish, count_states, filters_for
+from engine.core.state.record_states import State
+from engine.core.state.record_verdict import Verdicts
+from engine.core.state.report import Report
+from tests.api.serving import FRESHNESS, api_over, status_of
+from tests.commandline.reports import foreign, report
+from tests.homes import NOON
+
+
+def test_a_search_or_an_order_is_no_plain_page() -> None:
+    assert Wish(state="real").is_plain
+    assert not Wish(q="x").is_plain
+    assert not Wish(sort="name").is_plain
+
+
+async def test_states_count_every_row_once(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample) as api:
+        ids = [row[0] for row in await api.inventory.read(lambda m: m.page("device", (), [], "", 2))]
+        verdicts = Verdicts(status_of(report(*(foreign("x", key=id_) for id_ in ids))), NOON, FRESHNESS)
+        total = await api.inventory.read(lambda m: m.count("device", []))
+        counts = await api.inventory.read(lambda m: count_states(m, "device", verdicts, ()))
+        assert counts == [("real", total - 2), ("foreign", 2)]
+        for state, count in counts:
+            wish = Wish(state=state)
+
+            def found(moment: Moment, wish: Wish = wish) -> int:
+                return moment.count("device", filters_for(moment, "device", verdicts, wish))
+
+            assert await api.inventory.read(found) == count
+        assert verdicts.by_state("device")[1] is State.REAL
