@@ -57,14 +57,14 @@ class Keeper:
 
     def tidy(self, *, is_calm: bool) -> bool:
         """Do one step of a round, which begins every hour; True when nothing is left of it."""
+        now_ns = self._now_ns()
+        is_rested = self._rested_ns is not None and 0 <= now_ns - self._rested_ns < _EVERY_NS
+        if self._steps is None and is_rested:
+            return True
         self._looks += 1
         if not is_calm and self._looks % _BUSY_LOOKS:
-            return self._steps is None
-        now_ns = self._now_ns()
-        if self._steps is None:
-            if self._rested_ns is not None and 0 <= now_ns - self._rested_ns < _EVERY_NS:
-                return True
-            self._steps = self.steps(self.plan(now_ns))
+            return False
+        self._steps = self._steps or self.steps(self.plan(now_ns))
         try:
             next(self._steps)
         except StopIteration:

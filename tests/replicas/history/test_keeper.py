@@ -90,6 +90,10 @@ def test_a_round_begins_every_hour(history: HistoryFile, path: Path, clock: Cloc
     assert count(path) == 5
 
 
+def test_a_round_that_waits_for_a_calm_moment_is_not_forgotten(history: HistoryFile) -> None:
+    assert not history.tidy(is_calm=False), "the service would not come back before the next pass"
+
+
 def test_events_without_a_pause_slow_it_down_and_do_not_stop_it(history: HistoryFile, path: Path) -> None:
     for _ in range(400):
         history.tidy(is_calm=False)
