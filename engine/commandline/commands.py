@@ -16,31 +16,36 @@ from engine.errors import EngineError, PlanStale
 
 def run_command(arguments: Arguments) -> int:
     """Run it. Returns the exit code; messages have been printed."""
-    with interruption(STOP_SECONDS) as stop:
+    try:
+        with interruption(STOP_SECONDS) as stop:
+            return _run(arguments, stop)
+    except Stopped as stopped:  # right before it began, or behind its end
+        return stopped.exit_code
+
+
+def _run(arguments: Arguments, stop: Interruption) -> int:
+    if stop.deadline is not None:
+        stop.deadline.farewell = _tell_cut_off
+    try:
+        return _dispatch(arguments, stop)
+    except PlanStale as error:
+        tell_error(error.message, error.hint)
+        return exit_codes.REFUSED
+    except EngineError as error:
+        tell_error(error.message, error.hint)
+        return exit_codes.FAILED
+    except Stopped as stopped:
+        _tell_stopped(stopped.name)
+        return stopped.exit_code
+    except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
+        # Nobody who could go on without; the next start goes on where this one was.
+        shortage = find_shortage(error)
+        if shortage is None:
+            raise
+        tell_error(*shortage)
         if stop.deadline is not None:
-            stop.deadline.farewell = _tell_cut_off
-        try:
-            return _dispatch(arguments, stop)
-        except PlanStale as error:
-            tell_error(error.message, error.hint)
-            return exit_codes.REFUSED
-        except EngineError as error:
-            tell_error(error.message, error.hint)
-            return exit_codes.FAILED
-        except Stopped as stopped:
-            _tell_stopped(stopped.name)
-            return stopped.exit_code
-        except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
-            # Nobody who could go on without; the next start goes on where this one was.
-            shortage = find_shortage(error)
-            if shortage is None:
-                raise
-            tell_error(*shortage)
-            if stop.deadline is not None:
-                stop.deadline.begin(
-                    exit_codes.FAILED
-                )  # a thread that was cut off may keep Python from ending
-            return exit_codes.FAILED
+            stop.deadline.begin(exit_codes.FAILED)  # a thread that was cut off may keep Python from ending
+        return exit_codes.FAILED
 
 
 def _tell_stopped(name: str) -> None:

@@ -14,8 +14,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Of the second within which the program ends; the rest is for what the operating system does at a process's end.
-STOP_SECONDS = 0.8
+from engine.commandline.waiting import Moment, ends_within
+
+# Of the second within which the program ends; the rest is for what the operating system does at a process's end, and for a
+# loaded machine, where a thread that is woken waits for its turn.
+STOP_SECONDS = 0.7
 _FAREWELL_SECONDS = 0.05
 
 
@@ -31,25 +34,22 @@ class Deadline:
         self.exit_code: Callable[[int], int] = lambda signal_number: 128 + signal_number
         self.farewell: Callable[[int], None] = lambda _signal_number: None
         self._seconds = seconds
-        self._over = threading.Event()
+        self._over = Moment()
         self._left: list[threading.Thread] | None = None  # once over: who still keeps Python from ending
         self.signals: int | None = None  # the pipe that signals are written to, while the block runs
 
     def watch(self, wakeups: int) -> None:
         """Wait for a signal's number in this pipe, and then for the end. Runs in a thread of its own."""
-        number = 0
-        with open(wakeups, "rb", buffering=0) as numbers:
-            while number not in (signal.SIGINT, signal.SIGTERM):
-                read = numbers.read(1)
-                if not read:
-                    return  # over without a signal
-                number = read[0]
+        number = _first_signal(wakeups)
+        if number is None:
+            self._over.close()
+            return
         self.wake()
         if self._seconds is None or (self._over.wait(self._seconds) and not self._is_held_up()):
             return
         speaker = threading.Thread(target=self.farewell, args=(number,), daemon=True)
         speaker.start()
-        speaker.join(_FAREWELL_SECONDS)
+        ends_within(speaker, _FAREWELL_SECONDS)
         os._exit(self.exit_code(number))
 
     def begin(self, exit_code: int) -> None:
@@ -63,13 +63,20 @@ class Deadline:
         """The program has come to its end by itself; only threads that hang may hold it up now."""
         here = threading.current_thread()
         self._left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not here]
-        self._over.set()
+        self._over.happen()
 
     def _is_held_up(self) -> bool:
         assert self._left is not None
-        for thread in self._left:
-            thread.join(_FAREWELL_SECONDS)
-        return any(thread.is_alive() for thread in self._left)
+        return not all(ends_within(thread, _FAREWELL_SECONDS) for thread in self._left)
+
+
+def _first_signal(wakeups: int) -> int | None:
+    """The first of the signals that end a program; None when all is over without one."""
+    with open(wakeups, "rb", buffering=0) as numbers:
+        while read := numbers.read(1):
+            if read[0] in (signal.SIGINT, signal.SIGTERM):
+                return read[0]
+    return None
 
 
 @contextmanager

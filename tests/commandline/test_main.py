@@ -39,6 +39,20 @@ def test_help_tells_the_exit_codes(reconcile: Reconcile) -> None:
         assert f"\n  {number}" in out
 
 
+def test_the_process_ends_with_the_command_whatever_is_left_behind() -> None:
+    program = (
+        "import atexit, os, sys, threading\nfrom engine.__main__ import main\n"
+        "never, kept_open = os.pipe()\n"
+        "threading.Thread(target=os.read, args=(never, 1)).start()\n"
+        "atexit.register(os.read, never, 1)\n"
+        "sys.argv = ['reconcile', 'version']\n"
+        "main()"
+    )
+    ended = python("-c", program)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.startswith(b"reconcile ")
+
+
 def test_a_usage_error_is_returned_as_64(reconcile: Reconcile) -> None:
     code, out, err = reconcile("--nonsense")
     assert (code, out) == (64, "")

@@ -14,6 +14,7 @@ from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
 from engine.commandline.output import emit_text, tell
 from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.safe_text import without_secrets
+from engine.commandline.waiting import ends_within
 from engine.errors import SettingsError
 
 TIMEOUT_SECONDS = 5.0
@@ -42,7 +43,7 @@ def ask(url: SplitResult) -> tuple[int, str]:
     # A daemon: what still hangs then ends with the process.
     asking = threading.Thread(target=lambda: answers.append(_ask(url)), daemon=True)
     asking.start()
-    asking.join(TIMEOUT_SECONDS)
+    ends_within(asking, TIMEOUT_SECONDS)
     return answers[0] if answers else (FAILED, "no answer in time")
 
 

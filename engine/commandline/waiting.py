@@ -1,0 +1,45 @@
+"""Waiting for other threads for so many seconds at most, whatever is done to the wall clock meanwhile.
+
+Where the C library has no other way (musl, and Pythons that were built for an old glibc), a lock of Python's waits until a
+time by the wall clock. When that is set back by an hour, the wait lasts an hour longer. What waits here asks the
+system for files that have something to tell, which counts time that goes by.
+"""
+
+import os
+import select
+import threading
+import time
+
+_LOOK_SECONDS = 0.005
+
+
+class Moment:
+    """Something that happens once: `happen` may be called by any thread, `wait` by one."""
+
+    def __init__(self) -> None:
+        self._seen, self._happened = os.pipe()
+        self._is_over = False
+
+    def happen(self) -> None:
+        """It happens now; again changes nothing."""
+        if not self._is_over:
+            self._is_over = True
+            os.close(self._happened)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has happened, so long at most; whether it has."""
+        poll = select.poll()
+        poll.register(self._seen, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
+
+    def close(self) -> None:
+        """Nobody waits any more. Call it once, when it has happened."""
+        os.close(self._seen)
+
+
+def ends_within(thread: threading.Thread, seconds: float) -> bool:
+    """Wait until the thread has ended, so long at most; whether it has."""
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and time.monotonic() < deadline:
+        select.poll().poll(1000 * _LOOK_SECONDS)  # of nothing: it sleeps
+    return not thread.is_alive()
