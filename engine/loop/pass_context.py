@@ -125,6 +125,13 @@ class PassContext:
         if self.is_ledger_writable:
             self.ledger.note_absences(absences, self.look)
 
+    def keep_error(self, error: ReplicaError) -> None:
+        """Report the error as what its store came to. What was being read when it was raised is let go."""
+        # A traceback holds all of that, and us, until the next collection of cycles, which is rare here.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        self.errors[error.replica] = error
+
     def note_error(self, error: ReplicaError) -> None:
         """Report the error, unless one of the same store is reported already."""
-        self.errors.setdefault(error.replica, error)
+        if error.replica not in self.errors:
+            self.keep_error(error)

@@ -109,7 +109,7 @@ class ReplicaPass:
         try:
             self.comparison = await self._context.work_on(self.name, self._compare)
         except ReplicaError as error:
-            self._context.errors[error.replica] = error
+            self._context.keep_error(error)
 
     async def apply(self) -> None:
         """Apply what the verdict allows. What could not be compared is left alone."""
@@ -118,7 +118,7 @@ class ReplicaPass:
         try:
             await self._context.work_on(self.name, partial(self._apply, self.comparison))
         except ReplicaError as error:
-            self._context.errors[error.replica] = error
+            self._context.keep_error(error)
             self._is_unsure = True
 
     def report(self) -> tuple[ReplicaReport, list[RecordReport]]:

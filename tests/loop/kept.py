@@ -28,8 +28,14 @@ T = TypeVar("T")
 class Kept:
     """A controller at work, its replica, and its reports."""
 
-    def __init__(self, mode: str = "apply", offload: Offload = inline, pace: Pace = PACE) -> None:
-        self.replica = MemoryReplica()
+    def __init__(
+        self,
+        mode: str = "apply",
+        offload: Offload = inline,
+        pace: Pace = PACE,
+        replica: MemoryReplica | None = None,
+    ) -> None:
+        self.replica = replica or MemoryReplica()
         self.ledger = MemoryLedger()
         self.reports: list[tuple[float, Report]] = []
         self.controller = ReplicaController(
@@ -56,8 +62,13 @@ class Kept:
 
 
 @asynccontextmanager
-async def keeping(mode: str = "apply", offload: Offload = inline, pace: Pace = PACE) -> AsyncIterator[Kept]:
-    kept = Kept(mode, offload, pace)
+async def keeping(
+    mode: str = "apply",
+    offload: Offload = inline,
+    pace: Pace = PACE,
+    replica: MemoryReplica | None = None,
+) -> AsyncIterator[Kept]:
+    kept = Kept(mode, offload, pace, replica)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kept.controller.run, kept)
         yield kept

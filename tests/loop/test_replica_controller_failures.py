@@ -1,10 +1,15 @@
 """A controller whose store fails, hangs or asks to wait: what is told meanwhile, and when it is tried again."""
 
+import gc
+import weakref
+
 import anyio
 import pytest
 
 from engine.core.state.status import replica_status
 from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.ports import Observed
+from tests.fakes.world import MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, Gate, Short, keeping, later
 from tests.loop.virtual_time import PACE, clock
@@ -220,3 +225,28 @@ async def test_a_pass_for_which_memory_does_not_suffice_is_tried_again(where: st
         assert kept.controller.status.status == "in_sync"
         assert kept.controller.status.error is None
         assert set(kept.replica.rows) == set(newest.records)
+
+
+async def test_what_a_failing_pass_read_is_let_go_at_once() -> None:
+    """The service collects cycles rarely, and each try of a store that answers without end left its answer behind."""
+
+    class Answer:
+        pass
+
+    kept_alive = list[weakref.ref[Answer]]()
+
+    class Endless(MemoryReplica):
+        def observe(self) -> Observed:
+            answer = Answer()
+            kept_alive.append(weakref.ref(answer))
+            raise ReplicaUnavailable("memory", "without end") from ValueError("a cause")
+
+    gc.disable()
+    try:
+        async with keeping(replica=Endless()) as kept:
+            kept.controller.offer(HOME)
+            await anyio.sleep(20)
+            assert len(kept_alive) > 3
+            assert [alive() for alive in kept_alive] == [None] * len(kept_alive)
+    finally:
+        gc.enable()

@@ -17,6 +17,7 @@ import msgspec
 
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.influx.schema.points import REPLICA
+from engine.replicas.influx.wires.bounds import EndlessAnswer
 
 _PARTIAL = (
     "partial write",
@@ -178,6 +179,8 @@ def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaErro
             f"{what}TLS failed ({getattr(error, 'reason', None) or error}).",
             "If the server speaks plain HTTP, use influxdb:// in records.uri.",
         )
+    if isinstance(error, EndlessAnswer):
+        return explain_cut(where, str(error))
     if isinstance(error, TimeoutError):
         return InfluxUnavailable(
             f"{what}no answer in time.", "It is tried again; see records.timeout_seconds."

@@ -17,12 +17,18 @@ from urllib.parse import urlencode
 import msgspec
 
 from engine.replicas.influx.wires.address import Address
+from engine.replicas.influx.wires.bounds import (
+    ANSWER_BYTES_MAX,
+    SMALL_ANSWER_BYTES_MAX,
+    EndlessAnswer,
+    PlainConnection,
+    TlsConnection,
+)
 from engine.replicas.influx.wires.failures import explain_answer, explain_cut, explain_exception
 from engine.settings import Secret
 
 _PIECE_BYTES = 1 << 16
 _ERROR_BYTES_MAX = 1 << 16
-_BODY_BYTES_MAX = 16 << 20  # of an answer that is no scan: a server's own metrics are a tenth of a megabyte
 # Smaller bodies are sent as they are. Registry records shrink to a ninth, most of that at the lowest level.
 _PACKED_BYTES_MIN = 1 << 10
 LINES = "text/plain; charset=utf-8"  # the one type that every server unpacks; none unpacks a form
@@ -67,12 +73,7 @@ class Answer:
         Of an error's answer, as much as there is: nothing is derived from it, and some servers tell no length.
         """
         if self.status == 200:
-            body = b""
-            for piece in self.pieces():
-                body += piece
-                if len(body) > _BODY_BYTES_MAX:
-                    raise explain_cut(self._where, f"it is longer than {_BODY_BYTES_MAX} bytes")
-            return body
+            return b"".join(self.pieces(SMALL_ANSWER_BYTES_MAX))
         try:
             text = self._response.read(_ERROR_BYTES_MAX)
             if self._is_packed:
@@ -84,15 +85,22 @@ class Answer:
             self._response.close()
         return text
 
-    def pieces(self) -> Iterator[bytes]:
-        """It, as it arrives. Raises InfluxUnavailable when it was cut off."""
+    def pieces(self, bytes_max: int = ANSWER_BYTES_MAX) -> Iterator[bytes]:
+        """It, as it arrives. Raises InfluxUnavailable when it was cut off, or is longer than that once unpacked."""
+        left = bytes_max
         if self._response.length is None and not self._response.chunked:
             # Ended by closing the connection: the end and a cut look the same.
             self._response.close()
             raise explain_cut(self._where, "its length is not given")
         try:
-            yield from self._unpacked() if self._is_packed else self._as_sent()
+            for piece in self._unpacked() if self._is_packed else self._as_sent():
+                left -= len(piece)
+                if left < 0:
+                    raise explain_cut(self._where, f"it is longer than {bytes_max} bytes")
+                yield piece
             self.is_read = True
+        except EndlessAnswer as error:
+            raise explain_cut(self._where, str(error)) from error
         except (OSError, http.client.HTTPException, zlib.error) as error:
             raise explain_cut(self._where, type(error).__name__) from error
         finally:
@@ -204,10 +212,8 @@ class HttpClient:
     def _connect(self) -> http.client.HTTPConnection:
         host, port, timeout = self._address.host, self._address.port, self._timeout_seconds
         if self._address.tls:
-            return http.client.HTTPSConnection(
-                host, port, timeout=timeout, context=ssl.create_default_context()
-            )
-        return http.client.HTTPConnection(host, port, timeout=timeout)
+            return TlsConnection(host, port, timeout=timeout, context=ssl.create_default_context())
+        return PlainConnection(host, port, timeout=timeout)
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:

@@ -15,6 +15,7 @@ import msgspec
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.schema.points import COLUMN_TYPES, REPLICA
 from engine.replicas.influx.wires.address import Address
+from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX, SMALL_ANSWER_BYTES_MAX
 from engine.replicas.influx.wires.failures import (
     NOT_INFLUXDB_HINT,
     BatchRefused,
@@ -33,7 +34,7 @@ _CHUNK_ROWS_WITH_PAYLOAD = 1_000
 # What a server says that has InfluxQL but not this statement.
 _UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
 # The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
-_LINE_BYTES_MAX = 64 << 20
+_LINE_BYTES_MAX = 32 << 20
 _DURATION_MAX = 40
 _NS = 1_000_000_000
 _UNITS = {"h": 3600, "m": 60, "s": 1}
@@ -185,11 +186,17 @@ class WireV1:
 
     def _readable(self, statement: str, params: dict[str, Any], rows: int) -> Iterator[_Series]:
         try:
-            yield from self._select(statement, params, rows)
+            yield from self._select(statement, params, rows, ANSWER_BYTES_MAX)
         except BucketMissing as error:
             raise told_missing(error, self, by_id=False) from error
 
-    def _select(self, statement: str, params: dict[str, Any], rows: int = _CHUNK_ROWS) -> Iterator[_Series]:
+    def _select(
+        self,
+        statement: str,
+        params: dict[str, Any],
+        rows: int = _CHUNK_ROWS,
+        bytes_max: int = SMALL_ANSWER_BYTES_MAX,
+    ) -> Iterator[_Series]:
         query = {"db": self._database, "epoch": "ns", "chunked": "true", "chunk_size": str(rows)}
         if self._policy:
             query["rp"] = self._policy
@@ -206,11 +213,11 @@ class WireV1:
         )
         if answer.status != 200:
             raise explain_answer("read", self._http.where, answer.status, answer.headers, answer.body())
-        return self._series(answer)
+        return self._series(answer, bytes_max)
 
-    def _series(self, answer: Answer) -> Iterator[_Series]:
+    def _series(self, answer: Answer, bytes_max: int) -> Iterator[_Series]:
         is_complete = False
-        for line in self._lines(answer):
+        for line in self._lines(answer.pieces(bytes_max)):
             decoded = self._decode(line, answer)
             error = decoded.error or next((r.error for r in decoded.results if r.error), "")
             if error:
@@ -223,8 +230,8 @@ class WireV1:
         if not is_complete:
             raise explain_cut(self._http.where, "its last part is missing")
 
-    def _lines(self, answer: Answer) -> Iterator[bytes]:
-        for line in _lines(answer.pieces(), _LINE_BYTES_MAX):
+    def _lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for line in _lines(pieces, _LINE_BYTES_MAX):
             if len(line) > _LINE_BYTES_MAX:
                 raise explain_cut(self._http.where, f"a line is longer than {_LINE_BYTES_MAX} bytes")
             yield line

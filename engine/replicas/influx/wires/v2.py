@@ -22,6 +22,7 @@ from influxdb_client.service.write_service import WriteService
 
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.wires.address import Address
+from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX
 from engine.replicas.influx.wires.failures import (
     BatchRefused,
     BucketMissing,
@@ -31,11 +32,12 @@ from engine.replicas.influx.wires.failures import (
 )
 from engine.replicas.influx.wires.flux import STOP_NS_MAX, flux_scans, flux_script, join_blocks, read_blocks
 from engine.replicas.influx.wires.http import Credentials, HttpClient, packed
+from engine.replicas.influx.wires.pools import bound_answers
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
 from engine.replicas.influx.wires.wire import Block, Scan, Server, told_missing
 
 # The longest row that is believed; a payload is a kilobyte.
-_LINE_CHARACTERS_MAX = 64 << 20
+_LINE_CHARACTERS_MAX = 16 << 20
 _ANSWER_BYTES_MAX = 1 << 16
 _ID = re.compile("[0-9a-f]{16}")  # how 2.x numbers buckets and organizations
 _STARTED = "process_start_time_seconds "
@@ -203,6 +205,7 @@ class WireV2:
                 ssl_context=ssl.create_default_context() if self._address.tls else None,
             )
             self._client.api_client.default_headers["Accept-Encoding"] = "gzip"
+            bound_answers(self._client.api_client.rest_client.pool_manager)
         return self._client
 
     def _ask(self, scan: Scan) -> Iterator[Block]:
@@ -241,9 +244,13 @@ class WireV2:
             raise explain_cut(self._where, f"{type(error).__name__}: {error}") from error
 
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
+        left = ANSWER_BYTES_MAX
         while line := text.readline(_LINE_CHARACTERS_MAX):
             if len(line) == _LINE_CHARACTERS_MAX:
                 raise explain_cut(self._where, f"a line is longer than {_LINE_CHARACTERS_MAX} characters")
+            left -= len(line)
+            if left < 0:  # packed, it may have been shorter
+                raise explain_cut(self._where, f"it is longer than {ANSWER_BYTES_MAX} characters")
             yield line
 
     def _explain_answer(

@@ -1,0 +1,71 @@
+"""How long an answer may take and how large it may be, on either wire.
+
+A timeout of a socket is about silence: an answer that drips, or never ends, is none to it. Both wires read through the
+standard library's HTTP, so both read answers of this class.
+"""
+
+import http.client
+import io
+import socket
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# A scan of 20,000 records is 17 MB, and of every revision that a record ever had less.
+ANSWER_BYTES_MAX = 512 << 20  # as sent
+SMALL_ANSWER_BYTES_MAX = 16 << 20  # of what is no scan: a server's own metrics are a tenth of a megabyte
+_TIMEOUTS_MAX = 10  # of the waits for a byte
+
+
+class EndlessAnswer(OSError):
+    """The answer took too long, or was too long. Its text says which."""
+
+
+class BoundedAnswer(http.client.HTTPResponse):
+    """An answer that ends, its head included. What reads it raises EndlessAnswer, an OSError."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
+        """Counts from now on, when the request was sent."""
+        super().__init__(sock, debuglevel, method)
+        self.fp: io.BufferedReader = io.BufferedReader(_Bounded(self.fp, sock.gettimeout()))
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, inner: io.BufferedReader, timeout_seconds: float | None) -> None:
+        self._inner = inner
+        self._seconds = (timeout_seconds or 60.0) * _TIMEOUTS_MAX
+        self._ends = time.monotonic() + self._seconds
+        self._left = ANSWER_BYTES_MAX
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._inner.fileno()
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        if time.monotonic() > self._ends:
+            raise EndlessAnswer(f"it did not end within {self._seconds:g} seconds")
+        count = self._inner.readinto1(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise EndlessAnswer(f"it is longer than {ANSWER_BYTES_MAX} bytes")
+        return count
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class PlainConnection(http.client.HTTPConnection):
+    """A connection whose answers end."""
+
+    response_class: type[http.client.HTTPResponse] = BoundedAnswer
+
+
+class TlsConnection(http.client.HTTPSConnection):
+    """The same over TLS."""
+
+    response_class: type[http.client.HTTPResponse] = BoundedAnswer
