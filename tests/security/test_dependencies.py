@@ -35,10 +35,26 @@ def test_everything_is_pinned_and_named_by_its_hash(lock: Path) -> None:
         assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option) for option in options), name
 
 
-def test_the_tests_run_with_the_versions_that_are_installed_for_users() -> None:
-    small, large = (entries(ROOT / f"requirements{suffix}.txt") for suffix in ("", "-dev"))
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_everything_runs_with_the_versions_that_are_installed_for_users(lock: Path) -> None:
+    small, large = entries(ROOT / "requirements.txt"), entries(lock)
     assert {name: pin for name, (pin, *_) in small.items()} == {
         name: pin for name, (pin, *_) in large.items() if name in small
+    }
+
+
+def test_every_group_of_dependencies_has_its_lock_and_is_bounded_above() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    script = (ROOT / "ops" / "lock").read_text()
+    locked = set(re.findall(r"--group (\w+)", script))
+    included = {
+        part["include-group"] for group in groups.values() for part in group if isinstance(part, dict)
+    }
+    assert locked | included == set(groups)
+    wanted = [part for group in groups.values() for part in group if isinstance(part, str)]
+    assert [part for part in wanted if "<" not in part] == []
+    assert {path.name for path in LOCKS} == set(re.findall(r"requirements[\w-]*\.txt", script)) | {
+        "requirements.txt"
     }
 
 
