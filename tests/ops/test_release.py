@@ -154,14 +154,17 @@ def test_a_checkout_with_changes_or_two_versions_is_refused(checkout: Path) -> N
     assert not (checkout.parent / "never").exists()
 
 
-def test_pipx_installs_the_wheel_into_an_empty_home(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["wheel", "checkout"])
+def test_pipx_installs_it_into_an_empty_home(what: str, files: Path, checkout: Path, tmp_path: Path) -> None:
+    """The wheel of a release; and `pipx install .` in a checkout, as README says."""
     kept = ("PATH", "PIP_", "SSL_", "HTTP", "http", "UV_")  # how this machine reaches its package source
     environment = {name: value for name, value in os.environ.items() if name.startswith(kept)} | {
         "HOME": str(tmp_path)
     }
-    wheel = next(files.glob("*.whl"))
+    wanted = str(next(files.glob("*.whl"))) if what == "wheel" else "."
     done = subprocess.run(
-        [str(PYTHON), "-m", "pipx", "install", str(wheel)],
+        [str(PYTHON), "-m", "pipx", "install", wanted],
+        cwd=checkout,
         env=environment,
         capture_output=True,
         text=True,
