@@ -14,6 +14,7 @@ from typing import TextIO
 
 import msgspec
 
+from engine.commandline.text.library_records import LibraryRecords
 from engine.commandline.text.log_limit import RepeatLimit
 from engine.commandline.text.safe_text import value_text, visible
 from engine.core.state.pace import Freshness
@@ -59,13 +60,15 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logger:
-    """The engine's logger, writing to `stream`; what other libraries log comes from warnings upwards."""
+    """The engine's logger, writing to `stream`; what libraries log or warn of comes from warnings upwards, in our words."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Json() if format_ == "json" else _Text())
+    handler.addFilter(LibraryRecords(LOGGER, with_text=level == "debug"))
     handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
     logger = logging.getLogger(LOGGER)
     logger.setLevel(level.upper())
     return logger

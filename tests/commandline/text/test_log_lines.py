@@ -30,6 +30,7 @@ def logging_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(False)
 
 
 def told(*reports: Report, format_: str = "text") -> list[str]:

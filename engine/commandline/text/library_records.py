@@ -1,0 +1,39 @@
+"""What libraries log, told in our words: which one spoke, and where in it.
+
+A library speaks to whoever builds on it ("install this", "please report that"), and the reader of our log can do
+nothing about it; its text may also hold what strangers sent. So no text of theirs is logged, except with the level debug.
+"""
+
+import logging
+
+_MESSAGES = {
+    "Invalid HTTP request received.": "refused what is no HTTP request",
+    "Unsupported upgrade request.": "refused to speak another protocol",
+}
+_OTHER = "message of a library"
+_TEXT_LENGTH_MAX = 500
+
+
+class LibraryRecords(logging.Filter):
+    """Rewrites records of every logger but ours; drops none."""
+
+    def __init__(self, ours: str, *, with_text: bool) -> None:
+        """`ours` is our logger's name; `with_text` keeps what the library said as a field."""
+        super().__init__()
+        self._ours = ours
+        self._with_text = with_text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true."""
+        if record.name.partition(".")[0] == self._ours:
+            return True
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # arguments that do not fit are a fault of the library
+            text = str(record.msg)
+        fields = {"library": record.name, "at": f"{record.filename}:{record.lineno}"}
+        if self._with_text:
+            fields["text"] = text[:_TEXT_LENGTH_MAX]
+        record.msg, record.args = _MESSAGES.get(text, _OTHER), None
+        record.fields = fields
+        return True
