@@ -6,15 +6,13 @@ reach back beyond a restart.
 
 from collections import OrderedDict
 from contextlib import suppress
-from datetime import datetime
 
 import anyio
 
 from api.page.sparkline import Sparkline, bars, line
 from api.page.wording import count_text, span_text
 from api.ports import Clock, Inventory, Moment, StatusSource
-from engine.core.compare.diff import Cause
-from engine.core.state.report import Report, rfc3339
+from engine.core.state.report import Report, rfc3339, write_lag_seconds
 from engine.core.state.status import lag_seconds
 from engine.errors import ReplicaError
 
@@ -79,11 +77,9 @@ class Trail:
         if len(report.records) > _RECORDS_MAX:
             return
         for record in report.records:
-            is_ours = record.replica == "sqlite" and record.outcome == "applied"
-            # As in the metrics: only of records that were there before.
-            if is_ours and record.cause is Cause.PENDING and record.replica_hash and record.since:
-                took = now - datetime.fromisoformat(record.since).timestamp()
-                self._writes[report.run_id, record.registry, record.key] = max(0.0, took)
+            took = write_lag_seconds(record, now) if record.replica == "sqlite" else None
+            if took is not None:
+                self._writes[report.run_id, record.registry, record.key] = took
         while len(self._writes) > _WRITES_MAX:
             self._writes.popitem(last=False)
 

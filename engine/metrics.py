@@ -7,7 +7,6 @@ label has an entity, a device, a name or an error's text.
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import (
@@ -30,7 +29,14 @@ from engine.core.compare.diff import Cause
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.kept_past import Growth
 from engine.core.state.pace import Freshness
-from engine.core.state.report import RecordReport, ReplicaReport, Report, left_by_kind, open_keys
+from engine.core.state.report import (
+    RecordReport,
+    ReplicaReport,
+    Report,
+    left_by_kind,
+    open_keys,
+    write_lag_seconds,
+)
 from engine.core.state.status import Status, replica_status
 from engine.core.words import GuardName, Outcome, SyncStatus
 from engine.file_modes import FOR_ALL_TO_READ, write_whole
@@ -218,10 +224,9 @@ class Metrics:
         if record.outcome != Outcome.APPLIED or record.action is None:
             return
         self._applied.labels(record.replica, record.registry, record.action).inc()
-        # Only of records that were there before: a first fill is no lag.
-        if record.cause is Cause.PENDING and record.replica_hash and record.since:
-            since = datetime.fromisoformat(record.since).timestamp()
-            self._lag.labels(record.replica).observe(max(0.0, now - since))
+        lag = write_lag_seconds(record, now)
+        if lag is not None:
+            self._lag.labels(record.replica).observe(lag)
 
     def _start_at_zero(self, replicas: tuple[str, ...]) -> None:
         for reason in sorted(set(_LOSSES.values())):

@@ -17,6 +17,7 @@ from engine.core.home.derived import Derived
 from engine.core.home.record import Device, Entity, Json, Key, Record
 from engine.core.home.registries import BY_NAME, ENTITY
 from engine.core.state.record_verdict import Verdicts
+from engine.core.undecodable import UNDECODABLE
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -77,7 +78,7 @@ def _decoded(value: Json) -> Json:
         return value
     try:
         return _decode(value)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except UNDECODABLE:
         return None
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from api.registries.fields import KEY, BodyMaker, From, Timestamp
 from api.registries.sync import Sync
+from engine.core.undecodable import UNDECODABLE
 
 
 def _later(_key: str) -> None:
@@ -89,7 +90,7 @@ _SUBENTRIES = msgspec.json.Decoder(list[Subentry])
 def _subentries(value: str | None) -> list[Subentry] | None:
     try:
         return _SUBENTRIES.decode(value) if value else None
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except UNDECODABLE:
         return None  # another program's
 
 

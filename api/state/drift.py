@@ -1,6 +1,5 @@
 """Routes of the drift report: the last pass's own report, with a status that ages."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from engine.core.state.report import (
     ReplicaReport,
     Report,
     SourceReport,
+    unix_seconds,
     unknown_replica,
 )
 from engine.core.state.status import Status, replica_status, status_word
@@ -161,7 +161,7 @@ def _no_report(status: Status) -> Report:
 def _age(report: Report | None, now: float) -> float | None:
     if report is None:
         return None
-    return round(max(0.0, now - datetime.fromisoformat(report.compared_at).timestamp()), 3)
+    return round(max(0.0, now - unix_seconds(report.compared_at)), 3)
 
 
 def _page_key(record: RecordReport) -> str:

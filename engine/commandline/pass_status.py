@@ -1,16 +1,14 @@
 """The status that one pass leaves behind: what a command knows of the home at the moment it looked."""
 
-from datetime import datetime
-
 from engine import __version__
-from engine.core.state.report import ReplicaReport, Report
+from engine.core.state.report import ReplicaReport, Report, unix_seconds
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 
 
 def status_of(report: Report, now: float) -> Status:
     """The status that one pass leaves behind."""
-    compared_at = datetime.fromisoformat(report.compared_at).timestamp()
+    compared_at = unix_seconds(report.compared_at)
     failed = {error.subject: error.message for error in report.errors}
     return Status(
         site=report.site,

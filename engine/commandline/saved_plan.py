@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from engine.core.state.report import SCHEMA_VERSION, Report
+from engine.core.undecodable import UNDECODABLE
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.file_modes import OWNER_ONLY, write_whole
 
 _PIECE_BYTES = 2**24
 _PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _SavedReplica(msgspec.Struct):
@@ -53,7 +53,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
     except OSError as error:
         raise EngineError(f"The plan {path} cannot be read: {error.strerror or error}.", hint) from error
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if version != SCHEMA_VERSION:
         raise EngineError(
@@ -61,7 +61,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         )
     try:
         report = msgspec.json.decode(data, type=_SavedReport)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if report.mode == Mode.APPLY:
         raise EngineError(f"{path} is the report of a pass that wrote, not a plan.", hint)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import anyio
 
+from engine.core.state.backoff import Backoff
 from engine.core.state.hints import Hints
 from engine.core.state.pace import Pace
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
-from engine.loop.backoff import Backoff
 from engine.loop.listeners import HomeListener
 from engine.offload import MORE_MEMORY, lacks_memory
 from engine.ports import Progress, Watch, Watchable

@@ -16,13 +16,13 @@ from engine.core.guards.look import Calendar
 from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.state.backoff import Backoff
 from engine.core.state.pace import Pace
 from engine.core.state.report import FoundKey, Report, with_first_found
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.state.untaken import Untaken
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
-from engine.loop.backoff import Backoff
 from engine.loop.listeners import PassListener
 from engine.loop.missing_records import note_absences
 from engine.loop.pass_context import PassContext

@@ -13,6 +13,7 @@ import msgspec
 from engine.core.home.record import Key
 from engine.core.home.registries import BY_NAME
 from engine.core.home.set_aside import SetAside
+from engine.core.undecodable import UNDECODABLE
 
 ORDERED_REGISTRIES = tuple(sorted(registry.name for registry in BY_NAME.values() if registry.is_ordered))
 _ORDERED_SINCE = (2025, 12)
@@ -61,7 +62,7 @@ def decode_order(text: object) -> dict[Key, int]:
         return {}
     try:
         lists = _decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+    except UNDECODABLE:
         return {}
     return positions_of({name: [Key(name, id_) for id_ in ids] for name, ids in lists.items()})
 

@@ -190,7 +190,7 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
     for key in before:
         del found[key]
     # Thousands that are held were found at the same few times.
-    at, shown = cache(_unix_seconds), cache(rfc3339)
+    at, shown = cache(unix_seconds), cache(rfc3339)
     records = []
     for record in report.records:
         key = (record.replica, record.registry, record.key, record.kind)
@@ -213,11 +213,21 @@ def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
     return left
 
 
-def _unix_seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
 def rfc3339(unix_seconds: float) -> str:
     """A point in time as text, UTC, to the millisecond."""
     moment = datetime.fromtimestamp(unix_seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def unix_seconds(text: str) -> float:
+    """The point in time that `rfc3339` wrote."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def write_lag_seconds(record: RecordReport, written_at: float) -> float | None:
+    """How long after Home Assistant changed a record the change was written; None for anything else.
+
+    Only of records that were there before: a first fill is no lag.
+    """
+    is_change = record.outcome == Outcome.APPLIED and record.cause is Cause.PENDING and record.replica_hash
+    return max(0.0, written_at - unix_seconds(record.since)) if is_change and record.since else None

@@ -10,6 +10,8 @@ Every function works on a connection inside a transaction that the caller holds.
 
 import apsw
 
+from engine.replicas.sqlite_file.tables import has_table
+
 # CASE, because anybody can write there, and what is no JSON would fail whatever statement meets it.
 _ENTITY_ID = (
     "CASE WHEN typeof({0}.payload) = 'text' AND json_valid({0}.payload)"
@@ -96,8 +98,7 @@ def forget_bearers(connection: apsw.Connection, before_ns: int) -> None:
 
 def _progress(connection: apsw.Connection) -> str | int | None:
     """Up to which revision the table was filled, or that it is whole; None without a table of ours."""
-    tables = connection.execute("SELECT name FROM sqlite_schema WHERE name IN ('bearers', 'meta')").fetchall()
-    if len(tables) < 2:
+    if not (has_table(connection, "bearers") and has_table(connection, "meta")):
         return None
     found = connection.execute("SELECT value FROM meta WHERE name = 'bearers'").fetchone()
     value = found[0] if found is not None else None

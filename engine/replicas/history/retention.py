@@ -25,6 +25,7 @@ from engine.core.home.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.report import rfc3339
 from engine.errors import HistoryForgotten
+from engine.replicas.sqlite_file.tables import has_table
 
 _NS = 1_000_000_000
 _DAY_NS = 86_400 * _NS
@@ -109,7 +110,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 def read_memory(connection: apsw.Connection) -> Memory:
     """What the file remembers of having forgotten."""
-    if not _has(connection, "meta"):
+    if not has_table(connection, "meta"):
         return Memory()
     marks = ", ".join("?" * len(_NAMES))
     rows = connection.execute(f"SELECT name, value FROM meta WHERE name IN ({marks})", _NAMES)
@@ -132,7 +133,7 @@ def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:
     if memory == Memory():
         return NOTHING_FORGOTTEN
     rows = []
-    if _has(connection, "forgotten"):
+    if has_table(connection, "forgotten"):
         rows = connection.execute(
             "SELECT by_age, by_thinning FROM forgotten WHERE registry = ? AND id = ?", key
         ).fetchall()
@@ -211,7 +212,3 @@ def date_back(connection: apsw.Connection, until_ns: int) -> None:
     """The clock had been ahead: what is known is known from this time on at the latest."""
     for name in ("known_from_ns", "thinned_until_ns"):
         connection.execute("UPDATE meta SET value = min(value, ?) WHERE name = ?", (until_ns, name))
-
-
-def _has(connection: apsw.Connection, table: str) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None

@@ -4,6 +4,7 @@ import apsw
 
 from engine.errors import ReplicaRejected
 from engine.replicas.history.bearers import make_bearers
+from engine.replicas.sqlite_file.tables import has_table
 
 # A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
 SCHEMA_VERSION, SCHEMA_MADE = 2, 1
@@ -37,8 +38,7 @@ _STATEMENTS = (
 
 def has_records(connection: apsw.Connection, replica: str) -> bool:
     """Whether there is anything to read. Raises ReplicaRejected when a newer program made the tables."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if "meta" in tables:
+    if has_table(connection, "meta"):
         rows = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
         found = rows[0][0] if rows else 0
         if not isinstance(found, int) or found > SCHEMA_VERSION:
@@ -47,7 +47,7 @@ def has_records(connection: apsw.Connection, replica: str) -> bool:
                 f"The history file has schema version {found}, and this program knows {SCHEMA_VERSION}.",
                 "Nothing was changed. Update this program, or move the file away to begin a new history.",
             )
-    return "records" in tables
+    return has_table(connection, "records")
 
 
 def ensure_records(connection: apsw.Connection, replica: str) -> None:

@@ -6,10 +6,9 @@ it twice stores it once. Bounded: a store that is away for long is caught up wit
 
 from pathlib import Path
 
-import apsw
-
 from engine.errors import ReplicaUnavailable
 from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.tables import has_table
 
 BYTES_MAX = 64 * 1024 * 1024
 
@@ -41,7 +40,7 @@ class SqliteOutbox:
     def pending(self, replica: str) -> list[tuple[int, bytes]]:
         """Batches not yet dropped, oldest first. Raises ReplicaError."""
         with self._file.reading() as connection:
-            if not _exists(connection):
+            if not has_table(connection, "reconcile_outbox"):
                 return []
             rows = connection.execute(
                 "SELECT number, body FROM reconcile_outbox WHERE replica = ? ORDER BY number", (replica,)
@@ -63,10 +62,3 @@ class SqliteOutbox:
 def open_outbox(replica: str, path: str | Path, *, bytes_max: int = BYTES_MAX) -> SqliteOutbox:
     """The outbox of a replica in the SQLite file at `path`; errors are told as that replica's."""
     return SqliteOutbox(ApswFile(replica, path), bytes_max=bytes_max)
-
-
-def _exists(connection: apsw.Connection) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'reconcile_outbox'"
-    ).fetchone()
-    return found is not None

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import msgspec
 
+from engine.core.state.backoff import Backoff
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.ports import Outbox
 from engine.replicas.influx.schema.points import REPLICA
@@ -23,7 +24,7 @@ from engine.replicas.influx.wires.wire import Wire
 Batch = Sequence[bytes]  # lines without their ends
 
 _ATTEMPTS_MAX = 5
-_DELAY_SECONDS = 0.5
+_DELAY_SECONDS = 2 / 3  # half a second on average, then twice as long each time
 # A server that asks for more, or took longer to say no, is left to whoever can wait without holding up a thread.
 _PATIENCE_SECONDS = 5.0
 # So many lines are isolated per call; when more are refused the trouble is not in the lines.
@@ -116,6 +117,7 @@ class Sender:
 
     def _write(self, batch: Batch) -> None:
         body = b"\n".join(batch)
+        backoff = Backoff(_DELAY_SECONDS, _PATIENCE_SECONDS, self._jitter)
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             began = self._clock()
             try:
@@ -125,12 +127,8 @@ class Sender:
                 self.is_doubtful = True
                 if attempt == _ATTEMPTS_MAX or (error.smaller and len(batch) > 1 and attempt > 1):
                     raise
-                delay = self._delay_seconds(attempt, error.retry_after_seconds)
+                # Never sooner than asked.
+                delay = max(backoff.next_delay_within(_PATIENCE_SECONDS), error.retry_after_seconds or 0.0)
                 if max(delay, self._clock() - began) > _PATIENCE_SECONDS:
                     raise
                 self._sleep(delay)
-
-    def _delay_seconds(self, attempt: int, asked_seconds: float | None) -> float:
-        # Never sooner than asked.
-        backoff: float = _DELAY_SECONDS * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
-        return max(min(backoff, _PATIENCE_SECONDS), asked_seconds or 0.0)

@@ -16,8 +16,9 @@ from engine.file_modes import check_replaceable
 from engine.replicas.rows import ledger
 from engine.replicas.rows.reader import observe_rows
 from engine.replicas.rows.replica import NAME
-from engine.replicas.rows.schema import check_schema, columns_of
+from engine.replicas.rows.schema import check_schema
 from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.tables import has_table
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ def check_content(connection: apsw.Connection, path: Path) -> Content:
         found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
             raise ReplicaDamaged(NAME, f"{path} is damaged: {'; '.join(found)}.", "Use another copy of it.")
-        if not columns_of(connection, "reconcile_meta"):
+        if not has_table(connection, "reconcile_meta"):
             raise ReplicaRejected(
                 NAME,
                 f"{path} is not kept by reconcile.",

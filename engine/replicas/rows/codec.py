@@ -41,6 +41,7 @@ from engine.core.home.record import (
     nests_too_deep,
 )
 from engine.core.home.registries import BY_NAME, REGISTRIES
+from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 
 # What SQLite holds in one column of one row.
@@ -299,7 +300,7 @@ def _decode(column: Column, value: Value) -> Json:
         for decode in (column.decoder.decode, _decode_json):
             try:
                 decoded = decode(value)
-            except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            except UNDECODABLE:
                 continue
             may_nest = value.count("[") + value.count("{") > NESTING_MAX
             return value if may_nest and nests_too_deep(decoded) else decoded

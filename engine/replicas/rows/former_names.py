@@ -9,6 +9,7 @@ import apsw
 
 from engine.core.home.record import Key
 from engine.core.state.fate import Former
+from engine.replicas.sqlite_file.tables import has_table
 
 FORMER_MAX = 50
 
@@ -35,12 +36,12 @@ def find_former(connection: apsw.Connection, name: str, registry: str | None = N
     """The records that were known as `name`, of one registry or of all; at most FORMER_MAX of each kind."""
     asked = {"name": name, "registry": registry, "limit": FORMER_MAX}
     found = []
-    if _exists(connection, "reconcile_changes"):
+    if has_table(connection, "reconcile_changes"):
         for registry_, id_, _ in connection.execute(_FEED, asked).fetchall():
             [(op, at, cause)] = connection.execute(_NEWEST, (registry_, id_)).fetchall()
             key = Key(str(registry_), str(id_))
             found.append(Former(key, _time(at), _time(at) if op == "d" else None, cause == "foreign"))
-    if _exists(connection, "reconcile_tombstones"):
+    if has_table(connection, "reconcile_tombstones"):
         for registry_, id_, at, cause in connection.execute(_TOMBSTONES, asked):
             key = Key(str(registry_), str(id_))
             found.append(Former(key, _time(at), _time(at), cause == "foreign"))
@@ -49,7 +50,3 @@ def find_former(connection: apsw.Connection, name: str, registry: str | None = N
 
 def _time(value: object) -> float:
     return float(value) if isinstance(value, int | float) and 0 <= value <= 2e11 else 0.0
-
-
-def _exists(connection: apsw.Connection, table: str) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall())

@@ -18,6 +18,7 @@ from engine.core.guards.look import Look
 from engine.core.home.record import Json, Key
 from engine.ports import Run
 from engine.replicas.sqlite_file.remembered_home import decode_home
+from engine.replicas.sqlite_file.tables import has_table
 
 LEDGER_TABLES = (
     "CREATE TABLE IF NOT EXISTS reconcile_meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
@@ -372,14 +373,6 @@ def _change(row: Sequence[Any]) -> Change:
     names = Change.__struct_fields__
     values = (seq, run_id, changed_at, op, (registry, id_), cause, before, after)
     return msgspec.convert(dict(zip(names, values, strict=True)), Change)
-
-
-def has_table(connection: apsw.Connection, table: str) -> bool:
-    """Whether the table exists: none does before the first transaction that writes."""
-    row = connection.execute(
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
-    ).fetchone()
-    return row is not None
 
 
 _encode_json = msgspec.json.Encoder(order="sorted").encode

@@ -13,7 +13,8 @@ import msgspec
 
 from engine.core.home.record import Json, Key
 from engine.ports import Run
-from engine.replicas.rows.ledger import WANTED, encoded, has_table
+from engine.replicas.rows.ledger import WANTED, encoded
+from engine.replicas.sqlite_file.tables import has_table
 
 
 class Tombstone(msgspec.Struct, frozen=True):

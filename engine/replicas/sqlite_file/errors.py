@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
-import msgspec
 
+from engine.core.undecodable import UNDECODABLE
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.file_causes import cause_of, find_number
 
@@ -49,7 +49,7 @@ def translated(
         raise _explain_os(replica, path, attempt, OSError(errno.ENOMEM, "")) from error
     except OSError as error:
         raise _explain_os(replica, path, attempt, error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise ReplicaRejected(
             replica,
             f"Cannot {attempt} {path}: it holds what this program did not write ({error}).",

@@ -8,6 +8,8 @@ Every function works on a connection inside a transaction that the caller holds;
 import apsw
 import msgspec
 
+from engine.core.undecodable import UNDECODABLE
+
 _IDS = msgspec.json.Decoder(list[str])
 
 
@@ -18,7 +20,7 @@ def decode_home(connection: apsw.Connection, table: str) -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(_IDS.decode(found[0]))
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return frozenset()
 
 

@@ -23,6 +23,7 @@ from engine.core.home.layered import with_changes
 from engine.core.home.lenient import read_fields, read_object
 from engine.core.home.record import Entity, Key
 from engine.core.home.set_aside import SetAside, UnusableRow, listed_twice
+from engine.core.undecodable import UNDECODABLE
 from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.json_text import decode_json
@@ -277,7 +278,7 @@ class EntityRows:
 def _read_list_row(row: msgspec.Raw) -> _ListRow:
     try:
         found = _LIST_ROW.decode(row)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         record = read_fields("entity", read_object("entity", row))
         assert isinstance(record, Entity)
         return _ListRow(record.id, record.entity_id)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.core.home.record import Json
+from engine.core.undecodable import UNDECODABLE
 from engine.sources.answers.command_failed import CommandFailed
 
 LIST_SUBENTRIES = "config_entries/subentries/list"
@@ -46,7 +47,7 @@ def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
     """Id, type and title of each subentry in a JSON list, sorted by id; what is no such list has none."""
     try:
         return _kept(_SUBENTRIES.decode(listed))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return []
 
 
@@ -77,7 +78,7 @@ async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.
     """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
     try:
         rows = _ROWS.decode(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return answer  # the list's own reader says what is wrong
     found: dict[int, msgspec.Raw] = {}
     for position, row in enumerate(rows):
@@ -102,5 +103,5 @@ async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.
 def _entry(row: msgspec.Raw) -> _Entry:
     try:
         return _ENTRY.decode(row)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return _Entry()  # an odd row costs the others nothing

@@ -33,6 +33,7 @@ from engine.core.home.registries import (
 from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Snapshot, make_snapshot
 from engine.core.home.unread import Unread
+from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 from engine.sources.answers.entity_names import names_as_of
 from engine.sources.answers.json_text import decode_json
@@ -233,7 +234,7 @@ def _deleted(registry: str, rows: msgspec.Raw) -> set[Key]:
     """The keys in a list of deleted rows, which is evidence and no registry: what cannot be read is none."""
     try:
         listed = _ROWS.decode(rows)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return set()
     found = (row.get("id") for _, row in UsableRows().objects(registry, listed))
     return {Key(registry, id_) for id_ in found if isinstance(id_, str) and id_}

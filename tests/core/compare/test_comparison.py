@@ -12,7 +12,14 @@ from engine.core.guards.look import Look
 from engine.core.home.record import Key, Record, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import FoundKey, PlanCounts, rfc3339, with_first_found
+from engine.core.state.report import (
+    FoundKey,
+    PlanCounts,
+    rfc3339,
+    unix_seconds,
+    with_first_found,
+    write_lag_seconds,
+)
 from engine.core.words import Outcome, SyncStatus, combined_status
 from tests.commandline.reports import changed, foreign, replica, report
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
@@ -218,3 +225,13 @@ def test_the_whole_is_as_good_as_its_worst_part() -> None:
 
 def test_times_are_utc_with_milliseconds() -> None:
     assert rfc3339(NOON + 0.0015) == "2026-11-23T12:00:00.001Z"
+
+
+def test_a_write_lags_behind_the_change_it_writes_and_a_first_fill_behind_nothing() -> None:
+    since = rfc3339(NOON)
+    assert unix_seconds(since) == NOON
+    written = changed("Lamp", outcome=Outcome.APPLIED, cause=Cause.PENDING, since=since, replica_hash="h")
+    assert write_lag_seconds(written, NOON + 1.5) == 1.5
+    assert write_lag_seconds(written, NOON - 1) == 0.0
+    for other in ({"outcome": Outcome.HELD}, {"cause": Cause.DRIFT}, {"replica_hash": None}, {"since": None}):
+        assert write_lag_seconds(msgspec.structs.replace(written, **other), NOON) is None

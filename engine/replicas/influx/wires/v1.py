@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from engine.core.undecodable import UNDECODABLE
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.schema.points import COLUMN_TYPES, REPLICA
 from engine.replicas.influx.wires.address import Address
@@ -113,7 +114,7 @@ class WireV1:
             return None
         try:
             return msgspec.json.decode(body, type=_Variables).system.started or None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return None
 
     def write(self, body: bytes) -> None:
@@ -239,7 +240,7 @@ class WireV1:
     def _decode(self, line: bytes, answer: Answer) -> _Line:
         try:
             return _decode_line(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             if b"<html" in line[:1000].lower():
                 raise explain_answer("read", self._http.where, answer.status, answer.headers, line) from error
             raise explain_cut(self._http.where, f"not JSON: {error}") from error
@@ -263,7 +264,7 @@ def probe_server(client: HttpClient, wire: str) -> Server:
     if answer.status == 200 and not version:
         try:
             version = msgspec.json.decode(body, type=_Pong).version
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise explain_answer("reach", client.where, answer.status, answer.headers, body) from error
     return Server(version.removeprefix("v"), wire, server_time(answer.headers))
 

@@ -20,6 +20,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
+from engine.core.undecodable import UNDECODABLE
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.wires.address import Address
 from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX
@@ -93,7 +94,7 @@ class WireV2:
             return None
         try:
             buckets = msgspec.json.decode(body, type=_Buckets).buckets
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise explain_answer("ask for the bucket", self._where, 200, answer.headers, body) from error
         ours = [bucket for bucket in buckets if bucket.name == self._address.bucket]
         return (ours[0].retention[0].every_seconds if ours[0].retention else 0) if ours else None
@@ -103,7 +104,7 @@ class WireV2:
         answer = self._http.request("ask", "GET", "/ready")
         body = answer.body()
         if answer.status == 200:
-            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            with suppress(*UNDECODABLE):
                 return msgspec.json.decode(body, type=_Ready).started or None
         answer = self._http.request("ask", "GET", "/metrics")
         body = answer.body()

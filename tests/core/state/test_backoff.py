@@ -1,6 +1,6 @@
 """Waits grow, are bounded and drawn, and start over after success."""
 
-from engine.loop.backoff import Backoff
+from engine.core.state.backoff import Backoff
 
 
 def test_waits_double_up_to_the_longest() -> None:
