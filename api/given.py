@@ -47,6 +47,7 @@ class Given:
     feed: ChangeFeed
     freshness: Freshness
     timeline: Timeline | None = None
+    home_assistant_url: str = ""  # where people reach Home Assistant; empty: not known
     trail: Trail = field(default_factory=Trail)
     cache: AnswerCache = field(default_factory=AnswerCache)
     knowledge: Knowledge = field(default_factory=Knowledge)

@@ -23,6 +23,7 @@ from engine.ports import Records
 from engine.replicas.rows.inventory import SqliteInventory
 from engine.run import Clock, Stores, check_folders, make_service, open_past, open_stores
 from engine.settings import LoadedSettings
+from engine.settings_text import browser_address
 from engine.store_lock import HeldStore, hold_store
 
 _STATUS_SECONDS = 1.0
@@ -74,6 +75,7 @@ class Mirror:
             feed=self.feed,
             freshness=self.freshness,
             timeline=past,
+            home_assistant_url=browser_address(settings.source),
             trail=self.trail,
         )
 

@@ -58,6 +58,13 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="ws://, wss://, http:// or https:// of Home Assistant; or storage:DIR, backup:FILE.tar, capture:DIR, records"
         ),
     ] = ""
+    browser_url: Annotated[
+        str,
+        Meta(
+            description="address at which people reach Home Assistant, for the page's links; empty: that of source.uri",
+            pattern="^(https?://.*[^/])?$",
+        ),
+    ] = ""
     token_file: Annotated[
         str, Meta(description="file that holds a long-lived access token; a read-only user's will do")
     ] = ""

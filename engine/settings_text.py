@@ -6,9 +6,10 @@ is pasted as the browser shows it, often without its scheme. It must not decide 
 
 import re
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from engine.core.home.record import Json
-from engine.settings import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES
+from engine.settings import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES, SourceSettings
 
 WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")
 FILE_SCHEMES = ("storage", "backup", "capture")
@@ -125,3 +126,12 @@ def _is_of_a_home(host: str) -> bool:
     except ValueError:
         last = host.rstrip(".").rpartition(".")[2]
         return last in (*_BARE_HOSTS, *_HOME_DOMAINS)
+
+
+def browser_address(source: SourceSettings) -> str:
+    """Where people reach Home Assistant's own pages; empty where that is not known."""
+    parts = urlsplit(source.uri)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    # The Supervisor's proxy is for programs only.
+    is_known = scheme in ("http", "https") and parts.hostname not in (None, "supervisor")
+    return source.browser_url or (f"{scheme}://{parts.netloc.rpartition('@')[2]}" if is_known else "")

@@ -8,6 +8,7 @@ import msgspec
 
 from api.http.problems import Problem
 from api.page.last_version import last_facts, last_name
+from api.page.own_pages import inside, own_page
 from api.page.reading import Reader
 from api.page.templates import link
 from api.page.views.home_index import (
@@ -97,6 +98,8 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions_missing=without,
         is_gone=found.is_gone,
         verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
+        inside={} if found.is_gone else inside(found.key, found.facts),
+        home_assistant=None if found.is_gone else own_page(reader.given.home_assistant_url, found.key, asked),
     )
 
 

@@ -24,6 +24,7 @@ from api.page.views.drift_groups import DriftPageQuery, drift_page
 from api.page.views.home import HomeQuery
 from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
+from api.page.views.table import TableQuery, table_view
 from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
 from api.page.wording import Names, registry_text
@@ -137,6 +138,12 @@ async def _help(page: Page, _request: Request, _query: NoQuery) -> bytes:
     return render("help.html", {**page.values(), "kinds": KINDS, "guards": GUARDS})
 
 
+async def _table(registry: str, page: Page, _request: Request, query: TableQuery) -> bytes:
+    verdicts = page.given.verdicts()
+    view = await page.reader.read(lambda moment, index: table_view(moment, index, verdicts, registry, query))
+    return render("table.html", {**page.values(), "table": view, "query": query})
+
+
 def _unix(at: str) -> float | None:
     time = at_of(at)
     return None if time is None else time.timestamp()
@@ -195,6 +202,8 @@ PAGE_ROUTES = (
         )
         for registry in ("device", "entity", *SMALL)
     ),
+    PageRoute("/devices", "All devices, as a table.", partial(_table, "device"), TableQuery),
+    PageRoute("/entities", "All entities, as a table.", partial(_table, "entity"), TableQuery),
     PageRoute("/help", "What each verdict and each guard means, and what to do.", _help),
 )
 

@@ -132,7 +132,7 @@ def test_a_rename_in_home_assistant_appears_as_a_sentence(
             assert browser.run("return window.hacked") is None
             assert browser.driver.find_elements(By.TAG_NAME, "img") == []
             browser.show_as(width=390, height=844)
-            for path in ("", "?q=light", "entity?id=light.bed_light", "changes"):
+            for path in ("", "?q=light", "entity?id=light.bed_light", "changes", "entities", "help", "drift"):
                 browser.open(f"{address}/{path}")
                 assert browser.run("return document.documentElement.scrollWidth") == 390
             assert browser.errors() == []
@@ -238,15 +238,18 @@ def test_axe_finds_nothing_that_matters(browser: Browser, tmp_path: Path) -> Non
     with serving(folder, "--observe") as (service, address):
         poll(address, "/api/status", "out_of_sync")
         found = []
-        pages = (
+        pages = [
             "",
             "drift",
             "changes",
             "?q=light",
             "?loose=true",
             "entity?id=light.bed_light",
-            "device?id=none",
-        )
+            "device?id=f",
+            "devices",
+            "help",
+        ]
+        pages += ["entities?q=light&domain=light", "area?id=kitchen", "device?id=none", "drift?state=foreign"]
         for scheme, width in (("light", 1200), ("dark", 390)):
             browser.show_as(scheme=scheme, width=width)
             for path in pages:

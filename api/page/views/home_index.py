@@ -18,6 +18,17 @@ _DEVICE_COLUMNS = (
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
 ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled", "id")
+# What is searched of an entity besides its name and entity_id, as in the rows.
+ENTITY_TEXTS = (
+    "name",
+    "original_name",
+    "id",
+    "unique_id",
+    "platform",
+    "aliases",
+    "device_class",
+    "device_id",
+)
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
 
@@ -126,10 +137,10 @@ def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None)
 
 
 def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[list[EntityLine], int]:
-    """(the first entities that have all these words, how many there are). Reads all of them; call it in a job."""
-    rows = moment.page("entity", ENTITY_LINE_COLUMNS, [], "", ALL)
-    found = [row for row in rows if _is_called(row[1] or row[2] or "", row[0], words)]
-    return [entity_line(row) for row in found[:limit]], len(found)
+    """(the first entities that have all these words, how many there are). Call it in a job."""
+    found = [key for key, text in moment.texts("entity").items() if all(word in text for word in words)]
+    rows = moment.keyed("entity", ENTITY_LINE_COLUMNS, found[:limit])
+    return [entity_line(row) for row in rows], len(found)
 
 
 def entity_line(row: Row) -> EntityLine:
@@ -149,15 +160,24 @@ def entities_of_past(
         if not isinstance(record, Entity) or (device_id and record.device_id != device_id):
             continue
         name = home.derived[key].effective_name or record.entity_id
-        if not (loose and record.device_id) and _is_called(name, record.entity_id, words):
+        if not (loose and record.device_id) and _is_called(name, record, words):
             line = EntityLine(record.entity_id, name, record.disabled_by is not None, record.id)
             found.append(line)
     found.sort(key=attrgetter("entity_id"))
     return found[:limit], len(found)
 
 
-def _is_called(name: str, entity_id: str, words: Sequence[str]) -> bool:
-    text = f"{name}\n{entity_id}".casefold()
+def _is_called(name: str, record: Entity, words: Sequence[str]) -> bool:
+    """Whether a search finds it, as it finds a row."""
+    if not words:
+        return True
+    values = (getattr(record, column, None) for column in ENTITY_TEXTS)
+    texts = [
+        record.entity_id,
+        name,
+        *(msgspec.json.encode(v).decode() if isinstance(v, tuple) else v for v in values if v),
+    ]
+    text = "\n".join(texts).casefold()
     return all(word in text for word in words)
 
 

@@ -17,7 +17,7 @@ KEYS = {
     registry.name: " || char(47) || ".join(registry.page_key or registry.key) for registry in BY_NAME.values()
 }
 # The id that a verdict knows a row by: the registry's, where the row has one.
-_IDS = KEYS | {"entity": "coalesce(id, entity_id)"}
+_IDS = KEYS | {"entity": "coalesce(entities.id, entity_id)"}  # json_each has an id, too
 
 
 def _elements(column: str) -> str:
@@ -107,7 +107,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     ),
     "entity": (
         *("effective_name", "name", "original_name", "id", "unique_id", "platform", "aliases"),
-        "device_class",
+        *("device_class", "device_id"),
     ),
     "area": ("name", "aliases"),
     "floor": ("name", "aliases"),

@@ -72,6 +72,16 @@ async def test_every_facet_is_a_statement_and_counts_what_its_filter_finds(
     await inventory.read(job)
 
 
+async def test_every_facet_can_be_narrowed_by_ids_and_keys(inventory: SqliteInventory) -> None:
+    def job(moment: Moment) -> None:
+        for registry, facets in FACETS.items():
+            for name in (*facets, *LIST_FACETS.get(registry, ())):
+                for narrowed in ("among", "not_among", "keyed"):
+                    assert sum(count for _, count in moment.facet(registry, name, ((narrowed, "[]"),))) >= 0
+
+    await inventory.read(job)
+
+
 async def test_keys_come_sorted_and_rows_in_the_order_that_is_asked_for(inventory: SqliteInventory) -> None:
     first, second = device(1).id, device(2).id
 

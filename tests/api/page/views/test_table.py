@@ -1,0 +1,98 @@
+"""Devices and entities as tables."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.http.problems import Problem
+from api.http.queries import parse_query
+from api.page.views.table import COLUMNS, TableQuery
+from engine.core.home.record import Area
+from engine.replicas.rows.codec import TABLES
+from tests.api.page.markup import Markup
+from tests.api.serving import Api, api_over, write_home
+from tests.commandline.reports import foreign
+from tests.homes import ENTRY, device, entity, snapshot
+
+HOME = snapshot(
+    ENTRY,
+    Area(area_id="attic", name="Attic"),
+    device(1, name="Zebra", area_id="attic", sw_version="1.0"),
+    device(2, name="apple", sw_version="2.0", disabled_by="user"),
+    device(3, name="Sun"),
+    device(4, name="Sun"),
+    entity(1, entity_id="light.zebra", device_id=device(1).id, name="Lamp"),
+)
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    told = await write_home(tmp_path / "rows.db", HOME)
+    told = msgspec.structs.replace(told, records=(foreign("Sun", key=device(4).id),))
+    async with api_over(tmp_path / "rows.db", told, home_assistant_url="http://ha:8123") as made:
+        yield made
+
+
+async def table(api: Api, path: str) -> tuple[list[str], Markup]:
+    """(the names that stand in the first column, the page)."""
+    response = await api.client.get(path)
+    assert response.status_code == 200, response.text
+    markup = Markup(response.text)
+    return [e.text.removesuffix(" disabled") for e in markup.all("th", scope="row")], markup
+
+
+def test_every_column_that_sorts_is_one_of_the_store() -> None:
+    for registry, columns in COLUMNS.items():
+        assert {column for _, column in columns if column} <= set(TABLES[registry].sql_names)
+
+
+async def test_devices_are_sorted_by_their_columns(api: Api) -> None:
+    assert (await table(api, "/devices"))[0] == ["apple", "Sun", "Sun", "Zebra"]
+    names, markup = await table(api, "/devices?sort=-sw_version")
+    assert names[:2] == ["apple", "Zebra"]
+    (sorted_by,) = [e for e in markup.all("th") if "aria-sort" in e.attributes]
+    assert (sorted_by["aria-sort"], "Firmware" in sorted_by.text) == ("descending", True)
+
+
+async def test_facets_count_and_filter(api: Api) -> None:
+    names, markup = await table(api, "/devices?sw_version=2.0")
+    assert names == ["apple"]
+    chosen = [e.text for e in markup.all("option") if "selected" in e.attributes]
+    assert "2.0 (1)" in chosen
+    assert (await table(api, "/devices?state=foreign"))[0] == ["Sun"]
+    assert (await table(api, "/devices?disabled=true"))[0] == ["apple"]
+    assert (await table(api, "/devices?area_id=attic"))[0] == ["Zebra"]
+    assert (await table(api, f"/entities?q={device(1).id}"))[0] == ["Zebra Lamp"]
+
+
+async def test_two_suns_are_told_apart(api: Api) -> None:
+    _, markup = await table(api, "/devices?q=sun")
+    badges = [e.text for e in markup.all("span") if "badge" in (e.attributes.get("class") or "")]
+    assert sorted(badges) == ["Foreign", "Real"]
+
+
+async def test_what_is_shown_is_there_as_csv_and_json(api: Api) -> None:
+    _, markup = await table(api, "/devices?q=sun&sort=-manufacturer")
+    for name in ("CSV", "JSON"):
+        (href,) = [e["href"] for e in markup.all("a") if e.text == name]
+        response = await api.client.get(f"/{href}")
+        assert response.status_code == 200, response.text
+        assert response.text.count("Sun") >= 2
+        assert "Zebra" not in response.text
+
+
+async def test_an_entity_shows_its_device_and_area_and_leads_on(api: Api) -> None:
+    _, markup = await table(api, "/entities")
+    cells = [e.text for e in markup.all("td")]
+    assert "Zebra" in cells
+    assert "Attic" in cells
+    record = Markup((await api.client.get(f"/device?id={device(1).id}")).text)
+    assert f"http://ha:8123/config/devices/device/{device(1).id}" in [e["href"] for e in record.all("a")]
+
+
+def test_what_is_no_filter_is_refused() -> None:
+    for wrong in (b"colour=red", b"state=odd", b"page=0"):
+        with pytest.raises(Problem):
+            parse_query(wrong, TableQuery)
