@@ -39,7 +39,8 @@ ROUTES: tuple[Route, ...] = (
 def build_app(find: FindHome, options: AppOptions) -> Starlette:
     """The ASGI application over one home, which `find` gives for each request."""
     endpoints = [route.endpoint(find) for route in ROUTES]
-    endpoints += [_document_route(), *page_endpoints(find)]
+    document = make_document(ROUTES)
+    endpoints += [_document_route(document), *page_endpoints(find, document)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
     return with_gates(endpoints, options)
@@ -69,9 +70,7 @@ def with_gates(endpoints: Sequence[BaseRoute], options: AppOptions) -> Starlette
     return app
 
 
-def _document_route() -> StarletteRoute:
-    document = make_document(ROUTES)
-
+def _document_route(document: bytes) -> StarletteRoute:
     async def call(request: Request) -> Response:
         parse_query(request.scope["query_string"], NoQuery)
         return Response(document, 200, {"cache-control": "no-cache", "vary": VARY}, JSON)

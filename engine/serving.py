@@ -80,7 +80,10 @@ async def serve(
         mirror.listen(MirrorMetrics(mirror, metrics))
         mirror.listen(host.listener)
         options = AppOptions(
-            metrics=metrics.render, observe=metrics.on_request, admission=admission_of(loaded)
+            metrics=metrics.render,
+            observe=metrics.on_request,
+            admission=admission_of(loaded),
+            cors_origins=loaded.settings.http.cors_origins,
         )
         sock = bind(loaded)
         try:

@@ -110,7 +110,6 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             le=3650,
         ),
     ] = 60
-
     cache_kib: Annotated[
         int,
         Meta(
@@ -203,9 +202,10 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     hosts: Annotated[
         tuple[HostName, ...],
-        Meta(
-            description="further names of this machine in a request's Host; without a token no other is answered"
-        ),
+        Meta(description="further names of this machine in Host; without a token no other is answered"),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...], Meta(description="origins whose pages may read the API in a browser; *: any")
     ] = ()
     trusted_peers: Annotated[
         tuple[str, ...],

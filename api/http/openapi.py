@@ -18,6 +18,29 @@ _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _COMMON_STATUSES = (400, 401, 403, 414, 421)
 
+_TAGS = {
+    "registries": "What the rows hold, now and then.",
+    "history": "Every version of a record.",
+    "changes": "What changed, as it happens.",
+    "state": "How true it is.",
+}
+_PATH_PARAMETERS = {
+    "id": "the record's id; an entity's entity_id",
+    "key": "the record's id in its registry",
+    "registry": "area, category, config_entry, device, entity, floor or label",
+    "replica": "sqlite, history or influxdb",
+    "run_id": "the id of a pass that wrote",
+}
+
+
+def _tag(path: str) -> str:
+    if path.endswith("/history"):
+        return "history"
+    parts = path.split("/")
+    if "changes" in parts or "runs" in parts:
+        return "changes"
+    return "state" if parts[1] != "api" or parts[2] in ("status", "drift") else "registries"
+
 
 def make_document(routes: Sequence[Route]) -> bytes:
     """The document of all routes, as indented JSON."""
@@ -43,6 +66,9 @@ def make_document(routes: Sequence[Route]) -> bytes:
             "version": API_VERSION,
             "description": "What the mirror of Home Assistant's registries holds, and how true it is. Read-only.",
         },
+        # Relative to this document, so that it holds behind any prefix.
+        "servers": [{"url": "./", "description": "This service."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"bearer": []}, {"basic": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
@@ -66,6 +92,7 @@ def _operation(route: Route, query: dict[str, Any], body: dict[str, Any] | None)
     responses |= {str(status): _response(status, route) for status in sorted(statuses)}
     operation: dict[str, Any] = {
         "operationId": route.name,
+        "tags": [_tag(route.path)],
         "summary": route.summary,
         "parameters": _parameters(route, query),
         "responses": responses,
@@ -90,7 +117,13 @@ def _response(status: int, route: Route) -> dict[str, Any]:
 
 def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_PARAMETERS.get(name, name),
+            "schema": {"type": "string", "minLength": 1},
+        }
         for name in _PARAMETER.findall(route.path)
     ]
     for name, schema in query.get("properties", {}).items():

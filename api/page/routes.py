@@ -67,8 +67,9 @@ class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page:
     """What the handlers of one request share."""
 
-    def __init__(self, given: Given, kept: KeptIndex) -> None:
+    def __init__(self, given: Given, kept: KeptIndex, document: dict[str, Any]) -> None:
         self.given = given
+        self.document = document
         self.reader = Reader(given, kept)
 
     def values(self, status: Status | None = None) -> dict[str, object]:
@@ -144,6 +145,10 @@ async def _table(registry: str, page: Page, _request: Request, query: TableQuery
     return render("table.html", {**page.values(), "table": view, "query": query})
 
 
+async def _docs(page: Page, _request: Request, _query: NoQuery) -> bytes:
+    return render("docs.html", {**page.values(), "api": page.document})
+
+
 def _unix(at: str) -> float | None:
     time = at_of(at)
     return None if time is None else time.timestamp()
@@ -204,20 +209,22 @@ PAGE_ROUTES = (
     ),
     PageRoute("/devices", "All devices, as a table.", partial(_table, "device"), TableQuery),
     PageRoute("/entities", "All entities, as a table.", partial(_table, "entity"), TableQuery),
+    PageRoute("/docs", "The API, rendered from its document.", _docs),
     PageRoute("/help", "What each verdict and each guard means, and what to do.", _help),
 )
 
 
-def page_endpoints(find: FindHome) -> list[StarletteRoute]:
-    """All routes of the page."""
+def page_endpoints(find: FindHome, document: bytes) -> list[StarletteRoute]:
+    """All routes of the page; `document` is what the API says of itself."""
     load_templates()
+    api = msgspec.json.decode(document)
     kept = WeakKeyDictionary[
         Given, KeptIndex
     ]()  # of the homes that were asked for, for as long as they are there
 
     def find_page(request: Request) -> Page:
         given = find(request)
-        return Page(given, kept.setdefault(given, KeptIndex()))
+        return Page(given, kept.setdefault(given, KeptIndex()), api)
 
     return [*(route.endpoint(find_page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
 

@@ -37,3 +37,13 @@ def test_every_route_documents_its_answers() -> None:
 async def test_it_is_served(api: Api) -> None:
     assert (await api.client.get("/openapi.json")).content == make_document(ROUTES)
     await api.get("/openapi.json?x=1", 400)
+
+
+def test_every_route_has_a_tag_that_is_described_and_every_path_parameter_is_told() -> None:
+    document = msgspec.json.decode(make_document(ROUTES))
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, operations in document["paths"].items():
+        assert set(operations["get"]["tags"]) <= tags, path
+        for parameter in operations["get"]["parameters"]:
+            if parameter["in"] == "path":
+                assert parameter["description"] != parameter["name"], path

@@ -265,3 +265,11 @@ async def test_page_routes_are_counted_under_their_address(api: Api) -> None:
         await api.client.head(route.path)
     await api.client.get("/static/page.css")
     assert {path for path, _, _ in api.requests} == {r.path for r in PAGE_ROUTES} | {"/static/{name}"}
+
+
+async def test_the_api_is_rendered_from_its_document(api: Api) -> None:
+    docs = await page(api, "/docs")
+    ids = {e["id"] for e in docs.all("details")}
+    assert {"list_devices", "get_drift", "get_facets", "get_device_history"} <= ids
+    assert "in any case" in docs.one("main").text
+    assert [e["href"] for e in docs.all("a") if e["href"].startswith("http")] == []
