@@ -28,7 +28,7 @@ from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
-from engine.ports import Progress, Run
+from engine.ports import Progress, Run, Source
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.sources.answers.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
@@ -59,7 +59,7 @@ class ScriptedConnection:
         return self._entries[name]
 
 
-class ScriptedSource:
+class ScriptedSource(Source):
     """A source that reads through a scripted connection, with the caches of its first use."""
 
     origin = "bench"

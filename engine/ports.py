@@ -6,7 +6,7 @@ failure, and raises ReplicaError or nothing.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
@@ -24,7 +24,10 @@ Progress = Callable[[str, int, int | None], None]
 
 
 class Source(Protocol):
-    """The desired state. Never writes to Home Assistant."""
+    """The desired state. Never writes to Home Assistant.
+
+    What only some sources can do has a default here: a class names this protocol as its base.
+    """
 
     @property
     def origin(self) -> str:
@@ -32,6 +35,15 @@ class Source(Protocol):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError; a partial read raises, it is never returned."""
+
+    @property
+    def can_be_followed(self) -> bool:
+        """Whether it tells of changes by itself."""
+        return False
+
+    def watch(self) -> AbstractAsyncContextManager["Watch"]:
+        """Open the line. What changes from then on is hinted at. Raises SourceError. For a source that can be followed."""
+        raise TypeError(f"{self.origin} does not tell of changes")
 
 
 class Watch(Protocol):
@@ -51,14 +63,6 @@ class Watch(Protocol):
 
         None when a hint waits, or nothing can be said. Raises SourceError.
         """
-
-
-@runtime_checkable
-class Watchable(Source, Protocol):
-    """A source that can be followed."""
-
-    def watch(self) -> AbstractAsyncContextManager[Watch]:
-        """Open the line. What changes from then on is hinted at. Raises SourceError."""
 
 
 class Observed(msgspec.Struct, frozen=True):

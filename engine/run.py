@@ -30,7 +30,7 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
-from engine.ports import Progress, Replica, Source, Watchable
+from engine.ports import Progress, Replica, Source
 from engine.process_clock import ProcessClock
 from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
@@ -119,7 +119,7 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
 
 def open_followed_source(
     loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None
-) -> Watchable:
+) -> Source:
     """The source, made to be followed: live by its events, files by looking at them now and then."""
     if loaded.settings.source.uri == RECORDS_URI:
         raise SettingsError(
@@ -127,7 +127,7 @@ def open_followed_source(
             "Run `reconcile --source records`, or let source.uri name Home Assistant.",
         )
     source = open_source(loaded, clock, stores)
-    if isinstance(source, Watchable):
+    if source.can_be_followed:
         return source
     from engine.sources.files.polling import PollingSource
 
@@ -283,7 +283,7 @@ async def reconcile_once(
     return report
 
 
-class RememberingSource:
+class RememberingSource(Source):
     """A source whose newest snapshot can be looked at afterwards."""
 
     def __init__(self, source: Source) -> None:

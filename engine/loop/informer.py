@@ -17,7 +17,7 @@ from engine.core.state.pace import Pace
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.listeners import HomeListener
 from engine.offload import MORE_MEMORY, lacks_memory
-from engine.ports import Progress, Watch, Watchable
+from engine.ports import Progress, Source, Watch
 
 # Each attempt to read lists that cannot be used costs Home Assistant a full read.
 _UNUSABLE_SECONDS_MAX = 30.0
@@ -30,7 +30,7 @@ class Informer:
 
     def __init__(
         self,
-        source: Watchable,
+        source: Source,
         pace: Pace,
         draw: Callable[[], float],
         progress: Progress,

@@ -15,10 +15,10 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
-from engine.ports import Progress, Records
+from engine.ports import Progress, Records, Source
 
 
-class RecordsSource:
+class RecordsSource(Source):
     """Reads the newest revision of every live record. `clock` gives Unix seconds."""
 
     def __init__(self, records: Records, clock: Callable[[], float]) -> None:

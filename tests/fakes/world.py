@@ -17,7 +17,7 @@ from engine.core.home.home import row_version
 from engine.core.home.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import EngineError, ReplicaError
-from engine.ports import Ledger, Observed, Progress, Replica, Run
+from engine.ports import Ledger, Observed, Progress, Replica, Run, Source
 
 
 class MemoryReplica(Replica):
@@ -151,7 +151,7 @@ class MemoryLedger(Ledger):
             raise self.fail_with
 
 
-class MemorySource:
+class MemorySource(Source):
     """A Home Assistant that answers with prepared snapshots, the last one for ever; errors are raised."""
 
     origin = "memory"

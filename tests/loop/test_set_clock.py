@@ -12,7 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.ports import Progress
+from engine.ports import Progress, Source
 from engine.process_clock import ProcessClock
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
@@ -39,7 +39,7 @@ class Cron:
         clock = ProcessClock(lambda: wall, lambda: 0.0, self.boot, self.running)
         home = HOME[:-1] if gone else HOME
 
-        class Now:
+        class Now(Source):
             origin = "now"
 
             async def read(self, progress: Progress) -> Snapshot:

@@ -12,7 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.core.state.pace import Pace
 from engine.errors import SourceError
-from engine.ports import Progress
+from engine.ports import Progress, Source
 from tests.homes import NOON
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ async def inline(work: Callable[[], T]) -> T:
     return work()
 
 
-class LiveHome:
+class LiveHome(Source):
     """A Home Assistant to be followed: tests change `now`, push hints, and take it down."""
 
     origin = "live"
@@ -78,6 +78,11 @@ class LiveHome:
         self._hints = Hints()
         self.reads.append(anyio.current_time())
         return self.now.with_changes([], [], taken_at=clock())
+
+    @property
+    def can_be_followed(self) -> bool:
+        """It can."""
+        return True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator["LiveHome"]:

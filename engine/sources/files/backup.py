@@ -26,7 +26,7 @@ from engine.core.cache.learned import Learned
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
-from engine.ports import Progress
+from engine.ports import Progress, Source
 from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed
@@ -82,7 +82,7 @@ class _BackupInfo(msgspec.Struct):
 _INFO = msgspec.json.Decoder(_BackupInfo)
 
 
-class BackupSource:
+class BackupSource(Source):
     """Reads a backup. `clock` gives Unix seconds, for one that does not tell its own date; `key` opens an encrypted one."""
 
     def __init__(self, file: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:

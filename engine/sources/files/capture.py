@@ -23,7 +23,7 @@ from engine.core.cache.learned import Learned
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
-from engine.ports import Progress
+from engine.ports import Progress, Source
 from engine.sources.answers.command_results import (
     LISTS,
     CommandResults,
@@ -58,7 +58,7 @@ _RAW = msgspec.json.Decoder(msgspec.Raw)
 _MESSAGE = msgspec.json.Decoder(_Message)
 
 
-class CaptureSource:
+class CaptureSource(Source):
     """Reads a folder of recorded command results; `clock` gives Unix seconds."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:

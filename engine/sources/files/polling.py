@@ -19,7 +19,7 @@ from engine.sources.files.plain_files import reading_failed
 _Look = tuple[tuple[str, int, int, int], ...]
 
 
-class PollingSource:
+class PollingSource(Source):
     """Any source of files, made followable. `path` is the file or folder it reads."""
 
     def __init__(self, source: Source, path: Path, poll_seconds: float, clock: Callable[[], float]) -> None:
@@ -36,6 +36,11 @@ class PollingSource:
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry. Raises SourceError."""
         return await self._source.read(progress)
+
+    @property
+    def can_be_followed(self) -> bool:
+        """It can."""
+        return True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:

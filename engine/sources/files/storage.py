@@ -19,7 +19,7 @@ from engine.core.cache.contents import Cache
 from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
-from engine.ports import Progress
+from engine.ports import Progress, Source
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import (
@@ -45,7 +45,7 @@ class _Look(NamedTuple):
     ha_version: str | None
 
 
-class StorageSource:
+class StorageSource(Source):
     """Reads a `.storage` folder; `clock` gives Unix seconds.
 
     `between` is called after the files were read and before they are looked at again: a test's chance to

@@ -21,7 +21,7 @@ from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
 from engine.offload import Offload, to_thread
-from engine.ports import Progress, Watch
+from engine.ports import Progress, Source, Watch
 from engine.sources.answers.category_scopes import CategoryScopes
 from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import (
@@ -63,7 +63,7 @@ class Commands(Protocol):
         """The result of a command. Raises CommandFailed and SourceError."""
 
 
-class WebsocketSource:
+class WebsocketSource(Source):
     """Reads a running Home Assistant through its websocket API.
 
     `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
@@ -115,6 +115,11 @@ class WebsocketSource:
     def learned(self) -> Learned | None:
         """What the last read learned; None where equal lists would not mean an equal home."""
         return None if self._newest is None else self._answers.learned(self._newest)
+
+    @property
+    def can_be_followed(self) -> bool:
+        """It can."""
+        return True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
