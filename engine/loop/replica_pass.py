@@ -147,7 +147,7 @@ class ReplicaPass:
         memory = self._refresh_memory()
         self._since, self._told = memory.widened(self._since), memory.told
         if self._since is None:
-            memory.adopt(*adopt(memory.versions, context.desired.records))
+            memory.adopt(*adopt(memory.versions, context.desired.records, context.desired.entities.key_of))
         versions, applied = memory.versions, memory.applied
         desired = fill_in(context.desired, versions, replica.read)
         kept = kept_keys(desired, versions, versions_of(replica, desired), replica.read)

@@ -21,6 +21,7 @@ from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.replicas.rows.replica import open_rows
+from engine.sources.answers.registry_rows import entity_record
 from engine.sources.files import backup, remembered_files
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
@@ -143,6 +144,40 @@ async def test_an_extended_row_counts_although_its_list_row_is_the_same(recordin
     (recording.folder / "home" / "entity_registry_get_entries.json").unlink()
     await recording.run()
     await recording.run()
+
+
+async def test_of_a_recording_made_anew_only_what_changed_is_decoded(
+    recording: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = recording.folder / "home" / "entity_registry_get_entries.json"
+    listed = recording.folder / "home" / "entity_registry_list.json"
+    for path in (entries, listed):
+        edit(path, lambda _message: None)  # in the form in which the edits write it
+    await recording.run()
+    monkeypatch.setattr("engine.sources.answers.entity_rows.entity_record", noting := Noting(entity_record))
+
+    def change(row: Any) -> None:
+        row |= {"name": "Renamed", "modified_at": row["modified_at"] + 1}
+
+    edit(
+        listed,
+        lambda message: change(next(r for r in message["result"] if r["entity_id"] == "light.bed_light")),
+    )
+    edit(entries, lambda message: change(message["result"]["light.bed_light"]))
+    report = await recording.kept.run()
+    assert [(r.entity_id, r.kind) for r in report.records] == [("light.bed_light", "stale")]
+    assert noting.count == 1
+
+
+class Noting:
+    """Counts the calls of a function."""
+
+    def __init__(self, called: Callable[..., Any]) -> None:
+        self.called, self.count = called, 0
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        self.count += 1
+        return self.called(*arguments, **more)
 
 
 async def test_a_recording_lives_through_edits_as_without_a_cache(recording: Home) -> None:

@@ -24,7 +24,7 @@ from engine.core.home.record import Key, Record, decode_record
 from engine.errors import EngineError, SourceInvalid
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
-FORM = 1
+FORM = 2
 KEY_BYTES = 32
 # A home of 200,000 entities makes 130 MB.
 BYTES_MAX = 256 * 2**20
@@ -64,6 +64,7 @@ class ListRows(msgspec.Struct, frozen=True, array_like=True):
     lengths: list[int]
     entity_ids: list[str] = []
     device_ids: list[str | None] = []
+    extended: bytes = b""  # fingerprints of the extended rows, where those are compared, too
 
 
 class ReplicaState(msgspec.Struct, frozen=True, array_like=True):

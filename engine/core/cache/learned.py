@@ -23,11 +23,12 @@ from engine.errors import SourceInvalid
 
 
 class LearnedList(msgspec.Struct, frozen=True):
-    """One list in its order; `fingerprints` of its rows, one behind the other, where it has a map."""
+    """One list in its order; `fingerprints` of its rows, one behind the other, where it has a map, and of their extended rows."""
 
     map: ListMap
     keys: Sequence[Key]
     fingerprints: bytes = b""
+    extended: bytes = b""
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class _Rows:
             [len(encoded) for encoded in self.records[first:]],
             [place[0] for place in places] if is_of_entities else [],
             [place[1] for place in places] if is_of_entities else [],
+            listed.extended,
         )
 
     def _add(self, key: Key) -> tuple[str, str | None]:

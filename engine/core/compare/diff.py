@@ -11,7 +11,7 @@ With D = desired, O = observed, A = last applied (each a hash, or nothing):
     only O                   foreign    a row Home Assistant does not have and we never wrote
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -92,22 +92,25 @@ def compare(
 
 
 def adopt(
-    observed: Mapping[Key, str], desired: Mapping[Key, Record]
+    observed: Mapping[Key, str],
+    desired: Mapping[Key, Record],
+    key_of: Callable[[str], Key | None] | None = None,
 ) -> tuple[Mapping[Key, str], dict[Key, Key]]:
     """Give rows that are known only by their entity_id the key of the entity that now bears it.
 
     Rows written by other programs have no registry id; the replica lists them under
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
-    by which the replica knows the row.
+    by which the replica knows the row. `key_of` finds the desired entity of an entity_id, where somebody has an index.
     """
     strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
     if not strangers:
         return observed, {}
-    owners = {record.entity_id: key for key, record in desired.items() if isinstance(record, Entity)}
+    if key_of is None:
+        key_of = {r.entity_id: key for key, r in desired.items() if isinstance(r, Entity)}.get
     adopted = dict(observed)
     aliases: dict[Key, Key] = {}
     for key in strangers:
-        owner = owners.get(key.id)
+        owner = key_of(key.id)
         if owner is not None and owner not in observed:
             adopted[owner] = adopted.pop(key)
             aliases[owner] = key

@@ -26,9 +26,9 @@ from engine.core.home.set_aside import SetAside, UnusableRow, listed_twice
 from engine.core.undecodable import UNDECODABLE
 from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import SharedValues
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
-from engine.sources.answers.registry_rows import entity_record
+from engine.sources.answers.registry_rows import decode_entries, entity_record
+from engine.sources.unchanged.extended_rows import ExtendedRows
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList, learned_list
 from engine.sources.unchanged.row_map import Row, RowMap, find_rows
@@ -43,7 +43,6 @@ class _ListRow(msgspec.Struct):
 
 
 _LIST_ROW = msgspec.json.Decoder(_ListRow)
-_EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What extended rows have and list rows have not.
 _EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_device_class", "original_icon"})
 
@@ -62,8 +61,10 @@ class _Listed(msgspec.Struct, frozen=True):
 class EntityRows:
     """The entities of one home, over any number of reads."""
 
-    def __init__(self, fingerprint: Fingerprint | None = None) -> None:
+    def __init__(self, fingerprint: Fingerprint | None = None, extended: ExtendedRows | None = None) -> None:
+        """`extended` is told of every extended row, where those are not as true as their list rows."""
         self._fingerprint = fingerprint or Fingerprint()
+        self._extended_rows = extended
         self._aliases_ordered = True
         # Of the last complete read:
         self._map: RowMap | None = None  # None if its rows have no stamps
@@ -89,8 +90,7 @@ class EntityRows:
             self._by_extended_row = {}
 
     def _forget(self) -> None:
-        self._map = None
-        self._by_list_row = {}
+        self._map, self._by_list_row = None, {}
 
     def take_list(self, answer: msgspec.Raw) -> list[str]:
         """Take the answer of `config/entity_registry/list`; returns the entity_ids to ask `get_entries` for.
@@ -123,8 +123,7 @@ class EntityRows:
         """
         entries: dict[str, msgspec.Raw] = {}
         for result in results:
-            decoded = decode_json(_EXTENDED_ROWS, result, "The answer to get_entries")
-            entries.update((id_, row) for id_, row in decoded.items() if bytes(row) != b"null")
+            entries |= decode_entries(result)
         if self._taken is not None and self._taken is self._map:
             return self._entities
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
@@ -141,11 +140,20 @@ class EntityRows:
                 known = self._from_list(listed, by_extended_row, values)
             if known is not None:
                 added[name] = known
+            if row is not None and self._extended_rows is not None:
+                self._extended_rows.note(name, entity_id, row)
         if unanswered:
             self._unanswered |= unanswered
             return None
         self._finish(added, by_extended_row)
         return self._entities
+
+    def are_completed_by(self, entries: Mapping[str, msgspec.Raw]) -> bool:
+        """Whether the entities that are known by the list that was taken would be what they are with these extended rows."""
+        known = self._kept.keys()
+        return not known or (
+            self._extended_rows is not None and self._extended_rows.are_among(known, entries)
+        )
 
     def _finish(self, added: dict[bytes, Known], by_extended_row: dict[bytes, Known]) -> None:
         is_stamped = self._taken is not None
@@ -202,16 +210,17 @@ class EntityRows:
             self._entities = later
 
     def recall(self, listed: RecalledList, *, aliases_ordered: bool, scopes: Mapping[str, int]) -> None:
-        """Know these entities from now on. `scopes` are how many are in categories of each."""
+        """Know these entities, and nothing before. `scopes` are how many are in categories of each."""
         self._aliases_ordered = aliases_ordered
         self._map, self._entities, self._by_list_row = listed.map, listed.listing, listed.by_row
-        self._by_extended_row, self._partly, self._scopes = {}, {}, Counter(scopes)
+        self._scopes = Counter(scopes)
 
     def learned(self) -> LearnedList | None:
         """What there is to keep of the last complete read; None where its rows say too little to know them by."""
         if self._map is None or self._partly or self._entities.set_aside:
             return None
-        return learned_list(ENTITIES, "entity", self._map, self._by_list_row)
+        extended = self._extended_rows.keep(self._map) if self._extended_rows is not None else b""
+        return learned_list(ENTITIES, "entity", self._map, self._by_list_row, extended)
 
     @property
     def rows(self) -> RowMap | None:

@@ -118,6 +118,12 @@ def _sorted_subentries(ids: Json) -> Json:
     return sorted(ids, key=lambda i: (i is not None, str(i))) if isinstance(ids, list) else ids
 
 
+def decode_entries(answer: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The extended rows in an answer of `get_entries`, by entity_id. Raises SourceInvalid."""
+    decoded = decode_json(_EXTENDED_ROWS, answer, "The answer to get_entries")
+    return {id_: row for id_, row in decoded.items() if bytes(row) != b"null"}
+
+
 def aliases_look_ordered(entries: msgspec.Raw) -> bool:
     """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
 

@@ -12,6 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.sources.answers.command_results import SnapshotMaker
 from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import ENTITIES
+from engine.sources.unchanged.extended_rows import ExtendedRows
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList
 
@@ -22,33 +23,33 @@ if TYPE_CHECKING:
 class RememberedAnswers:
     """The entities and the snapshot that answers made. `form` names where they come from: other answers are not theirs."""
 
-    def __init__(self, form: str) -> None:
-        """Nothing is known yet."""
+    def __init__(self, form: str, *, are_extended_apart: bool = False) -> None:
+        """Nothing is known yet. `are_extended_apart`: extended rows may change although their list rows do not."""
         self._form = form
-        self._forget()
+        self._are_extended_apart = are_extended_apart
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Know nothing."""
+        self._answers: dict[str, str] = {}  # digests of answers that are compared whole
         self._fingerprint = Fingerprint()
-        self.entities = EntityRows(self._fingerprint)
+        extended = ExtendedRows(self._fingerprint) if self._are_extended_apart else None
+        self.entities = EntityRows(self._fingerprint, extended)
         self.snapshots = SnapshotMaker(self._fingerprint)
         self._ha_version: str | None = None
         self._recalled: dict[str, RowMap] = {}
-        self._answers: dict[str, str] = {}  # digests of answers that are compared whole
 
     def begin(self, ha_version: str | None, *, aliases_ordered: bool) -> None:
         """Begin a read of a core of this version; another one may make other extended rows of the same list rows."""
         if self._ha_version not in (None, ha_version):
-            self._forget()
+            self.forget()
         self._ha_version = ha_version
         self.entities.begin(aliases_ordered=aliases_ordered)
 
-    def begin_with(self, answers: Mapping[str, msgspec.Raw | None]) -> None:
-        """Begin a read with these answers: what is known was made with them, so it counts only if they are the same."""
-        found = self._digests(answers)
-        if self._answers and found != self._answers:
-            self._forget()
-            found = self._digests(answers)
-        self._answers = found
+    def begin_with(self, answers: Mapping[str, msgspec.Raw | None]) -> bool:
+        """Begin a read with these answers; returns whether they are those that all that is known was made with."""
+        before, self._answers = self._answers, self._digests(answers)
+        return not before or before == self._answers
 
     def _digests(self, answers: Mapping[str, msgspec.Raw | None]) -> dict[str, str]:
         return {
@@ -58,14 +59,16 @@ class RememberedAnswers:
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
         """Know what is in a cache, and return its snapshot; None, and nothing is known, when it is of other answers."""
-        self._forget()
+        self.forget()
         if cache is None or cache.front.source.form != self._form:
             return None
         front = cache.front
         fingerprint = self._fingerprint = Fingerprint(front.source.seed)
-        self.entities, self.snapshots = EntityRows(fingerprint), SnapshotMaker(fingerprint)
         snapshot = recall(cache)
         lists = [RecalledList(cache, place, snapshot, fingerprint) for place in range(len(front.lists))]
+        known = next((listed.extended for listed in lists if listed.known.name == ENTITIES), None)
+        extended = ExtendedRows(fingerprint, known) if self._are_extended_apart else None
+        self.entities, self.snapshots = EntityRows(fingerprint, extended), SnapshotMaker(fingerprint)
         self.snapshots.recall(snapshot, lists)
         for listed in lists:
             if listed.known.name == ENTITIES:

@@ -33,7 +33,7 @@ from engine.sources.answers.command_results import (
 )
 from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Listing
-from engine.sources.answers.registry_rows import aliases_look_ordered, has_ordered_aliases
+from engine.sources.answers.registry_rows import aliases_look_ordered, decode_entries, has_ordered_aliases
 from engine.sources.answers.remembering import RememberedAnswers
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 
@@ -64,7 +64,7 @@ class CaptureSource(Source):
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._directory = directory
         self._clock = clock
-        self._answers = RememberedAnswers(self.origin)
+        self._answers = RememberedAnswers(self.origin, are_extended_apart=True)
         self._newest: Snapshot | None = None
 
     @property
@@ -136,11 +136,17 @@ class CaptureSource(Source):
         if ordered is None:
             # Without extended rows there are no aliases: either form has them at the default.
             ordered = entries is None or aliases_look_ordered(entries)
-        # Recorded at another time than the list, so what it says of an entity is another even where the list is not.
-        self._answers.begin_with({"entries": entries})
         self._answers.begin(config.version, aliases_ordered=ordered)
+        is_same = self._answers.begin_with({"entries": entries})
+        wanted = self._answers.entities.take_list(answer)
+        # Recorded at another time than the list, so what it says of an entity may be another where the list is the same.
+        decoded = None if entries is None or is_same else decode_entries(entries)
+        if not (is_same or (decoded is not None and self._answers.entities.are_completed_by(decoded))):
+            self._answers.forget()
+            self._answers.begin(config.version, aliases_ordered=ordered)
+            self._answers.begin_with({"entries": entries})
+            wanted = self._answers.entities.take_list(answer)
         rows = self._answers.entities
-        wanted = rows.take_list(answer)
         if entries is None:
             return rows.take_list_only()
         # Nothing can be asked again: what has no extended row is read from the list.

@@ -47,13 +47,25 @@ class RecalledList:
         names = self._cache.index[self._place].fingerprints
         return [names[at : at + NAME_BYTES] for at in range(0, len(names), NAME_BYTES)]
 
+    @cached_property
+    def extended(self) -> Column[bytes, bytes]:
+        """The fingerprints of the rows' extended rows, by their own, as far as those were kept."""
+        return Column(self.by_row.positions, lambda: self._extended)
+
+    @cached_property
+    def _extended(self) -> list[bytes]:
+        names = self._cache.index[self._place].extended.ljust(NAME_BYTES * self.known.rows, b"\0")
+        return [names[at : at + NAME_BYTES] for at in range(0, len(names), NAME_BYTES)]
+
     def _row(self, snapshot: Snapshot, nth: int) -> Known:
         key = self.keys[nth]
         return Known(snapshot.records[key], self._cache.hashes[self._start + nth], key)
 
 
-def learned_list(name: str, registry: str, rows: RowMap, by_row: Mapping[bytes, Known]) -> LearnedList:
-    """What there is to keep of a list; what was recalled of it is not made for that."""
+def learned_list(
+    name: str, registry: str, rows: RowMap, by_row: Mapping[bytes, Known], extended: bytes = b""
+) -> LearnedList:
+    """What there is to keep of a list, and of its `extended` rows; what was recalled of it is not made for that."""
     names = list(rows)
     column, changed = by_row.layers if isinstance(by_row, Layered) else (by_row, {})
     if isinstance(column, RecalledRows):
@@ -64,4 +76,4 @@ def learned_list(name: str, registry: str, rows: RowMap, by_row: Mapping[bytes, 
         ]
     else:
         found = [by_row[n].key for n in names]
-    return LearnedList(rows.keep(name, registry), found, b"".join(names))
+    return LearnedList(rows.keep(name, registry), found, b"".join(names), extended)
