@@ -28,6 +28,7 @@ AS_OF = (
     " ORDER BY keys.registry, keys.id"
 )
 _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM records WHERE {_OF_KEY} LIMIT ?)"
+_REV_AT = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns LIMIT 1 OFFSET ?"
 _NEWEST_REV = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns DESC LIMIT 1"
 _REV_FROM = f"SELECT at_ns, coalesce(CAST(rev AS INTEGER), 0) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
 # Each by itself, because SQLite reads all of them to tell both in one.
@@ -59,15 +60,17 @@ def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list
 def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
     """How many revisions of a key there are, of which so many were `forgotten`.
 
-    A few are counted. Of more than that their numbers tell, which have no gaps but what was forgotten.
+    A few are counted. Of more than that their numbers tell, which begin at 1 and have no gaps but what was forgotten.
     """
     [(count,)] = fetch(_COUNT, ("count",), (*key, COUNTED_MAX + 1))
     if count <= COUNTED_MAX:
         return int(count)
     [(rev,)] = fetch(_NEWEST_REV, ("rev",), key)
-    if isinstance(rev, int) and COUNTED_MAX < rev - forgotten <= _REV_MAX:
+    [(late,)] = fetch(_REV_AT, ("rev",), (*key, COUNTED_MAX))
+    is_numbered = forgotten > 0 or late == COUNTED_MAX + 1
+    if is_numbered and isinstance(rev, int) and COUNTED_MAX < rev - forgotten <= _REV_MAX:
         return rev - forgotten
-    [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # in a damaged file numbers may be anything
+    [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # somebody else wrote some of them
     return int(count)
 
 
