@@ -76,9 +76,11 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         found = await in_timeline(reader.given, lambda timeline: then(timeline, asked, at))
     without = None
     try:
-        revisions, total = await in_timeline(reader.given, lambda timeline: _versions(timeline, found.key))
+        revisions, total, forgotten = await in_timeline(
+            reader.given, lambda timeline: _versions(timeline, found.key)
+        )
     except (Problem, ReplicaError) as error:
-        revisions, total, without = [], 0, str(error)
+        revisions, total, forgotten, without = [], 0, "", str(error)
     names = found.index.names
     if found.is_gone:
         name = verdicts.name_of(found.key)
@@ -96,6 +98,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions=version_views(revisions, names),
         versions_total=total,
         versions_missing=without,
+        versions_forgotten=forgotten,
         is_gone=found.is_gone,
         verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
         inside={} if found.is_gone else inside(found.key, found.facts),
@@ -111,9 +114,10 @@ def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[Revision]) -
     return verdicts.of(found.key, entity_id=found.entity_id, written_at=written_at, has_row=not found.is_gone)
 
 
-def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[Revision], int]:
-    """(those to show and the one before them, how many there are in all)."""
-    return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key)
+def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[Revision], int, str]:
+    """(those to show and the one before them, how many there are in all, what is said of those that are forgotten)."""
+    known = timeline.forgotten(key)
+    return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), known.sentence
 
 
 async def _known_as(reader: Reader, registry: str, asked: str) -> str:

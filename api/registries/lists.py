@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.exactness import exactness
 from api.given import Given
 from api.http.cache import Answer
 from api.http.etags import RequestTag
@@ -160,7 +161,7 @@ def list_route(body: BodyMaker[Any]) -> Route:
             then = wish._replace(sort="" if query.sort is UNSET else query.sort)
             found, total, next_key = await past_page(given, name, query, then)
             link = next_link(request, next_key)
-            headers = {**LIVE_HEADERS, "link": link} if link else LIVE_HEADERS
+            headers = {**LIVE_HEADERS, **await exactness(given, query.at), **({"link": link} if link else {})}
             return Response(form.encode(found, total, next_key, None), 200, headers, form.media_type)
         return await answer_kept(given, request, build, form.media_type)
 

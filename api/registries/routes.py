@@ -7,6 +7,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.exactness import exactness
 from api.given import Given
 from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
@@ -33,7 +34,9 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
     async def handle(given: Given, request: Request, query: AtQuery) -> Response:
         id_ = request.path_params["id"]
         if query.at is not UNSET:
-            return answer_live(await past_record(given, name, id_, query.at))
+            answer = answer_live(await past_record(given, name, id_, query.at))
+            answer.headers.update(await exactness(given, query.at))
+            return answer
         verdicts = given.verdicts()
 
         def build(moment: Moment) -> tuple[bytes, None]:

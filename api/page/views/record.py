@@ -60,6 +60,7 @@ class RecordView(msgspec.Struct, frozen=True):
     versions_total: int
     versions_missing: str | None  # why there are none
     is_gone: bool
+    versions_forgotten: str = ""
     verdict: VerdictView | None = None  # None: it is shown as it was
     inside: dict[str, str] = {}  # the tables of what is in it, by their names
     home_assistant: str | None = None  # the same in Home Assistant's own pages

@@ -18,7 +18,6 @@ from engine.commandline.verbs.compared import compared_now
 from engine.commandline.verbs.show import all_rows, formers
 from engine.core.home.record import Json, Key
 from engine.core.home.registries import REGISTRIES
-from engine.core.state.kept_past import Forgotten
 from engine.core.state.record_verdict import RecordVerdict
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
@@ -91,7 +90,8 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
     if arguments.format == "json":
         emit_json(msgspec.json.encode(timeline))
     else:
-        emit_text(render_timeline(timeline, is_full=arguments.full, total=total) + forgotten_text(known))
+        told = render_timeline(timeline, is_full=arguments.full, total=total)
+        emit_text(f"{told}{known.sentence}\n" if known.sentence else told)
     return OK
 
 
@@ -120,18 +120,6 @@ def render_timeline(timeline: Timeline, *, is_full: bool, total: int | None = No
     key = visible(f"{timeline.registry}/{timeline.key}")
     lines = [key, *verdict, *capped(blocks, is_full=is_full, total=total)]
     return "\n".join(lines) + "\n"
-
-
-def forgotten_text(known: Forgotten) -> str:
-    """What stands below the versions where some are not known any more."""
-    parts = []
-    if known.by_age and known.known_from is not None:
-        parts.append(f"{known.by_age:,} older than {rfc3339(known.known_from)}")
-    if known.by_thinning:
-        parts.append(
-            f"{known.by_thinning:,} followed by another within an interval of {known.thinned_seconds} s"
-        )
-    return f"Forgotten: {', and '.join(parts)}.\n" if parts else ""
 
 
 def check_store(uri: str) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from engine.core.state.report import rfc3339
+
 
 class Forgotten(msgspec.Struct, frozen=True):
     """What a records store does not know any more, of the home and of one record. Times are Unix seconds."""
@@ -18,6 +20,17 @@ class Forgotten(msgspec.Struct, frozen=True):
     def revisions(self) -> int:
         """How many revisions of the record are not known any more."""
         return self.by_age + self.by_thinning
+
+    @property
+    def sentence(self) -> str:
+        """What stands below the versions of a record where some are not known any more; else nothing."""
+        parts = []
+        if self.by_age and self.known_from is not None:
+            parts.append(f"{self.by_age:,} older than {rfc3339(self.known_from)}")
+        if self.by_thinning:
+            within = f"within an interval of {self.thinned_seconds} s"
+            parts.append(f"{self.by_thinning:,} followed by another {within}")
+        return f"Forgotten: {', and '.join(parts)}." if parts else ""
 
 
 NOTHING_FORGOTTEN = Forgotten()

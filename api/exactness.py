@@ -1,0 +1,18 @@
+"""How exact the past is at a time: where a history was thinned, a record is known as of the ends of intervals."""
+
+from datetime import datetime
+
+from api.given import Given
+from api.past import in_timeline
+from engine.core.home.record import Key
+
+HEADER = "reconcile-exact-to-seconds"
+_NO_RECORD = Key("", "")  # what is known of the home alone
+
+
+async def exactness(given: Given, at: datetime) -> dict[str, str]:
+    """The header of an answer about a time; none where it is exact. Raises Problem 501 and ReplicaError."""
+    known = await in_timeline(given, lambda timeline: timeline.forgotten(_NO_RECORD))
+    if known.thinned_until is None or at.timestamp() >= known.thinned_until:
+        return {}
+    return {HEADER: str(known.thinned_seconds)}
