@@ -7,18 +7,20 @@ subcommand alike; `Arguments` holds the defaults. Secrets are never options: oth
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from engine import __version__
 from engine.commandline import exit_codes
+from engine.commandline.examples import closest, epilog, setting_hint, suggestion, without_help
 from engine.core.home.registries import REGISTRIES
 
 COMMANDS = {
     "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",
     "drift": "compare and report what differs, whose change it was and since when; writes nothing",
-    "show": "print one stored record, its version and what was last applied",
+    "show": "print one record, whether it is real and since when, what differs and what to do about it",
     "history": "print every version of one record, with what changed; `history compact` forgets what `history.keep_days` "
     "and `history.thin_seconds` let it",
     "config": "print the settings and where each comes from (`config show`)",
@@ -112,7 +114,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
         if wrong:
-            refuse(f"{wrong[1]!r} is not a command of reconcile.", _suggestion(wrong[1], COMMANDS))
+            refuse(f"{wrong[1]!r} is not a command of reconcile.", suggestion(wrong[1], COMMANDS))
         stop = "" if message.endswith("?") else "."
         refuse(f"{message[:1].upper()}{message[1:]}{stop}", f"`{self.prog} --help` lists what there is.")
 
@@ -125,7 +127,7 @@ def refuse(message: str, hint: str) -> NoReturn:
 
 def parse(argv: list[str]) -> Arguments:
     """The arguments as given. Raises SystemExit: 0 after --help and --version, 64 for a usage error."""
-    grammar = build_grammar()
+    grammar, argv = build_grammar(), without_help(argv)
     _check_options(argv, grammar.options)
     arguments, left = grammar.parser.parse_known_args(argv, Arguments())
     command = f"reconcile {arguments.command}" if arguments.command else "reconcile"
@@ -156,7 +158,7 @@ def build_grammar() -> Grammar:
         usage="reconcile [OPTION...] [COMMAND]",
         description="Make the SQLite file and the records store equal to Home Assistant's registries, with\n"
         "the fewest writes. Without a command: one pass. Home Assistant is only ever read.",
-        epilog=exit_codes.TABLE,
+        epilog=f"{epilog('')}\n\n{exit_codes.TABLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -168,7 +170,9 @@ def build_grammar() -> Grammar:
         command = commands.add_parser(
             name,
             help=text,
-            description=f"{text[:1].upper()}{text[1:]}.",
+            description=textwrap.fill(f"{text[:1].upper()}{text[1:]}.", 100),
+            epilog=epilog(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
@@ -356,18 +360,8 @@ def _check_options(argv: list[str], known: frozenset[str]) -> None:
             refuse(f"The argument {word!r} is not UTF-8.", "Rename the file, or set the locale to UTF-8.")
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
-            refuse(f"{option} is not an option of reconcile.", _suggestion(option, known))
-
-
-def _suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:
-    close = _closest(word, known)
-    return f"Did you mean {close}?" if close else "`reconcile --help` lists what there is."
-
-
-def _closest(word: str, known: Iterable[str]) -> str | None:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
+            hint = setting_hint(option) or suggestion(option, known)
+            refuse(f"{option} is not an option of reconcile.", hint)
 
 
 def _delete_limit(text: str) -> DeleteLimit:
@@ -392,7 +386,7 @@ def _registries(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in REGISTRIES:
-            close = _closest(name, REGISTRIES)
+            close = closest(name, REGISTRIES)
             hint = f"did you mean {close}?" if close else f"there are {', '.join(REGISTRIES)}"
             raise argparse.ArgumentTypeError(f"{name!r} is no registry; {hint}")
     return names

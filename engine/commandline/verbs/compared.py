@@ -24,6 +24,11 @@ from engine.settings import LoadedSettings
 
 def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Verdicts:
     """The verdicts on all records, of a comparison that writes nothing."""
+    return Verdicts(compare_now(arguments, loaded, stop), time.time(), AGELESS)
+
+
+def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Status:
+    """The status that a comparison leaves behind which writes nothing."""
     options = PassOptions(
         mode=Mode.DRIFT,
         policy=loaded.settings.plan,
@@ -36,8 +41,8 @@ def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruptio
     try:
         report = make_report(arguments, loaded, options, stop)
     except EngineError as error:
-        return Verdicts(_not_compared(error, loaded, now), now, AGELESS)
-    return Verdicts(status_of(report, now), now, AGELESS)
+        return _not_compared(error, loaded, now)
+    return status_of(report, now)
 
 
 def told_apart(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:

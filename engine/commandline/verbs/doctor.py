@@ -23,6 +23,8 @@ from engine.commandline.text.colour import Paint, choose_paint
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
+from engine.commandline.verbs.doctor_check import Check
+from engine.commandline.verbs.doctor_now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
@@ -36,15 +38,6 @@ _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the 
 _SKEW_SECONDS_MAX = 5.0
 _ROWS_TOLD = 5
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    name: str
-    status: str  # ok, warn, fail
-    message: str
-    hint: str = ""
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -98,6 +91,8 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
         yield check_records(loaded)
         if size := look_at_size(loaded):
             yield Check("history", "ok" if size.is_well else "warn", size.message, size.hint)
+    if Path(loaded.settings.rows.file).exists():
+        yield from check_now(arguments, loaded, stop)
 
 
 def check_token(loaded: LoadedSettings) -> Check:

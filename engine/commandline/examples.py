@@ -1,0 +1,75 @@
+"""What helps on the command line: examples for `--help`, `help` as a command, and the setting behind a made-up option.
+
+Imports no library: `--help` has to answer at once.
+"""
+
+from collections.abc import Iterable
+
+# "" is the command without a subcommand.
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (
+        ("reconcile --dry-run", "what a pass would do"),
+        ("reconcile --max-delete 40", "one pass that may delete up to 40 records"),
+        ("reconcile --prune-foreign", "one pass that deletes what Home Assistant does not have"),
+    ),
+    "serve": (("reconcile serve --observe", "follow Home Assistant and write nothing"),),
+    "drift": (
+        ("reconcile drift", "all that differs, and why"),
+        ("reconcile drift --only device --json", "the devices that differ, for a program"),
+    ),
+    "show": (
+        ("reconcile show light.kitchen", "is this entity real, since when, and what to do"),
+        ("reconcile show Sun", "by its name, in any case"),
+        ("reconcile show device/5f1c --json", "by its registry id, for a program"),
+    ),
+    "history": (("reconcile history light.kitchen", "what it was and became, the newest first"),),
+    "config": (("reconcile config show", "every setting and where it comes from"),),
+    "doctor": (("reconcile doctor", "what is wrong now, and what to change"),),
+    "store": (("reconcile store snapshot backup.db", "a copy as of one moment, while the service runs"),),
+    "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
+    "docs": (("reconcile docs", "what there is to read"),),
+    "completion": (("reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile", ""),),
+    "version": (("reconcile version --json", "the versions in use, for a program"),),
+}
+
+
+def epilog(command: str) -> str:
+    """The examples of a command, as `--help` ends with them."""
+    examples = EXAMPLES.get(command, ())
+    width = max((len(line) for line, _ in examples), default=0)
+    told = [f"  {line:<{width}}  {text}".rstrip() for line, text in examples]
+    return "\n".join(["examples:", *told]) if told else ""
+
+
+def without_help(argv: list[str]) -> list[str]:
+    """`help` and `help COMMAND` as the --help that they mean."""
+    if argv[:1] != ["help"]:
+        return argv
+    return [*argv[1:2], "--help"]
+
+
+def setting_hint(option: str) -> str | None:
+    """How to set the setting that an option such as --http-port means; None where there is none of that name."""
+    # Only where somebody has mistyped: it brings a library.
+    from engine.settings import documented_settings
+
+    wanted = option.removeprefix("--").replace("-", "_")
+    for setting in documented_settings():
+        section, _, name = setting.name.partition(".")
+        if wanted in (f"{section}_{name}", setting.name):
+            variable = f"RECONCILE_{section}__{name}".upper()
+            return f"It is a setting: {setting.name} in the [{section}] section of reconcile.toml, or {variable}."
+    return None
+
+
+def suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:
+    """What may have been meant, or where all of it is listed."""
+    close = closest(word, known)
+    return f"Did you mean {close}?" if close else "`reconcile --help` lists what there is."
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that comes closest; None where none does."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)

@@ -1,0 +1,54 @@
+"""What is wrong with the stores now, for `reconcile doctor`: the comparison of `reconcile drift`, in one check for each thing.
+
+Whether connections work is asked before; here nothing fails that they already told.
+"""
+
+import time
+from collections.abc import Iterator
+
+from engine.commandline.interruption import Interruption
+from engine.commandline.parser import Arguments
+from engine.commandline.text.record_lines import listing, plural
+from engine.commandline.verbs.compared import compare_now
+from engine.commandline.verbs.doctor_check import Check
+from engine.core.state.advice import GUARDS, KINDS
+from engine.core.state.pace import AGELESS
+from engine.core.state.record_states import BY_URGENCY, LABELS
+from engine.core.state.record_verdict import Verdicts
+from engine.core.state.status import Status
+from engine.settings import LoadedSettings
+
+
+def check_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:
+    """One check for each guard that speaks and each kind of difference; one that says that there is none."""
+    status = compare_now(arguments, loaded, stop)
+    if status.report is None or not status.source.connected:
+        return  # the checks before say why
+    yield from checks_of(status)
+
+
+def checks_of(status: Status) -> Iterator[Check]:
+    """What a pass found."""
+    report = status.report
+    assert report is not None, "there was a pass"
+    for replica in report.replicas:
+        for refusal in replica.refusals:
+            advice = GUARDS.get(refusal.guard)
+            command = refusal.command or (advice.command if advice else None)
+            hint = f"{refusal.hint} `{command}`" if command and command not in refusal.hint else refusal.hint
+            yield Check(f"guard {refusal.guard}", "warn", f"{replica.replica}: {refusal.message}", hint)
+    counts = Verdicts(status, time.time(), AGELESS).counts()
+    for state in BY_URGENCY:
+        if counts[state]:
+            advice = KINDS[state]
+            hint = f"{advice.action} `{advice.command}`" if advice.command else advice.action
+            yield Check(
+                "drift", "warn", f"{LABELS[state]}: {plural(counts[state], 'record')}. {advice.meaning}", hint
+            )
+    looked = [r.replica for r in report.replicas if r.status == "in_sync"]
+    if looked and not counts:
+        yield Check(
+            "drift",
+            "ok",
+            f"{listing(looked)} as Home Assistant is, {plural(report.source.records, 'record')}",
+        )

@@ -1,0 +1,27 @@
+"""The doctor says what is wrong with the stores now."""
+
+import apsw
+
+from engine.commandline.pass_status import status_of
+from engine.commandline.verbs.doctor_now import checks_of
+from tests.commandline.in_process import Reconcile
+from tests.commandline.reports import refusal, replica, report
+
+
+def test_a_foreign_row_is_told_with_what_to_do(mirror: Reconcile) -> None:
+    mirror()
+    assert "ok   drift: sqlite and history as Home Assistant is, 205 records" in mirror("doctor").out
+    connection = apsw.Connection("rows.db")
+    connection.execute("INSERT INTO devices (device_id, name) VALUES ('mock', 'Sun')")
+    connection.close()
+    code, out, _ = mirror("doctor")
+    assert code == 0
+    assert "warn drift: Foreign: 1 record." in out
+    assert "`reconcile --prune-foreign`" in out
+
+
+def test_a_guard_that_speaks_is_told_with_its_command() -> None:
+    told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+    (check,) = checks_of(status_of(told, 1e9))
+    assert (check.name, check.status) == (f"guard {refusal().guard}", "warn")
+    assert "raise plan.delete_ratio_max" in check.hint
