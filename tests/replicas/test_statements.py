@@ -4,6 +4,7 @@ A statement that runs about as often as there are keys may not scan a table, and
 be scanned for each row of another. Either makes a removal of 10,000 records take minutes.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ import pytest
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.core.home.record import Key
+from engine.replicas.history import keeper
 from engine.replicas.history.replica import open_history
+from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.backup import take_snapshot
 from engine.replicas.rows.conditions import FILTERS
@@ -27,6 +30,7 @@ from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import plan_of, run_of, sql
 
 KEYS = 60
+DAY = 86_400.0
 # A handful of rows each. The id of a category is made of two columns, so no index finds it.
 SMALL_TABLES = {"categories", "reconcile_meta", "meta"}
 
@@ -60,7 +64,8 @@ def scans(connection: apsw.Connection, statement: str) -> tuple[list[str], list[
     try:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
     except apsw.BindingsError:
-        bindings = [None] * statement.count("?")
+        numbered = {int(number) for number in re.findall(r"\?(\d)", statement)}
+        bindings = [None] * (max(numbered) if numbered else statement.count("?"))
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings).fetchall()
     details = {id_: str(detail) for id_, _, _, detail in plan}
     parents = {id_: parent for id_, parent, _, _ in plan}
@@ -172,13 +177,32 @@ def use_everything(folder: Path) -> None:
         rows.known_ids(gone)
         rows.absences()
         history.as_of(NOON + at)
+        history.bearers("sensor.new")
         outbox.drop(outbox.put("influxdb", b"batch"))
         outbox.pending("influxdb")
+    history.close()
+    forget_much(folder / "history.db")
     for it in (rows, history, outbox):
         it.close()
     read_everything(folder / "rows.db")
     take_snapshot(folder / "rows.db", folder / "kept.db")
     restore_rows(folder / "kept.db", folder / "rows.db", NOON)
+
+
+def forget_much(path: Path) -> None:
+    """Both ways, over more steps than there are keys."""
+    history = open_history(path, retention=Retention(thin_seconds=2), clock=lambda: NOON + DAY)
+    step, keeper._REVISIONS_A_STEP = keeper._REVISIONS_A_STEP, 5
+    try:
+        for before in (None, NOON + 10):
+            plan = history.keeper.plan(before_ns=None if before is None else int(before * 1e9))
+            assert sum(history.keeper.steps(plan)) > KEYS
+    finally:
+        keeper._REVISIONS_A_STEP = step
+    for n in range(1, KEYS):
+        history.forgotten(device(n).key)
+        history.count(device(n).key)
+    history.close()
 
 
 def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:

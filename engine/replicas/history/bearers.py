@@ -91,8 +91,9 @@ def forget_bearers(connection: apsw.Connection, before_ns: int) -> None:
     """Forget names that no revision before this time says any more."""
     if _progress(connection) is not None:
         connection.execute(
-            "DELETE FROM bearers WHERE at_ns < ? AND at_ns NOT IN (SELECT at_ns FROM records WHERE at_ns < ?)",
-            (before_ns, before_ns),
+            "DELETE FROM bearers WHERE at_ns < ?"
+            " AND NOT EXISTS (SELECT 1 FROM records AS r WHERE r.at_ns = bearers.at_ns)",
+            (before_ns,),
         )
 
 
