@@ -40,14 +40,16 @@ def build_app(find: FindHome, options: AppOptions) -> Starlette:
     """The ASGI application over one home, which `find` gives for each request."""
     endpoints = [route.endpoint(find) for route in ROUTES]
     document = make_document(ROUTES)
-    endpoints += [_document_route(document), *page_endpoints(find, document)]
+    endpoints += [document_route(document), *page_endpoints(find, document)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
     return with_gates(endpoints, options)
 
 
-def with_gates(endpoints: Sequence[BaseRoute], options: AppOptions) -> Starlette:
-    """The routes behind all gates."""
+def with_gates(
+    endpoints: Sequence[BaseRoute], options: AppOptions, admitting: Middleware | None = None
+) -> Starlette:
+    """The routes behind all gates. `admitting` is who is let in, where it is not as the options say."""
     middleware = [Middleware(Observing, observe=options.observe)]
     if options.cors_origins:
         middleware.append(
@@ -63,14 +65,16 @@ def with_gates(endpoints: Sequence[BaseRoute], options: AppOptions) -> Starlette
     middleware += [
         Middleware(Compression, minimum_size=GZIP_BYTES_MIN, compresslevel=1),
         Middleware(Limits),
-        Middleware(Admitting, admission=options.admission),
+        admitting or Middleware(Admitting, admission=options.admission),
     ]
     app = Starlette(routes=endpoints, middleware=middleware, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
     return app
 
 
-def _document_route(document: bytes) -> StarletteRoute:
+def document_route(document: bytes) -> StarletteRoute:
+    """The route of a document of routes."""
+
     async def call(request: Request) -> Response:
         parse_query(request.scope["query_string"], NoQuery)
         return Response(document, 200, {"cache-control": "no-cache", "vary": VARY}, JSON)

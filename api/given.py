@@ -48,6 +48,7 @@ class Given:
     freshness: Freshness
     timeline: Timeline | None = None
     home_assistant_url: str = ""  # where people reach Home Assistant; empty: not known
+    up: str | None = None  # the relative address of the page of all homes, where there are many
     trail: Trail = field(default_factory=Trail)
     cache: AnswerCache = field(default_factory=AnswerCache)
     knowledge: Knowledge = field(default_factory=Knowledge)

@@ -54,12 +54,12 @@ _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
 class Metrics:
     """The metrics of one running engine. `replicas` are the names of all it keeps.
 
-    `freshness`: how old knowledge may be.
+    `freshness`: how old knowledge may be. Without `status` there are no gauges: of many homes, others are made.
     """
 
     def __init__(
         self,
-        status: Callable[[], Status],
+        status: Callable[[], Status] | None,
         clock: Callable[[], float],
         *,
         version: str,
@@ -80,8 +80,13 @@ class Metrics:
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
         self._stores = StoreSizes()
-        registry.register(_StatusCollector(status, clock, freshness, self._blocking))
-        registry.register(self._stores)
+        if status is not None:
+            registry.register(_StatusCollector(status, clock, freshness, self._blocking))
+            registry.register(self._stores)
+
+    def add(self, collector: Collector) -> None:
+        """Export these series, too."""
+        self._registry.register(collector)
 
     def _declare_passes(self, registry: CollectorRegistry) -> None:
         self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)

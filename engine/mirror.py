@@ -6,12 +6,13 @@ A process may keep many. Nothing here is shared between them, and nothing is bou
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import ExitStack, asynccontextmanager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import anyio
+import msgspec
 
 from api.activity import Trail
 from api.changes.feed import ChangeFeed
@@ -19,14 +20,15 @@ from api.given import Given
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
+from engine.follow import make_service
 from engine.ports import Records
+from engine.process_clock import ProcessClock
 from engine.replicas.rows.inventory import SqliteInventory
-from engine.run import Clock, Stores, check_folders, make_service, open_past, open_stores
+from engine.resources import Resources
+from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
 from engine.settings import LoadedSettings
 from engine.settings_text import browser_address
 from engine.store_lock import HeldStore, hold_store
-
-_STATUS_SECONDS = 1.0
 
 
 class MirrorListener(Protocol):
@@ -48,8 +50,16 @@ class MirrorListener(Protocol):
 class Mirror:
     """The mirror of one home. Made by `open_mirror`."""
 
-    def __init__(
-        self, loaded: LoadedSettings, stores: Stores, past: Records | None, *, mode: Mode, clock: Clock
+    def __init__(  # noqa: PLR0913 (by keyword)
+        self,
+        loaded: LoadedSettings,
+        stores: Stores,
+        past: Records | None,
+        held: HeldStore,
+        *,
+        mode: Mode,
+        clock: Clock,
+        resources: Resources,
     ) -> None:
         """Nothing runs yet. `past` is the records replica, to be read only."""
         settings = loaded.settings
@@ -61,27 +71,44 @@ class Mirror:
         self.growth = stores.records.growth if stores.records else lambda: None
         self._rows = Path(settings.rows.file)
         self._records_uri = settings.records.uri
+        self._home_assistant_url = browser_address(settings.source)
         self._listeners: list[MirrorListener] = []
         self._service = make_service(
-            loaded, stores, mode=mode, on_report=self._on_report, on_source=self._on_source, clock=clock
+            loaded,
+            stores,
+            mode=mode,
+            on_report=self._on_report,
+            on_source=self._on_source,
+            clock=clock,
+            resources=resources,
         )
-        self.inventory = SqliteInventory(self._rows)
+        self._status_seconds = resources.status_seconds
+        self._held = held
+        self._files = resources.files
+        self._passed = anyio.Event()
+        self.inventory = SqliteInventory(
+            self._rows, readers=resources.readers, cache_kib=settings.rows.cache_kib
+        )
         self.feed = ChangeFeed(self.inventory)
         self.trail = Trail()
-        self.given = Given(
-            status=self.status,
-            clock=clock,
-            inventory=self.inventory,
-            feed=self.feed,
-            freshness=self.freshness,
-            timeline=past,
-            home_assistant_url=browser_address(settings.source),
-            trail=self.trail,
-        )
+        self.given = self._given(past, resources)
 
     def listen(self, listener: MirrorListener) -> None:
         """Tell this one, too."""
         self._listeners.append(listener)
+
+    def _given(self, past: Records | None, resources: Resources) -> Given:
+        return Given(
+            status=self.status,
+            clock=self.clock,
+            inventory=self.inventory,
+            feed=self.feed,
+            freshness=self.freshness,
+            timeline=past,
+            home_assistant_url=self._home_assistant_url,
+            trail=self.trail,
+            up=resources.up,
+        )
 
     def status(self) -> Status:
         """The home at this moment."""
@@ -101,13 +128,18 @@ class Mirror:
         return sizes
 
     async def run(self) -> None:
-        """Keep the stores equal to the home until cancelled; the change feed runs elsewhere."""
+        """Keep the stores equal to the home until cancelled. What only readers need runs apart."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._service.run)
-            tasks.start_soon(self.trail.run, self.status, self.inventory, self.clock)
             tasks.start_soon(self._watch)
+            tasks.start_soon(self._hold_store)
+
+    async def run_trail(self) -> None:
+        """Take down what the last day is like, for the page, until cancelled."""
+        await self.trail.run(self.status, self.inventory, self.clock)
 
     def _on_report(self, report: Report) -> None:
+        self._passed.set()
         self.trail.on_pass(report, self.clock())
         status = self.status()
         for listener in self._listeners:
@@ -121,6 +153,13 @@ class Mirror:
             listener.on_source(what, status.source)
             listener.on_status(status, self.clock())
 
+    async def _hold_store(self) -> None:
+        """Hold the rows file that stands at the path after each pass."""
+        while True:
+            await self._passed.wait()
+            self._passed = anyio.Event()
+            await self._files(self._held.follow)
+
     async def _watch(self) -> None:
         """Tell of a status that changes because time passes, and of a log that others hold."""
         while True:
@@ -129,49 +168,50 @@ class Mirror:
                 listener.on_status(status, now)
                 for replica, held_bytes in self.held_logs.items():
                     listener.on_held_log(replica, held_bytes())
-            await anyio.sleep(_STATUS_SECONDS)
-
-
-class _FollowedStore:
-    """Holds the rows file that stands at the path after each pass."""
-
-    def __init__(self, held: HeldStore) -> None:
-        self._held = held
-
-    def on_report(self, _report: Report) -> None:
-        self._held.follow()
-
-    def on_source(self, what: str, source: SourceStatus) -> None:
-        """Nothing follows from it."""
-
-    def on_status(self, status: Status, now: float) -> None:
-        """Nothing follows from it."""
-
-    def on_held_log(self, replica: str, held_bytes: int) -> None:
-        """Nothing follows from it."""
+            await anyio.sleep(self._status_seconds)
 
 
 @asynccontextmanager
 async def open_mirror(
-    loaded: LoadedSettings, *, mode: Mode, clock: Clock = time.time
+    loaded: LoadedSettings,
+    *,
+    mode: Mode,
+    clock: Clock = time.time,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
 ) -> AsyncIterator[Mirror]:
     """Hold the stores and open them while the block runs. `mode` is `apply` or `observe`.
 
     Raises SettingsError, and StoreHeld when another service keeps the stores.
     """
-    check_folders(loaded.settings)
-    with (
-        hold_store(Path(loaded.settings.rows.file)) as held,
-        open_stores(loaded, clock=clock) as stores,
-        _closing(open_past(loaded)) as past,
-    ):
-        mirror = Mirror(loaded, stores, past, mode=mode, clock=clock)
-        mirror.listen(_FollowedStore(held))
+    # In threads, so that a disk which hangs keeps no other home waiting.
+    with ExitStack() as opened:
         try:
-            yield mirror
+            held, stores, past, resources = await resources.files(
+                partial(_open, opened, loaded, clock, resources)
+            )
+            mirror = Mirror(loaded, stores, past, held, mode=mode, clock=clock, resources=resources)
+            try:
+                yield mirror
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await mirror.inventory.aclose()
         finally:
             with anyio.CancelScope(shield=True):
-                await mirror.inventory.aclose()
+                await resources.files(opened.close)
+
+
+def _open(
+    opened: ExitStack, loaded: LoadedSettings, clock: Clock, resources: Resources
+) -> tuple[HeldStore, Stores, Records | None, Resources]:
+    """All that waits for a disk: what is opened, and what the source and the clock are to know."""
+    check_folders(loaded.settings)
+    held = opened.enter_context(hold_store(Path(loaded.settings.rows.file)))
+    stores = opened.enter_context(open_stores(loaded, clock=clock))
+    past = opened.enter_context(_closing(open_past(loaded)))
+    known = msgspec.structs.replace(
+        resources, category_scopes=stored_scopes(stores), times=ProcessClock(clock)
+    )
+    return held, stores, past, known
 
 
 def _closing(past: Records | None) -> "closing[Records] | nullcontext[None]":

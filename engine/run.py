@@ -4,14 +4,12 @@ Imports of adapters are local, because each brings its library and most commands
 """
 
 import os
-import random
 import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,19 +17,16 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import msgspec
 
-from engine import __version__
 from engine.cache_file import PassCacheFile
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
 from engine.errors import ReplicaError, SettingsError
-from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.loop.replica_controller import ReplicaController
-from engine.loop.service import Service
 from engine.ports import Progress, Replica, Source
 from engine.process_clock import ProcessClock
+from engine.resources import Resources
 from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
 from engine.store_lock import hold_store
@@ -65,7 +60,12 @@ class Stores(msgspec.Struct, frozen=True):
         return next(iter(self.others), None)
 
 
-def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None) -> Source:
+def open_source(
+    loaded: LoadedSettings,
+    clock: Clock = time.time,
+    stores: Stores | None = None,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
+) -> Source:
     """The source that `source.uri` names. Raises SettingsError when it names none.
 
     A live one is asked for what is stored already, too: no command lists the scopes of its categories.
@@ -73,17 +73,19 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
     if scheme in WEBSOCKET_SCHEMES:
-        if not loaded.token:
+        if not loaded.token and resources.token is None:
             raise _no_token()
         from engine.sources.live.websocket import WebsocketSource
 
         return WebsocketSource(
             settings.uri,
-            loaded.token.reveal(),
+            resources.token or loaded.token.reveal(),
             message_bytes_max=settings.message_bytes_max,
             timeout_seconds=settings.timeout_seconds,
             clock=clock,
-            category_scopes=_stored_scopes(stores) if stores else (),
+            category_scopes=_known_scopes(stores, resources),
+            offload=resources.decode,
+            messages_per_second_max=resources.messages_per_second_max,
         )
     if scheme == "storage":
         from engine.sources.files.storage import StorageSource
@@ -100,7 +102,14 @@ def open_source(loaded: LoadedSettings, clock: Clock = time.time, stores: Stores
     raise _no_source(settings.uri)
 
 
-def _stored_scopes(stores: Stores) -> frozenset[str]:
+def _known_scopes(stores: Stores | None, resources: Resources) -> frozenset[str]:
+    if resources.category_scopes is not None:
+        return resources.category_scopes
+    return stored_scopes(stores) if stores else frozenset()
+
+
+def stored_scopes(stores: Stores) -> frozenset[str]:
+    """The scopes of the categories that are stored; none where the file cannot be read."""
     try:
         return stores.rows.category_scopes()
     except ReplicaError:
@@ -118,7 +127,10 @@ def open_past(loaded: LoadedSettings) -> "Records | None":
 
 
 def open_followed_source(
-    loaded: LoadedSettings, clock: Clock = time.time, stores: Stores | None = None
+    loaded: LoadedSettings,
+    clock: Clock = time.time,
+    stores: Stores | None = None,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
 ) -> Source:
     """The source, made to be followed: live by its events, files by looking at them now and then."""
     if loaded.settings.source.uri == RECORDS_URI:
@@ -126,63 +138,13 @@ def open_followed_source(
             "The source `records` restores the rows in one pass; a service follows Home Assistant.",
             "Run `reconcile --source records`, or let source.uri name Home Assistant.",
         )
-    source = open_source(loaded, clock, stores)
+    source = open_source(loaded, clock, stores, resources)
     if source.can_be_followed:
         return source
     from engine.sources.files.polling import PollingSource
 
     path = Path(loaded.settings.source.uri.partition(":")[2])
     return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock)
-
-
-def make_service(
-    loaded: LoadedSettings,
-    stores: Stores,
-    *,
-    mode: Mode,
-    on_report: Callable[[Report], None],
-    on_source: Callable[[str], None] = lambda _what: None,
-    clock: Clock = time.time,
-) -> Service:
-    """The running engine of one home. `mode` is `apply` or `observe`."""
-    settings = loaded.settings
-    times = ProcessClock(clock)
-    draw = random.random
-    controllers = [
-        ReplicaController(
-            replica=replica,
-            ledger=stores.rows,
-            pace=settings.loop,
-            make_options=partial(_service_options, settings, mode, clock),
-            clock=times,
-            draw=draw,
-            calendar=times.calendar,
-        )
-        for replica in stores.replicas
-    ]
-    source = open_followed_source(loaded, times, stores)
-    return Service(
-        Informer(source, settings.loop, draw, lambda *_: None),
-        controllers,
-        site=settings.site.name,
-        version=__version__,
-        clock=times,
-        calendar=times.calendar,
-        on_report=on_report,
-        on_source=on_source,
-    )
-
-
-def _service_options(settings: Settings, mode: Mode, clock: Clock, verify: bool) -> PassOptions:
-    return PassOptions(
-        mode=mode,
-        policy=settings.plan,
-        registries=frozenset(settings.source.registries),
-        run_id=new_run_id(clock()),
-        site=settings.site.name,
-        places=store_places(settings),
-        verify=verify,
-    )
 
 
 @contextmanager

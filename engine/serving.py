@@ -7,6 +7,7 @@ cancelled then, and a write that has begun is finished or rolled back.
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -27,6 +28,18 @@ from engine.settings import LoadedSettings
 from engine.systemd import Notifier
 
 _STATUS_SECONDS = 1.0
+
+
+class Announced(Protocol):
+    """Who is told that the API answers."""
+
+    @property
+    def on_ready(self) -> Callable[[str], None]:
+        """Receives the API's address."""
+
+    @property
+    def notifier(self) -> Notifier:
+        """Tells systemd."""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -98,6 +111,7 @@ async def _run(
     async with anyio.create_task_group() as tasks:
         ready = anyio.Event()
         tasks.start_soon(mirror.run)
+        tasks.start_soon(mirror.run_trail)
         tasks.start_soon(keep_alive, host.notifier)
         tasks.start_soon(_show_status, mirror, host.notifier)
         tasks.start_soon(announce, ready, host, sock)
@@ -125,7 +139,7 @@ def bind(loaded: LoadedSettings) -> socket.socket:
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
-async def announce(ready: anyio.Event, host: Host, sock: socket.socket) -> None:
+async def announce(ready: anyio.Event, host: "Announced", sock: socket.socket) -> None:
     """Say that the API answers, as soon as it does."""
     await ready.wait()
     host.notifier.ready()

@@ -12,6 +12,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import Json
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Pace
+from engine.settings_sites import Site, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 
@@ -35,18 +36,6 @@ class Secret:
 
     def __bool__(self) -> bool:
         return bool(self._text)
-
-
-class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which home this is."""
-
-    name: Annotated[
-        str,
-        Meta(
-            description="the home's name in records, metrics and reports: a-z, 0-9, _ and -",
-            pattern="^[a-z0-9_-]{1,64}$",
-        ),
-    ] = "home"
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -239,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loop: Pace = Pace()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    sites: SitesSettings = SitesSettings()
 
 
 class Setting(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ never repeated.
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -47,6 +47,11 @@ def load_settings(
     `working_directory` (None: it is gone) is used if it is there. Raises SettingsError.
     """
     settings, origins = merge_settings(flags, environ, file, working_directory)
+    return with_secrets(settings, origins, environ)
+
+
+def with_secrets(settings: Settings, origins: dict[str, str], environ: Mapping[str, str]) -> LoadedSettings:
+    """The settings and the secrets that they name. Raises SettingsError."""
     files = {
         "source.token": settings.source.token_file,
         "source.backup_key": settings.source.backup_key_file,
@@ -54,9 +59,7 @@ def load_settings(
         "records.password": settings.records.password_file,
         "http.token": settings.http.token_file,
     }
-    secrets = {name: _find_secret(name, file, environ) for name, file in files.items()}
-    for name, (secret, origin) in secrets.items():
-        _check_secret(name, secret.reveal(), origin)
+    secrets = {name: read_secret(name, file, environ) for name, file in files.items()}
     return LoadedSettings(
         settings,
         origins,
@@ -65,25 +68,38 @@ def load_settings(
     )
 
 
+Layer = tuple[str, dict[str, Json]]  # where it is from, values by setting
+
+
 def merge_settings(
     flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
 ) -> tuple[Settings, dict[str, str]]:
     """As `load_settings`, without the secrets: the settings, and where each that is no default came from."""
-    merged: dict[str, dict[str, Json]] = {}
-    origins: dict[str, str] = {}
-    layers = (
+    return merge_layers(settings_layers(flags, environ, file, working_directory), environ)
+
+
+def settings_layers(
+    flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
+) -> list[Layer]:
+    """What is given, those that win last."""
+    return [
         *_file_layer(file, environ, working_directory),
         ("environment", _environment_layer(environ)),
         ("flag", dict(flags)),
-    )
+    ]
+
+
+def merge_layers(layers: Iterable[Layer], environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings, and where each that is no default came from. Raises SettingsError."""
+    merged: dict[str, dict[str, Json]] = {}
+    origins: dict[str, str] = {}
     for origin, layer in layers:
         for name, value in layer.items():
             section, _, key = name.partition(".")
             if (given := written_value(name, value)) is not None:
                 merged.setdefault(section, {})[key] = given
                 origins[name] = origin
-    supervised = bool(environ.get("SUPERVISOR_TOKEN"))
-    if supervised:
+    if environ.get("SUPERVISOR_TOKEN"):
         for name, value in SUPERVISED.items():
             section, _, key = name.partition(".")
             if merged.get(section, {}).get(key) in (None, ""):
@@ -97,11 +113,16 @@ def merge_settings(
 
 def _file_layer(
     file: Path | None, environ: Mapping[str, str], working_directory: Path | None
-) -> tuple[tuple[str, dict[str, Json]], ...]:
+) -> tuple[Layer, ...]:
     named = file or (Path(environ["RECONCILE_CONFIG"]) if environ.get("RECONCILE_CONFIG") else None)
     path = named or (working_directory and working_directory / DEFAULT_FILE)
     if path is None or (named is None and not path.exists()):
         return ()
+    return (read_layer(path),)
+
+
+def read_layer(path: Path) -> Layer:
+    """What a settings file gives. Raises SettingsError."""
     try:
         document = tomllib.loads(_read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
     except (OSError, ValueError, RecursionError) as error:
@@ -122,7 +143,7 @@ def _file_layer(
                 )
             layer[f"{section}.{key}"] = value
     _check_names(layer, f"in {path}")
-    return ((str(path), layer),)
+    return str(path), layer
 
 
 def _environment_layer(environ: Mapping[str, str]) -> dict[str, Json]:
@@ -195,6 +216,13 @@ def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
                 f"Setting source.registries ({origins.get('source.registries', 'default')}) names {registry!r}.",
                 f"Did you mean {close[0]}?" if close else f"Registries are: {', '.join(REGISTRIES)}.",
             )
+
+
+def read_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
+    """The secret `name`, from its file if one is named, and where it was found. Raises SettingsError."""
+    secret, origin = _find_secret(name, file, environ)
+    _check_secret(name, secret.reveal(), origin)
+    return secret, origin
 
 
 def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:

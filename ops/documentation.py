@@ -11,10 +11,12 @@ from pathlib import Path
 
 import apsw
 import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
 
 from api.app import ROUTES
 from api.http.openapi import make_document
 from api.page.routes import PAGE_ROUTES
+from api.sites.app import ROUTES as SITES_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.home.registries import REGISTRIES
@@ -25,6 +27,7 @@ from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.schema import ensure_schema
 from engine.settings import SECRETS, documented_settings
+from engine.sites.metrics import LoopLag, SiteMetrics
 from ops.advice_parts import advice_parts
 from ops.answer_pages import events_page, kind_of, report_page
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
@@ -131,19 +134,34 @@ def http_page() -> str:
         table(("route", "what it answers"), rows),
         "## Query parameters",
         table(("route", "parameter", "type", "meaning"), queries),
+        "## Many homes",
+        "With `sites.directory` the service answers these, and the routes above below each home: `/api/devices` as\n"
+        "`/api/sites/{site}/devices`, the page at `/sites/{site}/`. Their parameters are in its `/openapi.json`.",
+        table(("route of many homes", "what it answers"), [(f"`{r.path}`", r.summary) for r in SITES_ROUTES]),
     )
 
 
 def metrics_page() -> str:
     """Every series of our own."""
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)\n# TYPE \S+ (\w+)$", _metrics_text())
+    of_sites = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
     return page(
         "Metrics",
         "`/metrics` has these, beside those of the process and of Python. Sync lag is\n"
         "`time() - reconcile_synced_timestamp_seconds`: a watermark that stops moving when looking stops. A time that\n"
         "never was has no series.",
         table(("metric", "type", "meaning"), [(f"`{name}`", kind, text) for name, text, kind in told]),
+        "## Many homes",
+        "With `sites.directory` there are these instead of the gauges above; what is counted is counted over all homes.",
+        table(("metric of many homes", "meaning"), [(f"`{name}`", text) for name, text in of_sites]),
     )
+
+
+def site_metrics_text() -> str:
+    """The series of many homes."""
+    registry = CollectorRegistry()
+    registry.register(SiteMetrics(lambda: (), lambda: 0.0, "auto", LoopLag()))
+    return generate_latest(registry).decode()
 
 
 def _metrics_text() -> str:

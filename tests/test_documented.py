@@ -15,6 +15,7 @@ from api.app import ROUTES
 from api.changes.routes import ChangesPage
 from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
+from api.sites.app import ROUTES as SITES_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.compare.diff import Cause
@@ -29,7 +30,7 @@ from engine.replicas.rows.codec import TABLES
 from engine.settings import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
-from ops.documentation import FOLDER, PAGES
+from ops.documentation import FOLDER, PAGES, site_metrics_text
 
 ROOT = Path(__file__).parents[1]
 README_LINES_MAX = 150
@@ -107,6 +108,16 @@ def test_every_metric_is_documented_and_nothing_else_is() -> None:
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
     documented = table("reference/metrics.md", "metric")
     assert [(name.strip("`"), meaning) for name, _, meaning in documented] == told
+
+
+def test_every_route_and_metric_of_many_homes_is_documented() -> None:
+    served = [(f"`{route.path}`", route.summary) for route in SITES_ROUTES]
+    assert [tuple(row) for row in table("reference/http.md", "route of many homes")] == served
+    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
+    documented = [
+        (name.strip("`"), text) for name, text in table("reference/metrics.md", "metric of many homes")
+    ]
+    assert documented == told
 
 
 def test_every_column_is_explained_and_nothing_else_is() -> None:
@@ -187,9 +198,12 @@ def test_every_command_in_the_text_exists() -> None:
 def test_every_path_and_metric_in_the_text_exists() -> None:
     paths = {route.path.replace(":path}", "}") for route in ROUTES}
     paths |= {"/openapi.json", "/metrics"} | {route.path for route in PAGE_ROUTES}
+    paths |= {row[0].strip("`") for row in table("reference/http.md", "route of many homes")}
+    paths |= {"/api/sites/{site}/devices", "/sites/{site}/"}
     written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", ALL)}
     assert written <= paths | {"/run/secrets/source_token", CURSOR_EXPIRED, HISTORY_FORGOTTEN}
     metrics = {row[0].strip("`") for row in table("reference/metrics.md", "metric")}
+    metrics |= {row[0].strip("`") for row in table("reference/metrics.md", "metric of many homes")}
     tables = {row[0].strip("`") for row in table("reference/sqlite.md", "table")}
     assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", ALL)) <= metrics | tables
 

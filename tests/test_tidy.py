@@ -27,6 +27,11 @@ WITHOUT_TWIN = {
     "engine/__main__.py",  # one line around the command line, which its own tests run
     "engine/errors.py",  # classes without behaviour
     "engine/ports.py",  # contracts without code; the contract suites test their adapters
+    "api/sites/ports.py",  # contracts, and structs that the routes answer from
+    "engine/commandline/options.py",  # tested with the parser
+    "engine/commandline/verbs/serve_sites.py",  # wiring, tested as a process by tests/sites/test_serving.py
+    "engine/follow.py",  # wiring, tested by every service
+    "engine/resources.py",  # one struct
     "engine/mirror.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/run.py",  # wiring, tested by every command
     "engine/cache_ports.py",  # contracts without code
@@ -47,6 +52,7 @@ WITHOUT_TWIN = {
     "engine/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
+    "engine/settings_sites.py",  # one struct; tests/sites load it
     "engine/settings.py",  # structs; tests/test_settings_layers.py loads them
     "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py

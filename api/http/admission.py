@@ -63,15 +63,8 @@ class Admitting:
         return self._misdirected(scope)
 
     def _is_borne(self, scope: Scope) -> bool:
-        values = _values(scope, b"authorization")
-        scheme, _, given = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
-        token = given.strip()
-        if scheme.lower() == b"basic":
-            token = _password(token)
-        elif scheme.lower() != b"bearer":
-            token = b""
         # In constant time, so that an answer's time tells nothing.
-        return hmac.compare_digest(token, self._token)
+        return hmac.compare_digest(borne_token(scope), self._token)
 
     def _misdirected(self, scope: Scope) -> Problem | None:
         values = _values(scope, b"host")
@@ -84,6 +77,18 @@ class Admitting:
             f"Without a token, this service answers only as localhost, not as {host[:255]!r}. If that is a name "
             "of this machine, list it in http.hosts; or set http.token_file.",
         )
+
+
+def borne_token(scope: Scope) -> bytes:
+    """The token that a request bears; empty without one."""
+    values = _values(scope, b"authorization")
+    scheme, _, given = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
+    token = given.strip()
+    if scheme.lower() == b"basic":
+        token = _password(token)
+    elif scheme.lower() != b"bearer":
+        token = b""
+    return token
 
 
 def _values(scope: Scope, wanted: bytes) -> list[bytes]:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.given import FindHome, Given
 from api.http.queries import NoQuery, parse_query
 
 JSON = "application/json"
@@ -18,7 +17,8 @@ VARY = "Authorization, Accept-Encoding"
 # What is true only now: nobody may keep it.
 LIVE_HEADERS = {"cache-control": "no-store", "vary": VARY}
 
-Handler = Callable[[Given, Request, Any], Awaitable[Response]]
+# What the request is about (a home, or all of them), the request, and its query.
+Handler = Callable[[Any, Request, Any], Awaitable[Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class Route:
     media_type: str = JSON
     other_media_types: tuple[str, ...] = ()  # that the same answer can have
 
-    async def __call__(self, given: Given, request: Request, query: Any) -> Response:
+    async def __call__(self, about: Any, request: Request, query: Any) -> Response:
         """The answer to a request whose query has been read. Raises Problem, and ReplicaError as its store does."""
-        return await self.handle(given, request, query)
+        return await self.handle(about, request, query)
 
-    def endpoint(self, find: FindHome, path: str | None = None) -> StarletteRoute:
+    def endpoint(self, find: Callable[[Request], object], path: str | None = None) -> StarletteRoute:
         """The route as Starlette serves it, HEAD included; at `path` if it is not to stand at its own."""
 
         async def call(request: Request) -> Response:

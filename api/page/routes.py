@@ -81,6 +81,7 @@ class Page:
             "now": now,
             "status": view,
             "day": trail.changes_day(now),
+            "up": self.given.up,
             "badges": Badges(verdicts),
             "todos": todo_views(status, verdicts, view.state),
         }
@@ -226,7 +227,12 @@ def page_endpoints(find: FindHome, document: bytes) -> list[StarletteRoute]:
         given = find(request)
         return Page(given, kept.setdefault(given, KeptIndex()), api)
 
-    return [*(route.endpoint(find_page) for route in PAGE_ROUTES), StarletteRoute("/static/{name}", _static)]
+    return [*(route.endpoint(find_page) for route in PAGE_ROUTES), static_route()]
+
+
+def static_route() -> StarletteRoute:
+    """The route of stylesheets, scripts and icons."""
+    return StarletteRoute("/static/{name}", _static)
 
 
 async def _static(request: Request) -> Response:

@@ -67,6 +67,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.verbs.serve import run_serve
 
             return run_serve(arguments, stop)
+        case "site":
+            from engine.commandline.verbs.site import run_site
+
+            return run_site(arguments, stop)
         case "drift":
             from engine.commandline.verbs.drift import run_drift
 

@@ -26,6 +26,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "config": (("reconcile config show", "every setting and where it comes from"),),
     "doctor": (("reconcile doctor", "what is wrong now, and what to change"),),
     "store": (("reconcile store snapshot backup.db", "a copy as of one moment, while the service runs"),),
+    "site": (
+        ("reconcile site add mill-4 --source ws://10.8.0.4:8123", "one home more"),
+        ("reconcile site check", "ask each Home Assistant once"),
+    ),
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
     "docs": (("reconcile docs", "what there is to read"),),
     "completion": (("reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile", ""),),

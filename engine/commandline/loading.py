@@ -3,12 +3,18 @@
 import os
 from pathlib import Path
 
+import msgspec
+
 from engine.commandline.parser import Arguments
 from engine.core.home.record import Json
 from engine.errors import SettingsError
 from engine.settings import LoadedSettings, Settings
-from engine.settings_layers import load_settings
+from engine.settings_layers import load_settings, settings_layers
+from engine.settings_sites import SitesSettings
 from engine.settings_text import FILE_SCHEMES
+
+# With many homes, these have to say which. The service keeps all, and `site` is about their files.
+_OF_ONE_HOME = (None, "drift", "show", "history", "doctor", "store")
 
 
 def load(arguments: Arguments) -> LoadedSettings:
@@ -16,6 +22,8 @@ def load(arguments: Arguments) -> LoadedSettings:
     file = Path(arguments.config) if arguments.config else None
     folder = working_folder()
     loaded = load_settings(given_settings(arguments), os.environ, file, folder)
+    if loaded.settings.sites.directory and (arguments.command in _OF_ONE_HOME or _is_about_one(arguments)):
+        loaded = _load_site(arguments, loaded.settings.sites, file, folder)
     if folder is None:
         _check_absolute(loaded.settings)
     for name, value in (("source.uri", loaded.settings.source.uri), ("rows.file", loaded.settings.rows.file)):
@@ -23,6 +31,34 @@ def load(arguments: Arguments) -> LoadedSettings:
             # Reports are UTF-8 and carry these values.
             raise SettingsError(f"Setting {name} = {value!r} is not UTF-8.", "Rename the file or folder.")
     return loaded
+
+
+def _is_about_one(arguments: Arguments) -> bool:
+    return arguments.command == "config" and arguments.site is not None
+
+
+def _load_site(
+    arguments: Arguments, sites: SitesSettings, file: Path | None, folder: Path | None
+) -> LoadedSettings:
+    """The settings of one of many homes. Raises SettingsError."""
+    from engine.sites.files import SiteFiles
+
+    if not arguments.site:
+        raise SettingsError(
+            f"This is about one home, and {sites.directory} (sites.directory) has many.",
+            "Say which with --site NAME; `reconcile site list` shows them.",
+        )
+    whole = msgspec.structs.replace(sites, shard="1/1")
+    homes = SiteFiles(whole, settings_layers(given_settings(arguments), os.environ, file, folder), os.environ)
+    found = homes.read().get(arguments.site)
+    if found is None:
+        raise SettingsError(
+            f"There is no home called {arguments.site!r} in {sites.directory}.",
+            "`reconcile site list` shows them.",
+        )
+    if found.loaded is None:
+        raise SettingsError(*((found.error.message, found.error.hint) if found.error else ("", "")))
+    return found.loaded
 
 
 def working_folder() -> Path | None:
@@ -57,6 +93,7 @@ def given_settings(arguments: Arguments) -> dict[str, Json]:
         "rows.file": arguments.rows,
         "records.uri": arguments.records,
         "site.name": arguments.site,
+        "sites.shard": arguments.shard,
         "source.registries": list(arguments.only) if arguments.only else None,
         "plan.mode": "observe" if arguments.observe else None,
         "plan.allow_empty": arguments.allow_empty or None,

@@ -15,6 +15,16 @@ from typing import NamedTuple, NoReturn
 from engine import __version__
 from engine.commandline import exit_codes
 from engine.commandline.examples import closest, epilog, setting_hint, suggestion, without_help
+from engine.commandline.options import (
+    add_format,
+    add_name,
+    add_output,
+    add_quiet,
+    add_rows,
+    add_settings,
+    add_settings_file,
+    add_site,
+)
 from engine.core.home.registries import REGISTRIES
 
 COMMANDS = {
@@ -26,6 +36,7 @@ COMMANDS = {
     "config": "print the settings and where each comes from (`config show`)",
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
+    "site": "list, check, add, pause, resume, remove or forget the homes of `sites.directory` (`site list`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
     "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
     "completion": "print the completion script of a shell: bash, zsh or fish",
@@ -56,6 +67,11 @@ class Arguments(argparse.Namespace):
     shell: str = ""
     topic: str = ""
     store_command: str | None = None
+    site_command: str = ""
+    name: str = ""
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    shard: str | None = None
     file: str = ""
     force: bool = False
     format: str = "text"
@@ -180,8 +196,8 @@ def build_grammar() -> Grammar:
         _add_to_command(name, command)
     _add_pass(parser)
     _add_comparison(parser)
-    _add_settings(parser)
-    _add_output(parser)
+    add_settings(parser)
+    add_output(parser)
     return grammar
 
 
@@ -195,11 +211,11 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
     if name == "docs":
         command.add_argument("topic", metavar="TOPIC", nargs="?", help="a page, a guard or a verdict")
         return
-    if name == "store":
-        _add_store(command)
+    if name in ("store", "site"):
+        (_add_store if name == "store" else add_site)(command)
         return
-    _add_settings(command)
-    _add_output(command)
+    add_settings(command)
+    add_output(command)
     if name in ("show", "history"):
         command.add_argument("key", metavar="KEY", help="REGISTRY/ID, an entity_id, an id or a name")
         if name == "history":
@@ -208,6 +224,9 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
         _add_comparison(command)
     elif name == "serve":
         command.add_argument("--observe", action="store_true", help="compare and report, write nothing")
+        command.add_argument(
+            "--shard", metavar="I/N", help="keep this share of the homes of sites.directory, 1/N to N/N"
+        )
     elif name == "config":
         _add_config_show(command)
 
@@ -216,8 +235,8 @@ def _add_healthcheck(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--url", metavar="URL", help="the service's address, if not http.host and http.port of the settings"
     )
-    _add_settings_file(command)
-    _add_quiet(command)
+    add_settings_file(command)
+    add_quiet(command)
 
 
 def _add_store(store: argparse.ArgumentParser) -> None:
@@ -233,10 +252,11 @@ def _add_store(store: argparse.ArgumentParser) -> None:
         command.add_argument("file", metavar="FILE", help="the snapshot")
         if name == "snapshot":
             command.add_argument("--force", action="store_true", help="replace FILE if it is there")
-        _add_rows(command)
-        _add_settings_file(command)
-        _add_format(command)
-        _add_quiet(command)
+        add_rows(command)
+        add_name(command)
+        add_settings_file(command)
+        add_format(command)
+        add_quiet(command)
 
 
 def _add_compaction(history: argparse.ArgumentParser) -> None:
@@ -260,8 +280,8 @@ def _add_config_show(config: argparse.ArgumentParser) -> None:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    _add_settings(show)
-    _add_output(show)
+    add_settings(show)
+    add_output(show)
 
 
 def _add_pass(parser: argparse.ArgumentParser) -> None:
@@ -308,47 +328,6 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         help=f"only these: {', '.join(REGISTRIES)}",
     )
     group.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("settings")
-    group.add_argument(
-        "--source",
-        metavar="URI",
-        help="ws://HOST:8123 (or wss, http, https), storage:DIR, backup:FILE.tar, capture:DIR, or records",
-    )
-    _add_rows(group)
-    group.add_argument("--records", metavar="URI", help="history:FILE, influxdb://HOST:8086/BUCKET, or none")
-    _add_settings_file(group)
-    group.add_argument("--site", metavar="NAME", help="the home's name")
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("output")
-    _add_format(group)
-    group.add_argument("--full", action="store_true", help="print everything, not 50 lines of each group")
-    group.add_argument(
-        "--color", choices=("auto", "always", "never"), help="auto heeds NO_COLOR and the rest"
-    )
-    _add_quiet(group)
-    group.add_argument("-v", "--verbose", action="store_true", help="print each step, and the hashes")
-
-
-def _add_rows(group: argparse._ActionsContainer) -> None:
-    group.add_argument("--rows", metavar="FILE", help="the SQLite file")
-
-
-def _add_format(group: argparse._ActionsContainer) -> None:
-    group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
-    group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
-
-
-def _add_settings_file(group: argparse._ActionsContainer) -> None:
-    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it is there)")
-
-
-def _add_quiet(group: argparse._ActionsContainer) -> None:
-    group.add_argument("-q", "--quiet", action="store_true", help="print only what is wrong (and the JSON)")
 
 
 def _check_options(argv: list[str], known: frozenset[str]) -> None:

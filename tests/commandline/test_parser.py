@@ -47,6 +47,8 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
         "shell",
         "topic",
         "store_command",
+        "site_command",
+        "name",
         "file",
     }
     assert grammar.parser.prog == "reconcile"

@@ -14,8 +14,9 @@ import pytest
 from engine.core.state.report import Report
 from engine.core.state.status import Status
 from engine.core.words import Mode
+from engine.follow import make_service
 from engine.loop.service import Service
-from engine.run import make_service, open_stores
+from engine.run import open_stores
 from engine.settings_layers import load_settings
 from tests.real.home_assistant import HomeAssistant
 

@@ -8,9 +8,10 @@ import logging
 import re
 import traceback
 from collections import Counter
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import msgspec
 
@@ -23,6 +24,7 @@ from engine.core.state.status import SourceStatus, Status, replica_status, why_n
 from engine.core.words import GuardName, Outcome, SyncStatus
 
 LOGGER = "reconcile"
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 # More changes than these in one pass are told as a number; each is in the change feed all the same.
 _TOLD_MAX = 50
 # A change that waits for fewer seconds to be written is no change of status.
@@ -83,7 +85,7 @@ class ReportLines:
     What stays as it was told (a foreign row, a refusal, an error) is not told again by the next pass.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._open: dict[str, set[tuple[str, ...]]] = {}  # records that still differ, by replica
         self._refusals: dict[str, dict[GuardName, str]] = {}  # message by guard, by replica
@@ -151,7 +153,7 @@ class ReportLines:
 class StatusLines:
     """Tells when the status of a replica changes, once each, in both directions. It begins as unknown."""
 
-    def __init__(self, logger: logging.Logger, freshness: Freshness) -> None:
+    def __init__(self, logger: Logger, freshness: Freshness) -> None:
         self._logger = logger
         self._freshness = freshness
         self._told: dict[str, str] = {}
@@ -180,7 +182,7 @@ class StatusLines:
 class HeldLogLines:
     """Tells when another program that reads makes a SQLite log grow, and when that is over."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._told: set[str] = set()
 
@@ -201,7 +203,7 @@ class HeldLogLines:
 class SourceLines:
     """Tells when Home Assistant is followed, and when it is not and why. What was told is not told again."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._told: tuple[bool, str | None] | None = None
 
@@ -220,10 +222,19 @@ class SourceLines:
             self._logger.warning("Home Assistant is not followed", extra={"fields": lost})
 
 
+class NamedHome(logging.LoggerAdapter[logging.Logger]):
+    """Lines of a logger with the name of the home that they are about, where there are many."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """The same line with the field `site`."""
+        fields = (kwargs.get("extra") or {}).get("fields", {})
+        return msg, {**kwargs, "extra": {"fields": {**(self.extra or {}), **fields}}}
+
+
 class HomeLines:
     """The lines of one home: what changed in it, and how it stands."""
 
-    def __init__(self, logger: logging.Logger, freshness: Freshness) -> None:
+    def __init__(self, logger: Logger, freshness: Freshness) -> None:
         self.on_report = ReportLines(logger).tell
         self.on_status = StatusLines(logger, freshness).tell
         self.on_held_log = HeldLogLines(logger).tell

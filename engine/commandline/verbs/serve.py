@@ -38,6 +38,11 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         if interruption.deadline is not None:
             interruption.deadline.farewell = on_cut_off
             interruption.deadline.exit_code = lambda _signal_number: OK
+        if settings.sites.directory:
+            from engine.commandline.verbs.serve_sites import sites_work
+
+            await sites_work(arguments, loaded, logger, mode)(stop)
+            return
         host = Host(
             listener=HomeLines(logger, settings.loop.freshness),
             on_ready=on_ready,

@@ -6,6 +6,10 @@ anew may have changed: a 0 becomes 0.0 in a FLOAT column, the text "7" a number 
 the value is read as it was written. Pure: makes SQL, runs none.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
 # By our own types, the affinities under which SQLite leaves our values as they are. DATETIME holds text that is no
 # number, so no affinity converts it.
 _HARMLESS = {
@@ -54,3 +58,13 @@ def whole_number(column: str) -> str:
 def _text(column: str) -> str:
     is_number = f"typeof({column}) IN ('integer', 'real')"
     return f"CASE WHEN {is_number} THEN CAST({whole_number(column)} AS TEXT) ELSE {column} END"
+
+
+def patched_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows that were read as bytes, as text. One whose key is no UTF-8 could not be asked for, and is left out."""
+    patched = []
+    for key, *values in rows:
+        with suppress(UnicodeDecodeError):
+            texts = (v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in values)
+            patched.append((key.decode(), *texts))
+    return patched

@@ -15,7 +15,7 @@ worker passes through a wrapper.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ import msgspec
 from engine.core.state.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.rows.codec import TABLES, Value
-from engine.replicas.rows.column_types import whole_number
+from engine.replicas.rows.column_types import patched_rows, whole_number
 from engine.replicas.rows.conditions import FILTERS, KEYS, TEXTS, facet_source
 from engine.replicas.rows.former_names import find_former
 from engine.replicas.rows.schema import check_schema, columns_of
@@ -243,7 +243,7 @@ class Moment:
             except UnicodeDecodeError:
                 self._known.has_bad_text = True
                 self._known.selects.clear()
-        return _patched(self._rows(f"{self._select(registry, columns)} WHERE {condition}", bindings))
+        return patched_rows(self._rows(f"{self._select(registry, columns)} WHERE {condition}", bindings))
 
     def _select(self, registry: str, columns: Sequence[str]) -> str:
         asked = (registry, *columns)
@@ -312,18 +312,34 @@ class SqliteInventory:
     The file is opened when first needed, and again when another file stands at the path.
     """
 
-    def __init__(self, path: str | Path, *, busy_timeout_seconds: float = 1.0) -> None:
-        self._file = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=busy_timeout_seconds)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        busy_timeout_seconds: float = 1.0,
+        readers: ThreadPoolExecutor | None = None,
+        cache_kib: int | None = None,
+    ) -> None:
+        """With `readers` the threads are shared with others, of which this one uses one at a time."""
+        self._file = ApswFile(
+            _NAME, path, read_only=True, busy_timeout_seconds=busy_timeout_seconds, cache_kib=cache_kib
+        )
         # Only for `witness`, and only in the event loop: it never waits.
         self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0, never_waits=True)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inventory")
+        self._owns_thread = readers is None
+        self._thread = readers or ThreadPoolExecutor(max_workers=1, thread_name_prefix="inventory")
+        self._turn = asyncio.Semaphore(1)
         self._data_version = -1
         self._revision = 0
         self._known = _Known()
 
     async def read(self, job: Callable[[Moment], T]) -> T:
         """What `job` makes of the file at one moment. Raises ReplicaError; an absent file is unavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(self._look, job))
+        async with nullcontext() if self._owns_thread else self._turn:
+            return await self._in_thread(partial(self._look, job))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def witness(self) -> int | None:
         """A number that stays the same while nobody commits to the file; None when that cannot be told at once.
@@ -338,9 +354,14 @@ class SqliteInventory:
 
     async def aclose(self) -> None:
         """End the thread and release the file. Nothing may be read afterwards."""
+        await self.rest()
+        if self._owns_thread:
+            self._thread.shutdown(wait=False)
+
+    async def rest(self) -> None:
+        """Release the file until it is read again."""
         self._watched.close()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
-        self._thread.shutdown(wait=False)
+        await self._in_thread(self._file.close)
 
     def _look(self, job: Callable[[Moment], T]) -> T:
         if not self._file.path.exists():
@@ -372,13 +393,3 @@ def _typed(column: str, type_: str, *, as_bytes: bool) -> str:
         return f"CASE typeof({value}) WHEN 'integer' THEN {value} END AS {column}"
     text = f"CAST({column} AS TEXT)"
     return f"CAST({text} AS BLOB) AS {column}" if as_bytes else f"{text} AS {column}"
-
-
-def _patched(rows: Sequence[Row]) -> list[Row]:
-    """Rows that were read as bytes, as text. One whose key is no UTF-8 could not be asked for, and is left out."""
-    patched = []
-    for key, *values in rows:
-        with suppress(UnicodeDecodeError):
-            texts = (v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in values)
-            patched.append((key.decode(), *texts))
-    return patched

@@ -35,6 +35,7 @@ from engine.sources.live.protocol import (
     SubscriptionEvent,
 )
 from engine.sources.live.sockets import close_socket, open_socket
+from engine.sources.live.throttle import Throttle
 
 MESSAGE_BYTES_MAX = 64 * 2**20
 EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many messages waiting.
@@ -96,7 +97,7 @@ class _Waiter:
 class Connection:
     """A logged-in connection. Any number of tasks may have commands in flight; made by `open_connection`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (by keyword)
         self,
         socket: ClientConnection,
         protocol: HomeAssistantProtocol,
@@ -105,12 +106,14 @@ class Connection:
         message_bytes_max: int,
         timeout_seconds: float,
         events_max: int,
+        throttle: Throttle,
     ) -> None:
         self._socket = socket
         self._protocol = protocol
         self._message_bytes_max = message_bytes_max
         self._timeout_seconds = timeout_seconds
         self._events_max = events_max
+        self._throttle = throttle
         self._waiters: dict[int, _Waiter] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._failure: SourceError | None = None
@@ -188,6 +191,8 @@ class Connection:
                 if len(messages) >= _MANY_MESSAGES:
                     # Frames of a burst come without a wait between them: let its events be read, and others work.
                     await anyio.lowlevel.checkpoint()
+                if wait := self._throttle.wait_after(len(messages)):
+                    await anyio.sleep(wait)
         except SourceError as error:
             self._fail(error)
         except ConnectionClosed as error:
@@ -226,7 +231,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def open_connection(
+async def open_connection(  # noqa: PLR0913 (options, by keyword)
     uri: str,
     token: str,
     *,
@@ -234,13 +239,14 @@ async def open_connection(
     timeout_seconds: float = 30.0,
     events_max: int = EVENTS_MAX,
     tls: ssl.SSLContext | None = None,
+    messages_per_second_max: float | None = None,
 ) -> AsyncIterator[Connection]:
     """Connects to the Home Assistant at `uri`, logs in, yields the connection, and closes it at the end.
 
     `timeout_seconds` bounds the handshake, the login, and each command from its sending to the end of its
     answer; adding 20,000 entities blocks Home Assistant for 9 s, so less than 30 s is for tests.
     `message_bytes_max` bounds one frame after decompression: 20,000 entities are 13 MB. `tls` replaces the
-    system's trusted authorities.
+    system's trusted authorities. `messages_per_second_max` bounds a flood.
 
     Raises SettingsError (uri or token unusable), SourceUnavailable, SourceRefused (token or address
     rejected) or SourceInvalid (not a Home Assistant). Never retry SourceRefused at once: every attempt is a
@@ -259,6 +265,7 @@ async def open_connection(
             message_bytes_max=message_bytes_max,
             timeout_seconds=timeout_seconds,
             events_max=events_max,
+            throttle=Throttle(messages_per_second_max),
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(connection.read)

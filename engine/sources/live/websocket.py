@@ -10,7 +10,7 @@ Later reads of one object cost what changed, and so does the first that begins w
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -67,22 +67,25 @@ class WebsocketSource(Source):
     """Reads a running Home Assistant through its websocket API.
 
     `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
-    `category_scopes` are those of stored categories, which are asked for as well; `offload` is where answers are taken apart.
+    `token` may be asked for anew at each connect; `category_scopes` are those of stored categories, which are asked for as
+    well; `offload` is where answers are taken apart.
     Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
     """
 
     def __init__(  # noqa: PLR0913 (options, by keyword)
         self,
         uri: str,
-        token: str,
+        token: str | Callable[[], str],
         *,
         message_bytes_max: int = MESSAGE_BYTES_MAX,
         timeout_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
         category_scopes: Iterable[str] = (),
         offload: Offload = to_thread,
+        messages_per_second_max: float | None = None,
     ) -> None:
         self._offload = offload
+        self._messages_per_second_max = messages_per_second_max
         self._scopes = CategoryScopes(category_scopes)
         self._uri = websocket_uri(uri)
         self._token = token
@@ -130,13 +133,17 @@ class WebsocketSource(Source):
         ):
             yield watch
 
-    def _connect(self) -> AbstractAsyncContextManager[Connection]:
-        return open_connection(
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Connection]:
+        token = self._token if isinstance(self._token, str) else await self._offload(self._token)
+        async with open_connection(
             self._uri,
-            self._token,
+            token,
             message_bytes_max=self._message_bytes_max,
             timeout_seconds=self._timeout_seconds,
-        )
+            messages_per_second_max=self._messages_per_second_max,
+        ) as connection:
+            yield connection
 
     async def read_from(self, connection: Commands, progress: Progress) -> Snapshot:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""

@@ -1,0 +1,178 @@
+"""The application over many homes: questions about all, and each home's own routes under its name.
+
+A home's routes stand twice: `/api/sites/NAME/...` as `/api/...` of a single home, for programs, and below
+`/sites/NAME/` all of them, the page among them, whose links are relative.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Router
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.app import ROUTES as HOME_ROUTES
+from api.app import document_route, metrics_route, with_gates
+from api.given import AppOptions, Given
+from api.http.admission import Admission, Admitting, borne_token
+from api.http.openapi import make_document
+from api.http.problems import RETRY_SECONDS, Problem
+from api.http.queries import NoQuery
+from api.http.routing import LIVE_HEADERS, Route, answer_live
+from api.page.routes import page_endpoints
+from api.sites import fleet, listing
+from api.sites.listing import Asked, no_such_home
+from api.sites.page import page_route
+from api.sites.ports import Sites, Stage
+
+_PREFIXES = ("/api/sites/", "/sites/")
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class FleetReady(msgspec.Struct, frozen=True):
+    """Whether the service has begun with all its homes, and how many are at which stage."""
+
+    status: str
+    sites: dict[str, int]
+
+
+async def get_liveness(_asked: Asked, _request: Request, _query: NoQuery) -> Response:
+    """The event loop answers."""
+    return answer_live(Alive("ok"))
+
+
+async def get_readiness(asked: Asked, _request: Request, _query: NoQuery) -> Response:
+    """Whether each home was begun with. How a home stands is a question to the home."""
+    views = asked.sites.views()
+    counts = {stage.value: sum(view.stage is stage for view in views) for stage in Stage}
+    is_ready = bool(views) and not asked.sites.is_closed
+    return answer_live(FleetReady("ready" if is_ready else "not_ready", counts), 200 if is_ready else 503)
+
+
+HEALTH_ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/healthz",
+        name="get_liveness",
+        summary="Whether the service is alive.",
+        handle=get_liveness,
+        body=Alive,
+    ),
+    Route(
+        path="/readyz",
+        name="get_readiness",
+        summary="Whether the service has begun with its homes.",
+        handle=get_readiness,
+        body=FleetReady,
+        statuses=(503,),
+    ),
+)
+ROUTES: tuple[Route, ...] = (*listing.ROUTES, *fleet.ROUTES, *HEALTH_ROUTES)
+
+
+def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOptions) -> Starlette:
+    """The ASGI application over all homes, as many as there are at each request."""
+
+    def find(_request: Request) -> Asked:
+        return Asked(sites, clock())
+
+    endpoints: list[BaseRoute] = [route.endpoint(find) for route in ROUTES]
+    endpoints += [document_route(make_document(_documented())), *page_route(sites, clock)]
+    if options.metrics is not None:
+        endpoints.append(metrics_route(options.metrics))
+    endpoints += [
+        StarletteRoute("/sites/{site}", _to_page),
+        Mount("/api/sites/{site}", app=OfHome(_short_routes(), sites)),
+        Mount("/sites/{site}", app=OfHome(_all_routes(sites), sites)),
+    ]
+    admitting = Middleware(AdmittingSites, admission=options.admission, sites=sites)
+    return with_gates(endpoints, options, admitting)
+
+
+class OfHome:
+    """Finds the home that a request names, and lets its routes answer."""
+
+    def __init__(self, routes: Sequence[BaseRoute], sites: Sites) -> None:
+        self._router = Router(routes, redirect_slashes=False)
+        self._sites = sites
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for the home, or raise Problem where it is not kept."""
+        name = str(scope["path_params"]["site"])
+        view = self._sites.view(name)
+        if view is None:
+            raise no_such_home(name)
+        given = await self._sites.open(name)
+        if given is None:
+            raise Problem(
+                503,
+                f"The home {name} is {view.stage}: {view.reason or 'it is about to be started'}",
+                headers={"retry-after": str(RETRY_SECONDS)},
+            )
+        scope["home"] = given
+        await self._router(scope, receive, send)
+
+
+def _home_of(request: Request) -> Given:
+    given: Given = request.scope["home"]
+    return given
+
+
+def _short_routes() -> list[BaseRoute]:
+    return [route.endpoint(_home_of, route.path.removeprefix("/api")) for route in HOME_ROUTES]
+
+
+def _all_routes(sites: Sites) -> list[BaseRoute]:
+    async def metrics(request: Request) -> Response:
+        name, accept = str(request.path_params["site"]), request.headers.get("accept", "")
+        body, content_type = sites.metrics(name, accept)
+        return Response(body, 200, {**LIVE_HEADERS, "content-type": content_type})
+
+    document = make_document(HOME_ROUTES)
+    routes: list[BaseRoute] = [route.endpoint(_home_of) for route in HOME_ROUTES]
+    routes += [document_route(document), StarletteRoute("/metrics", metrics)]
+    return [*routes, *page_endpoints(_home_of, document)]
+
+
+def _documented() -> list[Route]:
+    of_home = [
+        replace(
+            route, path=f"/api/sites/{{site}}{route.path.removeprefix('/api')}", name=f"site_{route.name}"
+        )
+        for route in HOME_ROUTES
+    ]
+    return [*ROUTES, *of_home]
+
+
+async def _to_page(request: Request) -> Response:
+    return RedirectResponse(f"{quote(str(request.path_params['site']), safe='')}/", 307)
+
+
+class AdmittingSites(Admitting):
+    """Lets in whoever bears the service's token; and who bears a home's, to what stands below that home."""
+
+    def __init__(self, app: ASGIApp, admission: Admission, sites: Sites) -> None:
+        super().__init__(app, admission)
+        self._sites = sites
+
+    def _is_borne(self, scope: Scope) -> bool:
+        return super()._is_borne(scope) or self._is_of_home(scope)
+
+    def _is_of_home(self, scope: Scope) -> bool:
+        path = str(scope["path"])
+        for prefix in _PREFIXES:
+            if path.startswith(prefix):
+                token = self._sites.token(path.removeprefix(prefix).partition("/")[0])
+                return token is not None and hmac.compare_digest(borne_token(scope), token.encode())
+        return False

@@ -1,0 +1,291 @@
+"""Questions about all homes: which devices and models are where, what differs, and what changes now.
+
+Rows are read home by home, a few at a time, and only of homes that are kept: an answer says how many could not be asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import anyio
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
+from api.http.routing import EVENT_STREAM, LIVE_HEADERS, Route, answer_live
+from api.ports import Filter, Moment, Row
+from api.sites.listing import Asked, Tag
+from api.sites.ports import SiteChange, Sites
+from engine.core.state.report import open_records
+from engine.errors import ReplicaError
+
+T = TypeVar("T")
+
+_AT_ONCE = 4
+_KEEP_ALIVE_SECONDS = 15.0
+_COLUMNS = ("effective_name", "manufacturer", "model", "sw_version", "hw_version")
+_ROWS_MAX = 1_000_000
+
+
+class FleetDevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of devices of all homes; all filters must hold."""
+
+    limit: Limit100 = 100
+    after: After = ""
+    manufacturer: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
+    model: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
+    sw_version: Annotated[Text, Meta(description="-: has none")] | UnsetType = UNSET
+    tag: Tag | UnsetType = UNSET
+
+
+class FleetDriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs, at most so much of it."""
+
+    limit: Limit10000 = 1000
+    tag: Tag | UnsetType = UNSET
+
+
+class FleetModelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Models of the homes with a tag, or of all."""
+
+    tag: Tag | UnsetType = UNSET
+
+
+class FleetDevice(msgspec.Struct, frozen=True):
+    """A device and the home that it is in."""
+
+    site: str
+    id: str
+    name: str | None
+    manufacturer: str | None
+    model: str | None
+    sw_version: str | None
+    hw_version: str | None
+
+
+class FleetDevicesPage(msgspec.Struct, frozen=True):
+    """A page, by home and device. `not_asked` counts homes whose rows could not be read."""
+
+    devices: list[FleetDevice]
+    not_asked: int
+    next: str | None
+
+
+class FleetModel(msgspec.Struct, frozen=True):
+    """How many devices of one model and firmware there are, in how many homes."""
+
+    manufacturer: str | None
+    model: str | None
+    sw_version: str | None
+    devices: int
+    sites: int
+
+
+class FleetModels(msgspec.Struct, frozen=True):
+    """All models, the most frequent first. `not_asked` counts homes whose rows could not be read."""
+
+    models: list[FleetModel]
+    not_asked: int
+
+
+class FleetDifference(msgspec.Struct, frozen=True):
+    """One record of one home on which a store differs."""
+
+    site: str
+    replica: str
+    registry: str
+    id: str
+    name: str | None
+    kind: str
+    cause: str
+    outcome: str
+    since: str | None
+
+
+class FleetDrift(msgspec.Struct, frozen=True):
+    """What differs anywhere. `total` counts all, `unknown` the homes of which it is not known."""
+
+    records: list[FleetDifference]
+    total: int
+    unknown: int
+
+
+async def list_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
+    """Devices of all homes."""
+    site, _, behind = query.after.partition("/")
+    filters: list[Filter] = []
+    for name in ("manufacturer", "model", "sw_version"):
+        value = getattr(query, name)
+        if value is not UNSET:
+            filters.append((name, value))
+    devices, not_asked = list[FleetDevice](), 0
+    for name in _names(found.sites, query.tag):
+        if name < site:
+            continue
+        start = behind if name == site else ""
+        wanted = query.limit + 1 - len(devices)
+
+        def job(moment: Moment, start: str = start, wanted: int = wanted) -> list[Row]:
+            return moment.page("device", _COLUMNS, filters, start, wanted)
+
+        rows = await _read(found.sites, name, job)
+        not_asked += rows is None
+        devices += [FleetDevice(name, *row) for row in rows or ()]
+        if len(devices) > query.limit:
+            break
+    page = devices[: query.limit]
+    more = f"{page[-1].site}/{page[-1].id}" if len(devices) > query.limit else None
+    return answer_live(FleetDevicesPage(page, not_asked, more))
+
+
+async def list_models(found: Asked, _request: Request, query: FleetModelsQuery) -> Response:
+    """Which models and firmwares there are, and how many."""
+    devices, sites = Counter[Row](), Counter[Row]()
+    not_asked = 0
+    limiter = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def add(name: str) -> None:
+        nonlocal not_asked
+        async with limiter:
+            counted = await _read(found.sites, name, _count_models)
+        if counted is None:
+            not_asked += 1
+            return
+        devices.update(counted)
+        sites.update(counted.keys())
+
+    async with anyio.create_task_group() as tasks:
+        for name in _names(found.sites, query.tag):
+            tasks.start_soon(add, name)
+    ordered = sorted(devices, key=lambda model: (-devices[model], tuple(text or "" for text in model)))
+    return answer_live(
+        FleetModels([FleetModel(m[0], m[1], m[2], devices[m], sites[m]) for m in ordered], not_asked)
+    )
+
+
+def _count_models(moment: Moment) -> Counter[Row]:
+    return Counter(
+        row[1:] for row in moment.page("device", ("manufacturer", "model", "sw_version"), (), "", _ROWS_MAX)
+    )
+
+
+async def get_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> Response:
+    """What differs in any home."""
+    records, total, unknown = list[FleetDifference](), 0, 0
+    for view in found.sites.views():
+        if query.tag is not UNSET and query.tag not in view.tags:
+            continue
+        if view.status is None or view.status.report is None:
+            unknown += 1
+            continue
+        open_ = open_records(view.status.report)
+        total += len(open_)
+        for r in open_[: query.limit - len(records)]:
+            records.append(
+                FleetDifference(
+                    view.name, r.replica, r.registry, r.key, r.name, r.kind, r.cause, r.outcome, r.since
+                )
+            )
+    return answer_live(FleetDrift(records, total, unknown))
+
+
+async def stream_changes(found: Asked, _request: Request, _query: NoQuery) -> Response:
+    """What is written or found to differ in any home, from now on."""
+    return FleetStream(found.sites)
+
+
+class FleetStream(Response):
+    """Server-sent events without a place to resume from: a home's own stream has one."""
+
+    def __init__(self, sites: Sites) -> None:
+        super().__init__(None, 200)
+        self._sites = sites
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the client goes or the service ends."""
+        headers = {**LIVE_HEADERS, "content-type": EVENT_STREAM, "x-accel-buffering": "no"}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body"})
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            with self._sites.follow() as changes:
+                await _write(send, b"retry: 2000\n\n")
+                while True:
+                    data = b": keep-alive\n\n"
+                    with anyio.move_on_after(_KEEP_ALIVE_SECONDS):
+                        try:
+                            data = _event(await changes.next())
+                        except StopAsyncIteration:
+                            break
+                    await _write(send, data)
+            await send({"type": "http.response.body", "body": b"event: bye\ndata: {}\n\n"})
+            tasks.cancel_scope.cancel()
+
+
+def _event(change: SiteChange | None) -> bytes:
+    if change is None:
+        return b'event: reset\ndata: {"reason":"slow"}\n\n'
+    return b"event: change\ndata: %b\n\n" % msgspec.json.encode(change)
+
+
+async def _write(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _names(sites: Sites, tag: str | UnsetType) -> list[str]:
+    return [view.name for view in sites.views() if tag is UNSET or tag in view.tags]
+
+
+async def _read(sites: Sites, name: str, job: Callable[[Moment], T]) -> T | None:
+    try:
+        return await sites.read(name, job)
+    except ReplicaError:
+        return None
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/api/fleet/devices",
+        name="list_fleet_devices",
+        summary="Devices of all homes.",
+        handle=list_devices,
+        body=FleetDevicesPage,
+        query=FleetDevicesQuery,
+    ),
+    Route(
+        path="/api/fleet/models",
+        name="list_fleet_models",
+        summary="Models and firmwares of all homes, with how many there are.",
+        handle=list_models,
+        body=FleetModels,
+        query=FleetModelsQuery,
+    ),
+    Route(
+        path="/api/fleet/drift",
+        name="get_fleet_drift",
+        summary="What differs in any home.",
+        handle=get_drift,
+        body=FleetDrift,
+        query=FleetDriftQuery,
+    ),
+    Route(
+        path="/api/fleet/changes/stream",
+        name="stream_fleet_changes",
+        summary="Changes of all homes as they happen (server-sent events).",
+        handle=stream_changes,
+        body=SiteChange,
+        media_type=EVENT_STREAM,
+    ),
+)

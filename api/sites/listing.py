@@ -1,0 +1,155 @@
+"""The list of homes: what is known of each, and which are asked for."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.problems import Problem
+from api.http.queries import After, Limit100, NoQuery, Text
+from api.http.routing import Route, answer_live
+from api.sites.ports import Sites, SiteView, Stage
+from api.sites.words import site_word
+from engine.core.state.report import open_keys, rfc3339
+
+Tag = Annotated[Text, Meta(description="has this tag")]
+
+
+class SitesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of homes; all filters must hold."""
+
+    limit: Limit100 = 100
+    after: After = ""
+    tag: Tag | UnsetType = UNSET
+    status: Literal["in_sync", "out_of_sync", "blocked", "unknown"] | UnsetType = UNSET
+    q: (
+        Annotated[Text, Meta(description="its name, label or address contains this, in any case")] | UnsetType
+    ) = UNSET
+
+
+class SiteBody(msgspec.Struct, frozen=True):
+    """One home. `stage` is how far this process is with it, `reason` why it is no further or what is wrong."""
+
+    name: str
+    label: str
+    tags: tuple[str, ...]
+    stage: Stage
+    status: str
+    reason: str | None
+    source: str | None
+    connected: bool
+    version: str | None
+    synced_at: str | None
+    pending: int
+    differing: int | None
+    records: int | None
+
+
+class SitesPage(msgspec.Struct, frozen=True):
+    """A page of homes, by name. `total` counts all that were asked for, `by_status` likewise."""
+
+    sites: list[SiteBody]
+    total: int
+    by_status: dict[str, int]
+    next: str | None
+
+
+def body_of(view: SiteView, now: float) -> SiteBody:
+    """A home as the API tells of it."""
+    status, report = view.status, view.status.report if view.status else None
+    synced = [replica.synced_at for replica in status.replicas] if status else []
+    times = [at for at in synced if at is not None]
+    error = status.source.error if status else None
+    word = site_word(view, now)
+    is_known = report is not None and word != "unknown"
+    return SiteBody(
+        name=view.name,
+        label=view.label,
+        tags=view.tags,
+        stage=view.stage,
+        status=word,
+        reason=view.reason or error or _replica_error(view),
+        source=status.source.uri if status else None,
+        connected=bool(status and status.source.connected),
+        version=status.source.version if status else None,
+        synced_at=rfc3339(min(times)) if times and len(times) == len(synced) else None,
+        pending=sum(replica.pending for replica in status.replicas) if status else 0,
+        differing=len(open_keys(report)) if is_known and report else None,
+        records=report.source.records if is_known and report else None,
+    )
+
+
+def _replica_error(view: SiteView) -> str | None:
+    replicas = view.status.replicas if view.status else ()
+    return next((replica.error for replica in replicas if replica.error), None)
+
+
+def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[SiteBody]:
+    """The homes that are asked for."""
+    bodies = (body_of(view, now) for view in views if query.tag is UNSET or query.tag in view.tags)
+    return [
+        body
+        for body in bodies
+        if (query.status is UNSET or body.status == query.status)
+        and (query.q is UNSET or _contains(body, query.q.casefold()))
+    ]
+
+
+def _contains(body: SiteBody, wanted: str) -> bool:
+    return any(wanted in (text or "").casefold() for text in (body.name, body.label, body.source))
+
+
+async def list_sites(found: "Asked", _request: Request, query: SitesQuery) -> Response:
+    """All homes of this process."""
+    bodies = chosen(found.sites.views(), query, found.now)
+    behind = [body for body in bodies if body.name > query.after]
+    page = behind[: query.limit]
+    by_status: dict[str, int] = {}
+    for body in bodies:
+        by_status[body.status] = by_status.get(body.status, 0) + 1
+    more = page[-1].name if len(behind) > len(page) else None
+    return answer_live(SitesPage(page, len(bodies), by_status, more))
+
+
+async def get_site(found: "Asked", request: Request, _query: NoQuery) -> Response:
+    """One home."""
+    name = str(request.path_params["site"])
+    view = found.sites.view(name)
+    if view is None:
+        raise no_such_home(name)
+    return answer_live(body_of(view, found.now))
+
+
+def no_such_home(name: str) -> Problem:
+    """The answer about a home that this process does not have."""
+    return Problem(404, f"This service has no home called {name[:64]!r}. /api/sites lists its homes.")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The homes, and the time of the request."""
+
+    sites: Sites
+    now: float
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/api/sites",
+        name="list_sites",
+        summary="The homes of this service.",
+        handle=list_sites,
+        body=SitesPage,
+        query=SitesQuery,
+    ),
+    Route(
+        path="/api/sites/{site}",
+        name="get_site",
+        summary="One home; its own routes stand behind it.",
+        handle=get_site,
+        body=SiteBody,
+        statuses=(404,),
+    ),
+)

@@ -1,0 +1,60 @@
+"""The page of all homes: how many are how, the worst first, and a search. A home's page is that of a single home."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.routing import Route as StarletteRoute
+
+from api.http.queries import parse_query
+from api.http.routing import LIVE_HEADERS
+from api.page.routes import HTML, static_route
+from api.page.templates import render
+from api.sites.listing import SitesQuery, body_of, chosen
+from api.sites.ports import Sites
+from api.sites.words import WORDS, badness
+
+PAGE_SIZE = 100
+
+
+class SitesPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is searched for. What is empty is not asked for."""
+
+    q: Annotated[str, Meta(max_length=255)] = ""
+    tag: Annotated[str, Meta(max_length=64)] = ""
+    status: Annotated[str, Meta(max_length=20)] = ""
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
+    """The route of the page, and of what it is made with."""
+
+    async def call(request: Request) -> Response:
+        query = parse_query(request.scope["query_string"], SitesPageQuery)
+        return Response(render("sites.html", _values(sites, query, clock())), 200, LIVE_HEADERS, HTML)
+
+    return [StarletteRoute("/", call, name="page_sites"), static_route()]
+
+
+def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object]:
+    views = sorted(sites.views(), key=lambda view: badness(view, now))
+    counts = dict.fromkeys(WORDS, 0)
+    for view in views:
+        counts[body_of(view, now).status] += 1
+    asked = SitesQuery(q=query.q or UNSET, tag=query.tag or UNSET)
+    found = [body for body in chosen(views, asked, now) if query.status in ("", body.status)]
+    start = (query.page - 1) * PAGE_SIZE
+    return {
+        "now": now,
+        "query": query,
+        "total": len(views),
+        "counts": counts,
+        "found": len(found),
+        "sites": found[start : start + PAGE_SIZE],
+        "pages": max(1, -(-len(found) // PAGE_SIZE)),
+        "tags": sorted({tag for view in views for tag in view.tags}),
+    }

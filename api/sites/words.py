@@ -1,0 +1,17 @@
+"""The status of one home among many, as one word."""
+
+from api.sites.ports import SiteView, Stage
+from engine.core.state.status import status_word
+
+WORDS = ("blocked", "out_of_sync", "unknown", "in_sync")  # the worst first; unknown may pass by itself
+
+
+def site_word(view: SiteView, now: float) -> str:
+    """The status of a home; one that is not kept is unknown."""
+    return status_word(view.status, now, view.freshness) if view.status else "unknown"
+
+
+def badness(view: SiteView, now: float) -> tuple[int, str]:
+    """What homes are sorted by so that the worst come first."""
+    stages = (Stage.FAILED, Stage.INVALID)
+    return (0 if view.stage in stages else 1 + WORDS.index(site_word(view, now)), view.name)

@@ -1,0 +1,53 @@
+"""`reconcile serve` with `sites.directory`: many homes, until told to stop."""
+
+import logging
+import os
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+
+from engine.commandline.loading import given_settings, working_folder
+from engine.commandline.parser import Arguments
+from engine.commandline.text.log_lines import HomeLines, NamedHome
+from engine.core.words import Mode
+from engine.errors import EngineError
+from engine.mirror import Mirror
+from engine.settings import LoadedSettings
+from engine.sites.serving import Layers, SitesHost, serve_sites
+from engine.systemd import Notifier
+
+
+def sites_work(
+    arguments: Arguments, loaded: LoadedSettings, logger: logging.Logger, mode: Mode
+) -> Callable[[anyio.Event], Awaitable[None]]:
+    """What serves all homes until an event is set."""
+    sites = loaded.settings.sites
+    file = Path(arguments.config) if arguments.config else None
+    given = Layers(given_settings(arguments), os.environ, file, working_folder())
+    told: dict[str, str] = {}  # by home, so that what goes on is told once
+
+    def on_ready(address: str) -> None:
+        fields = {"sites": sites.directory, "shard": sites.shard, "api": address, "mode": mode}
+        logger.info("serving", extra={"fields": fields})
+
+    def lines(site: str, mirror: Mirror) -> HomeLines:
+        told.pop(site, None)
+        return HomeLines(NamedHome(logger, {"site": site}), mirror.freshness)
+
+    def on_failed(site: str, what: str, error: BaseException) -> None:
+        if told.get(site) == what:
+            return
+        told[site] = what
+        fields = {"site": site, "reason": what}
+        if not isinstance(error, EngineError):
+            fields["trace"] = "".join(traceback.format_exception(error))
+        logger.warning("home is not kept", extra={"fields": fields})
+
+    host = SitesHost(lines=lines, on_failed=on_failed, on_ready=on_ready, notifier=Notifier(os.environ))
+
+    async def work(stop: anyio.Event) -> None:
+        await serve_sites(loaded, given, host, mode=mode, stop=stop)
+
+    return work

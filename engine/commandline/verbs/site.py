@@ -1,0 +1,259 @@
+"""`reconcile site`: the homes of `sites.directory`, their files and their state. It talks to no service.
+
+A running service takes up what changed within seconds.
+"""
+
+import os
+import re
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine.commandline.exit_codes import FAILED, OK
+from engine.commandline.interruption import Interruption
+from engine.commandline.loading import working_folder
+from engine.commandline.output import emit_json, emit_text
+from engine.commandline.parser import Arguments, refuse
+from engine.commandline.text.progress import ProgressLine
+from engine.commandline.text.safe_text import visible, without_secrets
+from engine.core.state.report import SCHEMA_VERSION
+from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
+from engine.file_modes import OWNER_ONLY, make_folder, write_whole
+from engine.run import open_source
+from engine.settings_layers import merge_layers, settings_layers
+from engine.sites.files import NAME, SiteFile, SiteFiles
+from engine.sites.pauses import is_paused, pause, resume
+from engine.store_lock import hold_store
+
+
+class SiteLine(msgspec.Struct, frozen=True):
+    """One home as the command tells of it."""
+
+    name: str
+    file: str
+    state: str  # ready, paused, invalid; after a check: ok or failed
+    source: str | None
+    label: str
+    tags: tuple[str, ...]
+    problem: str | None
+
+
+class SiteList(msgspec.Struct, frozen=True):
+    """What `site list --json` and `site check --json` print."""
+
+    schema_version: int
+    sites: tuple[SiteLine, ...]
+
+
+class Homes:
+    """The homes that the settings name."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        """Raises SettingsError when no folder of homes is set."""
+        file = Path(arguments.config) if arguments.config else None
+        layers = settings_layers({}, os.environ, file, working_folder())
+        self.settings = merge_layers(layers, os.environ)[0].sites
+        if not self.settings.directory:
+            raise SettingsError(
+                "No folder of homes is set.",
+                "Set sites.directory (RECONCILE_SITES__DIRECTORY) in reconcile.toml.",
+            )
+        self._files = SiteFiles(self.settings, layers, os.environ)
+
+    def read(self) -> dict[str, SiteFile]:
+        """All of them, by name."""
+        return self._files.read()
+
+    def state(self, name: str) -> Path:
+        """The folder of a home's state."""
+        return self._files.state_folder(name)
+
+    def named(self, name: str) -> SiteFile:
+        """One of them. Raises SettingsError."""
+        homes = self.read()
+        if name not in homes:
+            raise SettingsError(
+                f"There is no home called {visible(name)} in {self.settings.directory}.",
+                f"`reconcile site list` shows them; `reconcile site add {visible(name)}` adds it.",
+            )
+        return homes[name]
+
+
+def run_site(arguments: Arguments, stop: Interruption) -> int:
+    """Do it. Returns the exit code."""
+    if not arguments.name and arguments.site_command not in ("list", "check"):
+        refuse("Which home?", f"Write `reconcile site {arguments.site_command} NAME`.")
+    homes = Homes(arguments)
+    match arguments.site_command:
+        case "list":
+            return _print(arguments, [_line(homes, file) for _, file in sorted(homes.read().items())])
+        case "check":
+            return _check(arguments, homes, stop)
+        case "add":
+            return _add(arguments, homes)
+        case "pause" | "resume":
+            return _pause(arguments, homes)
+        case "remove":
+            return _remove(arguments, homes)
+        case _:
+            return _forget(arguments, homes)
+
+
+def _line(homes: Homes, file: SiteFile) -> SiteLine:
+    settings = file.loaded.settings if file.loaded else None
+    state = "invalid" if file.error else "paused" if is_paused(homes.state(file.name)) else "ready"
+    return SiteLine(
+        name=file.name,
+        file=str(file.path),
+        state=state,
+        source=settings.source.uri if settings else None,
+        label=settings.site.label if settings else "",
+        tags=settings.site.tags if settings else (),
+        problem=f"{file.error.message} {file.error.hint}".strip() if file.error else None,
+    )
+
+
+def _check(arguments: Arguments, homes: Homes, stop: Interruption) -> int:
+    """Ask each home's Home Assistant once, with nothing written."""
+    found = homes.read()
+    chosen = [homes.named(arguments.name)] if arguments.name else [found[name] for name in sorted(found)]
+    lines = []
+    for file in chosen:
+        line = _line(homes, file)
+        if file.loaded is not None and line.state != "paused":
+            line = _asked(arguments, file, line, stop)
+        lines.append(line)
+    return _print(arguments, lines)
+
+
+def _asked(arguments: Arguments, file: SiteFile, line: SiteLine, stop: Interruption) -> SiteLine:
+    assert file.loaded is not None, "only a home with settings is asked"
+    try:
+        source = open_source(file.loaded)
+        with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
+            stop.run(partial(source.read, progress))
+    except (SettingsError, SourceError) as error:
+        return msgspec.structs.replace(line, state="failed", problem=f"{error.message} {error.hint}".strip())
+    return msgspec.structs.replace(line, state="ok")
+
+
+def _add(arguments: Arguments, homes: Homes) -> int:
+    name = _checked_name(arguments.name)
+    path = Path(homes.settings.directory) / f"{name}.toml"
+    if path.exists():
+        raise SettingsError(f"{path} is there already.", "Edit it, or choose another name.")
+    if not arguments.source:
+        raise SettingsError(
+            f"Where is the Home Assistant of {name}?", "Say it with --source, such as ws://HOST:8123."
+        )
+    text = f"[source]\nuri = {_toml_text(arguments.source)}\n"
+    labels = f"label = {_toml_text(arguments.label)}\n" if arguments.label else ""
+    if arguments.tags:
+        labels += f"tags = [{', '.join(_toml_text(tag) for tag in arguments.tags)}]\n"
+    text += f"\n[site]\n{labels}" if labels else ""
+    _write(path, text.encode(), f"the home {name}")
+    error = homes.named(name).error
+    if error is not None and not _is_token_missing(error):
+        path.unlink()
+        raise SettingsError(error.message, error.hint)
+    where = f"{homes.settings.secrets}/{name}/source_token" if homes.settings.secrets else "source.token_file"
+    emit_text(f"Added {path}. Its token belongs into {where}. `reconcile site check {name}` tries it.\n")
+    return OK
+
+
+def _is_token_missing(error: EngineError) -> bool:
+    return "source_token" in error.message
+
+
+def _pause(arguments: Arguments, homes: Homes) -> int:
+    file = homes.named(arguments.name)
+    is_pause = arguments.site_command == "pause"
+    try:
+        is_new = (pause if is_pause else resume)(homes.state(file.name))
+    except OSError as error:
+        raise SettingsError(
+            f"{homes.state(file.name)} cannot be written: {error.strerror}.", "Run it as the service's user."
+        ) from error
+    done = "paused" if is_pause else "no longer paused"
+    emit_text(f"{file.name} is {done}.\n" if is_new else f"{file.name} was {done} before.\n")
+    return OK
+
+
+def _remove(arguments: Arguments, homes: Homes) -> int:
+    file = homes.named(arguments.name)
+    try:
+        file.path.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"{file.path} cannot be removed: {error.strerror}.", "Run it as the folder's owner."
+        ) from error
+    emit_text(
+        f"Removed {file.path}; a running service lets go of the home. Its stores stay in {homes.state(file.name)}: "
+        f"`reconcile site forget {file.name}` deletes them.\n"
+    )
+    return OK
+
+
+def _forget(arguments: Arguments, homes: Homes) -> int:
+    name = _checked_name(arguments.name)
+    folder = homes.state(name)
+    if name in homes.read():
+        raise SettingsError(
+            f"The home {name} is still there.", f"`reconcile site remove {name}` comes first."
+        )
+    if not folder.is_dir() or folder.is_symlink():
+        raise SettingsError(f"There is no folder {folder}.", "Nothing is kept of that home here.")
+    try:
+        with hold_store(folder / "rows.db"):
+            pass
+    except StoreHeld as error:
+        raise SettingsError(
+            f"A service still keeps {name}: {error.message}", "It lets go within seconds; try again."
+        ) from error
+    shutil.rmtree(folder)
+    emit_text(f"Deleted {folder}.\n")
+    return OK
+
+
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise SettingsError(
+            f"{visible(name)!r} is no name of a home.", "A name is a-z, 0-9, _ and -, at most 64 of them."
+        )
+    return name
+
+
+def _toml_text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'
+
+
+def _write(path: Path, content: bytes, what: str) -> None:
+    try:
+        make_folder(path.parent)
+        write_whole(path, content, OWNER_ONLY)
+    except OSError as error:
+        raise SettingsError(
+            f"The file of {what}, {path}, cannot be written: {error.strerror}.",
+            "Run it as the folder's owner.",
+        ) from error
+
+
+def _print(arguments: Arguments, lines: list[SiteLine]) -> int:
+    if arguments.format == "json":
+        emit_json(msgspec.json.encode(SiteList(SCHEMA_VERSION, tuple(lines))))
+    else:
+        width = max((len(line.name) for line in lines), default=0)
+        told = [
+            f"{line.state:<7} {line.name:<{width}}  {_safe(line.problem or line.source or '')}\n"
+            for line in lines
+        ]
+        emit_text("".join(told) or "There are no homes.\n")
+    return FAILED if any(line.problem for line in lines) else OK
+
+
+def _safe(text: str) -> str:
+    return visible(without_secrets(text), 500)

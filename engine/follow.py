@@ -1,0 +1,71 @@
+"""The running engine of one home, put together from its settings and its opened stores."""
+
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+
+from engine import __version__
+from engine.core.state.report import Report
+from engine.core.words import Mode
+from engine.loop.informer import Informer
+from engine.loop.pass_options import PassOptions
+from engine.loop.replica_controller import ReplicaController
+from engine.loop.service import Service
+from engine.process_clock import ProcessClock
+from engine.resources import Resources
+from engine.run import Clock, Stores, is_influx, new_run_id, open_followed_source, store_places
+from engine.settings import LoadedSettings, Settings
+
+
+def make_service(  # noqa: PLR0913 (by keyword)
+    loaded: LoadedSettings,
+    stores: Stores,
+    *,
+    mode: Mode,
+    on_report: Callable[[Report], None],
+    on_source: Callable[[str], None] = lambda _what: None,
+    clock: Clock = time.time,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
+) -> Service:
+    """The running engine of one home. `mode` is `apply` or `observe`."""
+    settings = loaded.settings
+    times = resources.times or ProcessClock(clock)
+    draw = random.random
+    is_remote = is_influx(settings.records.uri)
+    controllers = [
+        ReplicaController(
+            replica=replica,
+            ledger=stores.rows,
+            pace=settings.loop,
+            make_options=partial(_options, settings, mode, clock),
+            clock=times,
+            draw=draw,
+            calendar=times.calendar,
+            offload=resources.files if replica is stores.rows or not is_remote else resources.remote,
+        )
+        for replica in stores.replicas
+    ]
+    source = resources.wrap(open_followed_source(loaded, times, stores, resources))
+    return Service(
+        Informer(source, settings.loop, draw, lambda *_: None),
+        controllers,
+        site=settings.site.name,
+        version=__version__,
+        clock=times,
+        calendar=times.calendar,
+        on_report=on_report,
+        on_source=on_source,
+    )
+
+
+def _options(settings: Settings, mode: Mode, clock: Clock, verify: bool) -> PassOptions:
+    return PassOptions(
+        mode=mode,
+        policy=settings.plan,
+        registries=frozenset(settings.source.registries),
+        run_id=new_run_id(clock()),
+        site=settings.site.name,
+        places=store_places(settings),
+        verify=verify,
+    )

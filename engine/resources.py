@@ -1,0 +1,30 @@
+"""What a home is given of its process: where its blocking work is done, and how it reaches Home Assistant."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from engine.offload import Offload, to_thread
+from engine.ports import Source
+from engine.process_clock import ProcessClock
+
+
+def _as_it_is(source: Source) -> Source:
+    return source
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """By itself those of a process that keeps one home."""
+
+    decode: Offload = to_thread  # of Home Assistant's answers
+    category_scopes: frozenset[str] | None = None  # of stored categories; None: the source looks itself
+    times: ProcessClock | None = None  # None: it is made where it is needed
+    messages_per_second_max: float | None = None  # of Home Assistant
+    files: Offload = to_thread
+    remote: Offload = to_thread  # of stores behind a network
+    wrap: Callable[[Source], Source] = _as_it_is  # around the source
+    token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
+    readers: ThreadPoolExecutor | None = None  # of the rows, for the API; None is a thread of its own
+    up: str | None = None  # the relative address of the page of all homes, where there are many
+    status_seconds: float = 1.0  # between looks at what time changes

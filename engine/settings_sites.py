@@ -1,0 +1,74 @@
+"""The settings sections `site` and `sites`: which home it is, and many homes in one process."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which home this is."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description="the home's name in records, metrics and reports: a-z, 0-9, _ and -",
+            pattern="^[a-z0-9_-]{1,64}$",
+        ),
+    ] = "home"
+    label: Annotated[str, Meta(description="the home's name for people", max_length=200)] = ""
+    tags: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")], ...],
+        Meta(description="words that homes are found by: a-z, 0-9, _ and -"),
+    ] = ()
+
+
+class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many homes in one process."""
+
+    directory: Annotated[
+        str, Meta(description="folder with one settings file for each home, NAME.toml; empty: one home")
+    ] = ""
+    state: Annotated[
+        str, Meta(description="folder in which each home has a folder of its own, with its stores")
+    ] = "var/sites"
+    secrets: Annotated[
+        str, Meta(description="folder with NAME/source_token and NAME/http_token of each home")
+    ] = ""
+    shard: Annotated[
+        str,
+        Meta(
+            description="which share of the homes this process keeps: I/N, from 1/N to N/N",
+            pattern="^[0-9]{1,4}/[0-9]{1,4}$",
+        ),
+    ] = "1/1"
+    connecting_max: Annotated[
+        int, Meta(description="homes that are connected to at the same time", ge=1, le=1000)
+    ] = 20
+    reading_max: Annotated[
+        int, Meta(description="homes that are read in full at the same time", ge=1, le=1000)
+    ] = 8
+    threads_decode: Annotated[
+        int, Meta(description="threads that take answers of Home Assistant apart", ge=1, le=64)
+    ] = 4
+    threads_store: Annotated[
+        int,
+        Meta(
+            description="threads that compare and write files; as many again wait for InfluxDB", ge=1, le=64
+        ),
+    ] = 8
+    memory_mib_max: Annotated[
+        int,
+        Meta(
+            description="resident memory, MiB, above which no further home is started; 0 is 80 % of the control "
+            "group's limit, if it has one",
+            ge=0,
+        ),
+    ] = 0
+    metrics: Annotated[
+        Literal["auto", "all", "unhealthy", "none"],
+        Meta(
+            description="homes with series of their own in /metrics; auto is all, above 2,000 homes only those "
+            "that are not in sync"
+        ),
+    ] = "auto"

@@ -1,0 +1,94 @@
+"""Gates that homes pass when they connect and when they are read in full: so many at a time, the others wait.
+
+A home that hangs would keep a place for as long as its timeout, and a few of them all places. So a place is given
+back after a while, whatever became of who has it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
+from engine.ports import Progress, Source, Watch
+
+# A healthy home of 1,300 entities connects and is read within one.
+PATIENCE_SECONDS = 5.0
+
+
+class Gate:
+    """Lets so many through at a time, in the order in which they came."""
+
+    def __init__(self, places: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """All places are free."""
+        self._places = asyncio.Semaphore(places)
+        self._patience_seconds = patience_seconds
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """Hold a place while the block runs, but not for longer than the gate has patience."""
+        await self._places.acquire()
+        is_held = True
+
+        def give_back() -> None:
+            nonlocal is_held
+            if is_held:
+                is_held = False
+                self._places.release()
+
+        timer = asyncio.get_running_loop().call_later(self._patience_seconds, give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_back()
+
+
+class GatedSource(Source):
+    """A source that connects, and is read in full, when it is its turn."""
+
+    def __init__(self, source: Source, connecting: Gate, reading: Gate) -> None:
+        """Nothing is connected yet."""
+        self._source = source
+        self._connecting = connecting
+        self._reading = reading
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return self._source.origin
+
+    @property
+    def can_be_followed(self) -> bool:
+        """It can."""
+        return True
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """As the source does. Raises SourceError."""
+        async with self._reading.passed():
+            return await self._source.read(progress)
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Watch]:
+        """As the source does. Raises SourceError."""
+        async with AsyncExitStack() as stack:
+            async with self._connecting.passed():
+                watch = await stack.enter_async_context(self._source.watch())
+            yield _GatedWatch(watch, self._reading)
+
+
+class _GatedWatch:
+    """An open line that is read in full when it is its turn; a closer look waits for nobody."""
+
+    def __init__(self, watch: Watch, reading: Gate) -> None:
+        self._watch = watch
+        self._reading = reading
+        self.wait_for_hints = watch.wait_for_hints
+        self.heartbeat = watch.heartbeat
+
+    async def read(self, progress: Progress) -> Snapshot:
+        async with self._reading.passed():
+            return await self._watch.read(progress)
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        return await self._watch.refresh(hints, newest)

@@ -1,0 +1,151 @@
+"""The series of many homes: a few gauges for each, and what is counted over all of them.
+
+A home that keeps all series of its own would have 286, so its label stands on seven only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
+
+import anyio
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from api.sites.ports import SiteView, Stage
+from api.sites.words import site_word
+from engine.core.state.report import open_keys
+from engine.core.state.status import replica_status
+
+_MANY = 2_000
+_LAG_LOOK_SECONDS = 0.1
+_GAUGES = {
+    "connected": "1 while the home's Home Assistant is followed.",
+    "in_sync": "1 while all stores of the home are in sync.",
+    "blocked": "1 while a guard holds changes of the home back.",
+    "synced_timestamp_seconds": "Unix time up to which all stores of the home hold every change.",
+    "pending_changes": "Changes of the home that are found and not yet written.",
+    "drift_records": "Records on which stores of the home still differ.",
+    "records": "Records of the home.",
+}
+
+
+class SiteMetrics(Collector):
+    """Collects from the homes as they are at each scrape."""
+
+    def __init__(
+        self,
+        views: Callable[[], Sequence[SiteView]],
+        clock: Callable[[], float],
+        chosen: Literal["auto", "all", "unhealthy", "none"],
+        loop_lag: "LoopLag",
+    ) -> None:
+        """`chosen` are the homes with series of their own."""
+        self._views = views
+        self._clock = clock
+        self._chosen = chosen
+        self._loop_lag = loop_lag
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the names are known with the first collection."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All series."""
+        views, now = self._views(), self._clock()
+        stages = GaugeMetricFamily(
+            "reconcile_sites", "Homes, by how far this process is with them.", labels=("stage",)
+        )
+        words = GaugeMetricFamily("reconcile_sites_status", "Homes, by their status.", labels=("status",))
+        known = {view.name: site_word(view, now) for view in views}
+        by_stage, by_word = Counter(view.stage for view in views), Counter(known.values())
+        for stage in Stage:
+            stages.add_metric((stage,), by_stage[stage])
+        for word in ("in_sync", "out_of_sync", "blocked", "unknown"):
+            words.add_metric((word,), by_word[word])
+        yield from (stages, words)
+        yield GaugeMetricFamily(
+            "reconcile_event_loop_lag_seconds",
+            "Longest time that the event loop was late since the last scrape.",
+            value=self._loop_lag.take(),
+        )
+        families = {
+            name: GaugeMetricFamily(f"reconcile_site_{name}", text, labels=("site",))
+            for name, text in _GAUGES.items()
+        }
+        for view in self._shown(views, known):
+            for name, value in _values(view, known[view.name], now).items():
+                families[name].add_metric((view.name,), value)
+        yield from families.values()
+
+    def _shown(self, views: Sequence[SiteView], words: dict[str, str]) -> Sequence[SiteView]:
+        if self._chosen == "none":
+            return ()
+        is_all = self._chosen == "all" or (self._chosen == "auto" and len(views) <= _MANY)
+        return views if is_all else [view for view in views if words[view.name] != "in_sync"]
+
+
+class LoopLag:
+    """Measures by how much the event loop is late."""
+
+    def __init__(self) -> None:
+        """Nothing is measured yet."""
+        self._longest = 0.0
+
+    async def run(self) -> None:
+        """Look ten times a second, until cancelled."""
+        while True:
+            due = anyio.current_time() + _LAG_LOOK_SECONDS
+            await anyio.sleep(_LAG_LOOK_SECONDS)
+            self._longest = max(self._longest, anyio.current_time() - due)
+
+    def take(self) -> float:
+        """The longest since this was asked, seconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+
+def render_site(view: SiteView, now: float, accept: str) -> tuple[bytes, str]:
+    """The series of one home in the format that the Accept header asks for, and its content type."""
+    registry = CollectorRegistry()
+    registry.register(_OneSite(view, now))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class _OneSite(Collector):
+    def __init__(self, view: SiteView, now: float) -> None:
+        self._view = view
+        self._now = now
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        values = _values(self._view, site_word(self._view, self._now), self._now)
+        for name, text in _GAUGES.items():
+            family = GaugeMetricFamily(f"reconcile_site_{name}", text, labels=("site",))
+            if name in values:
+                family.add_metric((self._view.name,), values[name])
+            yield family
+
+
+def _values(view: SiteView, word: str, now: float) -> dict[str, float]:
+    status = view.status
+    values = {
+        "connected": float(status is not None and status.source.connected),
+        "in_sync": float(word == "in_sync"),
+        "blocked": float(word == "blocked"),
+    }
+    if status is None:
+        return values
+    synced = [replica.synced_at for replica in status.replicas]
+    if synced and None not in synced:
+        values["synced_timestamp_seconds"] = min(at for at in synced if at is not None)
+    values["pending_changes"] = sum(replica.pending for replica in status.replicas)
+    looked = [r for r in status.replicas if replica_status(r, now, view.freshness)[0] != "unknown"]
+    if status.report is not None and len(looked) == len(status.replicas):
+        values["drift_records"] = len(open_keys(status.report))
+        values["records"] = status.report.source.records
+    return values

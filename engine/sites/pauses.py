@@ -1,0 +1,32 @@
+"""Homes that are paused: a file in the home's state folder, so that a command and a service in two processes agree."""
+
+from pathlib import Path
+
+from engine.file_modes import OWNER_ONLY, make_folder, write_whole
+
+_MARKER = "paused"
+
+
+def is_paused(folder: Path) -> bool:
+    """Whether the home whose state is in `folder` is paused."""
+    return (folder / _MARKER).exists()
+
+
+def pause(folder: Path) -> bool:
+    """Pause the home; False when it was paused already. Raises OSError."""
+    if is_paused(folder):
+        return False
+    make_folder(folder)
+    write_whole(
+        folder / _MARKER, b"Remove this file, or run `reconcile site resume`, to go on.\n", OWNER_ONLY
+    )
+    return True
+
+
+def resume(folder: Path) -> bool:
+    """Go on with the home; False when it was not paused. Raises OSError."""
+    try:
+        (folder / _MARKER).unlink()
+    except FileNotFoundError:
+        return False
+    return True

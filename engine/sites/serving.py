@@ -1,0 +1,180 @@
+"""The service of many homes, put together: all homes, one API, one exposition.
+
+As with one home, a signal stops the HTTP server first, and the homes are ended then.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from api.given import AppOptions
+from api.http.server import serve as serve_http
+from api.sites.app import build_sites_app
+from engine import __version__
+from engine.core.home.record import Json
+from engine.core.state.pace import AGELESS
+from engine.core.state.report import Report
+from engine.core.state.status import SourceStatus, Status
+from engine.core.words import Mode
+from engine.metrics import Metrics
+from engine.mirror import Mirror, MirrorListener
+from engine.run import Clock
+from engine.serving import admission_of, announce, bind, keep_alive
+from engine.settings import LoadedSettings
+from engine.settings_layers import settings_layers
+from engine.sites.files import SiteFiles
+from engine.sites.fleet import Fleet
+from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
+from engine.sites.metrics import LoopLag, SiteMetrics
+from engine.systemd import Notifier
+
+_REPLICAS = ("sqlite", "history", "influxdb")
+_STATUS_SECONDS = 5.0
+
+
+class SitesHost(msgspec.Struct, frozen=True):
+    """Who receives what the service of many homes does."""
+
+    lines: Callable[[str, Mirror], MirrorListener]  # of one home's log
+    on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
+    on_ready: Callable[[str], None]  # receives the API's address
+    notifier: Notifier
+
+
+class Layers(msgspec.Struct, frozen=True):
+    """What the process was given: flags by setting, its environment, its settings file, and its folder."""
+
+    flags: Mapping[str, Json]
+    environ: Mapping[str, str]
+    file: Path | None
+    folder: Path | None
+
+
+class CountedHome:
+    """Counts what happens in a home, over all homes, and passes on what changes."""
+
+    def __init__(self, site: str, metrics: Metrics, fleet: Fleet) -> None:
+        """Nothing is counted yet."""
+        self._site = site
+        self._metrics = metrics
+        self._fleet = fleet
+        self._seen = set[str]()
+
+    def on_report(self, report: Report) -> None:
+        """Count a pass. With the first of each store the home's records are here to stay."""
+        names = {replica.replica for replica in report.replicas}
+        if names - self._seen:
+            self._seen |= names
+            keep_from_cycle_search()
+        self._metrics.on_report(report)
+        self._fleet.on_report(self._site, report)
+
+    def on_source(self, what: str, _source: SourceStatus) -> None:
+        """Count a read or a loss."""
+        self._metrics.on_source(what)
+
+    def on_status(self, status: Status, now: float) -> None:
+        """A scrape asks for it."""
+
+    def on_held_log(self, replica: str, held_bytes: int) -> None:
+        """It is told in the log."""
+
+
+class SitesService:
+    """All homes and what is told of them. Make it inside the event loop."""
+
+    def __init__(
+        self, loaded: LoadedSettings, given: Layers, host: SitesHost, *, mode: Mode, clock: Clock
+    ) -> None:
+        """Nothing is read yet."""
+        settings = loaded.settings
+        layers = settings_layers(given.flags, given.environ, given.file, given.folder)
+        self._host = host
+        self.clock = clock
+        self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
+        self.fleet = Fleet(
+            SiteFiles(settings.sites, layers, given.environ),
+            settings.sites,
+            mode=mode,
+            clock=clock,
+            listeners=self._listeners,
+            on_failed=host.on_failed,
+        )
+        self.lag = LoopLag()
+        self.metrics.add(SiteMetrics(self.fleet.views, clock, settings.sites.metrics, self.lag))
+
+    async def run(self) -> None:
+        """Keep all homes until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.fleet.run)
+            tasks.start_soon(self.lag.run)
+            tasks.start_soon(self._show_status)
+
+    async def _show_status(self) -> None:
+        """Let `systemctl status` show how many homes are how."""
+        while True:
+            views = self.fleet.views()
+            kept = sum(view.stage == "kept" for view in views)
+            self._host.notifier.status(f"{kept} of {len(views)} homes are kept")
+            await anyio.sleep(_STATUS_SECONDS)
+
+    def _listeners(self, site: str, mirror: Mirror) -> tuple[MirrorListener, ...]:
+        return CountedHome(site, self.metrics, self.fleet), self._host.lines(site, mirror)
+
+
+class _Streams:
+    """Each home's stream is fed while somebody reads it; here they are only ended."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def run(self) -> None:
+        await anyio.sleep_forever()
+
+    def close(self) -> None:
+        self._fleet.close()
+
+
+async def serve_sites(
+    loaded: LoadedSettings,
+    given: Layers,
+    host: SitesHost,
+    *,
+    mode: Mode,
+    stop: anyio.Event,
+    clock: Clock = time.time,
+) -> None:
+    """Run until `stop` is set. `mode` is `apply` or `observe`. Raises SettingsError before it is ready."""
+    raise_descriptors()
+    look_for_cycles_in_short_steps()
+    service = SitesService(loaded, given, host, mode=mode, clock=clock)
+    await service.fleet.begin()
+    options = AppOptions(
+        metrics=service.metrics.render,
+        observe=service.metrics.on_request,
+        admission=admission_of(loaded),
+        cors_origins=loaded.settings.http.cors_origins,
+    )
+    sock = bind(loaded)
+    try:
+        await _run(service, options, sock, host, stop)
+    finally:
+        sock.close()
+
+
+async def _run(
+    service: SitesService, options: AppOptions, sock: socket.socket, host: SitesHost, stop: anyio.Event
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        ready = anyio.Event()
+        tasks.start_soon(service.run)
+        tasks.start_soon(keep_alive, host.notifier)
+        tasks.start_soon(announce, ready, host, sock)
+        app = build_sites_app(service.fleet, service.clock, options)
+        await serve_http(app, sock, _Streams(service.fleet), ready=ready, stop=stop)
+        host.notifier.stopping()
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,216 @@
+"""One home among many: started, watched over and started again, so that whatever it does ends with it.
+
+Its mirror runs in a task of its own, whose outcome is looked at like a child process's: what it raised is this home's
+state, and no other's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from api.given import Given
+from api.ports import Moment
+from api.sites.ports import SiteView, Stage
+from engine.core.state.backoff import Backoff
+from engine.core.state.pace import AGELESS
+from engine.core.words import Mode
+from engine.errors import EngineError
+from engine.file_modes import make_folder
+from engine.mirror import Mirror, MirrorListener, open_mirror
+from engine.resources import Resources
+from engine.sites.files import SiteFile
+
+T = TypeVar("T")
+
+_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX = 1.0, 60.0
+_FAILURES_MAX, _FAILURES_SECONDS = 5, 600.0
+_IDLE_SECONDS = 300.0
+_AWAKE_SECONDS = 1.0
+_LOOK_SECONDS = 0.01
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a home is started with."""
+
+    mode: Mode
+    clock: Callable[[], float]
+    draw: Callable[[], float]
+    resources: Callable[[SiteFile], Resources]  # made anew for each start
+    listeners: Callable[[Mirror], tuple[MirrorListener, ...]]
+    why_wait: Callable[[], str | None]  # why no further home may start now
+    on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
+
+
+class Site:
+    """One home. `update` may be called at any time."""
+
+    def __init__(self, file: SiteFile, surroundings: Surroundings, *, is_paused: bool) -> None:
+        """Nothing runs yet."""
+        self.name = file.name
+        self.file = file
+        self.is_paused = is_paused
+        self.stage = Stage.WAITING
+        self.mirror: Mirror | None = None
+        self._reason: str | None = None
+        self._file_error: EngineError | None = None
+        self._surroundings = surroundings
+        self._failures = deque[float](maxlen=_FAILURES_MAX)
+        self._changed = anyio.Event()
+        self._asked = anyio.Event()
+        self._asked_at = 0.0
+
+    def update(self, file: SiteFile, *, is_paused: bool) -> None:
+        """Go on with this file. A home that is kept stays so with its earlier settings while the file is broken."""
+        is_same = file.stamp == self.file.stamp and is_paused == self.is_paused
+        self._file_error = file.error
+        if (is_same and (file.error is None) == (self.file.error is None)) or (
+            file.error is not None and self.mirror is not None and not is_paused
+        ):
+            return
+        self.file, self.is_paused = file, is_paused
+        self._failures.clear()
+        self._changed.set()
+
+    def view(self) -> SiteView:
+        """The home at this moment."""
+        site = self.file.loaded.settings.site if self.file.loaded else None
+        mirror = self.mirror
+        return SiteView(
+            name=self.name,
+            label=site.label if site else "",
+            tags=site.tags if site else (),
+            stage=self.stage,
+            reason=str(self._file_error) if self._file_error else self._reason,
+            status=mirror.status() if mirror else None,
+            freshness=mirror.freshness if mirror else AGELESS,
+        )
+
+    async def open(self) -> Given | None:
+        """What the API answers of the home, whose rows are read from now on; None while it is not kept."""
+        mirror = self.mirror
+        if mirror is None:
+            return None
+        self._asked_at = anyio.current_time()
+        if not self._asked.is_set():
+            self._asked.set()
+            with anyio.move_on_after(_AWAKE_SECONDS):
+                while not mirror.feed.is_readable:  # noqa: ASYNC110 (it says so to nobody)
+                    await anyio.sleep(_LOOK_SECONDS)
+        return mirror.given
+
+    async def read(self, job: Callable[[Moment], T]) -> T | None:
+        """What a job makes of the rows; None while the home is not kept. Raises ReplicaError."""
+        mirror = self.mirror
+        if mirror is None:
+            return None
+        try:
+            return await mirror.inventory.read(job)
+        finally:
+            if not self._asked.is_set():
+                await mirror.inventory.rest()
+
+    async def run(self) -> None:
+        """Keep the home until cancelled."""
+        backoff = Backoff(_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX, self._surroundings.draw)
+        while True:
+            self._changed = anyio.Event()
+            if self.file.error is not None:
+                self._stand(Stage.INVALID, str(self.file.error))
+                await self._changed.wait()
+            elif self.is_paused:
+                self._stand(Stage.PAUSED, "paused with `reconcile site pause`")
+                await self._changed.wait()
+            elif (reason := self._surroundings.why_wait()) is not None:
+                self._stand(Stage.WAITING, reason)
+                await self._wait(_RETRY_SECONDS_MIN * 5)
+            else:
+                error = await self._outcome()
+                if error is not None:
+                    await self._stand_failed(error, backoff)
+
+    async def _outcome(self) -> BaseException | None:
+        """Keep the home until its settings change; returns what it raised."""
+        self._stand(Stage.WAITING, None)
+        task = asyncio.ensure_future(self._keep())
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({task, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({task, changed})
+            self.mirror = None
+        return None if task.cancelled() else task.exception()
+
+    async def _keep(self) -> None:
+        loaded = self.file.loaded
+        assert loaded is not None, "a file without settings is not kept"
+        about = self._surroundings
+        resources = about.resources(self.file)
+        await resources.files(partial(make_folder, Path(loaded.settings.rows.file).parent))
+        async with open_mirror(loaded, mode=about.mode, clock=about.clock, resources=resources) as mirror:
+            for listener in about.listeners(mirror):
+                mirror.listen(listener)
+            self._asked = anyio.Event()
+            self.mirror = mirror
+            self._stand(Stage.KEPT, None)
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(mirror.run)
+                    tasks.start_soon(self._read_when_asked, mirror)
+            finally:
+                mirror.feed.close()
+
+    async def _read_when_asked(self, mirror: Mirror) -> None:
+        """What only readers need costs a home of which nobody asks nothing."""
+        while True:
+            await self._asked.wait()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(mirror.feed.run)
+                tasks.start_soon(mirror.run_trail)
+                while anyio.current_time() < self._asked_at + _IDLE_SECONDS or mirror.feed.streams:  # noqa: ASYNC110
+                    await anyio.sleep(_IDLE_SECONDS / 10)
+                tasks.cancel_scope.cancel()
+            mirror.feed.is_readable = False
+            await mirror.inventory.rest()
+            self._asked = anyio.Event()
+
+    async def _stand_failed(self, error: BaseException, backoff: Backoff) -> None:
+        cause = _cause(error)
+        if isinstance(cause, EngineError):
+            # It is foreseen, and may end by itself: another service keeps the stores, a folder is missing.
+            self._stand(Stage.WAITING, str(cause))
+            self._surroundings.on_failed(self.name, str(cause), cause)
+            await self._wait(backoff.longest_delay())
+            return
+        now = anyio.current_time()
+        self._failures.append(now)
+        text = f"its code raised {type(cause).__name__}: {cause}"
+        self._surroundings.on_failed(self.name, text, cause)
+        if len(self._failures) == _FAILURES_MAX and now - self._failures[0] < _FAILURES_SECONDS:
+            self._stand(Stage.FAILED, f"{text}; it stays so until its file changes")
+            await self._changed.wait()
+        else:
+            self._stand(Stage.WAITING, text)
+            await self._wait(backoff.next_delay_within(_RETRY_SECONDS_MAX))
+
+    def _stand(self, stage: Stage, reason: str | None) -> None:
+        self.stage, self._reason = stage, reason
+
+    async def _wait(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._changed.wait()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was raised first, out of the groups of the tasks that it passed."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,71 @@
+"""Questions about all homes."""
+
+from pathlib import Path
+
+import pytest
+
+from api.sites.fleet import FleetStream
+from api.sites.ports import SiteChange, Stage
+from engine.core.state.report import Report
+from tests.api.sites.test_app import asking
+from tests.sites.homes import MemorySites, away, kept
+
+pytestmark = pytest.mark.anyio
+
+
+def sites() -> MemorySites:
+    return MemorySites(kept("a", "in_sync", "west"), kept("b"), away("c", Stage.PAUSED, "paused"))
+
+
+async def test_devices_of_all_homes_come_in_pages(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, sites()) as client:
+        seen, after = list[tuple[str, str]](), ""
+        for _ in range(10):
+            page = (await client.get("/api/fleet/devices", params={"limit": 40, "after": after})).json()
+            seen += [(device["site"], device["id"]) for device in page["devices"]]
+            after = page["next"] or ""
+            if not after:
+                break
+        assert len(seen) == len(set(seen)) == 2 * 72
+        assert page["not_asked"] == 1
+        narrow = (await client.get("/api/fleet/devices?tag=west&limit=1000")).json()
+        assert {device["site"] for device in narrow["devices"]} == {"a"}
+        versions = {device["sw_version"] for device in narrow["devices"]} - {None}
+        wanted = min(versions)
+        found = (await client.get("/api/fleet/devices", params={"sw_version": wanted, "limit": 1000})).json()
+        assert {device["sw_version"] for device in found["devices"]} == {wanted}
+
+
+async def test_models_are_counted_over_homes(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, sites()) as client:
+        found = (await client.get("/api/fleet/models")).json()
+        assert sum(model["devices"] for model in found["models"]) == 2 * 72
+        assert {model["sites"] for model in found["models"]} == {2}
+        assert found["not_asked"] == 1
+        assert found["models"][0]["devices"] >= found["models"][-1]["devices"]
+
+
+async def test_homes_without_a_report_are_unknown_and_not_equal(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, sites()) as client:
+        assert (await client.get("/api/fleet/drift")).json() == {"records": [], "total": 0, "unknown": 3}
+
+
+async def test_changes_of_all_homes_are_streamed_until_the_service_ends() -> None:
+    homes = sites()
+    homes.changes.put([SiteChange("a", "sqlite", "device", "d1", "Lamp", "pending", "applied", "run")])
+    homes.changes.close()
+    sent = list[bytes]()
+
+    async def receive() -> dict[str, str]:
+        import anyio
+
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(bytes(message.get("body", b"")))  # type: ignore[call-overload]
+
+    await FleetStream(homes)({"type": "http", "method": "GET"}, receive, send)  # type: ignore[arg-type]
+    text = b"".join(sent).decode()
+    assert '"site":"a"' in text
+    assert text.index("event: change") < text.index("event: bye")

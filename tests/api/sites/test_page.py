@@ -1,0 +1,35 @@
+"""The page of all homes: the worst first, and nothing of a home's name is markup."""
+
+from pathlib import Path
+
+import pytest
+
+from api.sites.ports import Stage
+from engine.core.state.report import Report
+from tests.api.sites.test_app import asking
+from tests.sites.homes import MemorySites, away, kept
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_worst_homes_come_first_and_counts_are_links(sample: tuple[Path, Report]) -> None:
+    sites = MemorySites(
+        kept("good", label="<b>Good</b>"), kept("held", "blocked"), away("broken", Stage.INVALID, "file <x>")
+    )
+    async with asking(sample, sites) as client:
+        text = (await client.get("/")).text
+        order = [text.index(f'href="sites/{name}/"') for name in ("broken", "held", "good")]
+        assert order == sorted(order)
+        assert "1 of 3 homes in sync" in text
+        assert "&lt;b&gt;Good&lt;/b&gt;" in text
+        assert "file &lt;x&gt;" in text
+        found = (await client.get("/?status=blocked")).text
+        assert 'href="sites/held/"' in found
+        assert 'href="sites/good/"' not in found
+        assert (await client.get("/?page=0")).status_code == 400
+
+
+async def test_very_many_homes_come_in_pages(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, MemorySites(*(kept(f"home{n:03}") for n in range(150)))) as client:
+        assert (await client.get("/")).text.count('<a href="sites/') == 100
+        assert (await client.get("/?page=2")).text.count('<a href="sites/') == 50

@@ -1,0 +1,103 @@
+"""`reconcile site`: what it says of homes and their files, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commandline.homes import Home
+from tests.commandline.in_process import Reconcile
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> Path:
+    text = '[sites]\ndirectory = "sites.d"\nstate = "state"\n'
+    (tmp_path / "reconcile.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "sites.d").mkdir()
+    return tmp_path
+
+
+def test_a_home_is_added_listed_and_checked(reconcile: Reconcile, home: Home) -> None:
+    assert reconcile("site", "list").out == "There are no homes.\n"
+    added = reconcile("site", "add", "first", "--source", home.source, "--label", 'A "b"\n', "--tags", "x,y")
+    assert (added.code, added.out.split(".toml")[0]) == (0, "Added sites.d/first")
+    assert reconcile("site", "list").out == f"ready   first  {home.source}\n"
+    (line,) = json.loads(reconcile("site", "check", "--json").out)["sites"]
+    assert (line["state"], line["label"], line["tags"]) == ("ok", 'A "b"\n', ["x", "y"])
+
+
+def test_a_home_that_cannot_be_reached_fails_its_check_and_no_other(reconcile: Reconcile, home: Home) -> None:
+    reconcile("site", "add", "good", "--source", home.source)
+    reconcile("site", "add", "gone", "--source", "capture:nowhere")
+    answer = reconcile("site", "check")
+    assert answer.code == 1
+    assert "ok      good" in answer.out
+    assert "failed  gone" in answer.out
+    assert reconcile("site", "check", "good").code == 0
+
+
+def test_a_broken_file_is_listed_with_what_is_wrong(reconcile: Reconcile, folder: Path) -> None:
+    (folder / "sites.d" / "odd.toml").write_text("x = 1", encoding="utf-8")
+    answer = reconcile("site", "list")
+    assert answer.code == 1
+    assert answer.out.startswith("invalid odd  Unknown setting x in sites.d/odd.toml.")
+
+
+def test_a_home_is_paused_removed_and_forgotten(reconcile: Reconcile, home: Home, folder: Path) -> None:
+    reconcile("site", "add", "first", "--source", home.source)
+    assert reconcile("site", "pause", "first").out == "first is paused.\n"
+    assert reconcile("site", "pause", "first").out == "first was paused before.\n"
+    assert reconcile("site", "list").out.startswith("paused  first")
+    assert reconcile("site", "resume", "first").out == "first is no longer paused.\n"
+    assert "comes first" in reconcile("site", "forget", "first").err
+    assert reconcile("site", "remove", "first").code == 0
+    assert (folder / "state" / "first").is_dir()
+    assert reconcile("site", "forget", "first").out == "Deleted state/first.\n"
+    assert not (folder / "state" / "first").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (("add", "No Name", "--source", "x:y"), 1, "is no name of a home"),
+        (("add", "first"), 1, "Say it with --source"),
+        (("forget", "../.."), 1, "is no name of a home"),
+        (("forget", "never"), 1, "There is no folder"),
+        (("pause", "never"), 1, "There is no home called never"),
+        (("remove", "never"), 1, "There is no home called never"),
+        (("check", "never"), 1, "There is no home called never"),
+        (("pause",), 64, "Which home?"),
+        (("explode",), 64, "invalid choice"),
+    ],
+)
+def test_what_makes_no_sense_is_one_clear_sentence(
+    reconcile: Reconcile, argv: tuple[str, ...], code: int, said: str
+) -> None:
+    answer = reconcile("site", *argv)
+    assert answer.code == code
+    assert said in answer.err
+
+
+def test_a_home_is_not_added_twice_nor_with_what_cannot_be(
+    reconcile: Reconcile, home: Home, folder: Path
+) -> None:
+    assert reconcile("site", "add", "first", "--source", home.source).code == 0
+    assert "is there already" in reconcile("site", "add", "first", "--source", home.source).err
+    assert reconcile("site", "add", "odd", "--source", home.source, "--tags", "No Tag").code == 1
+    assert not (folder / "sites.d" / "odd.toml").exists()
+
+
+def test_without_a_folder_of_homes_it_says_what_to_set(reconcile: Reconcile, folder: Path) -> None:
+    (folder / "reconcile.toml").unlink()
+    assert "Set sites.directory" in reconcile("site", "list").err
+
+
+def test_other_commands_say_which_home_they_are_about(reconcile: Reconcile, home: Home) -> None:
+    reconcile("site", "add", "first", "--source", home.source)
+    reconcile("site", "add", "second", "--source", home.source)
+    assert "Say which with --site NAME" in reconcile().err
+    assert "There is no home called 'third'" in reconcile("--site", "third").err
+    (Path("state") / "second").mkdir(parents=True)
+    assert reconcile("--site", "second").code == 0
+    assert (Path("state") / "second" / "rows.db").exists()
+    assert not (Path("state") / "first").exists()

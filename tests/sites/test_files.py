@@ -1,0 +1,165 @@
+"""The files of many homes: laid over the process's own, and a broken one is a finding about its own home."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.settings_layers import merge_layers, settings_layers
+from engine.sites.files import SiteFile, SiteFiles, is_of_shard, parse_shard
+
+URI = 'uri = "ws://home:8123"'
+
+
+def write(folder: Path, name: str, text: str = f"[source]\n{URI}\n") -> None:
+    (folder / "sites.d").mkdir(exist_ok=True)
+    (folder / "sites.d" / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+def files(folder: Path, text: str = "", **sites: str) -> SiteFiles:
+    (folder / "sites.d").mkdir(exist_ok=True)
+    (folder / "reconcile.toml").write_text(text, encoding="utf-8")
+    named = {"directory": str(folder / "sites.d"), "state": str(folder / "state"), **sites}
+    flags = {f"sites.{name}": value for name, value in named.items()}
+    environ = {"RECONCILE_SOURCE__TOKEN": "t"}
+    layers = settings_layers(flags, environ, folder / "reconcile.toml", None)
+    return SiteFiles(merge_layers(layers, environ)[0].sites, layers, environ)
+
+
+def error_of(file: SiteFile) -> str:
+    assert file.error is not None
+    assert file.loaded is None
+    assert file.error.hint
+    return str(file.error)
+
+
+def test_a_home_has_a_folder_of_its_own_and_what_suits_many_homes(tmp_path: Path) -> None:
+    write(tmp_path, "first", f'[source]\n{URI}\n[site]\nlabel = "First"\ntags = ["west"]\n')
+    (found,) = files(tmp_path).read().values()
+    assert found.loaded is not None
+    settings = found.loaded.settings
+    assert (settings.site.name, settings.site.label, settings.site.tags) == ("first", "First", ("west",))
+    assert settings.rows.file == str(tmp_path / "state" / "first" / "rows.db")
+    assert settings.records.uri == f"history:{tmp_path / 'state' / 'first' / 'history.db'}"
+    assert (settings.loop.relist_seconds, settings.rows.cache_kib) == (3600, 128)
+
+
+def test_the_process_wins_over_what_suits_many_and_the_home_over_the_process(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    write(tmp_path, "b", f"[source]\n{URI}\n[loop]\nrelist_seconds = 50\n")
+    text = '[loop]\nrelist_seconds = 700\n[rows]\nfile = "shared.db"\n[records]\nuri = "influxdb://db:8086/homes"\n'
+    a, b = (f.loaded.settings for f in files(tmp_path, text).read().values() if f.loaded)
+    assert (a.loop.relist_seconds, b.loop.relist_seconds) == (700, 50)
+    assert a.rows.file != b.rows.file
+    assert a.records.uri == b.records.uri == "influxdb://db:8086/homes"
+
+
+def test_the_flag_that_names_a_home_names_no_other(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    write(tmp_path, "b")
+    homes = files(tmp_path)
+    homes._layers[-1][1]["site.name"] = "b"
+    assert sorted(homes.read()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense [", "cannot be read"),
+        ("[source]\nurl = 1\n", "Unknown setting source.url"),
+        ("[loop]\nwatch_seconds = 1\n", "does not say where its Home Assistant is"),
+        (f'[source]\n{URI}\ntoken = "x"\n', "secrets do not belong"),
+        (f"[source]\n{URI}\n[http]\nport = 1\n", "is a setting of the whole process"),
+        (f'[source]\n{URI}\n[sites]\nshard = "1/1"\n', "is a setting of the whole process"),
+        (f'[source]\n{URI}\n[site]\nname = "No Name"\n', r"site.name = 'No Name'"),
+        (f'[source]\n{URI}\ntoken_file = "missing"\n', "cannot be read"),
+        (f"[source]\n{URI}\n[plan]\ndelete_ratio_max = 7\n", "plan.delete_ratio_max = 7"),
+        ("\x00", "cannot be read"),
+        ("a" * 70_000, "longer than"),
+    ],
+)
+def test_a_broken_file_is_one_clear_sentence_and_leaves_the_others(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    write(tmp_path, "broken", text)
+    write(tmp_path, "good")
+    found = files(tmp_path).read()
+    assert said in error_of(found["broken"])
+    assert found["good"].loaded is not None
+
+
+def test_a_folder_and_a_file_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
+    write(tmp_path, "good")
+    (tmp_path / "sites.d" / "folder.toml").mkdir()
+    (tmp_path / "sites.d" / "gone.toml").symlink_to("nowhere")
+    (tmp_path / "sites.d" / "Bad Name.toml").touch()
+    (tmp_path / "sites.d" / "README").touch()
+    found = files(tmp_path).read()
+    assert sorted(found) == ["Bad Name", "folder", "gone", "good"]
+    for name in ("Bad Name", "folder", "gone"):
+        error_of(found[name])
+
+
+def test_a_folder_of_homes_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    homes = files(tmp_path)
+    (tmp_path / "sites.d").rmdir()
+    with pytest.raises(SettingsError, match=r"sites\.directory"):
+        homes.read()
+
+
+def test_of_two_homes_of_one_name_the_first_is_kept(tmp_path: Path) -> None:
+    write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "z"\n')
+    write(tmp_path, "z")
+    found = files(tmp_path).read()
+    assert found["z"].path.name == "a.toml"
+    assert "both call their home z" in error_of(found["z.toml"])
+
+
+def test_homes_that_would_write_to_one_file_are_not_both_kept(tmp_path: Path) -> None:
+    write(tmp_path, "a", f'[source]\n{URI}\n[rows]\nfile = "one.db"\n')
+    write(tmp_path, "b", f'[source]\n{URI}\n[rows]\nfile = "one.db"\n')
+    found = files(tmp_path).read()
+    assert found["a"].loaded is not None
+    assert "where the home a writes" in error_of(found["b"])
+
+
+def test_secrets_are_found_in_a_folder_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write(tmp_path, name)
+        (tmp_path / "secrets" / name).mkdir(parents=True)
+    (tmp_path / "secrets" / "a" / "source_token").write_text("own\n", encoding="utf-8")
+    (tmp_path / "secrets" / "a" / "http_token").write_text("opens\n", encoding="utf-8")
+    (tmp_path / "secrets" / "b" / "source_token").write_text("two words", encoding="utf-8")
+    homes = files(tmp_path, secrets=str(tmp_path / "secrets"))
+    found = homes.read()
+    assert found["a"].loaded is not None
+    assert found["a"].loaded.token.reveal() == "own"
+    assert found["a"].loaded.http_token.reveal() == "opens"
+    assert "does not hold one token" in error_of(found["b"])
+    assert "source_token" in error_of(found["c"])
+    (tmp_path / "secrets" / "c" / "source_token").write_text("late", encoding="utf-8")
+    assert homes.read()["c"].loaded is not None, "it is looked for again"
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    homes = files(tmp_path)
+    first = homes.read()["a"]
+    assert homes.read()["a"] is first
+    write(tmp_path, "a", f'[source]\n{URI}\n[site]\nlabel = "New"\n')
+    assert homes.read()["a"] != first
+
+
+def test_each_home_is_of_one_shard(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path, f"home{number}")
+    shards = [set(files(tmp_path, shard=f"{number}/3").read()) for number in (1, 2, 3)]
+    assert sum(map(len, shards)) == len(set().union(*shards)) == 40
+    assert min(map(len, shards)) > 5
+    assert is_of_shard("any", (1, 1))
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "x/y", "1/0"])
+def test_a_shard_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"sites\.shard"):
+        parse_shard(text)

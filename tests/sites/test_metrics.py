@@ -1,0 +1,51 @@
+"""The series of many homes: seven for each, and none that says more than is known."""
+
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from api.sites.ports import SiteView, Stage
+from engine.sites.metrics import LoopLag, SiteMetrics, render_site
+from tests.homes import NOON
+from tests.sites.homes import away, kept
+
+Chosen = Literal["auto", "all", "unhealthy", "none"]
+
+
+def scraped(*views: SiteView, chosen: Chosen = "auto") -> str:
+    registry = CollectorRegistry()
+    registry.register(SiteMetrics(lambda: views, lambda: NOON, chosen, LoopLag()))
+    return generate_latest(registry).decode()
+
+
+def test_each_home_has_a_few_series_and_the_whole_is_counted() -> None:
+    text = scraped(kept("a"), kept("b", "blocked"), away("c", Stage.INVALID, "broken"))
+    assert 'reconcile_sites{stage="kept"} 2.0' in text
+    assert 'reconcile_sites{stage="invalid"} 1.0' in text
+    assert 'reconcile_sites_status{status="unknown"} 1.0' in text
+    assert 'reconcile_site_in_sync{site="a"} 1.0' in text
+    assert 'reconcile_site_blocked{site="b"} 1.0' in text
+    assert 'reconcile_site_connected{site="c"} 0.0' in text
+    assert 'reconcile_site_records{site="c"}' not in text
+    assert text.count('site="a"') <= 7
+
+
+def test_of_very_many_homes_only_the_unhealthy_have_series() -> None:
+    assert 'site="a"' in scraped(kept("a"), chosen="all")
+    assert 'site="' not in scraped(kept("a"), chosen="unhealthy")
+    assert 'site="b"' in scraped(kept("b", "blocked"), chosen="unhealthy")
+    assert 'site="' not in scraped(kept("b", "blocked"), chosen="none")
+    many = [kept(f"home{number}") for number in range(2001)]
+    assert 'site="' not in scraped(*many)
+
+
+def test_one_home_can_be_asked_alone() -> None:
+    body, content_type = render_site(kept("a"), NOON, "")
+    assert 'reconcile_site_in_sync{site="a"} 1.0' in body.decode()
+    assert content_type.startswith("text/plain")
+
+
+def test_the_longest_lag_is_told_once() -> None:
+    lag = LoopLag()
+    lag._longest = 0.5
+    assert (lag.take(), lag.take()) == (0.5, 0.0)

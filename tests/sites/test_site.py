@@ -1,0 +1,157 @@
+"""One home among many: what it raises is its own state, and it is started again."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from api.sites.ports import Stage
+from engine.core.state.pace import AGELESS
+from engine.core.words import Mode
+from engine.errors import SettingsError
+from engine.resources import Resources
+from engine.settings import LoadedSettings, Settings
+from engine.sites import site as module
+from engine.sites.files import SiteFile
+from engine.sites.site import Site, Surroundings
+from tests.api.serving import eventually
+
+pytestmark = pytest.mark.anyio
+FILE = SiteFile(Path("a.toml"), "a", (1, 1, 1), LoadedSettings(Settings(), {}, {}, {}))
+
+
+class Played:
+    """A mirror that does what a test wants."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self.error: Callable[[], BaseException] | None = None
+        self.told: list[tuple[str, str]] = []
+        self.why: str | None = None
+        self.rests = 0
+
+    @asynccontextmanager
+    async def open(self, *_: object, **_options: object) -> AsyncIterator[Any]:
+        self.starts += 1
+
+        async def run() -> None:
+            if self.error is not None:
+                raise self.error()
+            await anyio.sleep_forever()
+
+        async def rest() -> None:
+            self.rests += 1
+
+        async def feed_run() -> None:
+            feed.is_readable = True
+            await anyio.sleep_forever()
+
+        feed = SimpleNamespace(is_readable=False, streams=0, run=feed_run, close=lambda: None)
+        inventory = SimpleNamespace(rest=rest)
+        yield SimpleNamespace(
+            run=run, run_trail=anyio.sleep_forever, feed=feed, inventory=inventory, given="given",
+            freshness=AGELESS, status=lambda: None, listen=lambda _listener: None,
+        )  # fmt: skip
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            mode=Mode.APPLY,
+            clock=lambda: 0.0,
+            draw=lambda: 0.0,
+            resources=lambda _file: Resources(),
+            listeners=lambda _mirror: (),
+            why_wait=lambda: self.why,
+            on_failed=lambda site, what, _error: self.told.append((site, what)),
+        )
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    made = Played()
+    monkeypatch.setattr(module, "open_mirror", made.open)
+    for name in ("_RETRY_SECONDS_MIN", "_RETRY_SECONDS_MAX"):
+        monkeypatch.setattr(module, name, 0.001)
+    return made
+
+
+@asynccontextmanager
+async def running(played: Played, file: SiteFile = FILE, *, is_paused: bool = False) -> AsyncIterator[Site]:
+    site = Site(file, played.surroundings(), is_paused=is_paused)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(site.run)
+        yield site
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_home_whose_code_raises_is_started_again_and_stays_failed_in_the_end(played: Played) -> None:
+    played.error = lambda: ValueError("odd")
+    async with running(played) as site:
+        await eventually(lambda: site.stage is Stage.FAILED)
+        assert played.starts == 5
+        assert "ValueError: odd" in str(site.view().reason)
+        assert played.told[0] == ("a", "its code raised ValueError: odd")
+        played.error = None
+        site.update(msgspec.structs.replace(FILE, stamp=(2, 2, 2)), is_paused=False)
+        await eventually(lambda: site.stage is Stage.KEPT)
+
+
+async def test_what_is_foreseen_is_tried_again_for_ever(played: Played) -> None:
+    played.error = lambda: SettingsError("Another service keeps it.", "Stop it.")
+    async with running(played) as site:
+        await eventually(lambda: played.starts > 10 and site.stage is Stage.WAITING)
+        assert "Another service keeps it." in str(site.view().reason)
+
+
+async def test_a_home_is_paused_and_goes_on(played: Played) -> None:
+    async with running(played, is_paused=True) as site:
+        await eventually(lambda: site.stage is Stage.PAUSED)
+        assert await site.open() is None
+        site.update(FILE, is_paused=False)
+        await eventually(lambda: site.stage is Stage.KEPT)
+        site.update(FILE, is_paused=True)
+        await eventually(lambda: site.stage is Stage.PAUSED)
+        assert played.starts == 1
+
+
+async def test_a_file_that_breaks_leaves_its_home_as_it_is_and_says_so(played: Played) -> None:
+    broken = msgspec.structs.replace(FILE, stamp=(2, 2, 2), loaded=None, error=SettingsError("Broken.", ""))
+    async with running(played) as site:
+        await eventually(lambda: site.stage is Stage.KEPT)
+        site.update(broken, is_paused=False)
+        assert (site.view().stage, site.view().reason) == (Stage.KEPT, "Broken.")
+        site.update(FILE, is_paused=False)
+        assert site.view().reason is None
+    assert played.starts == 1
+
+
+async def test_a_home_whose_file_is_broken_begins_when_it_is_mended(played: Played) -> None:
+    broken = msgspec.structs.replace(FILE, loaded=None, error=SettingsError("Broken.", ""))
+    async with running(played, broken) as site:
+        await eventually(lambda: site.stage is Stage.INVALID)
+        site.update(FILE, is_paused=False)
+        await eventually(lambda: site.stage is Stage.KEPT)
+
+
+async def test_without_memory_a_home_waits(played: Played) -> None:
+    played.why = "the process holds too much"
+    async with running(played) as site:
+        await eventually(lambda: site.view().reason == "the process holds too much")
+        played.why = None
+        await eventually(lambda: site.stage is Stage.KEPT)
+
+
+async def test_what_only_readers_need_begins_when_somebody_asks(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)
+    async with running(played) as site:
+        await eventually(lambda: site.stage is Stage.KEPT)
+        assert site.mirror is not None
+        assert not site.mirror.feed.is_readable
+        assert str(await site.open()) == "given"
+        await eventually(lambda: played.rests == 1)
