@@ -146,7 +146,7 @@ class Replica(Protocol):
         return
 
     def take_note(self) -> str | None:
-        """What the last write corrected beyond what it was asked to, for people; returned once."""
+        """What a write corrected beyond what it was asked to, or what is amiss beside it, for people; returned once."""
         return None
 
     def home(self) -> frozenset[str]:

@@ -255,7 +255,7 @@ class ReplicaPass:
         if allowed:
             self._mark_under_way(allowed)
             replica.apply(allowed, run)
-            self._note = replica.take_note()
+        self._note = replica.take_note()
         self.is_applied = True
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:

@@ -32,7 +32,7 @@ class AnyStand(Generic[Server]):
         self.site = site
         self.wire: Any = open_wire(server.uri, credentials, timeout_seconds=60)
         self.rows: SqliteRows = open_rows(folder / "rows.db")
-        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
+        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db.outbox")
         self.replica = self.fresh()
 
     def fresh(self) -> InfluxRecords:

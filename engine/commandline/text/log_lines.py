@@ -102,7 +102,7 @@ class ReportLines:
                 self._tell_refusals(replica)
             if replica.note:
                 fields = {"replica": replica.replica, "reason": replica.note}
-                self._logger.warning("store corrected", extra={"fields": fields})
+                self._logger.warning("note about a store", extra={"fields": fields})
         self._tell_errors(report)
 
     def _tell_records(self, replica: str, records: list[RecordReport]) -> None:

@@ -4,6 +4,7 @@ import apsw
 
 from engine.errors import ReplicaRejected
 from engine.replicas.history.bearers import make_bearers
+from engine.replicas.sqlite_file.kinds import HISTORY, check_kind
 from engine.replicas.sqlite_file.tables import has_table
 
 # A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
@@ -38,6 +39,7 @@ _STATEMENTS = (
 
 def has_records(connection: apsw.Connection, replica: str) -> bool:
     """Whether there is anything to read. Raises ReplicaRejected when a newer program made the tables."""
+    check_kind(connection, replica, HISTORY)
     if has_table(connection, "meta"):
         rows = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
         found = rows[0][0] if rows else 0

@@ -6,10 +6,14 @@ it twice stores it once. Bounded: a store that is away for long is caught up wit
 
 from pathlib import Path
 
-from engine.errors import ReplicaUnavailable
+import apsw
+
+from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.kinds import OUTBOX, check_kind
 from engine.replicas.sqlite_file.tables import has_table
 
+SCHEMA_VERSION = 0  # SQLite's user_version: a program that makes another table sets another
 BYTES_MAX = 64 * 1024 * 1024
 
 _TABLE = """CREATE TABLE IF NOT EXISTS reconcile_outbox (
@@ -26,6 +30,7 @@ class SqliteOutbox:
     def put(self, replica: str, body: bytes) -> int:
         """Keep a batch durably; returns its number. Raises ReplicaError, ReplicaUnavailable when full."""
         with self._file.writing() as connection:
+            _check(connection, replica)
             connection.execute(_TABLE)
             [(held,)] = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM reconcile_outbox")
             if held + len(body) > self._bytes_max:
@@ -40,12 +45,13 @@ class SqliteOutbox:
     def pending(self, replica: str) -> list[tuple[int, bytes]]:
         """Batches not yet dropped, oldest first. Raises ReplicaError."""
         with self._file.reading() as connection:
+            _check(connection, replica)
             if not has_table(connection, "reconcile_outbox"):
                 return []
             rows = connection.execute(
                 "SELECT number, body FROM reconcile_outbox WHERE replica = ? ORDER BY number", (replica,)
             )
-            return [(number, bytes(body)) for number, body in rows]
+            return [(number, body) for number, body in rows if isinstance(body, bytes)]
 
     def drop(self, number: int) -> None:
         """Forget a batch that arrived. Raises ReplicaError."""
@@ -62,3 +68,15 @@ class SqliteOutbox:
 def open_outbox(replica: str, path: str | Path, *, bytes_max: int = BYTES_MAX) -> SqliteOutbox:
     """The outbox of a replica in the SQLite file at `path`; errors are told as that replica's."""
     return SqliteOutbox(ApswFile(replica, path), bytes_max=bytes_max)
+
+
+def _check(connection: apsw.Connection, replica: str) -> None:
+    """Raises ReplicaRejected for another file of ours, and for an outbox of a newer program."""
+    check_kind(connection, replica, OUTBOX)
+    version = connection.pragma("user_version")
+    if version != SCHEMA_VERSION:
+        raise ReplicaRejected(
+            replica,
+            f"The outbox has schema version {version}, and this program knows {SCHEMA_VERSION}.",
+            "Nothing was changed. Update this program, or move the file away to begin a new outbox.",
+        )

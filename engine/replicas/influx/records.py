@@ -100,7 +100,7 @@ class InfluxRecords(Records):
         self._outbox = outbox
         self._options = options
         self._clock = clock
-        self._sender = Sender(wire, outbox, sleep)
+        self._sender = Sender(wire, outbox, sleep, site=options.site)
         self._committer = Committer(wire, self._sender, options.site)
         self._runs = RunMarkers(wire, options.site)
         self._lookup = Lookup(wire, options.site)
@@ -276,6 +276,10 @@ class InfluxRecords(Records):
         revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}
         return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
 
+    def take_note(self) -> str | None:
+        """What somebody should know of the outbox; told once."""
+        return self._sender.take_note()
+
     def close(self) -> None:
         """Close connections and the outbox. May be called twice."""
         self._wire.close()
@@ -383,18 +387,12 @@ class InfluxRecords(Records):
 
     def _check_may_write(self) -> None:
         if self._options.read_only:
-            raise ReplicaRejected(
-                REPLICA,
-                "InfluxDB was opened to look only, so nothing is written to it.",
-                "Run without --dry-run.",
-            )
+            what = "InfluxDB was opened to look only, so nothing is written to it."
+            raise ReplicaRejected(REPLICA, what, "Run without --dry-run.")
         self._refresh_within()
         server = self._wire.probe()
         skew = 0.0 if server.at is None else self._clock() - server.at
         if abs(skew) > self._options.clock_skew_seconds_max:
-            raise ReplicaRejected(
-                REPLICA,
-                f"This machine's clock is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} InfluxDB's, "
-                "and records are ordered by time.",
-                "Nothing was written. Set both clocks, best by NTP.",
-            )
+            which = "ahead of" if skew > 0 else "behind"
+            what = f"This machine's clock is {abs(skew):.0f} seconds {which} InfluxDB's, and records are ordered by time."
+            raise ReplicaRejected(REPLICA, what, "Nothing was written. Set both clocks, best by NTP.")

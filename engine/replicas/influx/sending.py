@@ -48,13 +48,19 @@ class Sender:
         sleep: Callable[[float], None],
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        site: str | None = None,
     ) -> None:
+        """`site`: whose lines in the outbox are sent; None: all."""
+        self._site = site
         self._clock = clock
         self._wire = wire
         self._outbox = outbox
         self._sleep = sleep
         self._jitter = jitter
         self.is_doubtful = False  # an outcome was unknown or partial since this was last set to False
+        self._untold: str | None = None  # what somebody should know of the outbox
+        self._noted: str | None = None
 
     def keep(self, sent: Sequence[Batch]) -> list[int]:
         """Put the batches in the outbox, before the first of them is sent; returns their numbers.
@@ -67,8 +73,10 @@ class Sender:
             for batch in sent if self._outbox is not None else ():
                 assert self._outbox is not None
                 numbers.append(self._outbox.put(REPLICA, b"\n".join(batch)))
-        except ReplicaError:
+        except ReplicaError as error:
+            self._note(error)
             return numbers
+        self._noted = None
         return numbers
 
     def drop(self, numbers: Sequence[int]) -> None:
@@ -78,6 +86,11 @@ class Sender:
             with suppress(ReplicaError):
                 self._outbox.drop(number)
 
+    def take_note(self) -> str | None:
+        """What somebody should know of the outbox; returned once."""
+        note, self._untold = self._untold, None
+        return note
+
     def send_pending(self) -> None:
         """Send what an earlier process left in the outbox. Raises ReplicaError; then the rest stays there.
 
@@ -85,13 +98,32 @@ class Sender:
         """
         try:
             pending = self._outbox.pending(REPLICA) if self._outbox is not None else []
-        except ReplicaError:
+        except ReplicaError as error:
+            self._note(error)
             return
         for number, body in pending:
+            if not all(self._is_ours(line) for line in body.split(b"\n")):
+                self._note(
+                    ReplicaRejected(
+                        REPLICA,
+                        f"The outbox holds lines of another site than {self._site}; they are not sent, and stay there.",
+                        "Put it beside the rows file that it belongs to; a new one is made here.",
+                    )
+                )
+                continue
             # What is refused by now, say because it is older than retention, is history that is gone.
             self.send(body.split(b"\n"))
             self.is_doubtful = True
             self.drop([number])
+
+    def _is_ours(self, line: bytes) -> bool:
+        return self._site is None or f",site={self._site},".encode() in line.partition(b" ")[0] + b","
+
+    def _note(self, error: ReplicaError) -> None:
+        """Once, however often it is met: nothing is held back by it."""
+        if self._noted != error.message:
+            self._noted = error.message
+            self._untold = f"The outbox for InfluxDB cannot be used. {error}"
 
     def send(self, batch: Batch) -> list[Refusal]:
         """Send the lines; returns those that the server refused. Raises ReplicaError when it is not the lines' fault."""

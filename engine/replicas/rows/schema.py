@@ -9,6 +9,7 @@ import apsw
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.codec import TABLES, Table
 from engine.replicas.rows.ledger import LEDGER_TABLES, add_looks
+from engine.replicas.sqlite_file.kinds import ROWS, check_kind
 from engine.replicas.sqlite_file.tables import has_table
 
 # Of our own tables. A program that knows less must not write.
@@ -47,6 +48,7 @@ def types_of(connection: apsw.Connection, table: str) -> dict[str, str]:
 
 def check_schema(connection: apsw.Connection, replica: str) -> bool:
     """Whether stored digests cover the columns of today. Raises ReplicaRejected when a newer program made the tables."""
+    check_kind(connection, replica, ROWS)
     if not has_table(connection, "reconcile_meta"):
         return False
     meta = {name: value for name, value in connection.execute("SELECT name, value FROM reconcile_meta")}  # noqa: C416

@@ -83,7 +83,7 @@ def _explain(
     if isinstance(error, _BROKEN):
         return ReplicaDamaged(
             replica,
-            f"{what}: it is damaged or no SQLite database ({error}).",
+            f"{what}: it is damaged or no SQLite database ({' '.join(str(error).split())}).",
             "Nothing was changed. Move the file away, and `reconcile` builds it anew.",
         )
     return ReplicaRejected(

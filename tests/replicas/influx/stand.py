@@ -20,7 +20,7 @@ class Stand:
         self.now = NOON
         self.wire = MemoryWire(lambda: self.now)
         self.rows: SqliteRows = open_rows(folder / "rows.db")
-        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db")
+        self.outbox: SqliteOutbox = open_outbox("influxdb", folder / "rows.db.outbox")
         self.replica = self.fresh()
 
     def fresh(self, **options: object) -> InfluxRecords:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import apsw
 import pytest
 
-from engine.errors import ReplicaUnavailable
+from engine.errors import ReplicaDamaged, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, snapshot
@@ -46,12 +47,56 @@ def test_a_full_outbox_refuses_and_names_the_setting(tmp_path: Path) -> None:
     outbox.put("influxdb", b"abc")
 
 
-def test_it_lives_beside_the_rows(tmp_path: Path) -> None:
-    outbox = open_outbox("influxdb", tmp_path / "rows.db")
+def test_it_lives_beside_the_rows_and_not_in_them(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "rows.db.outbox")
     outbox.put("influxdb", b"before the first pass")
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(ENTRY))
     assert rows.observe().versions == snapshot(ENTRY).row_versions
     assert [body for _, body in outbox.pending("influxdb")] == [b"before the first pass"]
     rows.close()
+    outbox.close()
+    with pytest.raises(ReplicaRejected, match="Here stands a rows file, and an outbox was expected"):
+        open_outbox("influxdb", tmp_path / "rows.db").pending("influxdb")
+
+
+def test_an_outbox_of_a_newer_program_is_left_as_it_is(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "outbox")
+    outbox.put("influxdb", b"a")
+    outbox.close()
+    connection = apsw.Connection(str(tmp_path / "outbox"))
+    connection.pragma("user_version", 1)
+    connection.close()
+    for attempt in (lambda: outbox.pending("influxdb"), lambda: outbox.put("influxdb", b"b")):
+        with pytest.raises(ReplicaRejected, match="schema version 1, and this program knows 0"):
+            attempt()
+    outbox.close()
+
+
+@pytest.mark.parametrize("part", ["middle", "half"])
+def test_a_damaged_outbox_is_refused_in_one_line(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "outbox"
+    outbox = open_outbox("influxdb", path)
+    for _ in range(20):
+        outbox.put("influxdb", b"x" * 4_000)
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    if part == "middle":
+        content[4_096:12_288] = b"\xa5" * 8_192
+    else:
+        del content[len(content) // 2 :]
+    path.write_bytes(content)
+    with pytest.raises(ReplicaDamaged, match="damaged or no SQLite database") as caught:
+        outbox.pending("influxdb")
+    assert "\n" not in str(caught.value)
+    outbox.close()
+
+
+def test_what_is_no_batch_is_not_sent(tmp_path: Path) -> None:
+    outbox = open_outbox("influxdb", tmp_path / "outbox")
+    outbox.put("influxdb", b"a")
+    connection = apsw.Connection(str(tmp_path / "outbox"))
+    connection.execute("UPDATE reconcile_outbox SET body = 7")
+    connection.close()
+    assert outbox.pending("influxdb") == []
     outbox.close()

@@ -206,3 +206,39 @@ def test_an_outbox_whose_file_is_broken_holds_nothing_back(bench: Bench) -> None
     bench.sender.send_pending()
     assert bench.outbox.held == {}
     assert bench.stored() == {"1"}
+
+
+def test_an_outbox_that_cannot_be_used_is_told_once_until_it_can_be_again() -> None:
+    bench = Bench()
+    bench.outbox.is_full = True
+    assert bench.sender.keep([[line(1)]]) == []
+    assert bench.sender.take_note() == "The outbox for InfluxDB cannot be used. full"
+    bench.sender.keep([[line(1)]])
+    assert bench.sender.take_note() is None
+    bench.outbox.is_full = False
+    bench.sender.keep([[line(1)]])
+    bench.outbox.is_full = True
+    bench.sender.keep([[line(1)]])
+    assert bench.sender.take_note() is not None
+
+
+def test_an_outbox_that_cannot_be_read_is_told() -> None:
+    bench = Bench()
+    bench.outbox.is_broken = True
+    bench.sender.send_pending()
+    assert bench.sender.take_note() == "The outbox for InfluxDB cannot be used. the file is damaged"
+
+
+def test_what_another_home_left_to_be_sent_is_not_sent_and_stays() -> None:
+    wire, outbox = MemoryWire(lambda: 0.0), MemoryOutbox()
+    sender = Sender(wire, outbox, lambda _: None, site="home")
+    ours, theirs = b"ha_area,site=home,id=1 f=1i 1", b"ha_area,site=cabin,id=2 f=1i 2"
+    outbox.put("influxdb", theirs)
+    outbox.put("influxdb", b"ha_run,site=home run=1i 3\n" + ours)
+    outbox.put("influxdb", b"\xff\x00 no line")
+    sender.send_pending()
+    assert wire.bodies == [b"ha_run,site=home run=1i 3\n" + ours]
+    assert sorted(outbox.held.values()) == sorted([theirs, b"\xff\x00 no line"])
+    told = sender.take_note()
+    assert told is not None
+    assert "lines of another site than home" in told
