@@ -10,4 +10,4 @@ was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when
 `DESIGN.md` argues why.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

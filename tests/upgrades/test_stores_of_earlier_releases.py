@@ -36,7 +36,7 @@ def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def test_there_are_stores_to_open() -> None:
-    assert [folder.name for folder in RELEASES] == ["stores-0.1.0"]
+    assert [folder.name for folder in RELEASES] == ["stores-0.1.0", "stores-0.2.0"]
 
 
 def test_a_pass_continues_where_the_earlier_release_stopped(stores: Path, reconcile: Reconcile) -> None:
