@@ -6,7 +6,7 @@ Input: a seeded home and the same with 1 % changed (of these every 20th deleted 
 Method: each begins with the answers' bytes and ends with the commit; the rivals decode with msgspec too. Ours
 also keeps a change feed and a ledger, reads back what it wrote, and in the cold pass reads every row. Python looks for
 reference cycles as in the program: seldom in the service, not at all in a command, as ever in the others.
-Budget: the running service is 25 times as fast as the best of the others.
+Budget: the running service is 25 times as fast as the best of the others, a new process 5 times.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from bench.registries import Home, make_home
 from bench.rivals import RIVALS, SLOW, Rows, rows_of
 from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
 
-FASTER_MIN = 25.0
-SERVICE, ONE_SHOT = "ours, running service", "ours, one pass that knows nothing"
+FASTER_MIN = {"service": 25.0, "one-shot": 5.0}
+SERVICE, ONE_SHOT = "ours, running service", "ours, one pass of a new process"
 
 
 def alternating(homes: tuple[Home, Home], update: Callable[[Rows], None]) -> Case:
@@ -72,7 +72,7 @@ async def measure(
         async def one_shot() -> float:
             turns[ONE_SHOT] = 1 - turns[ONE_SHOT]
             with without_cycle_collection():
-                return await cold_pass(connections[turns[ONE_SHOT]], folder / "cold.db")
+                return await cold_pass(connections[turns[ONE_SHOT]], folder / "cold.db", until_commit=True)
 
         taken = await take_rounds({SERVICE: service, ONE_SHOT: one_shot, **cases}, rounds)
     rows.close()
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     best = min(rivals, key=lambda name: median(taken[name]))
     for name in (SERVICE, ONE_SHOT):
         faster = median(b / o for b, o in zip(taken[best], taken[name], strict=True))
-        budget = FASTER_MIN if name == SERVICE else None
+        budget = FASTER_MIN["service" if name == SERVICE else "one-shot"]
         figures.append(
             Figure(
                 name=name,

@@ -29,7 +29,7 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
 from engine.ports import Progress, Run, Source
-from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.replicas.rows.replica import SqliteRows
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.sources.answers.command_results import ENTITY_ENTRIES, ENTITY_LIST, LISTS
 from engine.sources.live.websocket import ENTITIES_PER_COMMAND, WebsocketSource
@@ -151,18 +151,18 @@ async def kept(rows: SqliteRows, source: ScriptedSource) -> AsyncIterator[KeptRe
         tasks.cancel_scope.cancel()
 
 
-async def cold_pass(connection: ScriptedConnection, file: Path) -> float:
-    """One pass that knows nothing yet, as `reconcile` makes it; returns its seconds."""
+async def cold_pass(connection: ScriptedConnection, file: Path, *, until_commit: bool = False) -> float:
+    """One pass of a process that begins, as `reconcile` makes it; returns its seconds, or those until it committed."""
     source = CommandSource()
     source.connection = connection
     started = time.perf_counter()
-    rows = open_rows(file)
+    rows = TimedRows(file)
     made = Reconciler(source, [rows], rows, time.time, silent, cache=PassCacheFile(file))
     report = await made.run(pass_options(verify=True))
     rows.close()
     seconds = time.perf_counter() - started
     assert report.status == "in_sync", report.errors
-    return seconds
+    return rows.committed_at - started if until_commit else seconds
 
 
 def pass_options(*, verify: bool) -> PassOptions:

@@ -1,7 +1,9 @@
 """What is written to a cache comes back from it, and nothing else does."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -11,9 +13,11 @@ from engine.core.cache.contents import (
     Cache,
     CacheDamaged,
     ListMap,
+    ListRows,
     ReplicaState,
     Source,
     open_cache,
+    seal_cache,
 )
 from engine.core.cache.learned import Learned, LearnedList, encode_learned
 from engine.core.cache.recalled import recall
@@ -152,3 +156,26 @@ def test_a_record_that_would_read_back_as_another_is_not_kept() -> None:
     assert encode_learned(learned(odd), (), program="1", key=KEY, before=None) is None
     plain = snapshot(ENTRY, entity(1, extra={"unheard_of": [1, {"a": None}]}))
     check_equal(recall(reopened(encode(plain))), plain)
+
+
+def sealed(records: list[bytes], lengths: list[int]) -> Cache:
+    front = reopened(SEALED).front
+    listed = ListMap("area", "area", len(lengths))
+    rows = ListRows(b"", ["attic"] * len(lengths), ["1:x"] * len(lengths), ["1:x"] * len(lengths), lengths)
+    return reopened(seal_cache(msgspec.structs.replace(front, lists=(listed,)), [rows], records, KEY))
+
+
+def test_a_cache_of_ours_that_contradicts_itself_is_damaged() -> None:
+    with pytest.raises(CacheDamaged):
+        sealed([b"{}"], [999]).check()
+    odd = sealed([b"no json"], [7])
+    odd.check()
+    with pytest.raises(CacheDamaged):
+        odd.record(0)
+
+
+def test_a_front_of_another_shape_is_none() -> None:
+    mark = SEALED[: SEALED.index(b"\n") + 1]
+    front = msgspec.msgpack.encode({"program": "1"})
+    seal = blake2b(front, digest_size=32, key=KEY).digest()
+    assert opened(mark + seal + len(front).to_bytes(4, "big") + front) is None
