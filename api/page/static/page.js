@@ -14,7 +14,7 @@ let heardAt = Date.now();
 let lastWord = "";
 
 // Times: told relative to the server's clock, in the reader's own zone.
-const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const SPANS = [[90, 1, "s"], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
 
 function span(seconds) {
@@ -242,6 +242,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = zoned.resolvedOptions().timeZone;
 setClock(document);
 tick();
 setInterval(tick, 1000);
