@@ -6,7 +6,7 @@ By hand it is the same steps as the service's, and what only a file at rest allo
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from engine.settings import LoadedSettings
 from engine.store_lock import hold_store
 
 _NS = 1_000_000_000
+_LOOKS, _LOOK_SECONDS = 30, 0.1
 
 
 class Compaction(msgspec.Struct, frozen=True):
@@ -76,11 +77,10 @@ def compact_history(
             by_age, by_thinning = keeper.count(plan)
             known = edge_ns / _NS if by_age else keeper.growth.known_from
             return Compaction(by_age, by_thinning, _text(known), size, size)
-        for _ in keeper.steps(plan):
-            pass
+        _carry_out(history.file, keeper.steps(plan))
         found = keeper.growth
         note = _give_back(history.file, keeper, Path(loaded.settings.rows.file))
-        history.file.shorten_log(is_calm=True)
+        note = _empty_log(history.file) or note
         return Compaction(
             found.forgotten_by_age - plan.memory.forgotten_by_age,
             found.forgotten_by_thinning - plan.memory.forgotten_by_thinning,
@@ -109,13 +109,27 @@ def _give_back(file: ApswFile, keeper: Keeper, rows: Path) -> str | None:
     if not free_bytes:
         return None
     if in_steps:
-        for _ in keeper.give_back():
-            pass
+        _carry_out(file, keeper.give_back())
         return None
     reason = _why_not_rebuild(file, rows)
     if reason is None:
         return None
     return f"{free_bytes:,} bytes are free in the file and will be used again; they were not given back: {reason}"
+
+
+def _carry_out(file: ApswFile, steps: Iterator[int]) -> None:
+    """Do all steps, and let the log not grow to the size of the file meanwhile."""
+    for _ in steps:
+        file.shorten_log(is_calm=False)
+
+
+def _empty_log(file: ApswFile) -> str | None:
+    """Move what was written into the file, so that its size is seen; returns why not, if so."""
+    for _ in range(_LOOKS):
+        if file.shorten_log(is_calm=True):
+            return None
+        time.sleep(_LOOK_SECONDS)  # a service that looks whole at what was changed is done in a moment
+    return "Another program reads the file, which shrinks as soon as that program ends its transaction."
 
 
 def _why_not_rebuild(file: ApswFile, rows: Path) -> str | None:
