@@ -276,6 +276,9 @@ def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: Influx
     ]
     assert "over wire v2" in checks[0].found
     assert wire.started()
+    other = open_wire(uri.replace("wire=auto", "wire=v1"), influxdb2.credentials, timeout_seconds=60)
+    assert other.started() == wire.started()  # a restart is noticed over InfluxQL, too
+    other.close()
     influxdb2.keep(2 * 3600)
     checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks}["retention"] == "failed"

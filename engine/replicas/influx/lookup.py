@@ -14,6 +14,8 @@ from engine.replicas.influx.wires.wire import Scan, Wire
 
 # More live keys than this are found faster by reading the whole window.
 _IDS_MAX = 500
+# Who bore an entity_id before is found by id only: each record is written again every few days, and is looked through here.
+BEARERS_NS = 2 * 365 * 86_400 * 1_000_000_000
 
 
 class Lookup:
@@ -47,8 +49,8 @@ class Lookup:
         wanted = set(live)
         return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
 
-    def bearers(self, entity_id: str, window_start_ns: Callable[[], int]) -> list[Key]:
-        """The entities that ever bore this entity_id, as far back as the bucket keeps them.
+    def bearers(self, entity_id: str, now_ns: int, window_start_ns: Callable[[], int]) -> list[Key]:
+        """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them.
 
         The server looks through the one short field, and answers with the points that say this name. Points of before
         there was that field say it in their payload: of those only the window of live records is read, which begins at
@@ -56,7 +58,8 @@ class Lookup:
         """
         if entity_id == NONE:
             return []
-        named = self.scan_of(("entity",), ("entity_id",), equals=entity_id)
+        start_ns = max(0, now_ns - BEARERS_NS)
+        named = self.scan_of(("entity",), ("entity_id",), equals=entity_id, start_ns=start_ns)
         found = {row[1] for _, rows in self._wire.scan(named) for row in rows if row[-1] == entity_id}
         if not found:
             payloads = self.scan_of(("entity",), ("payload",), start_ns=window_start_ns())

@@ -259,9 +259,10 @@ class InfluxRecords(Records):
         return revisions_in(self._wire.scan(scan), key)
 
     def bearers(self, entity_id: str) -> list[Key]:
-        """The entities that ever bore this entity_id, as far back as the bucket keeps them."""
+        """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them."""
         self._meet()
-        return self._lookup.bearers(entity_id, lambda: self._runs.window_start_ns(self._ahead_ns()))
+        now_ns = self._ahead_ns()
+        return self._lookup.bearers(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record live at a time, to the millisecond; a run that had begun is seen whole."""

@@ -107,15 +107,15 @@ class WireV1:
         return None
 
     def started(self) -> str | None:
-        """When the server started, as 1.x tells it in `/debug/vars`."""
-        answer = self._http.request("ask", "GET", "/debug/vars")
-        body = answer.body()
-        if answer.status != 200:
-            return None
-        try:
-            return msgspec.json.decode(body, type=_Variables).system.started or None
-        except UNDECODABLE:
-            return None
+        """When the server started: 1.x tells it in `/debug/vars`, 2.x in `/ready` (2.7.12, seen 2026-11-29)."""
+        for path in ("/debug/vars", "/ready"):
+            answer = self._http.request("ask", "GET", path)
+            body = answer.body()
+            with suppress(*UNDECODABLE):
+                told = msgspec.json.decode(body, type=_Started)
+                if answer.status == 200 and (told.system.started or told.started):
+                    return told.system.started or told.started
+        return None
 
     def write(self, body: bytes) -> None:
         """Write lines. Raises BatchRefused, BatchTooLarge, InfluxUnavailable, ReplicaRejected."""
@@ -250,8 +250,9 @@ class _System(msgspec.Struct):
     started: str = ""
 
 
-class _Variables(msgspec.Struct):
+class _Started(msgspec.Struct):
     system: _System = msgspec.field(default_factory=_System)
+    started: str = ""
 
 
 def probe_server(client: HttpClient, wire: str) -> Server:

@@ -156,6 +156,15 @@ def test_the_time_of_start_is_told_or_not(
     assert wire.started() == started
 
 
+def test_the_time_of_start_of_a_2_x_server_is_told_as_well(peer: ScriptedPeer, wire: WireV1) -> None:
+    """So that a restart is followed by a verification, which `started` asks for."""
+    peer.say("/debug/vars", Reply(status=200, headers={"Content-Type": "text/html"}, body=b"<html>UI</html>"))
+    peer.say(
+        "/ready", Reply(status=200, body=b'{"status":"ready","started":"2026-11-29T02:00:00Z","up":"1h"}')
+    )
+    assert wire.started() == "2026-11-29T02:00:00Z"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
