@@ -75,7 +75,7 @@ class Moment(Protocol):
 class Inventory(Protocol):
     """The rows, off the event loop."""
 
-    def witness(self) -> int | None:
+    def data_version(self) -> int | None:
         """A number that stays the same while nobody commits to the store; None when that cannot be told at once."""
 
     async def read(self, job: Callable[[Any], T], /) -> T:

@@ -181,7 +181,7 @@ def test_rows_applied_one_percent(
 
     def full() -> tuple[tuple[object, ...], dict[str, object]]:
         rows = open_rows(copy_rows(filled, tmp_path / f"{next(numbers)}.db"))
-        rows.stamp()  # as a pass begins
+        rows.data_version()  # as a pass begins
         diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
         stored = rows.read([d.key for d in diff.differences if d.observed])
         plan = make_plan(NAME, diff, after, stored, with_derived=True, prune_foreign=False)

@@ -120,11 +120,11 @@ class Replica(Protocol):
         """Whether it has work to do that may wait until there is nothing else to do."""
         return False
 
-    def stamp(self) -> int | None:
+    def data_version(self) -> int | None:
         """A number that changes when somebody else wrote to the store; None when the store cannot tell."""
 
-    def traces(self) -> Hashable | None:
-        """What any write leaves behind: while it stays equal, so does the stamp. None when only the stamp can tell.
+    def file_signature(self) -> Hashable | None:
+        """What any write leaves behind: while it stays equal, so does the data version. None when only the data version can tell.
 
         Never waits and never raises, so it may be asked outside of a worker thread.
         """

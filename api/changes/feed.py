@@ -36,7 +36,7 @@ class NoPlace(Exception):
     """A stream cannot begin now; the message says why."""
 
 
-class Subscription:
+class FeedSubscription:
     """One stream's queue."""
 
     def __init__(self, head: int, registry: str | None, tell_read: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class ChangeFeed:
     def __init__(self, inventory: Inventory, *, streams_max: int = STREAMS_MAX) -> None:
         self._inventory = inventory
         self._streams_max = streams_max
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: set[FeedSubscription] = set()
         self._notified = anyio.Event()
         self._moved = anyio.Event()
         self._read = anyio.Event()
@@ -127,7 +127,7 @@ class ChangeFeed:
             await self._moved.wait()
 
     @contextmanager
-    def subscribe(self, registry: str | None) -> Iterator[Subscription]:
+    def subscribe(self, registry: str | None) -> Iterator[FeedSubscription]:
         """A queue of all changes behind `latest`. Raises NoPlace."""
         if not self._has_looked or self.is_closed:
             # Without knowing where the feed stands, nobody could be promised that nothing is missed.
@@ -139,7 +139,7 @@ class ChangeFeed:
                 f"All {self._streams_max} places for change streams are taken."
                 " Use /api/changes?wait=30, or close another stream."
             )
-        subscription = Subscription(self.latest, registry, self._note_read)
+        subscription = FeedSubscription(self.latest, registry, self._note_read)
         self._subscriptions.add(subscription)
         try:
             yield subscription

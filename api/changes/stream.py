@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.changes.envelope import change_of_row
-from api.changes.feed import ChangeFeed, Event, NoPlace, Subscription, event_of_change, reset_event
+from api.changes.feed import ChangeFeed, Event, FeedSubscription, NoPlace, event_of_change, reset_event
 from api.http.problems import RETRY_SECONDS, Problem
 from api.ports import Inventory, Moment
 from engine.errors import ReplicaError
@@ -59,7 +59,7 @@ class EventStream(Response):
             problem = Problem(503, str(error), headers={"retry-after": str(RETRY_SECONDS)})
             await problem.response(scope["path"])(scope, receive, send)
 
-    async def _serve(self, subscription: Subscription, receive: Receive, send: Send) -> None:
+    async def _serve(self, subscription: FeedSubscription, receive: Receive, send: Send) -> None:
         # Before the status line: a store that cannot be read is a 503, not a broken stream.
         position, events = await self._resume(self._place.seq, subscription.head)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -98,7 +98,7 @@ class EventStream(Response):
 
         return await self._inventory.read(job)
 
-    async def _follow(self, subscription: Subscription, send: Send, scope: CancelScope) -> None:
+    async def _follow(self, subscription: FeedSubscription, send: Send, scope: CancelScope) -> None:
         # A client may have read further, from the store, than the feed's reader was when it came.
         seen = self._place.seq or 0
         while not self._feed.is_closed:

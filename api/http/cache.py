@@ -1,6 +1,6 @@
-"""Answers that are still true: encoded bodies, each with the witness that nobody has committed since it was made.
+"""Answers that are still true: encoded bodies, each with the data version of the store when it was made.
 
-A witness is taken before the store is read, so an answer found under the same witness cannot be older than it.
+The data version is taken before the store is read, so an answer found under the same one cannot be older than it.
 """
 
 import msgspec
@@ -9,7 +9,7 @@ BYTES_MAX = 4 * 1024 * 1024
 ANSWER_BYTES_MAX = 512 * 1024  # a larger answer would push everything else out
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CachedAnswer(msgspec.Struct, frozen=True):
     """One answer: its entity tag, encoded body, and Link header."""
 
     etag: str
@@ -23,22 +23,22 @@ class AnswerCache:
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._kept: dict[str, tuple[int, Answer]] = {}
+        self._kept: dict[str, tuple[int, CachedAnswer]] = {}
 
-    def get(self, request: str, witness: int | None) -> Answer | None:
-        """The answer to a request, if it was made under this witness."""
+    def get(self, request: str, data_version: int | None) -> CachedAnswer | None:
+        """The answer to a request, if it was made at this data version."""
         kept = self._kept.get(request)
-        if kept is None or kept[0] != witness:
+        if kept is None or kept[0] != data_version:
             return None
         self._kept[request] = self._kept.pop(request)
         return kept[1]
 
-    def put(self, request: str, witness: int | None, answer: Answer) -> None:
-        """Keep an answer, if it is not too large and there is a witness; drop others to make room."""
-        if witness is None or len(answer.body) > min(ANSWER_BYTES_MAX, self._bytes_max):
+    def put(self, request: str, data_version: int | None, answer: CachedAnswer) -> None:
+        """Keep an answer, if it is not too large and there is a data version; drop others to make room."""
+        if data_version is None or len(answer.body) > min(ANSWER_BYTES_MAX, self._bytes_max):
             return
         self._drop(request)
-        self._kept[request] = (witness, answer)
+        self._kept[request] = (data_version, answer)
         self._bytes += len(answer.body)
         while self._bytes > self._bytes_max:
             self._drop(next(iter(self._kept)))

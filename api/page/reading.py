@@ -52,15 +52,15 @@ class Reader:
 
     async def read(self, job: Callable[[Moment, HomeIndex], T]) -> T:
         """What a job makes of the rows and their index. Raises ReplicaError."""
-        witness = self.given.inventory.witness()
-        kept = self._kept.get(witness)
+        data_version = self.given.inventory.data_version()
+        kept = self._kept.get(data_version)
 
         def look(moment: Moment) -> tuple[T, HomeIndex]:
             index = kept or index_of_rows(moment)
             return job(moment, index), index
 
         made, index = await self.given.inventory.read(look)
-        self._kept.put(witness, index)
+        self._kept.put(data_version, index)
         return made
 
     async def front(self, query: HomeQuery) -> Read:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.exactness import exactness
 from api.given import Given
-from api.http.cache import Answer
+from api.http.cache import CachedAnswer
 from api.http.etags import RequestTag
 from api.http.queries import (
     AreasQuery,
@@ -187,19 +187,19 @@ async def answer_kept(
     """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
     # What is known of the rows is part of the answer.
     tag = RequestTag(request, f"{given.status().started_at}/{given.knowledge.generation}/{media_type}")
-    witness = given.inventory.witness()
+    data_version = given.inventory.data_version()
 
-    def job(moment: Moment) -> Answer | str:
+    def job(moment: Moment) -> CachedAnswer | str:
         etag = tag.at(moment.revision)
-        return etag if tag.is_known(etag) else Answer(etag, *build(moment))
+        return etag if tag.is_known(etag) else CachedAnswer(etag, *build(moment))
 
-    answer = given.cache.get(tag.digest, witness)
+    answer = given.cache.get(tag.digest, data_version)
     if answer is None:
         made = await given.inventory.read(job)
         if isinstance(made, str):
             return Response(None, 304, {**KEPT_HEADERS, "etag": made})
         answer = made
-        given.cache.put(tag.digest, witness, answer)
+        given.cache.put(tag.digest, data_version, answer)
     headers = {**KEPT_HEADERS, "etag": answer.etag}
     if tag.is_known(answer.etag):
         return Response(None, 304, headers)

@@ -24,18 +24,18 @@ _NOBODY = KnownHomes()
 
 
 class ReplicaMemory:
-    """The versions a replica held and those last applied to it, as of its `stamp`."""
+    """The versions a replica held and those last applied to it, as of its `data_version`."""
 
     def __init__(
         self,
-        stamp: int | None,
+        data_version: int | None,
         versions: Mapping[Key, str],
         applied: Mapping[Key, str],
         homes: KnownHomes = _NOBODY,
     ) -> None:
-        """Copies of what was read; `stamp` was taken before."""
+        """Copies of what was read; `data_version` was taken before."""
         self.homes = homes
-        self.stamp = stamp
+        self.data_version = data_version
         self.versions: Mapping[Key, str] = dict(versions)
         self.applied: Mapping[Key, str] = dict(applied)
         self.counts = Counter(key.registry for key in versions)
@@ -51,13 +51,13 @@ class ReplicaMemory:
 
     @classmethod
     def recalled(
-        cls, stamp: int | None, versions: Mapping[Key, str], counts: Counter[str], homes: KnownHomes
+        cls, data_version: int | None, versions: Mapping[Key, str], counts: Counter[str], homes: KnownHomes
     ) -> "ReplicaMemory":
         """The memory of a replica that is equal to the home of another process, and so are the books of it.
 
         `versions` are the home's; nothing of them is looked at before it is needed.
         """
-        memory = cls(stamp, {}, {}, homes)
+        memory = cls(data_version, {}, {}, homes)
         memory.versions = memory.applied = versions
         memory.counts, memory._left = counts.copy(), ()
         return memory

@@ -88,7 +88,7 @@ class Recollection:
         state = next((state for state in front.replicas if state.name == replica.name), None)
         if state is None or not replica.can_digest:
             return
-        stamp = replica.stamp()
+        data_version = replica.data_version()
         if replica.digest() != state.rows or self._ledger.books_digest(replica.name) != state.books:
             return
         # A home whose config entries were not read is known by those of what it has, of which there are no rows.
@@ -96,7 +96,9 @@ class Recollection:
         held = [Key("config_entry", id_) for id_ in ids]
         homes = known_homes(replica, self._ledger, held, _raise)
         versions = versions_of(replica, self._before)
-        self._memories[replica.name] = ReplicaMemory.recalled(stamp, versions, self._before.counts, homes)
+        self._memories[replica.name] = ReplicaMemory.recalled(
+            data_version, versions, self._before.counts, homes
+        )
         self._states[replica.name] = state
 
     def forget(self) -> None:

@@ -88,7 +88,9 @@ class ReplicaController:
         self._verify_at = -math.inf  # by anyio's clock, as the next
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
-        self._traces: Hashable | None = None  # with these, the stamp was what is remembered
+        self._file_signature: Hashable | None = (
+            None  # with which the data version was the one that is remembered
+        )
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
@@ -184,14 +186,14 @@ class ReplicaController:
     async def _is_touched(self) -> bool:
         if self._memory is None:
             return False
-        traces = self._replica.traces()
-        if traces is not None and traces == self._traces:
+        file_signature = self._replica.file_signature()
+        if file_signature is not None and file_signature == self._file_signature:
             return False
         try:
-            is_touched = await self._offload(self._replica.stamp) != self._memory.stamp
+            is_touched = await self._offload(self._replica.data_version) != self._memory.data_version
         except ReplicaError:
             is_touched = True  # the pass says what is wrong
-        self._traces = None if is_touched else traces
+        self._file_signature = None if is_touched else file_signature
         if is_touched:
             # What others wrote may be anything, until the pass that comes now has looked.
             self.status = msgspec.structs.replace(

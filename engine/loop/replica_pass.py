@@ -217,8 +217,8 @@ class ReplicaPass:
     def _refresh_memory(self) -> ReplicaMemory:
         """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
         context, replica = self._context, self._replica
-        memory, stamp = self._memory, replica.stamp()
-        if not context.options.verify and memory is not None and memory.stamp == stamp:
+        memory, data_version = self._memory, replica.data_version()
+        if not context.options.verify and memory is not None and memory.data_version == data_version:
             return memory
         self._since = self._memory = None
         versions = replica.observe().versions
@@ -227,7 +227,7 @@ class ReplicaPass:
         self._is_forgetful = applied is None
         applied = self._books.about(versions, applied)
         homes = known_homes(replica, context.ledger, versions, context.note_error)
-        memory = self._memory = ReplicaMemory(stamp, versions, applied or {}, homes)
+        memory = self._memory = ReplicaMemory(data_version, versions, applied or {}, homes)
         if applied is not None:
             self._claim_returned(memory)
         return memory

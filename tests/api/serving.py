@@ -84,8 +84,8 @@ class CountingInventory:
         self.jobs += 1
         return await self.inner.read(lambda moment: job(CountingMoment(moment, self)))
 
-    def witness(self) -> int | None:
-        return self.inner.witness()
+    def data_version(self) -> int | None:
+        return self.inner.data_version()
 
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -45,11 +45,11 @@ class MemoryReplica(Replica):
         self.fail_with: ReplicaError | None = None
         self.fail_apply_with: ReplicaError | None = None
 
-    def stamp(self) -> int | None:
+    def data_version(self) -> int | None:
         self.stamps_asked += 1
         return self.edits
 
-    def traces(self) -> Hashable | None:
+    def file_signature(self) -> Hashable | None:
         return self.left_behind
 
     def observe(self) -> Observed:

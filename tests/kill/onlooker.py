@@ -117,7 +117,7 @@ def _wrong_books(connection: apsw.Connection, digests: Mapping[Key, str]) -> lis
 
 
 def replay(
-    feed: list[ledger.Change], start: Mapping[Key, Fields], rows: Mapping[Key, Fields]
+    feed: list[ledger.FeedEntry], start: Mapping[Key, Fields], rows: Mapping[Key, Fields]
 ) -> dict[Key, Fields]:
     """The rows that the feed gives, without the fields that it leaves out.
 

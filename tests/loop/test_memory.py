@@ -17,7 +17,7 @@ from tests.strategies import homes
 @given(homes(), homes())
 def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> None:
     replica, applied = filled(old)
-    memory = ReplicaMemory(replica.stamp(), replica.observe().versions, applied)
+    memory = ReplicaMemory(replica.data_version(), replica.observe().versions, applied)
     desired = snapshot(*new)
     plan = plan_to(desired, replica, applied)
 

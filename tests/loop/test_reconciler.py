@@ -288,7 +288,7 @@ async def test_a_warm_pass_looks_again_when_somebody_wrote(home: Home) -> None:
 
 async def test_a_verifying_pass_trusts_no_memory(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
-    del home.records.rows[device(2).key]  # unnoticed: no stamp moved
+    del home.records.rows[device(2).key]  # unnoticed: no data version moved
     assert (await home.warm_pass(snapshot(*HOME))).records == ()
     (found,) = (await home.warm_pass(snapshot(*HOME), verify=True)).records
     assert (found.replica, found.cause) == ("records", "drift")

@@ -121,7 +121,7 @@ def read_everything(path: Path) -> None:
     async def read() -> None:
         inventory = SqliteInventory(path)
         await inventory.read(ask)
-        inventory.witness()
+        inventory.data_version()
         await inventory.aclose()
 
     anyio.run(read)

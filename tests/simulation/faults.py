@@ -216,7 +216,7 @@ def write_by_others(history: "History", random: Random) -> str:
     if random.random() < 0.5:
         store.disturb()
         return store.name
-    call = random.choice(["observe", "read", "apply", "stamp"])
+    call = random.choice(["observe", "read", "apply", "data_version"])
     store.faults.append(Fault(call, "foreign"))
     return f"{store.name}, after {call}"
 

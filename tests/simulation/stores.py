@@ -25,7 +25,7 @@ from tests.fakes.world import MemoryLedger, MemoryReplica
 T = TypeVar("T")
 # The calls that a fault can be set on.
 CALLS = (
-    "stamp",
+    "data_version",
     "observe",
     "read",
     "apply",
@@ -128,11 +128,11 @@ class HostileStore(Replica, Ledger):
 
     # The replica
 
-    def stamp(self) -> int | None:
-        return self._do("stamp", self._replica.stamp)
+    def data_version(self) -> int | None:
+        return self._do("data_version", self._replica.data_version)
 
-    def traces(self) -> None:
-        """Only the stamp can tell: times of files are none of virtual time."""
+    def file_signature(self) -> None:
+        """Only the data version can tell: times of files are none of virtual time."""
 
     def observe(self) -> Observed:
         at = trio.current_time()

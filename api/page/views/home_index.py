@@ -182,18 +182,18 @@ def _is_called(name: str, record: Entity, words: Sequence[str]) -> bool:
 
 
 class KeptIndex:
-    """The newest index, while its witness tells that nobody has committed since. For one event loop."""
+    """The newest index, while the data version says that there was no commit since. For one event loop."""
 
     def __init__(self) -> None:
         self._kept: tuple[int, HomeIndex] | None = None
 
-    def get(self, witness: int | None) -> HomeIndex | None:
+    def get(self, data_version: int | None) -> HomeIndex | None:
         """The index, if it is still true."""
-        return self._kept[1] if self._kept and self._kept[0] == witness else None
+        return self._kept[1] if self._kept and self._kept[0] == data_version else None
 
-    def put(self, witness: int | None, index: HomeIndex) -> None:
-        """Keep an index that was made after its witness was taken."""
-        self._kept = None if witness is None else (witness, index)
+    def put(self, data_version: int | None, index: HomeIndex) -> None:
+        """Keep an index that was made after the data version was taken."""
+        self._kept = None if data_version is None else (data_version, index)
 
 
 def _index(

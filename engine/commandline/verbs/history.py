@@ -25,7 +25,7 @@ from engine.ports import Records, Revision
 from engine.run import Stores, open_stores
 
 
-class Change(msgspec.Struct, frozen=True):
+class FieldDifference(msgspec.Struct, frozen=True):
     """One field before and after; None where it has no value."""
 
     name: str
@@ -41,11 +41,11 @@ class Version(msgspec.Struct, frozen=True):
     rev: int
     hash: str
     run_id: str
-    changes: tuple[Change, ...]
+    changes: tuple[FieldDifference, ...]
     fields: dict[str, Json]
 
 
-class Timeline(msgspec.Struct, frozen=True):
+class RecordHistory(msgspec.Struct, frozen=True):
     """What `history --json` prints: all versions, oldest first."""
 
     schema_version: int
@@ -78,7 +78,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
     entity_id = str(row.fields["entity_id"]) if row is not None and row.fields.get("entity_id") else None
     written_at = rfc3339(revisions[-1].at) if revisions else None
     sync = verdicts.of(key, entity_id=entity_id, written_at=written_at, has_row=row is not None)
-    timeline = Timeline(
+    timeline = RecordHistory(
         SCHEMA_VERSION,
         key.registry,
         key.id,
@@ -104,7 +104,7 @@ def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
     )
 
 
-def render_timeline(timeline: Timeline, *, is_full: bool, total: int | None = None) -> str:
+def render_timeline(timeline: RecordHistory, *, is_full: bool, total: int | None = None) -> str:
     """The timeline as text, the newest version first; `total` is how many there are, if not all are given."""
     blocks = []
     for version in reversed(timeline.versions):
@@ -158,6 +158,6 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
     return found
 
 
-def _changes(old: dict[str, Json], new: dict[str, Json]) -> tuple[Change, ...]:
+def _changes(old: dict[str, Json], new: dict[str, Json]) -> tuple[FieldDifference, ...]:
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return tuple(Change(name, old.get(name), new.get(name)) for name in names)
+    return tuple(FieldDifference(name, old.get(name), new.get(name)) for name in names)

@@ -87,11 +87,11 @@ class HistoryFile(Records):
         """How much of SQLite's log could not be moved into the file the last time, because others read it."""
         return self._file.held_log_bytes
 
-    def traces(self) -> Hashable | None:
-        """What any write leaves behind; None when only the stamp can tell."""
-        return self._file.traces()
+    def file_signature(self) -> Hashable | None:
+        """What any write leaves behind; None when only the data version can tell."""
+        return self._file.file_signature()
 
-    def stamp(self) -> int:
+    def data_version(self) -> int:
         """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
         return self._file.data_version()
 

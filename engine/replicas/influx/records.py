@@ -114,11 +114,11 @@ class InfluxRecords(Records):
         self._server_state: object = None
         self._verified_at: float | None = None
 
-    def stamp(self) -> int | None:
+    def data_version(self) -> int | None:
         """None: InfluxDB does not tell that somebody wrote to it."""
         return None
 
-    def traces(self) -> Hashable | None:
+    def file_signature(self) -> Hashable | None:
         """Always the same: there is nothing to be seen."""
         return ()
 

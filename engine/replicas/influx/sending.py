@@ -31,7 +31,7 @@ _PATIENCE_SECONDS = 5.0
 _ISOLATED_MAX = 20
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class RefusedLines(msgspec.Struct, frozen=True):
     """Lines that the server did not take, and its error."""
 
     lines: tuple[bytes, ...]
@@ -125,20 +125,20 @@ class Sender:
             self._noted = error.message
             self._untold = f"The outbox for InfluxDB cannot be used. {error}"
 
-    def send(self, batch: Batch) -> list[Refusal]:
+    def send(self, batch: Batch) -> list[RefusedLines]:
         """Send the lines; returns those that the server refused. Raises ReplicaError when it is not the lines' fault."""
-        refusals: list[Refusal] = []
+        refusals: list[RefusedLines] = []
         self._deliver(batch, refusals)
         return refusals
 
-    def _deliver(self, batch: Batch, refusals: list[Refusal]) -> None:
+    def _deliver(self, batch: Batch, refusals: list[RefusedLines]) -> None:
         try:
             self._write(batch)
             return
         except (BatchRefused, BatchTooLarge) as error:
             self.is_doubtful = True
             if len(batch) == 1 or len(refusals) >= _ISOLATED_MAX:
-                refusals.append(Refusal(tuple(batch), error))
+                refusals.append(RefusedLines(tuple(batch), error))
                 return
         except InfluxUnavailable as error:
             if not error.smaller or len(batch) == 1:

@@ -324,7 +324,7 @@ class SqliteInventory:
         self._file = ApswFile(
             _NAME, path, read_only=True, busy_timeout_seconds=busy_timeout_seconds, cache_kib=cache_kib
         )
-        # Only for `witness`, and only in the event loop: it never waits.
+        # Only for `data_version`, and only in the event loop: it never waits.
         self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0, never_waits=True)
         self._owns_thread = readers is None
         self._thread = readers or ThreadPoolExecutor(max_workers=1, thread_name_prefix="inventory")
@@ -341,7 +341,7 @@ class SqliteInventory:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def witness(self) -> int | None:
+    def data_version(self) -> int | None:
         """A number that stays the same while nobody commits to the file; None when that cannot be told at once.
 
         Call it in the event loop: it looks at three files and one number in shared memory (12 us), where handing the

@@ -81,7 +81,7 @@ SELECT registry, id FROM {WANTED} AS wanted WHERE
 """
 
 
-class Change(msgspec.Struct, frozen=True):
+class FeedEntry(msgspec.Struct, frozen=True):
     """One entry of the change feed. An update shows the fields that differ, a create or delete all of them."""
 
     seq: int
@@ -300,7 +300,7 @@ def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Ru
     )
 
 
-def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
+def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[FeedEntry]:
     """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
     if not has_table(connection, "reconcile_changes"):
         return []
@@ -334,7 +334,7 @@ def forget_absences(connection: apsw.Connection) -> None:
     connection.execute("DELETE FROM reconcile_absences")
 
 
-def read_last_change(connection: apsw.Connection, key: Key) -> Change | None:
+def read_last_change(connection: apsw.Connection, key: Key) -> FeedEntry | None:
     """The newest entry of the feed about a key."""
     if not has_table(connection, "reconcile_changes"):
         return None
@@ -366,13 +366,13 @@ def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: f
     connection.execute("DELETE FROM reconcile_tombstones WHERE deleted_at < ?", (tombstones_before,))
 
 
-def _change(row: Sequence[Any]) -> Change:
+def _change(row: Sequence[Any]) -> FeedEntry:
     seq, run_id, changed_at, op, registry, id_, cause, *texts = row
     before, after = (None if text is None else msgspec.json.decode(str(text)) for text in texts)
     # Checked, because anybody can write to the feed; a DecodeError is what the file's caller is told of it.
-    names = Change.__struct_fields__
+    names = FeedEntry.__struct_fields__
     values = (seq, run_id, changed_at, op, (registry, id_), cause, before, after)
-    return msgspec.convert(dict(zip(names, values, strict=True)), Change)
+    return msgspec.convert(dict(zip(names, values, strict=True)), FeedEntry)
 
 
 _encode_json = msgspec.json.Encoder(order="sorted").encode

@@ -202,12 +202,12 @@ class SqliteRows(Replica, Ledger):
                 found = ledger.write_secret(connection)
         return found
 
-    def changes(self, after: int, limit: int) -> list[ledger.Change]:
+    def changes(self, after: int, limit: int) -> list[ledger.FeedEntry]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
         with self._reading() as connection:
             return ledger.read_changes(connection, after, limit)
 
-    def last_change(self, key: Key) -> ledger.Change | None:
+    def last_change(self, key: Key) -> ledger.FeedEntry | None:
         """The newest entry of the change feed about a key."""
         with self._reading() as connection:
             return ledger.read_last_change(connection, key)
@@ -231,11 +231,11 @@ class SqliteRows(Replica, Ledger):
         """How much of SQLite's log could not be moved into the file the last time, because others read it."""
         return self._file.held_log_bytes
 
-    def traces(self) -> Hashable | None:
-        """What any write leaves behind; None when only the stamp can tell."""
-        return self._file.traces()
+    def file_signature(self) -> Hashable | None:
+        """What any write leaves behind; None when only the data version can tell."""
+        return self._file.file_signature()
 
-    def stamp(self) -> int:
+    def data_version(self) -> int:
         """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
         self._stamp = self._file.data_version()
         return self._stamp

@@ -144,7 +144,7 @@ class ApswFile:
         """A number that changes when anybody makes or alters a table, or the file was replaced."""
         return self._count("schema_version")
 
-    def traces(self) -> tuple[tuple[int, ...] | None, ...] | None:
+    def file_signature(self) -> tuple[tuple[int, ...] | None, ...] | None:
         """Sizes and times of the files, which any write changes. Never waits.
 
         None when one was written so lately that another write could leave the same time.

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from api.changes.feed import QUEUE_MAX, ChangeFeed, NoPlace, Subscription
+from api.changes.feed import QUEUE_MAX, ChangeFeed, FeedSubscription, NoPlace
 from engine.errors import ReplicaUnavailable
 from tests.api.serving import eventually
 
@@ -33,7 +33,7 @@ class ListInventory:
             raise ReplicaUnavailable("sqlite", "away")
         return job(self)
 
-    def witness(self) -> int | None:
+    def data_version(self) -> int | None:
         return None
 
     def feed_bounds(self) -> tuple[int, int]:
@@ -61,7 +61,7 @@ async def add(feed: ChangeFeed, inventory: ListInventory, count: int) -> None:
     await eventually(lambda: feed.latest == inventory.newest)
 
 
-async def read_all(subscription: Subscription) -> list[tuple[str, int]]:
+async def read_all(subscription: FeedSubscription) -> list[tuple[str, int]]:
     found = []
     while len(subscription):
         event = await subscription.next()

@@ -1,10 +1,10 @@
-"""A bounded cache whose answers need a witness."""
+"""A bounded cache whose answers need a data version."""
 
-from api.http.cache import Answer, AnswerCache
+from api.http.cache import AnswerCache, CachedAnswer
 
 
-def answer(body: bytes) -> Answer:
-    return Answer("etag", body, None)
+def answer(body: bytes) -> CachedAnswer:
+    return CachedAnswer("etag", body, None)
 
 
 def test_an_answer_is_found_under_its_witness_only() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.commandline.verbs.history import Timeline, make_versions, render_timeline
+from engine.commandline.verbs.history import RecordHistory, make_versions, render_timeline
 from engine.core.home.record import Key
 from engine.ports import Revision
 from tests.commandline.homes import Home
@@ -26,7 +26,7 @@ def test_each_version_says_what_it_changed_the_newest_first() -> None:
         revision(4, "create", name="Lamp"),
         revision(5, "update", name="Lamp", area_id="kitchen"),
     ]
-    timeline = Timeline(1, *KEY, make_versions(revisions))
+    timeline = RecordHistory(1, *KEY, make_versions(revisions))
     assert (
         render_timeline(timeline, is_full=False)
         == """\
@@ -43,7 +43,7 @@ device/d1
 
 
 def test_long_timelines_are_capped() -> None:
-    timeline = Timeline(1, *KEY, make_versions([revision(n, "refresh") for n in range(80)]))
+    timeline = RecordHistory(1, *KEY, make_versions([revision(n, "refresh") for n in range(80)]))
     assert "... and 30 more (--full)" in render_timeline(timeline, is_full=False)
     assert len(render_timeline(timeline, is_full=True).splitlines()) == 81
 

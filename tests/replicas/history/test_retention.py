@@ -180,11 +180,11 @@ def test_without_a_setting_nothing_is_forgotten_and_nothing_is_written(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     daily(history, ledger, 10)
-    before = history.stamp(), history.path.read_bytes()
+    before = history.data_version(), history.path.read_bytes()
     assert compact(history, KEEP_ALL, NOON + 900 * DAY) == (0, 0)
     # What is young enough is not admitted to be forgotten either.
     assert compact(history, Retention(keep_days=400, thin_seconds=60), NOON + 10 * DAY) == (0, 0)
-    assert (history.stamp(), history.path.read_bytes()) == before
+    assert (history.data_version(), history.path.read_bytes()) == before
     assert history.forgotten(entity(1).key) == NOTHING_FORGOTTEN
     assert history.as_of(0.0) == {}
     assert sql(history.path, "SELECT value FROM meta WHERE name = 'schema_version'") == [(1,)]

@@ -15,7 +15,7 @@ from tests.replicas.passes import one_pass, plan_of, run_of
 def test_it_is_a_records_replica_with_upkeep(stand: Stand) -> None:
     records: Records = stand.replica
     assert type(records).upkeep is not Replica.upkeep, "it has work to do even when nothing differs"
-    assert (records.name, records.stores_derived, records.stamp()) == ("influxdb", False, None)
+    assert (records.name, records.stores_derived, records.data_version()) == ("influxdb", False, None)
 
 
 def test_a_run_stands_between_its_markers(stand: Stand) -> None:

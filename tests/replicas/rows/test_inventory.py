@@ -145,19 +145,19 @@ async def test_the_revision_moves_with_every_commit_and_only_then(
 async def test_the_witness_tells_of_every_commit_and_of_another_file(
     inventory: SqliteInventory, path: Path, tmp_path: Path
 ) -> None:
-    seen = [inventory.witness(), inventory.witness()]
+    seen = [inventory.data_version(), inventory.data_version()]
     assert seen[0] is not None
     sql(path, "UPDATE devices SET name = 'Mocked'")
-    seen.append(inventory.witness())
+    seen.append(inventory.data_version())
     sql(path, "VACUUM INTO ?", str(tmp_path / "new.db"))
     await anyio.Path(tmp_path / "new.db").replace(path)
-    assert inventory.witness() is None, "to open another file is not for the event loop"
+    assert inventory.data_version() is None, "to open another file is not for the event loop"
     await keys(inventory)
-    seen.append(inventory.witness())
+    seen.append(inventory.data_version())
     assert len(set(seen)) == 3
     assert seen[0] == seen[1]
     await anyio.Path(path).unlink()
-    assert inventory.witness() is None
+    assert inventory.data_version() is None
 
 
 async def test_a_locked_file_has_no_witness_and_nobody_waits(inventory: SqliteInventory, path: Path) -> None:
@@ -165,10 +165,10 @@ async def test_a_locked_file_has_no_witness_and_nobody_waits(inventory: SqliteIn
     connection = apsw.Connection(str(path))
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        assert inventory.witness() is None
+        assert inventory.data_version() is None
     finally:
         connection.close()
-    assert inventory.witness() is not None
+    assert inventory.data_version() is not None
 
 
 async def test_a_job_sees_one_moment(inventory: SqliteInventory, path: Path) -> None:

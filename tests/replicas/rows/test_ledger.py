@@ -49,7 +49,7 @@ def test_the_feed_tells_before_and_after_in_order(rows: SqliteRows) -> None:
 def test_the_feed_tells_what_a_row_held_at_last(rows: SqliteRows, edited: bool) -> None:
     one_pass(rows, rows, HOME)
     later = snapshot(ENTRY, device(1, name="New"), entity(1))
-    rows.stamp()
+    rows.data_version()
     plan = plan_of(rows, rows, later)
     if edited:
         sql(rows.path, "UPDATE devices SET name = 'Mocked'")

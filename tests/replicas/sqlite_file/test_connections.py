@@ -157,7 +157,7 @@ def test_whatever_happens_to_the_files_we_see_what_others_see_and_write_where_th
 ) -> None:
     if is_log_empty:
         assert file.shorten_log(is_calm=True)
-    stamp = file.data_version()
+    data_version = file.data_version()
     happens(file.path, other)
     found = [newest(it) for it in (file, reader, file, reader)]
     assert len(set(found)) == 1
@@ -170,7 +170,7 @@ def test_whatever_happens_to_the_files_we_see_what_others_see_and_write_where_th
         assert found[0] == 99
     elif is_log_empty and happens in (renamed_over, copied_over, all_three_replaced):
         assert found[0] == 9
-    assert file.data_version() != stamp or happens is with_log_cut
+    assert file.data_version() != data_version or happens is with_log_cut
     write(file, 1000)
     assert newest(reader) == 1000
     assert ask(file.path) == "1000"

@@ -139,19 +139,19 @@ def test_every_write_leaves_a_trace_and_a_late_one_cannot_look_like_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = ApswFile("sqlite", tmp_path / "rows.db")
-    assert file.traces() == (None, None, None)
+    assert file.file_signature() == (None, None, None)
     with file.writing() as connection:
         connection.execute("CREATE TABLE t (x)")
-    assert file.traces() is None  # just now: another write could leave the same time
+    assert file.file_signature() is None  # just now: another write could leave the same time
     now = time.time_ns()
     monkeypatch.setattr("time.time_ns", lambda: now + 10_000_000_000)
-    before = file.traces()
+    before = file.file_signature()
     assert before is not None
-    assert file.traces() == before
+    assert file.file_signature() == before
 
     other = apsw.Connection(str(file.path))
     other.execute("INSERT INTO t VALUES (1)")
-    assert file.traces() not in (None, before)
+    assert file.file_signature() not in (None, before)
     other.close()
     file.close()
 

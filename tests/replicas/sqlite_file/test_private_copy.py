@@ -118,7 +118,7 @@ def test_a_dry_run_sees_the_rows_and_leaves_the_folder_as_it_was(rows_file: Path
     assert rows.applied("sqlite") == expected
     assert set(rows.read(HOME.records)) == set(expected)
     assert rows.changes(0, 10) == [] or expected
-    assert rows.stamp() >= 0
+    assert rows.data_version() >= 0
     rows.close()
     assert folder_state(rows_file.parent) == before
 
