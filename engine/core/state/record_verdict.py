@@ -136,7 +136,10 @@ class Verdicts:
         if not has_row:
             reason = "Neither Home Assistant nor a store has it any more."
             return RecordVerdict(State.GONE, None, written_at, (reason,), (), "Nothing is to be done.", None)
-        return _verdict(State.REAL, None, written_at, (KINDS["real"].meaning,))
+        # A file or a store that is the source speaks for itself, not for Home Assistant.
+        speaker = self._report.source.speaker if self._report else "Home Assistant"
+        reason = KINDS["real"].meaning.replace("Home Assistant", speaker)
+        return _verdict(State.REAL, None, written_at, (reason,))
 
     def _differing(self, records: list[RecordReport]) -> RecordVerdict:
         states = [(_STATES.index(state_of(record)), record) for record in records]

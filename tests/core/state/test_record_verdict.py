@@ -199,3 +199,8 @@ def test_the_basis_changes_with_what_is_known_and_with_nothing_else() -> None:
 def test_every_state_has_a_label_and_advice() -> None:
     assert set(LABELS) == set(State)
     assert set(KINDS) == {str(state) for state in State}
+
+
+def test_a_file_does_not_speak_for_home_assistant() -> None:
+    told = report(source=SourceReport("records (history)", True, records=183))
+    assert verdict(told).reasons == ("Every store holds exactly what records (history) has.",)
