@@ -223,6 +223,19 @@ def test_what_is_typed_for_systemd_leaves_a_service_that_can_start(visitor: Visi
     assert told.endswith("enable ha-reconcile\nstart ha-reconcile\nstatus ha-reconcile\n")
 
 
+def test_what_is_typed_for_many_homes_adds_one(visitor: Visitor) -> None:
+    """As far as no Home Assistant is asked."""
+    (settings,) = (text for _, text in blocks(PAGES["docs/how-to/many-homes.md"]) if "[sites]" in text)
+    (visitor.checkout / "reconcile.toml").write_text(settings, encoding="utf-8")
+    (visitor.checkout / "api-token").write_text("of-the-api\n")
+    (visitor.checkout / "token").write_text("a-token\n")
+    add, token, check, serve = block_with("docs/how-to/many-homes.md", "site add").splitlines()
+    visitor.type(f"{add}\n{token}")
+    assert (visitor.checkout / "secrets" / "mill-street-4" / "source_token").stat().st_mode & 0o777 == 0o600
+    assert "mill-street-4" in visitor.type("reconcile site list")
+    assert (check, serve) == ("reconcile site check", "reconcile serve")
+
+
 def test_what_is_typed_before_an_upgrade_takes_a_snapshot(visitor: Visitor) -> None:
     visitor.type("sh ops/run")
     visitor.type("export RECONCILE_ROWS__FILE=var/home.db")
