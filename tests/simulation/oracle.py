@@ -80,8 +80,8 @@ class Oracle:
     def _check_derived(self, write: Write, since: int) -> None:
         """No row is made worse by a look that lacked other records: what is derived is true, or as it was."""
         world = self._world
-        if world.corrupt or world.mode != "home" or world.ours.changed_at > since:
-            return  # the home changed while it was read, or nobody could tell what is derived in it
+        if world.corrupt or world.mode != "home" or max(world.ours.changed_at, world.upgraded_at) > since:
+            return  # the home changed since it was read, or nobody could tell what is derived in it
         if self.are_books_lost and world.hidden:
             return  # without the ledger, what a list lacks looks foreign
         if world.untold.about_any(since):

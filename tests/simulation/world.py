@@ -88,6 +88,7 @@ class World:
         self.home.fill(random)
         self.other.fill(random)
         self.begun = self.moments.now
+        self.upgraded_at = 0  # the moment from which names are made by another rule
 
     # The truth
 
@@ -261,7 +262,11 @@ class World:
         self.server.network.closed = True
         self.server.drop_all()
         await trio.sleep(random.uniform(0.1, 20))
+        version = self.home.version
         change()
+        if self.home.version != version:
+            self.moments.now += 1
+            self.upgraded_at = self.moments.now
         self.state = "NOT_RUNNING"
         missing = [k for k in sorted(self.home.records) if k.registry in ("device", "entity")]
         if missing and random.random() < 0.5:
