@@ -11,7 +11,7 @@ from engine.core.home.content_hash import content_hash
 from engine.core.home.record import Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import Report
+from engine.core.state.report import Report, rfc3339
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
 from engine.loop.pass_context import PassContext
@@ -153,3 +153,29 @@ def test_an_absence_that_could_not_be_noted_is_an_error() -> None:
     stand = Stand(snapshot(ENTRY, device(1)), stores_derived=True, ledger=Forgetful())
     report = stand.one_pass(snapshot(ENTRY), "apply")
     assert [(e.subject, e.message) for e in report.errors] == [("ledger", "full")]
+
+
+def test_after_a_write_of_unknown_outcome_nothing_is_remembered_of_the_replica() -> None:
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True)
+    assert stand.memories
+    stand.replica.fail_apply_with = ReplicaUnavailable("memory", "the line was cut")
+    stand.one_pass(snapshot(ENTRY, device(1, name="New"), at=NOON + 1), "apply")
+    assert stand.memories == {}
+
+
+def test_a_replica_that_could_not_be_read_is_named_with_its_error() -> None:
+    stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True)
+    stand.replica.fail_with = ReplicaUnavailable("memory", "away", "start it")
+    found = stand.one_pass(snapshot(ENTRY, at=NOON + 1), "observe")
+    (replica,) = found.replicas
+    assert (replica.replica, replica.status, replica.error) == ("memory", "unknown", "away start it")
+    assert [(error.subject, error.message, error.hint) for error in found.errors] == [
+        ("memory", "away", "start it")
+    ]
+
+
+def test_what_others_changed_is_found_when_the_replica_is_looked_at_and_not_when_it_was_read() -> None:
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON - 300), stores_derived=True)
+    stand.replica.edit(device(1).key, name="Mocked")
+    (record,) = stand.one_pass(snapshot(ENTRY, device(1), at=NOON - 200), "apply").records
+    assert (record.cause, record.outcome, record.since) == ("drift", "applied", rfc3339(NOON))

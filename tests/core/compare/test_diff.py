@@ -39,6 +39,7 @@ def test_every_difference_has_one_cause(
 ) -> None:
     (found,) = differ(desired, observed, applied).differences
     assert (found.cause, found.kind) == (cause, kind)
+    assert (found.desired, found.observed, found.applied) == (desired, observed, applied)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,13 @@ def test_agreement_needs_at_most_bookkeeping(
 
 def test_registries_that_were_not_read_are_not_compared() -> None:
     assert not compare({}, {K: "o"}, {K: "o"}, frozenset({"entity"})).differences
+
+
+def test_what_is_kept_or_was_not_read_hides_no_other_difference() -> None:
+    kept, unread, other = Key("area", "a"), Key("category", "a"), Key("entity", "a")
+    registries = frozenset({"area", "entity"})
+    found = compare({}, dict.fromkeys((kept, unread, other), "o"), {}, registries, kept=frozenset({kept}))
+    assert [d.key for d in found.differences] == [other]
 
 
 def test_differences_come_sorted() -> None:

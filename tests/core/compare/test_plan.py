@@ -1,13 +1,30 @@
 """Plans: minimal, ordered, and explicit about moves."""
 
-from engine.core.compare.diff import compare
-from engine.core.compare.plan import Action, FieldChange, Plan, changes, make_plan
-from engine.core.compare.stored import StoredRow
+from collections.abc import Mapping
+from functools import cache
+
+import msgspec
+
+from engine.core.compare.diff import Cause, compare
+from engine.core.compare.plan import Action, FieldChange, Operation, Plan, changes, make_plan
+from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.derived import Derived
 from engine.core.home.record import Key, Record, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, device, entity, snapshot
+
+
+def derived_plan_for(desired: Snapshot, stored: Snapshot, known: Mapping[Key, Operation] = {}) -> Plan:
+    """The plan for rows that carry derived values and are as `stored` has them; `known` is of the plan before."""
+    diff = compare(desired.row_versions, stored.row_versions, stored.row_versions, frozenset(REGISTRIES))
+    rows = {key: _row(stored, key) for key in stored.records}
+    return make_plan("r", diff, desired, rows, with_derived=True, prune_foreign=False, known=known)
+
+
+@cache
+def _row(stored: Snapshot, key: Key) -> StoredRow:
+    return row_of(stored.records[key], stored.derived.get(key))
 
 
 def plan_for(desired: Snapshot, *stored: Record, applied: bool = True, prune_foreign: bool = False) -> Plan:
@@ -46,6 +63,7 @@ def test_a_renamed_entity_is_one_move_also_when_two_swap_names() -> None:
     assert [o.action for o in plan.operations] == [Action.MOVE, Action.MOVE]
     assert plan.operations[0].fields == (FieldChange("entity_id", "sensor.s2", "sensor.s1"),)
     assert all(o.replaces is None for o in plan.operations)
+    assert (plan.of(Action.MOVE), plan.of(Action.UPSERT)) == (plan.operations, ())
 
 
 def test_an_entity_id_taken_over_by_a_new_entity_names_the_row_that_must_go() -> None:
@@ -94,3 +112,82 @@ def test_a_label_is_the_name_a_person_knows() -> None:
     plan = plan_for(snapshot(device(1, name_by_user="Mine"), entity(1)))
     assert [o.label for o in plan.operations] == ["Mine", "sensor.s1"]
     assert StoredRow(Key("area", "a"), {}).label == "a"
+
+
+def test_an_operation_says_what_stood_there_and_what_is_to_stand_there() -> None:
+    before = snapshot(ENTRY, device(1), device(2), entity(1, device_id=device(1).id))
+    after = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
+    plan = derived_plan_for(after, before)
+    delete, upsert, renewed = plan.operations
+    assert (plan.replica, [d.key for d in plan.diff.differences]) == (
+        "r",
+        [device(1).key, device(2).key, entity(1).key],
+    )
+    assert (delete.before, delete.after) == (_row(before, device(2).key), None)
+    for operation in (upsert, renewed):
+        assert operation.before == _row(before, operation.key)
+        assert operation.after == after.records[operation.key]
+        assert operation.derived == after.derived[operation.key]
+    assert upsert.fields == (
+        FieldChange("effective_name", "New", "Device 1"),
+        FieldChange("name", "New", "Device 1"),
+    )
+    assert renewed.fields == (FieldChange("effective_name", "New", "Device 1"),)
+
+
+def test_an_operation_that_is_the_same_again_is_taken_over_and_no_other() -> None:
+    before = snapshot(ENTRY, device(1), device(2), entity(1))
+    after = snapshot(ENTRY, device(1, name="New"), entity(2, entity_id="sensor.s1"))
+    known = {o.key: o for o in derived_plan_for(after, before).operations}
+    assert set(known) == {device(1).key, device(2).key, entity(1).key, entity(2).key}
+
+    def again(stored: Snapshot, desired: Snapshot, given: Mapping[Key, Operation]) -> list[bool]:
+        return [o is given.get(o.key) for o in derived_plan_for(desired, stored, given).operations]
+
+    assert again(before, after, known) == [True] * 4
+    for key, operation in known.items():
+        cause = Cause.DRIFT if operation.difference.cause is not Cause.DRIFT else Cause.PENDING
+        for changed in (
+            {"before": StoredRow(key, {})},
+            {"difference": msgspec.structs.replace(operation.difference, cause=cause)},
+            {"replaces": device(9).key},
+            {"moved_from": device(9).key},
+            {"derived": Derived(entity_count=9)},
+            {"after": device(9)},
+        ):
+            other = msgspec.structs.replace(operation, **changed)
+            made = derived_plan_for(after, before, {**known, key: other}).operations
+            assert other not in made, changed
+            assert {o.key: o for o in made} == known
+
+
+def test_an_entity_that_keeps_its_entity_id_is_no_move() -> None:
+    (operation,) = plan_for(snapshot(entity(1, name="New")), entity(1)).operations
+    assert operation.action is Action.UPSERT
+    (operation,) = plan_for(snapshot(device(1, name="New")), device(1)).operations
+    assert operation.action is Action.UPSERT
+
+
+def test_a_composite_is_inherited_only_by_a_part_that_is_new_and_only_when_it_is_gone() -> None:
+    old, first, second = device(1), device(2), device(3)
+    splits = {old.id: (first.id, second.id)}
+    # The first part has a row already.
+    plan = plan_for(snapshot(first, second, splits=splits), old, first)
+    assert [(o.action, o.key, o.moved_from) for o in plan.operations] == [(Action.MOVE, second.key, old.key)]
+    # What is listed as split stands there still.
+    renamed = device(1, name="New")
+    plan = plan_for(snapshot(renamed, first, splits=splits), old)
+    assert {(o.action, o.key) for o in plan.operations} == {
+        (Action.UPSERT, old.key),
+        (Action.UPSERT, first.key),
+    }
+
+
+def test_a_field_that_is_no_longer_there_is_shown_and_equal_lists_are_not() -> None:
+    record = device(1, labels=("a", "b"))
+    fields = canonical_fields(record)
+    assert changes(StoredRow(record.key, {**fields, "odd": 1, "none": None}), record, None) == (
+        FieldChange("odd", None, 1),
+    )
+    as_lists = {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
+    assert changes(StoredRow(record.key, as_lists), record, None) == ()

@@ -3,15 +3,17 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.state.pace import Freshness, Pace
-from engine.core.state.report import RecordReport
+from engine.core.state.report import ErrorReport, RecordReport
 from engine.core.state.status import (
     ReplicaStatus,
     SourceStatus,
     Status,
     lag_seconds,
     replica_status,
+    status_line,
     status_word,
     why_not_ready,
 )
@@ -57,6 +59,34 @@ def test_the_word_for_the_whole(replicas: tuple[ReplicaStatus, ...], expected: s
     assert status_word(status(*replicas), 100.0, FRESHNESS) == expected
 
 
+def test_the_whole_is_not_in_sync_while_a_pass_could_not_look_everywhere() -> None:
+    failed = report(errors=(ErrorReport("sqlite", "away", "", transient=True),))
+    for replica, last, word in (
+        (in_sync(), report(), "in_sync"),
+        (in_sync(), failed, "unknown"),
+        (ReplicaStatus("a", SyncStatus.BLOCKED, compared_at=99.0), failed, "blocked"),
+    ):
+        whole = replace(status(replica), report=last)
+        assert status_word(whole, 100.0, FRESHNESS) == word
+
+
+def test_one_line_has_the_word_of_the_whole_and_of_each_replica() -> None:
+    both = status(in_sync(), ReplicaStatus("b", SyncStatus.BLOCKED, compared_at=99.0))
+    assert status_line(both, 100.0, FRESHNESS) == "blocked: a in_sync, b blocked"
+    assert status_line(status(), 100.0, FRESHNESS) == "unknown: no replica"
+
+
+@pytest.mark.parametrize(
+    "made", [SourceStatus("uri", connected=True), ReplicaStatus("a", SyncStatus.IN_SYNC)], ids=type
+)
+def test_all_times_move_when_the_wall_clock_is_set(made: Any) -> None:
+    times = [name for name in made.__struct_fields__ if name.endswith(("_at", "_since"))]
+    assert len(times) == {"SourceStatus": 2, "ReplicaStatus": 6}[type(made).__name__]
+    assert made.shifted(5.0) == made, "what never was is never later"
+    for number, name in enumerate(times):
+        assert replace(made, **{name: 10.0 + number}).shifted(5.0) == replace(made, **{name: 15.0 + number})
+
+
 def test_in_sync_is_unknown_from_the_moment_on_at_which_its_watermark_is_too_old() -> None:
     assert replica_status(in_sync(), 103.0, FRESHNESS) == ("in_sync", 10.0)
     assert replica_status(in_sync(), 103.1, FRESHNESS) == ("unknown", 103.0)
@@ -97,7 +127,6 @@ def record(outcome: str) -> RecordReport:
     ("replica", "records", "why"),
     [
         (in_sync(), (), None),
-        (in_sync(unproven_since=99.0), (), "unknown"),
         (in_sync(error="the disk is full"), (), "the disk is full"),
         (
             ReplicaStatus("a", SyncStatus.BLOCKED, compared_at=99.0),
@@ -110,14 +139,30 @@ def record(outcome: str) -> RecordReport:
             (record("waiting"), record("reported"), record("failed")),
             "it is known to differ in 2 records (1 failed, 1 reported)",
         ),
-        (ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0), (record("observed"),), "1 observed"),
+        (
+            ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0),
+            (record("observed"),),
+            "it is known to differ in 1 record (1 observed)",
+        ),
         (in_sync(pending=1, pending_since=96.0), (), None),
-        (in_sync(pending=2, pending_since=94.0), (), "2 changes wait to be written"),
+        (in_sync(pending=1, pending_since=95.0), (), None),
+        (
+            ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0),
+            (record("failed"),),
+            "it is known to differ in 1 record (1 failed)",
+        ),
+        (
+            in_sync(unproven_since=99.0),
+            (),
+            "unknown: Home Assistant was lost, and nothing was compared since",
+        ),
+        (in_sync(compared_at=None), (), "unknown: nothing was compared yet"),
+        (in_sync(compared_at=50.0), (), "unknown: not looked at for too long"),
+        (in_sync(pending=2, pending_since=94.0), (), "it is known to differ; 2 changes wait to be written"),
     ],
 )
 def test_who_may_be_relied_upon(replica: ReplicaStatus, records: Any, why: str | None) -> None:
-    found = why_not_ready(replica, report(*records), 100.0, FRESHNESS)
-    assert (found is None) if why is None else (found is not None and why in found)
+    assert why_not_ready(replica, report(*records), 100.0, FRESHNESS) == why
 
 
 def test_lag_grows_while_nothing_is_compared_and_is_absent_when_never_in_sync() -> None:
