@@ -10,7 +10,7 @@
     |- ReplicaError              carries the replica's name
     |  |- ReplicaUnavailable     transient  locked, disk full, unreachable
     |  |- HistoryForgotten       terminal   the time asked for is before the edge of what was kept
-    |  |- ReplicaRejected        terminal   read-only, newer schema, somebody else's
+    |  |- ReplicaRejected        terminal   read-only, newer schema, another program's
     |  |  `- ReplicaDamaged      terminal   not readable as a database
     |  `- ReplicaDiverged        transient  read back after the write, another value stood there
     `- PlanStale                 terminal   a saved plan no longer describes what there is to do
@@ -64,7 +64,7 @@ class ReplicaError(EngineError):
 
     # What the store asked to wait before anything else is sent.
     retry_after_seconds: float | None = None
-    # Which of the records that were to be written the store does not hold so, as (registry, id); None: nobody knows.
+    # Which of the records that were to be written the store does not hold so, as (registry, id); None: unknown.
     unwritten: frozenset[tuple[str, str]] | None = None
 
     def __init__(self, replica: str, message: str, hint: str = "") -> None:

@@ -112,7 +112,7 @@ class Metrics:
         )
         self._drift_found = Counter(
             "reconcile_drift_found",
-            "Records that somebody else had changed in a replica.",
+            "Records that another program had changed in a replica.",
             ("replica", "registry"),
             registry=registry,
         )

@@ -19,7 +19,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 
-# Told what is being read and how far it is: (what, done, total or None).
+# Called with what is being read and how far it is: (what, done, total or None).
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -38,12 +38,12 @@ class Source(Protocol):
 
     @property
     def can_be_followed(self) -> bool:
-        """Whether it tells of changes by itself."""
+        """Whether it sends hints of changes."""
         return False
 
     def watch(self) -> AbstractAsyncContextManager["Watch"]:
         """Open the line. What changes from then on is hinted at. Raises SourceError. For a source that can be followed."""
-        raise TypeError(f"{self.origin} does not tell of changes")
+        raise TypeError(f"{self.origin} sends no hints of changes")
 
 
 class Watch(Protocol):
@@ -112,7 +112,7 @@ class Replica(Protocol):
 
     @property
     def can_digest(self) -> bool:
-        """Whether it can tell at little cost that all its rows are what they were."""
+        """Whether it can check at little cost that all its rows are what they were."""
         return False
 
     @property
@@ -121,10 +121,10 @@ class Replica(Protocol):
         return False
 
     def data_version(self) -> int | None:
-        """A number that changes when somebody else wrote to the store; None when the store cannot tell."""
+        """A number that changes when another program wrote to the store; None when the store cannot know."""
 
     def file_signature(self) -> Hashable | None:
-        """What any write leaves behind: while it stays equal, so does the data version. None when only the data version can tell.
+        """What any write leaves behind: while it stays equal, so does the data version. None when only the data version shows it.
 
         Never waits and never raises, so it may be asked outside of a worker thread.
         """
@@ -168,7 +168,7 @@ class Replica(Protocol):
     def digest(self, *, anew: bool = True) -> str | None:
         """A digest over all columns of all rows; None where it cannot be had, or the rows cannot be ours.
 
-        Not `anew`, None also if somebody else wrote since the rows were looked at. For a replica that can digest.
+        Not `anew`, None also if another program wrote since the rows were looked at. For a replica that can digest.
         """
         return None
 
@@ -197,9 +197,7 @@ class Run(msgspec.Struct, frozen=True):
     ha_version: str | None
     desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
     read_at: float | None = None  # when Home Assistant was read
-    home: Snapshot | None = (
-        None  # what is being written is part of, for a store that also tells about the whole
-    )
+    home: Snapshot | None = None  # what is being written is part of, for a store that also records the whole
 
 
 class Ledger(Protocol):
@@ -261,7 +259,7 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class Records(Replica, Protocol):
-    """A replica that also keeps earlier versions: all of them, unless it is told to forget."""
+    """A replica that also keeps earlier versions: all of them, unless it is set to forget."""
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
@@ -273,7 +271,7 @@ class Records(Replica, Protocol):
         """How many revisions a key has."""
 
     def bearers(self, entity_id: str) -> list[Key]:
-        """The entities that ever bore this entity_id, in any order. Looks through all of their revisions."""
+        """The entities that ever had this entity_id, in any order. Looks through all of their revisions."""
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record live at a time (Unix seconds). Raises HistoryForgotten before what is kept."""

@@ -75,7 +75,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: Annotated[
         float,
         Meta(
-            description="seconds to wait for an answer; Home Assistant's loop can be blocked for 8",
+            description="timeout of a request, seconds; Home Assistant's loop can be blocked for 8",
             ge=1,
             le=600,
         ),
@@ -181,13 +181,14 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The API of `reconcile serve`."""
 
     host: Annotated[str, Meta(description="address the API listens on")] = "127.0.0.1"
-    port: Annotated[int, Meta(description="its port; 0 takes a free one", ge=0, le=65_535)] = 8099
+    port: Annotated[int, Meta(description="port; 0 picks a free one", ge=0, le=65_535)] = 8099
     token_file: Annotated[
         str,
-        Meta(description="file that holds the token which requests must bear; needed beyond this machine"),
+        Meta(description="file with the token that requests must carry; required beyond this machine"),
     ] = ""
     allow_anonymous: Annotated[
-        bool, Meta(description="answer everybody who can reach the address, without a token, under any name")
+        bool,
+        Meta(description="answer without a token, under any host name, to whatever can reach the address"),
     ] = False
     hosts: Annotated[
         tuple[HostName, ...],
@@ -211,9 +212,9 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[Literal["text", "json"], Meta(description="a line for people, or an object a line")] = (
         "text"
     )
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="the least important messages told")
-    ] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="minimum log level")] = (
+        "info"
+    )
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

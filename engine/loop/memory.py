@@ -18,7 +18,7 @@ from engine.loop.pass_options import Since
 from engine.ports import Replica
 
 if TYPE_CHECKING:
-    from engine.core.compare.comparison import Told
+    from engine.core.compare.comparison import Reported
 
 _NOBODY = KnownHomes()
 
@@ -47,7 +47,7 @@ class ReplicaMemory:
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
         self._left: tuple[Key, ...] | None = None  # all that differed in the last pass; None: nobody can say
         self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
-        self.told: dict[Key, Told] = {}  # and what it reported of that
+        self.reported: dict[Key, Reported] = {}  # and what it reported of that
 
     @classmethod
     def recalled(

@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from engine.core.compare.comparison import Comparison, Told, report_records, report_replica, status_of
+from engine.core.compare.comparison import Comparison, Reported, report_records, report_replica, status_of
 from engine.core.compare.diff import UNDER_WAY, Cause, Diff, adopt, compare
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.plan import Operation, Plan, make_plan
@@ -53,7 +53,7 @@ class ReplicaPass:
         self._is_unsure = False  # written to with an outcome that is not known
         self._is_forgetful = False  # what was last applied could not be read
         self._note: str | None = None
-        self._told: dict[Key, Told] | None = None  # what the passes before reported of what still stands
+        self._reported: dict[Key, Reported] | None = None  # by earlier passes, of what still stands
         self.comparison: Comparison | None = None
 
     @property
@@ -137,7 +137,7 @@ class ReplicaPass:
             compared_at=context.read_at,
             found_at=self._looked_at,
             unwritten=unwritten,
-            told=self._told,
+            reported=self._reported,
         )
         return msgspec.structs.replace(found, note=self._note), records
 
@@ -145,7 +145,7 @@ class ReplicaPass:
         context, replica = self._context, self._replica
         absences = context.absences()
         memory = self._refresh_memory()
-        self._since, self._told = memory.widened(self._since), memory.told
+        self._since, self._reported = memory.widened(self._since), memory.reported
         if self._since is None:
             memory.adopt(*adopt(memory.versions, context.desired.records, context.desired.entities.key_of))
         versions, applied = memory.versions, memory.applied

@@ -38,7 +38,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return self.plan.replica
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """What was reported of an operation, and what that said besides the operation itself."""
 
     operation: Operation
@@ -57,7 +57,7 @@ def carried_out(
     comparison: Comparison, *, applied: bool, unwritten: Collection[tuple[str, str]] | None
 ) -> tuple[Operation, ...]:
     """The operations that are known to have been carried out: all that were allowed if `applied`, else those of which
-    the store said that it took them; `unwritten` are the others, None when nobody knows.
+    the store said that it took them; `unwritten` are the others, None when that is unknown.
     """
     allowed = comparison.verdict.allowed
     if applied or unwritten is None:
@@ -123,17 +123,17 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     compared_at: float,
     found_at: float | None = None,
     unwritten: Collection[tuple[str, str]] | None = None,
-    told: dict[Key, Told] | None = None,
+    reported: dict[Key, Reported] | None = None,
 ) -> list[RecordReport]:
     """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
     in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
-    was looked at. What was `told` of an operation that still stands is told again; it is kept up to date for the next.
+    was looked at. The report of an operation that still stands is taken from `reported`, which is kept up to date for the next pass.
     """
     partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}
-    before, standing = told or {}, dict[Key, Told]()
+    before, standing = reported or {}, dict[Key, Reported]()
     is_trusted = untrusted_read(desired) is None
     reports = []
     for operation in comparison.plan.operations:
@@ -149,13 +149,15 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         basis = (outcome, since, comparison.absences.get(key), key in desired.removed, is_trusted)
         known = before.get(key)
         if known is None or known.operation is not operation or known.basis != basis:
-            known = Told(operation, basis, _operation_report(comparison, operation, desired, outcome, since))
+            known = Reported(
+                operation, basis, _operation_report(comparison, operation, desired, outcome, since)
+            )
         reports.append(known.report)
         if outcome in (Outcome.HELD, Outcome.WAITING):
             standing[key] = known
-    if told is not None:
-        told.clear()
-        told.update(standing)
+    if reported is not None:
+        reported.clear()
+        reported.update(standing)
     return reports + _foreign_reports(comparison, desired)
 
 
@@ -188,7 +190,7 @@ def _since(
     """When the difference began, or was found first, as far as a pass without memory knows.
 
     A pass that `writes` is the first to find what it heals, and notes what it misses. Of what is held, and of what any
-    other pass finds, it would only tell when it was asked.
+    other pass finds, it would only give the time of asking.
     """
     after, cause = operation.after, operation.difference.cause
     first = comparison.absences.get(operation.key)

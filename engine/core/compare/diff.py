@@ -5,7 +5,7 @@ With D = desired, O = observed, A = last applied (each a hash, or nothing):
     D = O                    in sync; where A differs, A is to be recorded again
     D != O, O = A            pending    Home Assistant changed, not yet written
     D != O, A unknown        pending    first run, or a row that existed before us
-    D != O, A under way      pending    a write of ours was cut off, and nobody knows how far it got
+    D != O, A under way      pending    a write of ours was cut off, and how far it got is unknown
     D = A, O != A            drift      the replica was changed behind our back
     all three differ         conflict   both changed; Home Assistant wins
     only O                   foreign    a row Home Assistant does not have and we never wrote
@@ -96,7 +96,7 @@ def adopt(
     desired: Mapping[Key, Record],
     key_of: Callable[[str], Key | None] | None = None,
 ) -> tuple[Mapping[Key, str], dict[Key, Key]]:
-    """Give rows that are known only by their entity_id the key of the entity that now bears it.
+    """Give rows that are known only by their entity_id the key of the entity that now has it.
 
     Rows written by other programs have no registry id; the replica lists them under
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key

@@ -1,4 +1,4 @@
-"""Why a foreign row looks mocked: the tell-tales by which the five invented devices could have been seen.
+"""Why a foreign row looks mocked: the signs by which the five invented devices could have been seen.
 
 A row that Home Assistant does not have and that we never wrote is foreign whatever it looks like; the
 reasons only help a person decide. They are facts about the rows, never guesses about a device's health.

@@ -40,11 +40,11 @@ def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Ke
         for key in observed
         if key.registry in registries and key not in desired.records and not _is_gone(key, desired)
     ]
-    bearers = _bearers(read([key for key in absent if key.registry == "entity"]))
+    holders = _holders(read([key for key in absent if key.registry == "entity"]))
     kept = {key for key in desired.set_aside_keys if key in observed}
     unknown = Counter[str]()
     for row in desired.set_aside:
-        known = bearers.get(row.entity_id, set())
+        known = holders.get(row.entity_id, set())
         kept |= known
         if row.key is None and not known:
             unknown[row.registry] += 1
@@ -63,7 +63,7 @@ def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snaps
     for key, row in read(keys).items():
         fields = canonical_fields(desired.records[key])
         fields |= {name: row.fields[name] for name in desired.partly_read[key] if name in row.fields}
-        # What somebody else wrote there, and is no value of such a field, is not kept.
+        # What another program wrote there, and is no value of such a field, is not kept.
         with suppress(SourceInvalid):
             found.append(make_record(key.registry, fields))
     return desired.filled_in(found)
@@ -86,7 +86,7 @@ def _is_gone(key: Key, desired: Snapshot) -> bool:
     return key in desired.removed or (key.registry == "device" and key.id in desired.splits)
 
 
-def _bearers(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:
+def _holders(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:
     found: dict[str | None, set[Key]] = {}
     for key, row in rows.items():
         found.setdefault(str(row.fields.get("entity_id") or key.id), set()).add(key)
@@ -100,7 +100,7 @@ def _clashing(
     clashing, looked_at = set[Key](), set[Key]()
     while rows := read([k for k in kept | clashing if k.registry == "entity" and k not in looked_at]):
         looked_at |= rows.keys()
-        heirs = {desired.entities.key_of(str(entity_id)) for entity_id in _bearers(rows)}
+        heirs = {desired.entities.key_of(str(entity_id)) for entity_id in _holders(rows)}
         clashing |= {
             key
             for key in heirs

@@ -51,7 +51,7 @@ class Operation(msgspec.Struct, frozen=True):
     derived: Derived | None = None
     fields: tuple[FieldChange, ...] = ()
     moved_from: Key | None = None  # the key the row has until now, when it is not its own
-    replaces: Key | None = None  # a row that has to go because this entity now bears its entity_id
+    replaces: Key | None = None  # a row that has to go because this entity now has its entity_id
 
     @property
     def key(self) -> Key:
@@ -114,13 +114,13 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     foreign = tuple(stored[d.key] for d in diff.differences if d.cause is Cause.FOREIGN)
     wanted = [d for d in diff.differences if d.cause is not Cause.FOREIGN or prune_foreign]
     heirs = _split_heirs(wanted, desired)
-    bearers = {
+    holders = {
         row.fields.get("entity_id"): key
         for key, row in stored.items()
         if key.registry == "entity" and key not in desired.records
     }
     derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
-    given = _Given(desired, stored, derived, heirs, bearers, known)
+    given = _Given(desired, stored, derived, heirs, holders, known)
     inherited = set(heirs.values())
     # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
     groups: dict[tuple[int, int], list[Operation]] = {}
@@ -140,16 +140,16 @@ class _Given(NamedTuple):
     stored: Mapping[Key, StoredRow]
     derived: Mapping[Key, Derived]
     heirs: Mapping[Key, Key]
-    bearers: Mapping[Json, Key]
+    holders: Mapping[Json, Key]
     known: Mapping[Key, Operation]
 
 
 def _operation(difference: Difference, given: _Given) -> Operation:
-    desired, stored, derived, heirs, bearers, known = given
+    desired, stored, derived, heirs, holders, known = given
     key = difference.key
     moved_from = heirs.get(key)
     before, after = stored.get(moved_from or key), desired.records.get(key)
-    replaces = bearers.get(after.entity_id) if isinstance(after, Entity) else None
+    replaces = holders.get(after.entity_id) if isinstance(after, Entity) else None
     same = known.get(key)
     if (
         same is not None
@@ -183,7 +183,7 @@ def _operation(difference: Difference, given: _Given) -> Operation:
 def changes(before: StoredRow, after: Record, derived: Derived | None) -> tuple[FieldChange, ...]:
     """Every field in which a stored row differs from what it should be, sorted by name.
 
-    Fields that do not count are left out, unless they are all there is to tell (a touched timestamp).
+    Fields that do not count are left out, unless they are all there is (a touched timestamp).
     """
     new, old = canonical_fields(after), dict(before.fields)
     differing = _differing(new, old)

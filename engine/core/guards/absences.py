@@ -32,7 +32,7 @@ def track_absences(
     """What to remember and to forget; `known` is what the replicas that were looked at still hold of ours.
 
     A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
-    only those can be missing anew; what is `kept` may be there. Ask it only of a read that is of the home.
+    only those can be newly missing; what is `kept` may be there. Ask it only of a read that is of the home.
     """
     # A view of all records has to be made first, and is faster to look into.
     listed = desired.records.keys() if len(absences) > _MANY else desired.records
@@ -77,5 +77,5 @@ def is_confirmed(
 def wait_seconds(first: Look, *, now: Look, confirm: float) -> float:
     """How long after a look the one has to be taken that confirms an absence, `confirm` seconds after its first look."""
     went_by = elapsed(first, now)
-    # An absence whose time says nothing begins anew.
+    # An absence whose time says nothing starts again.
     return confirm if went_by < 0 else max(0.0, confirm - went_by)

@@ -23,7 +23,7 @@ from engine.core.home.record import Entity, Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.words import GuardName
 
-# Registries that are never empty in a living home; losing the only label is nobody's disaster.
+# Registries that are never empty in a living home; losing the only label is no disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
 _PLAIN = Calendar()
 
@@ -114,7 +114,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
 ) -> Verdict:
     """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key.
 
-    Without `has_books` nobody knows what was applied.
+    Without `has_books` what was applied is unknown.
     """
     if all_of := _refuse_everything(desired, homes, policy):
         # Also where there is nothing to do: what seems to be in order is so by chance.
@@ -171,9 +171,9 @@ def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
     """
     if not stopped:
         return stopped
-    bearers = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
+    holders = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
     waits_for = {
-        o.key: o.replaces or bearers.get(o.after.entity_id)
+        o.key: o.replaces or holders.get(o.after.entity_id)
         for o in plan.operations
         if isinstance(o.after, Entity)
     }
@@ -226,15 +226,15 @@ def _refuse_deletes(
             )
     count = sum(o.key not in certain for o in deletes)
     share = count / max(observed_count, 1)
-    told = f"Plan deletes {count} of {observed_count} records ({share:.0%})."
+    summary = f"Plan deletes {count} of {observed_count} records ({share:.0%})."
     if count > policy.delete_count_max:
         hint = f"raise plan.delete_count_max (now {policy.delete_count_max}), or pass --max-delete {count}."
-        return GuardName.DELETE_COUNT, told, f"To allow this, {hint}"
+        return GuardName.DELETE_COUNT, summary, f"To allow this, {hint}"
     if count > policy.delete_few_max and share > policy.delete_ratio_max:
         hint = (
             f"raise plan.delete_ratio_max (now {policy.delete_ratio_max:.2f}), or pass --max-delete {count}."
         )
-        return GuardName.DELETE_RATIO, told, f"To allow this, {hint}"
+        return GuardName.DELETE_RATIO, summary, f"To allow this, {hint}"
     return None
 
 
@@ -249,6 +249,6 @@ def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> 
     return (
         key in desired.removed
         or (key.registry == "device" and key.id in desired.splits)
-        # entity_ids are unique: when another entity bears this one's, this one is gone.
+        # entity_ids are unique: when another entity has this one's, this one is gone.
         or key in replaced
     )

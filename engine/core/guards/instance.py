@@ -1,4 +1,4 @@
-"""Which home a store belongs to, told by Home Assistant's config entries: their ids are random and live long.
+"""Which home a store belongs to, by Home Assistant's config entries: their ids are random and live long.
 
 A store remembers every config entry it ever saw of its home, and so does the ledger. All that remember must agree
 with what Home Assistant lists: one that knows only strangers is of another home, whatever the others say. A home
@@ -25,7 +25,7 @@ class KnownHomes(msgspec.Struct, frozen=True):
         return len(self.own | self.ledger | self.held)
 
     def know(self, entry_ids: frozenset[str]) -> bool:
-        """Whether a home with these config entries is the one that all of them know; True where nobody knows any."""
+        """Whether a home with these config entries is the one that all of them know; True where none is known."""
         same, strangers = entry_ids, [ids for ids in (self.own, self.ledger) if ids]
         # One memory may lead to the other: a store that was away knows what the home had when it last saw it.
         while found := [ids for ids in strangers if not ids.isdisjoint(same)]:

@@ -9,14 +9,14 @@ import msgspec
 
 # A wall clock that shows an earlier time (2026-11-01) is wrong: this program is younger.
 PLAUSIBLE_SINCE = 1_793_491_200.0
-# Of the clock that counts since the machine's start: some systems tell hundredths of a second.
+# Of the clock that counts since the machine's start: some systems count hundredths of a second.
 _RESOLUTION_SECONDS = 0.02
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Unix seconds by the wall clock, and a time that nobody can set.
+    """Unix seconds by the wall clock, and a time that cannot be set.
 
-    `boot` names the start of the machine, `uptime` counts seconds since then; None where the system does not tell.
+    `boot` names the start of the machine, `uptime` counts seconds since then; None where the system does not say.
     """
 
     wall: float
@@ -42,7 +42,7 @@ class Calendar(msgspec.Struct, frozen=True):
 
 
 def elapsed(first: Look, last: Look) -> float:
-    """Seconds that went by for sure. Below zero: the looks cannot be compared, and the wait begins anew."""
+    """Seconds that went by for sure. Below zero: the looks cannot be compared, and the wait starts again."""
     wall = last.wall - first.wall
     if first.uptime is not None and last.uptime is not None:
         if first.boot == last.boot:

@@ -2,7 +2,7 @@
 
 What Home Assistant was not asked for, or did not answer, is neither deleted nor compared, and that is reported as
 long as the replica holds records of it. Rows that are made with the help of such a registry are left as they are,
-too: without its device an entity would lose its area, and a stored name could not be told from its device's.
+too: without its device an entity would lose its area, and a stored name could not be separated from its device's.
 """
 
 from collections import Counter
@@ -48,11 +48,11 @@ def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> L
         and any(known[r] for r in _MADE_WITH.get(o.key.registry, ()))
     }
     held |= {o.key for o in plan.of(Action.DELETE) if unread.leaves_out(o.key)}
-    told = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
-    told += [f"categories of the scope {scope!r} were not asked for" for scope in sorted(scopes)]
+    parts = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
+    parts += [f"categories of the scope {scope!r} were not asked for" for scope in sorted(scopes)]
     return Left(
         frozenset(held),
-        f"Not all that is known was read from {desired.origin}: {'; '.join(told)}. It stays as it is.",
+        f"Not all that is known was read from {desired.origin}: {'; '.join(parts)}. It stays as it is.",
         "Restore what is missing and run again. If the home really has none of it any more, set "
         "plan.allow_empty = true for one run (--allow-empty).",
     )

@@ -26,5 +26,5 @@ def content_hash(record: Record) -> str:
 
 
 def row_digest(values: object) -> str:
-    """A short digest of anything JSON can say (it cannot tell infinity from null), in its given order."""
+    """A short digest of anything JSON can say (infinity and null have the same), in its given order."""
     return blake2b(msgspec.json.encode(values), digest_size=_DIGEST_BYTES).hexdigest()

@@ -41,8 +41,8 @@ def derive(
     """The derived values of devices and entities, and of what has a position: of all, or of those among `keys`.
 
     `names_as_of` is the Home Assistant version, (year, month), whose naming rule applies; None, when it is unknown,
-    is the newest. `entity_counts` are the records' own, by device, where
-    somebody has counted already.
+    is the newest. `entity_counts` are the records' own, by device, where they
+    have been counted already.
     """
     wanted = list(records) if keys is None else [key for key in keys if key in records]
     counts = _entity_counts(records) if entity_counts is None else entity_counts
@@ -119,7 +119,7 @@ def _entity_name(entity: Entity, device_name: str | None, as_of: tuple[int, int]
 
     Read in `helpers/entity.py` and `helpers/entity_registry.py` of 2024.3.3, 2024.7.0, 2025.6.0, 2025.11.0, 2026.1.0,
     2026.2.3, 2026.3.0, 2026.4.0, 2026.6.0, 2026.9.0, 2026.10.0 and 2026.11.0 (seen 2026-11-28). `engine/DESIGN.md`
-    has the rules in words, and what no registry tells.
+    has the rules in words, and what no registry contains.
     """
     name, original = entity.name, entity.original_name
     if as_of >= _ANY_NAME_FOLLOWS_DEVICE:

@@ -1,4 +1,4 @@
-"""What is asked of all entities of a home at once: who bears an entity_id, how many a device has.
+"""What is asked of all entities of a home at once: which entity has an entity_id, how many a device has.
 
 Kept beside a snapshot's records and carried from one snapshot to the next, because looking through all
 entities for it would cost more than everything else that a small change does.
@@ -32,7 +32,7 @@ class EntityIndex:
         return cls(keys, Counter(entity.device_id for _, entity in entities))
 
     def key_of(self, entity_id: str) -> Key | None:
-        """The key of the entity that bears an entity_id."""
+        """The key of the entity with an entity_id."""
         return self._keys.get(entity_id)
 
     def counting(self, others: Iterable[Entity]) -> "EntityIndex":

@@ -29,11 +29,11 @@ class Generation:
 class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
     """The records of one moment, by key, and what is derived from them. Made by `make_home`.
 
-    `set_aside` are the rows of which nobody can tell which record they are; they are in no other part of the home.
+    `set_aside` are the rows that cannot be identified; they are in no other part of the home.
     `stand_ins` are records that only deriving sees: rows set aside, and what a replica has of rows that cannot be read now.
     `partly_read` names the fields that are not known of some records: what a replica has there stays. `positions` has the
-    user's order of areas and floors where it is told. `names_as_of` is the version, (year, month), whose rule names the
-    entities. `entry_ids` tell which instance this is.
+    user's order of areas and floors where it is known. `names_as_of` is the version, (year, month), whose rule names the
+    entities. `entry_ids` identify the instance.
     """
 
     records: Mapping[Key, Record]
@@ -97,7 +97,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         )
 
     def standing_in(self, records: Sequence[Record]) -> "Home":
-        """The home, derived as if these were there too, which a replica has and nobody can read now."""
+        """The home, derived as if these were there too, which a replica has and which cannot be read now."""
         found = {record.key: record for record in records if not isinstance(record, Entity)}
         return msgspec.structs.replace(
             self,

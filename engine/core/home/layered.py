@@ -28,7 +28,7 @@ _GONE = _Gone.GONE
 def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K]) -> Mapping[K, V]:
     """The mapping with entries `gone` where there were any, and then others replaced or added.
 
-    Nobody may change `before` any more: it is shared.
+    `before` must not be changed any more: it is shared.
     """
     base, earlier = before.layers if isinstance(before, Layered) else (_as_base(before), {})
     left = {key for key in gone if key in before and key not in changed}

@@ -11,7 +11,7 @@ day on which Home Assistant writes the value as text, and so is its hash.
 - a switch: what Python takes for true
 
 Only what says which record it is (`Record.IDENTITY`) has to be what it should be; a row without is an UnusableRow.
-Replicas do not read like this: what somebody else wrote there is to be seen.
+Replicas do not read like this: what other programs wrote there must show.
 """
 
 import json
@@ -54,7 +54,7 @@ _NAMES = ("name_by_user", "name", "title", "original_name")
 def read_row(registry: str, data: bytes | msgspec.Raw) -> Record:
     """The record of one row given as JSON; the fast way for rows that are as they should be.
 
-    Raises UnusableRow when it cannot be told which record it is.
+    Raises UnusableRow when the record cannot be identified.
     """
     try:
         return decode_record(registry, data)
@@ -63,7 +63,7 @@ def read_row(registry: str, data: bytes | msgspec.Raw) -> Record:
 
 
 def read_fields(registry: str, row: Mapping[str, Json]) -> Record:
-    """The record of one decoded row. Raises UnusableRow when it cannot be told which record it is."""
+    """The record of one decoded row. Raises UnusableRow when the record cannot be identified."""
     try:
         return make_record(registry, dict(row))
     except SourceInvalid:

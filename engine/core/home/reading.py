@@ -58,7 +58,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_unread_as_empty(self) -> "Reading":
-        """The reading for somebody who says that what was not read is not there."""
+        """The reading when what was not read is declared empty."""
         registries = self.registries | self.unread.registries.keys()
         return msgspec.structs.replace(self, registries=registries, unread=Unread())
 

@@ -272,7 +272,7 @@ RECORD_TYPES: dict[str, type[Record]] = {
 
 _DECODERS = {name: msgspec.json.Decoder(t) for name, t in RECORD_TYPES.items()}
 _ROW_DECODER = msgspec.json.Decoder(dict[str, Json])
-# Names and defaults, each in the order of `msgspec.structs.astuple`; `extra` is told apart by its name.
+# Names and defaults, each in the order of `msgspec.structs.astuple`; `extra` is recognised by its name.
 _FIELDS = {
     name: (
         tuple(f.name for f in msgspec.structs.fields(t)),
@@ -312,7 +312,7 @@ def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
     try:
         return _DECODERS[registry].decode(data)
     except msgspec.ValidationError:
-        # An unknown key, or a value of another type: the slow way tells which.
+        # An unknown key, or a value of another type: the slow way finds out which.
         return make_record(registry, decode_row(registry, data))
     except UNDECODABLE as error:
         raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error

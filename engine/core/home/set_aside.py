@@ -1,4 +1,4 @@
-"""Rows that are set aside: Home Assistant lists them, and nobody can tell which record they are.
+"""Rows that are set aside: Home Assistant lists them, and the record cannot be identified.
 
 A row without a usable identity is never mirrored. It is no reason to delete either: what a replica holds may be that
 very record. So a key that is set aside counts as there, and where a row gives no key at all, the same goes for every
@@ -32,13 +32,13 @@ class SetAside(msgspec.Struct, frozen=True):
     @property
     def known_as(self) -> str:
         """Which row it is, in a few words."""
-        told = [
+        parts = [
             self.registry,
             f"row {self.position}" if self.position else "",
             self.entity_id or self.name or "",
             f"id {self.id}" if self.id else "without an id",
         ]
-        return ", ".join(text for text in told if text)
+        return ", ".join(text for text in parts if text)
 
     @property
     def key(self) -> Key | None:
@@ -78,7 +78,7 @@ def trusted_records(
 ) -> tuple[dict[Key, Record], tuple[SetAside, ...], dict[Key, Record]]:
     """(records by key, rows set aside, what stood last under the keys that are listed more than once).
 
-    Of rows with one id, and of entities with one entity_id, nobody can tell which is true, be it that one of them is
+    Of rows with one id, and of entities with one entity_id, it is unknown which is true, be it that one of them is
     set aside for another reason.
     """
     aside = list(rows)

@@ -36,7 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         return self.read_as(removed=self.removed | gone) if gone else self
 
     def with_unread_as_empty(self) -> "Snapshot":
-        """The same snapshot for somebody who says that what was not read is not there."""
+        """The same snapshot when what was not read is declared empty."""
         return self if self.unread == Unread() else Snapshot(self.home, self.reading.with_unread_as_empty())
 
     def read_as(self, **reading: object) -> "Snapshot":
@@ -48,7 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         return key.registry in self.registries and key not in self.records and not self.unread.leaves_out(key)
 
     def standing_in(self, records: Sequence[Record]) -> "Snapshot":
-        """The same moment, derived as if these were there too, which a replica has and nobody can read now."""
+        """The same moment, derived as if these were there too, which a replica has and which cannot be read now."""
         return Snapshot(self.home.standing_in(records), self.reading)
 
     def filled_in(self, records: Iterable[Record]) -> "Snapshot":
@@ -116,7 +116,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def positions(self) -> Mapping[Key, int]:
-        """The user's order of areas and floors, where it is told."""
+        """The user's order of areas and floors, where it is known."""
         return self.home.positions
 
     @property
@@ -131,7 +131,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
-        """The rows of which nobody can tell which record they are."""
+        """The rows that cannot be identified."""
         return self.home.set_aside
 
     @property

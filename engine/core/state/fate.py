@@ -12,7 +12,7 @@ from engine.core.state.report import rfc3339
 
 
 class Former(msgspec.Struct, frozen=True):
-    """A record that once bore the asked name, or id, as one store remembers it.
+    """A record that once had the asked name, or id, as one store remembers it.
 
     `ended_at`: when it was deleted there, Unix seconds; None while it is not, as far as that store knows.
     """
@@ -24,7 +24,7 @@ class Former(msgspec.Struct, frozen=True):
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """What became of what was asked for: `renamed`, `deleted`, `lost` (its row is gone, and nobody deleted it)."""
+    """What became of what was asked for: `renamed`, `deleted`, `lost` (its row is gone without a delete)."""
 
     what: str
     registry: str

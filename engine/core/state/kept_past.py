@@ -1,4 +1,4 @@
-"""What a records store keeps of the past, and what it does not know any more. Structs, for whoever tells of it."""
+"""What a records store keeps of the past, and what it does not know any more. Structs for reports."""
 
 import msgspec
 

@@ -44,9 +44,7 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             le=0.5,
         ),
     ] = 0.1
-    heartbeat_seconds: Annotated[
-        float, Meta(description="seconds between questions whether Home Assistant still answers", ge=1, le=60)
-    ] = 10.0
+    heartbeat_seconds: Annotated[float, Meta(description="heartbeat interval, seconds", ge=1, le=60)] = 10.0
     unknown_seconds: Annotated[
         float,
         Meta(
@@ -66,11 +64,13 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 0.2
     watch_seconds: Annotated[
         float,
-        Meta(description="seconds between looks whether somebody else wrote to a store", ge=0.05, le=60),
+        Meta(
+            description="interval of checks for writes of other programs to a store, seconds", ge=0.05, le=60
+        ),
     ] = 0.5
     poll_seconds: Annotated[
         float,
-        Meta(description="seconds between looks at a source that tells nothing by itself (files)", ge=0.1),
+        Meta(description="polling interval of a source that sends no events (files), seconds", ge=0.1),
     ] = 5.0
     retry_seconds_min: Annotated[
         float,

@@ -19,7 +19,7 @@ class State(StrEnum):
     REAL = "real"  # every replica holds what Home Assistant has
 
 
-# The order of lists: what somebody changed or lost comes first; foreign rows, of which there may be hundreds, last.
+# The order of lists: what another program changed or lost comes first; foreign rows, of which there may be hundreds, last.
 BY_URGENCY = (
     State.DRIFTED,
     State.MISSING,

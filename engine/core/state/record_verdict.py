@@ -174,7 +174,7 @@ class Verdicts:
         return next(iter([*fitting, *refusals]), None)
 
     def _unknown(self, found: list[RecordReport]) -> RecordVerdict:
-        """Not known now; what was found last is told as such."""
+        """Not known now; what was found last is reported as such."""
         sinces = [
             since
             for name, (word, since) in self._words.items()

@@ -35,7 +35,7 @@ class SourceReport(msgspec.Struct, frozen=True):
 
     @property
     def speaker(self) -> str:
-        """Whose word the records are: Home Assistant's if it told its state; a file or store speaks for itself."""
+        """Whose word the records are: Home Assistant's if it gave its state; a file or store speaks for itself."""
         return self.uri if self.state is None else "Home Assistant"
 
 
@@ -174,14 +174,14 @@ def open_keys(report: Report | None, outcome: Outcome | None = None) -> set[tupl
     return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
 
 
-# What makes a difference the same one in the next report. Whose change it was cannot always be told.
+# What makes a difference the same one in the next report. Whose change it was is not always known.
 FoundKey = tuple[str, str, str, Kind]
 
 
 def with_first_found(report: Report, found: dict[FoundKey, float], now: float, shift: float = 0.0) -> Report:
     """The report in which each record says since when it differed; `found` is kept up to date for the next.
 
-    What a pass does not know the beginning of was found first by the first pass that told of it, and what began once does
+    What a pass does not know the beginning of was found first by the first pass that reported it, and what began once does
     not begin again before it is over. `now`, and what is found, are times of the process, which the wall clock shows `shift`
     seconds later.
     """

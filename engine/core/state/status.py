@@ -29,7 +29,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     error: str | None = None
 
     def shifted(self, seconds: float) -> "SourceStatus":
-        """The same with all times so much later: a process tells them by the wall clock as it is set."""
+        """The same with all times so much later: a process shows them by the wall clock as it is set."""
         return replace(
             self,
             connected_at=_later(self.connected_at, seconds),
@@ -141,9 +141,9 @@ def why_not_ready(
     left = Counter(r.outcome for r in open_records(report) if r.replica == replica.replica)
     wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != Outcome.WAITING}
     if wrong:
-        told = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
         records = "1 record" if sum(wrong.values()) == 1 else f"{sum(wrong.values())} records"
-        return f"it is known to differ in {records} ({told})"
+        return f"it is known to differ in {records} ({counts})"
     if left or (replica.pending and not _is_late(replica, now, freshness)):
         return None
     return f"it is known to differ; {replica.pending} changes wait to be written"

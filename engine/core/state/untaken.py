@@ -21,7 +21,7 @@ class Untaken:
         self._taken: Snapshot | None = None
         self._full: Generation | None = None  # of the newest full read
         self._since_full: set[Key] = set()
-        self._keys: set[Key] | None = set()  # None: nobody can say
+        self._keys: set[Key] | None = set()  # None: unknown
 
     def offer(self, snapshot: Snapshot) -> None:
         """This is the newest one."""
@@ -49,7 +49,7 @@ class Untaken:
         return len(self.changed(registries))
 
     def changed(self, registries: frozenset[str]) -> "frozenset[Key]":
-        """The records of the registries that have changed; none also when nobody can say."""
+        """The records of the registries that have changed; none also when that is unknown."""
         if self._newest is None or self._taken is None or not self._keys:
             return frozenset()
         before, after = self._taken.hashes, self._newest.hashes
