@@ -57,7 +57,7 @@ async def test_requests_are_counted_under_their_route(api: Api) -> None:
 async def test_gzip_is_used_by_those_who_want_it(api: Api, accepted: str, is_packed: bool) -> None:
     response = await api.client.get("/api/entities", headers={"accept-encoding": accepted})
     assert (response.headers.get("content-encoding") == "gzip") is is_packed
-    assert response.headers["vary"] == "Authorization, Accept-Encoding"
+    assert response.headers["vary"] == "Authorization, Accept-Encoding, Accept"
 
 
 async def test_health_is_answered_while_everything_else_is_busy(
