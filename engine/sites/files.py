@@ -3,6 +3,7 @@
 A file that is broken is a finding about its own home. It must not keep any other from being read.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -51,6 +52,7 @@ class SiteFiles:
         self._layers = list(layers)
         self._environ = environ
         self._known: dict[Path, SiteFile] = {}
+        self._owners: dict[str, Path] = {}
         self._shard = parse_shard(settings.shard)
 
     def read(self) -> dict[str, SiteFile]:
@@ -68,41 +70,57 @@ class SiteFiles:
             ) from error
         self._known = {path: self._read(path) for path in paths}
         homes: dict[str, SiteFile] = {}
-        for found in self._known.values():
+        # A file that comes later takes no home away from the one that is called like it, nor from the one that had it.
+        for found in sorted(self._known.values(), key=self._rank):
             before = homes.get(found.name)
             if before is None:
                 homes[found.name] = found
             else:
                 double = SettingsError(
-                    f"{found.path} and {before.path} both call their home {found.name}; the latter is kept.",
+                    f"{_written(found.path)} and {_written(before.path)} both call their home {found.name}; "
+                    "the latter is kept.",
                     "Give site.name another value in one of them, or remove one.",
                 )
-                homes[found.path.name] = msgspec.structs.replace(
-                    found, name=found.path.name, loaded=None, error=double
-                )
-        return {name: found for name, found in _apart(homes).items() if is_of_shard(found.name, self._shard)}
+                name = _written(found.path.name)
+                homes[name] = msgspec.structs.replace(found, name=name, loaded=None, error=double)
+        self._owners = {name: found.path for name, found in homes.items()}
+        apart = _apart(homes, Path(self._settings.state))
+        return {name: found for name, found in apart.items() if is_of_shard(name, self._shard)}
+
+    def claims(self, name: str) -> Path | None:
+        """The file that is of this home, or may be: one that cannot be read, and has the name in it. After `read`."""
+        for path, found in self._known.items():
+            if found.name == name or (found.error is not None and _mentions(path, name)):
+                return path
+        return None
 
     def state_folder(self, name: str) -> Path:
         """Where the stores of a home stand."""
         return Path(self._settings.state) / name
 
+    def _rank(self, found: SiteFile) -> tuple[bool, bool, Path]:
+        return self._owners.get(found.name) != found.path, found.name != found.path.stem, found.path
+
     def _read(self, path: Path) -> SiteFile:
-        name = path.stem
+        known = self._known.get(path)
         try:
             stamp = _stamp(path)
-            known = self._known.get(path)
             if known is not None and known.error is None and known.stamp == stamp:
                 return known
             loaded = self._load(path)
         except SettingsError as error:
+            # A file that breaks goes on speaking of its home.
+            name = known.name if known is not None else _written(path.stem)
             return SiteFile(path, name, _stamp(path), error=error)
         return SiteFile(path, loaded.settings.site.name, stamp, loaded)
 
     def _load(self, path: Path) -> LoadedSettings:
         if not NAME.fullmatch(path.stem):
             raise SettingsError(
-                f"{path} names no home: a name is a-z, 0-9, _ and -, at most 64 of them.", "Rename the file."
+                f"{_written(path)} names no home: a name is a-z, 0-9, _ and -, at most 64 of them.",
+                "Rename the file.",
             )
+        check_plain(path)
         origin, own = read_layer(path)
         for setting in own:
             if setting.partition(".")[0] not in SECTIONS:
@@ -111,6 +129,11 @@ class SiteFiles:
                     f"Set it in reconcile.toml; a home has {', '.join(SECTIONS)}.",
                 )
         name = str(own.get("site.name", path.stem))
+        if "\n" in name:  # behind which a pattern's end may stand
+            raise SettingsError(
+                f"site.name = {name!r} in {path} is no name.",
+                "A name is a-z, 0-9, _ and -, at most 64 of them.",
+            )
         *below, (flag, flags) = self._layers
         # Of which home a command is about it says by this flag; a file says its own name.
         flags = {setting: value for setting, value in flags.items() if setting != "site.name"}
@@ -125,6 +148,8 @@ class SiteFiles:
         if not settings.source.uri:
             raise SettingsError(f"{path} does not say where its Home Assistant is.", "Set source.uri in it.")
         settings = self._with_secret_files(settings)
+        check_plain(settings.source.token_file, settings.source.backup_key_file, settings.http.token_file)
+        check_plain(settings.records.token_file, settings.records.password_file)
         return with_secrets(settings, origins, self._environ)
 
     def _own_places(self, name: str) -> dict[str, Json]:
@@ -144,11 +169,21 @@ class SiteFiles:
             return replace(settings, http=http)
         folder = Path(self._settings.secrets) / settings.site.name
         token, http_token = folder / "source_token", folder / "http_token"
-        if not source.token_file and (token.exists() or source.uri.startswith(("ws", "http"))):
+        # A folder that may not be looked into is a finding about its home, too: pathlib's `exists` raises there.
+        if not source.token_file and (os.path.exists(token) or source.uri.startswith(("ws", "http"))):  # noqa: PTH110
             source = replace(source, token_file=str(token))
-        if http_token.exists():
+        if os.path.exists(http_token):  # noqa: PTH110
             http = replace(http, token_file=str(http_token))
         return replace(settings, source=source, http=http)
+
+
+def check_plain(*files: Path | str) -> None:
+    """Refuse what would keep everybody waiting: opening a pipe waits for who writes to it. Raises SettingsError."""
+    for file in files:
+        if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113 (pathlib's may raise)
+            raise SettingsError(
+                f"{_written(file)} cannot be read: it is no file.", "Put a file in its place."
+            )
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -169,26 +204,50 @@ def is_of_shard(name: str, shard: tuple[int, int]) -> bool:
     return int.from_bytes(digest, "big") % count == number - 1
 
 
-def _apart(homes: dict[str, SiteFile]) -> dict[str, SiteFile]:
-    """Homes that would write to a file of another one are refused."""
+def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
+    """Homes that would write to a file of another one, or into its folder, are refused."""
     owners: dict[str, str] = {}
     checked = {}
+    root = os.path.realpath(state)
     for name, found in homes.items():
         if found.loaded is not None:
             settings = found.loaded.settings
             places = [settings.rows.file]
             if settings.records.uri.startswith("history:"):
                 places.append(settings.records.uri.partition(":")[2])
-            taken = next((place for place in places if place in owners), None)
+            real = [os.path.realpath(place) for place in places]
+            others = {place: owner for place in real if (owner := _owner(place, root, homes, name))}
+            taken = next((place for place in real if place in owners or place in others), None)
             if taken is not None:
+                owner = owners.get(taken) or others[taken]
                 error = SettingsError(
-                    f"{found.path} lets its home write to {taken}, where the home {owners[taken]} writes.",
+                    f"{found.path} lets its home write to {taken}, where the home {owner} writes.",
                     "Leave out rows.file and records.uri, or name files of its own.",
                 )
                 found = msgspec.structs.replace(found, loaded=None, error=error)  # noqa: PLW2901
-            owners |= {} if taken is not None else dict.fromkeys(places, name)
+            owners |= {} if taken is not None else dict.fromkeys(real, name)
         checked[name] = found
     return checked
+
+
+def _owner(place: str, root: str, homes: Iterable[str], name: str) -> str | None:
+    """The other home in whose folder a place is."""
+    if not place.startswith(f"{root}{os.sep}"):
+        return None
+    folder = place.removeprefix(f"{root}{os.sep}").partition(os.sep)[0]
+    return folder if folder != name and folder in homes else None
+
+
+def _mentions(path: Path, name: str) -> bool:
+    try:
+        return not path.is_file() or name.encode() in path.read_bytes()
+    except OSError:
+        return True
+
+
+def _written(path: Path | str) -> str:
+    """A file's name as text that can be sent and printed: Linux takes any bytes for one."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _stamp(path: Path) -> Stamp:

@@ -24,7 +24,7 @@ from engine.ports import Source
 from engine.resources import Resources
 from engine.settings_layers import read_secret
 from engine.settings_sites import SitesSettings
-from engine.sites.files import SiteFile, SiteFiles
+from engine.sites.files import SiteFile, SiteFiles, check_plain
 from engine.sites.followed import FollowedChanges
 from engine.sites.gates import Gate, GatedSource
 from engine.sites.limits import resident_bytes, share_of_group
@@ -234,6 +234,7 @@ def _http_token(file: SiteFile) -> str | None:
     if file.loaded is None or not file.loaded.settings.http.token_file:
         return None
     try:
+        check_plain(file.loaded.settings.http.token_file)
         return read_secret("http.token", file.loaded.settings.http.token_file, {})[0].reveal() or None
     except SettingsError:
         return None
@@ -242,6 +243,7 @@ def _http_token(file: SiteFile) -> str | None:
 def _read_token(file: str) -> str:
     """The token as its file has it now. Raises SourceRefused."""
     try:
+        check_plain(file)
         return read_secret("source.token", file, {})[0].reveal()
     except SettingsError as error:
         raise SourceRefused(error.message, error.hint) from error

@@ -1,12 +1,15 @@
 """The files of many homes: laid over the process's own, and a broken one is a finding about its own home."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.errors import SettingsError
 from engine.settings_layers import merge_layers, settings_layers
 from engine.sites.files import SiteFile, SiteFiles, is_of_shard, parse_shard
+from engine.sites.pauses import is_paused
 
 URI = 'uri = "ws://home:8123"'
 
@@ -107,12 +110,88 @@ def test_a_folder_of_homes_that_is_not_there_is_refused(tmp_path: Path) -> None:
         homes.read()
 
 
-def test_of_two_homes_of_one_name_the_first_is_kept(tmp_path: Path) -> None:
+def test_of_two_homes_of_one_name_the_one_whose_file_is_called_so_is_kept(tmp_path: Path) -> None:
     write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "z"\n')
     write(tmp_path, "z")
     found = files(tmp_path).read()
-    assert found["z"].path.name == "a.toml"
-    assert "both call their home z" in error_of(found["z.toml"])
+    assert found["z"].path.name == "z.toml"
+    assert "both call their home z" in error_of(found["a.toml"])
+
+
+def test_a_file_that_comes_later_takes_no_home_away(tmp_path: Path) -> None:
+    write(tmp_path, "m", f'[source]\n{URI}\n[site]\nname = "z"\n')
+    homes = files(tmp_path)
+    homes.read()
+    for later in ("a", "z"):
+        write(tmp_path, later, '[source]\nuri = "ws://other"\n[site]\nname = "z"\n')
+        assert homes.read()["z"].path.name == "m.toml"
+
+
+def test_a_file_that_breaks_goes_on_speaking_of_its_home(tmp_path: Path) -> None:
+    write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "z"\n')
+    homes = files(tmp_path)
+    homes.read()
+    write(tmp_path, "a", "[")
+    assert list(homes.read()) == ["z"]
+    error_of(homes.read()["z"])
+
+
+def test_a_home_that_writes_into_the_folder_of_another_one_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "good")
+    write(tmp_path, "a", f'[source]\n{URI}\n[rows]\nfile = "{tmp_path}/x/../state/good/rows.db-wal"\n')
+    write(tmp_path, "b", f'[source]\n{URI}\n[rows]\nfile = "{tmp_path}/state/good/rows.db"\n')
+    found = files(tmp_path).read()
+    assert found["good"].loaded is not None
+    for name in ("a", "b"):
+        assert "where the home good writes" in error_of(found[name])
+
+
+def test_no_name_of_a_file_keeps_other_homes_from_being_read(tmp_path: Path) -> None:
+    write(tmp_path, "good")
+    (Path(os.fsdecode(os.fsencode(tmp_path / "sites.d") + b"/\xff.toml"))).touch()
+    found = files(tmp_path).read()
+    assert found["good"].loaded is not None
+    assert "names no home" in error_of(found["\\xff"])
+    assert str(found["\\xff"].error).encode()
+
+
+def test_a_name_ends_where_it_seems_to(tmp_path: Path) -> None:
+    write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "b\\n"\n')
+    assert "is no name" in error_of(files(tmp_path).read()["a"])
+
+
+def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    os.mkfifo(tmp_path / "sites.d" / "b.toml")
+    (tmp_path / "secrets" / "a").mkdir(parents=True)
+    os.mkfifo(tmp_path / "secrets" / "a" / "source_token")
+    for found in files(tmp_path, secrets=str(tmp_path / "secrets")).read().values():
+        assert "it is no file" in error_of(found)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a")
+    stat = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if "_token" in str(path) or "paused" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    found = files(tmp_path, secrets=str(tmp_path / "secrets")).read()
+    assert "cannot be read" in error_of(found["a"])
+    assert not is_paused(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_may_be_of_any_home_it_names(tmp_path: Path) -> None:
+    write(tmp_path, "a", '[site]\nname = "z"\n[')
+    homes = files(tmp_path)
+    homes.read()
+    assert homes.claims("z") == tmp_path / "sites.d" / "a.toml"
+    assert homes.claims("other") is None
 
 
 def test_homes_that_would_write_to_one_file_are_not_both_kept(tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ class Homes:
         """All of them, by name."""
         return self._files.read()
 
+    def claims(self, name: str) -> Path | None:
+        """The file that is of this home, or may be."""
+        self.read()
+        return self._files.claims(name)
+
     def state(self, name: str) -> Path:
         """The folder of a home's state."""
         return self._files.state_folder(name)
@@ -200,9 +205,10 @@ def _remove(arguments: Arguments, homes: Homes) -> int:
 def _forget(arguments: Arguments, homes: Homes) -> int:
     name = _checked_name(arguments.name)
     folder = homes.state(name)
-    if name in homes.read():
+    if (claiming := homes.claims(name)) is not None:
         raise SettingsError(
-            f"The home {name} is still there.", f"`reconcile site remove {name}` comes first."
+            f"{visible(str(claiming))} is of the home {name}, or cannot be read and names it.",
+            f"`reconcile site remove {name}` comes first.",
         )
     if not folder.is_dir() or folder.is_symlink():
         raise SettingsError(f"There is no folder {folder}.", "Nothing is kept of that home here.")

@@ -56,6 +56,16 @@ def test_a_home_is_paused_removed_and_forgotten(reconcile: Reconcile, home: Home
     assert not (folder / "state" / "first").exists()
 
 
+def test_stores_are_not_deleted_while_a_broken_file_may_be_of_their_home(
+    reconcile: Reconcile, folder: Path
+) -> None:
+    (folder / "state" / "first").mkdir(parents=True)
+    (folder / "sites.d").mkdir(exist_ok=True)
+    (folder / "sites.d" / "mill.toml").write_text('[site]\nname = "first"\n[', encoding="utf-8")
+    assert "cannot be read and names it" in reconcile("site", "forget", "first").err
+    assert (folder / "state" / "first").is_dir()
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
