@@ -153,11 +153,11 @@ def why_unknown(replica: ReplicaStatus) -> str:
     """Why a replica is unknown that no error speaks of."""
     if replica.unproven_since is not None:
         return "unknown: Home Assistant was lost, and nothing was compared since"
-    return (
-        "unknown: nothing was compared yet"
-        if replica.compared_at is None
-        else "unknown: not looked at for too long"
-    )
+    if replica.compared_at is None:
+        return "unknown: nothing was compared yet"
+    if replica.status == SyncStatus.UNKNOWN:
+        return "unknown: another program wrote to it, and nothing was compared since"
+    return "unknown: not looked at for too long"
 
 
 def _is_late(replica: ReplicaStatus, now: float, freshness: Freshness) -> bool:

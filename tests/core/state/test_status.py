@@ -158,6 +158,11 @@ def record(outcome: str) -> RecordReport:
         ),
         (in_sync(compared_at=None), (), "unknown: nothing was compared yet"),
         (in_sync(compared_at=50.0), (), "unknown: not looked at for too long"),
+        (
+            ReplicaStatus("a", SyncStatus.UNKNOWN, compared_at=99.0),
+            (),
+            "unknown: another program wrote to it, and nothing was compared since",
+        ),
         (in_sync(pending=2, pending_since=94.0), (), "it is known to differ; 2 changes wait to be written"),
     ],
 )
