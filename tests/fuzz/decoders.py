@@ -290,7 +290,7 @@ class _Said:
     def body(self) -> bytes:
         return self._body
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self, _bytes_max: int = 0) -> Iterator[bytes]:
         yield self._body
 
 
