@@ -14,6 +14,7 @@ from engine.core.compare.stored import StoredRow
 from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.guard import Verdict
 from engine.core.guards.look import Look
+from engine.core.home.derived import Derived
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.advice import WHOSE_CHANGE
@@ -196,10 +197,16 @@ def _since(
     first = comparison.absences.get(operation.key)
     if after is None and cause is not Cause.FOREIGN and first is not None:
         return first.wall
-    if after is not None and cause is Cause.PENDING and after.modified_at:
+    if after is not None and cause is Cause.PENDING and after.modified_at and not _is_derived(operation):
         return min(after.modified_at, compared_at)
     begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
     return compared_at if begins_now else None
+
+
+def _is_derived(operation: Operation) -> bool:
+    """Only values that follow from other records differ, of whose change `modified_at` says nothing."""
+    fields = operation.fields
+    return bool(fields) and all(field.name in Derived.__struct_fields__ for field in fields)
 
 
 def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:

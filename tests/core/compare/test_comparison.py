@@ -4,7 +4,7 @@ import msgspec
 
 from engine.core.compare.comparison import Comparison, count_operations, report_records, report_replica
 from engine.core.compare.diff import Cause, compare
-from engine.core.compare.plan import make_plan
+from engine.core.compare.plan import FieldChange, make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.guard import Policy, review
 from engine.core.guards.instance import KnownHomes, entries_among
@@ -80,6 +80,27 @@ def test_a_pending_change_began_when_home_assistant_made_it() -> None:
         compared_at=NOON,
     )
     assert (record.since, record.cause) == ("2026-11-23T11:59:30.000Z", "pending")
+
+
+def test_what_follows_from_another_record_did_not_begin_when_this_one_was_changed() -> None:
+    desired = snapshot(ENTRY, device(1, modified_at=NOON - 3600), entity(1, device_id="d1"))
+    comparison = compared(desired, ENTRY, device(1, name="Old", modified_at=NOON - 3600))
+    (operation,) = (each for each in comparison.plan.operations if each.key == device(1).key)
+    for names, since in (
+        (["entity_count", "effective_name"], [None, NOON]),
+        (["entity_count", "name"], [NOON - 3600] * 2),
+    ):
+        fields = tuple(FieldChange(name, 1, 2) for name in names)
+        allowed = (msgspec.structs.replace(operation, fields=fields),)
+        plan = msgspec.structs.replace(comparison.plan, operations=allowed)
+        found = msgspec.structs.replace(
+            comparison, plan=plan, verdict=msgspec.structs.replace(comparison.verdict, allowed=allowed)
+        )
+        told = [
+            report_records(found, desired, done=Outcome(done), compared_at=NOON)[0].since
+            for done in ("planned", "applied")
+        ]
+        assert told == [None if at is None else rfc3339(at) for at in since]
 
 
 def test_an_absence_began_when_it_was_first_missed() -> None:
