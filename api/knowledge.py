@@ -1,6 +1,6 @@
 """The verdicts on all records at this moment, kept while nothing that they rest on changes. For one event loop.
 
-`generation` counts up whenever a verdict may have changed: it belongs into the tag of every answer that carries one.
+`generation` counts up whenever a verdict may have changed: it belongs in the tag of every answer that carries one.
 """
 
 from engine.core.state.pace import Freshness

@@ -26,6 +26,12 @@ class Ambiguous(KeyUnknown):
             f"{len(keys)} records are called {name_text(text)}.", f"Say which: {_listed(list(keys), rows)}."
         )
         self.keys = tuple(keys)
+        self._rows = rows
+
+    def tell_apart(self, words: Mapping[Key, str], first: Sequence[Key]) -> None:
+        """Say a word on each record, and of those that come `first` before the others."""
+        keys = [*first, *(key for key in self.keys if key not in first)]
+        self.hint = f"Say which: {_listed(keys, self._rows, words)}."
 
 
 class NotStored(KeyUnknown):
@@ -102,12 +108,14 @@ def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:
     )
 
 
-def _listed(keys: list[Key], rows: Mapping[Key, StoredRow]) -> str:
-    told = [_described(key, rows[key]) for key in keys[:_LISTED_MAX]]
+def _listed(keys: list[Key], rows: Mapping[Key, StoredRow], words: Mapping[Key, str] | None = None) -> str:
+    told = [_described(key, rows[key], (words or {}).get(key)) for key in keys[:_LISTED_MAX]]
     more = len(keys) - len(told)
     return ", ".join([*told, *([f"{more} more"] if more > 0 else [])])
 
 
-def _described(key: Key, row: StoredRow) -> str:
+def _described(key: Key, row: StoredRow, word: str | None) -> str:
     called = row.fields.get("entity_id") or row.label
-    return visible(str(key)) + (f" ({visible(str(called))})" if called != key.id else "")
+    told = [visible(str(called))] if called != key.id else []
+    told += [word] if word else []
+    return visible(str(key)) + (f" ({', '.join(told)})" if told else "")

@@ -47,14 +47,14 @@ def websocket_uri(uri: str) -> str:
     if "@" in parts.netloc:
         raise SettingsError(
             "source.uri holds a user name or password.",
-            "Remove everything before the @; the access token belongs into source.token_file. A proxy that wants "
+            "Remove everything before the @; the access token belongs in source.token_file. A proxy that wants "
             "a login of its own cannot be passed: let source.uri name Home Assistant itself.",
         )
     said = (name.lower() for text in (parts.query, parts.fragment) for name, _ in parse_qsl(text))
     if any(word in name for name in said for word in _SECRET_WORDS):
         raise SettingsError(
             "source.uri holds a secret behind its ? or #.",
-            "Remove it; the access token belongs into source.token_file.",
+            "Remove it; the access token belongs in source.token_file.",
         )
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None:

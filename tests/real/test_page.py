@@ -185,7 +185,7 @@ def test_without_javascript_all_of_it_works(browser: Browser, tmp_path: Path) ->
         browser.until(lambda: "First seen" in browser.driver.find_element(By.ID, "main").text, "its timeline")
         browser.click(By.CSS_SELECTOR, ".timeline a")
         browser.until(
-            lambda: "As it was on" in browser.driver.find_element(By.ID, "main").text, "the record then"
+            lambda: "As it was at" in browser.driver.find_element(By.ID, "main").text, "the record then"
         )
         browser.click(By.LINK_TEXT, "Home")
         browser.until_text("status-word", "In sync")

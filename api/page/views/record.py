@@ -15,6 +15,7 @@ from api.registries.bodies import Device, Entity, served_fields
 
 VERSIONS_MAX = 100
 _FIELDS_MAX = 12
+_STAMPS = frozenset({"created_at", "modified_at"})
 _OPS = {
     "create": "First seen",
     "update": "Changed",
@@ -78,11 +79,11 @@ def entity_facts(entity: Entity, names: Names) -> list[Fact]:
 
 
 def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
-    """What is known of a record of a small registry: all of it."""
+    """What is known of a record of a small registry: all of it but when it was written."""
     told = (
         (name, value_text(name, value, names))
         for name, value in fields.items()
-        if value not in (None, [], "", {})
+        if value not in (None, [], "", {}) and name not in _STAMPS
     )
     return [Fact(field_text(name), text) for name, text in told if text is not None]
 
@@ -130,5 +131,5 @@ def _changed(
             True,
         )
         for name in dict.fromkeys([*new, *old])
-        if new.get(name) != old.get(name) and name not in ("modified_at", "created_at")
+        if new.get(name) != old.get(name) and name not in _STAMPS
     ][:_FIELDS_MAX]

@@ -170,7 +170,8 @@ def _nothing_to_do(report: Report, form: PlanText) -> str:
         for name, n in Counter(r.replica for r in report.records).items()
     ]
     all_there = f"{names} {hold} all that {visible(report.source.speaker)} has ({records}){odd}"
-    return f"Nothing to do: {all_there}, and besides {listing(foreign)}."
+    there = "there is" if len(report.records) == 1 else "there are"
+    return f"Nothing to do: {all_there}; besides, {there} {listing(foreign)}."
 
 
 def _replica_part(report: Report, replica: ReplicaReport) -> str:

@@ -46,9 +46,10 @@ def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption
 
 
 def told_apart(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
-    """The error that several records are called so, with the verdict on each."""
-    told = [f"{key} ({LABELS[verdicts.of(key).state].lower()})" for key in several.keys]
-    several.hint = f"{several.hint} Of these: {', '.join(told)}."
+    """The error that several records are called so, with the verdict on each; first those that are not real."""
+    states = {key: verdicts.of(key).state for key in several.keys}
+    words = {key: LABELS[state].lower() for key, state in states.items()}
+    several.tell_apart(words, [key for key, state in states.items() if state != "real"])
     return several
 
 

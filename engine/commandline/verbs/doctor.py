@@ -32,6 +32,7 @@ from engine.errors import EngineError
 from engine.file_causes import cause_of, find_number
 from engine.run import RECORDS_URI, is_influx, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
+from engine.settings_text import FILE_SCHEMES
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
 _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
@@ -95,6 +96,11 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
         yield from check_now(arguments, loaded, stop)
 
 
+def needs_token(source_uri: str) -> bool:
+    """Whether a source is asked with a token, as a running Home Assistant is."""
+    return source_uri.partition(":")[0] not in (*FILE_SCHEMES, "records")
+
+
 def check_token(loaded: LoadedSettings) -> Check:
     """Whether there is a token where one is needed, and who can read it."""
     scheme = loaded.settings.source.uri.partition(":")[0]
@@ -102,7 +108,7 @@ def check_token(loaded: LoadedSettings) -> Check:
     if scheme == "backup" and key_file and _is_open_to_others(key_file):
         return Check("token", "warn", f"others can read {key_file}", f"chmod 600 {key_file}")
     if not loaded.token:
-        if scheme in ("storage", "backup", "capture", "records"):
+        if not needs_token(loaded.settings.source.uri):
             return Check("token", "ok", f"not needed for {scheme}:")
         return Check(
             "token",
@@ -210,7 +216,7 @@ def check_clock(snapshot: Snapshot, now: float) -> Check:
             f"Home Assistant's clock is at least {ahead:.0f} s ahead of this one",
             "Set both clocks by NTP; times in reports are of this clock.",
         )
-    return Check("clock", "ok", "nothing in Home Assistant was changed in this clock's future")
+    return Check("clock", "ok", "no change in Home Assistant is dated later than this machine's clock")
 
 
 def check_rows(loaded: LoadedSettings) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
+from engine.commandline.verbs.doctor import needs_token
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.file_modes import OWNER_ONLY, make_folder, write_whole
@@ -165,7 +166,8 @@ def _add(arguments: Arguments, homes: Homes) -> int:
         path.unlink()
         raise SettingsError(error.message, error.hint)
     where = f"{homes.settings.secrets}/{name}/source_token" if homes.settings.secrets else "source.token_file"
-    emit_text(f"Added {path}. Its token belongs into {where}. `reconcile site check {name}` tries it.\n")
+    token = f" Put its token into {where}." if needs_token(arguments.source) else ""
+    emit_text(f"Added {path}.{token} `reconcile site check {name}` tries it.\n")
     return OK
 
 

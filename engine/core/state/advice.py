@@ -96,8 +96,8 @@ KINDS: dict[str, Advice] = {
     ),
     "gone": Advice(
         "Home Assistant no longer lists it",
-        "A store still holds the record. It is deleted when there is enough evidence that it is gone.",
-        "A second read confirms the delete; to have it at once, wait for that read.",
+        "What a store still holds of it is deleted when there is enough evidence that it is gone.",
+        "A second read, a minute later, confirms the delete. A run can wait for that read, and delete then.",
         "reconcile --confirm-deletes",
     ),
     "foreign": Advice(

@@ -85,7 +85,9 @@ def _clock_check(server: Server, now: float) -> InfluxCheck:
     if server.at is None:
         return InfluxCheck("clock", "warning", "the server does not tell its time", "")
     skew = now - server.at
-    found = f"this machine and the server differ by {abs(skew):.0f} seconds"
+    # The server tells whole seconds.
+    apart = f"by {abs(skew):.0f} seconds" if abs(skew) >= 2 else "by less than 2 seconds"
+    found = f"this machine and the server differ {apart}"
     if abs(skew) > 60:
         return InfluxCheck(
             "clock", "failed", found, "Set both clocks, best by NTP; until then nothing is written."

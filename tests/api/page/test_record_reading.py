@@ -15,7 +15,7 @@ from engine.core.state.report import Report
 from engine.ports import Revision
 from tests.api.serving import Api, MemoryTimeline, api_over
 from tests.api.test_past import timeline_of_sample
-from tests.commandline.reports import added
+from tests.commandline.reports import added, foreign
 from tests.homes import NOON
 
 THEN = at_of("2026-11-23T12:00")
@@ -93,6 +93,17 @@ async def test_a_record_that_the_rows_lack_has_a_page(sample: Sample) -> None:
             await read_record(Reader(api.given, KeptIndex()), "device", "light.new", None)
 
 
+async def test_only_what_home_assistant_has_leads_to_its_page_there(sample: Sample) -> None:
+    async with api_over(*sample, home_assistant_url="http://ha:8123") as api:
+        _, _, device_id = await first_entity(api)
+        record = await read_record(Reader(api.given, KeptIndex()), "device", device_id, None)
+        assert record.home_assistant == f"http://ha:8123/config/devices/device/{device_id}"
+    told = msgspec.structs.replace(sample[1], records=(foreign("Sun", key=device_id),))
+    async with api_over(sample[0], told, home_assistant_url="http://ha:8123") as api:
+        record = await read_record(Reader(api.given, KeptIndex()), "device", device_id, None)
+        assert record.home_assistant is None
+
+
 async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
     key = Key("device", "gone")
     fields = {"id": "gone", "name": "Old lamp", "manufacturer": "ACME", "config_entry_id": "x"}
@@ -114,6 +125,7 @@ async def test_every_registry_has_pages_now_and_then(sample: Sample, registry: s
         now = await read_record(Reader(api.given, KeptIndex()), registry, id_, None)
         then = await read_record(Reader(api.given, KeptIndex()), registry, id_, THEN)
         assert now.name == then.name
+        assert not {"created at", "modified at"} & {fact.label for fact in then.facts}
         assert now.verdict is not None
         assert (now.verdict.badge.label, then.verdict) == ("Real", None)
         with pytest.raises(Problem):

@@ -111,7 +111,7 @@ async def test_differences_are_grouped_counted_and_paged(sample: Sample) -> None
         assert [e["id"] for e in front.all("details")] == ["group-drifted-device", "group-foreign-device"]
         assert len(front.all("th", scope="row")) == 1, "the real difference has its table"
         assert front.text_of("drift").count("Mock ") == 5
-        assert "All 131 records that differ" in front.text_of("drift")
+        assert "All that differs: 131 records" in front.text_of("drift")
         assert "130 records" in front.text_of("group-foreign-device")
         whole = await page(api, "/drift")
         assert whole.text_of("group-foreign-device").count("no entity belongs to it") == 1
@@ -239,7 +239,7 @@ async def test_the_home_at_a_time(sample: Sample) -> None:
         links = [e["href"] for e in then.all("a") if e["href"].startswith("device?")]
         assert links
         assert all("at=2026" in href for href in links)
-        assert "As it was on" in (await page(api, "/" + links[0])).one("main").text
+        assert "As it was at" in (await page(api, "/" + links[0])).one("main").text
 
 
 @pytest.mark.parametrize(

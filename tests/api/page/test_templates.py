@@ -10,7 +10,7 @@ from api.page.templates import FOLDER, MEDIA_TYPES, STATIC, digest, link, load_t
 from tests.api.page.markup import Markup
 
 TEMPLATES = sorted((FOLDER / "templates").iterdir())
-PROBLEM = {"title": "T", "now": 0.0, "status": {"word": "W", "site": "s", "version": "1"}}
+PROBLEM = {"title": "T", "now": 0.0, "up": "", "status": {"word": "W", "site": "s", "version": "1"}}
 
 
 def test_no_template_turns_escaping_off_or_has_a_script_or_style_inside() -> None:

@@ -112,7 +112,7 @@ sqlite:
       no entity belongs to it
 
 2 foreign rows are left alone. To delete them: --prune-foreign
-Nothing to do: sqlite and history hold all that Home Assistant has (183 records), and besides 2 foreign rows in sqlite.
+Nothing to do: sqlite and history hold all that Home Assistant has (183 records); besides, there are 2 foreign rows in sqlite.
 """
     )
 

@@ -16,4 +16,4 @@ def test_candidates_are_told_apart_by_their_verdicts() -> None:
     rows = {key: StoredRow(key, {"name": "Sun"}, {}, {}) for key in keys}
     verdicts = Verdicts(status_of(report(foreign("Sun", key="mock"))), NOON, AGELESS)
     told = told_apart(Ambiguous("sun", keys, rows), verdicts)
-    assert told.hint.endswith("Of these: device/d1 (real), device/mock (foreign).")
+    assert told.hint == "Say which: device/mock (Sun, foreign), device/d1 (Sun, real)."

@@ -138,8 +138,8 @@ def test_of_two_records_of_one_name_the_foreign_one_is_told(mirror: Reconcile) -
     mock("INSERT INTO devices (device_id, name) VALUES ('mock', 'Sun')")
     several = mirror("show", "sun")
     assert several.code == 1
-    assert "device/mock (foreign)" in several.err
-    assert "(real)" in several.err
+    assert "device/mock (Sun, foreign)" in several.err
+    assert "real)" in several.err
     code, out, err = mirror("show", "device/mock")
     assert (code, err) == (0, "")
     assert out.startswith('device/mock "Sun"\n  Foreign: Only sqlite has it.\n')

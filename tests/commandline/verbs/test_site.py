@@ -21,6 +21,7 @@ def test_a_home_is_added_listed_and_checked(reconcile: Reconcile, home: Home) ->
     assert reconcile("site", "list").out == "There are no homes.\n"
     added = reconcile("site", "add", "first", "--source", home.source, "--label", 'A "b"\n', "--tags", "x,y")
     assert (added.code, added.out.split(".toml")[0]) == (0, "Added sites.d/first")
+    assert "token" not in added.out
     assert reconcile("site", "list").out == f"ready   first  {home.source}\n"
     (line,) = json.loads(reconcile("site", "check", "--json").out)["sites"]
     assert (line["state"], line["label"], line["tags"]) == ("ok", 'A "b"\n', ["x", "y"])
@@ -34,6 +35,11 @@ def test_a_home_that_cannot_be_reached_fails_its_check_and_no_other(reconcile: R
     assert "ok      good" in answer.out
     assert "failed  gone" in answer.out
     assert reconcile("site", "check", "good").code == 0
+
+
+def test_a_home_that_needs_a_token_is_added_with_the_place_of_it(reconcile: Reconcile) -> None:
+    added = reconcile("site", "add", "far", "--source", "ws://127.0.0.1:9")
+    assert "Put its token into source.token_file." in added.out
 
 
 def test_a_broken_file_is_listed_with_what_is_wrong(reconcile: Reconcile, folder: Path) -> None:
