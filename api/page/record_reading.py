@@ -91,7 +91,6 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
             )
         facts = last_facts(found.key, revisions, names) or [Fact("id", found.key.id)]
         found = msgspec.structs.replace(found, name=last_name(revisions) or name or asked, facts=facts)
-    verdict = None if at is not None else _verdict(verdicts, found, revisions)
     return RecordView(
         registry=registry_text(registry),
         name=found.name,
@@ -102,14 +101,14 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions_missing=without,
         versions_forgotten=forgotten,
         is_gone=found.is_gone,
-        verdict=None if verdict is None else verdict_view(verdict, names),
+        verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
         inside={} if found.is_gone else inside(found.key, found.facts),
-        home_assistant=_own_page(reader, found, asked, verdict),
+        home_assistant=_own_page(reader, verdicts, found, asked),
     )
 
 
-def _own_page(reader: Reader, found: _Found, asked: str, verdict: RecordVerdict | None) -> str | None:
-    if found.is_gone or (verdict is not None and verdict.state in _NOT_IN_HOME_ASSISTANT):
+def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> str | None:
+    if found.is_gone or verdicts.of(found.key, entity_id=found.entity_id).state in _NOT_IN_HOME_ASSISTANT:
         return None
     return own_page(reader.given.home_assistant_url, found.key, asked)
 
