@@ -82,6 +82,7 @@ class Keeper:
                 return Plan()
             doubt = find_doubt(connection, now_ns)
             memory = read_memory(connection)
+            [(newest_ns,)] = connection.execute("SELECT coalesce(max(at_ns), 0) FROM records")
             self.growth = Growth(
                 bytes_per_second=bytes_per_second(connection, now_ns),
                 known_from=memory.known_from_ns / _NS if memory.known_from_ns else None,
@@ -89,7 +90,7 @@ class Keeper:
                 forgotten_by_thinning=memory.forgotten_by_thinning,
                 doubt=doubt if self._retention else None,
             )
-        found = [] if doubt else stretches(memory, self._retention, now_ns, self._thinned_until_ns)
+        found = [] if doubt else stretches(memory, self._retention, now_ns, newest_ns, self._thinned_until_ns)
         if before_ns is not None:
             found = [edge_at(before_ns), *(s for s in found if s.interval_ns)]
         return Plan(tuple(found), None if before_ns else doubt, memory)

@@ -147,15 +147,19 @@ def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:
     )
 
 
-def stretches(memory: Memory, retention: Retention, now_ns: int, thinned_until_ns: int = 0) -> list[Stretch]:
+def stretches(
+    memory: Memory, retention: Retention, now_ns: int, newest_ns: int, thinned_until_ns: int = 0
+) -> list[Stretch]:
     """The stretches to look through: what is too old, and the intervals that are over, from `thinned_until_ns` on.
 
-    The edge is a whole second, so that it can be asked for as it is written.
+    The edge is a whole second, so that it can be asked for as it is written. It is not past the newest revision: by a
+    clock that is ahead it would be, and then hide, until it has come, what is known.
     """
     found, edge_ns = [], memory.known_from_ns
     if retention.keep_days:
         kept_from_ns = now_ns - int(retention.keep_days * _DAY_NS)
-        edge_ns = max(edge_ns, kept_from_ns // _NS * _NS)
+        behind_all_ns = (newest_ns // _NS + 1) * _NS
+        edge_ns = max(edge_ns, min(kept_from_ns // _NS * _NS, behind_all_ns))
         found.append(edge_at(edge_ns))
     if retention.thin_seconds:
         interval_ns = retention.thin_seconds * _NS

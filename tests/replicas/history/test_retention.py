@@ -94,6 +94,25 @@ def test_the_past_before_the_edge_is_refused_and_from_it_on_it_is_what_it_was(
         assert refused.value.known_from == edge
 
 
+def test_no_edge_is_past_the_newest_revision(history: HistoryFile, ledger: SqliteRows) -> None:
+    daily(history, ledger, 9)
+    one_pass(history, ledger, snapshot(ENTRY), at=NOON + 9 * DAY)
+    now = NOON + 9.5 * DAY
+    before = history.as_of(now)
+    assert before.keys() == {ENTRY.key}
+    # The clock was three weeks ahead for an hour; nothing was written meanwhile.
+    compact(history, Retention(keep_days=4), now + 21 * DAY)
+    assert history.as_of(now) == before
+    edge = NOON + 9 * DAY + 1
+    assert history.forgotten(ENTRY.key).known_from == edge
+    with pytest.raises(HistoryForgotten):
+        history.as_of(edge - 0.5)
+    one_pass(history, ledger, snapshot(*lamp("Later")), at=now + DAY)  # type: ignore[arg-type]
+    assert history.as_of(now) == before
+    compact(history, Retention(keep_days=4), now + 2 * DAY)
+    assert history.forgotten(ENTRY.key).known_from == edge, "it never goes back"
+
+
 def test_of_a_record_that_had_ended_nothing_is_left_and_one_that_came_back_goes_on(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
