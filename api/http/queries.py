@@ -12,7 +12,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.problems import Problem
-from engine.core.compare.diff import Kind
 from engine.core.home.registries import REGISTRIES
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -43,7 +42,9 @@ At = Annotated[
 ]
 Area = Annotated[Text, Meta(description="effectively in this area: its own, or inherited from its device")]
 Floor = Annotated[Text, Meta(description="effectively on this floor; -: on none")]
+KindName = Literal["missing", "stale", "orphaned"]  # those of engine.core.compare.diff.Kind
 StateName = Literal["foreign", "drifted", "missing", "gone", "pending", "set_aside", "unknown", "real"]
+Disabled = Annotated[bool, Meta(description="is disabled, or is not")]
 Label = Annotated[Text, Meta(description="bears this label")]
 
 
@@ -108,7 +109,7 @@ class IntegrationsQuery(ListQuery, frozen=True, kw_only=True):
     after: After = ""
     domain: Annotated[Text, Meta(description="of this integration")] | UnsetType = UNSET
     source: Annotated[Text, Meta(description="set up in this way")] | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
+    disabled: Disabled | UnsetType = UNSET
     at: At | UnsetType = UNSET
 
 
@@ -127,7 +128,7 @@ class DevicesQuery(ListQuery, frozen=True, kw_only=True):
     floor_id: Floor | UnsetType = UNSET
     integration: Annotated[Text, Meta(description="of this integration; -: of none")] | UnsetType = UNSET
     sw_version: Annotated[Text, Meta(description="with this firmware; -: with none")] | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
+    disabled: Disabled | UnsetType = UNSET
     at: At | UnsetType = UNSET
 
 
@@ -147,12 +148,12 @@ class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
         Annotated[Text, Meta(description="has an alias that contains this, in any case (of ASCII)")]
         | UnsetType
     ) = UNSET
-    has_aliases: bool | UnsetType = UNSET
+    has_aliases: Annotated[bool, Meta(description="has an alias, or has none")] | UnsetType = UNSET
     floor_id: Floor | UnsetType = UNSET
     manufacturer: Annotated[Text, Meta(description="its device is of this manufacturer")] | UnsetType = UNSET
     model: Annotated[Text, Meta(description="its device is of this model")] | UnsetType = UNSET
     sw_version: Annotated[Text, Meta(description="its device has this firmware")] | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
+    disabled: Disabled | UnsetType = UNSET
     at: At | UnsetType = UNSET
 
 
@@ -168,9 +169,11 @@ class DriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Limit100 = 100
     after: After = ""
-    replica: Text | UnsetType = UNSET
-    registry: RegistryName | UnsetType = UNSET
-    kind: Kind | UnsetType = UNSET
+    replica: Annotated[Text, Meta(description="of this store: sqlite, history or influxdb")] | UnsetType = (
+        UNSET
+    )
+    registry: Annotated[RegistryName, Meta(description="of this registry only")] | UnsetType = UNSET
+    kind: Annotated[KindName, Meta(description="how it looks from the store")] | UnsetType = UNSET
 
 
 class RunsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,7 +196,7 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     limit: Limit100 = 100
-    registry: RegistryName | UnsetType = UNSET
+    registry: Annotated[RegistryName, Meta(description="of this registry only")] | UnsetType = UNSET
     wait: Annotated[
         float, Meta(ge=0, le=30, description="seconds to wait for a change while there is none")
     ] = 0.0
@@ -202,7 +205,7 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a change stream carries."""
 
-    registry: RegistryName | UnsetType = UNSET
+    registry: Annotated[RegistryName, Meta(description="of this registry only")] | UnsetType = UNSET
 
 
 def parse_query(query_string: bytes, type_: type[Q]) -> Q:

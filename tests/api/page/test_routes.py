@@ -233,7 +233,7 @@ async def test_the_live_part_is_the_front_pages_own(api: Api) -> None:
 async def test_the_home_at_a_time(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         then = await page(api, "/?at=2026-11-23T12:00")
-        assert "The home as it was on 2026-11-23 12:00:00 UTC" in then.text_of("found")
+        assert "The home as it was at 2026-11-23 12:00:00 UTC" in then.text_of("found")
         assert "72 devices" in then.text_of("found")
         assert then.one("input", id="at")["value"] == "2026-11-23T12:00"
         links = [e["href"] for e in then.all("a") if e["href"].startswith("device?")]
@@ -273,3 +273,12 @@ async def test_the_api_is_rendered_from_its_document(api: Api) -> None:
     assert {"list_devices", "get_drift", "get_facets", "get_device_history"} <= ids
     assert "in any case" in docs.one("main").text
     assert [e["href"] for e in docs.all("a") if e["href"].startswith("http")] == []
+
+
+async def test_a_search_that_finds_nothing_leads_on(api: Api) -> None:
+    for path in ("/?q=light.former", "/entities?q=light.former"):
+        links = [e["href"] for e in (await page(api, path)).all("a")]
+        assert "entity?id=light.former" in links
+    front = [e["href"] for e in (await page(api, "/?q=1.4.2+beta")).all("a")]
+    assert "devices?q=1.4.2+beta" in front
+    assert not [link for link in front if link.startswith("entity?id=1.4.2")]
