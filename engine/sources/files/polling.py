@@ -89,8 +89,13 @@ class PollingWatch:
 
 
 def _look_at(path: Path) -> _Look:
-    entries = sorted(path.rglob("*")) if path.is_dir() else [path]
     found = []
+    entries = [path]
+    if path.is_dir():
+        # A configuration folder also holds databases and logs, which change all the time, and folders of any size.
+        inner = path / ".storage"
+        folder = inner if inner.is_dir() else path
+        entries = [*sorted(folder.iterdir()), folder.parent / ".HA_VERSION"]
     for entry in entries:
         try:
             stat = entry.stat()

@@ -54,6 +54,22 @@ async def test_a_change_that_was_not_read_yet_confirms_nothing(home: Home) -> No
         assert await watch.heartbeat() is None
 
 
+async def test_of_a_configuration_folder_only_what_is_read_is_looked_at(home: Home, tmp_path: Path) -> None:
+    (tmp_path / ".storage").mkdir()
+    (tmp_path / "www").mkdir()
+    source = PollingSource(CaptureSource(home.folder, clock=clock), tmp_path, POLL_SECONDS, clock)
+    async with source.watch() as watch:
+        await watch.read(quiet)
+        (tmp_path / "home-assistant_v2.db").touch()
+        (tmp_path / "www" / "picture").touch()
+        assert await watch.heartbeat() == clock()
+        (tmp_path / ".HA_VERSION").touch()
+        assert await watch.heartbeat() is None
+        await watch.read(quiet)
+        (tmp_path / ".storage" / "core.area_registry").touch()
+        assert await watch.heartbeat() is None
+
+
 async def test_it_names_and_reads_what_it_wraps(home: Home) -> None:
     source = polling(home)
     assert source.origin == home.source
@@ -70,7 +86,7 @@ async def test_a_folder_that_cannot_be_looked_at_is_lost_and_no_end(
 
     async with polling(home).watch() as watch:
         await watch.read(quiet)
-        monkeypatch.setattr(Path, "rglob", refuse)
+        monkeypatch.setattr(Path, "iterdir", refuse)
         with pytest.raises(SourceUnavailable, match="may not open another file"):
             await watch.heartbeat()
         with pytest.raises(SourceUnavailable, match="may not open another file"):
