@@ -130,7 +130,10 @@ def _is_of_a_home(host: str) -> bool:
 
 def browser_address(source: SourceSettings) -> str:
     """Where people reach Home Assistant's own pages; empty where that is not known."""
-    parts = urlsplit(source.uri)
+    try:
+        parts = urlsplit(source.uri)
+    except ValueError:  # as of `http://[::1`, which the source refuses
+        return source.browser_url
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     # The Supervisor's proxy is for programs only.
     is_known = scheme in ("http", "https") and parts.hostname not in (None, "supervisor")

@@ -154,7 +154,9 @@ class Site:
         assert loaded is not None, "a file without settings is not kept"
         about = self._surroundings
         resources = about.resources(self.file)
-        await resources.files(partial(make_folder, Path(loaded.settings.rows.file).parent))
+        form, _, history = loaded.settings.records.uri.partition(":")
+        for store in (loaded.settings.rows.file, *([history] if form == "history" else [])):
+            await resources.files(partial(make_folder, Path(store).parent))
         async with open_mirror(loaded, mode=about.mode, clock=about.clock, resources=resources) as mirror:
             for listener in about.listeners(mirror):
                 mirror.listen(listener)

@@ -1,5 +1,6 @@
 """One home among many: what it raises is its own state, and it is started again."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.words import Mode
 from engine.errors import SettingsError
 from engine.resources import Resources
-from engine.settings import LoadedSettings, Settings
+from engine.settings import LoadedSettings, RecordsSettings, RowsSettings, Settings
 from engine.sites import site as module
 from engine.sites.files import SiteFile
 from engine.sites.site import Site, Surroundings
@@ -98,6 +99,18 @@ async def test_a_home_whose_code_raises_is_started_again_and_stays_failed_in_the
         played.error = None
         site.update(msgspec.structs.replace(FILE, stamp=(2, 2, 2)), is_paused=False)
         await eventually(lambda: site.stage is Stage.KEPT)
+
+
+async def test_each_store_gets_its_folder(played: Played, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(
+        Settings(),
+        rows=RowsSettings(file=str(tmp_path / "elsewhere" / "rows.db")),
+        records=RecordsSettings(uri=f"history:{tmp_path / 'state' / 'history.db'}"),
+    )
+    file = msgspec.structs.replace(FILE, loaded=LoadedSettings(settings, {}, {}, {}))
+    async with running(played, file) as site:
+        await eventually(lambda: site.stage is Stage.KEPT)
+        assert {*os.listdir(tmp_path)} == {"elsewhere", "state"}  # noqa: PTH208
 
 
 async def test_what_is_foreseen_is_tried_again_for_ever(played: Played) -> None:

@@ -39,6 +39,7 @@ def test_home_assistants_own_page() -> None:
         ("ws://supervisor/core/websocket", "", ""),
         ("ws://supervisor/core/websocket", "https://ha.example", "https://ha.example"),
         ("storage:/config", "", ""),
+        ("http://[::1", "", ""),
     ],
 )
 def test_its_address_is_that_of_the_source_or_a_setting(uri: str, own: str, url: str) -> None:
