@@ -96,8 +96,10 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
 
 
 def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
-    """The revisions, oldest first, each with what it changed."""
-    before: list[dict[str, Json]] = [{}, *(r.fields for r in revisions)]
+    """The revisions, oldest first, each with what it changed; of one whose version before is forgotten nobody knows."""
+    first = revisions[:1]
+    known = {} if not first or first[0].op == "create" else first[0].fields
+    before: list[dict[str, Json]] = [known, *(r.fields for r in revisions)]
     return tuple(
         Version(rfc3339(r.at), r.op, r.rev, r.hash, r.run_id, _changes(old, new), r.fields)
         for r, (old, new) in zip(revisions, pairwise(before), strict=True)

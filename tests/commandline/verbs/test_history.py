@@ -42,6 +42,11 @@ device/d1
     )
 
 
+def test_what_a_version_changed_is_not_known_where_the_one_before_is_forgotten() -> None:
+    versions = make_versions([revision(2, "update", name="Lamp"), revision(3, "update", name="Sun")])
+    assert [[c.name for c in version.changes] for version in versions] == [[], ["name"]]
+
+
 def test_long_timelines_are_capped() -> None:
     timeline = RecordHistory(1, *KEY, make_versions([revision(n, "refresh") for n in range(80)]))
     assert "... and 30 more (--full)" in render_timeline(timeline, is_full=False)
