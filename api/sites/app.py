@@ -29,7 +29,7 @@ from api.http.routing import LIVE_HEADERS, Route, answer_live
 from api.page.routes import page_endpoints
 from api.sites import fleet, listing
 from api.sites.listing import Asked, no_such_home
-from api.sites.page import page_route
+from api.sites.page import away_page, page_route
 from api.sites.ports import Sites, Stage
 
 _PREFIXES = ("/api/sites/", "/sites/")
@@ -108,18 +108,22 @@ class OfHome:
         self._sites = sites
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for the home, or raise Problem where it is not kept."""
+        """Answer for the home; where it is not kept, with a page in place of its page, or raise Problem."""
         name = str(scope["path_params"]["site"])
         view = self._sites.view(name)
         if view is None:
             raise no_such_home(name)
         given = await self._sites.open(name)
         if given is None:
-            raise Problem(
+            problem = Problem(
                 503,
                 f"The home {name} is {view.stage}: {view.reason or 'it is about to be started'}",
                 headers={"retry-after": str(RETRY_SECONDS)},
             )
+            if scope["path"] != f"/sites/{name}/":
+                raise problem
+            await away_page(view, problem)(scope, receive, send)
+            return
         scope["home"] = given
         await self._router(scope, receive, send)
 

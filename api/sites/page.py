@@ -10,12 +10,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
+from api.http.problems import Problem
 from api.http.queries import parse_query
 from api.http.routing import LIVE_HEADERS
 from api.page.routes import HTML, static_route
 from api.page.templates import render
 from api.sites.listing import SitesQuery, body_of, chosen
-from api.sites.ports import Sites
+from api.sites.ports import Sites, SiteView
 from api.sites.words import WORDS, badness
 
 PAGE_SIZE = 100
@@ -38,6 +39,12 @@ def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
         return Response(render("sites.html", _values(sites, query, clock())), 200, LIVE_HEADERS, HTML)
 
     return [StarletteRoute("/", call, name="page_sites"), static_route()]
+
+
+def away_page(view: SiteView, problem: Problem) -> Response:
+    """What stands in place of the page of a home that is not kept: why it is not."""
+    body = render("away.html", {"site": view, "detail": problem.detail})
+    return Response(body, problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
 
 
 def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object]:

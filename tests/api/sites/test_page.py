@@ -33,3 +33,14 @@ async def test_very_many_homes_come_in_pages(sample: tuple[Path, Report]) -> Non
     async with asking(sample, MemorySites(*(kept(f"home{n:03}") for n in range(150)))) as client:
         assert (await client.get("/")).text.count('<a href="sites/') == 100
         assert (await client.get("/?page=2")).text.count('<a href="sites/') == 50
+
+
+async def test_a_home_that_is_not_kept_has_a_page_that_says_why(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, MemorySites(away("broken", Stage.INVALID, "file <x>"))) as client:
+        answer = await client.get("/sites/broken/")
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "The home broken is invalid: file &lt;x&gt;" in answer.text
+        assert 'href="../../"' in answer.text
+        style = answer.text.partition('rel="stylesheet" href="../..')[2].partition('"')[0]
+        assert (await client.get(style)).status_code == 200
+        assert (await client.get("/sites/broken/api/devices")).json()["status"] == 503
