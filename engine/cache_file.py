@@ -13,6 +13,8 @@ from stat import S_ISREG
 from engine.file_modes import OWNER_ONLY, check_replaceable
 
 SUFFIX = ".cache"
+# What every cache begins with, in each of its forms. Something else that is called like a cache is not ours to replace.
+BEGINNING = b"ha-reconcile "
 _ABANDONED_SECONDS = 60.0  # nobody writes for so long
 
 
@@ -31,14 +33,7 @@ class PassCacheFile:
     def read(self, at: int, size: int) -> bytes:
         """So many bytes from a place on of what stands there now; fewer where there are no more."""
         try:
-            # Without O_NONBLOCK the opening itself would wait for the writer of what is no plain file.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb", buffering=0) as file:
-                status = os.fstat(descriptor)
-                if not S_ISREG(status.st_mode):
-                    return b""
-                file.seek(at)
-                return file.read(max(0, min(size, status.st_size - at))) or b""
+            return self._read(at, size)
         except OSError:
             return b""
 
@@ -48,6 +43,8 @@ class PassCacheFile:
             path = self.path
             unfinished = path.with_name(f".{path.name}.new")
             check_replaceable(path)
+            if not self._is_free():
+                return
             with suppress(FileNotFoundError):
                 if time.time() - unfinished.lstat().st_mtime > _ABANDONED_SECONDS:
                     unfinished.unlink()
@@ -65,4 +62,23 @@ class PassCacheFile:
     def remove(self) -> None:
         """Keep nothing."""
         with suppress(OSError):
-            self.path.unlink()
+            if self._is_free():
+                self.path.unlink()
+
+    def _read(self, at: int, size: int) -> bytes:
+        # Without O_NONBLOCK the opening itself would wait for the writer of what is no plain file.
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(descriptor)
+            if not S_ISREG(status.st_mode):
+                return b""
+            file.seek(at)
+            return file.read(max(0, min(size, status.st_size - at))) or b""
+
+    def _is_free(self) -> bool:
+        """Whether nothing stands there, or a cache, be it one that a power cut tore. Raises OSError."""
+        try:
+            start = self._read(0, len(BEGINNING))
+        except FileNotFoundError:
+            return True
+        return BEGINNING.startswith(start) or not any(start)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.cache_file import PassCacheFile
+from engine.cache_file import BEGINNING, PassCacheFile
+from engine.core.cache import contents
 
 
 def everything(file: PassCacheFile) -> bytes:
@@ -16,11 +17,11 @@ def everything(file: PassCacheFile) -> bytes:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
     assert everything(file) == b""
-    file.write(b"0123456789")
-    assert everything(file) == b"0123456789"
-    assert (file.read(3, 2), file.read(8, 5), file.read(20, 5)) == (b"34", b"89", b"")
-    file.write(b"other")
-    assert everything(file) == b"other"
+    file.write(BEGINNING + b"0123456789")
+    assert everything(file) == BEGINNING + b"0123456789"
+    assert (file.read(16, 2), file.read(21, 5), file.read(33, 5)) == (b"34", b"89", b"")
+    file.write(BEGINNING + b"other")
+    assert everything(file) == BEGINNING + b"other"
     assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]
     file.remove()
     assert everything(file) == b""
@@ -50,11 +51,33 @@ def test_what_is_no_plain_file_is_neither_followed_nor_waited_for(tmp_path: Path
     assert everything(file) == b""
     file.write(b"names")
     assert secret.read_bytes() == b"mine"
-    file.remove()
+    file.path.unlink()
     os.mkfifo(file.path)
     assert everything(file) == b""
     file.write(b"names")
     assert file.path.is_fifo()
+
+
+def test_what_is_no_cache_is_not_replaced(tmp_path: Path) -> None:
+    """A history file that was called so was lost with the next pass."""
+    file = PassCacheFile(tmp_path / "rows.db")
+    for foreign in (b"SQLite format 3\0", b"notes"):
+        file.path.write_bytes(foreign)
+        file.write(BEGINNING)
+        file.remove()
+        assert everything(file) == foreign
+
+
+@pytest.mark.parametrize("torn", [b"", BEGINNING[:5], b"\0" * 4096, BEGINNING + b"000\n"])
+def test_a_cache_that_a_power_cut_tore_is_replaced(tmp_path: Path, torn: bytes) -> None:
+    file = PassCacheFile(tmp_path / "rows.db")
+    file.path.write_bytes(torn)
+    file.write(BEGINNING + b"whole")
+    assert everything(file) == BEGINNING + b"whole"
+
+
+def test_every_cache_begins_so() -> None:
+    assert contents._MARK.startswith(BEGINNING)
 
 
 def test_what_a_killed_process_left_is_replaced_when_it_is_old(tmp_path: Path) -> None:
@@ -77,12 +100,12 @@ def test_a_folder_that_cannot_be_written_to_has_no_cache(tmp_path: Path) -> None
 
 def test_a_disk_that_is_full_leaves_the_older_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
-    file.write(b"older")
+    file.write(BEGINNING)
 
     def fail(_descriptor: int, _mode: int) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fchmod", fail)
     file.write(b"newer")
-    assert everything(file) == b"older"
+    assert everything(file) == BEGINNING
     assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]
