@@ -6,13 +6,15 @@ import msgspec
 
 from api.page.templates import link
 from api.page.wording import count_text, replica_text
+from engine.core.compare.diff import Kind
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
-from engine.core.words import Mode, SyncStatus
+from engine.core.words import Mode, Outcome, SyncStatus
 
 _OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
+_HELD = "A guard holds all these deletes back; what lifts it stands above."
 _WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
 
 
@@ -31,9 +33,8 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     """What is to be done, the most urgent first; `word` is the status of the whole."""
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
-        found += _kinds(
-            verdicts, is_observing=status.report is not None and status.report.mode == Mode.OBSERVE
-        )
+        is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
+        found += _kinds(verdicts, is_observing=is_observing, are_deletes_held=_are_deletes_held(status))
     return found
 
 
@@ -59,17 +60,25 @@ def _guards(status: Status) -> Iterator[TodoView]:
             )
 
 
-def _kinds(verdicts: Verdicts, *, is_observing: bool) -> Iterator[TodoView]:
+def _are_deletes_held(status: Status) -> bool:
+    records = status.report.records if status.report else ()
+    deletes = [r for r in records if r.kind is Kind.ORPHANED and r.action is not None]
+    return bool(deletes) and all(r.outcome == Outcome.HELD for r in deletes)
+
+
+def _kinds(verdicts: Verdicts, *, is_observing: bool, are_deletes_held: bool) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
             observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
+            is_held = are_deletes_held and state is State.GONE
+            action, command = (_HELD, None) if is_held else (advice.action, advice.command)
             yield TodoView(
                 f"todo-{state}",
                 f"{LABELS[state]}: {count_text(counts[state], 'record')}",
-                [f"{advice.meaning} {advice.action}", *observing],
-                advice.command,
+                [f"{advice.meaning} {action}", *observing],
+                command,
                 link("help", str(state)),
                 link("drift", state=str(state)),
             )

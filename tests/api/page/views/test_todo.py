@@ -41,6 +41,16 @@ def test_a_service_that_only_observes_says_so() -> None:
     assert "only observes" in gone.sentences[1]
 
 
+def test_what_a_guard_holds_is_not_said_to_be_lifted_by_a_second_look() -> None:
+    held = [removed(name, outcome="held") for name in ("A", "B")]
+    stores = (replica(status="blocked", refusals=(refusal(),)),)
+    _, gone = todos(status_of(report(*held, replicas=stores)))
+    assert (gone.title, gone.command) == ("Gone: 2 records", None)
+    assert "A guard holds" in gone.sentences[0]
+    _, gone = todos(status_of(report(*held, removed("C", outcome="waiting"), replicas=stores)))
+    assert gone.command == "reconcile --confirm-deletes"
+
+
 def test_a_guard_says_what_lifts_it() -> None:
     told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
     (guard,) = todos(status_of(told))
