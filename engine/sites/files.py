@@ -105,7 +105,7 @@ class SiteFiles:
         known = self._known.get(path)
         try:
             stamp = _stamp(path)
-            if known is not None and known.error is None and known.stamp == stamp:
+            if known is not None and known.stamp == stamp and self._is_current(known):
                 return known
             loaded = self._load(path)
         except SettingsError as error:
@@ -113,6 +113,14 @@ class SiteFiles:
             name = known.name if known is not None else _written(path.stem)
             return SiteFile(path, name, _stamp(path), error=error)
         return SiteFile(path, loaded.settings.site.name, stamp, loaded)
+
+    def _is_current(self, known: SiteFile) -> bool:
+        """Whether a file that did not change says what it said: a token that opens its home may have come since."""
+        if known.loaded is None:
+            return False
+        token = Path(self._settings.secrets) / known.name / "http_token"
+        has_token = not self._settings.secrets or known.loaded.settings.http.token_file
+        return bool(has_token) or not os.path.exists(token)  # noqa: PTH110
 
     def _load(self, path: Path) -> LoadedSettings:
         if not NAME.fullmatch(path.stem):

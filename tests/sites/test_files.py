@@ -220,6 +220,21 @@ def test_secrets_are_found_in_a_folder_and_a_missing_one_is_named(tmp_path: Path
     assert homes.read()["c"].loaded is not None, "it is looked for again"
 
 
+def test_a_token_that_opens_a_home_is_taken_up_when_it_comes(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    (tmp_path / "secrets" / "a").mkdir(parents=True)
+    (tmp_path / "secrets" / "a" / "source_token").write_text("own", encoding="utf-8")
+    homes = files(tmp_path, secrets=str(tmp_path / "secrets"))
+    first = homes.read()["a"]
+    assert homes.read()["a"] is first
+    (tmp_path / "secrets" / "a" / "http_token").write_text("opens", encoding="utf-8")
+    found = homes.read()["a"]
+    assert found.loaded is not None
+    assert found.loaded.http_token.reveal() == "opens"
+    assert found.stamp == first.stamp, "the home goes on"
+    assert homes.read()["a"] is found
+
+
 def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     write(tmp_path, "a")
     homes = files(tmp_path)
