@@ -20,6 +20,8 @@ from api.ports import Filter, Moment, Row
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
+from engine.core.state.status import replica_status
+from engine.core.words import SyncStatus
 from engine.errors import ReplicaError
 
 T = TypeVar("T")
@@ -181,7 +183,14 @@ async def get_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> 
         if view.status is None or view.status.report is None:
             unknown += 1
             continue
-        open_ = open_records(view.status.report)
+        known = {
+            replica.replica
+            for replica in view.status.replicas
+            if replica_status(replica, found.now, view.freshness)[0] != SyncStatus.UNKNOWN
+        }
+        # What was found before Home Assistant was lost is not known any more.
+        unknown += len(known) < len(view.status.replicas)
+        open_ = [record for record in open_records(view.status.report) if record.replica in known]
         total += len(open_)
         for r in open_[: query.limit - len(records)]:
             records.append(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.sites.fleet import FleetStream
@@ -48,6 +49,20 @@ async def test_models_are_counted_over_homes(sample: tuple[Path, Report]) -> Non
 async def test_homes_without_a_report_are_unknown_and_not_equal(sample: tuple[Path, Report]) -> None:
     async with asking(sample, sites()) as client:
         assert (await client.get("/api/fleet/drift")).json() == {"records": [], "total": 0, "unknown": 3}
+
+
+async def test_what_is_not_known_any_more_is_not_told_as_known(sample: tuple[Path, Report]) -> None:
+    """A home that had lost Home Assistant counted as one in which nothing differs."""
+    views = []
+    for name, word in (("followed", "in_sync"), ("lost", "unknown")):
+        view = kept(name, word)
+        assert view.status is not None
+        status = msgspec.structs.replace(view.status, report=sample[1])
+        views.append(msgspec.structs.replace(view, status=status))
+    async with asking(sample, MemorySites(*views)) as client:
+        drift = (await client.get("/api/fleet/drift")).json()
+    assert drift["unknown"] == 1
+    assert "lost" not in {record["site"] for record in drift["records"]}
 
 
 async def test_changes_of_all_homes_are_streamed_until_the_service_ends() -> None:
