@@ -115,6 +115,7 @@ def test_a_line_on_which_nothing_arrives_is_noticed_and_claims_stop(
             while service.status()["source"]["connected"]:
                 time.sleep(0.05)
             assert name_of_bed_light(tmp_path) is None
+            service.wait_until_asked(since)
             service.check_claims(since, time.time())
             proxy.held = frozenset()
             proxy.reset()
@@ -158,6 +159,7 @@ def test_a_killed_core_that_forgot_a_change_loses_the_row_only_when_it_says_so_i
         assert ask(tmp_path, "SELECT name FROM areas WHERE area_id = 'attic'")
         service.wait_for("unknown")
         assert ask(tmp_path, "SELECT name FROM areas WHERE area_id = 'attic'")
+        service.wait_until_asked(since)
         service.check_claims(since, time.time())
         core.start()
         service.wait_until_synced(time.time())

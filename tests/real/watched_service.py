@@ -108,6 +108,13 @@ class WatchedService:
             time.sleep(SAMPLE_SECONDS)
         pytest.fail(f"it never got in sync: {status}; {get(self.address, '/api/drift')}")
 
+    def wait_until_asked(self, after: float) -> None:
+        """Wait until what it says was looked at later than a time, Unix seconds."""
+        ends = time.monotonic() + WAIT_SECONDS_MAX
+        while not any(s.at > after for s in self._said):
+            assert time.monotonic() < ends, "nobody asked"
+            time.sleep(SAMPLE_SECONDS)
+
     def check_claims(self, since: float, until: float, *replicas: str) -> None:
         """Fail if, between the two times, it claimed to know of the replicas (or all) more than up to `since`."""
         said = [s for s in self._said if since < s.at < until and (not replicas or s.replica in replicas)]
