@@ -1,7 +1,7 @@
 """A change stream on the wire (server-sent events): resume, keep-alives, a polite end, and no client that stays stuck.
 
-A stream holds its place only while its client is there: a disconnect, or a send that gets nowhere for
-SEND_SECONDS, ends it. When the feed closes it sends `bye` and ends, at the latest after BYE_SECONDS.
+When the feed closes it sends `bye` and ends, at the latest after BYE_SECONDS; see `api.http.event_streams` for when
+else it ends.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from api.changes.envelope import change_of_row
 from api.changes.feed import ChangeFeed, Event, FeedSubscription, NoPlace, event_of_change, reset_event
+from api.http import event_streams
+from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.problems import RETRY_SECONDS, Problem
 from api.ports import Inventory, Moment
 from engine.errors import ReplicaError
 
-KEEP_ALIVE_SECONDS = 15.0
-SEND_SECONDS = 30.0
 BYE_SECONDS = 0.3
 _RESUME_BATCH = 200
-_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"vary", b"Authorization, Accept-Encoding"),
-    (b"x-accel-buffering", b"no"),  # nginx, Home Assistant's ingress among others, would hold events back
-]
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client goes or the feed closes."""
         if scope["method"] == "HEAD":
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await send({"type": "http.response.body"})
+            await begin(send)
+            await end(send)
             return
         try:
             with self._feed.subscribe(self._place.registry) as subscription:
@@ -62,21 +56,21 @@ class EventStream(Response):
     async def _serve(self, subscription: FeedSubscription, receive: Receive, send: Send) -> None:
         # Before the status line: a store that cannot be read is a 503, not a broken stream.
         position, events = await self._resume(self._place.seq, subscription.head)
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await begin(send)
         async with anyio.create_task_group() as group:
-            group.start_soon(_until_gone, receive, group.cancel_scope)
+            group.start_soon(end_when_gone, receive, group.cancel_scope)
             group.start_soon(self._until_closed, group.cancel_scope)
-            await _send(send, b"retry: 2000\n\n", group.cancel_scope)
+            await send_piece(send, RETRY, group.cancel_scope)
             while events:
                 for event in events:
-                    await _send(send, event.data, group.cancel_scope)
+                    await send_piece(send, event.data, group.cancel_scope)
                 if position >= subscription.head or self._feed.is_closed:
                     break
                 try:
                     position, events = await self._resume(position, subscription.head)
                 except ReplicaError:
                     # The client comes back and resumes behind what it has; then it is told why, as a 503.
-                    await send({"type": "http.response.body"})
+                    await end(send)
                     group.cancel_scope.cancel()
                     return
             await self._follow(subscription, send, group.cancel_scope)
@@ -103,8 +97,8 @@ class EventStream(Response):
         seen = self._place.seq or 0
         while not self._feed.is_closed:
             event = None
-            data = b": keep-alive\n\n"
-            with anyio.move_on_after(KEEP_ALIVE_SECONDS) as waited:
+            data = KEEP_ALIVE
+            with anyio.move_on_after(event_streams.KEEP_ALIVE_SECONDS) as waited:
                 event = await subscription.next()
             if event is not None:
                 if event.kind == "change" and event.seq <= seen:
@@ -113,24 +107,10 @@ class EventStream(Response):
                 data = event.data
             elif not waited.cancelled_caught:
                 continue
-            await _send(send, data, scope)
-        await send({"type": "http.response.body", "body": b"event: bye\ndata: {}\n\n", "more_body": False})
+            await send_piece(send, data, scope)
+        await say_bye(send)
 
     async def _until_closed(self, scope: CancelScope) -> None:
         await self._feed.wait_closed()
         await anyio.sleep(BYE_SECONDS)
         scope.cancel()
-
-
-async def _send(send: Send, data: bytes, scope: CancelScope) -> None:
-    with anyio.move_on_after(SEND_SECONDS) as waited:
-        await send({"type": "http.response.body", "body": data, "more_body": True})
-    if waited.cancelled_caught:
-        scope.cancel()
-        await anyio.lowlevel.checkpoint()
-
-
-async def _until_gone(receive: Receive, scope: CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

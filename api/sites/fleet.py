@@ -14,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.http import event_streams
+from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
-from api.http.routing import EVENT_STREAM, LIVE_HEADERS, Route, answer_live
+from api.http.routing import EVENT_STREAM, Route, answer_live
 from api.ports import Filter, Moment, Row
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
@@ -27,7 +29,6 @@ from engine.errors import ReplicaError
 T = TypeVar("T")
 
 _AT_ONCE = 4
-_KEEP_ALIVE_SECONDS = 15.0
 _COLUMNS = ("effective_name", "manufacturer", "model", "sw_version", "hw_version")
 _ROWS_MAX = 1_000_000
 
@@ -215,25 +216,23 @@ class FleetStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client goes or the service ends."""
-        headers = {**LIVE_HEADERS, "content-type": EVENT_STREAM, "x-accel-buffering": "no"}
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        await begin(send)
         if scope["method"] == "HEAD":
-            await send({"type": "http.response.body"})
+            await end(send)
             return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            tasks.start_soon(end_when_gone, receive, tasks.cancel_scope)
             with self._sites.follow() as changes:
-                await _write(send, b"retry: 2000\n\n")
+                await send_piece(send, RETRY, tasks.cancel_scope)
                 while True:
-                    data = b": keep-alive\n\n"
-                    with anyio.move_on_after(_KEEP_ALIVE_SECONDS):
+                    data = KEEP_ALIVE
+                    with anyio.move_on_after(event_streams.KEEP_ALIVE_SECONDS):
                         try:
                             data = _event(await changes.next())
                         except StopAsyncIteration:
                             break
-                    await _write(send, data)
-            await send({"type": "http.response.body", "body": b"event: bye\ndata: {}\n\n"})
+                    await send_piece(send, data, tasks.cancel_scope)
+            await say_bye(send)
             tasks.cancel_scope.cancel()
 
 
@@ -241,16 +240,6 @@ def _event(change: SiteChange | None) -> bytes:
     if change is None:
         return b'event: reset\ndata: {"reason":"slow"}\n\n'
     return b"event: change\ndata: %b\n\n" % msgspec.json.encode(change)
-
-
-async def _write(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})
-
-
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
 
 
 def _names(sites: Sites, tag: str | UnsetType) -> list[str]:

@@ -199,7 +199,7 @@ async def test_a_client_that_vanishes_frees_its_place(served: Served) -> None:
 async def test_a_client_that_takes_nothing_is_dropped(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.changes.stream.SEND_SECONDS", 0.2)
+    monkeypatch.setattr("api.http.event_streams.SEND_SECONDS", 0.2)
     half_open = await (await served.stream()).started()
     served.change(300, bytes_each=60_000)
     await eventually(lambda: served.api.feed.streams == 0)
@@ -207,7 +207,7 @@ async def test_a_client_that_takes_nothing_is_dropped(
 
 
 async def test_silence_is_kept_alive(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.changes.stream.KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr("api.http.event_streams.KEEP_ALIVE_SECONDS", 0.01)
     stream = await (await served.stream()).started()
     await stream.until(b": keep-alive\n\n")
     await stream.until(b": keep-alive\n\n")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
@@ -72,8 +73,6 @@ async def test_changes_of_all_homes_are_streamed_until_the_service_ends() -> Non
     sent = list[bytes]()
 
     async def receive() -> dict[str, str]:
-        import anyio
-
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -84,3 +83,14 @@ async def test_changes_of_all_homes_are_streamed_until_the_service_ends() -> Non
     text = b"".join(sent).decode()
     assert '"site":"a"' in text
     assert text.index("event: change") < text.index("event: bye")
+
+
+@pytest.mark.virtual_time
+async def test_a_client_that_takes_nothing_is_dropped() -> None:
+    async def wait(message: dict[str, object] | None = None) -> dict[str, str]:
+        if message is None or message["type"] == "http.response.body":
+            await anyio.sleep_forever()
+        return {}
+
+    with anyio.fail_after(60):
+        await FleetStream(sites())({"type": "http", "method": "GET"}, wait, wait)  # type: ignore[arg-type]
