@@ -6,16 +6,18 @@ cancelled then, and a write that has begun is finished or rolled back.
 
 import socket
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Protocol
 
 import anyio
 import msgspec
+from starlette.types import ASGIApp
 
 from api.app import build_app
 from api.given import AppOptions, only
 from api.http.admission import Admission
-from api.http.server import bind_socket
+from api.http.server import Streams, bind_socket
 from api.http.server import serve as serve_http
 from engine import __version__
 from engine.core.state.report import Report
@@ -92,35 +94,51 @@ async def serve(
         metrics.watch_growth(mirror.growth)
         mirror.listen(MirrorMetrics(mirror, metrics))
         mirror.listen(host.listener)
-        options = AppOptions(
-            metrics=metrics.render,
-            observe=metrics.on_request,
-            admission=admission_of(loaded),
-            cors_origins=loaded.settings.http.cors_origins,
+        await serve_beside(
+            (mirror.run, mirror.run_trail, partial(_show_status, mirror, host.notifier)),
+            build_app(only(mirror.given), options_of(loaded, metrics)),
+            mirror.feed,
+            loaded,
+            host,
+            stop,
         )
-        sock = bind(loaded)
-        try:
-            await _run(mirror, options, sock, host, stop)
-        finally:
-            sock.close()
 
 
-async def _run(
-    mirror: Mirror, options: AppOptions, sock: socket.socket, host: Host, stop: anyio.Event
+async def serve_beside(
+    jobs: Iterable[Callable[[], Coroutine[Any, Any, None]]],
+    app: ASGIApp,
+    streams: Streams,
+    loaded: LoadedSettings,
+    host: Announced,
+    stop: anyio.Event,
 ) -> None:
-    async with anyio.create_task_group() as tasks:
-        ready = anyio.Event()
-        tasks.start_soon(mirror.run)
-        tasks.start_soon(mirror.run_trail)
-        tasks.start_soon(keep_alive, host.notifier)
-        tasks.start_soon(_show_status, mirror, host.notifier)
-        tasks.start_soon(announce, ready, host, sock)
-        await serve_http(build_app(only(mirror.given), options), sock, mirror.feed, ready=ready, stop=stop)
-        host.notifier.stopping()
-        tasks.cancel_scope.cancel()
+    """Serve the API while the jobs run, until `stop` is set. Raises SettingsError before it is ready."""
+    sock = _bind(loaded)
+    try:
+        async with anyio.create_task_group() as tasks:
+            ready = anyio.Event()
+            for job in jobs:
+                tasks.start_soon(job)
+            tasks.start_soon(_keep_alive, host.notifier)
+            tasks.start_soon(_announce, ready, host, sock)
+            await serve_http(app, sock, streams, ready=ready, stop=stop)
+            host.notifier.stopping()
+            tasks.cancel_scope.cancel()
+    finally:
+        sock.close()
 
 
-def admission_of(loaded: LoadedSettings) -> Admission:
+def options_of(loaded: LoadedSettings, metrics: Metrics) -> AppOptions:
+    """What the API is built with, as the settings say."""
+    return AppOptions(
+        metrics=metrics.render,
+        observe=metrics.on_request,
+        admission=_admission_of(loaded),
+        cors_origins=loaded.settings.http.cors_origins,
+    )
+
+
+def _admission_of(loaded: LoadedSettings) -> Admission:
     """Who may ask the API, as the settings say."""
     http = loaded.settings.http
     return Admission(
@@ -131,7 +149,7 @@ def admission_of(loaded: LoadedSettings) -> Admission:
     )
 
 
-def bind(loaded: LoadedSettings) -> socket.socket:
+def _bind(loaded: LoadedSettings) -> socket.socket:
     """The socket that the settings name. Raises SettingsError."""
     http = loaded.settings.http
     # With trusted peers, everybody else beyond this machine is refused request by request.
@@ -139,7 +157,7 @@ def bind(loaded: LoadedSettings) -> socket.socket:
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
-async def announce(ready: anyio.Event, host: "Announced", sock: socket.socket) -> None:
+async def _announce(ready: anyio.Event, host: Announced, sock: socket.socket) -> None:
     """Say that the API answers, as soon as it does."""
     await ready.wait()
     host.notifier.ready()
@@ -158,7 +176,7 @@ async def _show_status(mirror: Mirror, notifier: Notifier) -> None:
         await anyio.sleep(_STATUS_SECONDS)
 
 
-async def keep_alive(notifier: Notifier) -> None:
+async def _keep_alive(notifier: Notifier) -> None:
     """Tell systemd that the event loop runs: if that hangs, systemd hears nothing and restarts us."""
     while notifier.alive_seconds is not None:
         notifier.alive()

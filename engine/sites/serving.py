@@ -3,7 +3,6 @@
 As with one home, a signal stops the HTTP server first, and the homes are ended then.
 """
 
-import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +10,6 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from api.given import AppOptions
-from api.http.server import serve as serve_http
 from api.sites.app import build_sites_app
 from engine import __version__
 from engine.core.home.record import Json
@@ -23,7 +20,7 @@ from engine.core.words import Mode
 from engine.metrics import Metrics
 from engine.mirror import Mirror, MirrorListener
 from engine.run import Clock
-from engine.serving import admission_of, announce, bind, keep_alive
+from engine.serving import options_of, serve_beside
 from engine.settings import LoadedSettings
 from engine.settings_layers import settings_layers
 from engine.sites.files import SiteFiles
@@ -153,28 +150,5 @@ async def serve_sites(
     look_for_cycles_in_short_steps()
     service = SitesService(loaded, given, host, mode=mode, clock=clock)
     await service.fleet.begin()
-    options = AppOptions(
-        metrics=service.metrics.render,
-        observe=service.metrics.on_request,
-        admission=admission_of(loaded),
-        cors_origins=loaded.settings.http.cors_origins,
-    )
-    sock = bind(loaded)
-    try:
-        await _run(service, options, sock, host, stop)
-    finally:
-        sock.close()
-
-
-async def _run(
-    service: SitesService, options: AppOptions, sock: socket.socket, host: SitesHost, stop: anyio.Event
-) -> None:
-    async with anyio.create_task_group() as tasks:
-        ready = anyio.Event()
-        tasks.start_soon(service.run)
-        tasks.start_soon(keep_alive, host.notifier)
-        tasks.start_soon(announce, ready, host, sock)
-        app = build_sites_app(service.fleet, service.clock, options)
-        await serve_http(app, sock, _Streams(service.fleet), ready=ready, stop=stop)
-        host.notifier.stopping()
-        tasks.cancel_scope.cancel()
+    app = build_sites_app(service.fleet, service.clock, options_of(loaded, service.metrics))
+    await serve_beside((service.run,), app, _Streams(service.fleet), loaded, host, stop)
