@@ -25,20 +25,15 @@ from api.http.admission import Admission, Admitting, borne_token
 from api.http.openapi import make_document
 from api.http.problems import RETRY_SECONDS, Problem
 from api.http.queries import NoQuery
-from api.http.routing import LIVE_HEADERS, Route, answer_live
+from api.http.routing import LIVE_HEADERS, Route, answer_live, route
 from api.page.routes import page_endpoints
 from api.sites import fleet, listing
 from api.sites.listing import Asked, no_such_home
 from api.sites.page import away_page, page_route
 from api.sites.ports import Sites, Stage
+from api.state.health import get_liveness
 
 _PREFIXES = ("/api/sites/", "/sites/")
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The process answers."""
-
-    status: str
 
 
 class FleetReady(msgspec.Struct, frozen=True):
@@ -48,37 +43,19 @@ class FleetReady(msgspec.Struct, frozen=True):
     sites: dict[str, int]
 
 
-async def get_liveness(_asked: Asked, _request: Request, _query: NoQuery) -> Response:
-    """The event loop answers."""
-    return answer_live(Alive("ok"))
-
-
+@route("/readyz", FleetReady, statuses=(503,))
 async def get_readiness(asked: Asked, _request: Request, _query: NoQuery) -> Response:
-    """Whether each home was begun with. How a home stands is a question to the home."""
+    """Whether the service has begun with its homes.
+
+    How a home stands is a question to the home.
+    """
     views = asked.sites.views()
     counts = {stage.value: sum(view.stage is stage for view in views) for stage in Stage}
     is_ready = bool(views) and not asked.sites.is_closed
     return answer_live(FleetReady("ready" if is_ready else "not_ready", counts), 200 if is_ready else 503)
 
 
-HEALTH_ROUTES: tuple[Route, ...] = (
-    Route(
-        path="/healthz",
-        name="get_liveness",
-        summary="Whether the service is alive.",
-        handle=get_liveness,
-        body=Alive,
-    ),
-    Route(
-        path="/readyz",
-        name="get_readiness",
-        summary="Whether the service has begun with its homes.",
-        handle=get_readiness,
-        body=FleetReady,
-        statuses=(503,),
-    ),
-)
-ROUTES: tuple[Route, ...] = (*listing.ROUTES, *fleet.ROUTES, *HEALTH_ROUTES)
+ROUTES: tuple[Route, ...] = (*listing.ROUTES, *fleet.ROUTES, get_liveness, get_readiness)
 
 
 def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOptions) -> Starlette:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
-from api.http.routing import EVENT_STREAM, Route, answer_live
+from api.http.routing import EVENT_STREAM, Route, answer_live, route
 from api.ports import Filter, Moment, Row
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
@@ -116,7 +116,8 @@ class FleetDrift(msgspec.Struct, frozen=True):
     unknown: int
 
 
-async def list_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
+@route("/api/fleet/devices", FleetDevicesPage)
+async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
     """Devices of all homes."""
     site, _, behind = query.after.partition("/")
     filters: list[Filter] = []
@@ -144,8 +145,9 @@ async def list_devices(found: Asked, _request: Request, query: FleetDevicesQuery
     return answer_live(FleetDevicesPage(page, not_asked, more))
 
 
-async def list_models(found: Asked, _request: Request, query: FleetModelsQuery) -> Response:
-    """Which models and firmwares there are, and how many."""
+@route("/api/fleet/models", FleetModels)
+async def list_fleet_models(found: Asked, _request: Request, query: FleetModelsQuery) -> Response:
+    """Models and firmwares of all homes, with how many there are."""
     devices, sites = Counter[Row](), Counter[Row]()
     not_asked = 0
     limiter = anyio.CapacityLimiter(_AT_ONCE)
@@ -175,7 +177,8 @@ def _count_models(moment: Moment) -> Counter[Row]:
     )
 
 
-async def get_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> Response:
+@route("/api/fleet/drift", FleetDrift)
+async def get_fleet_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> Response:
     """What differs in any home."""
     records, total, unknown = list[FleetDifference](), 0, 0
     for view in found.sites.views():
@@ -202,8 +205,12 @@ async def get_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> 
     return answer_live(FleetDrift(records, total, unknown))
 
 
-async def stream_changes(found: Asked, _request: Request, _query: NoQuery) -> Response:
-    """What is written or found to differ in any home, from now on."""
+@route("/api/fleet/changes/stream", SiteChange, media_type=EVENT_STREAM)
+async def stream_fleet_changes(found: Asked, _request: Request, _query: NoQuery) -> Response:
+    """Changes of all homes as they happen (server-sent events).
+
+    What is written or found to differ, from now on.
+    """
     return FleetStream(found.sites)
 
 
@@ -253,37 +260,4 @@ async def _read(sites: Sites, name: str, job: Callable[[Moment], T]) -> T | None
         return None
 
 
-ROUTES: tuple[Route, ...] = (
-    Route(
-        path="/api/fleet/devices",
-        name="list_fleet_devices",
-        summary="Devices of all homes.",
-        handle=list_devices,
-        body=FleetDevicesPage,
-        query=FleetDevicesQuery,
-    ),
-    Route(
-        path="/api/fleet/models",
-        name="list_fleet_models",
-        summary="Models and firmwares of all homes, with how many there are.",
-        handle=list_models,
-        body=FleetModels,
-        query=FleetModelsQuery,
-    ),
-    Route(
-        path="/api/fleet/drift",
-        name="get_fleet_drift",
-        summary="What differs in any home.",
-        handle=get_drift,
-        body=FleetDrift,
-        query=FleetDriftQuery,
-    ),
-    Route(
-        path="/api/fleet/changes/stream",
-        name="stream_fleet_changes",
-        summary="Changes of all homes as they happen (server-sent events).",
-        handle=stream_changes,
-        body=SiteChange,
-        media_type=EVENT_STREAM,
-    ),
-)
+ROUTES: tuple[Route, ...] = (list_fleet_devices, list_fleet_models, get_fleet_drift, stream_fleet_changes)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.http.problems import Problem
 from api.http.queries import After, Limit100, NoQuery, Text
-from api.http.routing import Route, answer_live
+from api.http.routing import Route, answer_live, route
 from api.sites.ports import Sites, SiteView, Stage
 from api.sites.words import site_word
 from engine.core.state.report import open_keys, rfc3339
@@ -102,8 +102,16 @@ def _contains(body: SiteBody, wanted: str) -> bool:
     return any(wanted in (text or "").casefold() for text in (body.name, body.label, body.source))
 
 
-async def list_sites(found: "Asked", _request: Request, query: SitesQuery) -> Response:
-    """All homes of this process."""
+class Asked(msgspec.Struct, frozen=True):
+    """The homes, and the time of the request."""
+
+    sites: Sites
+    now: float
+
+
+@route("/api/sites", SitesPage)
+async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Response:
+    """The homes of this service."""
     bodies = chosen(found.sites.views(), query, found.now)
     behind = [body for body in bodies if body.name > query.after]
     page = behind[: query.limit]
@@ -114,8 +122,9 @@ async def list_sites(found: "Asked", _request: Request, query: SitesQuery) -> Re
     return answer_live(SitesPage(page, len(bodies), by_status, more))
 
 
-async def get_site(found: "Asked", request: Request, _query: NoQuery) -> Response:
-    """One home."""
+@route("/api/sites/{site}", SiteBody, statuses=(404,))
+async def get_site(found: Asked, request: Request, _query: NoQuery) -> Response:
+    """One home; its own routes stand behind it."""
     name = str(request.path_params["site"])
     view = found.sites.view(name)
     if view is None:
@@ -128,28 +137,4 @@ def no_such_home(name: str) -> Problem:
     return Problem(404, f"This service has no home called {name[:64]!r}. /api/sites lists its homes.")
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """The homes, and the time of the request."""
-
-    sites: Sites
-    now: float
-
-
-ROUTES: tuple[Route, ...] = (
-    Route(
-        path="/api/sites",
-        name="list_sites",
-        summary="The homes of this service.",
-        handle=list_sites,
-        body=SitesPage,
-        query=SitesQuery,
-    ),
-    Route(
-        path="/api/sites/{site}",
-        name="get_site",
-        summary="One home; its own routes stand behind it.",
-        handle=get_site,
-        body=SiteBody,
-        statuses=(404,),
-    ),
-)
+ROUTES: tuple[Route, ...] = (list_sites, get_site)
