@@ -1,33 +1,18 @@
 """The past is read by page and by index: what is read does not grow with the history."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
 import pytest
 
 from engine.replicas.history.reading import AS_OF, fetch_count, fetch_newest, fetch_page
-from engine.replicas.history.replica import HistoryFile, open_history
-from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.replicas.history.replica import HistoryFile
+from engine.replicas.rows.replica import SqliteRows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql
 
 HOME = snapshot(ENTRY, device(1), entity(1))
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryFile]:
-    made = open_history(tmp_path / "history.db", busy_timeout_seconds=0)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqliteRows]:
-    made = open_rows(tmp_path / "rows.db")
-    yield made
-    made.close()
 
 
 def test_a_timeline_is_read_by_page_from_either_end(history: HistoryFile, ledger: SqliteRows) -> None:

@@ -1,7 +1,5 @@
 """What is forgotten, what is kept, and that the file says so: as of any time from the edge on, nothing is lost."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,28 +9,14 @@ from engine.core.state.kept_past import NOTHING_FORGOTTEN
 from engine.errors import HistoryForgotten
 from engine.ports import Revision
 from engine.replicas.history.keeper import Keeper
-from engine.replicas.history.replica import HistoryFile, open_history
+from engine.replicas.history.replica import HistoryFile
 from engine.replicas.history.retention import KEEP_ALL, Retention
-from engine.replicas.rows.replica import SqliteRows, open_rows
+from engine.replicas.rows.replica import SqliteRows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql
 
 DAY = 86_400.0
 LAMP = entity(1).key
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryFile]:
-    made = open_history(tmp_path / "history.db", busy_timeout_seconds=0)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqliteRows]:
-    made = open_rows(tmp_path / "rows.db")
-    yield made
-    made.close()
 
 
 def compact(history: HistoryFile, retention: Retention, now: float) -> tuple[int, int]:
