@@ -11,7 +11,7 @@ from api.given import Given
 from api.http.queries import RegistryName, StateName, Text
 from api.http.routing import route
 from api.ports import Moment
-from api.registries.lists import answer_kept
+from api.registries.lists import answer_kept, filters_of
 from api.registries.places import places_now
 from api.registries.selection import Wish, count_states, filters_for
 from engine.core.state.record_verdict import Verdicts
@@ -130,8 +130,7 @@ async def get_facets(given: Given, request: Request, query: FacetsQuery) -> Resp
     """
     known = (*FACETS.get(query.registry, ()), "state")
     names = tuple(name for name in dict.fromkeys(query.facet or known) if name in known)
-    asked = {name: getattr(query, name) for name in query.__struct_fields__[4:]}
-    filters = tuple((name, value) for name, value in asked.items() if value is not UNSET)
+    filters = tuple(filters_of(query))
     wish = Wish(filters, query.q, "" if query.state is UNSET else query.state)
     verdicts = given.verdicts()
     is_none = any(name not in known for name, _ in filters)

@@ -51,7 +51,7 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "config_entry": IntegrationsQuery,
 }
 # What a query says besides filters.
-_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at"})
+_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet"})
 
 
 def _page_struct(body: BodyMaker[Any]) -> type[Any]:
