@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from engine import __version__
 from engine.core.state.report import Report
 from engine.core.words import Mode
@@ -14,7 +16,7 @@ from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process_clock import ProcessClock
 from engine.resources import Resources
-from engine.run import Clock, Stores, is_influx, new_run_id, open_followed_source, store_places
+from engine.run import Clock, Stores, is_influx, open_followed_source, pass_options
 from engine.settings import LoadedSettings, Settings
 
 
@@ -60,12 +62,4 @@ def make_service(  # noqa: PLR0913 (by keyword)
 
 
 def _options(settings: Settings, mode: Mode, clock: Clock, verify: bool) -> PassOptions:
-    return PassOptions(
-        mode=mode,
-        policy=settings.plan,
-        registries=frozenset(settings.source.registries),
-        run_id=new_run_id(clock()),
-        site=settings.site.name,
-        places=store_places(settings),
-        verify=verify,
-    )
+    return msgspec.structs.replace(pass_options(settings, mode, clock()), verify=verify)

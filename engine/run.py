@@ -290,7 +290,7 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
     return msgspec.structs.replace(report, records=(*report.records, *found))
 
 
-def store_places(settings: Settings) -> dict[str, str]:
+def _store_places(settings: Settings) -> dict[str, str]:
     """Which stores may be exchanged for others, by replica, as a digest: an address may hold a secret."""
     uri = settings.records.uri
     if is_influx(uri):
@@ -311,6 +311,18 @@ def _digest(text: str) -> str:
 def is_influx(uri: str) -> bool:
     """Whether `records.uri` names an InfluxDB; asked here, so that its client is loaded only if it does."""
     return uri.partition(":")[0] in ("influxdb", "influxdbs")
+
+
+def pass_options(settings: Settings, mode: Mode, at: float) -> PassOptions:
+    """How a pass that begins at a time (Unix seconds) is done, as the settings say."""
+    return PassOptions(
+        mode=mode,
+        policy=settings.plan,
+        registries=frozenset(settings.source.registries),
+        run_id=new_run_id(at),
+        site=settings.site.name,
+        places=_store_places(settings),
+    )
 
 
 def new_run_id(at: float) -> str:

@@ -17,8 +17,7 @@ from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import EngineError
-from engine.loop.pass_options import PassOptions
-from engine.run import new_run_id, store_places
+from engine.run import pass_options
 from engine.settings import LoadedSettings
 
 
@@ -29,14 +28,7 @@ def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruptio
 
 def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Status:
     """The status that a comparison leaves behind which writes nothing."""
-    options = PassOptions(
-        mode=Mode.DRIFT,
-        policy=loaded.settings.plan,
-        registries=frozenset(loaded.settings.source.registries),
-        run_id=new_run_id(time.time()),
-        site=loaded.settings.site.name,
-        places=store_places(loaded.settings),
-    )
+    options = pass_options(loaded.settings, Mode.DRIFT, time.time())
     now = time.time()
     try:
         report = make_report(arguments, loaded, options, stop)

@@ -14,21 +14,13 @@ from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.verbs.run_pass import make_report, tell_errors
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.run import new_run_id, store_places
+from engine.run import pass_options
 
 
 def run_drift(arguments: Arguments, stop: Interruption) -> int:
     """Compare and print the report. Returns the exit code."""
     loaded = load(arguments)
-    options = PassOptions(
-        mode=Mode.DRIFT,
-        policy=loaded.settings.plan,
-        registries=frozenset(loaded.settings.source.registries),
-        run_id=new_run_id(time.time()),
-        site=loaded.settings.site.name,
-        places=store_places(loaded.settings),
-    )
+    options = pass_options(loaded.settings, Mode.DRIFT, time.time())
     report = make_report(arguments, loaded, options, stop)
     if arguments.format == "json":
         emit_json(msgspec.json.encode(report))

@@ -21,7 +21,7 @@ from engine.commandline.text.progress import ProgressLine
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
-from engine.run import new_run_id, reconcile_once, store_places
+from engine.run import pass_options, reconcile_once
 from engine.settings import LoadedSettings
 
 
@@ -32,13 +32,8 @@ def run_pass(arguments: Arguments, stop: Interruption) -> int:
     if mode == Mode.APPLY and loaded.settings.plan.mode == "observe":
         mode = Mode.OBSERVE
     site = loaded.settings.site.name
-    options = PassOptions(
-        mode=mode,
-        policy=loaded.settings.plan,
-        registries=frozenset(loaded.settings.source.registries),
-        run_id=new_run_id(time.time()),
-        site=site,
-        places=store_places(loaded.settings),
+    options = msgspec.structs.replace(
+        pass_options(loaded.settings, mode, time.time()),
         confirm_deletes=arguments.confirm_deletes,
         expected=read_fingerprints(Path(arguments.plan), site) if arguments.plan else None,
     )
