@@ -9,7 +9,7 @@ from engine.core.cache.contents import Cache, Source
 from engine.core.cache.learned import Learned
 from engine.core.cache.recalled import recall
 from engine.core.home.snapshot import Snapshot
-from engine.sources.answers.command_results import SnapshotMaker
+from engine.sources.answers.command_results import CommandResults, SnapshotMaker
 from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import ENTITIES
 from engine.sources.unchanged.extended_rows import ExtendedRows
@@ -31,11 +31,12 @@ class RememberedAnswers:
 
     def forget(self) -> None:
         """Know nothing."""
+        self._newest: Snapshot | None = None
         self._answers: dict[str, str] = {}  # digests of answers that are compared whole
         self._fingerprint = Fingerprint()
         extended = ExtendedRows(self._fingerprint) if self._are_extended_apart else None
         self.entities = EntityRows(self._fingerprint, extended)
-        self.snapshots = SnapshotMaker(self._fingerprint)
+        self._snapshots = SnapshotMaker(self._fingerprint)
         self._ha_version: str | None = None
         self._recalled: dict[str, RowMap] = {}
 
@@ -68,8 +69,8 @@ class RememberedAnswers:
         lists = [RecalledList(cache, place, snapshot, fingerprint) for place in range(len(front.lists))]
         known = next((listed.extended for listed in lists if listed.known.name == ENTITIES), None)
         extended = ExtendedRows(fingerprint, known) if self._are_extended_apart else None
-        self.entities, self.snapshots = EntityRows(fingerprint, extended), SnapshotMaker(fingerprint)
-        self.snapshots.recall(snapshot, lists)
+        self.entities, self._snapshots = EntityRows(fingerprint, extended), SnapshotMaker(fingerprint)
+        self._snapshots.recall(snapshot, lists)
         for listed in lists:
             if listed.known.name == ENTITIES:
                 ordered, scopes = front.source.aliases_ordered, front.source.scopes
@@ -80,16 +81,22 @@ class RememberedAnswers:
 
     def has_learned(self) -> bool:
         """Whether the last read found any list to be another one than was recalled."""
-        found = {ENTITIES: self.entities.rows, **self.snapshots.rows.maps(self._other_lists())}
+        found = {ENTITIES: self.entities.rows, **self._snapshots.rows.maps(self._other_lists())}
         return found.keys() != self._recalled.keys() or any(
             found[n] is not m for n, m in self._recalled.items()
         )
 
-    def learned(self, snapshot: Snapshot) -> Learned | None:
-        """What there is to keep of the last read, which made this snapshot; None where its rows say too little."""
-        entities = self.entities.learned()
+    def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
+        """The snapshot of what was answered; see `SnapshotMaker.make`."""
+        self._newest = self._snapshots.make(results, taken_at=taken_at, origin=origin)
+        return self._newest
+
+    def learned(self) -> Learned | None:
+        """What there is to keep of the last read; None where equal answers would not mean an equal home."""
+        snapshot, entities = self._newest, self.entities.learned()
         if (
-            entities is None
+            snapshot is None
+            or entities is None
             or snapshot.health.ha_version is None
             or snapshot.set_aside
             or snapshot.partly_read
@@ -102,7 +109,7 @@ class RememberedAnswers:
             aliases_ordered=self.entities.aliases_ordered,
             scopes=self.entities.scope_counts,
         )
-        return Learned(snapshot, source, (entities, *self.snapshots.rows.learned(self._other_lists())))
+        return Learned(snapshot, source, (entities, *self._snapshots.rows.learned(self._other_lists())))
 
     def _other_lists(self) -> list[str]:
-        return [name for name in self.snapshots.parts if name != ENTITIES]
+        return [name for name in self._snapshots.parts if name != ENTITIES]

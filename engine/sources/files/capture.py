@@ -65,7 +65,6 @@ class CaptureSource(Source):
         self._directory = directory
         self._clock = clock
         self._answers = RememberedAnswers(self.origin, are_extended_apart=True)
-        self._newest: Snapshot | None = None
 
     @property
     def origin(self) -> str:
@@ -74,7 +73,6 @@ class CaptureSource(Source):
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
         """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
-        self._newest = None
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
@@ -83,7 +81,7 @@ class CaptureSource(Source):
 
     def learned(self) -> Learned | None:
         """What the last read learned; None where equal files would not mean an equal home."""
-        return None if self._newest is None else self._answers.learned(self._newest)
+        return self._answers.learned()
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
@@ -125,9 +123,7 @@ class CaptureSource(Source):
             missing=missing,
         )
         progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
-        snapshots = self._answers.snapshots
-        self._newest = snapshots.make(results, taken_at=self._clock(), origin=self.origin)
-        return self._newest
+        return self._answers.make(results, taken_at=self._clock(), origin=self.origin)
 
     def _entities(self, config: CoreConfig) -> Listing:
         answer = self._needed(_ENTITY_LIST)

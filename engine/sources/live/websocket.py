@@ -93,7 +93,6 @@ class WebsocketSource(Source):
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._answers = RememberedAnswers(f"websocket {self._uri}")
-        self._newest: Snapshot | None = None
 
     @property
     def origin(self) -> str:
@@ -108,7 +107,6 @@ class WebsocketSource(Source):
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
         """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
-        self._newest = None
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
@@ -117,7 +115,7 @@ class WebsocketSource(Source):
 
     def learned(self) -> Learned | None:
         """What the last read learned; None where equal lists would not mean an equal home."""
-        return None if self._newest is None else self._answers.learned(self._newest)
+        return self._answers.learned()
 
     @property
     def can_be_followed(self) -> bool:
@@ -178,8 +176,7 @@ class WebsocketSource(Source):
         return await self._offload(partial(self._snapshot, results, taken_at))
 
     def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
-        self._newest = self._answers.snapshots.make(results, taken_at=taken_at, origin=self.origin)
-        return self._newest
+        return self._answers.make(results, taken_at=taken_at, origin=self.origin)
 
     async def _read_entities(self, connection: Commands, config: CoreConfig, progress: Progress) -> Listing:
         # A core that does not say its version is taken for a recent one.
