@@ -52,7 +52,6 @@ class ReplicaPass:
         self.is_applied = False  # all that the verdict allowed
         self._is_unsure = False  # written to with an outcome that is not known
         self._is_forgetful = False  # what was last applied could not be read
-        self._note: str | None = None
         self._reported: dict[Key, Reported] | None = None  # by earlier passes, of what still stands
         self.comparison: Comparison | None = None
 
@@ -126,8 +125,9 @@ class ReplicaPass:
         context, comparison = self._context, self.comparison
         error = context.errors.get(self.name)
         text = str(error) if error else None
+        note = self._replica.take_note()  # also of a pass that failed: what is amiss is told while it is
         if comparison is None:
-            return unknown_replica(self.name, text), []
+            return msgspec.structs.replace(unknown_replica(self.name, text), note=note), []
         unwritten = error.unwritten if error else None
         found = report_replica(comparison, applied=self.is_applied, error=text, unwritten=unwritten)
         records = report_records(
@@ -139,7 +139,7 @@ class ReplicaPass:
             unwritten=unwritten,
             reported=self._reported,
         )
-        return msgspec.structs.replace(found, note=self._note), records
+        return msgspec.structs.replace(found, note=note), records
 
     def _compare(self) -> Comparison:
         context, replica = self._context, self._replica
@@ -255,7 +255,6 @@ class ReplicaPass:
         if allowed:
             self._mark_under_way(allowed)
             replica.apply(allowed, run)
-        self._note = replica.take_note()
         self.is_applied = True
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:

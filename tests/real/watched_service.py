@@ -82,6 +82,11 @@ class WatchedService:
             self._service.process.wait(30)
             pytest.fail(f"the service ended: {''.join(self._service.lines[-30:])}")
 
+    @property
+    def lines(self) -> list[str]:
+        """What it logged."""
+        return list(self._service.lines)
+
     def replica(self, name: str) -> Any:
         """Its part about one replica."""
         return next(r for r in self.status()["replicas"] if r["replica"] == name)

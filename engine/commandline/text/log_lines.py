@@ -139,15 +139,16 @@ class ReportLines:
 
     def _tell_errors(self, report: Report) -> None:
         of = ",".join(replica.replica for replica in report.replicas)
-        before = self._failures.get(of, set())
-        now = {(error.subject, error.message) for error in report.errors}
+        before = set[tuple[str, str]]().union(*self._failures.values())
+        self._failures[of] = {(error.subject, error.message) for error in report.errors}
+        # A store may fail in the passes of several: the rows file is the ledger of the others as well.
+        now = set[tuple[str, str]]().union(*self._failures.values())
         for error in report.errors:
             if (error.subject, error.message) not in before:
                 failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
                 self._logger.error("pass failed", extra={"fields": failed})
         for subject in sorted({subject for subject, _ in before} - {subject for subject, _ in now}):
             self._logger.info("passes succeed again", extra={"fields": {"subject": subject}})
-        self._failures[of] = now
 
 
 class StatusLines:

@@ -59,8 +59,8 @@ class Sender:
         self._sleep = sleep
         self._jitter = jitter
         self.is_doubtful = False  # an outcome was unknown or partial since this was last set to False
-        self._untold: str | None = None  # what somebody should know of the outbox
-        self._noted: str | None = None
+        self._noted: dict[str, str] = {}  # what is wrong with the outbox, by what was attempted
+        self._untold: dict[str, str] = {}  # what of that somebody has to know yet
 
     def keep(self, sent: Sequence[Batch]) -> list[int]:
         """Put the batches in the outbox, before the first of them is sent; returns their numbers.
@@ -74,9 +74,9 @@ class Sender:
                 assert self._outbox is not None
                 numbers.append(self._outbox.put(REPLICA, b"\n".join(batch)))
         except ReplicaError as error:
-            self._note(error)
+            self._note("write", error)
             return numbers
-        self._noted = None
+        self._note("write", None)
         return numbers
 
     def drop(self, numbers: Sequence[int]) -> None:
@@ -87,9 +87,9 @@ class Sender:
                 self._outbox.drop(number)
 
     def take_note(self) -> str | None:
-        """What somebody should know of the outbox; returned once."""
-        note, self._untold = self._untold, None
-        return note
+        """What is wrong with the outbox now; returned once, until it can be used again."""
+        notes, self._untold = [*self._untold.values()], {}
+        return f"The outbox for InfluxDB cannot be used. {' '.join(notes)}" if notes else None
 
     def send_pending(self) -> None:
         """Send what an earlier process left in the outbox. Raises ReplicaError; then the rest stays there.
@@ -99,31 +99,38 @@ class Sender:
         try:
             pending = self._outbox.pending(REPLICA) if self._outbox is not None else []
         except ReplicaError as error:
-            self._note(error)
+            self._note("read", error)
             return
+        strange = [body for _, body in pending if not self._is_all_ours(body)]
+        self._note("read", self._of_another_site() if strange else None)
         for number, body in pending:
-            if not all(self._is_ours(line) for line in body.split(b"\n")):
-                self._note(
-                    ReplicaRejected(
-                        REPLICA,
-                        f"The outbox holds lines of another site than {self._site}; they are not sent, and stay there.",
-                        "Put it beside the rows file that it belongs to; a new one is made here.",
-                    )
-                )
+            if body in strange:
                 continue
             # What is refused by now, say because it is older than retention, is history that is gone.
             self.send(body.split(b"\n"))
             self.is_doubtful = True
             self.drop([number])
 
-    def _is_ours(self, line: bytes) -> bool:
-        return self._site is None or f",site={self._site},".encode() in line.partition(b" ")[0] + b","
+    def _is_all_ours(self, body: bytes) -> bool:
+        return self._site is None or all(
+            f",site={self._site},".encode() in line.partition(b" ")[0] + b"," for line in body.split(b"\n")
+        )
 
-    def _note(self, error: ReplicaError) -> None:
-        """Once, however often it is met: nothing is held back by it."""
-        if self._noted != error.message:
-            self._noted = error.message
-            self._untold = f"The outbox for InfluxDB cannot be used. {error}"
+    def _of_another_site(self) -> ReplicaError:
+        return ReplicaRejected(
+            REPLICA,
+            f"The outbox holds lines of another site than {self._site}; they are not sent, and stay there.",
+            "Put it beside the rows file that it belongs to; a new one is made here.",
+        )
+
+    def _note(self, attempt: str, error: ReplicaError | None) -> None:
+        """Once, however often it is met: nothing is held back by it. What passed before anybody asked is not told."""
+        if error is None:
+            self._noted.pop(attempt, None)
+            self._untold.pop(attempt, None)
+        elif self._noted.get(attempt) != error.message:
+            self._noted[attempt] = error.message
+            self._untold[attempt] = str(error)
 
     def send(self, batch: Batch) -> list[RefusedLines]:
         """Send the lines; returns those that the server refused. Raises ReplicaError when it is not the lines' fault."""

@@ -109,6 +109,30 @@ def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
     ]
 
 
+def test_a_store_that_fails_in_the_passes_of_two_replicas_is_told_once_and_again_when_it_fails_in_none() -> (
+    None
+):
+    full, away = (
+        ErrorReport("sqlite", "The disk is full.", "", True),
+        ErrorReport("influxdb", "Away.", "", True),
+    )
+    of_rows, of_records = (replica("sqlite", status="unknown"),), (replica("influxdb", status="unknown"),)
+    lines = told(
+        report(replicas=of_rows, errors=(full,)),
+        report(replicas=of_records, errors=(full, away)),
+        report(replicas=of_records, errors=(away,)),  # it did not come so far as to need the rows file
+        report(replicas=of_rows, errors=(full,)),
+        report(replicas=of_rows),
+        report(replicas=of_records),
+    )
+    assert lines == [
+        'error   pass failed subject=sqlite reason="The disk is full." hint=""',
+        'error   pass failed subject=influxdb reason=Away. hint=""',
+        "info    passes succeed again subject=sqlite",
+        "info    passes succeed again subject=influxdb",
+    ]
+
+
 def test_what_is_written_each_time_is_told_each_time() -> None:
     lamp = changed("Lamp", ("name", "a", "b"), cause=Cause.DRIFT, outcome="applied")
     assert len(told(report(lamp), report(lamp))) == 2

@@ -222,6 +222,25 @@ def test_an_outbox_that_cannot_be_used_is_told_once_until_it_can_be_again() -> N
     assert bench.sender.take_note() is not None
 
 
+def test_what_of_the_outbox_passed_before_anybody_asked_is_not_told(bench: Bench) -> None:
+    bench.outbox.is_full = True
+    bench.sender.keep([[line(1)]])
+    bench.outbox.is_full = False
+    bench.sender.keep([[line(1)]])
+    assert bench.sender.take_note() is None
+
+
+def test_an_outbox_that_can_neither_be_read_nor_written_is_told_once(bench: Bench) -> None:
+    bench.outbox.is_broken = bench.outbox.is_full = True
+    for _ in range(3):
+        bench.sender.send_pending()
+        bench.sender.keep([[line(1)]])
+    assert bench.sender.take_note() == "The outbox for InfluxDB cannot be used. the file is damaged full"
+    bench.sender.send_pending()
+    bench.sender.keep([[line(1)]])
+    assert bench.sender.take_note() is None
+
+
 def test_an_outbox_that_cannot_be_read_is_told() -> None:
     bench = Bench()
     bench.outbox.is_broken = True
@@ -242,3 +261,6 @@ def test_what_another_home_left_to_be_sent_is_not_sent_and_stays() -> None:
     told = sender.take_note()
     assert told is not None
     assert "lines of another site than home" in told
+    sender.drop(sender.keep([[ours]]))
+    sender.send_pending()
+    assert sender.take_note() is None, "told once, also when batches of ours come and go beside it"
