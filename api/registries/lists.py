@@ -26,10 +26,10 @@ from api.http.queries import (
     ListQuery,
     PageQuery,
 )
-from api.http.routing import JSON, LIVE_HEADERS, VARY, Route
+from api.http.routing import JSON, LIVE_HEADERS, VARY, Handler, Route
 from api.past_lists import past_page
 from api.ports import Filter, Moment, Row
-from api.registries.area_contents import with_contents
+from api.registries.contents import with_contents
 from api.registries.fields import BodyMaker
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
 from api.registries.list_queries import query_of, sort_columns
@@ -54,12 +54,13 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
 _NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet"})
 
 
-def _page_struct(body: BodyMaker[Any]) -> type[Any]:
-    """The page of a registry: (rows, count, limit, total, next, revision)."""
+def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, Any]] = ()) -> type[Any]:
+    """The page of a registry: (rows, count, limit, total, next, revision), behind the fields of `lead`."""
     rows = body.registry.route
     # With `fields`, a row is less than the body.
     items = {"items": {"anyOf": [{"$ref": f"#/components/schemas/{body.type.__name__}"}, {"type": "object"}]}}
     fields: list[tuple[str, Any]] = [
+        *lead,
         (rows, Annotated[list[dict[str, Any]], Meta(extra_json_schema=items)]),
         ("count", int),
         ("limit", int),
@@ -67,7 +68,7 @@ def _page_struct(body: BodyMaker[Any]) -> type[Any]:
         ("next", str | None),
         ("revision", int | None),
     ]
-    page = msgspec.defstruct(f"{rows.capitalize()}Page", fields, frozen=True)
+    page = msgspec.defstruct(name or f"{rows.capitalize()}Page", fields, frozen=True)
     page.__doc__ = (
         "A page. `count` is its length, `total` that of all pages, `next` the `after` of the next one."
     )
@@ -118,6 +119,7 @@ class _Form(NamedTuple):
     """How the rows of one answer are encoded."""
 
     page: type[Any]
+    lead: tuple[object, ...]
     query: Any
     fields: tuple[str, ...]
     is_csv: bool
@@ -132,17 +134,23 @@ class _Form(NamedTuple):
         if self.is_csv:
             return as_csv(rows, self.fields)
         given = list(rows) if self.query.fields is UNSET else as_chosen(rows, self.fields)
-        page = self.page(given, len(rows), self.query.limit, total, next_key, revision)
+        page = self.page(*self.lead, given, len(rows), self.query.limit, total, next_key, revision)
         return msgspec.json.encode(page)
 
 
-def list_route(body: BodyMaker[Any]) -> Route:
-    """The route that lists a registry."""
-    name, page_type = body.registry.name, _page_struct(body)
+def list_handler(
+    body: BodyMaker[Any],
+    page_type: type[Any],
+    lead_of: Callable[[Request], tuple[object, ...]] = lambda _: (),
+) -> Handler:
+    """What answers with pages of a registry; `lead_of` says what stands in front of the rows."""
+    name = body.registry.name
     columns = sort_columns(body.type, body.columns)
 
     async def handle(given: Given, request: Request, query: Any) -> Response:
-        form = _Form(page_type, query, chosen_fields(body.type, query), wants_csv(request, query))
+        form = _Form(
+            page_type, lead_of(request), query, chosen_fields(body.type, query), wants_csv(request, query)
+        )
         state = "" if query.state is UNSET else query.state
         wish = Wish(tuple(filters_of(query)), query.q, state, sort_column(columns, query))
         verdicts = given.verdicts()
@@ -165,12 +173,18 @@ def list_route(body: BodyMaker[Any]) -> Route:
             return Response(form.encode(found, total, next_key, None), 200, headers, form.media_type)
         return await answer_kept(given, request, build, form.media_type)
 
+    return handle
+
+
+def list_route(body: BodyMaker[Any]) -> Route:
+    """The route that lists a registry."""
+    name, page_type = body.registry.name, page_struct(body)
     base = QUERIES.get(name, PageQuery)
     return Route(
         path=f"/api/{body.registry.route}",
         name=f"list_{body.registry.route}",
         summary=body.summary,
-        handle=handle,
+        handle=list_handler(body, page_type),
         body=page_type,
         query=query_of(f"{page_type.__name__}Query", base, body.type, body.columns),
         statuses=PAST_STATUSES,

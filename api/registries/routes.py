@@ -13,12 +13,12 @@ from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
 from api.past_lists import past_record
 from api.ports import Moment
-from api.registries.area_contents import with_contents
 from api.registries.bodies import DEVICES, ENTITIES
+from api.registries.contents import with_contents
 from api.registries.facets import get_facets
 from api.registries.fate import missing
 from api.registries.fields import BodyMaker
-from api.registries.lists import PAST_STATUSES, answer_kept, list_route
+from api.registries.lists import PAST_STATUSES, answer_kept, list_handler, list_route, page_struct
 from api.registries.places import places_now
 from api.registries.small import SMALL
 
@@ -65,18 +65,20 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
 
 
 def _entities_of_area(listed: Route) -> Route:
-    """The route at which HomeIQ asks for the entities of an area."""
+    """The route at which HomeIQ asks for the entities of an area, with what it has around them."""
+    page = page_struct(ENTITIES, "AreaEntitiesPage", (("success", bool), ("area_id", str)))
+    answer = list_handler(ENTITIES, page, lambda request: (True, request.path_params["id"]))
 
     async def handle(given: Given, request: Request, query: Any) -> Response:
         area_id = request.path_params["id"]
-        return await listed.handle(given, request, msgspec.structs.replace(query, area_id=area_id))
+        return await answer(given, request, msgspec.structs.replace(query, area_id=area_id))
 
     return Route(
         path="/api/entities/by-area/{id}",
         name="list_entities_of_area",
         summary="The entities that are effectively in an area.",
         handle=handle,
-        body=listed.body,
+        body=page,
         query=listed.query,
         statuses=listed.statuses,
         other_media_types=listed.other_media_types,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.fields import KEY, BodyMaker, From, Timestamp
+from api.registries.fields import KEY, BodyMaker, From, Listed, Timestamp, either
 from api.registries.sync import Sync
 from engine.core.undecodable import UNDECODABLE
 
@@ -13,18 +13,25 @@ def _later(_key: str) -> None:
     """What is filled in where the rows of entities are at hand."""
 
 
-def _state(disabled_by: str | None) -> str | None:
-    return "disabled" if disabled_by else None
+def _state(disabled_by: str | None) -> str:
+    return "disabled" if disabled_by else "unknown"
+
+
+def _prefix(label_id: str) -> str:
+    prefix, colon, _ = label_id.partition(":")
+    return prefix if colon else ""
 
 
 class Area(msgspec.Struct, frozen=True):
     """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12).
 
-    `entity_count` and `domains` are of the entities that are effectively in it; null in the past.
+    `entity_count` and `domains` are of the entities that are effectively in it; null in the past. `display_name` is its
+    name, or its id where it has none.
     """
 
     area_id: str
     name: str | None
+    display_name: Annotated[str, From(("name", KEY), either)]
     floor_id: str | None
     aliases: list[str]
     labels: list[str]
@@ -54,10 +61,15 @@ class Floor(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """A label."""
+    """A label. `label` is its id, which rows bear; `prefix` is what stands in that before a colon; `entity_count` of the
+    entities that bear it, null in the past.
+    """
 
     label_id: str
     name: str | None
+    label: Annotated[str, From((KEY,))]
+    prefix: Annotated[str, From((KEY,), _prefix)]
+    entity_count: Annotated[int | None, From((KEY,), _later)]
     description: str | None
     color: str | None
     icon: str | None
@@ -97,18 +109,18 @@ def _subentries(value: str | None) -> list[Subentry] | None:
 class Integration(msgspec.Struct, frozen=True):
     """A config entry, without its data and options: those hold passwords and are read by nothing here.
 
-    `state` is disabled or null: what it is otherwise changes with every start, and is not mirrored. `subentries` is null where there are none, or where the token is no administrator's and may not list them.
+    `state` is disabled or unknown: what it is otherwise changes with every start, and is not mirrored. `subentries` is null where there are none, or where the token is no administrator's and may not list them.
     """
 
     entry_id: str
-    domain: str | None
-    title: str | None
+    domain: Annotated[str | None, Listed("unknown")]
+    title: Annotated[str | None, Listed("Unknown")]
     source: str | None
     disabled_by: str | None
     pref_disable_new_entities: bool
     pref_disable_polling: bool
     subentries: Annotated[list[Subentry] | None, From(("subentries",), _subentries)]
-    state: Annotated[str | None, From(("disabled_by",), _state)]
+    state: Annotated[str, From(("disabled_by",), _state)]
     timestamp: Timestamp
     sync: Sync | None = None
 

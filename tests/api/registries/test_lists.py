@@ -129,7 +129,7 @@ async def test_one_record_of_every_registry_and_the_entities_of_an_area(api: Api
     attic = await api.get("/api/areas/attic")
     assert (attic["floor_name"], attic["entity_count"], attic["domains"]) == ("Upstairs", 1, ["light"])
     assert (await api.get("/api/floors/up"))["name"] == "Upstairs"
-    assert (await api.get(f"/api/integrations/{ENTRY.entry_id}"))["state"] is None
+    assert (await api.get(f"/api/integrations/{ENTRY.entry_id}"))["state"] == "unknown"
     assert (await api.get("/api/labels/none", 404))["detail"] == "There is no label 'none'."
     found = await api.get("/api/entities/by-area/attic")
     assert [e["entity_id"] for e in found["entities"]] == ["light.zebra"]
