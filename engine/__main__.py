@@ -22,6 +22,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    from engine.commandline.cycle_collection import without_cycle_collection
+
+    with without_cycle_collection():
+        return _answer(argv)
+
+
+def _answer(argv: list[str]) -> int:
     from engine.commandline.exit_codes import STOPPED_BY_SIGNAL
     from engine.commandline.output import finish_output
 

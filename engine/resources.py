@@ -1,13 +1,16 @@
 """What a home is given of its process: where its blocking work is done, and how it reaches Home Assistant."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine.offload import Offload, to_thread
 from engine.ports import Source
 from engine.process_clock import ProcessClock
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 def _as_it_is(source: Source) -> Source:
@@ -25,6 +28,6 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     remote: Offload = to_thread  # of stores behind a network
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
-    readers: ThreadPoolExecutor | None = None  # of the rows, for the API; None is a thread of its own
+    readers: "ThreadPoolExecutor | None" = None  # of the rows, for the API; None is a thread of its own
     up: str | None = None  # the relative address of the page of all homes, where there are many
     status_seconds: float = 1.0  # between looks at what time changes

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
 import msgspec
 
 from engine.cache_file import PassCacheFile
@@ -24,6 +24,7 @@ from engine.core.words import Mode
 from engine.errors import ReplicaError, SettingsError
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.offload import to_thread
 from engine.ports import Progress, Replica, Source
 from engine.process_clock import ProcessClock
 from engine.resources import Resources
@@ -241,7 +242,7 @@ async def reconcile_once(
         made = Reconciler(asked, replicas, stores.rows, times, progress, calendar=calendar, cache=cache)
         report = await made.run(options)
     if remembered is not None and remembered.newest is not None:
-        return await anyio.to_thread.run_sync(_with_legacy, loaded, remembered.newest, report)
+        return await to_thread(partial(_with_legacy, loaded, remembered.newest, report))
     return report
 
 
@@ -288,6 +289,11 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
             return report  # it is known to be away
         return msgspec.structs.replace(report, errors=(*report.errors, ErrorReport.of(error.replica, error)))
     return msgspec.structs.replace(report, records=(*report.records, *found))
+
+
+def needs_event_loop(settings: Settings) -> bool:
+    """Whether one pass waits for more than files and stores: only a live source does."""
+    return settings.source.uri.partition(":")[0] in WEBSOCKET_SCHEMES
 
 
 def _store_places(settings: Settings) -> dict[str, str]:

@@ -28,9 +28,12 @@ def without_cycle_collection() -> Iterator[None]:
 @contextmanager
 def rare_cycle_collection() -> Iterator[None]:
     """Seldom a search while the block runs: for a service, which must not grow for years."""
-    before = gc.get_threshold()
+    before, was_enabled = gc.get_threshold(), gc.isenabled()
     gc.set_threshold(*_SERVICE_THRESHOLDS)
+    gc.enable()
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        if not was_enabled:
+            gc.disable()

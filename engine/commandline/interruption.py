@@ -7,7 +7,7 @@ A write that a worker thread has begun is waited for, so it is committed or roll
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -61,6 +61,23 @@ class Interruption:
 
         try:
             return anyio.run(cancellable)
+        finally:
+            self._cancel = None
+
+    def run_alone(self, work: Callable[[], Coroutine[None, None, Result]]) -> Result:
+        """As `run`, for work that waits for nothing but `offload.to_thread` and `sleep`: without an event loop.
+
+        A signal is looked at between two pieces of work, so one that has begun is waited for here, too.
+        """
+        from engine.offload import run_alone
+
+        def check() -> None:
+            if self._signal_number:
+                raise Stopped(self._signal_number)
+
+        self._cancel = lambda: None
+        try:
+            return run_alone(work, check)
         finally:
             self._cancel = None
 

@@ -8,7 +8,7 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
@@ -143,7 +143,8 @@ def refuse(message: str, hint: str) -> NoReturn:
 
 def parse(argv: list[str]) -> Arguments:
     """The arguments as given. Raises SystemExit: 0 after --help and --version, 64 for a usage error."""
-    grammar, argv = build_grammar(), without_help(argv)
+    argv = without_help(argv)
+    grammar = build_grammar(COMMANDS.keys() & set(argv))
     _check_options(argv, grammar.options)
     arguments, left = grammar.parser.parse_known_args(argv, Arguments())
     command = f"reconcile {arguments.command}" if arguments.command else "reconcile"
@@ -167,8 +168,8 @@ def parse(argv: list[str]) -> Arguments:
     return arguments
 
 
-def build_grammar() -> Grammar:
-    """The parser of the command line and of each command."""
+def build_grammar(commands_in_full: Collection[str] = COMMANDS.keys()) -> Grammar:
+    """The parser of the command line and of each command; of others than these commands it knows no more than the name."""
     parser = _Parser(
         prog="reconcile",
         usage="reconcile [OPTION...] [COMMAND]",
@@ -186,14 +187,15 @@ def build_grammar() -> Grammar:
         command = commands.add_parser(
             name,
             help=text,
-            description=textwrap.fill(f"{text[:1].upper()}{text[1:]}.", 100),
-            epilog=epilog(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
         grammar.commands[name] = command
-        _add_to_command(name, command)
+        if name in commands_in_full:
+            command.description = textwrap.fill(f"{text[:1].upper()}{text[1:]}.", 100)
+            command.epilog = epilog(name)
+            _add_to_command(name, command)
     _add_pass(parser)
     _add_comparison(parser)
     add_settings(parser)
@@ -339,6 +341,9 @@ def _check_options(argv: list[str], known: frozenset[str]) -> None:
             refuse(f"The argument {word!r} is not UTF-8.", "Rename the file, or set the locale to UTF-8.")
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
+            known = build_grammar().options
+            if option in known:
+                continue
             hint = setting_hint(option) or suggestion(option, known)
             refuse(f"{option} is not an option of reconcile.", hint)
 

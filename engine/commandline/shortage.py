@@ -7,6 +7,7 @@ import errno
 from pathlib import Path
 
 from engine.file_causes import cause_of
+from engine.offload import lacks_memory
 
 _OF_THE_SYSTEM = frozenset(
     {
@@ -27,8 +28,6 @@ def find_shortage(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, BaseExceptionGroup):
         found = [find_shortage(each) for each in error.exceptions]
         return found[0] if all(found) else None
-    from engine.offload import lacks_memory  # only now: it loads the event loop
-
     if lacks_memory(error):
         number = errno.ENOMEM
     elif isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:

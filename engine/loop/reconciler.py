@@ -7,7 +7,6 @@ What it may leave out because it was learned before stands in `recollection`.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-import anyio
 import msgspec
 
 from engine.cache_ports import CacheFile
@@ -31,7 +30,7 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.pass_report import report_pass
 from engine.loop.recollection import Recollection
 from engine.loop.replica_pass import ReplicaPass
-from engine.offload import to_thread
+from engine.offload import sleep, to_thread
 from engine.ports import Ledger, Progress, Replica, Source
 
 
@@ -48,7 +47,7 @@ class Reconciler:
         ledger: Ledger,
         clock: Callable[[], float],
         progress: Progress,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = sleep,
         *,
         calendar: Callable[[], Calendar] = Calendar,
         cache: CacheFile | None = None,

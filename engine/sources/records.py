@@ -6,7 +6,6 @@ a record that was never written there cannot be told from one that was deleted, 
 
 from collections.abc import Callable
 
-import anyio.to_thread
 from msgspec.structs import replace
 
 from engine.core.home.lenient import read_fields
@@ -15,6 +14,7 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
+from engine.offload import to_thread
 from engine.ports import Progress, Records, Source
 
 
@@ -33,7 +33,7 @@ class RecordsSource(Source):
     async def read(self, progress: Progress) -> Snapshot:
         """Read every record. Raises SourceUnavailable or SourceInvalid."""
         progress("records", 0, None)
-        return await anyio.to_thread.run_sync(self._read)
+        return await to_thread(self._read)
 
     def _read(self) -> Snapshot:
         now = self._clock()

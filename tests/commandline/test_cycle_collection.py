@@ -35,3 +35,10 @@ def test_a_service_searches_seldom_but_does() -> None:
         assert gc.isenabled()
         assert gc.get_threshold()[0] > before[0]
     assert gc.get_threshold() == before
+
+
+def test_a_service_searches_also_where_a_command_would_not() -> None:
+    with without_cycle_collection():
+        with rare_cycle_collection():
+            assert gc.isenabled()
+        assert not gc.isenabled()

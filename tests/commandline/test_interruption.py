@@ -13,6 +13,7 @@ import anyio.to_thread
 import pytest
 
 from engine.commandline.interruption import Stopped, interruption
+from engine.offload import to_thread
 
 pytestmark = pytest.mark.process
 
@@ -63,6 +64,32 @@ def test_work_that_ends_all_the_same_keeps_its_result() -> None:
 
     with interruption() as stop:
         assert stop.run(work) == "done"
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_without_an_event_loop_a_write_is_waited_for_as_well(number: signal.Signals, code: int) -> None:
+    written = list[int]()
+
+    def write() -> None:
+        os.kill(os.getpid(), number)
+        written.append(1)
+
+    async def work() -> None:
+        await to_thread(write)
+        await to_thread(write)
+
+    with pytest.raises(Stopped) as stopped, interruption() as stop:
+        stop.run_alone(work)
+    assert (stopped.value.exit_code, written) == (code, [1])
+
+
+def test_without_an_event_loop_work_that_ends_all_the_same_keeps_its_result() -> None:
+    async def work() -> str:
+        await to_thread(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        return "done"
+
+    with interruption() as stop:
+        assert stop.run_alone(work) == "done"
 
 
 def test_work_that_does_not_wait_is_stopped_where_it_is() -> None:

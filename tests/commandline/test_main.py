@@ -32,6 +32,26 @@ def test_help_and_version_load_no_library(argument: str) -> None:
     assert ended.stdout.startswith(b"usage: " if argument == "--help" else b"reconcile ")
 
 
+@pytest.mark.parametrize("records", ["none", "history:history.db"])
+def test_a_pass_over_files_loads_no_event_loop(records: str, tmp_path: Path) -> None:
+    sample = CHECKOUT / "ops" / "sample" / "home-2026.11"
+    argv = ["--quiet", "--source", f"capture:{sample}", "--rows", "rows.db", "--records", records]
+    program = (
+        "import sys\nfrom engine.__main__ import main\n"
+        f"codes = [main({argv!r}) for _ in range(2)]\n"
+        "loaded = [name for name in ('anyio', 'asyncio', 'logging', 'ssl') if name in sys.modules]\n"
+        "sys.exit(f'{codes}, loaded: {loaded}' if loaded or any(codes) else 0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_help_tells_the_exit_codes(reconcile: Reconcile) -> None:
     code, out, err = reconcile("--help")
     assert (code, err) == (0, "")

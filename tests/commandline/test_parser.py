@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.commandline.parser import Arguments, DeleteLimit, build_grammar, parse
+from engine.commandline.parser import COMMANDS, Arguments, DeleteLimit, build_grammar, parse
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -54,6 +54,16 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
     assert grammar.parser.prog == "reconcile"
 
 
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_a_grammar_of_one_command_knows_of_it_what_that_of_all_knows(command: str | None) -> None:
+    part, whole = build_grammar([command] if command else []), build_grammar()
+    if command is None:
+        assert part.parser.format_help() == whole.parser.format_help()
+    else:
+        assert part.commands[command].format_help() == whole.commands[command].format_help()
+        assert part.accepts(command) == whole.accepts(command)
+
+
 def test_no_option_takes_a_secret() -> None:
     assert not [option for option in build_grammar().options if re.search("token|password|secret", option)]
 
@@ -64,6 +74,11 @@ def test_no_option_takes_a_secret() -> None:
         (["--dryrun"], "Error: --dryrun is not an option of reconcile.\nDid you mean --dry-run?\n"),
         (["--sorce", "x"], "Error: --sorce is not an option of reconcile.\nDid you mean --source?\n"),
         (["drfit"], "Error: 'drfit' is not a command of reconcile.\nDid you mean drift?\n"),
+        (
+            ["--detailed-exitcode", "serve", "--shards", "1/2"],
+            "Error: --shards is not an option of reconcile.\nDid you mean --shard?\n",
+        ),
+        (["--force"], "Error: --force is no option of `reconcile`.\n"),
         (["drift", "--jsn"], "Error: --jsn is not an option of reconcile.\nDid you mean --json?\n"),
         (["drift", "--prune-foreign"], "Error: --prune-foreign is no option of `reconcile drift`.\n"),
         (["--dry-run", "show", "x"], "Error: --dry-run is no option of `reconcile show`.\n"),

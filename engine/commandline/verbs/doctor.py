@@ -30,7 +30,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
 from engine.file_causes import cause_of, find_number
-from engine.run import RECORDS_URI, is_influx, open_source, open_stores
+from engine.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 from engine.settings_text import FILE_SCHEMES
 
@@ -133,7 +133,8 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
             return
         source = open_source(loaded)
         with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
-            snapshot = stop.run(partial(source.read, progress))
+            run = stop.run if needs_event_loop(loaded.settings) else stop.run_alone
+            snapshot = run(partial(source.read, progress))
     except EngineError as error:
         yield _failed("source", error)
         return

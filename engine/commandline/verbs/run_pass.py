@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from engine.commandline.cycle_collection import without_cycle_collection
 from engine.commandline.exit_codes import pass_code
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
@@ -21,7 +20,7 @@ from engine.commandline.text.progress import ProgressLine
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
-from engine.run import pass_options, reconcile_once
+from engine.run import needs_event_loop, pass_options, reconcile_once
 from engine.settings import LoadedSettings
 
 
@@ -53,11 +52,9 @@ def make_report(
     arguments: Arguments, loaded: LoadedSettings, options: PassOptions, stop: Interruption
 ) -> Report:
     """One pass, with progress on stderr. Raises EngineError, and Stopped after a signal."""
-    with (
-        without_cycle_collection(),
-        ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress,
-    ):
-        return stop.run(partial(reconcile_once, loaded, options, progress))
+    run = stop.run if needs_event_loop(loaded.settings) else stop.run_alone
+    with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
+        return run(partial(reconcile_once, loaded, options, progress))
 
 
 def tell_errors(report: Report) -> None:

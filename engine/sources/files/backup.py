@@ -15,10 +15,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-import anyio.to_thread
 import msgspec
 
 from engine.core.cache.contents import Cache
@@ -26,6 +26,7 @@ from engine.core.cache.learned import Learned
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
+from engine.offload import to_thread
 from engine.ports import Progress, Source
 from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
@@ -115,7 +116,7 @@ class BackupSource(Source):
         Raises SourceRefused when it is encrypted and the key is not its own, SourceInvalid when it is damaged or
         none, SourceUnavailable when the file cannot be read.
         """
-        return await anyio.to_thread.run_sync(self._read, progress)
+        return await to_thread(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         try:

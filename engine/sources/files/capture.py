@@ -13,9 +13,9 @@ An entity without its extended row is read from the list, as in a live home.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import anyio.to_thread
 import msgspec
 
 from engine.core.cache.contents import Cache
@@ -23,6 +23,7 @@ from engine.core.cache.learned import Learned
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
+from engine.offload import to_thread
 from engine.ports import Progress, Source
 from engine.sources.answers.command_results import (
     LISTS,
@@ -85,7 +86,7 @@ class CaptureSource(Source):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
-        return await anyio.to_thread.run_sync(self._read, progress)
+        return await to_thread(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         try:

@@ -10,15 +10,15 @@ again. If none changed since the last read of the same object, none is.
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-
-import anyio.to_thread
 
 from engine.core.cache.contents import Cache
 from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
+from engine.offload import to_thread
 from engine.ports import Progress, Source
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
@@ -85,7 +85,7 @@ class StorageSource(Source):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the files. Raises SourceInvalid, or SourceUnavailable when they keep changing."""
-        return await anyio.to_thread.run_sync(self._read, progress)
+        return await to_thread(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         inner = self._directory / ".storage"
