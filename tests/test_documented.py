@@ -173,7 +173,9 @@ def local_links(text: str) -> Iterable[str]:
 @every_text
 def test_every_option_in_the_text_exists(name: str) -> None:
     ours = re.sub(
-        r"(?m)^.*(?:python3? -|pip install|pipx |datasette |docker |git |openssl ).*$", "", TEXTS[name]
+        r"(?m)^.*(?:python3? -|ops/\w+\.py|pip install|pipx |datasette |docker |git |openssl ).*$",
+        "",
+        TEXTS[name],
     )
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= build_grammar().options
 
@@ -205,7 +207,10 @@ def test_every_path_and_metric_in_the_text_exists() -> None:
     metrics = {row[0].strip("`") for row in table("reference/metrics.md", "metric")}
     metrics |= {row[0].strip("`") for row in table("reference/metrics.md", "metric of many homes")}
     tables = {row[0].strip("`") for row in table("reference/sqlite.md", "table")}
-    assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", ALL)) <= metrics | tables
+    recorded = re.compile(r"\b[a-z_]+:reconcile_\w+:\w+")
+    assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", recorded.sub("", ALL))) <= metrics | tables
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ops" / "prometheus").iterdir())
+    assert set(recorded.findall(ALL)) <= set(re.findall(r"(?m)^ +- record: (\S+)$", rules))
 
 
 def test_every_guard_and_cause_is_explained() -> None:

@@ -57,8 +57,10 @@ class SiteMetrics(Collector):
         stages = GaugeMetricFamily(
             "reconcile_sites", "Homes, by how far this process is with them.", labels=("stage",)
         )
-        words = GaugeMetricFamily("reconcile_sites_status", "Homes, by their status.", labels=("status",))
-        known = {view.name: site_word(view, now) for view in views}
+        words = GaugeMetricFamily(
+            "reconcile_sites_status", "Homes that are not paused, by their status.", labels=("status",)
+        )
+        known = {view.name: site_word(view, now) for view in views if view.stage != Stage.PAUSED}
         by_stage, by_word = Counter(view.stage for view in views), Counter(known.values())
         for stage in Stage:
             stages.add_metric((stage,), by_stage[stage])
@@ -74,7 +76,7 @@ class SiteMetrics(Collector):
             name: GaugeMetricFamily(f"reconcile_site_{name}", text, labels=("site",))
             for name, text in _GAUGES.items()
         }
-        for view in self._shown(views, known):
+        for view in self._shown([view for view in views if view.name in known], known):
             for name, value in _values(view, known[view.name], now).items():
                 families[name].add_metric((view.name,), value)
         yield from families.values()

@@ -1,4 +1,4 @@
-"""ops/grafana: the dashboard by the rules of grafana/dashboard-linter, and its provisioning.
+"""ops/grafana: the dashboards by the rules of grafana/dashboard-linter, and its provisioning.
 
 The linter is a Go program that no package brings. These are its rules as of 2026-05 that apply to a dashboard of one
 Prometheus; that each query is valid and finds something is seen in tests/real/test_monitoring.py.
@@ -13,36 +13,71 @@ import msgspec
 import pytest
 
 GRAFANA = Path(__file__).parents[2] / "ops" / "grafana"
-DASHBOARD = json.loads((GRAFANA / "dashboards" / "ha-reconcile.json").read_bytes())
-PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+DASHBOARDS = {
+    name: json.loads((GRAFANA / "dashboards" / f"{name}.json").read_bytes())
+    for name in ("ha-reconcile", "fleet")
+}
+EACH_DASHBOARD = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+PANELS = [panel for board in DASHBOARDS.values() for panel in board["panels"] if panel["type"] != "row"]
 EACH_PANEL = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: f"{panel['id']}-{panel['title']}")
-VARIABLES = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
 CHOSEN = {"type": "prometheus", "uid": "${datasource}"}
+FLEET = "ha-reconcile: many homes"
 # Of Grafana's units, those in use here.
-UNITS = {"none", "short", "s", "dateTimeFromNow", "bytes", "reqps"}
+UNITS = {"none", "short", "s", "dateTimeFromNow", "bytes", "reqps", "percentunit"}
 
 
-def test_the_datasource_is_chosen_by_a_variable() -> None:
+def variables_of(dashboard: dict[str, Any]) -> dict[str, Any]:
+    return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+
+
+@EACH_DASHBOARD
+def test_the_datasource_is_chosen_by_a_variable(dashboard: dict[str, Any]) -> None:
     """template-datasource-rule, uneditable-dashboard"""
-    assert list(VARIABLES) == ["datasource", "job", "instance"]
-    chooser = VARIABLES["datasource"]
+    variables = variables_of(dashboard)
+    assert list(variables) == ["datasource", "job", "instance", "site", "service"]
+    chooser = variables["datasource"]
     assert (chooser["type"], chooser["query"], chooser["label"]) == (
         "datasource",
         "prometheus",
         "Data source",
     )
-    assert DASHBOARD["editable"] is False
-    assert "__inputs" not in DASHBOARD
+    assert dashboard["editable"] is False
+    assert "__inputs" not in dashboard
 
 
-@pytest.mark.parametrize("name", ["job", "instance"])
-def test_job_and_instance_are_chosen_by_variables(name: str) -> None:
+@EACH_DASHBOARD
+@pytest.mark.parametrize("name", ["job", "instance", "site"])
+def test_job_instance_and_site_are_chosen_by_variables(dashboard: dict[str, Any], name: str) -> None:
     """template-job-rule, template-instance-rule, template-label-promql-rule, template-on-time-change-reload-rule"""
-    variable = VARIABLES[name]
+    variable = variables_of(dashboard)[name]
     assert (variable["type"], variable["label"], variable["datasource"]) == ("query", name.title(), CHOSEN)
-    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+    # A site is no label of every Prometheus, so all of them are also those without one.
+    everything = ".*" if name == "site" else ".+"
+    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, everything)
     assert variable["refresh"] == 2
-    assert re.fullmatch(rf"label_values\(reconcile_build_info.*, {name}\)", variable["query"])
+    metric = (
+        "reconcile_site_in_sync" if (name, dashboard["title"]) == ("site", FLEET) else "reconcile_build_info"
+    )
+    assert re.fullmatch(rf"label_values\({metric}.*, {name}\)", variable["query"])
+
+
+@EACH_DASHBOARD
+def test_a_dashboard_leads_to_the_others_and_to_the_page(dashboard: dict[str, Any]) -> None:
+    others, own_page = dashboard["links"]
+    assert (others["type"], others["keepTime"], own_page["url"]) == ("dashboards", True, "${service}")
+    assert all(set(others["tags"]) <= set(board["tags"]) for board in DASHBOARDS.values())
+
+
+@EACH_DASHBOARD
+def test_what_happened_is_marked_in_every_panel(dashboard: dict[str, Any]) -> None:
+    marks = {mark["name"]: mark for mark in dashboard["annotations"]["list"]}
+    assert "Restarts" in marks
+    for mark in marks.values():
+        assert mark["datasource"] == CHOSEN
+        assert 'job=~"$job", instance=~"$instance"' in mark["expr"]
+        assert re.search(r"(> 0|== 1)$", mark["expr"]), "each sample that is found is a mark"
+        assert mark["titleFormat"]
+    assert "Changes written" in marks or dashboard["title"] == FLEET
 
 
 @EACH_PANEL
@@ -61,7 +96,7 @@ def test_every_query_asks_only_for_what_was_chosen(panel: dict[str, Any]) -> Non
     """target-job-rule, target-instance-rule, target-rate-interval-rule, target-counter-agg-rule"""
     for target in panel["targets"]:
         expression = target["expr"]
-        selectors = re.findall(r"(\breconcile_\w+)(\{[^}]*\})?(\[[^\]]*\])?", expression)
+        selectors = re.findall(r"(\b(?:reconcile|process)_\w+)(\{[^}]*\})?(\[[^\]]*\])?", expression)
         assert selectors
         for name, matchers, window in selectors:
             assert matchers.startswith('{job=~"$job", instance=~"$instance"')
@@ -70,17 +105,18 @@ def test_every_query_asks_only_for_what_was_chosen(panel: dict[str, Any]) -> Non
         assert len(re.findall(r"\b(?:rate|increase)\(", expression)) == windows
 
 
-def test_the_top_row_comes_first_and_nothing_overlaps() -> None:
-    assert DASHBOARD["panels"][0]["title"] == "Is it in sync, and since when?"
+@EACH_DASHBOARD
+def test_the_top_row_comes_first_and_nothing_overlaps(dashboard: dict[str, Any]) -> None:
+    assert re.fullmatch(r"Is it in sync.*|How many homes are in sync\?", dashboard["panels"][0]["title"])
     places = [
         (x, y)
-        for panel in DASHBOARD["panels"]
+        for panel in dashboard["panels"]
         for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
         for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
     ]
     assert len(places) == len(set(places))
     assert max(x for x, _ in places) < 24
-    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
 @pytest.mark.parametrize("language", ["influxql", "flux"])
@@ -108,7 +144,8 @@ def load(path: str) -> Any:
 
 def test_provisioning_finds_the_dashboard_and_its_datasource() -> None:
     (datasource,) = load("datasources/prometheus.yaml")["datasources"]
-    assert datasource["type"] == VARIABLES["datasource"]["query"]
+    chooser = variables_of(DASHBOARDS["ha-reconcile"])["datasource"]
+    assert datasource["type"] == chooser["query"]
     assert datasource["isDefault"] is True  # what the variable starts with
     scrape = msgspec.yaml.decode((GRAFANA.parent / "prometheus" / "prometheus.yml").read_bytes())
     assert datasource["jsonData"]["timeInterval"] == scrape["global"]["scrape_interval"]

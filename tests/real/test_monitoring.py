@@ -122,7 +122,8 @@ def _bring_into_trouble(made: Monitored, home: Home, rows: Path) -> None:
 
 def substituted(expression: str) -> str:
     """With the dashboard's variables as Grafana fills them in for "All"; the interval holds the whole test."""
-    for name, value in (("$__rate_interval", "30m"), ("$job", ".+"), ("$instance", ".+")):
+    values = {"$__rate_interval": "30m", "$job": ".+", "$instance": ".+", "$site": ".*"}
+    for name, value in values.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
     return expression
@@ -173,22 +174,33 @@ def test_live_drift_is_shown_by_kind(monitored: Monitored) -> None:
 
 
 def test_the_variables_find_the_service(monitored: Monitored) -> None:
-    for name in ("job", "instance"):
+    wanted = {"job": "reconcile", "instance": monitored.address.removeprefix("http://"), "site": "home"}
+    for name, value in wanted.items():
         found = monitored.prometheus.ask(f"label/{name}/values", **{"match[]": "reconcile_build_info"})
-        assert found == ["reconcile" if name == "job" else monitored.address.removeprefix("http://")]
+        assert found == [value]
 
 
-def test_prometheus_evaluates_every_alert_and_none_asks_for_series_that_never_are(
+@pytest.mark.parametrize("name", ["Changes written", "Undone edits of others", "Guards"])
+def test_what_happened_is_marked(monitored: Monitored, name: str) -> None:
+    (mark,) = [mark for mark in DASHBOARD["annotations"]["list"] if mark["name"] == name]
+    found = found_by(monitored, substituted(mark["expr"]))
+    labels = set(re.findall(r"\{\{(\w+)\}\}", mark["textFormat"]))
+    assert all({label for label, _ in series} >= labels for series in found)
+
+
+def test_prometheus_evaluates_every_rule_and_none_asks_for_series_that_never_are(
     monitored: Monitored,
 ) -> None:
     def rules() -> list[dict[str, Any]]:
-        (group,) = monitored.prometheus.ask("rules")["groups"]
-        return list(group["rules"])
+        groups = monitored.prometheus.ask("rules")["groups"]
+        return [rule for group in groups if "fleet" not in group["name"] for rule in group["rules"]]
 
     wait_until(lambda: all(rule["health"] != "unknown" for rule in rules()), "evaluated")
     assert {rule["health"] for rule in rules()} == {"ok"}
     selectors = {
-        found for rule in rules() for found in re.findall(r"\breconcile_\w+(?:\{[^}]*\})?", rule["query"])
+        found
+        for rule in rules()
+        for found in re.findall(r"(?<!:)\breconcile_\w+(?:\{[^}]*\})?", rule["query"])
     }
     assert selectors
     for selector in selectors:
