@@ -15,6 +15,10 @@ def main(argv: list[str] | None = None) -> int:
 
     Without `argv` it is the program's own, and the process ends with that code.
     """
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what may be typed next
+        from engine.commandline.completion import answer_shell
+
+        answer_shell()
     code = _run(sys.argv[1:] if argv is None else argv)
     if argv is None:
         os._exit(code)

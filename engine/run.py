@@ -7,7 +7,7 @@ import os
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -206,6 +206,13 @@ def _check_apart(settings: Settings) -> None:
                 f"rows.file and records.uri name the same file, {rows}.",
                 "Give the history a file of its own.",
             )
+
+
+def typed_names(loaded: LoadedSettings, begun: str) -> Mapping[str, str]:
+    """The names in the rows file that begin so, each with another one of that record. Raises ReplicaError."""
+    from engine.replicas.rows.typed_names import find_typed_names
+
+    return find_typed_names(Path(loaded.settings.rows.file), begun)
 
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":

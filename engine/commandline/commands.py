@@ -114,7 +114,7 @@ def _dispatch_local(arguments: Arguments) -> int:
 
             return run_docs(arguments)
         case "completion":
-            from engine.commandline.completion.scripts import run_completion
+            from engine.commandline.completion import run_completion
 
             return run_completion(arguments)
         case _:

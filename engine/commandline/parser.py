@@ -105,10 +105,14 @@ class Grammar(NamedTuple):
     parser: argparse.ArgumentParser
     commands: dict[str, argparse.ArgumentParser]
 
+    def actions(self) -> Iterator[argparse.Action]:
+        """All that some command takes."""
+        return _actions(self.parser)
+
     @property
     def options(self) -> frozenset[str]:
         """Every option that some command knows."""
-        return frozenset(option for action in _actions(self.parser) for option in action.option_strings)
+        return frozenset(option for action in self.actions() for option in action.option_strings)
 
     def accepts(self, command: str) -> frozenset[str]:
         """The destinations of what a command may be given."""

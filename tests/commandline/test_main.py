@@ -11,7 +11,7 @@ import engine
 from tests.commandline.in_process import Reconcile
 
 CHECKOUT = Path(__file__).parents[2]
-HEAVY = ("msgspec", "anyio", "asyncio", "apsw", "websockets", "xxhash", "tomllib", "ssl")
+HEAVY = ("argcomplete", "msgspec", "anyio", "asyncio", "apsw", "websockets", "xxhash", "tomllib", "ssl")
 
 
 def python(*arguments: str, **environ: str) -> subprocess.CompletedProcess[bytes]:

@@ -44,6 +44,11 @@ def find_pages() -> dict[str, Path]:
     return {}
 
 
+def topics() -> list[str]:
+    """All that can be asked for."""
+    return [*find_pages(), *GUARDS, *KINDS]
+
+
 def _contents(pages: Mapping[str, Path]) -> str:
     lines = ["Pages, to be read with `reconcile docs PAGE`:"]
     width = max(map(len, pages), default=0)

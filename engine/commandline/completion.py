@@ -1,0 +1,111 @@
+"""Completion in a shell: the script that `reconcile completion SHELL` prints, and the answers that it asks for.
+
+With each Tab the shell starts the command once, with _ARGCOMPLETE set; argcomplete then walks the parser itself, so that what
+can be typed stands nowhere a second time. Says nothing about errors: what is wrong is told by the command that is typed.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+from argcomplete.completers import FilesCompleter, SuppressCompleter
+from argcomplete.finders import CompletionFinder
+from argcomplete.shell_integration import shellcode
+
+from engine.commandline.exit_codes import FAILED, OK
+from engine.commandline.output import emit_text
+from engine.commandline.parser import COMPACT, Arguments, build_grammar
+from engine.commandline.text.safe_text import visible
+from engine.core.home.registries import REGISTRIES
+from engine.errors import EngineError
+
+Offer = Callable[[str, Arguments], Iterable[str] | Mapping[str, str]]
+
+
+class Finder(CompletionFinder):
+    """Argcomplete's, for thousands of names, of which some come from strangers."""
+
+    def collect_completions(self, *given: Any) -> list[str]:
+        """As argcomplete's, which in zsh describes what has no description as None."""
+        words = super().collect_completions(*given)
+        self._display_completions = dict.fromkeys(words, "") | self._display_completions
+        return words
+
+    def filter_completions(self, completions: list[str]) -> list[str]:
+        """Each once, and none that a terminal would obey rather than show, or a shell would read as something else."""
+        return [word for word in dict.fromkeys(completions) if _is_plain(word)]
+
+
+def run_completion(arguments: Arguments) -> int:
+    """Print the script."""
+    # Not `use_defaults`: where nothing fits, bash would offer files.
+    emit_text(shellcode(["reconcile"], use_defaults=False, shell=arguments.shell))
+    return OK
+
+
+def answer_shell() -> NoReturn:
+    """Tell the shell what the word under its cursor may become, and end the process."""
+    grammar = build_grammar()
+    for action in grammar.actions():
+        if isinstance(action.metavar, str) and action.metavar in _OFFERS:
+            action.completer = _completer(_OFFERS[action.metavar])  # type: ignore[attr-defined]
+        elif action.metavar == "FILE":
+            action.completer = FilesCompleter()  # type: ignore[attr-defined]
+    # Options are offered to whoever begins one; nothing is known of the values that are not named here.
+    finder = Finder()
+    finder(grammar.parser, always_complete_options=False, default_completer=SuppressCompleter())
+    raise SystemExit(FAILED)  # it ended the process
+
+
+def _completer(offer: Offer) -> Callable[..., Iterable[str] | Mapping[str, str]]:
+    def complete(
+        prefix: str, parsed_args: argparse.Namespace, **_: object
+    ) -> Iterable[str] | Mapping[str, str]:
+        try:
+            return offer(prefix, Arguments(**vars(parsed_args)))
+        except (EngineError, OSError):
+            return ()
+
+    return complete
+
+
+def _registries(begun: str, _: Arguments) -> Iterable[str]:
+    before, comma, _begun = begun.rpartition(",")
+    return (f"{before}{comma}{name}" for name in REGISTRIES)
+
+
+def _records(begun: str, arguments: Arguments) -> Mapping[str, str]:
+    from engine.commandline.loading import load
+    from engine.run import typed_names
+
+    words = {} if "/" in begun else {f"{name}/": "" for name in REGISTRIES}
+    if arguments.command == "history":
+        words[COMPACT] = "forget what may be forgotten"
+    found = typed_names(load(arguments), begun)
+    return {word: visible(called) for word, called in sorted(found.items())} | words
+
+
+def _sites(_: str, arguments: Arguments) -> Iterable[str]:
+    from engine.commandline.verbs.site import Homes
+
+    return sorted(Homes(arguments).read())
+
+
+def _topics(_: str, __: Arguments) -> Iterable[str]:
+    from engine.commandline.verbs.docs import topics
+
+    return topics()
+
+
+# By what the help calls the value.
+_OFFERS: dict[str, Offer] = {
+    "KEY": _records,
+    "NAME": _sites,
+    "REGISTRY,...": _registries,
+    "TOPIC": _topics,
+}
+
+
+def _is_plain(word: str) -> bool:
+    """Names of devices come from whatever joined the network."""
+    return word.isprintable() and (word[:1].isalnum() or word.startswith(("-", "_", "/", ".")))
