@@ -33,7 +33,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
     "docs": (("reconcile docs", "what there is to read"),),
     "completion": (
-        ('eval "$(reconcile completion bash)"', "in ~/.bashrc; likewise zsh in ~/.zshrc"),
+        ("reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile", ""),
         ("reconcile completion fish > ~/.config/fish/completions/reconcile.fish", ""),
     ),
     "version": (("reconcile version --json", "the versions in use, for a program"),),
