@@ -11,7 +11,7 @@ import anyio
 
 from api.page.sparkline import Sparkline, bars, line
 from api.page.wording import count_text, span_text
-from api.ports import Clock, Inventory, Moment, StatusSource
+from api.ports import Clock, ReadTransaction, RowsReader, StatusSource
 from engine.core.state.report import Report, rfc3339, write_lag_seconds
 from engine.core.state.status import lag_seconds
 from engine.errors import ReplicaError
@@ -37,13 +37,13 @@ class Trail:
         self._seen = 0
         self._writes: OrderedDict[WriteId, float] = OrderedDict()
 
-    async def run(self, status: StatusSource, inventory: Inventory, clock: Clock) -> None:
+    async def run(self, status: StatusSource, rows_reader: RowsReader, clock: Clock) -> None:
         """Look around now and then, until cancelled."""
         while True:
-            await self.look(status, inventory, clock())
+            await self.look(status, rows_reader, clock())
             await anyio.sleep(LOOK_SECONDS)
 
-    async def look(self, status: StatusSource, inventory: Inventory, now: float) -> None:
+    async def look(self, status: StatusSource, rows_reader: RowsReader, now: float) -> None:
         """Take down how far behind each replica is, and what has changed since the last look."""
         slot = int(now // SLOT_SECONDS)
         for replica in status().replicas:
@@ -54,18 +54,18 @@ class Trail:
             _forget(slots, slot)
         # The page says that the store cannot be read; here it is looked at again soon.
         with suppress(ReplicaError):
-            await self._count(inventory, slot)
+            await self._count(rows_reader, slot)
         _forget(self._changes, slot)
 
-    async def _count(self, inventory: Inventory, slot: int) -> None:
+    async def _count(self, rows_reader: RowsReader, slot: int) -> None:
         seen, since = self._seen, float((slot - SLOTS + 1) * SLOT_SECONDS)
 
-        def job(moment: Moment) -> tuple[int, list[tuple[int, int]], bool]:
-            newest = moment.feed_bounds()[1]
+        def job(transaction: ReadTransaction) -> tuple[int, list[tuple[int, int]], bool]:
+            newest = transaction.feed_bounds()[1]
             is_other = newest < seen  # another file has come to the path
-            return newest, moment.change_counts(0 if is_other else seen, since, SLOT_SECONDS), is_other
+            return newest, transaction.change_counts(0 if is_other else seen, since, SLOT_SECONDS), is_other
 
-        newest, counts, is_other = await inventory.read(job)
+        newest, counts, is_other = await rows_reader.read(job)
         if is_other:
             self._changes.clear()
         for at, count in counts:

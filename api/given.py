@@ -15,7 +15,7 @@ from api.changes.feed import ChangeFeed
 from api.http.admission import Admission
 from api.http.cache import AnswerCache
 from api.knowledge import Knowledge
-from api.ports import Clock, Inventory, MetricsSource, Observer, StatusSource, Timeline
+from api.ports import Clock, MetricsSource, Observer, RowsReader, StatusSource, Timeline
 from engine.core.state.pace import Freshness
 from engine.core.state.record_verdict import Verdicts
 
@@ -43,7 +43,7 @@ class Given:
 
     status: StatusSource
     clock: Clock
-    inventory: Inventory
+    rows_reader: RowsReader
     feed: ChangeFeed
     freshness: Freshness
     timeline: Timeline | None = None

@@ -13,8 +13,7 @@ from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import HistoryQuery
 from api.http.routing import answer_live, route
-from api.ports import Moment, Row, Timeline
-from api.ports import Revision as PortRevision
+from api.ports import PastRevision, ReadTransaction, Row, Timeline
 from api.registries.bodies import served_fields
 from api.registries.fate import find_fate, missing
 from api.registries.sync import Sync
@@ -29,7 +28,7 @@ from engine.errors import SourceInvalid
 T = TypeVar("T")
 
 
-class Revision(msgspec.Struct, frozen=True):
+class RevisionBody(msgspec.Struct, frozen=True):
     """One version of a record: from `at` on, until the next. A delete has no fields and the hash "-"."""
 
     rev: int
@@ -47,7 +46,7 @@ class DeviceHistory(msgspec.Struct, frozen=True):
     """
 
     device_id: str
-    revisions: list[Revision]
+    revisions: list[RevisionBody]
     count: int
     limit: int
     total: int
@@ -62,7 +61,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
 
     entity_id: str | None
     id: str
-    revisions: list[Revision]
+    revisions: list[RevisionBody]
     count: int
     limit: int
     total: int
@@ -94,7 +93,7 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
     asked = request.path_params["id"]
     if given.timeline is None:
         raise _no_records()
-    row = await given.inventory.read(lambda moment: _entity_row(moment, asked))
+    row = await given.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
     if row is None and (fate := await find_fate(given, "entity", asked)):
         row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
@@ -104,16 +103,16 @@ async def get_entity_history(given: Given, request: Request, query: HistoryQuery
     return answer_live(EntityHistory(entity_id, id_, *_history_page(past, query), sync))
 
 
-def _entity_row(moment: Moment, asked: str) -> Row | None:
+def _entity_row(transaction: ReadTransaction, asked: str) -> Row | None:
     """(entity_id, id) of the row with this entity_id, or else with this registry id."""
-    rows = moment.rows("entity", ("id",), [asked])
-    return moment.row("entity", ("id",), asked) or (rows[0] if rows else None)
+    rows = transaction.rows("entity", ("id",), [asked])
+    return transaction.row("entity", ("id",), asked) or (rows[0] if rows else None)
 
 
 class _Past(msgspec.Struct, frozen=True):
     """One more revision than a page, oldest first; how many there are in all; and what is not known any more."""
 
-    revisions: Sequence[PortRevision]
+    revisions: Sequence[PastRevision]
     total: int
     forgotten: Forgotten
 
@@ -129,7 +128,7 @@ async def _past_of_key(given: Given, key: Key, asked: str, query: HistoryQuery) 
     if past.total:
         return past
     what = f"the {key.registry} {asked[:255]!r}"
-    if await given.inventory.read(lambda moment: moment.rows(key.registry, (), [key.id])):
+    if await given.rows_reader.read(lambda transaction: transaction.rows(key.registry, (), [key.id])):
         raise Problem(
             404,
             f"The records have no version of {what}, although it has a row: a foreign one, or one not yet recorded.",
@@ -145,10 +144,10 @@ async def _past_of_key(given: Given, key: Key, asked: str, query: HistoryQuery) 
 
 def _history_page(
     past: _Past, query: HistoryQuery
-) -> tuple[list[Revision], int, int, int, int | None, str | None, int]:
+) -> tuple[list[RevisionBody], int, int, int, int | None, str | None, int]:
     """(revisions, count, limit, total, next, known_from, forgotten)."""
     page = [
-        Revision(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
+        RevisionBody(r.rev, rfc3339(r.at), r.op, r.hash, r.run_id, served_fields(r.fields))
         for r in past.revisions[: query.limit]
     ]
     next_rev = page[-1].rev if len(past.revisions) > query.limit else None

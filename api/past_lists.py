@@ -11,16 +11,13 @@ from api.given import Given
 from api.http.problems import Problem
 from api.past import in_timeline, read_home
 from api.ports import Filter, Timeline
-from api.registries.bodies import DEVICES, ENTITIES, Device, Entity
+from api.registries.bodies import DEVICES, ENTITIES, DeviceBody, EntityBody
 from api.registries.fields import BodyMaker
 from api.registries.places import places_then
 from api.registries.selection import Wish
 from api.registries.small import SMALL
 from engine.core.home.derived import Derived
-from engine.core.home.record import Area as AreaRecord
-from engine.core.home.record import Device as DeviceRecord
-from engine.core.home.record import Entity as EntityRecord
-from engine.core.home.record import Key
+from engine.core.home.record import Area, Device, Entity, Key
 from engine.core.state.report import rfc3339
 
 NONE = "-"  # what rows without a value are found under, as in the store
@@ -37,7 +34,7 @@ class _Item(msgspec.Struct, frozen=True):
     derived: Derived
     platforms: frozenset[str]
     floor_id: str | None
-    device: DeviceRecord | None  # of an entity
+    device: Device | None  # of an entity
 
 
 async def past_page(
@@ -85,7 +82,7 @@ def _home(timeline: Timeline, registry: str, at: datetime, *, is_listed: bool) -
     places, body = places_then(home.records), BODIES[registry]
     platforms: dict[str | None, set[str]] = {}
     for record in home.records.values():
-        if isinstance(record, EntityRecord):
+        if isinstance(record, Entity):
             platforms.setdefault(record.device_id, set()).add(record.platform.casefold())
     items = []
     for key, record in home.records.items():
@@ -97,12 +94,12 @@ def _home(timeline: Timeline, registry: str, at: datetime, *, is_listed: bool) -
         at_text = rfc3339(home.recorded_at[key])
         shown = body.of_record(record, derived, at_text, is_listed=is_listed, places=places)
         item = _Item(
-            record.entity_id if isinstance(record, EntityRecord) else key.id,
+            record.entity_id if isinstance(record, Entity) else key.id,
             shown,
             derived,
             frozenset(platforms.get(key.id, ()) if registry == "device" else ()),
-            area.floor_id if isinstance(area, AreaRecord) else getattr(record, "floor_id", None),
-            device if isinstance(device, DeviceRecord) else None,
+            area.floor_id if isinstance(area, Area) else getattr(record, "floor_id", None),
+            device if isinstance(device, Device) else None,
         )
         items.append(item)
     return sorted(items, key=attrgetter("id"))
@@ -141,21 +138,21 @@ def _of_device(name: str, unknown: str) -> Callable[[Any, _Item], bool]:
     """A value of the device itself, or of an entity's device."""
 
     def check(wanted: str, item: _Item) -> bool:
-        found = getattr(item.shown if isinstance(item.shown, Device) else item.device, name, None)
+        found = getattr(item.shown if isinstance(item.shown, DeviceBody) else item.device, name, None)
         return str(found or unknown).casefold() == wanted.casefold()
 
     return check
 
 
 def _has_platform(wanted: str, item: _Item) -> bool:
-    if isinstance(item.shown, Device):
+    if isinstance(item.shown, DeviceBody):
         return wanted.casefold() in item.platforms
     return str(item.shown.platform).casefold() == wanted.casefold()
 
 
 def _is_disabled(wanted: bool, item: _Item) -> bool:
     shown = item.shown
-    if isinstance(shown, Entity):
+    if isinstance(shown, EntityBody):
         return shown.disabled == wanted
     return (getattr(shown, "status", "") == "disabled" or bool(getattr(shown, "disabled_by", None))) == wanted
 

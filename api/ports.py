@@ -20,7 +20,7 @@ MetricsSource = Callable[[str], tuple[bytes, str]]
 Observer = Callable[[str, str, int, float], None]
 
 
-class Moment(Protocol):
+class ReadTransaction(Protocol):
     """The store at one moment. Valid only inside a job, in the job's thread."""
 
     @property
@@ -72,17 +72,17 @@ class Moment(Protocol):
         """One of `runs`."""
 
 
-class Inventory(Protocol):
+class RowsReader(Protocol):
     """The rows, off the event loop."""
 
     def data_version(self) -> int | None:
         """A number that stays the same while nobody commits to the store; None when that cannot be told at once."""
 
     async def read(self, job: Callable[[Any], T], /) -> T:
-        """What `job` makes of a `Moment`, in a worker thread. Raises ReplicaError when the store cannot be read."""
+        """What `job` makes of a `ReadTransaction`, in a worker thread. Raises ReplicaError when the store cannot be read."""
 
 
-class Revision(Protocol):
+class PastRevision(Protocol):
     """One entry of a key's timeline."""
 
     @property
@@ -117,10 +117,10 @@ class Revision(Protocol):
 class Timeline(Protocol):
     """The past, from the records replica. Synchronous; called from one worker thread at a time."""
 
-    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> Sequence[Revision]:
+    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> Sequence[PastRevision]:
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`. Raises ReplicaError."""
 
-    def newest(self, key: Key, limit: int, *, before: int | None = None) -> Sequence[Revision]:
+    def newest(self, key: Key, limit: int, *, before: int | None = None) -> Sequence[PastRevision]:
         """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
 
     def count(self, key: Key) -> int:
@@ -129,7 +129,7 @@ class Timeline(Protocol):
     def bearers(self, entity_id: str, /) -> Sequence[Key]:
         """The entities that ever bore this entity_id. Raises ReplicaError."""
 
-    def as_of(self, at: float, /) -> Mapping[Key, Revision]:
+    def as_of(self, at: float, /) -> Mapping[Key, PastRevision]:
         """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError.
 
         Raises HistoryForgotten for a time before what is kept.

@@ -10,18 +10,18 @@ from bench.registries import READ_AT
 from engine.core.state.pace import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
-from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.read_transactions import SqliteRowsReader
 
 
-def given_over(inventory: SqliteInventory) -> Given:
+def given_over(rows_reader: SqliteRowsReader) -> Given:
     """What the application is given: the rows of a file that is in sync."""
     replicas = (ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=READ_AT, compared_at=READ_AT),)
     status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
     return Given(
         status=lambda: status,
         clock=lambda: READ_AT,
-        inventory=inventory,
-        feed=ChangeFeed(inventory),
+        rows_reader=rows_reader,
+        feed=ChangeFeed(rows_reader),
         freshness=Freshness(1200.0, 60.0),
     )
 

@@ -25,7 +25,7 @@ from bench.asking import get, given_over
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
 from bench.registries import READ_AT, make_home
-from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.read_transactions import SqliteRowsReader
 
 CPU_MS_MAX, WEIGHT_KB_MAX = 20.0, 30.0
 ROUNDS = 30
@@ -34,10 +34,10 @@ _LEVEL = 1  # of the compression that the service uses
 
 async def measure(rows: Path) -> dict[str, float]:
     """CPU milliseconds by case, and the page's weight."""
-    inventory = SqliteInventory(rows)
-    given = given_over(inventory)
+    rows_reader = SqliteRowsReader(rows)
+    given = given_over(rows_reader)
     app = build_app(only(given), AppOptions())
-    await given.trail.look(given.status, inventory, READ_AT)
+    await given.trail.look(given.status, rows_reader, READ_AT)
     other = apsw.Connection(str(rows))
 
     async def cpu_ms(target: str, *, is_committed: bool = False) -> float:
@@ -61,7 +61,7 @@ async def measure(rows: Path) -> dict[str, float]:
         "weight": sum(len(gzip.compress(part, _LEVEL)) for part in loaded) / 1000,
     }
     other.close()
-    await inventory.aclose()
+    await rows_reader.aclose()
     return figures
 
 

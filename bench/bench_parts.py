@@ -28,7 +28,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.ports import Run
 from engine.replicas.influx.schema.points import Point, encode_point
 from engine.replicas.rows.codec import digest_row, encode_row
-from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.read_transactions import SqliteRowsReader
 from engine.replicas.rows.replica import NAME, open_rows
 from engine.sources.answers.registry_rows import entity_record
 
@@ -204,14 +204,14 @@ def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
     file = copy_rows(filled, tmp_path / "asked.db")
 
     async def pages() -> int:
-        inventory = SqliteInventory(file)
-        app = build_app(only(given_over(inventory)), AppOptions())
+        rows_reader = SqliteRowsReader(file)
+        app = build_app(only(given_over(rows_reader)), AppOptions())
         target, entities = "/api/entities?limit=1000", 0
         while target:
             page = msgspec.json.decode(await get(app, target))
             entities += len(page["entities"])
             target = f"/api/entities?limit=1000&after={page['next']}" if page.get("next") else ""
-        await inventory.aclose()
+        await rows_reader.aclose()
         return entities
 
     assert timed(anyio.run, pages) == SIZE

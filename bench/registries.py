@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine.core.home.list_order import positions_of
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Key, Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot, make_snapshot
@@ -118,7 +118,7 @@ def snapshot_of(records: Sequence[Record], *, hashes: Mapping[Key, str] | None =
         taken_at=READ_AT,
         origin="bench",
         registries=frozenset(REGISTRIES),
-        health=Health(ha_version=VERSION, state="RUNNING", recovery_mode=False),
+        health=SourceHealth(ha_version=VERSION, state="RUNNING", recovery_mode=False),
         hashes=hashes,
         positions=positions_of(lists),
     )

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Cause(NamedTuple):
+class FileFault(NamedTuple):
     """`reason` completes "Cannot write FILE: "; `advice` is a sentence."""
 
     reason: str
     advice: str
 
 
-def cause_of(number: int, path: Path) -> Cause | None:
+def cause_of(number: int, path: Path) -> FileFault | None:
     """What an error number of the system means for the file at `path`; None where it is no such shortage."""
     if number == errno.ENOSPC and _is_out_of_inodes(path.parent):
-        return Cause(
+        return FileFault(
             "its disk has no room for another file (no inode is free)",
             f"Remove files from the disk of {path} (`df -i` counts them).",
         )
@@ -54,7 +54,7 @@ def cause_of(number: int, path: Path) -> Cause | None:
         ),
         errno.ENOMEM: ("there is not enough memory", "Give this process or machine more memory."),
     }.get(number)
-    return Cause(*found) if found is not None else None
+    return FileFault(*found) if found is not None else None
 
 
 def find_number(path: Path) -> int:

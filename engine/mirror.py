@@ -23,7 +23,7 @@ from engine.core.words import Mode
 from engine.follow import make_service
 from engine.ports import Records
 from engine.process_clock import ProcessClock
-from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.read_transactions import SqliteRowsReader
 from engine.resources import Resources
 from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
 from engine.settings import LoadedSettings
@@ -86,10 +86,10 @@ class Mirror:
         self._held = held
         self._files = resources.files
         self._passed = anyio.Event()
-        self.inventory = SqliteInventory(
+        self.rows_reader = SqliteRowsReader(
             self._rows, readers=resources.readers, cache_kib=settings.rows.cache_kib
         )
-        self.feed = ChangeFeed(self.inventory)
+        self.feed = ChangeFeed(self.rows_reader)
         self.trail = Trail()
         self.given = self._given(past, resources)
 
@@ -101,7 +101,7 @@ class Mirror:
         return Given(
             status=self.status,
             clock=self.clock,
-            inventory=self.inventory,
+            rows_reader=self.rows_reader,
             feed=self.feed,
             freshness=self.freshness,
             timeline=past,
@@ -136,7 +136,7 @@ class Mirror:
 
     async def run_trail(self) -> None:
         """Take down what the last day is like, for the page, until cancelled."""
-        await self.trail.run(self.status, self.inventory, self.clock)
+        await self.trail.run(self.status, self.rows_reader, self.clock)
 
     def _on_report(self, report: Report) -> None:
         self._passed.set()
@@ -194,7 +194,7 @@ async def open_mirror(
                 yield mirror
             finally:
                 with anyio.CancelScope(shield=True):
-                    await mirror.inventory.aclose()
+                    await mirror.rows_reader.aclose()
         finally:
             with anyio.CancelScope(shield=True):
                 await resources.files(opened.close)

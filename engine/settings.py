@@ -12,7 +12,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import Json
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Pace
-from engine.settings_sites import Site, SitesSettings
+from engine.settings_sites import SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 
@@ -220,7 +220,7 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, by section."""
 
-    site: Site = Site()
+    site: SiteSettings = SiteSettings()
     source: SourceSettings = SourceSettings()
     rows: RowsSettings = RowsSettings()
     records: RecordsSettings = RecordsSettings()

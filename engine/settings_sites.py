@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 
-class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which home this is."""
 
     name: Annotated[

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import ConfigEntry, Device, Entity, Key, Record
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot, make_snapshot
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC
-RUNNING = Health(ha_version="2026.11.0", state="RUNNING", recovery_mode=False)
+RUNNING = SourceHealth(ha_version="2026.11.0", state="RUNNING", recovery_mode=False)
 ENTRY = ConfigEntry(entry_id="entry", domain="demo", title="Demo")
 
 
@@ -31,7 +31,7 @@ def entity(number: int, **fields: object) -> Entity:
 def snapshot(
     *records: Record,
     at: float = NOON,
-    health: Health = RUNNING,
+    health: SourceHealth = RUNNING,
     removed: Iterable[Key] = (),
     splits: Mapping[str, tuple[str, ...]] | None = None,
     registries: Iterable[str] = REGISTRIES,

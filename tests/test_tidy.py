@@ -67,7 +67,7 @@ LONG_MODULES = {
     "engine/replicas/influx/records.py",
     "engine/replicas/influx/wires/v1.py",
     "engine/replicas/rows/codec.py",
-    "engine/replicas/rows/inventory.py",
+    "engine/replicas/rows/read_transactions.py",
     "engine/replicas/rows/ledger.py",
     "engine/replicas/sqlite_file/connections.py",
     "engine/replicas/sqlite_file/database.py",
@@ -139,6 +139,15 @@ def _twin(path: Path) -> Path:
         path.relative_to(ROOT / "engine") if path.is_relative_to(ROOT / "engine") else path.relative_to(ROOT)
     )
     return ROOT / "tests" / inside.parent / f"test_{path.name}"
+
+
+def test_no_class_name_of_engine_and_api_occurs_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(relative(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_the_lists_of_exceptions_are_not_stale() -> None:

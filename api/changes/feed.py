@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from api.changes.envelope import Change, change_of_row
-from api.ports import Inventory, Moment
+from api.ports import ReadTransaction, RowsReader
 from engine.errors import ReplicaError
 
 QUEUE_MAX = 64
@@ -80,10 +80,10 @@ class FeedSubscription:
 
 
 class ChangeFeed:
-    """Built with the store's inventory; run `run` in a task group, call `notify` after every commit."""
+    """Built with the reader of the store; run `run` in a task group, call `notify` after every commit."""
 
-    def __init__(self, inventory: Inventory, *, streams_max: int = STREAMS_MAX) -> None:
-        self._inventory = inventory
+    def __init__(self, rows_reader: RowsReader, *, streams_max: int = STREAMS_MAX) -> None:
+        self._rows_reader = rows_reader
         self._streams_max = streams_max
         self._subscriptions: set[FeedSubscription] = set()
         self._notified = anyio.Event()
@@ -167,13 +167,13 @@ class ChangeFeed:
             skips = not self._subscriptions
 
             def job(
-                moment: Moment, position: int = position, *, skips: bool = skips
+                transaction: ReadTransaction, position: int = position, *, skips: bool = skips
             ) -> tuple[int, int, list[Event]]:
-                oldest, newest = moment.feed_bounds()
-                rows = [] if skips else moment.changes(position, _BATCH)
+                oldest, newest = transaction.feed_bounds()
+                rows = [] if skips else transaction.changes(position, _BATCH)
                 return oldest, newest, [event_of_change(change_of_row(row)) for row in rows]
 
-            oldest, newest, events = await self._inventory.read(job)
+            oldest, newest, events = await self._rows_reader.read(job)
             if newest < position or (oldest > position + 1 and not skips):
                 # Another file, or a feed that was shortened while nobody read: what was in between is lost.
                 self._publish([reset_event(newest, "expired")], newest)

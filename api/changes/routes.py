@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.changes.envelope import Change, change_of_row
-from api.changes.stream import EventStream, Place
+from api.changes.stream import EventStream, StreamStart
 from api.given import Given
 from api.http.problems import CURSOR_EXPIRED, Problem
 from api.http.queries import SEQ_MAX, ChangesQuery, StreamQuery
 from api.http.routing import EVENT_STREAM, answer_live, route
-from api.ports import Moment
+from api.ports import ReadTransaction
 
 
 class ChangesPage(msgspec.Struct, frozen=True):
@@ -34,21 +34,21 @@ async def list_changes(given: Given, request: Request, query: ChangesQuery) -> R
     after = 0 if query.after is UNSET else query.after
     registry = None if query.registry is UNSET else query.registry
 
-    def job(moment: Moment) -> tuple[ChangesPage, int]:
-        oldest, newest = moment.feed_bounds()
+    def job(transaction: ReadTransaction) -> tuple[ChangesPage, int]:
+        oldest, newest = transaction.feed_bounds()
         if query.after is not UNSET and (after > newest or (after < newest and after + 1 < oldest)):
             raise _expired(after, oldest)
-        changes = [change_of_row(row) for row in moment.changes(after, query.limit, registry)]
+        changes = [change_of_row(row) for row in transaction.changes(after, query.limit, registry)]
         # A page that is not full has been through the whole feed, whatever the filter left of it.
         next_ = changes[-1].seq if len(changes) == query.limit else newest
         return ChangesPage(changes, len(changes), query.limit, next_, oldest or None), newest
 
-    page, newest = await given.inventory.read(job)
+    page, newest = await given.rows_reader.read(job)
     if query.wait and not page.changes and request.method != "HEAD":
         with anyio.move_on_after(query.wait):
             while not page.changes and not given.feed.is_closed:
                 await given.feed.wait_newer(newest)
-                page, newest = await given.inventory.read(job)
+                page, newest = await given.rows_reader.read(job)
     return answer_live(page)
 
 
@@ -59,7 +59,7 @@ async def stream_changes(given: Given, request: Request, query: StreamQuery) -> 
     if last and not (last.isascii() and last.isdigit() and int(last[:17]) <= SEQ_MAX and len(last) <= 16):
         raise Problem(400, "Last-Event-ID is not the number of a change.")
     registry = None if query.registry is UNSET else query.registry
-    return EventStream(given.feed, given.inventory, Place(int(last) if last else None, registry))
+    return EventStream(given.feed, given.rows_reader, StreamStart(int(last) if last else None, registry))
 
 
 def _expired(after: int, oldest: int) -> Problem:

@@ -9,11 +9,11 @@ from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import NoQuery, RunsQuery
 from api.http.routing import answer_live, route
-from api.ports import Moment, Row
+from api.ports import ReadTransaction, Row
 from engine.core.state.report import rfc3339
 
 
-class Run(msgspec.Struct, frozen=True):
+class RunBody(msgspec.Struct, frozen=True):
     """A pass that wrote rows: when and where Home Assistant was read, and how many operations there were."""
 
     run_id: str
@@ -28,7 +28,7 @@ class Run(msgspec.Struct, frozen=True):
 class RunsPage(msgspec.Struct, frozen=True):
     """Writing passes, newest first. Go on with `before` = `next`."""
 
-    runs: list[Run]
+    runs: list[RunBody]
     count: int
     limit: int
     next: str | None
@@ -39,27 +39,27 @@ async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Respon
     """Passes that wrote rows, newest first."""
     before = None if query.before is UNSET else query.before
 
-    def job(moment: Moment) -> RunsPage:
-        rows = moment.runs(before, query.limit + 1)
+    def job(transaction: ReadTransaction) -> RunsPage:
+        rows = transaction.runs(before, query.limit + 1)
         runs = [_run(row) for row in rows[: query.limit]]
         return RunsPage(runs, len(runs), query.limit, runs[-1].run_id if len(rows) > query.limit else None)
 
-    return answer_live(await given.inventory.read(job))
+    return answer_live(await given.rows_reader.read(job))
 
 
-@route("/api/runs/{id}", Run, statuses=(404, 503))
+@route("/api/runs/{id}", RunBody, statuses=(404, 503))
 async def get_run(given: Given, request: Request, _query: NoQuery) -> Response:
     """One pass that wrote rows."""
     run_id = request.path_params["id"]
-    row = await given.inventory.read(lambda moment: moment.run(run_id))
+    row = await given.rows_reader.read(lambda transaction: transaction.run(run_id))
     if row is None:
         raise Problem(404, f"There is no run {run_id[:255]!r}; runs that wrote nothing are not kept.")
     return answer_live(_run(row))
 
 
-def _run(row: Row) -> Run:
+def _run(row: Row) -> RunBody:
     run_id, started_at, *rest = row
-    return Run(run_id, rfc3339(started_at), *rest)
+    return RunBody(run_id, rfc3339(started_at), *rest)
 
 
 ROUTES = (list_runs, get_run)

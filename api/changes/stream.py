@@ -16,7 +16,7 @@ from api.changes.feed import ChangeFeed, Event, FeedSubscription, NoPlace, event
 from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.problems import RETRY_SECONDS, Problem
-from api.ports import Inventory, Moment
+from api.ports import ReadTransaction, RowsReader
 from engine.errors import ReplicaError
 
 BYE_SECONDS = 0.3
@@ -24,7 +24,7 @@ _RESUME_BATCH = 200
 
 
 @dataclass(frozen=True)
-class Place:
+class StreamStart:
     """Where a stream begins: behind `seq`, or at the present when None."""
 
     seq: int | None
@@ -34,10 +34,10 @@ class Place:
 class EventStream(Response):
     """The response that streams changes from a place on."""
 
-    def __init__(self, feed: ChangeFeed, inventory: Inventory, place: Place) -> None:
+    def __init__(self, feed: ChangeFeed, rows_reader: RowsReader, place: StreamStart) -> None:
         super().__init__(None, 200)
         self._feed = feed
-        self._inventory = inventory
+        self._rows_reader = rows_reader
         self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,15 +82,15 @@ class EventStream(Response):
             return head, []
         registry = self._place.registry
 
-        def job(moment: Moment) -> tuple[int, list[Event]]:
-            oldest, newest = moment.feed_bounds()
+        def job(transaction: ReadTransaction) -> tuple[int, list[Event]]:
+            oldest, newest = transaction.feed_bounds()
             if after > newest or (after < head and after + 1 < oldest):
                 return head, [reset_event(head, "expired")]
-            rows = moment.changes(after, _RESUME_BATCH, registry, head)
+            rows = transaction.changes(after, _RESUME_BATCH, registry, head)
             last = rows[-1][0] if len(rows) == _RESUME_BATCH else head
             return last, [event_of_change(change_of_row(row)) for row in rows]
 
-        return await self._inventory.read(job)
+        return await self._rows_reader.read(job)
 
     async def _follow(self, subscription: FeedSubscription, send: Send, scope: CancelScope) -> None:
         # A client may have read further, from the store, than the feed's reader was when it came.

@@ -16,6 +16,8 @@ API_VERSION = "1"
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+# Structs whose schema keeps the "Body" of its name; the others need it only to differ from the core's classes.
+_NAMED_BODY = ("ProblemBody", "SiteBody", "StatusBody")
 _COMMON_STATUSES = (400, 401, 403, 414, 421)
 
 _TAGS = {
@@ -42,11 +44,26 @@ def _tag(path: str) -> str:
     return "state" if parts[1] != "api" or parts[2] in ("status", "drift") else "registries"
 
 
+def _published(value: Any) -> Any:
+    """A schema, or what it consists of, under the names that clients know: `DeviceBody` is published as `Device`."""
+    if isinstance(value, list):
+        return [_published(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    schema = {name: _published(item) for name, item in value.items()}
+    for name in ("$ref", "title"):
+        if isinstance(text := schema.get(name), str) and not text.endswith(_NAMED_BODY):
+            schema[name] = text.removesuffix("Body")
+    return schema
+
+
 def make_document(routes: Sequence[Route]) -> bytes:
     """The document of all routes, as indented JSON."""
     bodies = [route.body for route in routes if route.media_type != EVENT_STREAM]
     queries = list(dict.fromkeys(route.query for route in routes))
-    schemas, components = msgspec.json.schema_components([*bodies, ProblemBody, *queries], ref_template=_REF)
+    made = msgspec.json.schema_components([*bodies, ProblemBody, *queries], ref_template=_REF)
+    schemas = [_published(schema) for schema in made[0]]
+    components = {schema["title"]: schema for schema in map(_published, made[1].values())}
     for component in components.values():
         if "description" in component:
             # Docstrings keep their indentation before Python 3.13.

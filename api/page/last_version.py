@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from api.page.views.record import Fact, device_facts, entity_facts, plain_facts
 from api.page.wording import Names
-from api.ports import Revision
+from api.ports import PastRevision
 from api.registries.bodies import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
 from engine.core.home.record import Device, Entity, Key, make_record
@@ -14,7 +14,7 @@ from engine.errors import SourceInvalid
 _NAMES = ("name_by_user", "name", "title", "original_name")
 
 
-def last_facts(key: Key, revisions: Sequence[Revision], names: Names) -> list[Fact]:
+def last_facts(key: Key, revisions: Sequence[PastRevision], names: Names) -> list[Fact]:
     """What the last version says; nothing where none was kept or it cannot be read."""
     last = next((revision for revision in reversed(revisions) if revision.fields), None)
     if last is None:
@@ -31,7 +31,7 @@ def last_facts(key: Key, revisions: Sequence[Revision], names: Names) -> list[Fa
     return plain_facts(served_fields(last.fields) or {}, names)
 
 
-def last_name(revisions: Sequence[Revision]) -> str | None:
+def last_name(revisions: Sequence[PastRevision]) -> str | None:
     """What the record was called last."""
     for revision in reversed(revisions):
         for name in _NAMES:

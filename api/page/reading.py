@@ -24,7 +24,7 @@ from api.page.views.home_index import (
     index_of_rows,
 )
 from api.past import in_timeline, read_home
-from api.ports import Moment, Timeline
+from api.ports import ReadTransaction, Timeline
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError
 
@@ -50,16 +50,16 @@ class Reader:
         self.given = given
         self._kept = kept
 
-    async def read(self, job: Callable[[Moment, HomeIndex], T]) -> T:
+    async def read(self, job: Callable[[ReadTransaction, HomeIndex], T]) -> T:
         """What a job makes of the rows and their index. Raises ReplicaError."""
-        data_version = self.given.inventory.data_version()
+        data_version = self.given.rows_reader.data_version()
         kept = self._kept.get(data_version)
 
-        def look(moment: Moment) -> tuple[T, HomeIndex]:
-            index = kept or index_of_rows(moment)
-            return job(moment, index), index
+        def look(transaction: ReadTransaction) -> tuple[T, HomeIndex]:
+            index = kept or index_of_rows(transaction)
+            return job(transaction, index), index
 
-        made, index = await self.given.inventory.read(look)
+        made, index = await self.given.rows_reader.read(look)
         self._kept.put(data_version, index)
         return made
 
@@ -72,9 +72,9 @@ class Reader:
             except (Problem, ReplicaError) as error:
                 return msgspec.structs.replace(live, error=str(error))
 
-        def job(moment: Moment, index: HomeIndex) -> Read:
-            changes = changes_view(moment, index, self.given.trail, None, CHANGES_SHOWN)
-            return Read(index, changes, home_view(index, query, _entities(moment, query)))
+        def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
+            changes = changes_view(transaction, index, self.given.trail, None, CHANGES_SHOWN)
+            return Read(index, changes, home_view(index, query, _entities(transaction, query)))
 
         return await self._or_why(job)
 
@@ -82,17 +82,19 @@ class Reader:
         """The home section alone. Raises Problem, ReplicaError."""
         if at_of(query.at) is not None:
             return await self._past(query)
-        return await self.read(lambda moment, index: home_view(index, query, _entities(moment, query)))
+        return await self.read(
+            lambda transaction, index: home_view(index, query, _entities(transaction, query))
+        )
 
     async def live(self) -> Read:
         """The sections that change by themselves."""
 
-        def job(moment: Moment, index: HomeIndex) -> Read:
-            return Read(index, changes_view(moment, index, self.given.trail, None, CHANGES_SHOWN), None)
+        def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
+            return Read(index, changes_view(transaction, index, self.given.trail, None, CHANGES_SHOWN), None)
 
         return await self._or_why(job)
 
-    async def _or_why(self, job: Callable[[Moment, HomeIndex], Read]) -> Read:
+    async def _or_why(self, job: Callable[[ReadTransaction, HomeIndex], Read]) -> Read:
         try:
             return await self.read(job)
         except ReplicaError as error:
@@ -133,10 +135,10 @@ def at_of(text: str) -> datetime | None:
     return at
 
 
-def _entities(moment: Moment, query: HomeQuery) -> tuple[list[EntityLine], int]:
+def _entities(transaction: ReadTransaction, query: HomeQuery) -> tuple[list[EntityLine], int]:
     if query.loose:
         wanted = [("has_device", False)]
-        rows = moment.page("entity", ENTITY_LINE_COLUMNS, wanted, "", PAGE_SIZE)
-        return [entity_line(row) for row in rows], moment.count("entity", wanted)
+        rows = transaction.page("entity", ENTITY_LINE_COLUMNS, wanted, "", PAGE_SIZE)
+        return [entity_line(row) for row in rows], transaction.count("entity", wanted)
     # All entities are gone through only for a search.
-    return entities_of_rows(moment, query.words, HITS_MAX) if query.words and not query.area else ([], 0)
+    return entities_of_rows(transaction, query.words, HITS_MAX) if query.words and not query.area else ([], 0)

@@ -32,7 +32,7 @@ from api.page.views.record import (
 from api.page.views.verdict import verdict_view
 from api.page.wording import registry_text
 from api.past import in_timeline, read_home
-from api.ports import Moment, Revision, Timeline
+from api.ports import PastRevision, ReadTransaction, Timeline
 from api.registries import fate as fates
 from api.registries.bodies import DEVICES, ENTITIES
 from api.registries.fate import find_fate
@@ -69,7 +69,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
     if at is None:
         asked = await _known_as(reader, registry, asked)
         look = _NOW.get(registry) or partial(_small_now, registry)
-        found = await reader.read(lambda moment, index: look(moment, index, asked))
+        found = await reader.read(lambda transaction, index: look(transaction, index, asked))
         if found.is_gone and (key := verdicts.missing(asked, registry)) is not None:
             found = msgspec.structs.replace(found, key=key)
     else:
@@ -113,7 +113,7 @@ def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> 
     return own_page(reader.given.home_assistant_url, found.key, asked)
 
 
-def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[Revision]) -> RecordVerdict:
+def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision]) -> RecordVerdict:
     """The verdict on what is shown; of what is gone, since its last version."""
     written_at = found.written_at
     if found.is_gone and revisions:
@@ -121,7 +121,7 @@ def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[Revision]) -
     return verdicts.of(found.key, entity_id=found.entity_id, written_at=written_at, has_row=not found.is_gone)
 
 
-def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[Revision], int, str]:
+def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, str]:
     """(those to show and the one before them, how many there are in all, what is said of those that are forgotten)."""
     known = timeline.forgotten(key)
     return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), known.sentence
@@ -132,8 +132,8 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
     if registry != "entity":
         return asked
 
-    def has_row(moment: Moment, _index: HomeIndex) -> bool:
-        return bool(moment.row("entity", (), asked) or moment.rows("entity", (), [asked]))
+    def has_row(transaction: ReadTransaction, _index: HomeIndex) -> bool:
+        return bool(transaction.row("entity", (), asked) or transaction.rows("entity", (), [asked]))
 
     if await reader.read(has_row):
         return asked
@@ -141,25 +141,25 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
     return asked if fate is None else fate.now_called or fate.id
 
 
-def _device_now(moment: Moment, index: HomeIndex, id_: str) -> _Found:
+def _device_now(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
     key = Key("device", id_)
-    row = moment.row("device", DEVICES.columns, id_)
+    row = transaction.row("device", DEVICES.columns, id_)
     if row is None:
         return _Found(key, index, id_, [], None, is_gone=True)
     device = DEVICES.of_row(row)
-    rows = moment.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
+    rows = transaction.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
     entities = [entity_line(row) for row in rows]
     facts = [*_area(device.effective_area_id, index), *device_facts(device, index.names)]
     return _Found(key, index, device.effective_name or id_, facts, entities, written_at=device.timestamp)
 
 
-def _entity_now(moment: Moment, index: HomeIndex, entity_id: str) -> _Found:
-    row = moment.row("entity", ENTITIES.columns, entity_id)
+def _entity_now(transaction: ReadTransaction, index: HomeIndex, entity_id: str) -> _Found:
+    row = transaction.row("entity", ENTITIES.columns, entity_id)
     if row is None:
         # It may have another entity_id by now.
-        found = moment.rows("entity", ("id",), [entity_id])
+        found = transaction.rows("entity", ("id",), [entity_id])
         if found:
-            return _entity_now(moment, index, found[0][0])
+            return _entity_now(transaction, index, found[0][0])
         return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
     entity = ENTITIES.of_row(row)
     facts = [
@@ -213,9 +213,9 @@ def _device(device_id: str | None, index: HomeIndex) -> list[Fact]:
     return [Fact("device", name, link("device", id=device_id))]
 
 
-def _small_now(registry: str, moment: Moment, index: HomeIndex, id_: str) -> _Found:
+def _small_now(registry: str, transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
     body = SMALL[registry]
-    row = moment.row(registry, body.columns, id_)
+    row = transaction.row(registry, body.columns, id_)
     if row is None:
         return _Found(Key(registry, id_), index, id_, [], None, is_gone=True)
     shown = body.of_row(row)

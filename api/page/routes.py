@@ -131,7 +131,7 @@ async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
 async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
     trail = page.given.trail
     view = await page.reader.read(
-        lambda moment, index: changes_view(moment, index, trail, query.before, CHANGES_PAGE)
+        lambda transaction, index: changes_view(transaction, index, trail, query.before, CHANGES_PAGE)
     )
     return render("changes.html", {**page.values(), "changes": view})
 
@@ -142,7 +142,9 @@ async def _help(page: Page, _request: Request, _query: NoQuery) -> bytes:
 
 async def _table(registry: str, page: Page, _request: Request, query: TableQuery) -> bytes:
     verdicts = page.given.verdicts()
-    view = await page.reader.read(lambda moment, index: table_view(moment, index, verdicts, registry, query))
+    view = await page.reader.read(
+        lambda transaction, index: table_view(transaction, index, verdicts, registry, query)
+    )
     return render("table.html", {**page.values(), "table": view, "query": query})
 
 

@@ -48,7 +48,7 @@ FloorId = Annotated[str | None, Placed(1)]
 FloorName = Annotated[str | None, Placed(2)]
 
 
-class Device(msgspec.Struct, frozen=True):
+class DeviceBody(msgspec.Struct, frozen=True):
     """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` what is shown; it is effectively
     in `effective_area_id`, also if only its parent says so. `status` is active or disabled; `timestamp` is when the row
     last changed; `sync` is null in the past.
@@ -85,7 +85,7 @@ class Device(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-class Entity(msgspec.Struct, frozen=True):
+class EntityBody(msgspec.Struct, frozen=True):
     """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` and `effective_name` what is
     shown; `id` is the registry's own, which survives renames. `capabilities` are the names of its capability
     attributes. `sync` is null in the past.
@@ -127,8 +127,10 @@ class Entity(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-DEVICES = BodyMaker(Device, "device", "Devices, by id. An absent manufacturer or model is shown as Unknown.")
-ENTITIES = BodyMaker(Entity, "entity", "Entities, by entity_id. An absent platform is shown as unknown.")
+DEVICES = BodyMaker(
+    DeviceBody, "device", "Devices, by id. An absent manufacturer or model is shown as Unknown."
+)
+ENTITIES = BodyMaker(EntityBody, "entity", "Entities, by entity_id. An absent platform is shown as unknown.")
 
 
 def served_fields(fields: Json) -> Json:

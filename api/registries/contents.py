@@ -4,40 +4,42 @@ from collections.abc import Sequence
 
 import msgspec
 
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.registries.places import places_now
-from api.registries.small import Area, Label
+from api.registries.small import AreaBody, LabelBody
 
 _ALL = 10_000_000
 
 
-def with_contents(moment: Moment, records: Sequence[msgspec.Struct]) -> Sequence[msgspec.Struct]:
+def with_contents(
+    transaction: ReadTransaction, records: Sequence[msgspec.Struct]
+) -> Sequence[msgspec.Struct]:
     """Areas and labels with what is in them; other records as they are. Call it in a job."""
-    if any(isinstance(record, Area) for record in records):
-        return _areas(moment, records)
-    if any(isinstance(record, Label) for record in records):
-        counts = dict(moment.facet("entity", "label", ()))
+    if any(isinstance(record, AreaBody) for record in records):
+        return _areas(transaction, records)
+    if any(isinstance(record, LabelBody) for record in records):
+        counts = dict(transaction.facet("entity", "label", ()))
         return [_with_count(record, counts) for record in records]
     return records
 
 
 def _with_count(record: msgspec.Struct, counts: dict[str, int]) -> msgspec.Struct:
-    assert isinstance(record, Label), "one registry's records"
+    assert isinstance(record, LabelBody), "one registry's records"
     return msgspec.structs.replace(record, entity_count=counts.get(record.label_id, 0))
 
 
-def _areas(moment: Moment, records: Sequence[msgspec.Struct]) -> list[msgspec.Struct]:
+def _areas(transaction: ReadTransaction, records: Sequence[msgspec.Struct]) -> list[msgspec.Struct]:
     counts: dict[str, int] = {}
     domains: dict[str, set[str]] = {}
     columns = ("effective_area_id", "area_id", "domain")
-    for entity_id, effective, own, domain in moment.page("entity", columns, [], "", _ALL):
+    for entity_id, effective, own, domain in transaction.page("entity", columns, [], "", _ALL):
         if area := effective or own:
             counts[area] = counts.get(area, 0) + 1
             domains.setdefault(area, set()).add(domain or entity_id.partition(".")[0])
-    places = places_now(moment)
+    places = places_now(transaction)
     filled: list[msgspec.Struct] = []
     for record in records:
-        assert isinstance(record, Area), "one registry's records"
+        assert isinstance(record, AreaBody), "one registry's records"
         place = places.get(record.area_id)
         filled.append(
             msgspec.structs.replace(

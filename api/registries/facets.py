@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.given import Given
 from api.http.queries import RegistryName, StateName, Text
 from api.http.routing import route
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.registries.lists import answer_kept, filters_of
 from api.registries.places import places_now
 from api.registries.selection import Wish, count_states, filters_for
@@ -91,15 +91,15 @@ class Facets(msgspec.Struct, frozen=True):
 
 
 def facets_of(
-    moment: Moment, registry: str, verdicts: Verdicts, wish: Wish, names: tuple[str, ...]
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish, names: tuple[str, ...]
 ) -> Facets:
     """The counts of the rows that are asked for. Call it in a job."""
-    filters = filters_for(moment, registry, verdicts, wish)
-    called = _names(moment)
+    filters = filters_for(transaction, registry, verdicts, wish)
+    called = _names(transaction)
     found = {
         name: [
             FacetValue(value, called.get((NAMED.get(name, ""), value)), count)
-            for value, count in moment.facet(registry, name, filters)[:VALUES_MAX]
+            for value, count in transaction.facet(registry, name, filters)[:VALUES_MAX]
         ]
         for name in names
         if name != "state"
@@ -107,18 +107,20 @@ def facets_of(
     if "state" in names:
         found["state"] = [
             FacetValue(state, None, count)
-            for state, count in count_states(moment, registry, verdicts, filters)
+            for state, count in count_states(transaction, registry, verdicts, filters)
         ]
-    return Facets(registry, moment.count(registry, filters), found)
+    return Facets(registry, transaction.count(registry, filters), found)
 
 
-def _names(moment: Moment) -> dict[tuple[str, str | None], str | None]:
-    places = places_now(moment)
+def _names(transaction: ReadTransaction) -> dict[tuple[str, str | None], str | None]:
+    places = places_now(transaction)
     names: dict[tuple[str, str | None], str | None] = {
         ("area", id_): place.area_name for id_, place in places.items()
     }
     for registry in ("floor", "label"):
-        names |= {(registry, id_): name for id_, name in moment.page(registry, ("name",), [], "", 1_000_000)}
+        names |= {
+            (registry, id_): name for id_, name in transaction.page(registry, ("name",), [], "", 1_000_000)
+        }
     return names
 
 
@@ -135,9 +137,9 @@ async def get_facets(given: Given, request: Request, query: FacetsQuery) -> Resp
     verdicts = given.verdicts()
     is_none = any(name not in known for name, _ in filters)
 
-    def build(moment: Moment) -> tuple[bytes, None]:
+    def build(transaction: ReadTransaction) -> tuple[bytes, None]:
         none = Facets(query.registry, 0, {name: [] for name in names})
-        found = none if is_none else facets_of(moment, query.registry, verdicts, wish, names)
+        found = none if is_none else facets_of(transaction, query.registry, verdicts, wish, names)
         return msgspec.json.encode(found), None
 
     return await answer_kept(given, request, build)

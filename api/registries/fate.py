@@ -6,7 +6,7 @@ import anyio.to_thread
 
 from api.given import Given
 from api.http.problems import Became, Problem
-from api.ports import Moment, Timeline
+from api.ports import ReadTransaction, Timeline
 from engine.core.home.record import Key
 from engine.core.state.fate import Fate, Former, fate_of, former_of
 from engine.errors import ReplicaError
@@ -15,10 +15,10 @@ from engine.errors import ReplicaError
 async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
     """What the rows file and the records know of it; None when it never was. Raises ReplicaError for the rows file."""
 
-    def look(moment: Moment) -> list[Former]:
-        return list(moment.former(registry, asked))
+    def look(transaction: ReadTransaction) -> list[Former]:
+        return list(transaction.former(registry, asked))
 
-    formers = await given.inventory.read(look)
+    formers = await given.rows_reader.read(look)
     timeline = given.timeline
     if timeline is not None:
         # Without the records there still is what the rows file says.
@@ -28,11 +28,11 @@ async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
             )
     ids = sorted({former.key.id for former in formers})
 
-    def name(moment: Moment) -> dict[Key, str]:
-        rows = moment.rows(registry, ("id",) if registry == "entity" else (), ids)
+    def name(transaction: ReadTransaction) -> dict[Key, str]:
+        rows = transaction.rows(registry, ("id",) if registry == "entity" else (), ids)
         return {Key(registry, row[1] if registry == "entity" else row[0]): row[0] for row in rows}
 
-    return fate_of(asked, formers, await given.inventory.read(name) if ids else {})
+    return fate_of(asked, formers, await given.rows_reader.read(name) if ids else {})
 
 
 async def missing(given: Given, registry: str, asked: str, otherwise: str) -> Problem:

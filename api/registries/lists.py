@@ -28,7 +28,7 @@ from api.http.queries import (
 )
 from api.http.routing import JSON, LIVE_HEADERS, VARY, Handler, Route
 from api.past_lists import past_page
-from api.ports import Filter, Moment, Row
+from api.ports import Filter, ReadTransaction, Row
 from api.registries.contents import with_contents
 from api.registries.fields import BodyMaker
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
@@ -95,18 +95,18 @@ def next_link(request: Request, next_key: str | None) -> str | None:
 
 
 def _page(
-    moment: Moment, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
+    transaction: ReadTransaction, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
 ) -> Sequence[Row]:
     """The rows of a page and one more: in the order asked for; else as the user put them; else by key."""
     name = body.registry.name
     if sort:
-        keys = moment.keys(name, filters, sort)
+        keys = transaction.keys(name, filters, sort)
         first = keys.index(query.after) + 1 if query.after in keys else 0
-        return moment.keyed(name, body.columns, keys[first : first + query.limit + 1])
+        return transaction.keyed(name, body.columns, keys[first : first + query.limit + 1])
     if not body.registry.is_ordered:
-        return moment.page(name, body.columns, filters, query.after, query.limit + 1)
+        return transaction.page(name, body.columns, filters, query.after, query.limit + 1)
     place = 1 + body.columns.index("position")
-    rows = moment.page(name, body.columns, filters, "", _ALL)
+    rows = transaction.page(name, body.columns, filters, "", _ALL)
     # What has no place comes last. Rows are in the order of their keys, which sorting keeps.
     rows = sorted(rows, key=lambda row: (row[place] is None, row[place] or 0))
     behind = next((i + 1 for i, row in enumerate(rows) if row[0] == query.after), None)
@@ -155,14 +155,14 @@ def list_handler(
         wish = Wish(tuple(filters_of(query)), query.q, state, sort_column(columns, query))
         verdicts = given.verdicts()
 
-        def build(moment: Moment) -> tuple[bytes, str | None]:
-            filters = filters_for(moment, name, verdicts, wish)
-            rows = _page(moment, body, filters, query, wish.sort)
-            total = moment.count(name, filters)
+        def build(transaction: ReadTransaction) -> tuple[bytes, str | None]:
+            filters = filters_for(transaction, name, verdicts, wish)
+            rows = _page(transaction, body, filters, query, wish.sort)
+            total = transaction.count(name, filters)
             next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
-            places = places_now(moment)
+            places = places_now(transaction)
             made = [body.of_row(r, verdicts, is_listed=True, places=places) for r in rows[: query.limit]]
-            page = form.encode(with_contents(moment, made), total, next_key, moment.revision)
+            page = form.encode(with_contents(transaction, made), total, next_key, transaction.revision)
             return page, next_link(request, next_key)
 
         if query.at is not UNSET:
@@ -195,21 +195,21 @@ def list_route(body: BodyMaker[Any]) -> Route:
 async def answer_kept(
     given: Given,
     request: Request,
-    build: Callable[[Moment], tuple[bytes, str | None]],
+    build: Callable[[ReadTransaction], tuple[bytes, str | None]],
     media_type: str = JSON,
 ) -> Response:
     """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
     # What is known of the rows is part of the answer.
     tag = RequestTag(request, f"{given.status().started_at}/{given.knowledge.generation}/{media_type}")
-    data_version = given.inventory.data_version()
+    data_version = given.rows_reader.data_version()
 
-    def job(moment: Moment) -> CachedAnswer | str:
-        etag = tag.at(moment.revision)
-        return etag if tag.is_known(etag) else CachedAnswer(etag, *build(moment))
+    def job(transaction: ReadTransaction) -> CachedAnswer | str:
+        etag = tag.at(transaction.revision)
+        return etag if tag.is_known(etag) else CachedAnswer(etag, *build(transaction))
 
     answer = given.cache.get(tag.digest, data_version)
     if answer is None:
-        made = await given.inventory.read(job)
+        made = await given.rows_reader.read(job)
         if isinstance(made, str):
             return Response(None, 304, {**KEPT_HEADERS, "etag": made})
         answer = made

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from api.ports import Moment
+from api.ports import ReadTransaction
 from engine.core.home.record import Area, Floor, Key, Record
 
 _ALL = 1_000_000
@@ -23,10 +23,10 @@ Places = Mapping[str | None, Place]
 NO_PLACES: Places = {}
 
 
-def places_now(moment: Moment) -> Places:
+def places_now(transaction: ReadTransaction) -> Places:
     """The places of the rows. Call it in a job."""
-    floors: dict[str | None, str | None] = dict(moment.page("floor", ("name",), [], "", _ALL))
-    areas = moment.page("area", ("name", "floor_id"), [], "", _ALL)
+    floors: dict[str | None, str | None] = dict(transaction.page("floor", ("name",), [], "", _ALL))
+    areas = transaction.page("area", ("name", "floor_id"), [], "", _ALL)
     return {id_: Place(name, floor, floors.get(floor)) for id_, name, floor in areas}
 
 

@@ -12,7 +12,7 @@ from api.given import Given
 from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
 from api.past_lists import past_record
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.registries.bodies import DEVICES, ENTITIES
 from api.registries.contents import with_contents
 from api.registries.facets import get_facets
@@ -39,12 +39,12 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
             return answer
         verdicts = given.verdicts()
 
-        def build(moment: Moment) -> tuple[bytes, None]:
-            row = moment.row(name, body.columns, id_)
+        def build(transaction: ReadTransaction) -> tuple[bytes, None]:
+            row = transaction.row(name, body.columns, id_)
             if row is None:
                 raise _NoRow
-            made = body.of_row(row, verdicts, places=places_now(moment))
-            return msgspec.json.encode(with_contents(moment, [made])[0]), None
+            made = body.of_row(row, verdicts, places=places_now(transaction))
+            return msgspec.json.encode(with_contents(transaction, [made])[0]), None
 
         try:
             return await answer_kept(given, request, build)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.ports import Filter, Moment
+from api.ports import Filter, ReadTransaction
 from engine.core.state.record_states import BY_URGENCY, State
 from engine.core.state.record_verdict import Verdicts
 
@@ -27,27 +27,29 @@ class Wish(NamedTuple):
         return not (self.q or self.sort)
 
 
-def filters_for(moment: Moment, registry: str, verdicts: Verdicts, wish: Wish) -> tuple[Filter, ...]:
+def filters_for(
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish
+) -> tuple[Filter, ...]:
     """All conditions on the rows as filters of the store."""
     filters = wish.filters
     if wish.state:
         filters = (*filters, *_of_state(registry, verdicts, State(wish.state)))
     if words := wish.q.casefold().split():
-        texts = moment.texts(registry)
+        texts = transaction.texts(registry)
         found = [key for key, text in texts.items() if all(word in text for word in words)]
         filters = (*filters, ("keyed", msgspec.json.encode(found).decode()))
     return filters
 
 
 def count_states(
-    moment: Moment, registry: str, verdicts: Verdicts, filters: Sequence[Filter]
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts, filters: Sequence[Filter]
 ) -> list[tuple[str, int]]:
     """(state, how many rows have it), the most urgent first; those that no row has are left out."""
     states, rest = verdicts.by_state(registry)
     counts = {
-        state: moment.count(registry, (*filters, ("among", _ids(ids)))) for state, ids in states.items()
+        state: transaction.count(registry, (*filters, ("among", _ids(ids)))) for state, ids in states.items()
     }
-    left = moment.count(registry, filters) - sum(counts.values())
+    left = transaction.count(registry, filters) - sum(counts.values())
     counts[rest] = counts.get(rest, 0) + left
     return [(str(state), counts[state]) for state in BY_URGENCY if counts.get(state)]
 

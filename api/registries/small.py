@@ -22,7 +22,7 @@ def _prefix(label_id: str) -> str:
     return prefix if colon else ""
 
 
-class Area(msgspec.Struct, frozen=True):
+class AreaBody(msgspec.Struct, frozen=True):
     """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12).
 
     `entity_count` and `domains` are of the entities that are effectively in it; null in the past. `display_name` is its
@@ -47,7 +47,7 @@ class Area(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-class Floor(msgspec.Struct, frozen=True):
+class FloorBody(msgspec.Struct, frozen=True):
     """A floor; `position` as of an area."""
 
     floor_id: str
@@ -60,7 +60,7 @@ class Floor(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-class Label(msgspec.Struct, frozen=True):
+class LabelBody(msgspec.Struct, frozen=True):
     """A label. `label` is its id, which rows bear; `prefix` is what stands in that before a colon; `entity_count` of the
     entities that bear it, null in the past.
     """
@@ -77,7 +77,7 @@ class Label(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-class Category(msgspec.Struct, frozen=True):
+class CategoryBody(msgspec.Struct, frozen=True):
     """A category; its id is unique within its scope."""
 
     scope: str
@@ -126,10 +126,10 @@ class Integration(msgspec.Struct, frozen=True):
 
 
 _MAKERS: tuple[BodyMaker[Any], ...] = (
-    BodyMaker(Area, "area", "Areas, in the user's order, where there is one, else by id."),
-    BodyMaker(Floor, "floor", "Floors, in the user's order, where there is one, else by id."),
-    BodyMaker(Label, "label", "Labels, by id."),
-    BodyMaker(Category, "category", "Categories, by scope and id."),
+    BodyMaker(AreaBody, "area", "Areas, in the user's order, where there is one, else by id."),
+    BodyMaker(FloorBody, "floor", "Floors, in the user's order, where there is one, else by id."),
+    BodyMaker(LabelBody, "label", "Labels, by id."),
+    BodyMaker(CategoryBody, "category", "Categories, by scope and id."),
     BodyMaker(Integration, "config_entry", "Integrations: the config entries, by id."),
 )
 # By registry.

@@ -10,7 +10,9 @@ from engine.errors import ReplicaError
 async def sync_now(given: Given, key: Key, entity_id: str | None = None) -> Sync | None:
     """The verdict on a record of which versions are shown; None while nobody can tell whether it has a row."""
     try:
-        rows = await given.inventory.read(lambda moment: moment.rows(key.registry, ("last_seen",), [key.id]))
+        rows = await given.rows_reader.read(
+            lambda transaction: transaction.rows(key.registry, ("last_seen",), [key.id])
+        )
     except ReplicaError:
         return None
     written_at = time_text(rows[0][1]) if rows else None

@@ -18,7 +18,7 @@ from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
 from api.http.routing import EVENT_STREAM, Route, answer_live, route
-from api.ports import Filter, Moment, Row
+from api.ports import Filter, ReadTransaction, Row
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
@@ -132,8 +132,8 @@ async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevice
         start = behind if name == site else ""
         wanted = query.limit + 1 - len(devices)
 
-        def job(moment: Moment, start: str = start, wanted: int = wanted) -> list[Row]:
-            return moment.page("device", _COLUMNS, filters, start, wanted)
+        def job(transaction: ReadTransaction, start: str = start, wanted: int = wanted) -> list[Row]:
+            return transaction.page("device", _COLUMNS, filters, start, wanted)
 
         rows = await _read(found.sites, name, job)
         not_asked += rows is None
@@ -171,9 +171,10 @@ async def list_fleet_models(found: Asked, _request: Request, query: FleetModelsQ
     )
 
 
-def _count_models(moment: Moment) -> Counter[Row]:
+def _count_models(transaction: ReadTransaction) -> Counter[Row]:
     return Counter(
-        row[1:] for row in moment.page("device", ("manufacturer", "model", "sw_version"), (), "", _ROWS_MAX)
+        row[1:]
+        for row in transaction.page("device", ("manufacturer", "model", "sw_version"), (), "", _ROWS_MAX)
     )
 
 
@@ -253,7 +254,7 @@ def _names(sites: Sites, tag: str | UnsetType) -> list[str]:
     return [view.name for view in sites.views() if tag is UNSET or tag in view.tags]
 
 
-async def _read(sites: Sites, name: str, job: Callable[[Moment], T]) -> T | None:
+async def _read(sites: Sites, name: str, job: Callable[[ReadTransaction], T]) -> T | None:
     try:
         return await sites.read(name, job)
     except ReplicaError:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from api.given import Given
-from api.ports import Moment
+from api.ports import ReadTransaction
 from engine.core.state.pace import Freshness
 from engine.core.state.status import Status
 
@@ -72,7 +72,7 @@ class Sites(Protocol):
     async def open(self, name: str) -> Given | None:
         """What the API answers of a home, which is now being read; None while it is not kept."""
 
-    async def read(self, name: str, job: Callable[[Moment], T], /) -> T | None:
+    async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
         """What a job makes of a home's rows, without the home being followed for it; None while it is not kept.
 
         Raises ReplicaError.

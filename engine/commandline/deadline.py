@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from engine.commandline.waiting import Moment, ends_within
+from engine.commandline.waiting import OneTimeEvent, ends_within
 
 # Of the second within which the program ends; the rest is for what the operating system does at a process's end, and for a
 # loaded machine, where a thread that is woken waits for its turn.
@@ -34,7 +34,7 @@ class Deadline:
         self.exit_code: Callable[[int], int] = lambda signal_number: 128 + signal_number
         self.farewell: Callable[[int], None] = lambda _signal_number: None
         self._seconds = seconds
-        self._over = Moment()
+        self._over = OneTimeEvent()
         self._left: list[threading.Thread] | None = None  # once over: who still keeps Python from ending
         self.signals: int | None = None  # the pipe that signals are written to, while the block runs
 
@@ -63,7 +63,7 @@ class Deadline:
         """The program has come to its end by itself; only threads that hang may hold it up now."""
         here = threading.current_thread()
         self._left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not here]
-        self._over.happen()
+        self._over.set()
 
     def _is_held_up(self) -> bool:
         assert self._left is not None

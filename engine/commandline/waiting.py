@@ -13,28 +13,28 @@ import time
 _LOOK_SECONDS = 0.005
 
 
-class Moment:
-    """Something that happens once: `happen` may be called by any thread, `wait` by one."""
+class OneTimeEvent:
+    """Something that happens once: `set` may be called by any thread, `wait` by one."""
 
     def __init__(self) -> None:
-        self._seen, self._happened = os.pipe()
-        self._is_over = False
+        self._read_end, self._write_end = os.pipe()
+        self._is_set = False
 
-    def happen(self) -> None:
+    def set(self) -> None:
         """It happens now; again changes nothing."""
-        if not self._is_over:
-            self._is_over = True
-            os.close(self._happened)
+        if not self._is_set:
+            self._is_set = True
+            os.close(self._write_end)
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has happened, so long at most; whether it has."""
         poll = select.poll()
-        poll.register(self._seen, select.POLLIN)
+        poll.register(self._read_end, select.POLLIN)
         return bool(poll.poll(1000 * seconds))
 
     def close(self) -> None:
         """Nobody waits any more. Call it once, when it has happened."""
-        os.close(self._seen)
+        os.close(self._read_end)
 
 
 def ends_within(thread: threading.Thread, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 
 from engine import __version__
 from engine.cache_ports import CacheFile, Recalling
-from engine.core.cache.contents import Cache, CacheDamaged, ReplicaState, open_cache
+from engine.core.cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
 from engine.core.cache.learned import Learned, encode_learned
 from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
@@ -46,7 +46,7 @@ class Recollection:
         self._cache: Cache | None = None
         self._before: Snapshot | None = None
         self._memories: dict[str, ReplicaMemory] = {}
-        self._states: dict[str, ReplicaState] = {}  # of the replicas that are as they were
+        self._states: dict[str, CachedReplica] = {}  # of the replicas that are as they were
         self._replicas: dict[str, Replica] = {}
 
     @property
@@ -152,14 +152,14 @@ class Recollection:
         else:
             self._file.remove()  # it would be read in vain
 
-    def _encode(self, learned: Learned | None, states: Mapping[str, ReplicaState]) -> bytes | None:
+    def _encode(self, learned: Learned | None, states: Mapping[str, CachedReplica]) -> bytes | None:
         key = self._ledger.make_secret() if learned is not None else None
         if learned is None or key is None:
             return None
         before = self._cache if self.is_used else None
         return encode_learned(learned, states.values(), program=__version__, key=key, before=before)
 
-    def _states_after(self, passes: Sequence[ReplicaPass], snapshot: Snapshot) -> dict[str, ReplicaState]:
+    def _states_after(self, passes: Sequence[ReplicaPass], snapshot: Snapshot) -> dict[str, CachedReplica]:
         """How the replicas can be known again that hold what was learned, all of it and nothing else."""
         equal = [one for one in passes if self._is_equal(one, snapshot)]
         fresh = [
@@ -170,13 +170,13 @@ class Recollection:
         books = {replica.name: self._ledger.books_digest(replica.name) for replica in fresh}
         # The ledger last: if nobody wrote there meanwhile, the books are those that were read.
         rows = {r.name: r.digest(anew=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
-        states: dict[str, ReplicaState] = {}
+        states: dict[str, CachedReplica] = {}
         for one in equal:
             name = one.name
             if name not in rows:
                 states[name] = self._states[name]
             elif (digest := rows[name]) is not None and (book := books[name]) is not None:
-                states[name] = ReplicaState(name, digest, book)
+                states[name] = CachedReplica(name, digest, book)
         has_ledger = any(self._replicas[name].keeps_ledger for name in states)
         return states if has_ledger else {}
 

@@ -13,7 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from api.given import Given
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.sites.ports import SiteChange, SiteView
 from engine.core.state.report import Report
 from engine.core.words import Mode
@@ -44,7 +44,7 @@ Listeners = Callable[[str, Mirror], tuple[MirrorListener, ...]]
 _logger = logging.getLogger("reconcile")
 
 
-class _Found(NamedTuple):
+class _SiteOnDisk(NamedTuple):
     """What the disk says of one home."""
 
     file: SiteFile
@@ -86,7 +86,7 @@ class Fleet:
         self._sites: dict[str, Site] = {}
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._followers: set[FollowedChanges] = set()
-        self._found: dict[str, _Found] = {}
+        self._found: dict[str, _SiteOnDisk] = {}
         self._resident_bytes = 0
         self._is_told = False  # that the folder cannot be read
         self.is_closed = False
@@ -141,7 +141,7 @@ class Fleet:
         site = self._sites.get(name)
         return await site.open() if site else None
 
-    async def read(self, name: str, job: Callable[[Moment], T], /) -> T | None:
+    async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
         """What a job makes of a home's rows; None while it is not kept. Raises ReplicaError."""
         site = self._sites.get(name)
         return await site.read(job) if site else None
@@ -171,11 +171,11 @@ class Fleet:
         for follower in self._followers:
             follower.put(changes)
 
-    def _look(self) -> dict[str, "_Found"]:
+    def _look(self) -> dict[str, "_SiteOnDisk"]:
         """What the disk says; called in a thread. Raises SettingsError when the folder cannot be listed."""
         self._resident_bytes = resident_bytes()
         return {
-            name: _Found(file, is_paused(self._files.state_folder(name)), _http_token(file))
+            name: _SiteOnDisk(file, is_paused(self._files.state_folder(name)), _http_token(file))
             for name, file in self._files.read().items()
         }
 

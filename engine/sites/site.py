@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from api.given import Given
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.sites.ports import SiteView, Stage
 from engine.core.state.backoff import Backoff
 from engine.core.state.pace import AGELESS
@@ -104,16 +104,16 @@ class Site:
                     await anyio.sleep(_LOOK_SECONDS)
         return mirror.given
 
-    async def read(self, job: Callable[[Moment], T]) -> T | None:
+    async def read(self, job: Callable[[ReadTransaction], T]) -> T | None:
         """What a job makes of the rows; None while the home is not kept. Raises ReplicaError."""
         mirror = self.mirror
         if mirror is None:
             return None
         try:
-            return await mirror.inventory.read(job)
+            return await mirror.rows_reader.read(job)
         finally:
             if not self._asked.is_set():
-                await mirror.inventory.rest()
+                await mirror.rows_reader.rest()
 
     async def run(self) -> None:
         """Keep the home until cancelled."""
@@ -181,7 +181,7 @@ class Site:
                     await anyio.sleep(_IDLE_SECONDS / 10)
                 tasks.cancel_scope.cancel()
             mirror.feed.is_readable = False
-            await mirror.inventory.rest()
+            await mirror.rows_reader.rest()
             self._asked = anyio.Event()
 
     async def _stand_failed(self, error: BaseException, backoff: Backoff) -> None:

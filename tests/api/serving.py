@@ -27,7 +27,7 @@ from engine.errors import HistoryForgotten
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Revision, Source
-from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.sources.files.capture import CaptureSource
 from tests.fakes.world import MemorySource
@@ -72,17 +72,17 @@ def status_of(report: Report | None, **changes: Any) -> Status:
     return Status(**{**given, **changes})
 
 
-class CountingInventory:
-    """An inventory that counts the reads of rows."""
+class CountingRowsReader:
+    """A reader that counts the reads of rows."""
 
     def __init__(self, path: Path) -> None:
-        self.inner = SqliteInventory(path)
+        self.inner = SqliteRowsReader(path)
         self.jobs = 0
         self.pages = 0
 
     async def read(self, job: Callable[[Any], T], /) -> T:
         self.jobs += 1
-        return await self.inner.read(lambda moment: job(CountingMoment(moment, self)))
+        return await self.inner.read(lambda transaction: job(CountingMoment(transaction, self)))
 
     def data_version(self) -> int | None:
         return self.inner.data_version()
@@ -92,8 +92,8 @@ class CountingInventory:
 
 
 class CountingMoment:
-    def __init__(self, moment: Moment, owner: CountingInventory) -> None:
-        self._moment = moment
+    def __init__(self, transaction: RowsTransaction, owner: CountingRowsReader) -> None:
+        self._moment = transaction
         self._owner = owner
 
     def page(self, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -148,13 +148,13 @@ class Api:
         self.path = path
         self.status = status_of(report)
         self.now = NOON + 12.5
-        self.inventory = CountingInventory(path)
-        self.feed = ChangeFeed(self.inventory)
+        self.rows_reader = CountingRowsReader(path)
+        self.feed = ChangeFeed(self.rows_reader)
         self.requests: list[tuple[str, str, int]] = []
         self.given = Given(
             status=lambda: self.status,
             clock=lambda: self.now,
-            inventory=self.inventory,
+            rows_reader=self.rows_reader,
             feed=self.feed,
             freshness=FRESHNESS,
             **{name: value for name, value in given.items() if name not in OF_APP},
@@ -196,7 +196,7 @@ async def api_over(
             api.feed.close()
             group.cancel_scope.cancel()
     finally:
-        await api.inventory.aclose()
+        await api.rows_reader.aclose()
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:

@@ -9,5 +9,5 @@ from tests.api.serving import Api
 async def test_the_token_does_not_print(tmp_path: Path) -> None:
     api = Api(tmp_path / "rows.db", None, admission=Admission(token="a-secret"))
     assert "a-secret" not in repr((api.given, api.options))
-    await api.inventory.aclose()
+    await api.rows_reader.aclose()
     await api.client.aclose()

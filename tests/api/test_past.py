@@ -146,7 +146,9 @@ async def test_the_history_of_a_device(sample: tuple[Path, Report]) -> None:
 
 async def test_the_history_of_an_entity_goes_on_through_a_rename(sample: tuple[Path, Report]) -> None:
     async with api_over(*sample) as api:
-        row = await api.inventory.read(lambda moment: moment.page("entity", ("id",), [], "", 1)[0])
+        row = await api.rows_reader.read(
+            lambda transaction: transaction.page("entity", ("id",), [], "", 1)[0]
+        )
     entity_id, id_ = row
     key = Key("entity", id_)
     names = (entity_id, "light.older")

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 
-from api.ports import Inventory, Moment, Revision, Timeline
-from engine.ports import Records
-from engine.ports import Revision as EngineRevision
-from engine.replicas.rows.inventory import Moment as SqliteMoment
-from engine.replicas.rows.inventory import SqliteInventory
+from api.ports import PastRevision, ReadTransaction, RowsReader, Timeline
+from engine.ports import Records, Revision
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 
-MOMENT: type[Moment] = SqliteMoment
-INVENTORY: type[Inventory] = SqliteInventory
+TRANSACTION: type[ReadTransaction] = RowsTransaction
+ROWS_READER: type[RowsReader] = SqliteRowsReader
 TIMELINE: Callable[[Records], Timeline] = lambda records: records  # noqa: E731 (only its type matters)
-REVISION: Callable[[EngineRevision], Revision] = lambda revision: revision  # noqa: E731 (only its type matters)
+REVISION: Callable[[Revision], PastRevision] = lambda revision: revision  # noqa: E731 (only its type matters)
 
 
 def test_contracts_have_no_method_that_the_engine_lacks() -> None:
-    for contract, adapter in ((Moment, SqliteMoment), (Inventory, SqliteInventory), (Timeline, Records)):
+    for contract, adapter in (
+        (ReadTransaction, RowsTransaction),
+        (RowsReader, SqliteRowsReader),
+        (Timeline, Records),
+    ):
         names = {name for name, value in vars(contract).items() if callable(value) and name[0] != "_"}
         assert names
         assert names <= set(dir(adapter))

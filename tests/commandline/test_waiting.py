@@ -3,28 +3,28 @@
 import os
 import threading
 
-from engine.commandline.waiting import Moment, ends_within
+from engine.commandline.waiting import OneTimeEvent, ends_within
 
 
 def test_what_happened_is_seen_at_once() -> None:
-    moment = Moment()
-    moment.happen()
-    moment.happen()
-    assert moment.wait(3600)
-    moment.close()
+    event = OneTimeEvent()
+    event.set()
+    event.set()
+    assert event.wait(3600)
+    event.close()
 
 
 def test_what_does_not_happen_is_waited_for_no_longer() -> None:
-    assert not Moment().wait(0)
+    assert not OneTimeEvent().wait(0)
 
 
 def test_what_happens_meanwhile_ends_the_wait() -> None:
-    moment = Moment()
-    thread = threading.Thread(target=moment.happen)
+    event = OneTimeEvent()
+    thread = threading.Thread(target=event.set)
     thread.start()
-    assert moment.wait(60)
+    assert event.wait(60)
     assert ends_within(thread, 60)
-    moment.close()
+    event.close()
 
 
 def test_a_thread_that_goes_on_is_left_alone() -> None:

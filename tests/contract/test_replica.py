@@ -14,7 +14,7 @@ import pytest
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action
 from engine.core.home.list_order import positions_of
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaRejected
@@ -218,7 +218,7 @@ def test_a_change_arrives(stand: Stand, after: tuple[Entity, ...]) -> None:
 def test_another_naming_rule_updates_rows_and_makes_no_revision(stand: Stand) -> None:
     named = (ENTRY, device(1, name="Plug"), entity(1, device_id=device(1).id, name="Mine"))
     before, after = (
-        snapshot(*named, health=Health(ha_version=version, state="RUNNING"))
+        snapshot(*named, health=SourceHealth(ha_version=version, state="RUNNING"))
         for version in ("2026.10.0", "2026.11.0")
     )
     stand.reconcile(before)

@@ -37,7 +37,7 @@ from engine.replicas.influx.wires.http import Credentials, server_time
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan, Wire
-from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.settings_layers import load_settings
 from engine.sources.files.backup import BackupSource
@@ -144,7 +144,7 @@ def query_string(data: bytes) -> None:
 def change_offset(data: bytes) -> None:
     """The header that resumes a stream."""
     request = SimpleNamespace(headers=Headers(raw=[(b"last-event-id", data)]))
-    given = SimpleNamespace(feed=None, inventory=None)
+    given = SimpleNamespace(feed=None, rows_reader=None)
     answer = changes.stream_changes(cast("Any", given), cast("Any", request), StreamQuery())
     with suppress(Problem):
         try:
@@ -305,24 +305,24 @@ class _Streamed(io.BytesIO):
         self.headers = {"content-type": "text/csv", "content-length": str(len(body))}
 
 
-def _serve(moment: Moment) -> None:
+def _serve(transaction: RowsTransaction) -> None:
     for registry, columns in (("device", ("name", "labels")), ("entity", ("name", "aliases"))):
-        moment.page(registry, columns, (("label", "x"),), "", 50)
-        moment.page(registry, columns, (), "", 50)
-        moment.count(registry, ())
-    moment.feed_bounds()
-    for row in moment.changes(0, 100):
+        transaction.page(registry, columns, (("label", "x"),), "", 50)
+        transaction.page(registry, columns, (), "", 50)
+        transaction.count(registry, ())
+    transaction.feed_bounds()
+    for row in transaction.changes(0, 100):
         change_of_row(row)
-    for row in moment.runs(None, 10):
+    for row in transaction.runs(None, 10):
         runs._run(row)
 
 
 async def _serve_all(path: Path) -> None:
-    inventory = SqliteInventory(path)
+    rows_reader = SqliteRowsReader(path)
     try:
-        await inventory.read(_serve)
+        await rows_reader.read(_serve)
     finally:
-        await inventory.aclose()
+        await rows_reader.aclose()
 
 
 DECODERS: dict[str, Callable[[bytes], None]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from tests.sources.recorded_homes import DATA, fake_answers, recorded
 
 LISTS = {

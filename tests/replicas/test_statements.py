@@ -23,7 +23,7 @@ from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.backup import take_snapshot
 from engine.replicas.rows.conditions import FILTERS
-from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.replicas.rows.restore import restore_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -119,34 +119,34 @@ def home(names: str, keys: range = range(1, KEYS)) -> list[object]:
 
 def read_everything(path: Path) -> None:
     async def read() -> None:
-        inventory = SqliteInventory(path)
-        await inventory.read(ask)
-        inventory.data_version()
-        await inventory.aclose()
+        rows_reader = SqliteRowsReader(path)
+        await rows_reader.read(ask)
+        rows_reader.data_version()
+        await rows_reader.aclose()
 
     anyio.run(read)
 
 
-def ask(moment: Moment) -> None:
+def ask(transaction: RowsTransaction) -> None:
     for registry in ("device", "entity", "area", "floor", "label", "config_entry"):
-        moment.page(registry, (), (), "", 1000)
-        moment.count(registry, ())
+        transaction.page(registry, (), (), "", 1000)
+        transaction.count(registry, ())
     for n in range(1, KEYS):
-        moment.row("device", ("name",), device(n).id)
-        moment.row("entity", ("id",), entity(n).entity_id)
-        moment.rows("entity", ("id",), [entity(n).id])
-        moment.changes(n, 1)
-        moment.changes(n, 1, "device")
-        moment.run(f"run {n}")
-        moment.runs(f"run {n}", 1)
+        transaction.row("device", ("name",), device(n).id)
+        transaction.row("entity", ("id",), entity(n).entity_id)
+        transaction.rows("entity", ("id",), [entity(n).id])
+        transaction.changes(n, 1)
+        transaction.changes(n, 1, "device")
+        transaction.run(f"run {n}")
+        transaction.runs(f"run {n}", 1)
     for registry, name in FILTERS:
         value = name in ("has_aliases", "disabled", "has_device") or (
             "[]" if name in ("among", "not_among", "keyed") else "x"
         )
-        moment.page(registry, (), ((name, value),), "", 1)
-        moment.count(registry, ((name, value),))
-    moment.feed_bounds()
-    moment.change_counts(0, 0.0, 60)
+        transaction.page(registry, (), ((name, value),), "", 1)
+        transaction.count(registry, ((name, value),))
+    transaction.feed_bounds()
+    transaction.change_counts(0, 0.0, 60)
 
 
 def use_everything(folder: Path) -> None:

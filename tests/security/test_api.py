@@ -16,7 +16,7 @@ from api.app import ROUTES
 from api.http.admission import OPEN_PATHS, Admission
 from engine.core.state.report import Report
 from engine.errors import ReplicaError
-from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from tests.api.http.test_server import Served, server_over
 from tests.api.serving import Api, api_over, write_sample
 
@@ -150,13 +150,13 @@ async def test_no_request_changes_a_byte(filled: tuple[Path, Report], tmp_path: 
 async def test_the_connection_behind_the_api_cannot_write(
     filled: tuple[Path, Report], tmp_path: Path
 ) -> None:
-    inventory = SqliteInventory(filled[0])
+    rows_reader = SqliteRowsReader(filled[0])
     before = digests(tmp_path)
 
     def attempt(statements: tuple[str, ...]) -> Any:
-        def job(moment: Moment) -> None:
+        def job(transaction: RowsTransaction) -> None:
             for statement in statements:
-                moment._connection.execute(statement)
+                transaction._connection.execute(statement)
 
         return job
 
@@ -171,8 +171,8 @@ async def test_the_connection_behind_the_api_cannot_write(
     )
     for statements in attempts:
         with pytest.raises(ReplicaError):
-            await inventory.read(attempt(statements))
-    await inventory.aclose()
+            await rows_reader.read(attempt(statements))
+    await rows_reader.aclose()
     assert digests(tmp_path) == before
     with apsw.Connection(str(filled[0])) as connection:
         assert connection.execute("SELECT count(*) FROM devices").fetchall() == [(72,)]

@@ -109,14 +109,14 @@ class Oracle:
         return self._world.ours.was(key, value, since)
 
     def _moment(self, at: float) -> int:
-        return self._world.moments.of(at).moment
+        return self._world.moments.of(at).transaction
 
-    def _since(self, key: Key, moment: int) -> int:
+    def _since(self, key: Key, transaction: int) -> int:
         """Since when the engine may have known the key: long ago, if nobody told what happened to it."""
-        return self._world.begun if self._world.untold.about(key, moment) else moment
+        return self._world.begun if self._world.untold.about(key, transaction) else transaction
 
-    def _is_doubtful(self, key: Key, moment: int) -> bool:
-        return self._world.untold.about(key, moment) or self._world.unlisted.about(key, moment)
+    def _is_doubtful(self, key: Key, transaction: int) -> bool:
+        return self._world.untold.about(key, transaction) or self._world.unlisted.about(key, transaction)
 
     def _has_evidence(self, key: Key, since: int) -> bool:
         """Whether the record was gone, or two good lists apart from each other lacked it."""
@@ -234,15 +234,19 @@ class Oracle:
         held, shown = store.held(), self._world.shown
         tampering = store.tampering
         # Most looks find everything as it was at the last one.
-        seen = (stamp.moment, self._world.moments.now, held, len(tampering.changed))
+        seen = (stamp.transaction, self._world.moments.now, held, len(tampering.changed))
         if self._seen.get(store.name) == seen:
             return
         self._seen[store.name] = seen
         for key in held.keys() | shown.keys():
-            if key in tampering.changed or key in tampering.foreign or self._is_doubtful(key, stamp.moment):
+            if (
+                key in tampering.changed
+                or key in tampering.foreign
+                or self._is_doubtful(key, stamp.transaction)
+            ):
                 continue
             found = held.get(key)
-            if not shown.was(key, content_of(found) if found else None, stamp.moment):
+            if not shown.was(key, content_of(found) if found else None, stamp.transaction):
                 self.violate(
                     f"{store.name}: synced up to {stamp.virtual:.3f} s is claimed, but {key} is held as it was before"
                 )

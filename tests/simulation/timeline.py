@@ -20,7 +20,7 @@ _TICK = 2.0**-20
 class Stamp:
     """What was so when the wall clock was read."""
 
-    moment: int
+    transaction: int
     virtual: float  # seconds of virtual time, which never jump
 
 
@@ -89,8 +89,8 @@ class Timeline:
     def was(self, key: Key, value: str | None, since: int) -> bool:
         """Whether the key had this value at some moment from `since` until now."""
         last: str | None = None
-        for moment, then in self._known.get(key, ()):
-            if moment > since and last == value:
+        for transaction, then in self._known.get(key, ()):
+            if transaction > since and last == value:
                 return True
             last = then
         return last == value
@@ -118,11 +118,11 @@ class Doubts:
                 self._moments.now += 1
                 self._until[key] = self._moments.now
 
-    def about_any(self, moment: int) -> bool:
+    def about_any(self, transaction: int) -> bool:
         """Whether there was anything about which it could not know at that moment."""
-        return any(until is None or moment < until for until in self._until.values())
+        return any(until is None or transaction < until for until in self._until.values())
 
-    def about(self, key: Key, moment: int) -> bool:
+    def about(self, key: Key, transaction: int) -> bool:
         """Whether it could not know about the key at that moment."""
         until = self._until.get(key, 0)
-        return until is None or moment < until
+        return until is None or transaction < until

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Entity, Key, Record, encode_record
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from tests.simulation.home import NEW, OLD, Home
@@ -49,7 +49,7 @@ class EventWeather:
 class Listing:
     """A list that was answered: when, with which keys, and whether Home Assistant was well."""
 
-    moment: int
+    transaction: int
     at: float  # virtual time
     keys: frozenset[Key]
     trusted: bool
@@ -112,7 +112,7 @@ class World:
             taken_at=0.0,
             origin="truth",
             registries=frozenset(),
-            health=Health(ha_version=self.home.version),
+            health=SourceHealth(ha_version=self.home.version),
             positions=self._positions(),
         )
 
@@ -177,7 +177,7 @@ class World:
         listing = Listing(self.moments.now, trio.current_time(), frozenset(found), self.is_well())
         self.listings.setdefault(registry, []).append(listing)
         if begins:
-            self.listed_at[registry] = listing.moment
+            self.listed_at[registry] = listing.transaction
         self._settle(lambda key: key.registry == registry and key not in self.hidden)
         rows = list(found.values())
         self.random.shuffle(rows)

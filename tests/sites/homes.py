@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from api.given import Given
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.sites.ports import SiteView, Stage
 from engine.core.state.pace import AGELESS
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
@@ -51,9 +51,9 @@ class MemorySites:
     async def open(self, name: str) -> Given | None:
         return self.givens.get(name)
 
-    async def read(self, name: str, job: Callable[[Moment], T], /) -> T | None:
+    async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
         given = self.givens.get(name)
-        return await given.inventory.read(job) if given else None
+        return await given.rows_reader.read(job) if given else None
 
     def metrics(self, name: str, accept: str) -> tuple[bytes, str]:
         return name.encode(), "text/plain"

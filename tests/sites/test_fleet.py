@@ -94,8 +94,8 @@ async def test_the_rows_of_a_home_are_read_without_being_followed(folder: Path) 
             )
         )
         await eventually((folder / "state" / "one" / "rows.db").exists)
-        assert await fleet.read("one", lambda moment: moment.count("device", ())) == 72
-        assert await fleet.read("none", lambda moment: moment.count("device", ())) is None
+        assert await fleet.read("one", lambda transaction: transaction.count("device", ())) == 72
+        assert await fleet.read("none", lambda transaction: transaction.count("device", ())) is None
         assert b'site="one"' in fleet.metrics("one", "")[0]
 
 

@@ -53,9 +53,9 @@ class Played:
             await anyio.sleep_forever()
 
         feed = SimpleNamespace(is_readable=False, streams=0, run=feed_run, close=lambda: None)
-        inventory = SimpleNamespace(rest=rest)
+        rows_reader = SimpleNamespace(rest=rest)
         yield SimpleNamespace(
-            run=run, run_trail=anyio.sleep_forever, feed=feed, inventory=inventory, given="given",
+            run=run, run_trail=anyio.sleep_forever, feed=feed, rows_reader=rows_reader, given="given",
             freshness=AGELESS, status=lambda: None, listen=lambda _listener: None,
         )  # fmt: skip
 

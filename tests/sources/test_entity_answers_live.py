@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.core.home.record import Key
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import REFUSALS_MAX
 from tests.fakes.home_assistant import Refusal, fake_home_assistant
 from tests.sources.live.test_websocket import ENTITY_LIST, GET_ENTRIES, answers, extended_rows, read, source

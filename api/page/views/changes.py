@@ -10,7 +10,7 @@ from api.changes.envelope import Change, change_of_row
 from api.page.views.drift import FieldView, record_href
 from api.page.views.home_index import HomeIndex
 from api.page.wording import cut, registry_text, span_text, told_fields, value_text
-from api.ports import Moment
+from api.ports import ReadTransaction
 
 _NAME_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
 _FIELDS_MAX = 8
@@ -44,23 +44,23 @@ class ChangesView(msgspec.Struct, frozen=True):
 
 
 def changes_view(
-    moment: Moment, index: HomeIndex, trail: Trail, before: int | None, limit: int
+    transaction: ReadTransaction, index: HomeIndex, trail: Trail, before: int | None, limit: int
 ) -> ChangesView:
     """At most `limit` events with numbers lower than `before` (None: the newest). Call it in a job.
 
     A device and the entities that changed only with it are one event.
     """
-    oldest, newest = moment.feed_bounds()
+    oldest, newest = transaction.feed_bounds()
     last = newest if before is None else min(before - 1, newest)
     # Numbers have no gaps but those that failed writes leave, so this many numbers are about as many changes.
     first = max(last - limit, oldest - 1, 0)
-    found = _read(moment, first, last)
+    found = _read(transaction, first, last)
     if found and _follows(found[-1]):
         # The page would end amid a device's entities: as much more is read as a large device has.
         first = max(first - _FOLLOWERS_MAX, oldest - 1, 0)
-        found = _whole_run(_read(moment, first, last), limit)
+        found = _whole_run(_read(transaction, first, last), limit)
         first = found[-1].seq - 1
-    known = _entities(moment, found)
+    known = _entities(transaction, found)
     devices = {(c.run_id, c.key) for c in found if c.registry == "device" and c.op == "u"}
     followers: dict[tuple[str, str | None], list[ChangeView]] = {}
     events = []
@@ -80,9 +80,9 @@ def changes_view(
     return ChangesView(views, first + 1 if first >= oldest and newest else None)
 
 
-def _read(moment: Moment, first: int, last: int) -> list[Change]:
+def _read(transaction: ReadTransaction, first: int, last: int) -> list[Change]:
     """The changes behind `first`, up to `last`, the newest first."""
-    return [change_of_row(row) for row in moment.changes(first, last - first, None, last)][::-1]
+    return [change_of_row(row) for row in transaction.changes(first, last - first, None, last)][::-1]
 
 
 def _whole_run(found: list[Change], limit: int) -> list[Change]:
@@ -102,12 +102,12 @@ def _follows(change: Change) -> bool:
 
 
 def _entities(
-    moment: Moment, changes: Sequence[Change]
+    transaction: ReadTransaction, changes: Sequence[Change]
 ) -> dict[str, tuple[str | None, str | None, str | None]]:
     """(entity_id, name, device) of the entities among the changes that are still there, by registry id."""
     ids = sorted({change.key for change in changes if change.registry == "entity"})
     columns = ("id", "effective_name", "original_name", "device_id")
-    rows = moment.rows("entity", columns, ids) if ids else []
+    rows = transaction.rows("entity", columns, ids) if ids else []
     return {id_: (entity_id, name or original, device) for entity_id, id_, name, original, device in rows}
 
 

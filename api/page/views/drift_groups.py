@@ -56,7 +56,7 @@ class Choice(msgspec.Struct, frozen=True):
     count: int
 
 
-class GroupView(msgspec.Struct, frozen=True):
+class DriftGroupView(msgspec.Struct, frozen=True):
     """Records of one verdict and registry; `reasons` and `next` are what those that are shown have in common."""
 
     id: str
@@ -79,7 +79,7 @@ class DriftPage(msgspec.Struct, frozen=True):
 
     total: int
     found: int
-    groups: list[GroupView]
+    groups: list[DriftGroupView]
     states: list[Choice]
     registries: list[Choice]
     replicas: list[Choice]
@@ -87,7 +87,7 @@ class DriftPage(msgspec.Struct, frozen=True):
     pages: int
 
 
-class _Item(msgspec.Struct, frozen=True):
+class _DriftItem(msgspec.Struct, frozen=True):
     """One record that differs."""
 
     key: Key
@@ -107,12 +107,12 @@ def drift_page(
     records: Records, status: Status, names: Names, verdicts: Verdicts, query: DriftPageQuery, group_rows: int
 ) -> DriftPage:
     """What a query shows; without one, the first `group_rows` records of each group."""
-    items = [_Item(key, _verdict(verdicts, key, own), own) for key, own in _by_key(records).items()]
+    items = [_DriftItem(key, _verdict(verdicts, key, own), own) for key, own in _by_key(records).items()]
     found = sorted((item for item in items if _is_wanted(item, query)), key=_order(query.sort))
     pages = max(1, -(-len(found) // PAGE_SIZE)) if query.is_narrowed else 1
     page = min(query.page, pages)
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE] if query.is_narrowed else found
-    groups: dict[tuple[State, str], list[_Item]] = {}
+    groups: dict[tuple[State, str], list[_DriftItem]] = {}
     for item in shown:
         groups.setdefault(item.group, []).append(item)
     counts = Counter(item.group for item in found)
@@ -152,7 +152,7 @@ def _verdict(verdicts: Verdicts, key: Key, records: Records) -> RecordVerdict:
     return RecordVerdict(own, records[0].cause, records[0].since, reasons, (), KINDS[own].action, None)
 
 
-def _is_wanted(item: _Item, query: DriftPageQuery) -> bool:
+def _is_wanted(item: _DriftItem, query: DriftPageQuery) -> bool:
     words = query.q.casefold().split()
     text = (
         " ".join(f"{r.name}\n{r.key}\n{r.entity_id or ''}" for r in item.records).casefold() if words else ""
@@ -166,7 +166,7 @@ def _is_wanted(item: _Item, query: DriftPageQuery) -> bool:
 
 
 def _order(sort: str):  # type: ignore[no-untyped-def]  # a key of any comparable kind
-    def cause(item: _Item) -> tuple[object, ...]:
+    def cause(item: _DriftItem) -> tuple[object, ...]:
         return (
             BY_URGENCY.index(item.verdict.state),
             REGISTRIES.index(item.key.registry),
@@ -174,16 +174,18 @@ def _order(sort: str):  # type: ignore[no-untyped-def]  # a key of any comparabl
             item.key,
         )
 
-    def name(item: _Item) -> tuple[object, ...]:
+    def name(item: _DriftItem) -> tuple[object, ...]:
         return item.name.casefold(), item.key
 
-    def since(item: _Item) -> tuple[object, ...]:
+    def since(item: _DriftItem) -> tuple[object, ...]:
         return item.verdict.since or "9999", item.key
 
     return {"cause": cause, "name": name, "since": since}[sort]
 
 
-def _group(items: Sequence[_Item], count: int, status: Status, names: Names, *, is_open: bool) -> GroupView:
+def _group(
+    items: Sequence[_DriftItem], count: int, status: Status, names: Names, *, is_open: bool
+) -> DriftGroupView:
     state, registry = items[0].group
     records = [record for item in items for record in item.records]
     common = [r for r in items[0].verdict.reasons if all(r in item.verdict.reasons for item in items)]
@@ -193,7 +195,7 @@ def _group(items: Sequence[_Item], count: int, status: Status, names: Names, *, 
     ordered = [_without(rows[item.key], common) for item in items]
     nexts = {item.verdict.next for item in items}
     commands = {item.verdict.command for item in items}
-    return GroupView(
+    return DriftGroupView(
         id=f"{state}-{registry}",
         badge=badge(items[0].verdict),
         title=f"{LABELS[state]}: {registry_text_plural(registry)}",

@@ -39,7 +39,7 @@ class AreaView(msgspec.Struct, frozen=True):
     is_chosen: bool
 
 
-class GroupView(msgspec.Struct, frozen=True):
+class AreaDevicesView(msgspec.Struct, frozen=True):
     """Devices of one area on this page."""
 
     name: str
@@ -51,7 +51,7 @@ class HomeView(msgspec.Struct, frozen=True):
 
     areas: list[AreaView]
     area_count: int
-    groups: list[GroupView]
+    groups: list[AreaDevicesView]
     entities: list[EntityLine]
     entities_found: int
     found: int
@@ -73,7 +73,7 @@ def home_view(index: HomeIndex, query: HomeQuery, entities: tuple[list[EntityLin
     return HomeView(
         areas=_areas(index, query),
         area_count=sum(id_ is not None for id_ in index.areas),
-        groups=[GroupView(index.areas[id_], devices) for id_, devices in groups.items()],
+        groups=[AreaDevicesView(index.areas[id_], devices) for id_, devices in groups.items()],
         entities=entities[0],
         entities_found=entities[1],
         found=len(found),

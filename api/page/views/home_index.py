@@ -9,7 +9,7 @@ from operator import attrgetter
 import msgspec
 
 from api.past import PastHome
-from api.ports import Moment, Row
+from api.ports import ReadTransaction, Row
 from engine.core.home.record import Area, ConfigEntry, Device, Entity, Floor, Label
 
 ALL = 10_000_000
@@ -78,7 +78,7 @@ class HomeIndex(msgspec.Struct, frozen=True):
         return max(0, self.entity_count - sum(device.entity_count for device in self.devices))
 
 
-def index_of_rows(moment: Moment) -> HomeIndex:
+def index_of_rows(transaction: ReadTransaction) -> HomeIndex:
     """The home as the rows hold it. Call it in a job."""
     devices = [
         DeviceLine(
@@ -91,7 +91,7 @@ def index_of_rows(moment: Moment) -> HomeIndex:
             count or 0,
             bool(disabled),
         )
-        for id_, shown, name, manufacturer, model, integration, area, own, count, disabled in moment.page(
+        for id_, shown, name, manufacturer, model, integration, area, own, count, disabled in transaction.page(
             "device", _DEVICE_COLUMNS, [], "", ALL
         )
     ]
@@ -102,12 +102,12 @@ def index_of_rows(moment: Moment) -> HomeIndex:
         ("label", "name"),
         ("config_entry", "title"),
     ):
-        rows = moment.page(registry, (column,), [], "", ALL)
+        rows = transaction.page(registry, (column,), [], "", ALL)
         names |= {(registry, id_): str(name) for id_, name in rows if name}
     places = {
-        id_: place for id_, place in moment.page("area", ("position",), [], "", ALL) if place is not None
+        id_: place for id_, place in transaction.page("area", ("position",), [], "", ALL) if place is not None
     }
-    return _index(devices, names, moment.count("entity", []), places)
+    return _index(devices, names, transaction.count("entity", []), places)
 
 
 def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None) -> HomeIndex:
@@ -136,10 +136,12 @@ def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None)
     return _index(devices, names, entities, order or {})
 
 
-def entities_of_rows(moment: Moment, words: Sequence[str], limit: int) -> tuple[list[EntityLine], int]:
+def entities_of_rows(
+    transaction: ReadTransaction, words: Sequence[str], limit: int
+) -> tuple[list[EntityLine], int]:
     """(the first entities that have all these words, how many there are). Call it in a job."""
-    found = [key for key, text in moment.texts("entity").items() if all(word in text for word in words)]
-    rows = moment.keyed("entity", ENTITY_LINE_COLUMNS, found[:limit])
+    found = [key for key, text in transaction.texts("entity").items() if all(word in text for word in words)]
+    rows = transaction.keyed("entity", ENTITY_LINE_COLUMNS, found[:limit])
     return [entity_line(row) for row in rows], len(found)
 
 

@@ -10,8 +10,8 @@ from api.page.views.drift import FieldView
 from api.page.views.home_index import EntityLine
 from api.page.views.verdict import VerdictView
 from api.page.wording import Names, field_text, value_text
-from api.ports import Revision
-from api.registries.bodies import Device, Entity, served_fields
+from api.ports import PastRevision
+from api.registries.bodies import DeviceBody, EntityBody, served_fields
 
 VERSIONS_MAX = 100
 _FIELDS_MAX = 12
@@ -67,13 +67,13 @@ class RecordView(msgspec.Struct, frozen=True):
     home_assistant: str | None = None  # the same in Home Assistant's own pages
 
 
-def device_facts(device: Device, names: Names) -> list[Fact]:
+def device_facts(device: DeviceBody, names: Names) -> list[Fact]:
     """What is known of a device besides its name and area."""
     facts = [_named(fact, names) for fact in _facts(device, _DEVICE_FACTS, names)]
     return [*facts, Fact("id", device.device_id)]
 
 
-def entity_facts(entity: Entity, names: Names) -> list[Fact]:
+def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
     """What is known of an entity besides its name, area and device."""
     return _facts(entity, _ENTITY_FACTS, names)
 
@@ -103,7 +103,7 @@ def _named(fact: Fact, names: Names) -> Fact:
     return msgspec.structs.replace(fact, value=name) if name else fact
 
 
-def version_views(revisions: Sequence[Revision], names: Names) -> list[VersionView]:
+def version_views(revisions: Sequence[PastRevision], names: Names) -> list[VersionView]:
     """The newest versions first; what changed is told against the version before, also if that is not shown."""
     before: list[Mapping[str, Any]] = [{}, *(_served(r) for r in revisions)]
     views = [
@@ -113,12 +113,12 @@ def version_views(revisions: Sequence[Revision], names: Names) -> list[VersionVi
     return views[::-1][:VERSIONS_MAX]
 
 
-def _served(revision: Revision) -> Mapping[str, Any]:
+def _served(revision: PastRevision) -> Mapping[str, Any]:
     return served_fields(revision.fields) or {}
 
 
 def _changed(
-    revision: Revision, old: Mapping[str, Any], new: Mapping[str, Any], names: Names
+    revision: PastRevision, old: Mapping[str, Any], new: Mapping[str, Any], names: Names
 ) -> list[FieldView]:
     # A first version is all of a record, and a last one nothing: the word says it.
     if not old or not revision.fields:

@@ -11,7 +11,7 @@ from api.page.templates import link
 from api.page.views.home_index import HomeIndex
 from api.page.views.verdict import Badge, badge
 from api.page.wording import field_text, registry_text
-from api.ports import Filter, Moment
+from api.ports import Filter, ReadTransaction
 from api.registries.facets import FACETS, NAMED, facets_of
 from api.registries.selection import Wish, filters_for
 from engine.core.home.record import Key
@@ -91,7 +91,7 @@ class Head(msgspec.Struct, frozen=True):
     order: str
 
 
-class Option(msgspec.Struct, frozen=True):
+class FacetOption(msgspec.Struct, frozen=True):
     """One value of a facet."""
 
     value: str
@@ -105,7 +105,7 @@ class FacetView(msgspec.Struct, frozen=True):
     name: str
     title: str
     chosen: str
-    options: list[Option]
+    options: list[FacetOption]
 
 
 class TableView(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class TableView(msgspec.Struct, frozen=True):
 
 
 def table_view(
-    moment: Moment, index: HomeIndex, verdicts: Verdicts, registry: str, query: TableQuery
+    transaction: ReadTransaction, index: HomeIndex, verdicts: Verdicts, registry: str, query: TableQuery
 ) -> TableView:
     """The page that a query asks for. Call it in a job."""
     names = FACETS[registry]
@@ -138,11 +138,11 @@ def table_view(
     sortable = {column for _, column in COLUMNS[registry] if column}
     sort = query.sort if query.sort.removeprefix("-") in sortable else "effective_name"
     wish = Wish(filters, query.q, query.state)
-    conditions = filters_for(moment, registry, verdicts, wish)
-    keys = moment.keys(registry, conditions, sort)
+    conditions = filters_for(transaction, registry, verdicts, wish)
+    keys = transaction.keys(registry, conditions, sort)
     pages = max(1, -(-len(keys) // PAGE_SIZE))
     page = min(query.page, pages)
-    shown = moment.keyed(registry, _READ[registry], keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
+    shown = transaction.keyed(registry, _READ[registry], keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
     make = _device_cells if registry == "device" else _entity_cells
     path = f"{registry_text(registry)}s".replace("ys", "ies")
     kept = {name: value for name, value in asked.items() if name != "page"}
@@ -151,10 +151,10 @@ def table_view(
         title=path.capitalize(),
         heads=_heads(registry, path, kept, sort),
         rows=[make(row, index, verdicts) for row in shown],
-        facets=_facets(moment, registry, verdicts, wish, asked),
+        facets=_facets(transaction, registry, verdicts, wish, asked),
         asked=kept,
         found=len(keys),
-        total=moment.count(registry, ()),
+        total=transaction.count(registry, ()),
         page=page,
         pages=pages,
         exports=_exports(registry, path, kept, sort),
@@ -177,19 +177,19 @@ def _heads(registry: str, path: str, kept: dict[str, object], sort: str) -> list
 
 
 def _facets(
-    moment: Moment, registry: str, verdicts: Verdicts, wish: Wish, asked: dict[str, object]
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish, asked: dict[str, object]
 ) -> list[FacetView]:
     names = ("state", *FACETS[registry])
-    found = facets_of(moment, registry, verdicts, wish, names).facets
+    found = facets_of(transaction, registry, verdicts, wish, names).facets
     views = []
     for name in names:
         chosen = str(asked.get(name, ""))
         options = [
-            Option(each.value, _label(name, each.value, each.name), each.count)
+            FacetOption(each.value, _label(name, each.value, each.name), each.count)
             for each in found[name][:_CHOICES_MAX]
         ]
         if chosen and chosen not in (option.value for option in options):
-            options.append(Option(chosen, chosen, 0))
+            options.append(FacetOption(chosen, chosen, 0))
         title = _TITLES.get(name) or NAMED.get(name) or field_text(name)
         views.append(FacetView(name, title.capitalize(), chosen, options))
     return views

@@ -67,7 +67,7 @@ class ListRows(msgspec.Struct, frozen=True, array_like=True):
     extended: bytes = b""  # fingerprints of the extended rows, where those are compared, too
 
 
-class ReplicaState(msgspec.Struct, frozen=True, array_like=True):
+class CachedReplica(msgspec.Struct, frozen=True, array_like=True):
     """A replica that was equal to the home: digests of all its rows and of the ledger's books of it."""
 
     name: str
@@ -75,7 +75,7 @@ class ReplicaState(msgspec.Struct, frozen=True, array_like=True):
     books: str
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class CachedSource(msgspec.Struct, frozen=True, kw_only=True):
     """What reading depended on besides the lists' rows; a source reads anew where any of it is another now.
 
     `answers` are the digests of what was compared whole, by name; `seed` is that of the rows' fingerprints.
@@ -93,13 +93,13 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
 
     program: str
     hash_version: int
-    source: Source
+    source: CachedSource
     reading: Reading
     names_as_of: tuple[int, int] | None
     entry_ids: frozenset[str]
     positions: list[tuple[Key, int]]
     lists: tuple[ListMap, ...]
-    replicas: tuple[ReplicaState, ...]
+    replicas: tuple[CachedReplica, ...]
     index_bytes: int
     index_digest: bytes
     records_bytes: int

@@ -7,16 +7,16 @@ import msgspec
 from engine.core.cache.contents import (
     BYTES_MAX,
     Cache,
+    CachedReplica,
+    CachedSource,
     Front,
     ListMap,
     ListRows,
-    ReplicaState,
-    Source,
     seal_cache,
 )
-from engine.core.home.columns import Column
 from engine.core.home.content_hash import HASH_VERSION
 from engine.core.home.layered import Layered
+from engine.core.home.lazy_mappings import LazyMapping
 from engine.core.home.record import Entity, Key, Record, decode_record, encode_record
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
@@ -35,12 +35,12 @@ class Learned(msgspec.Struct, frozen=True):
     """All that one read learned; `lists` have each record of the snapshot once."""
 
     snapshot: Snapshot
-    source: Source
+    source: CachedSource
     lists: tuple[LearnedList, ...]
 
 
 def encode_learned(
-    learned: Learned, replicas: Iterable[ReplicaState], *, program: str, key: bytes, before: Cache | None
+    learned: Learned, replicas: Iterable[CachedReplica], *, program: str, key: bytes, before: Cache | None
 ) -> bytes | None:
     """A cache of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
 
@@ -89,7 +89,7 @@ class _Rows:
         self._known: dict[Key, int] = {}  # positions in the cache of before
         found = snapshot.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
-        if before is not None and isinstance(column, Column):
+        if before is not None and isinstance(column, LazyMapping):
             self._known = {key: at for key, at in column.positions.by_key.items() if key not in changed}
         self._before = before
 

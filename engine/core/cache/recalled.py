@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from engine.core.cache.contents import Cache
-from engine.core.home.columns import Column, Made, Positions
 from engine.core.home.derived import Derived, derive
 from engine.core.home.entity_index import EntityIndex
 from engine.core.home.home import Generation, Home
+from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
 from engine.core.home.record import Key, Record
 from engine.core.home.snapshot import Snapshot
 
@@ -20,14 +20,14 @@ def recall(cache: Cache) -> Snapshot:
     """The snapshot in a cache. What is asked of it later raises CacheDamaged where the cache is not what was written."""
     front = cache.front
     positions = Positions(cache.count, lambda: cache.keys)
-    made = Made(cache.count, cache.record)
-    records = Column(positions, lambda: made)
+    made = LazySequence(cache.count, cache.record)
+    records = LazyMapping(positions, lambda: made)
     entities = _RecalledEntities(cache)
     order = dict(front.positions)
     return Snapshot(
         Home(
             records=records,
-            hashes=Column(positions, lambda: cache.hashes),
+            hashes=LazyMapping(positions, lambda: cache.hashes),
             entities=entities,
             counts=_counts(cache),
             positions=order,
@@ -38,7 +38,7 @@ def recall(cache: Cache) -> Snapshot:
             partly_read={},
             generation=Generation(),
             known_derived=_Derivations(cache, records, entities, order).column(),
-            known_versions=Column(positions, lambda: cache.versions),
+            known_versions=LazyMapping(positions, lambda: cache.versions),
         ),
         front.reading,
     )
@@ -92,10 +92,10 @@ class _Derivations:
         as_of, counts = self._cache.front.names_as_of, self._entities.per_device
         return derive(self._records, as_of, [key], counts, self._order)[key]
 
-    def column(self) -> Column[Key, Derived]:
+    def column(self) -> LazyMapping[Key, Derived]:
         """All of it."""
         counts = _counts(self._cache)
         ordered = sum(key.registry not in _ALWAYS_DERIVED for key in self._order)
         count = sum(counts[registry] for registry in _ALWAYS_DERIVED) + ordered
-        made = Made(count, self.at)
-        return Column(Positions(count, lambda: self.keys), lambda: made)
+        made = LazySequence(count, self.at)
+        return LazyMapping(Positions(count, lambda: self.keys), lambda: made)

@@ -8,7 +8,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from enum import Enum
 from typing import TypeVar, overload
 
-from engine.core.home.columns import Column
+from engine.core.home.lazy_mappings import LazyMapping
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,7 +43,7 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
 class Layered(Mapping[K, V]):
     """Entries of a dict, or of a column, with changes over it. Going through all of them lays both into one, once."""
 
-    def __init__(self, base: dict[K, V] | Column[K, V], changes: dict[K, V | _Gone], count: int) -> None:
+    def __init__(self, base: dict[K, V] | LazyMapping[K, V], changes: dict[K, V | _Gone], count: int) -> None:
         """Takes what it is given, `count` entries in all; see `with_changes`."""
         # In one, because threads may look while another lays them together.
         self.layers = (base, changes)
@@ -110,9 +110,9 @@ class Layered(Mapping[K, V]):
                 left.pop(key, None)
         return left.keys()
 
-    def untouched(self) -> Column[K, V] | None:
+    def untouched(self) -> LazyMapping[K, V] | None:
         """The column below the changes, if there is one."""
-        return self.layers[0] if isinstance(self.layers[0], Column) else None
+        return self.layers[0] if isinstance(self.layers[0], LazyMapping) else None
 
     def items(self) -> ItemsView[K, V]:
         """All entries."""
@@ -141,5 +141,5 @@ class _Values(ValuesView[V]):
         return iter(self._mapping.flat().values())
 
 
-def _as_base(mapping: Mapping[K, V]) -> dict[K, V] | Column[K, V]:
-    return mapping if isinstance(mapping, (dict, Column)) else dict(mapping)
+def _as_base(mapping: Mapping[K, V]) -> dict[K, V] | LazyMapping[K, V]:
+    return mapping if isinstance(mapping, (dict, LazyMapping)) else dict(mapping)

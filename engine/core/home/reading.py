@@ -11,7 +11,7 @@ from engine.core.home.record import Key
 from engine.core.home.unread import Unread
 
 
-class Health(msgspec.Struct, frozen=True):
+class SourceHealth(msgspec.Struct, frozen=True):
     """What Home Assistant said of itself while it was read; None where a form of source cannot know."""
 
     ha_version: str | None = None
@@ -32,7 +32,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     taken_at: float
     origin: str
     registries: frozenset[str]
-    health: Health = Health()
+    health: SourceHealth = SourceHealth()
     removed: frozenset[Key] = frozenset()
     splits: Mapping[str, tuple[str, ...]] = {}
     unread: Unread = Unread()

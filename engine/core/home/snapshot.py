@@ -12,7 +12,7 @@ import msgspec
 from engine.core.home.derived import Derived
 from engine.core.home.entity_index import EntityIndex
 from engine.core.home.home import Generation, Home, make_home
-from engine.core.home.reading import Health, Reading
+from engine.core.home.reading import Reading, SourceHealth
 from engine.core.home.record import Key, Record
 from engine.core.home.set_aside import SetAside
 from engine.core.home.unread import Unread
@@ -182,7 +182,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         return self.reading.registries
 
     @property
-    def health(self) -> Health:
+    def health(self) -> SourceHealth:
         """What Home Assistant said of itself meanwhile."""
         return self.reading.health
 
@@ -212,7 +212,7 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
     taken_at: float,
     origin: str,
     registries: frozenset[str],
-    health: Health | None = None,
+    health: SourceHealth | None = None,
     removed: frozenset[Key] = frozenset(),
     splits: Mapping[str, tuple[str, ...]] | None = None,
     hashes: Mapping[Key, str] | None = None,
@@ -226,7 +226,7 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
 
     `names_as_of` comes from the one piece of evidence that a form has: its entity store's minor version, else the core's.
     """
-    health = health or Health()
+    health = health or SourceHealth()
     home = make_home(
         records,
         registries,

@@ -34,7 +34,7 @@ _EVERY_NS = 3_600 * _NS
 _BUSY_LOOKS = 16
 
 
-class Plan(msgspec.Struct, frozen=True):
+class RetentionPlan(msgspec.Struct, frozen=True):
     """What there is to look through, or why nothing may be forgotten now; and what was forgotten before."""
 
     stretches: tuple[Stretch, ...] = ()
@@ -74,12 +74,12 @@ class Keeper:
             raise
         return self._steps is None
 
-    def plan(self, now_ns: int | None = None, before_ns: int | None = None) -> Plan:
+    def plan(self, now_ns: int | None = None, before_ns: int | None = None) -> RetentionPlan:
         """What there is to do; with `before_ns`, to forget what is older than that, whatever the clock says."""
         now_ns = self._now_ns() if now_ns is None else now_ns
         with self._file.reading() as connection:
             if not has_records(connection, self._file.replica):
-                return Plan()
+                return RetentionPlan()
             doubt = find_doubt(connection, now_ns)
             memory = read_memory(connection)
             [(newest_ns,)] = connection.execute("SELECT coalesce(max(at_ns), 0) FROM records")
@@ -93,9 +93,9 @@ class Keeper:
         found = [] if doubt else stretches(memory, self._retention, now_ns, newest_ns, self._thinned_until_ns)
         if before_ns is not None:
             found = [edge_at(before_ns), *(s for s in found if s.interval_ns)]
-        return Plan(tuple(found), None if before_ns else doubt, memory)
+        return RetentionPlan(tuple(found), None if before_ns else doubt, memory)
 
-    def steps(self, plan: Plan) -> Iterator[int]:
+    def steps(self, plan: RetentionPlan) -> Iterator[int]:
         """Carry the plan out, a step at a time; yields how many revisions each forgot."""
         yield from self._read_in()
         forgotten = 0
@@ -113,7 +113,7 @@ class Keeper:
         if self._retention or forgotten:
             yield from self.give_back()
 
-    def count(self, plan: Plan) -> tuple[int, int]:
+    def count(self, plan: RetentionPlan) -> tuple[int, int]:
         """How many revisions the plan would forget by age and by thinning; nothing is changed."""
         by_age = by_thinning = 0
         for stretch in plan.stretches:

@@ -43,11 +43,11 @@ class _Data(msgspec.Struct):
     scope: Json = None
 
 
-class _Event(msgspec.Struct):
+class _CategoryEvent(msgspec.Struct):
     data: _Data = msgspec.field(default_factory=_Data)
 
 
-_EVENT = msgspec.json.Decoder(_Event)
+_EVENT = msgspec.json.Decoder(_CategoryEvent)
 
 
 def scope_of_event(event: msgspec.Raw) -> tuple[str, ...]:

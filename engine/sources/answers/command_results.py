@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Json, Key, Record
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
 from engine.core.home.set_aside import SetAside, json_type, sorted_rows
@@ -197,7 +197,7 @@ class SnapshotMaker:
         self,
         parts: dict[str, Listing],
         registries: set[str],
-        health: Health,
+        health: SourceHealth,
         splits: dict[str, tuple[str, ...]],
         taken_at: float,
         positions: Mapping[Key, int],
@@ -262,7 +262,7 @@ def _unread(results: CommandResults, registries: set[str]) -> Unread:
     return Unread(reasons, scopes)
 
 
-def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | None) -> Health:
+def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | None) -> SourceHealth:
     """What the core said of itself, of two answers the worse: it must have been well all the time."""
     states = [c.state for c in configs if c.state is not None]
     modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
@@ -270,7 +270,7 @@ def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | No
     unread = dict.fromkeys(c.unread for c in configs if c.unread)
     if isinstance(corrupt_stores, Failed):
         unread[corrupt_stores.why] = None
-    return Health(
+    return SourceHealth(
         ha_version=next((c.version for c in configs if c.version), None),
         state=next((s for s in states if s != "RUNNING"), states[0] if states else None),
         recovery_mode=any(modes) if modes else None,

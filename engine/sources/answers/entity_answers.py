@@ -8,13 +8,13 @@ others up in lower case, and answers null. (2024.3.3 and 2026.11.0, seen 2026-11
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from engine.ports import Progress
-from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import ENTITY_ENTRIES
+from engine.sources.answers.commands import CommandFailed, CommandSender
 
 # A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked for ever.
 REFUSALS_MAX = 500
@@ -24,13 +24,6 @@ _NOT_ABOUT_ROWS = ("unauthorized", "unknown_command")
 
 # `valid_entity_id`, https://github.com/home-assistant/core/blob/2024.3.3/homeassistant/core.py
 _VALID = re.compile(r"(?!.+__)(?!_)[\da-z_]+(?<!_)\.(?!_)[\da-z_]+(?<!_)")
-
-
-class Commands(Protocol):
-    """Who can be asked: a connection."""
-
-    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
-        """The result of a command. Raises CommandFailed and SourceError."""
 
 
 class Answers(NamedTuple):
@@ -46,7 +39,7 @@ def is_valid(entity_id: str) -> bool:
 
 
 async def ask_for_entries(
-    connection: Commands, entity_ids: Sequence[str], per_command: int, progress: Progress
+    connection: CommandSender, entity_ids: Sequence[str], per_command: int, progress: Progress
 ) -> Answers:
     """Ask for the extended rows of these entities, so many at a time.
 

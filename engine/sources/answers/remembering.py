@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.cache.contents import Cache, Source
+from engine.core.cache.contents import Cache, CachedSource
 from engine.core.cache.learned import Learned
 from engine.core.cache.recalled import recall
 from engine.core.home.snapshot import Snapshot
@@ -102,7 +102,7 @@ class RememberedAnswers:
             or snapshot.partly_read
         ):
             return None
-        source = Source(
+        source = CachedSource(
             form=self._form,
             seed=self._fingerprint.seed,
             answers=self._answers,

@@ -6,13 +6,13 @@ known.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from engine.core.home.record import Json
 from engine.core.undecodable import UNDECODABLE
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed, CommandSender
 
 LIST_SUBENTRIES = "config_entries/subentries/list"
 
@@ -25,22 +25,15 @@ class _Subentry(msgspec.Struct):
     title: Json = None
 
 
-class _Entry(msgspec.Struct):
+class _ConfigEntryRow(msgspec.Struct):
     entry_id: Json = None
     num_subentries: Json = None
 
 
 _SUBENTRIES = msgspec.json.Decoder(list[_Subentry])
-_ENTRY = msgspec.json.Decoder(_Entry)
+_ENTRY = msgspec.json.Decoder(_ConfigEntryRow)
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class Commands(Protocol):
-    """Who can be asked: a connection."""
-
-    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
-        """The result of a command. Raises CommandFailed and SourceError."""
 
 
 def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
@@ -74,7 +67,7 @@ def _kept(rows: Iterable[_Subentry]) -> list[dict[str, Any]]:
     return [kept[id_] for id_ in sorted(kept)]
 
 
-async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.Raw:
+async def with_subentries(connection: CommandSender, answer: msgspec.Raw) -> msgspec.Raw:
     """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
     try:
         rows = _ROWS.decode(answer)
@@ -100,8 +93,8 @@ async def with_subentries(connection: Commands, answer: msgspec.Raw) -> msgspec.
     return msgspec.Raw(msgspec.json.encode(rows))
 
 
-def _entry(row: msgspec.Raw) -> _Entry:
+def _entry(row: msgspec.Raw) -> _ConfigEntryRow:
     try:
         return _ENTRY.decode(row)
     except UNDECODABLE:
-        return _Entry()  # an odd row costs the others nothing
+        return _ConfigEntryRow()  # an odd row costs the others nothing

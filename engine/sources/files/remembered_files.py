@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from engine.core.cache.contents import Cache, ListMap, Source
+from engine.core.cache.contents import Cache, CachedSource, ListMap
 from engine.core.cache.learned import Learned, LearnedList
 from engine.core.cache.recalled import recall
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.sources.files.storage_files import ISSUES_FILE, StorageFiles, corrupt_stores_of, snapshot_of_files
@@ -54,7 +54,7 @@ class RememberedFiles:
         if snapshot is None:
             return None
         keys = {name: [key for key in snapshot.records if key.registry == name] for name in REGISTRIES}
-        source = Source(form=self._form, seed=self.fingerprint.seed, answers=dict(self._answers))
+        source = CachedSource(form=self._form, seed=self.fingerprint.seed, answers=dict(self._answers))
         lists = tuple(LearnedList(ListMap(name, name, len(found)), found) for name, found in keys.items())
         return Learned(snapshot, source, lists)
 
@@ -78,5 +78,5 @@ def snapshot_of_remembered(
         return known
     # What Home Assistant says of itself stands in other files, and in their names.
     corrupt_stores, unread = corrupt_stores_of(files)
-    health = Health(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread)
+    health = SourceHealth(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread)
     return known.read_as(taken_at=taken_at, origin=origin, health=health)

@@ -18,7 +18,7 @@ import msgspec
 
 from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Json, Key, Record
 from engine.core.home.registries import (
     AREA,
@@ -120,12 +120,12 @@ _FROM_STORE: dict[Registry, Callable[[dict[str, Json]], Record]] = {
 }
 
 
-class _Issue(msgspec.Struct):
+class _StoredIssue(msgspec.Struct):
     issue_id: str = ""
 
 
-class _Issues(msgspec.Struct):
-    issues: list[_Issue] = []
+class _StoredIssues(msgspec.Struct):
+    issues: list[_StoredIssue] = []
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -170,7 +170,7 @@ def snapshot_of_files(
         taken_at=taken_at,
         origin=origin,
         registries=frozenset(REGISTRIES) - unread.keys(),
-        health=Health(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread_health),
+        health=SourceHealth(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread_health),
         removed=frozenset(deleted - live),
         splits=splits,
         names_as_of=names_as_of(minor),
@@ -278,7 +278,7 @@ def corrupt_stores_of(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, 
         where = f"{files.place}/{ISSUES_FILE}"
         try:
             data = decode_json(_ENVELOPE, issues.content, where).data
-            decoded = decode_json(msgspec.json.Decoder(_Issues), data, where)
+            decoded = decode_json(msgspec.json.Decoder(_StoredIssues), data, where)
             listed = corrupt_stores_of_issues(issue.issue_id for issue in decoded.issues)
         except SourceInvalid as error:
             issues, unread = None, (error.message.rstrip("."),)

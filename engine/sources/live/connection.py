@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from engine.errors import SourceError, SourceUnavailable
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.failures import closed_failure, command_timeout, login_timeout
 from engine.sources.live.protocol import (

@@ -23,8 +23,8 @@ from engine.errors import SourceError
 from engine.offload import Offload
 from engine.ports import Progress
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
-from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import ask_for_entries, is_valid
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.json_text import decode_json

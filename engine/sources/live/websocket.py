@@ -23,7 +23,6 @@ from engine.errors import SourceUnavailable
 from engine.offload import Offload, to_thread
 from engine.ports import Progress, Source, Watch
 from engine.sources.answers.category_scopes import CategoryScopes
-from engine.sources.answers.command_failed import CommandFailed
 from engine.sources.answers.command_results import (
     CATEGORY_LIST,
     COMPOSITE_SPLITS,
@@ -36,6 +35,7 @@ from engine.sources.answers.command_results import (
     Failed,
     decode_config,
 )
+from engine.sources.answers.commands import CommandFailed, CommandSender
 from engine.sources.answers.entity_answers import ask_for_entries
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
@@ -52,15 +52,12 @@ ENTITIES_PER_COMMAND = 1000
 ENTITY_LIST_TRIES = 5
 
 
-class Commands(Protocol):
-    """Who can be asked: a connection."""
+class VersionedSender(CommandSender, Protocol):
+    """A connection to a Home Assistant whose version is known."""
 
     @property
     def ha_version(self) -> str:
         """The version that Home Assistant names at the beginning."""
-
-    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
-        """The result of a command. Raises CommandFailed and SourceError."""
 
 
 class WebsocketSource(Source):
@@ -143,7 +140,7 @@ class WebsocketSource(Source):
         ) as connection:
             yield connection
 
-    async def read_from(self, connection: Commands, progress: Progress) -> Snapshot:
+    async def read_from(self, connection: VersionedSender, progress: Progress) -> Snapshot:
         """Read every registry through a connection that somebody else holds open. Raises SourceError."""
         # As old as its oldest answer: what changes from now on is not in it.
         taken_at = self._clock()
@@ -178,7 +175,9 @@ class WebsocketSource(Source):
     def _snapshot(self, results: CommandResults, taken_at: float) -> Snapshot:
         return self._answers.make(results, taken_at=taken_at, origin=self.origin)
 
-    async def _read_entities(self, connection: Commands, config: CoreConfig, progress: Progress) -> Listing:
+    async def _read_entities(
+        self, connection: VersionedSender, config: CoreConfig, progress: Progress
+    ) -> Listing:
         # A core that does not say its version is taken for a recent one.
         version = config.version or connection.ha_version
         ordered = has_ordered_aliases(version)
@@ -198,7 +197,9 @@ class WebsocketSource(Source):
         )
 
 
-async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict[str, msgspec.Raw] | None:
+async def _read_categories(
+    connection: VersionedSender, scopes: CategoryScopes
+) -> dict[str, msgspec.Raw] | None:
     """The category lists by scope; None when the core has no category registry (before 2024.4)."""
     categories = {}
     for scope in scopes:
@@ -213,13 +214,13 @@ async def _read_categories(connection: Commands, scopes: CategoryScopes) -> dict
     return categories
 
 
-async def _ask_config(connection: Commands) -> CoreConfig:
+async def _ask_config(connection: VersionedSender) -> CoreConfig:
     """What the core says of itself; without it nobody can exclude recovery mode. Raises SourceError."""
     config = decode_config(await connection.command(GET_CONFIG))
     return msgspec.structs.replace(config, version=config.version or connection.ha_version or None)
 
 
-async def _ask_aside(connection: Commands, command_type: str) -> msgspec.Raw | Failed | None:
+async def _ask_aside(connection: VersionedSender, command_type: str) -> msgspec.Raw | Failed | None:
     """As `_ask_if_known`, of what is no registry: a refusal costs trust in the others, and not the read."""
     try:
         return await _ask_if_known(connection, command_type)
@@ -227,7 +228,9 @@ async def _ask_aside(connection: Commands, command_type: str) -> msgspec.Raw | F
         return Failed(error.message.rstrip("."))
 
 
-async def _ask_if_known(connection: Commands, command_type: str, /, **params: object) -> msgspec.Raw | None:
+async def _ask_if_known(
+    connection: VersionedSender, command_type: str, /, **params: object
+) -> msgspec.Raw | None:
     """The command's result; None when the core does not know the command."""
     try:
         return await connection.command(command_type, **params)

@@ -5,8 +5,8 @@ from functools import cached_property
 
 from engine.core.cache.contents import Cache
 from engine.core.cache.learned import LearnedList
-from engine.core.home.columns import Column, Made, Positions
 from engine.core.home.layered import Layered
+from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.sources.answers.listing import Known, Listing
@@ -14,7 +14,7 @@ from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 from engine.sources.unchanged.row_map import RowMap
 
 
-class RecalledRows(Column[bytes, Known]):
+class RecalledRows(LazyMapping[bytes, Known]):
     """What the rows of one list say, by their fingerprints; `keys` are those of the records, in the list's order."""
 
     def __init__(self, listed: "RecalledList") -> None:
@@ -33,7 +33,7 @@ class RecalledList:
         self._start = cache.starts[place]
         self.known = cache.front.lists[place]
         self.map = RowMap.recalled(fingerprint, self.known, lambda: cache.index[place].fingerprints)
-        self.rows = Made(self.known.rows, lambda nth: self._row(snapshot, nth))
+        self.rows = LazySequence(self.known.rows, lambda nth: self._row(snapshot, nth))
         self.by_row = RecalledRows(self)
         self.listing = Listing(self.rows)
 
@@ -48,9 +48,9 @@ class RecalledList:
         return [names[at : at + NAME_BYTES] for at in range(0, len(names), NAME_BYTES)]
 
     @cached_property
-    def extended(self) -> Column[bytes, bytes]:
+    def extended(self) -> LazyMapping[bytes, bytes]:
         """The fingerprints of the rows' extended rows, by their own, as far as those were kept."""
-        return Column(self.by_row.positions, lambda: self._extended)
+        return LazyMapping(self.by_row.positions, lambda: self._extended)
 
     @cached_property
     def _extended(self) -> list[bytes]:

@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.core.cache.learned import LearnedList
-from engine.core.home.columns import Made
 from engine.core.home.layered import with_changes
+from engine.core.home.lazy_mappings import LazySequence
 from engine.core.home.record import Record
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.sources.answers.interning import SharedValues
@@ -82,10 +82,10 @@ class RowCache:
         if len(by_row) != len(found.rows) or len(last.by_row) != len(last.map):
             return None  # a row stands there twice
         names = list(found.rows)
-        rows = Made(len(names), lambda nth: by_row[names[nth]])
+        rows = LazySequence(len(names), lambda nth: by_row[names[nth]])
         gone = [last.by_row[fingerprint] for fingerprint in found.gone]
         # None of them is set aside, as was just seen.
-        return last.rows.then(cast("Made[Known]", rows), added, cast("list[Known]", gone))
+        return last.rows.then(cast("LazySequence[Known]", rows), added, cast("list[Known]", gone))
 
     def recall(self, lists: Iterable[RecalledList]) -> None:
         """Know these lists from now on."""

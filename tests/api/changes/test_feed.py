@@ -15,7 +15,7 @@ from tests.api.serving import eventually
 T = TypeVar("T")
 
 
-class ListInventory:
+class ListRowsReader:
     """A feed in memory that counts its readings."""
 
     def __init__(self, newest: int = 0) -> None:
@@ -45,20 +45,20 @@ class ListInventory:
 
 
 @asynccontextmanager
-async def running(newest: int = 5) -> AsyncIterator[tuple[ChangeFeed, ListInventory]]:
-    inventory = ListInventory(newest)
-    feed = ChangeFeed(inventory)
+async def running(newest: int = 5) -> AsyncIterator[tuple[ChangeFeed, ListRowsReader]]:
+    rows_reader = ListRowsReader(newest)
+    feed = ChangeFeed(rows_reader)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.run)
         await eventually(lambda: feed.is_readable)
-        yield feed, inventory
+        yield feed, rows_reader
         feed.close()
 
 
-async def add(feed: ChangeFeed, inventory: ListInventory, count: int) -> None:
-    inventory.newest += count
+async def add(feed: ChangeFeed, rows_reader: ListRowsReader, count: int) -> None:
+    rows_reader.newest += count
     feed.notify()
-    await eventually(lambda: feed.latest == inventory.newest)
+    await eventually(lambda: feed.latest == rows_reader.newest)
 
 
 async def read_all(subscription: FeedSubscription) -> list[tuple[str, int]]:
@@ -77,40 +77,40 @@ async def test_it_begins_at_the_present() -> None:
 
 
 async def test_every_stream_gets_every_change_from_one_reading() -> None:
-    async with running() as (feed, inventory):
+    async with running() as (feed, rows_reader):
         with feed.subscribe(None) as one, feed.subscribe("entity") as two:
-            reads = inventory.reads
-            await add(feed, inventory, 4)
+            reads = rows_reader.reads
+            await add(feed, rows_reader, 4)
             assert await read_all(one) == [("change", s) for s in (6, 7, 8, 9)]
             assert await read_all(two) == [("change", 7), ("change", 9)]
-            assert inventory.reads == reads + 1
+            assert rows_reader.reads == reads + 1
 
 
 async def test_a_stream_that_comes_during_a_reading_without_streams_loses_nothing() -> None:
-    async with running(5) as (feed, inventory):
-        inventory.gate = anyio.Event()
-        reads = inventory.reads
-        inventory.newest += 2
+    async with running(5) as (feed, rows_reader):
+        rows_reader.gate = anyio.Event()
+        reads = rows_reader.reads
+        rows_reader.newest += 2
         feed.notify()
-        await eventually(lambda: inventory.reads > reads)
+        await eventually(lambda: rows_reader.reads > reads)
         with feed.subscribe(None) as subscription:
             assert subscription.head == 5
-            inventory.gate.set()
+            rows_reader.gate.set()
             await eventually(lambda: feed.latest == 7)
             assert await read_all(subscription) == [("change", 6), ("change", 7)]
 
 
 async def test_many_notices_in_a_row_cost_one_reading() -> None:
-    async with running() as (feed, inventory):
-        reads = inventory.reads
+    async with running() as (feed, rows_reader):
+        reads = rows_reader.reads
         for _ in range(100):
             feed.notify()
-        await add(feed, inventory, 1)
-        assert inventory.reads == reads + 1
+        await add(feed, rows_reader, 1)
+        assert rows_reader.reads == reads + 1
 
 
 async def test_a_reader_that_reads_loses_nothing_of_a_burst() -> None:
-    async with running() as (feed, inventory), anyio.create_task_group() as group:
+    async with running() as (feed, rows_reader), anyio.create_task_group() as group:
         seen: list[int] = []
 
         async def follow() -> None:
@@ -123,7 +123,7 @@ async def test_a_reader_that_reads_loses_nothing_of_a_burst() -> None:
 
         group.start_soon(follow)
         await anyio.wait_all_tasks_blocked()
-        await add(feed, inventory, 1000)
+        await add(feed, rows_reader, 1000)
         await eventually(lambda: len(seen) == 1000)
         assert seen == list(range(6, 1006))
 
@@ -132,39 +132,39 @@ async def test_a_reader_that_does_not_read_is_reset_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("api.changes.feed.DRAIN_SECONDS", 0.0)
-    async with running() as (feed, inventory):
+    async with running() as (feed, rows_reader):
         with feed.subscribe(None) as stuck:
-            await add(feed, inventory, 1000)
+            await add(feed, rows_reader, 1000)
             assert len(stuck) == 1
             assert await read_all(stuck) == [("reset", 1005)]
-            await add(feed, inventory, 1)
+            await add(feed, rows_reader, 1)
             assert await read_all(stuck) == [("change", 1006)]
 
 
 async def test_the_queue_has_a_bound() -> None:
-    async with running() as (feed, inventory):
+    async with running() as (feed, rows_reader):
         with feed.subscribe(None) as stuck:
             for _ in range(QUEUE_MAX):
                 feed._publish([], feed.latest)
-            inventory.newest += QUEUE_MAX // 2
+            rows_reader.newest += QUEUE_MAX // 2
             feed.notify()
-            await eventually(lambda: feed.latest == inventory.newest)
+            await eventually(lambda: feed.latest == rows_reader.newest)
             assert len(stuck) <= QUEUE_MAX
 
 
 async def test_another_file_resets_everybody() -> None:
-    async with running(50) as (feed, inventory):
+    async with running(50) as (feed, rows_reader):
         with feed.subscribe(None) as subscription:
-            inventory.newest = 3
+            rows_reader.newest = 3
             feed.notify()
             await eventually(lambda: feed.latest == 3)
             assert await read_all(subscription) == [("reset", 3)]
 
 
 async def test_changes_lost_before_they_were_read_reset_everybody() -> None:
-    async with running(5) as (feed, inventory):
+    async with running(5) as (feed, rows_reader):
         with feed.subscribe(None) as subscription:
-            inventory.oldest, inventory.newest = 10, 20
+            rows_reader.oldest, rows_reader.newest = 10, 20
             feed.notify()
             await eventually(lambda: feed.latest == 20)
             assert await read_all(subscription) == [("reset", 20)]
@@ -184,23 +184,23 @@ async def test_places_are_bounded_and_come_free() -> None:
 
 
 async def test_nobody_can_follow_before_the_first_look() -> None:
-    feed = ChangeFeed(ListInventory())
+    feed = ChangeFeed(ListRowsReader())
     with pytest.raises(NoPlace, match="not read yet"), feed.subscribe(None):
         pass
 
 
 async def test_a_store_that_is_away_is_tried_again() -> None:
-    async with running(5) as (feed, inventory):
-        inventory.is_away = True
+    async with running(5) as (feed, rows_reader):
+        rows_reader.is_away = True
         feed.notify()
         await eventually(lambda: not feed.is_readable)
-        inventory.is_away = False
-        await add(feed, inventory, 1)
+        rows_reader.is_away = False
+        await add(feed, rows_reader, 1)
         assert feed.is_readable
 
 
 async def test_waiting_ends_with_a_newer_change_or_with_the_feed() -> None:
-    async with running(5) as (feed, inventory), anyio.create_task_group() as group:
+    async with running(5) as (feed, rows_reader), anyio.create_task_group() as group:
         woken: list[int] = []
 
         async def wait(seq: int) -> None:
@@ -210,7 +210,7 @@ async def test_waiting_ends_with_a_newer_change_or_with_the_feed() -> None:
         for seq in (4, 5, 6):
             group.start_soon(wait, seq)
         await eventually(lambda: woken == [4])
-        await add(feed, inventory, 1)
+        await add(feed, rows_reader, 1)
         await eventually(lambda: woken == [4, 5])
         feed.close()
         await eventually(lambda: woken == [4, 5, 6])

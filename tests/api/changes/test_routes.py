@@ -82,14 +82,14 @@ async def test_a_long_poll_ends_with_the_first_change(tmp_path: Path) -> None:
             found.append(await api.get("/api/changes?after=2&wait=30&registry=device"))
 
         group.start_soon(poll)
-        await eventually(lambda: api.inventory.jobs >= 2)
-        jobs = api.inventory.jobs
+        await eventually(lambda: api.rows_reader.jobs >= 2)
+        jobs = api.rows_reader.jobs
         await write(rows, 2)
         api.feed.notify()
         await eventually(lambda: bool(found))
         assert [c["seq"] for c in found[0]["changes"]] == [3]
         # One look of the feed's reader, one of the client that was woken.
-        assert api.inventory.jobs - jobs == 2
+        assert api.rows_reader.jobs - jobs == 2
 
 
 async def test_a_long_poll_ends_when_the_service_does(api: Api) -> None:

@@ -52,7 +52,7 @@ async def test_without_the_token_nobody_gets_in(
             response = await api.client.get(path, headers=headers)
             assert response.status_code == 401
             assert response.headers["content-type"] == "application/problem+json"
-        assert api.inventory.pages == 0
+        assert api.rows_reader.pages == 0
         assert (await api.client.get("/healthz", headers=headers)).status_code == 200
 
 
@@ -109,7 +109,7 @@ async def test_a_rebound_name_reads_nothing(api: Api, host: str) -> None:
         problem = await api.get(path, 421, host=host)
         assert problem["title"] == "Misdirected Request"
         assert "http.hosts" in problem["detail"]
-    assert api.inventory.pages == 0
+    assert api.rows_reader.pages == 0
 
 
 async def test_no_host_or_two_are_refused(api: Api) -> None:

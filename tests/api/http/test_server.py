@@ -99,7 +99,7 @@ async def server_over(path: Path, report: Report | None, **given: Any) -> AsyncI
         ready, stop = anyio.Event(), anyio.Event()
         # `api_over` runs the feed already, so the server is given one of its own that ends at once.
         api.feed.close()
-        api.feed.__init__(api.inventory)  # type: ignore[misc]  # a fresh feed under the same reference
+        api.feed.__init__(api.rows_reader)  # type: ignore[misc]  # a fresh feed under the same reference
         port = sock.getsockname()[1]
 
         async def run() -> None:
@@ -236,9 +236,9 @@ async def test_it_stops_soon_with_streams_open_and_stuck(rows: Path, sample: tup
                 pass
         poll = await anyio.connect_tcp("127.0.0.1", served.port)
         query = f"after={served.api.feed.latest}&wait=30"
-        jobs = served.api.inventory.jobs
+        jobs = served.api.rows_reader.jobs
         await poll.send(f"GET /api/changes?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
-        await eventually(lambda: served.api.inventory.jobs > jobs)
+        await eventually(lambda: served.api.rows_reader.jobs > jobs)
         began = anyio.current_time()
         served.stop.set()
         assert b"event: bye\ndata: {}\n\n" in await polite.rest()

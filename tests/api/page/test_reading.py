@@ -19,14 +19,14 @@ Sample = tuple[Path, Report]
 
 async def test_the_front_page_is_read_in_one_job_and_its_index_kept(api: Api) -> None:
     reader = Reader(api.given, KeptIndex())
-    jobs = api.inventory.jobs
+    jobs = api.rows_reader.jobs
     first = await reader.front(HomeQuery())
-    assert api.inventory.jobs == jobs + 1
+    assert api.rows_reader.jobs == jobs + 1
     assert first.home is not None
     assert (first.home.device_count, first.home.entity_count) == (72, 111)
-    pages = api.inventory.pages
+    pages = api.rows_reader.pages
     assert (await reader.front(HomeQuery())).index is first.index
-    assert api.inventory.pages == pages, "nobody has committed since"
+    assert api.rows_reader.pages == pages, "nobody has committed since"
 
 
 async def test_a_commit_makes_a_new_index(rows: Path, sample: Sample) -> None:

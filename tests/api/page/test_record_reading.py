@@ -25,7 +25,7 @@ Sample = tuple[Path, Report]
 async def first_entity(api: Api) -> tuple[str, str, str]:
     """(entity_id, registry id, device id) of one that has a device."""
     columns = ("id", "device_id")
-    rows = await api.inventory.read(lambda m: m.page("entity", columns, [("has_device", True)], "", 1))
+    rows = await api.rows_reader.read(lambda m: m.page("entity", columns, [("has_device", True)], "", 1))
     entity_id, id_, device_id = rows[0]
     return entity_id, id_, device_id
 
@@ -121,7 +121,7 @@ async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
 @pytest.mark.parametrize("registry", ["area", "floor", "label", "category", "config_entry"])
 async def test_every_registry_has_pages_now_and_then(sample: Sample, registry: str) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        ((id_, *_),) = await api.inventory.read(lambda m: m.page(registry, (), [], "", 1))
+        ((id_, *_),) = await api.rows_reader.read(lambda m: m.page(registry, (), [], "", 1))
         now = await read_record(Reader(api.given, KeptIndex()), registry, id_, None)
         then = await read_record(Reader(api.given, KeptIndex()), registry, id_, THEN)
         assert now.name == then.name

@@ -3,12 +3,12 @@
 import msgspec
 
 from api.http.queries import DevicesQuery
-from api.registries.bodies import DEVICES, Device
+from api.registries.bodies import DEVICES, DeviceBody
 from api.registries.list_queries import query_of, sort_columns
 
 
 def test_fields_are_sorted_by_their_columns() -> None:
-    columns = sort_columns(Device, DEVICES.columns)
+    columns = sort_columns(DeviceBody, DEVICES.columns)
     assert (columns["device_id"], columns["via_device"], columns["status"]) == (
         "device_id",
         "via_device_id",
@@ -19,7 +19,7 @@ def test_fields_are_sorted_by_their_columns() -> None:
 
 
 def test_the_query_says_which_fields_there_are() -> None:
-    query = query_of("Q", DevicesQuery, Device, DEVICES.columns)
+    query = query_of("Q", DevicesQuery, DeviceBody, DEVICES.columns)
     properties = msgspec.json.schema_components([query])[1]["Q"]["properties"]
     assert "sw_version" in properties["sort"]["pattern"]
     assert "area_name" in properties["fields"]["pattern"]

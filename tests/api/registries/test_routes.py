@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.registries.bodies import Device, Entity
+from api.registries.bodies import DeviceBody, EntityBody
 from engine.core.home.record import Area, Key
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_home
@@ -141,10 +141,10 @@ async def test_lists_have_homeiqs_shape(api: Api) -> None:
     devices = await api.get("/api/devices?limit=2")
     assert devices["count"] == len(devices["devices"]) == 2
     assert (devices["limit"], devices["total"] > 2, devices["next"] is not None) == (2, True, True)
-    assert tuple(devices["devices"][0]) == Device.__struct_fields__
+    assert tuple(devices["devices"][0]) == DeviceBody.__struct_fields__
     entities = await api.get("/api/entities")
     assert (entities["count"], entities["limit"]) == (100, 100)
-    assert tuple(entities["entities"][0]) == Entity.__struct_fields__
+    assert tuple(entities["entities"][0]) == EntityBody.__struct_fields__
     for name in LISTS:
         body = await api.get(f"/api/{name}")
         assert {name, "count", "total", "next", "revision"} <= set(body)
@@ -174,11 +174,11 @@ async def test_an_unchanged_answer_is_304_before_any_row_is_read(rows: Path) -> 
         etag = first.headers["etag"]
         assert etag.startswith('W/"r')
         assert first.headers["cache-control"] == "no-cache"
-        pages = api.inventory.pages
+        pages = api.rows_reader.pages
         for known in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
             again = await api.client.get("/api/devices?limit=3", headers={"if-none-match": known})
             assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-        assert api.inventory.pages == pages
+        assert api.rows_reader.pages == pages
         other = await api.client.get("/api/devices?limit=4", headers={"if-none-match": etag})
         assert other.status_code == 200
 
@@ -198,7 +198,7 @@ async def test_the_same_answer_is_built_once_per_revision(rows: Path) -> None:
     async with api_over(rows) as api:
         bodies = {(await api.client.get("/api/devices?limit=5")).content for _ in range(5)}
         assert len(bodies) == 1
-        assert api.inventory.pages == 3, "floors, areas and devices, each once"
+        assert api.rows_reader.pages == 3, "floors, areas and devices, each once"
 
 
 async def test_a_tag_of_an_earlier_process_is_not_believed(rows: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.ports import Moment
+from api.ports import ReadTransaction
 from api.registries.selection import Wish, count_states, filters_for
 from engine.core.state.record_states import State
 from engine.core.state.record_verdict import Verdicts
@@ -20,16 +20,16 @@ def test_a_search_or_an_order_is_no_plain_page() -> None:
 
 async def test_states_count_every_row_once(sample: tuple[Path, Report]) -> None:
     async with api_over(*sample) as api:
-        ids = [row[0] for row in await api.inventory.read(lambda m: m.page("device", (), [], "", 2))]
+        ids = [row[0] for row in await api.rows_reader.read(lambda m: m.page("device", (), [], "", 2))]
         verdicts = Verdicts(status_of(report(*(foreign("x", key=id_) for id_ in ids))), NOON, FRESHNESS)
-        total = await api.inventory.read(lambda m: m.count("device", []))
-        counts = await api.inventory.read(lambda m: count_states(m, "device", verdicts, ()))
+        total = await api.rows_reader.read(lambda m: m.count("device", []))
+        counts = await api.rows_reader.read(lambda m: count_states(m, "device", verdicts, ()))
         assert counts == [("real", total - 2), ("foreign", 2)]
         for state, count in counts:
             wish = Wish(state=state)
 
-            def found(moment: Moment, wish: Wish = wish) -> int:
-                return moment.count("device", filters_for(moment, "device", verdicts, wish))
+            def found(transaction: ReadTransaction, wish: Wish = wish) -> int:
+                return transaction.count("device", filters_for(transaction, "device", verdicts, wish))
 
-            assert await api.inventory.read(found) == count
+            assert await api.rows_reader.read(found) == count
         assert verdicts.by_state("device")[1] is State.REAL

@@ -1,6 +1,6 @@
 """Bodies made from columns by name."""
 
-from api.registries.small import SMALL, Area, Category, Integration, Subentry
+from api.registries.small import SMALL, AreaBody, CategoryBody, Integration, Subentry
 
 AREAS, CATEGORIES, INTEGRATIONS = (SMALL[name] for name in ("area", "category", "config_entry"))
 
@@ -8,12 +8,12 @@ AREAS, CATEGORIES, INTEGRATIONS = (SMALL[name] for name in ("area", "category", 
 def test_a_body_takes_its_columns_in_order() -> None:
     assert CATEGORIES.columns == ("scope", "category_id", "name", "icon", "last_seen")
     made = CATEGORIES.of_row(("helpers/1", "helpers", "1", "Name", None, "2026-11-23 12:00:00.000000"))
-    assert made == Category("helpers", "1", "Name", None, "2026-11-23T12:00:00.000000Z")
+    assert made == CategoryBody("helpers", "1", "Name", None, "2026-11-23T12:00:00.000000Z")
 
 
 def test_lists_and_flags_are_never_null() -> None:
     area = AREAS.of_row((None,) * 12)
-    assert isinstance(area, Area)
+    assert isinstance(area, AreaBody)
     assert (area.aliases, area.labels) == ([], [])
     entry = INTEGRATIONS.of_row((None,) * 10)
     assert isinstance(entry, Integration)

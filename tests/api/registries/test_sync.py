@@ -70,7 +70,7 @@ async def test_a_drifted_row_says_what_differs_without_secrets(sample: Sample) -
     )
     first = "light.bed_light"
     async with api_over(*sample) as api:
-        id_ = (await api.inventory.read(lambda m: m.row("entity", ("id",), first)))[1]
+        id_ = (await api.rows_reader.read(lambda m: m.row("entity", ("id",), first)))[1]
         difference = changed("Bed", *fields, registry="entity", key=id_, cause=Cause.DRIFT)
         api.status = status_of(msgspec.structs.replace(sample[1], records=(difference,)))
         sync = (await api.get(f"/api/entities/{first}"))["sync"]

@@ -89,9 +89,9 @@ async def test_what_never_was_is_null(api: Api) -> None:
 
 
 async def test_liveness_asks_nothing(api: Api) -> None:
-    jobs = api.inventory.jobs
+    jobs = api.rows_reader.jobs
     assert await api.get("/healthz") == {"status": "ok"}
-    assert api.inventory.jobs == jobs
+    assert api.rows_reader.jobs == jobs
 
 
 async def test_readiness_names_what_is_missing(api: Api) -> None:

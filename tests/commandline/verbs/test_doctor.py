@@ -20,7 +20,7 @@ from engine.commandline.verbs.doctor import (
     render_checks,
 )
 from engine.commandline.verbs.doctor_check import Check
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import make_snapshot
 from engine.core.home.unread import Unread
 from tests.commandline.in_process import Reconcile
@@ -92,14 +92,14 @@ def test_a_token_is_needed_for_a_live_home_only(
 @pytest.mark.parametrize(
     ("health", "status"),
     [
-        (Health(state="RUNNING", recovery_mode=False), "ok"),
-        (Health(), "ok"),
-        (Health(state="STARTING"), "warn"),
-        (Health(state="RUNNING", recovery_mode=True), "fail"),
-        (Health(state="RUNNING", corrupt_stores=("core.entity_registry",)), "fail"),
+        (SourceHealth(state="RUNNING", recovery_mode=False), "ok"),
+        (SourceHealth(), "ok"),
+        (SourceHealth(state="STARTING"), "warn"),
+        (SourceHealth(state="RUNNING", recovery_mode=True), "fail"),
+        (SourceHealth(state="RUNNING", corrupt_stores=("core.entity_registry",)), "fail"),
     ],
 )
-def test_a_state_in_which_nothing_may_be_deleted_is_told(health: Health, status: str) -> None:
+def test_a_state_in_which_nothing_may_be_deleted_is_told(health: SourceHealth, status: str) -> None:
     assert check_state(snapshot(health=health)).status == status
 
 

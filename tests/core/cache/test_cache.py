@@ -12,10 +12,10 @@ from engine.core.cache.contents import (
     KEY_BYTES,
     Cache,
     CacheDamaged,
+    CachedReplica,
+    CachedSource,
     ListMap,
     ListRows,
-    ReplicaState,
-    Source,
     open_cache,
     seal_cache,
 )
@@ -29,7 +29,7 @@ from tests.homes import ENTRY, device, entity, snapshot
 from tests.strategies import homes
 
 KEY = b"k" * KEY_BYTES
-STATE = ReplicaState("sqlite", "rows", "books")
+STATE = CachedReplica("sqlite", "rows", "books")
 HOME = snapshot(ENTRY, Area(area_id="attic", name="Attic"), device(1), device(2), entity(1), entity(2))
 
 
@@ -41,10 +41,10 @@ def learned(home: Snapshot) -> Learned:
         LearnedList(ListMap(name, name, len(found)), found, b"f" * 16 * len(found))
         for name, found in keys.items()
     )
-    return Learned(home, Source(form="test", seed=1), lists)
+    return Learned(home, CachedSource(form="test", seed=1), lists)
 
 
-def encode(home: Snapshot, before: Cache | None = None, states: Sequence[ReplicaState] = (STATE,)) -> bytes:
+def encode(home: Snapshot, before: Cache | None = None, states: Sequence[CachedReplica] = (STATE,)) -> bytes:
     data = encode_learned(learned(home), states, program="1", key=KEY, before=before)
     assert data is not None
     return data
@@ -97,7 +97,7 @@ def test_a_snapshot_made_of_a_recalled_one_equals_one_made_anew_and_comes_back(
 def test_replicas_and_source_come_back() -> None:
     front = reopened(encode(HOME)).front
     assert front.replicas == (STATE,)
-    assert front.source == Source(form="test", seed=1)
+    assert front.source == CachedSource(form="test", seed=1)
 
 
 @pytest.mark.parametrize(("key", "program"), [(b"x" * KEY_BYTES, "1"), (KEY, "2")])
@@ -147,7 +147,7 @@ def test_a_home_with_odd_rows_is_not_kept() -> None:
 
 
 def test_lists_that_are_not_the_snapshot_are_not_kept() -> None:
-    other = Learned(snapshot(ENTRY), Source(form="test", seed=1), learned(HOME).lists)
+    other = Learned(snapshot(ENTRY), CachedSource(form="test", seed=1), learned(HOME).lists)
     assert encode_learned(other, (), program="1", key=KEY, before=None) is None
 
 

@@ -8,7 +8,7 @@ from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import Device, Key, Record
 from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
@@ -55,7 +55,7 @@ def changed(verdict: Verdict) -> set[Key]:
 
 
 @pytest.mark.parametrize("health", [STARTING, CORRUPT, RUNNING])
-def test_entities_keep_the_names_of_devices_that_are_not_listed(health: Health) -> None:
+def test_entities_keep_the_names_of_devices_that_are_not_listed(health: SourceHealth) -> None:
     verdict = judge(snapshot(*without(KITCHEN, device(2)), health=health), *HOME)
     assert verdict.allowed == ()
     assert {o.key for o in verdict.held} == keys(KITCHEN, device(2), LAMP, SWITCH)

@@ -13,7 +13,7 @@ from engine.core.guards.absences import Absences, track_absences
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
-from engine.core.home.reading import Health
+from engine.core.home.reading import SourceHealth
 from engine.core.home.record import ConfigEntry, Key, Record, canonical_fields
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside
@@ -85,7 +85,9 @@ def test_an_entity_id_borne_by_another_entity_is_proof_enough() -> None:
         (msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)), "storage_corruption"),
     ],
 )
-def test_a_read_in_a_doubtful_state_deletes_nothing_but_still_upserts(health: Health, guard: str) -> None:
+def test_a_read_in_a_doubtful_state_deletes_nothing_but_still_upserts(
+    health: SourceHealth, guard: str
+) -> None:
     changed = [*ONE_GONE[:-1], entity(58, name="New name")]
     verdict = judge(snapshot(*changed, health=health), HOME)
     assert [r.guard for r in verdict.refusals] == [guard]
@@ -104,7 +106,7 @@ FIRST_LOOK = Policy()
         (msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)), "storage_corruption"),
     ],
 )
-def test_a_doubtful_state_is_told_at_the_first_look(health: Health, guard: str) -> None:
+def test_a_doubtful_state_is_told_at_the_first_look(health: SourceHealth, guard: str) -> None:
     verdict = judge(snapshot(*ONE_GONE, health=health), HOME, FIRST_LOOK)
     assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 1)]
     assert ([o.key for o in verdict.held], verdict.waiting) == ([GONE_KEY], ())

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.sources.answers import entity_answers
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import Answers, ask_for_entries, is_valid
 from tests.sources.recorded_homes import quiet
 

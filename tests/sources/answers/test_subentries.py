@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.subentries import (
     LIST_SUBENTRIES,
     decode_subentries,

@@ -14,7 +14,7 @@ from engine.errors import (
     SourceInvalid,
     SourceUnavailable,
 )
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 from engine.sources.live.connection import Connection, open_connection
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, Misbehaviour, Refusal, fake_home_assistant
 

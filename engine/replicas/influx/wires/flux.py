@@ -141,7 +141,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
     defaults: list[str] = []
     types: list[str] = []
     rows: dict[str, list[list[Any]]] = {}
-    values_of = _Values((), (), ())
+    values_of = _CellValues((), (), ())
     for cells in csv.reader(text, strict=True):
         if not cells or cells == [""]:
             columns = []
@@ -154,7 +154,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
             if "_time" not in cells and "error" not in cells:
                 raise explain_cut(where, f"this is no Flux result: {','.join(cells)[:80]}")
             _check_types(where, dict(zip(columns, types, strict=False)), scan)
-            values_of = _Values(columns, types, scan.columns)
+            values_of = _CellValues(columns, types, scan.columns)
         else:
             _check_width(where, cells, columns)
             filled = _with_defaults(cells, defaults)
@@ -171,7 +171,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
         yield Block(measurement, collected)
 
 
-class _Values:
+class _CellValues:
     """What the cells below one head mean: measurement, and [time, wanted values]."""
 
     def __init__(self, columns: Sequence[str], types: Sequence[str], wanted: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from api.activity import Trail
 from api.page.views.changes import ChangesView, changes_view
 from api.page.views.home_index import index_of_rows
-from engine.replicas.rows.inventory import SqliteInventory
+from engine.replicas.rows.read_transactions import SqliteRowsReader
 from tests.homes import NOON
 from tests.replicas.passes import sql
 
@@ -27,13 +27,13 @@ def add_change(rows: Path, op: str, key: tuple[str, str], cause: str, before: An
 async def view(
     rows: Path, before: int | None = None, limit: int = 1, trail: Trail | None = None
 ) -> ChangesView:
-    inventory = SqliteInventory(rows)
+    rows_reader = SqliteRowsReader(rows)
     try:
-        return await inventory.read(
+        return await rows_reader.read(
             lambda m: changes_view(m, index_of_rows(m), trail or Trail(), before, limit)
         )
     finally:
-        await inventory.aclose()
+        await rows_reader.aclose()
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ async def test_every_change_is_a_sentence(rows: Path, op: str, cause: str, verb:
 
 
 async def test_an_entity_goes_by_its_name_of_now_and_links_by_its_entity_id(rows: Path) -> None:
-    inventory = SqliteInventory(rows)
+    rows_reader = SqliteRowsReader(rows)
     entity_id, id_, name = (
-        await inventory.read(lambda m: m.page("entity", ("id", "effective_name"), (), "light.", 1))
+        await rows_reader.read(lambda m: m.page("entity", ("id", "effective_name"), (), "light.", 1))
     )[0]
-    await inventory.aclose()
+    await rows_reader.aclose()
     add_change(rows, "u", ("entity", id_), "pending", {"icon": "a"}, {"icon": "b"})
     (change,) = (await view(rows)).changes
     assert (change.name, change.known_as, change.href) == (name, entity_id, f"entity?id={entity_id}")
@@ -104,11 +104,11 @@ async def test_a_feed_that_was_shortened_ends_where_it_begins(rows: Path) -> Non
 
 async def test_a_device_that_moves_is_one_event_with_its_entities(rows: Path) -> None:
     sql(rows, "DELETE FROM reconcile_changes")
-    inventory = SqliteInventory(rows)
-    found = await inventory.read(
+    rows_reader = SqliteRowsReader(rows)
+    found = await rows_reader.read(
         lambda m: m.page("entity", ("id", "device_id"), [("has_device", True)], "", 1000)
     )
-    await inventory.aclose()
+    await rows_reader.aclose()
     device = max({d for *_, d in found}, key=lambda d: sum(own == d for *_, own in found))
     ids = [id_ for _, id_, own in found if own == device]
     other = next(id_ for _, id_, own in found if own != device)

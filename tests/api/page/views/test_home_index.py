@@ -17,7 +17,7 @@ from api.past import PastHome
 from engine.core.home.derived import derive
 from engine.core.home.record import Area, Record
 from engine.core.home.snapshot import Snapshot
-from engine.replicas.rows.inventory import Moment, SqliteInventory
+from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from tests.api.serving import write_home
 from tests.homes import ENTRY, device, entity, snapshot
 
@@ -44,15 +44,15 @@ def past(home: Snapshot) -> PastHome:
 
 async def now(home: Snapshot, tmp_path: Path) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
     await write_home(tmp_path / "rows.db", home)
-    inventory = SqliteInventory(tmp_path / "rows.db")
+    rows_reader = SqliteRowsReader(tmp_path / "rows.db")
 
-    def job(moment: Moment) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
-        return index_of_rows(moment), entities_of_rows(moment, ["loose"], 10)
+    def job(transaction: RowsTransaction) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
+        return index_of_rows(transaction), entities_of_rows(transaction, ["loose"], 10)
 
     try:
-        return await inventory.read(job)
+        return await rows_reader.read(job)
     finally:
-        await inventory.aclose()
+        await rows_reader.aclose()
 
 
 async def test_devices_stand_by_area_and_name_and_those_without_come_last(

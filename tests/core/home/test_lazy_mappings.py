@@ -2,17 +2,17 @@
 
 import pytest
 
-from engine.core.home.columns import Column, Made, Positions
 from engine.core.home.layered import with_changes
+from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
 
 
-def column(asked: list[int]) -> Column[str, str]:
+def column(asked: list[int]) -> LazyMapping[str, str]:
     def make(at: int) -> str:
         asked.append(at)
         return "ABC"[at]
 
-    made = Made(3, make)
-    return Column(Positions(3, lambda: "abc"), lambda: made)
+    made = LazySequence(3, make)
+    return LazyMapping(Positions(3, lambda: "abc"), lambda: made)
 
 
 def test_a_value_is_made_once_and_only_when_asked_for() -> None:
@@ -40,8 +40,8 @@ def test_all_of_it_is_a_dict() -> None:
 
 def test_a_few_changes_over_a_column_make_no_other_value() -> None:
     asked: list[int] = []
-    many = Made(100, lambda at: asked.append(at) or str(at))  # type: ignore[func-returns-value]
-    base = Column(Positions(100, lambda: range(100)), lambda: many)
+    many = LazySequence(100, lambda at: asked.append(at) or str(at))  # type: ignore[func-returns-value]
+    base = LazyMapping(Positions(100, lambda: range(100)), lambda: many)
     later = with_changes(base, {5: "five", 100: "new"}, [7])
     assert len(later) == 100
     assert (later[5], later[100], later.get(7), 7 in later) == ("five", "new", None, False)
@@ -53,7 +53,7 @@ def test_a_few_changes_over_a_column_make_no_other_value() -> None:
 
 
 def test_made_values_are_a_sequence() -> None:
-    squares = Made(4, lambda at: at * at)
+    squares = LazySequence(4, lambda at: at * at)
     assert list(squares) == [0, 1, 4, 9]
     assert squares[1:3] == [1, 4]
     assert len(squares) == 4

@@ -25,7 +25,7 @@ class Positions(Generic[K]):
         return {key: position for position, key in enumerate(self._keys())}
 
 
-class Column(Mapping[K, V]):
+class LazyMapping(Mapping[K, V]):
     """One value for each key, in the order of the keys; `values` are asked for when one is looked up."""
 
     def __init__(self, positions: Positions[K], values: Callable[[], Sequence[V]]) -> None:
@@ -80,7 +80,7 @@ class Column(Mapping[K, V]):
     __hash__ = None  # type: ignore[assignment]
 
 
-class Made(Sequence[V]):
+class LazySequence(Sequence[V]):
     """Values that are made when they are asked for; of one position always the same object."""
 
     def __init__(self, count: int, make: Callable[[int], V]) -> None:

@@ -1,7 +1,7 @@
 """The rows file for readers: pages, single rows, the change feed and runs, each from one moment of the file.
 
 Only reads, on a connection of its own that cannot write, in one worker thread of its own, so that a slow disk
-or a lock never holds up the event loop. A job gets a `Moment`, does all its reading and building in one go, and
+or a lock never holds up the event loop. A job gets a `RowsTransaction`, does all its reading and building in one go, and
 everything it sees belongs to one revision. Values are taken as they stand, whoever wrote them: text that is not
 UTF-8 is patched up, a number where text belongs is given as text, missing columns and tables are empty.
 
@@ -79,7 +79,7 @@ _RUNS = (
 _SEQ_MAX = 2**63 - 1
 
 
-class Moment:
+class RowsTransaction:
     """The rows file at one moment. Valid only inside the job that was given it, in that job's thread."""
 
     def __init__(self, connection: apsw.Connection, revision: int, known: "_Known") -> None:
@@ -306,7 +306,7 @@ class _Known:
         return self._columns[table]
 
 
-class SqliteInventory:
+class SqliteRowsReader:
     """Reads the rows file at `path` for any number of tasks, one job at a time; `open` it within an event loop.
 
     The file is opened when first needed, and again when another file stands at the path.
@@ -327,13 +327,13 @@ class SqliteInventory:
         # Only for `data_version`, and only in the event loop: it never waits.
         self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0, never_waits=True)
         self._owns_thread = readers is None
-        self._thread = readers or ThreadPoolExecutor(max_workers=1, thread_name_prefix="inventory")
+        self._thread = readers or ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows-reader")
         self._turn = asyncio.Semaphore(1)
         self._data_version = -1
         self._revision = 0
         self._known = _Known()
 
-    async def read(self, job: Callable[[Moment], T]) -> T:
+    async def read(self, job: Callable[[RowsTransaction], T]) -> T:
         """What `job` makes of the file at one moment. Raises ReplicaError; an absent file is unavailable."""
         async with nullcontext() if self._owns_thread else self._turn:
             return await self._in_thread(partial(self._look, job))
@@ -363,7 +363,7 @@ class SqliteInventory:
         self._watched.close()
         await self._in_thread(self._file.close)
 
-    def _look(self, job: Callable[[Moment], T]) -> T:
+    def _look(self, job: Callable[[RowsTransaction], T]) -> T:
         if not self._file.path.exists():
             raise ReplicaUnavailable(
                 _NAME,
@@ -375,12 +375,12 @@ class SqliteInventory:
             data_version = self._file.data_version()
             if data_version != self._data_version:
                 self._renew(connection, data_version)
-            return job(Moment(connection, self._revision, self._known))
+            return job(RowsTransaction(connection, self._revision, self._known))
 
     def _renew(self, connection: apsw.Connection, data_version: int) -> None:
         """Count up the revision: higher with every commit that is noticed, whoever made it, and near the feed."""
         check_schema(connection, _NAME)
-        newest = Moment(connection, 0, _Known()).feed_bounds()[1]
+        newest = RowsTransaction(connection, 0, _Known()).feed_bounds()[1]
         self._known = _Known()
         self._revision = max(self._revision + 1, newest)
         self._data_version = data_version

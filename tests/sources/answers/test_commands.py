@@ -1,6 +1,6 @@
 """A refused command says which one, with which word, and what to do where something can be done."""
 
-from engine.sources.answers.command_failed import CommandFailed
+from engine.sources.answers.commands import CommandFailed
 
 
 def test_it_names_the_command_and_home_assistants_own_word() -> None:

@@ -1,6 +1,17 @@
-"""A command that Home Assistant answered with an error: what a connection raises, and what reads answers can handle."""
+"""Commands to Home Assistant: what sends them, and the error that Home Assistant answers with."""
+
+from typing import Protocol
+
+import msgspec
 
 from engine.errors import SourceInvalid
+
+
+class CommandSender(Protocol):
+    """Sends commands to Home Assistant: a connection."""
+
+    async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
+        """The result of a command. Raises CommandFailed and SourceError."""
 
 
 class CommandFailed(SourceInvalid):
