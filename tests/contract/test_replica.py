@@ -141,6 +141,7 @@ SITES = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
         pytest.param("influxdb 1.8", marks=pytest.mark.real_server),
         pytest.param("influxdb 1.8 over Flux", marks=pytest.mark.real_server),
         pytest.param("influxdb 2.x", marks=pytest.mark.optional_server),
+        pytest.param("influxdb 2.x, auto", marks=pytest.mark.optional_server),
     ]
 )
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
@@ -153,8 +154,9 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
         memory = MemoryWire(lambda: NOON)
         made = influx_stand(memory, "home", memory.store, rows)
     else:
-        if request.param == "influxdb 2.x":
+        if "2.x" in request.param:
             uri, credentials = request.getfixturevalue("influxdb2")
+            uri = uri.replace("wire=v2", "wire=auto") if "auto" in request.param else uri
         elif request.param == "influxdb 1.x":
             uri, credentials = request.getfixturevalue("influxdb").uri, Credentials()
         else:

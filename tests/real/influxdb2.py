@@ -103,6 +103,20 @@ class InfluxServer2:
         status, answer = self.request("POST", target, asked)
         assert status == 204, answer
 
+    def map_elsewhere(self) -> None:
+        """Make another bucket, and let InfluxQL take it for ours."""
+        org_id = self._bucket()["orgID"]
+        status, other = self.request("POST", "/api/v2/buckets", {"name": "other", "orgID": org_id})
+        assert status == 201, other
+        asked = {
+            "bucketID": other["id"],
+            "orgID": org_id,
+            "database": DATABASE,
+            "retention_policy": "autogen",
+        }
+        status, answer = self.request("POST", "/api/v2/dbrps", {**asked, "default": True})
+        assert status == 201, answer
+
     def query(self, statement: str) -> list[dict[str, object]]:
         """Rows of an InfluxQL statement, tags among them; times in ns. Fails on any error."""
         target = f"/query?{urlencode({'db': DATABASE, 'epoch': 'ns', 'q': statement})}"

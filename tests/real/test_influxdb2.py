@@ -15,10 +15,12 @@ from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Run
 from engine.replicas.influx.doctor import examine_influx
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
 from engine.replicas.influx.wires.failures import BatchRefused
 from engine.replicas.influx.wires.http import Credentials
-from engine.replicas.influx.wires.wire import Scan
+from engine.replicas.influx.wires.v1 import WireV1
+from engine.replicas.influx.wires.wire import Block, Scan
 from engine.settings import Secret
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb2 import InfluxServer2
@@ -283,6 +285,40 @@ def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: Influx
     checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks}["retention"] == "failed"
     wire.close()
+
+
+def test_auto_reads_a_home_over_influxql_unless_the_buckets_name_leads_elsewhere(
+    stand: Stand2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.reconcile(*HOME)
+    over_influxql: list[Scan] = []
+    scan_v1 = WireV1.scan
+
+    def noted(wire: WireV1, scan: Scan) -> Iterator[Block]:
+        over_influxql.append(scan)
+        return scan_v1(wire, scan)
+
+    monkeypatch.setattr(WireV1, "scan", noted)
+
+    def look() -> tuple[dict[Key, str], set[str]]:
+        wire = open_wire(
+            stand.server.uri.replace("wire=v2", "wire=auto"), stand.server.credentials, timeout_seconds=60
+        )
+        over_influxql.clear()
+        replica = InfluxRecords(
+            wire, InfluxOptions(site="home"), outbox=None, clock=time.time, sleep=time.sleep
+        )
+        versions = dict(replica.observe().versions)
+        replica.close()
+        return versions, {measurement for scan in over_influxql for measurement in scan.measurements}
+
+    versions, asked = look()
+    assert versions == snapshot(*HOME).hashes
+    assert "ha_entity" in asked
+    stand.server.map_elsewhere()
+    versions, asked = look()
+    assert versions == snapshot(*HOME).hashes
+    assert asked == {"ha_run"}
 
 
 def test_what_the_server_refuses_is_told_apart(influxdb2: InfluxServer2) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords, OwnOutbox
 from engine.replicas.influx.wires.address import Address, parse_address
 from engine.replicas.influx.wires.http import Credentials, HttpClient
+from engine.replicas.influx.wires.mapped import MappedWire
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
 from engine.replicas.influx.wires.wire import Block, Scan, Server, Wire
 
@@ -76,8 +77,15 @@ class AutoWire:
             finally:
                 client.close()
             name, self._note = choose_wire(version, self._address.org)
-            self._chosen = _make_wire(name, self._address, self._credentials, self._timeout_seconds, version)
+            self._chosen = self._make(name, version)
         return self._chosen
+
+    def _make(self, name: str, version: str) -> Wire:
+        wire, v1 = (
+            _make_wire(each, self._address, self._credentials, self._timeout_seconds, version)
+            for each in (name, "v1")
+        )
+        return MappedWire(wire, v1) if name == "v2" else wire
 
 
 def choose_wire(version: str, org: str) -> tuple[str, str]:
@@ -87,7 +95,9 @@ def choose_wire(version: str, org: str) -> tuple[str, str]:
         return "v1", f"found {named}: InfluxQL (wire v1) works on every 1.x"
     if version.startswith("2.") or not version:
         if org:
-            return "v2", f"found {named}, and org is given: Flux (wire v2)"
+            return "v2", (
+                f"found {named}, and org is given: Flux (wire v2), and InfluxQL for large reads where it answers the same"
+            )
         return "v1", f"found {named}, and no org is given: InfluxQL (wire v1)"
     return "v1", f"found {named}: it has no Flux, so InfluxQL (wire v1)"
 

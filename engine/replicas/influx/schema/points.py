@@ -66,6 +66,8 @@ _DIGEST_MODULUS = 1 << 128
 # A control character ends a line or is lost; a backslash means something only before some characters and at the
 # end of a value, and not the same in every version; "%" marks what is encoded; a lone surrogate is no UTF-8.
 _UNFIT_FOR_TAG = re.compile("[\x00-\x1f\x7f%\\\\\ud800-\udfff]")
+_UNFIT_FOR_FIELD = re.compile('[\\\\"\n\ud800-\udfff]')
+_SHOWN = ",".join(f'{name}="%s"' for name in SHOWN_FIELDS)
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -171,9 +173,9 @@ def encode_point(site: str, run: str, point: Point) -> bytes:
     assert payload
     assert b"\n" not in payload
     deleted = "true" if point.hash == TOMBSTONE else "false"
-    shown = ",".join(
-        f"{name}={field_text(value)}" for name, value in zip(SHOWN_FIELDS, point.shown, strict=True)
-    )
+    # Looked at all at once: hardly any text has something to escape.
+    is_plain = "" not in point.shown and not _UNFIT_FOR_FIELD.search("".join(point.shown))
+    shown = _SHOWN % (point.shown if is_plain else tuple(map(_field_value, point.shown)))
     head = (
         f'ha_{point.key.registry},site={site},id={tag_text(point.key.id)} {shown},hash="{_quoted(point.hash)}",deleted={deleted},op="{point.op}"'
         f',rev={point.rev}i,run="{_quoted(run)}",modified_us={point.modified_us}i,schema={PAYLOAD_SCHEMA}i,payload="'
@@ -188,8 +190,7 @@ def tag_text(id_: str) -> str:
 
 def field_text(text: str) -> str:
     """A string field's value, as it stands in a line; it is never empty, and lone surrogates are no text."""
-    plain = text.encode("utf-8", "replace").decode()
-    return f'"{_quoted(plain or NONE)}"'
+    return f'"{_field_value(text)}"'
 
 
 def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:
@@ -222,6 +223,10 @@ def live_digest(versions: Mapping[Key, str]) -> str:
         text = f"{registry}\0{id_}\0{version}".encode("utf-8", "surrogatepass")
         total += int.from_bytes(blake2b(text, digest_size=16).digest(), "big")
     return f"{total % _DIGEST_MODULUS:032x}"
+
+
+def _field_value(text: str) -> str:
+    return _quoted(text.encode("utf-8", "replace").decode() or NONE)
 
 
 def _quoted(text: str) -> str:

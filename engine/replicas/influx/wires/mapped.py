@@ -1,0 +1,95 @@
+"""Wire v2 whose large reads go over InfluxQL, where that is seen to lead to the same bucket.
+
+InfluxQL reads a home in a third to a half of the time that Flux takes (`bench/README.md`), but to InfluxQL a bucket
+is what the server's DBRP mappings make of its name, and an administrator may point them at another bucket. So nothing
+is believed of a mapping: the run markers, whose times and run ids no two buckets have in common, are read over both,
+and only when they are the same do the reads that belong to them go over InfluxQL. Everything else is wire v2.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from engine.errors import ReplicaError
+from engine.replicas.influx.wires.wire import Block, Scan, Server, Wire
+
+_Rows = list[tuple[str, list[Any]]]
+
+
+class MappedWire:
+    """A `Wire` of two on one server: v2, and v1 for reads of many records."""
+
+    def __init__(self, v2: Wire, v1: Wire) -> None:
+        """Takes both over: `close` closes them."""
+        self._v2 = v2
+        self._v1 = v1
+        self._markers: tuple[Scan, _Rows] | None = None  # the newest that Flux answered
+        self._is_mapped: bool | None = None  # whether InfluxQL answers the same; None when not asked yet
+
+    @property
+    def name(self) -> str:
+        """v2: what it is to everybody else."""
+        return self._v2.name
+
+    def probe(self) -> Server:
+        """See `Wire`."""
+        return self._v2.probe()
+
+    def retention_seconds(self) -> int | None:
+        """See `Wire`."""
+        return self._v2.retention_seconds()
+
+    def started(self) -> str | None:
+        """See `Wire`."""
+        return self._v2.started()
+
+    def write(self, body: bytes) -> None:
+        """See `Wire`."""
+        self._v2.write(body)
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """See `Wire`."""
+        return self._v2.field_types(measurements)
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """See `Wire`."""
+        return self._v2.tags_of_type(measurement, field, kind)
+
+    def check_may_write(self) -> None:
+        """See `Wire`."""
+        self._v2.check_may_write()
+
+    def scan(self, scan: Scan) -> Iterator[Block]:
+        """See `Wire`."""
+        if scan.newest_max is not None:
+            blocks = list(self._v2.scan(scan))
+            self._markers, self._is_mapped = (scan, _rows_of(blocks)), None
+            yield from blocks
+        elif not scan.ids and self._leads_to_the_bucket(scan):
+            yield from self._v1.scan(scan)
+        else:
+            yield from self._v2.scan(scan)
+
+    def close(self) -> None:
+        """Close connections. May be called twice."""
+        self._markers, self._is_mapped = None, None
+        self._v1.close()
+        self._v2.close()
+
+    def _leads_to_the_bucket(self, scan: Scan) -> bool:
+        """Whether InfluxQL answers the markers that Flux answered last, of the site that is asked for."""
+        if self._markers is None:
+            return False
+        markers, rows = self._markers
+        if not rows or markers.site is None or markers.site != scan.site:
+            return False
+        if self._is_mapped is None:
+            self._is_mapped = False
+            # No mapping, no permission, or a proxy that knows no /query. Of a server that is away, Flux will say so.
+            with suppress(ReplicaError):
+                self._is_mapped = _rows_of(self._v1.scan(markers)) == rows
+        return self._is_mapped
+
+
+def _rows_of(blocks: Iterator[Block] | Sequence[Block]) -> _Rows:
+    return [(measurement, row) for measurement, rows in blocks for row in rows]
