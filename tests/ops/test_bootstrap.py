@@ -5,13 +5,13 @@ network, a stand-in `uv` makes a real but empty environment and notes that it wa
 nothing but what the scripts may rely on.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,7 +211,7 @@ def test_a_python_that_was_named_is_used_or_refused_never_replaced(checkout: Che
 
 
 @pytest.mark.slow
-def test_a_failed_installation_leaves_no_environment_and_names_its_log(checkout: Checkout) -> None:
+def test_a_failed_installation_leaves_no_environment_and_says_why(checkout: Checkout) -> None:
     (checkout.tools / "uv").unlink()
     temporary = checkout.home.with_name("temporary")
     temporary.mkdir()
@@ -220,9 +220,7 @@ def test_a_failed_installation_leaves_no_environment_and_names_its_log(checkout:
     )
     assert done.returncode == UNAVAILABLE
     assert "No matching distribution found" in done.stderr
-    log = checkout.directory / ".cache/venv-run/log"
-    assert str(log) in done.stderr
-    assert "No matching distribution found" in log.read_text()
+    assert "pip's own settings for a mirror or a proxy" in done.stderr
     assert not (checkout.directory / ".venv-run").exists()
     assert not list(temporary.iterdir())
     assert not list(checkout.home.iterdir())
@@ -239,23 +237,7 @@ def test_a_failing_uv_gives_way_to_pip(checkout: Checkout) -> None:
     assert (checkout.directory / ".venv-run/bin/pip").exists()
 
 
-def is_gone(process: int) -> bool:
-    """Whether it ends; what it was started by is gone, so it may stay a zombie until init looks."""
-    for _ in range(1200):
-        state = Path(f"/proc/{process}/stat")
-        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.05)
-    return False
-
-
-@pytest.mark.parametrize(
-    ("ending", "exit_code", "is_left"),
-    [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, False), (signal.SIGKILL, -signal.SIGKILL, True)],
-)
-def test_a_set_up_that_was_cut_off_is_done_again(
-    checkout: Checkout, ending: signal.Signals, exit_code: int, is_left: bool
-) -> None:
+def test_a_set_up_that_was_cut_off_is_done_again_once_its_installer_ended(checkout: Checkout) -> None:
     started = checkout.home.with_name("started")
     os.mkfifo(started)
     checkout.put_uv(f"echo $$ >'{started}'; exec {shutil.which('sleep')} {SECONDS_MAX}")
@@ -265,18 +247,13 @@ def test_a_set_up_that_was_cut_off_is_done_again(
         [sys.executable, "-I", script, environment, requirements, "a stamp"],
         env=checkout.environment(),
         stderr=subprocess.DEVNULL,
-        # Whoever starts the tests in the background of a shell has it ignored, and so would we.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509, no threads
     ) as process:
         installer = int(started.read_text())
-        process.send_signal(ending)
-        assert process.wait(SECONDS_MAX) == exit_code
-    assert environment.exists() is is_left
+        process.kill()
     assert not (environment / "stamp").exists()
-    if ending == signal.SIGKILL:
-        os.kill(installer, signal.SIGKILL)  # what outlives us holds the lock until it has finished
-    else:
-        assert is_gone(installer)
+    with (checkout.directory / ".cache/venv-run.lock").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what outlives us goes on in there
+    os.kill(installer, signal.SIGKILL)
     checkout.put_uv()
     assert checkout.run("ops/run", "drift").returncode == 0
 

@@ -25,7 +25,6 @@ from engine.errors import EngineError, SourceInvalid
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
 FORM = 2
-KEY_BYTES = 32
 # A home of 200,000 entities makes 130 MB.
 BYTES_MAX = 256 * 2**20
 

@@ -238,11 +238,6 @@ class EntityRows:
         return {scope: count for scope, count in self._scopes.items() if count}
 
     @property
-    def are_stamped(self) -> bool:
-        """Whether every row of the last complete list says when its entity was modified."""
-        return self._map is not None
-
-    @property
     def category_scopes(self) -> set[str]:
         """The scopes of all categories that entities of the last complete read are in."""
         return set(self.scope_counts)

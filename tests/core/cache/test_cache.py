@@ -9,7 +9,6 @@ from hypothesis import given
 
 from engine.core.cache.contents import (
     BYTES_MAX,
-    KEY_BYTES,
     Cache,
     CacheDamaged,
     CachedReplica,
@@ -28,7 +27,7 @@ from engine.core.home.snapshot import Snapshot
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.strategies import homes
 
-KEY = b"k" * KEY_BYTES
+KEY = b"k" * 32
 STATE = CachedReplica("sqlite", "rows", "books")
 HOME = snapshot(ENTRY, Area(area_id="attic", name="Attic"), device(1), device(2), entity(1), entity(2))
 
@@ -100,7 +99,7 @@ def test_replicas_and_source_come_back() -> None:
     assert front.source == CachedSource(form="test", seed=1)
 
 
-@pytest.mark.parametrize(("key", "program"), [(b"x" * KEY_BYTES, "1"), (KEY, "2")])
+@pytest.mark.parametrize(("key", "program"), [(b"x" * 32, "1"), (KEY, "2")])
 def test_a_cache_of_another_file_or_program_is_none(key: bytes, program: str) -> None:
     assert opened(encode(HOME), key, program) is None
 

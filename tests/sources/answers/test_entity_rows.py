@@ -93,7 +93,7 @@ def test_what_is_missing_twice_under_one_list_row_is_read_from_the_list_and_aske
     assert ids(entities) == {"id1", "id2"}
     assert entities is not None
     assert {key.id: "aliases" in names for key, names in entities.partly_read.items()} == {"id1": True}
-    assert not rows.are_stamped
+    assert rows.rows is None
     rows.begin(aliases_ordered=True)
     assert "light.n1" in rows.take_list(listed)
     again = rows.take_entries([extended(list_row(1), list_row(2))])
@@ -112,7 +112,7 @@ def test_an_entity_id_that_is_none_today_is_asked_for_once(entity_id: str) -> No
     assert ids(entities) == {"id1", "id2"}
     assert entities is not None
     assert [key.id for key in entities.partly_read] == ["id1"]
-    assert rows.are_stamped
+    assert rows.rows is not None
     rows.begin(aliases_ordered=True)
     assert rows.take_list(listed) == []
     assert rows.take_entries([]) is entities
