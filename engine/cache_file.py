@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from engine.file_modes import OWNER_ONLY, check_replaceable
+from engine.files.modes import OWNER_ONLY, check_replaceable
 
 SUFFIX = ".cache"
 # What every cache begins with, in each of its forms. Something else that is called like a cache is not ours to replace.

@@ -14,12 +14,12 @@ import msgspec
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import rfc3339
 from engine.errors import EngineError, ReplicaError, StoreHeld
+from engine.files.store_lock import hold_store
 from engine.replicas.history.keeper import Keeper
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.settings import LoadedSettings
-from engine.store_lock import hold_store
 
 _NS = 1_000_000_000
 _LOOKS, _LOOK_SECONDS = 30, 0.1

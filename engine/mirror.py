@@ -20,6 +20,7 @@ from api.given import Given
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
+from engine.files.store_lock import HeldStore, hold_store
 from engine.follow import make_service
 from engine.ports import Records
 from engine.process_clock import ProcessClock
@@ -28,7 +29,6 @@ from engine.resources import Resources
 from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
 from engine.settings import LoadedSettings
 from engine.settings_text import browser_address
-from engine.store_lock import HeldStore, hold_store
 
 
 class MirrorListener(Protocol):

@@ -22,6 +22,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
 from engine.errors import ReplicaError, SettingsError
+from engine.files.store_lock import hold_store
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.offload import to_thread
@@ -30,7 +31,6 @@ from engine.process_clock import ProcessClock
 from engine.resources import Resources
 from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
-from engine.store_lock import hold_store
 
 if TYPE_CHECKING:
     from engine.ports import Records

@@ -13,7 +13,7 @@ from engine.commandline.pass_status import status_of
 from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.errors import SettingsError
-from engine.file_causes import cause_of
+from engine.files.causes import cause_of
 from engine.metrics import Metrics
 
 _ADVICE = "Let --metrics-file name a file in a folder that is writable."

@@ -12,7 +12,7 @@ from engine.core.state.report import SCHEMA_VERSION, Report
 from engine.core.undecodable import UNDECODABLE
 from engine.core.words import Mode
 from engine.errors import EngineError
-from engine.file_modes import OWNER_ONLY, write_whole
+from engine.files.modes import OWNER_ONLY, write_whole
 
 _PIECE_BYTES = 2**24
 _PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it

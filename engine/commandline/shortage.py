@@ -6,7 +6,7 @@ Says so in a sentence instead of a traceback; what else ends a command unforesee
 import errno
 from pathlib import Path
 
-from engine.file_causes import cause_of
+from engine.files.causes import cause_of
 from engine.offload import lacks_memory
 
 _OF_THE_SYSTEM = frozenset(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.file_modes import OWNER_ONLY, make_folder, write_whole
+from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 
 _MARKER = "paused"
 

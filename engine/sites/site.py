@@ -21,7 +21,7 @@ from engine.core.state.backoff import Backoff
 from engine.core.state.pace import AGELESS
 from engine.core.words import Mode
 from engine.errors import EngineError
-from engine.file_modes import make_folder
+from engine.files.modes import make_folder
 from engine.mirror import Mirror, MirrorListener, open_mirror
 from engine.resources import Resources
 from engine.sites.files import SiteFile

@@ -10,8 +10,8 @@ import pytest
 
 from engine.__main__ import main
 from engine.errors import SettingsError
+from engine.files.store_lock import hold_store
 from engine.replicas.influx.outbox import open_outbox
-from engine.store_lock import hold_store
 
 SOURCE = f"capture:{Path(__file__).parents[2] / 'ops' / 'sample' / 'home-2026.11'}"
 

@@ -29,7 +29,7 @@ from engine.commandline.verbs.history_growth import look_at_size
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
-from engine.file_causes import cause_of, find_number
+from engine.files.causes import cause_of, find_number
 from engine.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
 from engine.settings import LoadedSettings, RecordsSettings
 from engine.settings_text import FILE_SCHEMES

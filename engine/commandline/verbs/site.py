@@ -22,12 +22,12 @@ from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor import needs_token
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
-from engine.file_modes import OWNER_ONLY, make_folder, write_whole
+from engine.files.modes import OWNER_ONLY, make_folder, write_whole
+from engine.files.store_lock import hold_store
 from engine.run import open_source
 from engine.settings_layers import merge_layers, settings_layers
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
-from engine.store_lock import hold_store
 
 
 class SiteLine(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaRejected
-from engine.file_modes import check_replaceable
+from engine.files.modes import check_replaceable
 from engine.replicas.rows import ledger
 from engine.replicas.rows.reader import observe_rows
 from engine.replicas.rows.replica import NAME

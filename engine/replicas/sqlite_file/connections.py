@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 
 import apsw
 
-from engine.file_modes import kind_of
+from engine.files.modes import kind_of
 
 Identity = tuple[int, int]  # device and inode
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from engine.file_modes import OWNER_ONLY, make_folder
+from engine.files.modes import OWNER_ONLY, make_folder
 from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY, translated
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory

@@ -9,7 +9,7 @@ import apsw
 
 from engine.core.undecodable import UNDECODABLE
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
-from engine.file_causes import cause_of, find_number
+from engine.files.causes import cause_of, find_number
 
 BUSY = (apsw.BusyError, apsw.LockedError)
 # What these come from is told by the system's error number; an I/O error is one even where no number is known.

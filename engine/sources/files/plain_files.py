@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.errors import SourceUnavailable
-from engine.file_causes import cause_of
+from engine.files.causes import cause_of
 
 FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
 

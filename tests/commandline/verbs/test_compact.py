@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.store_lock import hold_store
+from engine.files.store_lock import hold_store
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
 from tests.replicas.history.test_bearers import as_earlier_release

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import SettingsError, StoreHeld
-from engine.file_causes import cause_of
-from engine.file_modes import OWNER_ONLY, make_folder
+from engine.files.causes import cause_of
+from engine.files.modes import OWNER_ONLY, make_folder
 
 _DESCRIPTORS_MAX = 3
 _HINT = "Stop that one, or let rows.file name another file."

@@ -12,12 +12,12 @@ import apsw
 import pytest
 
 from engine.errors import SettingsError, StoreHeld
-from engine.store_lock import hold_store
+from engine.files.store_lock import hold_store
 
 HOLD = """
 import sys
 from pathlib import Path
-from engine.store_lock import hold_store
+from engine.files.store_lock import hold_store
 with hold_store(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -31,7 +31,7 @@ def held_by_another(rows: Path) -> Iterator[int]:
         [sys.executable, "-c", HOLD, str(rows)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
@@ -105,7 +105,7 @@ def test_a_rows_file_that_is_made_or_replaced_later_is_held_as_well(tmp_path: Pa
                 capture_output=True,
                 text=True,
                 check=False,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )
             assert "under another name" in done.stderr
             assert f"process {os.getpid()}" in done.stderr

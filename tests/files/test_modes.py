@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.file_modes import FOR_ALL_TO_READ, OWNER_ONLY, make_folder, write_whole
+from engine.files.modes import FOR_ALL_TO_READ, OWNER_ONLY, make_folder, write_whole
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.file_causes import cause_of, find_number
+from engine.files.causes import cause_of, find_number
 
 PATH = Path("/data/rows.db")
 
