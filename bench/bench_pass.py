@@ -35,7 +35,7 @@ from bench.first_fill import bare_executemany, fill, write_only
 from bench.plot import plot
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.cache_file import PassCacheFile
-from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
 from engine.replicas.rows.replica import SqliteRows, open_rows
 
 SIZES = (1_300, 14_000, 20_000, 41_000, 200_000)

@@ -24,7 +24,7 @@ from bench.driving import ScriptedConnection, ScriptedSource, TimedRows, cold_pa
 from bench.figures import Case, Figure, publish, take_rounds
 from bench.registries import Home, make_home
 from bench.rivals import RIVALS, SLOW, Rows, rows_of
-from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
 
 FASTER_MIN = {"service": 25.0, "one-shot": 5.0}
 SERVICE, ONE_SHOT = "ours, running service", "ours, one pass of a new process"

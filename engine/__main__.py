@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    from engine.commandline.cycle_collection import without_cycle_collection
+    from engine.process.cycle_collection import without_cycle_collection
 
     with without_cycle_collection():
         return _answer(argv)

@@ -14,7 +14,7 @@ from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
 from engine.resources import Resources
 from engine.run import Clock, Stores, is_influx, open_followed_source, pass_options
 from engine.settings import LoadedSettings, Settings

@@ -23,7 +23,7 @@ from engine.core.words import Mode
 from engine.files.store_lock import HeldStore, hold_store
 from engine.follow import make_service
 from engine.ports import Records
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
 from engine.replicas.rows.read_transactions import SqliteRowsReader
 from engine.resources import Resources
 from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes

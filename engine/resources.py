@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.offload import Offload, to_thread
 from engine.ports import Source
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
+from engine.process.offload import Offload, to_thread
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

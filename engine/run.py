@@ -25,9 +25,9 @@ from engine.errors import ReplicaError, SettingsError
 from engine.files.store_lock import hold_store
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
-from engine.offload import to_thread
 from engine.ports import Progress, Replica, Source
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
+from engine.process.offload import to_thread
 from engine.resources import Resources
 from engine.settings import LoadedSettings, Settings
 from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path

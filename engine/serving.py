@@ -25,9 +25,9 @@ from engine.core.state.status import SourceStatus, Status, status_line
 from engine.core.words import Mode
 from engine.metrics import Metrics
 from engine.mirror import Mirror, MirrorListener, open_mirror
+from engine.process.systemd import Notifier
 from engine.run import Clock
 from engine.settings import LoadedSettings
-from engine.systemd import Notifier
 
 _STATUS_SECONDS = 1.0
 

@@ -13,8 +13,8 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.commandline.deadline import Deadline, deadline
 from engine.commandline.exit_codes import STOPPED_BY_SIGNAL
+from engine.process.deadline import Deadline, deadline
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +69,7 @@ class Interruption:
 
         A signal is looked at between two pieces of work, so one that has begun is waited for here, too.
         """
-        from engine.offload import run_alone
+        from engine.process.offload import run_alone
 
         def check() -> None:
             if self._signal_number:

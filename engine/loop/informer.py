@@ -16,8 +16,8 @@ from engine.core.state.hints import Hints
 from engine.core.state.pace import Pace
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.listeners import HomeListener
-from engine.offload import MORE_MEMORY, lacks_memory
 from engine.ports import Progress, Source, Watch
+from engine.process.offload import MORE_MEMORY, lacks_memory
 
 # Each attempt to read lists that cannot be used costs Home Assistant a full read.
 _UNUSABLE_SECONDS_MAX = 30.0

@@ -12,8 +12,8 @@ from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
-from engine.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thread
 from engine.ports import Ledger, Replica
+from engine.process.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thread
 
 
 class PassContext:

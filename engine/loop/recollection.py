@@ -22,8 +22,8 @@ from engine.loop.homes import known_homes
 from engine.loop.memory import ReplicaMemory, versions_of
 from engine.loop.pass_options import PassOptions, Since
 from engine.loop.replica_pass import ReplicaPass
-from engine.offload import Offload, to_thread
 from engine.ports import Ledger, Replica, Source
+from engine.process.offload import Offload, to_thread
 
 
 class Recollection:

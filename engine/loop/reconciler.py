@@ -30,8 +30,8 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.pass_report import report_pass
 from engine.loop.recollection import Recollection
 from engine.loop.replica_pass import ReplicaPass
-from engine.offload import sleep, to_thread
 from engine.ports import Ledger, Progress, Replica, Source
+from engine.process.offload import sleep, to_thread
 
 
 class Reconciler:

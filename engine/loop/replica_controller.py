@@ -29,8 +29,8 @@ from engine.loop.pass_context import PassContext
 from engine.loop.pass_options import PassOptions, what_changed
 from engine.loop.pass_report import report_pass
 from engine.loop.replica_pass import ReplicaPass
-from engine.offload import Offload, to_thread
 from engine.ports import Ledger, Replica
+from engine.process.offload import Offload, to_thread
 
 if TYPE_CHECKING:
     from engine.loop.memory import ReplicaMemory

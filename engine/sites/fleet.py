@@ -19,8 +19,8 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import SettingsError, SourceRefused
 from engine.mirror import Mirror, MirrorListener
-from engine.offload import Threads
 from engine.ports import Source
+from engine.process.offload import Threads
 from engine.resources import Resources
 from engine.settings_layers import read_secret
 from engine.settings_sites import SitesSettings

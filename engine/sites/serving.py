@@ -19,6 +19,7 @@ from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
 from engine.metrics import Metrics
 from engine.mirror import Mirror, MirrorListener
+from engine.process.systemd import Notifier
 from engine.run import Clock
 from engine.serving import options_of, serve_beside
 from engine.settings import LoadedSettings
@@ -27,7 +28,6 @@ from engine.sites.files import SiteFiles
 from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
-from engine.systemd import Notifier
 
 _REPLICAS = ("sqlite", "history", "influxdb")
 _STATUS_SECONDS = 5.0

@@ -14,8 +14,8 @@ from engine.core.home.registries import REGISTRIES
 from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
-from engine.offload import to_thread
 from engine.ports import Progress, Records, Source
+from engine.process.offload import to_thread
 
 
 class RecordsSource(Source):

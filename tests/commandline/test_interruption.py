@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from engine.commandline.interruption import Stopped, interruption
-from engine.offload import to_thread
+from engine.process.offload import to_thread
 
 pytestmark = pytest.mark.process
 

@@ -16,7 +16,7 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
-from engine.offload import Offload
+from engine.process.offload import Offload
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, clock, inline

@@ -18,7 +18,7 @@ from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.virtual_time import PACE, LiveHome, clock, inline

@@ -13,7 +13,7 @@ from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.ports import Progress, Source
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemorySource

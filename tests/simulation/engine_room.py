@@ -28,7 +28,7 @@ from engine.loop.informer import Informer
 from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
-from engine.process_clock import ProcessClock
+from engine.process.clock import ProcessClock
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.sources.live import connection as ha_connection

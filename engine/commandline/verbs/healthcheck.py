@@ -14,8 +14,8 @@ from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
 from engine.commandline.output import emit_text, tell
 from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.safe_text import without_secrets
-from engine.commandline.waiting import ends_within
 from engine.errors import SettingsError
+from engine.process.waiting import ends_within
 
 TIMEOUT_SECONDS = 5.0
 _PATH = "/healthz"

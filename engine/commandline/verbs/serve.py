@@ -5,17 +5,17 @@ import sys
 
 import anyio
 
-from engine.commandline.cycle_collection import rare_cycle_collection
 from engine.commandline.exit_codes import OK
-from engine.commandline.freed_memory import give_back_freed_memory
 from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
-from engine.commandline.open_files import raise_file_limit
 from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.core.words import Mode
+from engine.process.cycle_collection import rare_cycle_collection
+from engine.process.freed_memory import give_back_freed_memory
+from engine.process.open_files import raise_file_limit
+from engine.process.systemd import Notifier
 from engine.serving import Host, serve
-from engine.systemd import Notifier
 
 
 def run_serve(arguments: Arguments, interruption: Interruption) -> int:

@@ -14,9 +14,9 @@ from engine.commandline.text.log_lines import HomeLines, NamedHome
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.mirror import Mirror
+from engine.process.systemd import Notifier
 from engine.settings import LoadedSettings
 from engine.sites.serving import Layers, SitesHost, serve_sites
-from engine.systemd import Notifier
 
 
 def sites_work(

@@ -26,8 +26,8 @@ from engine.core.cache.learned import Learned
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
-from engine.offload import to_thread
 from engine.ports import Progress, Source
+from engine.process.offload import to_thread
 from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed

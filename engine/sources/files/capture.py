@@ -23,8 +23,8 @@ from engine.core.cache.learned import Learned
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
-from engine.offload import to_thread
 from engine.ports import Progress, Source
+from engine.process.offload import to_thread
 from engine.sources.answers.command_results import (
     LISTS,
     CommandResults,

@@ -18,8 +18,8 @@ from engine.core.cache.contents import Cache
 from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
-from engine.offload import to_thread
 from engine.ports import Progress, Source
+from engine.process.offload import to_thread
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import (

@@ -20,8 +20,8 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
 from engine.core.state.hints import GatheredHints, Hints
 from engine.errors import SourceError
-from engine.offload import Offload
 from engine.ports import Progress
+from engine.process.offload import Offload
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
 from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
 from engine.sources.answers.commands import CommandFailed

@@ -20,8 +20,8 @@ from engine.core.cache.contents import Cache
 from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
-from engine.offload import Offload, to_thread
 from engine.ports import Progress, Source, Watch
+from engine.process.offload import Offload, to_thread
 from engine.sources.answers.category_scopes import CategoryScopes
 from engine.sources.answers.command_results import (
     CATEGORY_LIST,

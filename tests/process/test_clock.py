@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import process_clock
 from engine.core.guards.look import Calendar, Look
-from engine.process_clock import ProcessClock, read_boot_id, read_uptime
+from engine.process import clock as process_clock
+from engine.process.clock import ProcessClock, read_boot_id, read_uptime
 from tests.homes import NOON
 
 DAY = 86_400.0

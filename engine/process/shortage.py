@@ -7,7 +7,7 @@ import errno
 from pathlib import Path
 
 from engine.files.causes import cause_of
-from engine.offload import lacks_memory
+from engine.process.offload import lacks_memory
 
 _OF_THE_SYSTEM = frozenset(
     {

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from engine.commandline.waiting import OneTimeEvent, ends_within
+from engine.process.waiting import OneTimeEvent, ends_within
 
 
 def test_what_happened_is_seen_at_once() -> None:

@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from engine.commandline.open_files import FILES_MIN, raise_file_limit
 from engine.errors import SettingsError
+from engine.process.open_files import FILES_MIN, raise_file_limit
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from engine.commandline import commands
 from engine.commandline.exit_codes import FAILED
 from engine.commandline.parser import parse
-from engine.commandline.shortage import find_shortage
+from engine.process.shortage import find_shortage
 
 
 @pytest.mark.parametrize(

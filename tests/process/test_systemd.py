@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.systemd import Notifier
+from engine.process.systemd import Notifier
 
 
 @pytest.fixture

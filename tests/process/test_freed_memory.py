@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.freed_memory import give_back_freed_memory
+from engine.process.freed_memory import give_back_freed_memory
 
 pytestmark = pytest.mark.process
 
 # Pieces below the size that glibc by itself would take from the machine after the first one was freed.
 PROGRAM = """
 import sys
-from engine.commandline.freed_memory import give_back_freed_memory
+from engine.process.freed_memory import give_back_freed_memory
 if sys.argv[1] == "set":
     give_back_freed_memory()
 def resident():

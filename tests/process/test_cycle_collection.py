@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from engine.commandline.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
 
 
 def test_it_is_off_inside_and_on_again_after_a_failure() -> None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from engine.commandline.waiting import OneTimeEvent, ends_within
+from engine.process.waiting import OneTimeEvent, ends_within
 
 # Of the second within which the program ends; the rest is for what the operating system does at a process's end, and for a
 # loaded machine, where a thread that is woken waits for its turn.

@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from engine.offload import Threads, lacks_memory, run_alone, sleep, to_thread
+from engine.process.offload import Threads, lacks_memory, run_alone, sleep, to_thread
 
 
 @pytest.mark.anyio

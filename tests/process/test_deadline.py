@@ -62,7 +62,7 @@ HANGS = {
 }
 PROGRAM = """
 import os, sys, anyio, anyio.to_thread
-from engine.commandline.deadline import STOP_SECONDS
+from engine.process.deadline import STOP_SECONDS
 from engine.commandline.interruption import Stopped, interruption
 never, _kept_open = os.pipe()
 try:

@@ -1,0 +1,1 @@
+"""The process itself, whatever it does: its clock, worker threads, memory, open files, and its end."""
