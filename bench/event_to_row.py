@@ -26,7 +26,7 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.follow import make_service
 from engine.run import open_stores
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 from engine.sources.live.connection import open_connection
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.installation import find_installation

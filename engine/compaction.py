@@ -19,7 +19,7 @@ from engine.replicas.history.keeper import Keeper
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.sqlite_file.database import ApswFile
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 _NS = 1_000_000_000
 _LOOKS, _LOOK_SECONDS = 30, 0.1

@@ -17,7 +17,7 @@ from engine.loop.service import Service
 from engine.process.clock import ProcessClock
 from engine.resources import Resources
 from engine.run import Clock, Stores, is_influx, open_followed_source, pass_options
-from engine.settings import LoadedSettings, Settings
+from engine.settings.sections import LoadedSettings, Settings
 
 
 def make_service(  # noqa: PLR0913 (by keyword)

@@ -20,7 +20,7 @@ from engine.replicas.influx.records import InfluxOptions
 from engine.replicas.influx.schema.legacy import LegacyRow, find_legacy
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Wire
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 _DAY_SECONDS = 86_400
 

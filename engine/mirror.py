@@ -27,8 +27,8 @@ from engine.process.clock import ProcessClock
 from engine.replicas.rows.read_transactions import SqliteRowsReader
 from engine.resources import Resources
 from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
-from engine.settings import LoadedSettings
-from engine.settings_text import browser_address
+from engine.settings.sections import LoadedSettings
+from engine.settings.text import browser_address
 
 
 class MirrorListener(Protocol):

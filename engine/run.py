@@ -29,8 +29,8 @@ from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread
 from engine.resources import Resources
-from engine.settings import LoadedSettings, Settings
-from engine.settings_text import WEBSOCKET_SCHEMES, looks_like_path
+from engine.settings.sections import LoadedSettings, Settings
+from engine.settings.text import WEBSOCKET_SCHEMES, looks_like_path
 
 if TYPE_CHECKING:
     from engine.ports import Records

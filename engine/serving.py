@@ -27,7 +27,7 @@ from engine.metrics import Metrics
 from engine.mirror import Mirror, MirrorListener, open_mirror
 from engine.process.systemd import Notifier
 from engine.run import Clock
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 _STATUS_SECONDS = 1.0
 

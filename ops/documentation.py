@@ -26,7 +26,7 @@ from engine.metrics import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.schema import ensure_schema
-from engine.settings import SECRETS, documented_settings
+from engine.settings.sections import SECRETS, documented_settings
 from engine.sites.metrics import LoopLag, SiteMetrics
 from ops.advice_parts import advice_parts
 from ops.answer_pages import events_page, kind_of, report_page

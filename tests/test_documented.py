@@ -27,7 +27,7 @@ from engine.core.words import GuardName
 from engine.metrics import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.rows.codec import TABLES
-from engine.settings import SECRETS, SETTING_NAMES, documented_settings
+from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
 from ops.documentation import FOLDER, PAGES, site_metrics_text

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 
 pytestmark = pytest.mark.process
 

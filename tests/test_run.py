@@ -6,8 +6,8 @@ import pytest
 
 from engine.errors import SettingsError
 from engine.run import check_folders, new_run_id, open_source, open_stores
-from engine.settings import LoadedSettings
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
+from engine.settings.sections import LoadedSettings
 
 
 def loaded(tmp_path: Path, token: str = "token", **flags: str) -> LoadedSettings:

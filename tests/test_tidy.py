@@ -52,8 +52,8 @@ WITHOUT_TWIN = {
     "engine/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
     "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
-    "engine/settings_sites.py",  # one struct; tests/sites load it
-    "engine/settings.py",  # structs; tests/test_settings_layers.py loads them
+    "engine/settings/sites.py",  # one struct; tests/sites load it
+    "engine/settings/sections.py",  # structs; tests/settings/test_layers.py loads them
     "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/test_serving.py
     "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py
 }

@@ -58,7 +58,7 @@ def without_help(argv: list[str]) -> list[str]:
 def setting_hint(option: str) -> str | None:
     """How to set the setting that an option such as --http-port means; None where there is none of that name."""
     # Only where somebody has mistyped: it brings a library.
-    from engine.settings import documented_settings
+    from engine.settings.sections import documented_settings
 
     wanted = option.removeprefix("--").replace("-", "_")
     for setting in documented_settings():

@@ -8,10 +8,10 @@ import msgspec
 from engine.commandline.parser import Arguments
 from engine.core.home.record import Json
 from engine.errors import SettingsError
-from engine.settings import LoadedSettings, Settings
-from engine.settings_layers import load_settings, settings_layers
-from engine.settings_sites import SitesSettings
-from engine.settings_text import FILE_SCHEMES
+from engine.settings.layers import load_settings, settings_layers
+from engine.settings.sections import LoadedSettings, Settings
+from engine.settings.sites import SitesSettings
+from engine.settings.text import FILE_SCHEMES
 
 # With many homes, these have to say which. The service keeps all, and `site` is about their files.
 _OF_ONE_HOME = (None, "drift", "show", "history", "doctor", "store")

@@ -13,9 +13,9 @@ import msgspec
 
 from engine.core.home.record import Json
 from engine.errors import EngineError, SettingsError
-from engine.settings import LoadedSettings, Settings
-from engine.settings_layers import Layer, merge_layers, read_layer, with_secrets
-from engine.settings_sites import SitesSettings
+from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
+from engine.settings.sections import LoadedSettings, Settings
+from engine.settings.sites import SitesSettings
 
 SUFFIX = ".toml"
 NAME = re.compile(r"[a-z0-9_-]{1,64}")

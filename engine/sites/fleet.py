@@ -22,8 +22,8 @@ from engine.mirror import Mirror, MirrorListener
 from engine.ports import Source
 from engine.process.offload import Threads
 from engine.resources import Resources
-from engine.settings_layers import read_secret
-from engine.settings_sites import SitesSettings
+from engine.settings.layers import read_secret
+from engine.settings.sites import SitesSettings
 from engine.sites.files import SiteFile, SiteFiles, check_plain
 from engine.sites.followed import FollowedChanges
 from engine.sites.gates import Gate, GatedSource

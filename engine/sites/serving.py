@@ -22,8 +22,8 @@ from engine.mirror import Mirror, MirrorListener
 from engine.process.systemd import Notifier
 from engine.run import Clock
 from engine.serving import options_of, serve_beside
-from engine.settings import LoadedSettings
-from engine.settings_layers import settings_layers
+from engine.settings.layers import settings_layers
+from engine.settings.sections import LoadedSettings
 from engine.sites.files import SiteFiles
 from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors

@@ -7,7 +7,7 @@ import pytest
 from engine.commandline.loading import given_settings, load, working_folder
 from engine.commandline.parser import parse
 from engine.errors import SettingsError
-from engine.settings import documented_settings
+from engine.settings.sections import documented_settings
 
 
 def test_only_what_was_given_is_set() -> None:

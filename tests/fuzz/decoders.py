@@ -39,7 +39,7 @@ from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan, Wire
 from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.storage_files import FILES, StorageFiles, StoredFile, snapshot_of_files

@@ -24,7 +24,7 @@ from engine.loop.reconciler import Reconciler
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.replica import open_rows
-from engine.settings import documented_settings
+from engine.settings.sections import documented_settings
 from engine.sources.files.capture import CaptureSource
 from tests.sources.recorded_homes import DATA, clock, quiet, recorded, write_backup
 

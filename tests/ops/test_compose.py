@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.settings import SECRETS, SETTING_NAMES
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
+from engine.settings.sections import SECRETS, SETTING_NAMES
 from tests.ops.programs import OPS, run, tool
 
 COMPOSE = OPS / "compose.yaml"

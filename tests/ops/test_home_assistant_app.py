@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from engine import __version__
-from engine.settings import SECRETS, SETTING_NAMES, HttpSettings
+from engine.settings.sections import SECRETS, SETTING_NAMES, HttpSettings
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant
 from tests.ops.image import Image
 from tests.ops.programs import OPS, pack_app, run, tool

@@ -11,7 +11,7 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.run import reconcile_once
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 
 Pass = Callable[..., Report]
 

@@ -18,7 +18,7 @@ from engine.ports import Run
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
 from engine.run import new_run_id, reconcile_once
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.real.influxdb_stand import Stand

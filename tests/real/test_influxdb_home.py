@@ -10,7 +10,7 @@ import pytest
 from engine.__main__ import main
 from engine.replicas.influx.outbox import open_outbox
 from engine.run import open_stores
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.service_process import SAMPLE
 

@@ -17,7 +17,7 @@ from engine.core.words import Mode
 from engine.follow import make_service
 from engine.loop.service import Service
 from engine.run import open_stores
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
 from tests.real.home_assistant import HomeAssistant
 
 pytestmark = [pytest.mark.real_server, pytest.mark.anyio]

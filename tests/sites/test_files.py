@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.errors import SettingsError
-from engine.settings_layers import merge_layers, settings_layers
+from engine.settings.layers import merge_layers, settings_layers
 from engine.sites.files import SiteFile, SiteFiles, is_of_shard, parse_shard
 from engine.sites.pauses import is_paused
 

@@ -10,7 +10,7 @@ import pytest
 from api.sites.ports import Stage
 from engine.core.words import Mode
 from engine.errors import SourceRefused
-from engine.settings_layers import merge_layers, settings_layers
+from engine.settings.layers import merge_layers, settings_layers
 from engine.sites import fleet as module
 from engine.sites.files import SiteFiles
 from engine.sites.fleet import Fleet

@@ -16,7 +16,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.words import Mode
 from engine.errors import SettingsError
 from engine.resources import Resources
-from engine.settings import LoadedSettings, RecordsSettings, RowsSettings, Settings
+from engine.settings.sections import LoadedSettings, RecordsSettings, RowsSettings, Settings
 from engine.sites import site as module
 from engine.sites.files import SiteFile
 from engine.sites.site import Site, Surroundings

@@ -14,7 +14,7 @@ from engine.commandline.verbs.history import check_store
 from engine.compaction import Compaction, compact_history
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 
 class CompactAnswer(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import EngineError
 from engine.run import pass_options
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 
 def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Verdicts:

@@ -9,7 +9,7 @@ from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import value_text, without_secrets
 from engine.core.home.record import Json
 from engine.core.state.report import SCHEMA_VERSION
-from engine.settings import LoadedSettings, documented_settings
+from engine.settings.sections import LoadedSettings, documented_settings
 
 _SECRET = "a secret, from its file or the environment, never shown"  # noqa: S105 (says what it is)
 

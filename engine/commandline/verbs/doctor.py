@@ -31,8 +31,8 @@ from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
 from engine.files.causes import cause_of, find_number
 from engine.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
-from engine.settings import LoadedSettings, RecordsSettings
-from engine.settings_text import FILE_SCHEMES
+from engine.settings.sections import LoadedSettings, RecordsSettings
+from engine.settings.text import FILE_SCHEMES
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
 _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once

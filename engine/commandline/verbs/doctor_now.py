@@ -16,7 +16,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.state.record_states import BY_URGENCY, LABELS
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 
 def check_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:

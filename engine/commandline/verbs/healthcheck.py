@@ -74,7 +74,7 @@ def _ask(url: SplitResult) -> tuple[int, str]:
 
 def _configured_url(arguments: Arguments) -> str:
     from engine.commandline.loading import working_folder
-    from engine.settings_layers import merge_settings
+    from engine.settings.layers import merge_settings
 
     file = Path(arguments.config) if arguments.config else None
     settings, _ = merge_settings({}, os.environ, file, working_folder())

@@ -9,7 +9,7 @@ from engine.compaction import history_growth
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import rfc3339
 from engine.errors import EngineError
-from engine.settings import HistorySettings, LoadedSettings
+from engine.settings.sections import HistorySettings, LoadedSettings
 
 _DAY_SECONDS = 86_400
 _YEAR_DAYS = 365

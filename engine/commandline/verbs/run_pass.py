@@ -21,7 +21,7 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.run import needs_event_loop, pass_options, reconcile_once
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 
 def run_pass(arguments: Arguments, stop: Interruption) -> int:

@@ -15,7 +15,7 @@ from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.mirror import Mirror
 from engine.process.systemd import Notifier
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 from engine.sites.serving import Layers, SitesHost, serve_sites
 
 

@@ -23,7 +23,7 @@ from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError, ReplicaError
 from engine.run import Stores, open_stores
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 # The engine's notes are part of the SQLite file, and as old as a snapshot that was put back.
 _NO_NOTE = "no note that the engine wrote it (after a restore, notes reach to the snapshot only)"

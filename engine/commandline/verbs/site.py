@@ -25,7 +25,7 @@ from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 from engine.files.store_lock import hold_store
 from engine.run import open_source
-from engine.settings_layers import merge_layers, settings_layers
+from engine.settings.layers import merge_layers, settings_layers
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
 

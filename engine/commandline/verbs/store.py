@@ -13,7 +13,7 @@ from engine.commandline.verbs.show import check_rows_file
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import StoreHeld
 from engine.run import restore_store, snapshot_store
-from engine.settings import LoadedSettings
+from engine.settings.sections import LoadedSettings
 
 
 class StoreAnswer(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ import pytest
 from api.page.own_pages import inside, own_page
 from api.page.views.record import Fact
 from engine.core.home.record import Key
-from engine.settings import SourceSettings
-from engine.settings_text import browser_address
+from engine.settings.sections import SourceSettings
+from engine.settings.text import browser_address
 
 
 def test_what_is_in_it_is_a_table() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import SECRETS, documented_settings
+from engine.settings.sections import SECRETS, documented_settings
 from tests.commandline.in_process import Reconcile
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"

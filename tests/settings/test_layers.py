@@ -8,8 +8,8 @@ import pytest
 
 from engine.core.home.registries import REGISTRIES
 from engine.errors import SettingsError
-from engine.settings import LoadedSettings, documented_settings
-from engine.settings_layers import load_settings
+from engine.settings.layers import load_settings
+from engine.settings.sections import LoadedSettings, documented_settings
 
 
 def load(

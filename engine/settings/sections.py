@@ -12,7 +12,7 @@ from engine.core.guards.guard import Policy
 from engine.core.home.record import Json
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import Pace
-from engine.settings_sites import SiteSettings, SitesSettings
+from engine.settings.sites import SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 

@@ -16,8 +16,16 @@ import msgspec
 from engine.core.home.record import Json
 from engine.core.home.registries import REGISTRIES
 from engine.errors import SettingsError
-from engine.settings import DOCUMENTED, SECRETS, SETTING_NAMES, SWITCH_NAMES, LoadedSettings, Secret, Settings
-from engine.settings_text import backup_key, decode_text, environment_value, without_wrapping, written_value
+from engine.settings.sections import (
+    DOCUMENTED,
+    SECRETS,
+    SETTING_NAMES,
+    SWITCH_NAMES,
+    LoadedSettings,
+    Secret,
+    Settings,
+)
+from engine.settings.text import backup_key, decode_text, environment_value, without_wrapping, written_value
 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from engine.core.home.record import Json
-from engine.settings import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES, SourceSettings
+from engine.settings.sections import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES, SourceSettings
 
 WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")
 FILE_SCHEMES = ("storage", "backup", "capture")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.settings_text import (
+from engine.settings.text import (
     backup_key,
     decode_text,
     environment_value,
