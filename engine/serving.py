@@ -23,7 +23,7 @@ from engine import __version__
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
 from engine.core.words import Mode
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from engine.mirror import Mirror, MirrorListener, open_mirror
 from engine.process.systemd import Notifier
 from engine.run import Clock

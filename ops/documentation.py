@@ -22,7 +22,7 @@ from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.status import SourceStatus, Status
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.schema import ensure_schema

@@ -24,7 +24,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import GuardName
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.rows.codec import TABLES
 from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings

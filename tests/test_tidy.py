@@ -63,7 +63,7 @@ LONG_MODULES = {
     "engine/commandline/verbs/doctor.py",
     "engine/commandline/parser.py",
     "engine/core/home/record.py",
-    "engine/metrics.py",
+    "engine/metrics/series.py",
     "engine/replicas/influx/records.py",
     "engine/replicas/influx/wires/v1.py",
     "engine/replicas/rows/codec.py",
@@ -98,7 +98,7 @@ LONG_FUNCTIONS = {
     "engine/core/guards/guard.py:review",
     "engine/core/home/snapshot.py:__init__",
     "engine/core/home/snapshot.py:with_changes",
-    "engine/metrics.py:_declare_passes",
+    "engine/metrics/series.py:_declare_passes",
     "engine/sources/files/storage_files.py:snapshot_of_files",
     "engine/sources/live/connection.py:open_connection",
 }

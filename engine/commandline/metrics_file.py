@@ -14,7 +14,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.errors import SettingsError
 from engine.files.causes import cause_of
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 
 _ADVICE = "Let --metrics-file name a file in a folder that is writable."
 

@@ -17,7 +17,7 @@ from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from engine.mirror import Mirror, MirrorListener
 from engine.process.systemd import Notifier
 from engine.run import Clock

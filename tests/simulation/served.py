@@ -14,7 +14,7 @@ from api.page.views.status import status_view
 from api.state.health import get_health, get_status
 from engine.core.state.report import Report
 from engine.core.state.status import Status
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from tests.simulation.engine_room import FRESHNESS
 from tests.simulation.oracle import Oracle
 from tests.simulation.world import World

@@ -40,7 +40,7 @@ from engine.core.state.report import (
 from engine.core.state.status import Status, replica_status
 from engine.core.words import GuardName, Outcome, SyncStatus
 from engine.files.modes import FOR_ALL_TO_READ, write_whole
-from engine.store_sizes import StoreSizes
+from engine.metrics.store_sizes import StoreSizes
 
 _KINDS = ("missing", "stale", "orphaned", "foreign")
 _ACTIONS = ("upsert", "move", "delete")

@@ -21,7 +21,7 @@ from engine.core.state.report import (
 )
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import GuardName, Mode, Outcome, SyncStatus
-from engine.metrics import Metrics
+from engine.metrics.series import Metrics
 from tests.homes import NOON
 
 RECORD = RecordReport(

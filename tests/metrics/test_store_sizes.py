@@ -1,7 +1,7 @@
 """The store's files as series: what was told last, and what is asked at each scrape."""
 
 from engine.core.state.kept_past import Growth
-from engine.store_sizes import StoreSizes
+from engine.metrics.store_sizes import StoreSizes
 
 
 def scrape(sizes: StoreSizes) -> dict[tuple[str, ...], float]:
