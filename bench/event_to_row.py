@@ -22,10 +22,10 @@ import anyio
 import anyio.to_thread
 
 from bench.figures import Figure, publish
+from engine.composition.follow import make_service
+from engine.composition.run import open_stores
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.follow import make_service
-from engine.run import open_stores
 from engine.settings.layers import load_settings
 from engine.sources.live.connection import open_connection
 from tests.real.home_assistant import HomeAssistant, running_home_assistant

@@ -30,10 +30,10 @@ WITHOUT_TWIN = {
     "api/sites/ports.py",  # contracts, and structs that the routes answer from
     "engine/commandline/options.py",  # tested with the parser
     "engine/commandline/verbs/serve_sites.py",  # wiring, tested as a process by tests/sites/test_serving.py
-    "engine/follow.py",  # wiring, tested by every service
-    "engine/resources.py",  # one struct
-    "engine/mirror.py",  # wiring, tested as a process by tests/test_serving.py
-    "engine/run.py",  # wiring, tested by every command
+    "engine/composition/follow.py",  # wiring, tested by every service
+    "engine/composition/resources.py",  # one struct
+    "engine/composition/mirror.py",  # wiring, tested as a process by tests/composition/test_serving.py
+    "engine/composition/run.py",  # wiring, tested by every command
     "engine/cache_ports.py",  # contracts without code
     "engine/core/cache/contents.py",  # tested with what it is made of and made into by tests/core/cache/test_cache.py
     "engine/core/cache/learned.py",
@@ -49,12 +49,12 @@ WITHOUT_TWIN = {
     "engine/loop/pass_report.py",  # the document that passes are judged by
     "engine/loop/listeners.py",  # contracts without code
     "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
-    "engine/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
+    "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/pace.py",  # one struct; tests/loop run by it
-    "engine/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
+    "engine/composition/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings/sites.py",  # one struct; tests/sites load it
     "engine/settings/sections.py",  # structs; tests/settings/test_layers.py loads them
-    "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/test_serving.py
+    "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/composition/test_serving.py
     "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py
 }
 
@@ -71,7 +71,7 @@ LONG_MODULES = {
     "engine/replicas/rows/ledger.py",
     "engine/replicas/sqlite_file/connections.py",
     "engine/replicas/sqlite_file/database.py",
-    "engine/run.py",
+    "engine/composition/run.py",
     "engine/sources/live/connection.py",
     "engine/sources/live/watch.py",
     "tests/contract/test_replica.py",

@@ -76,7 +76,7 @@ def _registries(begun: str, _: Arguments) -> Iterable[str]:
 
 def _records(begun: str, arguments: Arguments) -> Mapping[str, str]:
     from engine.commandline.loading import load
-    from engine.run import typed_names
+    from engine.composition.run import typed_names
 
     words = {} if "/" in begun else {f"{name}/": "" for name in REGISTRIES}
     if arguments.command == "history":

@@ -15,13 +15,13 @@ import anyio.to_thread
 from api.given import Given
 from api.ports import ReadTransaction
 from api.sites.ports import SiteChange, SiteView
+from engine.composition.mirror import Mirror, MirrorListener
+from engine.composition.resources import Resources
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import SettingsError, SourceRefused
-from engine.mirror import Mirror, MirrorListener
 from engine.ports import Source
 from engine.process.offload import Threads
-from engine.resources import Resources
 from engine.settings.layers import read_secret
 from engine.settings.sites import SitesSettings
 from engine.sites.files import SiteFile, SiteFiles, check_plain

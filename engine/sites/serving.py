@@ -12,16 +12,16 @@ import msgspec
 
 from api.sites.app import build_sites_app
 from engine import __version__
+from engine.composition.mirror import Mirror, MirrorListener
+from engine.composition.run import Clock
+from engine.composition.serving import options_of, serve_beside
 from engine.core.home.record import Json
 from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
 from engine.metrics.series import Metrics
-from engine.mirror import Mirror, MirrorListener
 from engine.process.systemd import Notifier
-from engine.run import Clock
-from engine.serving import options_of, serve_beside
 from engine.settings.layers import settings_layers
 from engine.settings.sections import LoadedSettings
 from engine.sites.files import SiteFiles

@@ -17,13 +17,13 @@ import msgspec
 from api.given import Given
 from api.ports import ReadTransaction
 from api.sites.ports import SiteView, Stage
+from engine.composition.mirror import Mirror, MirrorListener, open_mirror
+from engine.composition.resources import Resources
 from engine.core.state.backoff import Backoff
 from engine.core.state.pace import AGELESS
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.files.modes import make_folder
-from engine.mirror import Mirror, MirrorListener, open_mirror
-from engine.resources import Resources
 from engine.sites.files import SiteFile
 
 T = TypeVar("T")

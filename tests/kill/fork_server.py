@@ -111,7 +111,7 @@ def serve_orders() -> None:
     import engine.commandline.verbs.compact
     import engine.commandline.verbs.run_pass
     import engine.commandline.verbs.serve
-    import engine.influx
+    import engine.composition.influx
     import engine.replicas.history.replica
     import engine.replicas.rows.replica
     import engine.sources.files.capture

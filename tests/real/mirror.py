@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import apsw
 
+from engine.composition.run import reconcile_once
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
-from engine.run import reconcile_once
 from engine.settings.layers import load_settings
 
 Pass = Callable[..., Report]

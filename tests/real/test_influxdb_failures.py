@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from engine.composition.run import new_run_id, reconcile_once
 from engine.core.home.record import Area, Entity, Record
 from engine.core.state.report import Report
 from engine.core.words import Mode
@@ -17,7 +18,6 @@ from engine.loop.pass_options import PassOptions
 from engine.ports import Run
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
-from engine.run import new_run_id, reconcile_once
 from engine.settings.layers import load_settings
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb import DATABASE, InfluxServer

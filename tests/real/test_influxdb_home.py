@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.__main__ import main
+from engine.composition.run import open_stores
 from engine.replicas.influx.outbox import open_outbox
-from engine.run import open_stores
 from engine.settings.layers import load_settings
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.service_process import SAMPLE

@@ -11,12 +11,12 @@ import anyio.to_thread
 import apsw
 import pytest
 
+from engine.composition.follow import make_service
+from engine.composition.run import open_stores
 from engine.core.state.report import Report
 from engine.core.state.status import Status
 from engine.core.words import Mode
-from engine.follow import make_service
 from engine.loop.service import Service
-from engine.run import open_stores
 from engine.settings.layers import load_settings
 from tests.real.home_assistant import HomeAssistant
 

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from api.sites.ports import Stage
+from engine.composition.resources import Resources
 from engine.core.state.pace import AGELESS
 from engine.core.words import Mode
 from engine.errors import SettingsError
-from engine.resources import Resources
 from engine.settings.sections import LoadedSettings, RecordsSettings, RowsSettings, Settings
 from engine.sites import site as module
 from engine.sites.files import SiteFile

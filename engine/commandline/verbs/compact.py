@@ -11,7 +11,7 @@ from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.history import check_store
-from engine.compaction import Compaction, compact_history
+from engine.composition.compaction import Compaction, compact_history
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError
 from engine.settings.sections import LoadedSettings

@@ -11,13 +11,13 @@ from engine.commandline.lookup import Ambiguous
 from engine.commandline.parser import Arguments
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.run_pass import make_report
+from engine.composition.run import pass_options
 from engine.core.state.pace import AGELESS
 from engine.core.state.record_states import LABELS
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import EngineError
-from engine.run import pass_options
 from engine.settings.sections import LoadedSettings
 
 

@@ -26,11 +26,11 @@ from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor_check import Check
 from engine.commandline.verbs.doctor_now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
+from engine.composition.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
 from engine.files.causes import cause_of, find_number
-from engine.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
 from engine.settings.sections import LoadedSettings, RecordsSettings
 from engine.settings.text import FILE_SCHEMES
 
@@ -266,7 +266,7 @@ def check_records(loaded: LoadedSettings) -> Check:
 
 def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
     """What the InfluxDB says of itself: version, wire, permissions, retention, clock."""
-    from engine.influx import examine
+    from engine.composition.influx import examine
 
     words = {"ok": "ok", "warning": "warn", "failed": "fail"}
     try:

@@ -13,8 +13,8 @@ from engine.commandline.parser import Arguments
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.verbs.run_pass import make_report, tell_errors
+from engine.composition.run import pass_options
 from engine.core.words import Mode
-from engine.run import pass_options
 
 
 def run_drift(arguments: Arguments, stop: Interruption) -> int:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.compaction import history_growth
+from engine.composition.compaction import history_growth
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import rfc3339
 from engine.errors import EngineError

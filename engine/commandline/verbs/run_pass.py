@@ -17,10 +17,10 @@ from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
 from engine.commandline.text.progress import ProgressLine
+from engine.composition.run import needs_event_loop, pass_options, reconcile_once
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
-from engine.run import needs_event_loop, pass_options, reconcile_once
 from engine.settings.sections import LoadedSettings
 
 

@@ -10,12 +10,12 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.loading import load
 from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
+from engine.composition.serving import Host, serve
 from engine.core.words import Mode
 from engine.process.cycle_collection import rare_cycle_collection
 from engine.process.freed_memory import give_back_freed_memory
 from engine.process.open_files import raise_file_limit
 from engine.process.systemd import Notifier
-from engine.serving import Host, serve
 
 
 def run_serve(arguments: Arguments, interruption: Interruption) -> int:

@@ -11,9 +11,9 @@ import anyio
 from engine.commandline.loading import given_settings, working_folder
 from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, NamedHome
+from engine.composition.mirror import Mirror
 from engine.core.words import Mode
 from engine.errors import EngineError
-from engine.mirror import Mirror
 from engine.process.systemd import Notifier
 from engine.settings.sections import LoadedSettings
 from engine.sites.serving import Layers, SitesHost, serve_sites

@@ -15,6 +15,7 @@ from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import name_text, value_text, visible
 from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now, told_apart
+from engine.composition.run import Stores, open_stores
 from engine.core.compare.stored import StoredRow
 from engine.core.home.record import Json, Key
 from engine.core.home.registries import REGISTRIES
@@ -22,7 +23,6 @@ from engine.core.state.fate import Former, former_of
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION, rfc3339
 from engine.errors import EngineError, ReplicaError
-from engine.run import Stores, open_stores
 from engine.settings.sections import LoadedSettings
 
 # The engine's notes are part of the SQLite file, and as old as a snapshot that was put back.

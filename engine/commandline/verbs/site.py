@@ -20,11 +20,11 @@ from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor import needs_token
+from engine.composition.run import open_source
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 from engine.files.store_lock import hold_store
-from engine.run import open_source
 from engine.settings.layers import merge_layers, settings_layers
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume

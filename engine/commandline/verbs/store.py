@@ -10,9 +10,9 @@ from engine.commandline.output import emit_json, emit_text, tell_error
 from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.show import check_rows_file
+from engine.composition.run import restore_store, snapshot_store
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import StoreHeld
-from engine.run import restore_store, snapshot_store
 from engine.settings.sections import LoadedSettings
 
 

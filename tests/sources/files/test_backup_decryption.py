@@ -66,6 +66,6 @@ def test_a_piece_that_was_altered_is_damage() -> None:
 
 
 def test_the_library_is_loaded_only_for_what_is_encrypted() -> None:
-    script = "import sys, engine.run, engine.sources.files.backup; print(sorted({'securetar', 'nacl', 'cryptography'} & set(sys.modules)))"
+    script = "import sys, engine.composition.run, engine.sources.files.backup; print(sorted({'securetar', 'nacl', 'cryptography'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert loaded.stdout == "[]\n"

@@ -17,16 +17,16 @@ import msgspec
 from api.activity import Trail
 from api.changes.feed import ChangeFeed
 from api.given import Given
+from engine.composition.follow import make_service
+from engine.composition.resources import Resources
+from engine.composition.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
 from engine.files.store_lock import HeldStore, hold_store
-from engine.follow import make_service
 from engine.ports import Records
 from engine.process.clock import ProcessClock
 from engine.replicas.rows.read_transactions import SqliteRowsReader
-from engine.resources import Resources
-from engine.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
 from engine.settings.sections import LoadedSettings
 from engine.settings.text import browser_address
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.cache_file import PassCacheFile
+from engine.composition.resources import Resources
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
@@ -28,7 +29,6 @@ from engine.loop.reconciler import Reconciler
 from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread
-from engine.resources import Resources
 from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.text import WEBSOCKET_SCHEMES, looks_like_path
 
@@ -287,7 +287,7 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
     """The report with what HomeIQ left in the InfluxDB, if there is one."""
     if not is_influx(loaded.settings.records.uri):
         return report
-    from engine.influx import legacy_records
+    from engine.composition.influx import legacy_records
 
     try:
         found = legacy_records(loaded, desired)
@@ -349,11 +349,11 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -
     if uri == "none":
         return None
     if scheme == "history" and rest:
-        from engine.compaction import open_kept_history
+        from engine.composition.compaction import open_kept_history
 
         return open_kept_history(loaded, private_copy=private_copy, clock=clock)
     if is_influx(uri):
-        from engine.influx import open_influx_records
+        from engine.composition.influx import open_influx_records
 
         return open_influx_records(loaded, read_only=private_copy)
     # Only the part before the colon: what follows may hold a password.

@@ -20,13 +20,13 @@ from api.http.admission import Admission
 from api.http.server import Streams, bind_socket
 from api.http.server import serve as serve_http
 from engine import __version__
+from engine.composition.mirror import Mirror, MirrorListener, open_mirror
+from engine.composition.run import Clock
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
 from engine.core.words import Mode
 from engine.metrics.series import Metrics
-from engine.mirror import Mirror, MirrorListener, open_mirror
 from engine.process.systemd import Notifier
-from engine.run import Clock
 from engine.settings.sections import LoadedSettings
 
 _STATUS_SECONDS = 1.0

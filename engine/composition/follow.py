@@ -8,6 +8,8 @@ from functools import partial
 import msgspec
 
 from engine import __version__
+from engine.composition.resources import Resources
+from engine.composition.run import Clock, Stores, is_influx, open_followed_source, pass_options
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.informer import Informer
@@ -15,8 +17,6 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process.clock import ProcessClock
-from engine.resources import Resources
-from engine.run import Clock, Stores, is_influx, open_followed_source, pass_options
 from engine.settings.sections import LoadedSettings, Settings
 
 

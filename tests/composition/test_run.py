@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.composition.run import check_folders, new_run_id, open_source, open_stores
 from engine.errors import SettingsError
-from engine.run import check_folders, new_run_id, open_source, open_stores
 from engine.settings.layers import load_settings
 from engine.settings.sections import LoadedSettings
 
