@@ -34,7 +34,7 @@ from bench.figures import Case, Figure, publish, ratio, take_rounds
 from bench.first_fill import bare_executemany, fill, write_only
 from bench.plot import plot
 from bench.registries import Home, make_home, records_of, snapshot_of
-from engine.cache_file import PassCacheFile
+from engine.pass_cache.file import PassCacheFile
 from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
 from engine.replicas.rows.replica import SqliteRows, open_rows
 

@@ -15,9 +15,6 @@ import msgspec
 import xxhash
 
 from bench.registries import VERSION, Home
-from engine.cache_file import PassCacheFile
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
@@ -28,6 +25,9 @@ from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.file import PassCacheFile
+from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Run, Source
 from engine.replicas.rows.replica import SqliteRows
 from engine.replicas.sqlite_file.database import ApswFile

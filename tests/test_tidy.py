@@ -34,10 +34,10 @@ WITHOUT_TWIN = {
     "engine/composition/resources.py",  # one struct
     "engine/composition/mirror.py",  # wiring, tested as a process by tests/composition/test_serving.py
     "engine/composition/run.py",  # wiring, tested by every command
-    "engine/cache_ports.py",  # contracts without code
-    "engine/core/cache/contents.py",  # tested with what it is made of and made into by tests/core/cache/test_cache.py
-    "engine/core/cache/learned.py",
-    "engine/core/cache/recalled.py",
+    "engine/pass_cache/ports.py",  # contracts without code
+    "engine/pass_cache/contents.py",  # tested with what it is made of and made into by tests/core/cache/test_cache.py
+    "engine/pass_cache/learned.py",
+    "engine/pass_cache/recalled.py",
     "engine/sources/answers/remembering.py",  # tested with passes by tests/loop/test_cached_passes.py
     "engine/sources/files/remembered_files.py",  # tested with the sources by tests/loop/test_cached_files.py
     "engine/sources/unchanged/recalled.py",

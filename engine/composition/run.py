@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.cache_file import PassCacheFile
 from engine.composition.resources import Resources
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
@@ -26,6 +25,7 @@ from engine.errors import ReplicaError, SettingsError
 from engine.files.store_lock import hold_store
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.pass_cache.file import PassCacheFile
 from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread

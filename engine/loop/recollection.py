@@ -10,9 +10,6 @@ from contextlib import suppress
 from functools import partial
 
 from engine import __version__
-from engine.cache_ports import CacheFile, Recalling
-from engine.core.cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
-from engine.core.cache.learned import Learned, encode_learned
 from engine.core.home.record import Key
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
@@ -22,6 +19,9 @@ from engine.loop.homes import known_homes
 from engine.loop.memory import ReplicaMemory, versions_of
 from engine.loop.pass_options import PassOptions, Since
 from engine.loop.replica_pass import ReplicaPass
+from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
+from engine.pass_cache.learned import Learned, encode_learned
+from engine.pass_cache.ports import CacheFile, Recalling
 from engine.ports import Ledger, Replica, Source
 from engine.process.offload import Offload, to_thread
 

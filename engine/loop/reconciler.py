@@ -9,8 +9,6 @@ from functools import partial
 
 import msgspec
 
-from engine.cache_ports import CacheFile
-from engine.core.cache.contents import CacheDamaged
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
@@ -30,6 +28,8 @@ from engine.loop.pass_options import PassOptions
 from engine.loop.pass_report import report_pass
 from engine.loop.recollection import Recollection
 from engine.loop.replica_pass import ReplicaPass
+from engine.pass_cache.contents import CacheDamaged
+from engine.pass_cache.ports import CacheFile
 from engine.ports import Ledger, Progress, Replica, Source
 from engine.process.offload import sleep, to_thread
 

@@ -11,8 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.cache_file import PassCacheFile
-from engine.cache_ports import Recalling
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
@@ -20,6 +18,8 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.pass_cache.file import PassCacheFile
+from engine.pass_cache.ports import Recalling
 from engine.replicas.rows.replica import open_rows
 from engine.sources.answers.registry_rows import entity_record
 from engine.sources.files import backup, remembered_files
@@ -125,7 +125,7 @@ async def test_a_recording_that_is_the_same_is_not_decoded(
 ) -> None:
     first = await recording.run()
     assert first.replicas[0].applied.upsert == first.source.records
-    monkeypatch.setattr("engine.core.cache.contents.decode_record", None)
+    monkeypatch.setattr("engine.pass_cache.contents.decode_record", None)
     assert (await recording.kept.run()).status == "in_sync"
     assert recording.kept.recalled is not None
 

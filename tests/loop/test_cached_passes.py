@@ -16,13 +16,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.cache_file import PassCacheFile
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.pass_cache.file import PassCacheFile
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.sources.live.websocket import WebsocketSource

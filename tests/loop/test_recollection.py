@@ -11,7 +11,6 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.cache_file import PassCacheFile
 from engine.core.guards.guard import Policy
 from engine.core.home.registries import REGISTRIES
 from engine.core.state.report import Report
@@ -19,6 +18,7 @@ from engine.core.words import Mode
 from engine.loop import recollection
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler
+from engine.pass_cache.file import PassCacheFile
 from engine.ports import Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import SqliteRows, open_rows

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.cache.contents import Cache, CachedSource
-from engine.core.cache.learned import Learned
-from engine.core.cache.recalled import recall
 from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.contents import Cache, CachedSource
+from engine.pass_cache.learned import Learned
+from engine.pass_cache.recalled import recall
 from engine.sources.answers.command_results import CommandResults, SnapshotMaker
 from engine.sources.answers.entity_rows import EntityRows
 from engine.sources.answers.listing import ENTITIES

@@ -21,11 +21,11 @@ from typing import IO
 
 import msgspec
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
 from engine.sources.answers.json_text import decode_json

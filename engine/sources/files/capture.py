@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
 from engine.sources.answers.command_results import (

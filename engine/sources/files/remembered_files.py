@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from engine.core.cache.contents import Cache, CachedSource, ListMap
-from engine.core.cache.learned import Learned, LearnedList
-from engine.core.cache.recalled import recall
 from engine.core.home.reading import SourceHealth
 from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.contents import Cache, CachedSource, ListMap
+from engine.pass_cache.learned import Learned, LearnedList
+from engine.pass_cache.recalled import recall
 from engine.sources.files.storage_files import ISSUES_FILE, StorageFiles, corrupt_stores_of, snapshot_of_files
 from engine.sources.unchanged.fingerprint import Fingerprint
 

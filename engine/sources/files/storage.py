@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed

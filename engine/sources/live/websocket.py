@@ -16,10 +16,10 @@ from typing import Protocol
 
 import msgspec
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceUnavailable
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source, Watch
 from engine.process.offload import Offload, to_thread
 from engine.sources.answers.category_scopes import CategoryScopes

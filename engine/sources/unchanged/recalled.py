@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import LearnedList
 from engine.core.home.layered import Layered
 from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
 from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.listing import Known, Listing
 from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 from engine.sources.unchanged.row_map import RowMap

@@ -17,8 +17,8 @@ from typing import NamedTuple, overload
 
 import msgspec
 
-from engine.core.cache.contents import ListMap
 from engine.errors import SourceInvalid
+from engine.pass_cache.contents import ListMap
 from engine.sources.answers.json_text import decode_json
 from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 

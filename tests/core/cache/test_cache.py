@@ -7,7 +7,11 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from engine.core.cache.contents import (
+from engine.core.home.content_hash import content_hash
+from engine.core.home.record import Area, Key, Record
+from engine.core.home.registries import REGISTRIES
+from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.contents import (
     BYTES_MAX,
     Cache,
     CacheDamaged,
@@ -18,12 +22,8 @@ from engine.core.cache.contents import (
     open_cache,
     seal_cache,
 )
-from engine.core.cache.learned import Learned, LearnedList, encode_learned
-from engine.core.cache.recalled import recall
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Area, Key, Record
-from engine.core.home.registries import REGISTRIES
-from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.learned import Learned, LearnedList, encode_learned
+from engine.pass_cache.recalled import recall
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.strategies import homes
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.cache_file import BEGINNING, PassCacheFile
-from engine.core.cache import contents
+from engine.pass_cache import contents
+from engine.pass_cache.file import BEGINNING, PassCacheFile
 
 
 def everything(file: PassCacheFile) -> bytes:

@@ -2,9 +2,9 @@
 
 from typing import Protocol, runtime_checkable
 
-from engine.core.cache.contents import Cache
-from engine.core.cache.learned import Learned
 from engine.core.home.snapshot import Snapshot
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
 from engine.ports import Source
 
 

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from engine.core.cache.contents import (
+from engine.core.home.content_hash import HASH_VERSION
+from engine.core.home.layered import Layered
+from engine.core.home.lazy_mappings import LazyMapping
+from engine.core.home.record import Entity, Key, Record, decode_record, encode_record
+from engine.core.home.snapshot import Snapshot
+from engine.errors import SourceInvalid
+from engine.pass_cache.contents import (
     BYTES_MAX,
     Cache,
     CachedReplica,
@@ -14,12 +20,6 @@ from engine.core.cache.contents import (
     ListRows,
     seal_cache,
 )
-from engine.core.home.content_hash import HASH_VERSION
-from engine.core.home.layered import Layered
-from engine.core.home.lazy_mappings import LazyMapping
-from engine.core.home.record import Entity, Key, Record, decode_record, encode_record
-from engine.core.home.snapshot import Snapshot
-from engine.errors import SourceInvalid
 
 
 class LearnedList(msgspec.Struct, frozen=True):
