@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.given import Given
 from api.past import in_timeline
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 HEADER = "reconcile-exact-to-seconds"
 _NO_RECORD = Key("", "")  # what is known of the home alone

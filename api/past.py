@@ -19,8 +19,8 @@ from api.registries.fate import find_fate, missing
 from api.registries.sync import Sync
 from api.registries.sync_now import sync_now
 from engine.core.home.derived import Derived, derive
-from engine.core.home.record import Key, Record, make_record
 from engine.core.home.snapshot import newest_version
+from engine.core.records.record import Key, Record, make_record
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import rfc3339
 from engine.errors import SourceInvalid

@@ -17,7 +17,7 @@ from api.registries.places import places_then
 from api.registries.selection import Wish
 from api.registries.small import SMALL
 from engine.core.home.derived import Derived
-from engine.core.home.record import Area, Device, Entity, Key
+from engine.core.records.record import Area, Device, Entity, Key
 from engine.core.state.report import rfc3339
 
 NONE = "-"  # what rows without a value are found under, as in the store

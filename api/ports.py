@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from engine.core.home.record import Json, Key
+from engine.core.records.record import Json, Key
 from engine.core.state.fate import Former
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.status import Status

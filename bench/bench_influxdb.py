@@ -26,8 +26,8 @@ from bench.figures import Case, Figure, publish, ratio, take_rounds
 from bench.registries import make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
-from engine.core.home.record import encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import encode_record
 from engine.ports import Run
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -22,9 +22,9 @@ from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import Plan, make_plan
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Record, canonical_fields, encode_record
 from engine.ports import Run
 from engine.replicas.influx.schema.points import Point, encode_point
 from engine.replicas.rows.codec import digest_row, encode_row

@@ -17,8 +17,8 @@ import xxhash
 from bench.registries import VERSION, Home
 from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
 from engine.core.words import Mode

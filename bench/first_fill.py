@@ -7,8 +7,8 @@ from pathlib import Path
 from bench.driving import ScriptedConnection, cold_pass
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.ports import Run
 from engine.replicas.rows.codec import TABLES, encode_row, format_time
 from engine.replicas.rows.replica import NAME, open_rows

@@ -18,8 +18,8 @@ import apsw
 import msgspec
 
 from bench.figures import Figure, publish
-from engine.core.home.record import Entity, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Entity, Key
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.rows.replica import open_rows

@@ -19,8 +19,8 @@ from bench.bench_influxdb import SITE, CountingWire
 from bench.registries import make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.ports import Run
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -14,9 +14,9 @@ import msgspec
 
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import Key, Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot, make_snapshot
+from engine.core.records.record import Key, Record
+from engine.core.records.registries import REGISTRIES
 from engine.sources.answers.category_scopes import CategoryScopes
 from engine.sources.answers.command_results import (
     CATEGORY_LIST,

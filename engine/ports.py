@@ -14,8 +14,8 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Json, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Json, Key
 from engine.core.state.hints import Hints
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 

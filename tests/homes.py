@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import ConfigEntry, Device, Entity, Key, Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot, make_snapshot
+from engine.core.records.record import ConfigEntry, Device, Entity, Key, Record
+from engine.core.records.registries import REGISTRIES
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC
 RUNNING = SourceHealth(ha_version="2026.11.0", state="RUNNING", recovery_mode=False)

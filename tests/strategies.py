@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from engine.core.home.record import Area, ConfigEntry, Device, Entity, Record
+from engine.core.records.record import Area, ConfigEntry, Device, Entity, Record
 
 _IDS = [f"{n:032x}" for n in range(8)]
 _NAMES = st.none() | st.sampled_from(["Lamp", "Küche", "", "Сенсор", "x" * 40])

@@ -57,11 +57,11 @@ BODY = '''class Zone(msgspec.Struct, frozen=True):
 '''
 # By file: what is put in front of which text.
 CHANGES = {
-    "engine/core/home/record.py": [
+    "engine/core/records/record.py": [
         (RECORD, "RECORD_TYPES: dict"),
         ("Zone, ", "ConfigEntry, Floor, Label, Category, Area, Device, Entity)"),
     ],
-    "engine/core/home/registries.py": [
+    "engine/core/records/registries.py": [
         (DESCRIPTOR, "# Parents before children"),
         ("ZONE, ", "CONFIG_ENTRY, FLOOR, LABEL, CATEGORY, AREA, DEVICE, ENTITY)"),
     ],
@@ -77,7 +77,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.hints import Hints
 from engine.replicas.history.replica import open_history
 from engine.sources.live.events import event_hints

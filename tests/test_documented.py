@@ -19,7 +19,7 @@ from api.sites.app import ROUTES as SITES_ROUTES
 from engine.commandline.exit_codes import TABLE
 from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.compare.diff import Cause
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status

@@ -62,7 +62,7 @@ WITHOUT_TWIN = {
 LONG_MODULES = {
     "engine/commandline/verbs/doctor.py",
     "engine/commandline/parser.py",
-    "engine/core/home/record.py",
+    "engine/core/records/record.py",
     "engine/metrics/series.py",
     "engine/replicas/influx/records.py",
     "engine/replicas/influx/wires/v1.py",

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.problems import Problem
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 

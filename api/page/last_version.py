@@ -7,7 +7,7 @@ from api.page.wording import Names
 from api.ports import PastRevision
 from api.registries.bodies import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
-from engine.core.home.record import Device, Entity, Key, make_record
+from engine.core.records.record import Device, Entity, Key, make_record
 from engine.core.state.report import rfc3339
 from engine.errors import SourceInvalid
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from api.page.templates import link
 from api.page.views.record import Fact
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 # By registry, the filter of a table that names it.
 _FILTERS = {"area": "area_id", "floor": "floor_id", "label": "label"}

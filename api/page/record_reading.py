@@ -37,8 +37,8 @@ from api.registries import fate as fates
 from api.registries.bodies import DEVICES, ENTITIES
 from api.registries.fate import find_fate
 from api.registries.small import SMALL
-from engine.core.home.record import Device, Entity, Key, canonical_fields
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Device, Entity, Key, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaError

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 
 TEXT_MAX = 300
 # Names of records by (registry, id).

@@ -7,7 +7,7 @@ import msgspec
 from api.registries.fields import KEY, BodyMaker, From, Listed, Placed, Timestamp, either, list_of, object_of
 from api.registries.options import served_options
 from api.registries.sync import Sync
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 
 
 def _or_null(value: Any) -> Any:

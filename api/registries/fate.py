@@ -7,7 +7,7 @@ import anyio.to_thread
 from api.given import Given
 from api.http.problems import Became, Problem
 from api.ports import ReadTransaction, Timeline
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.fate import Fate, Former, fate_of, former_of
 from engine.errors import ReplicaError
 

@@ -14,8 +14,8 @@ from api.ports import Row
 from api.registries.places import NO_PLACES, NOWHERE, Places
 from api.registries.sync import Sync, sync_of
 from engine.core.home.derived import Derived
-from engine.core.home.record import Device, Entity, Json, Key, Record
-from engine.core.home.registries import BY_NAME, ENTITY
+from engine.core.records.record import Device, Entity, Json, Key, Record
+from engine.core.records.registries import BY_NAME, ENTITY
 from engine.core.state.record_verdict import Verdicts
 from engine.core.undecodable import UNDECODABLE
 

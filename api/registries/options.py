@@ -5,7 +5,7 @@ Locks and alarm panels keep their default code there.
 
 from collections.abc import Mapping
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 
 # Leaves of entity options that say how a value is shown or whether it is exposed, and nothing else.
 _SERVED_OPTIONS = frozenset(

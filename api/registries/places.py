@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from api.ports import ReadTransaction
-from engine.core.home.record import Area, Floor, Key, Record
+from engine.core.records.record import Area, Floor, Key, Record
 
 _ALL = 1_000_000
 

@@ -3,7 +3,7 @@
 from api.given import Given
 from api.registries.fields import time_text
 from api.registries.sync import Sync, served_sync
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaError
 
 

@@ -13,8 +13,8 @@ from api.http.queries import DriftQuery, NoQuery
 from api.http.routing import answer_live, route
 from api.registries.options import served_options
 from engine.core.compare.plan import FieldChange
-from engine.core.home.registries import REGISTRIES
-from engine.core.home.set_aside import SetAside
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.set_aside import SetAside
 from engine.core.state.pace import Freshness
 from engine.core.state.report import (
     SCHEMA_VERSION,

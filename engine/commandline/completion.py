@@ -16,7 +16,7 @@ from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.output import emit_text
 from engine.commandline.parser import COMPACT, Arguments, build_grammar
 from engine.commandline.text.safe_text import visible
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.errors import EngineError
 
 Offer = Callable[[str, Arguments], Iterable[str] | Mapping[str, str]]

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from engine.commandline.text.safe_text import name_text, visible
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.fate import Former, fate_of
 from engine.errors import EngineError
 

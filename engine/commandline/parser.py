@@ -25,7 +25,7 @@ from engine.commandline.options import (
     add_settings_file,
     add_site,
 )
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 
 COMMANDS = {
     "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",

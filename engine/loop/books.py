@@ -6,7 +6,7 @@ filled, and what the ledger remembers of the store before is forgotten.
 
 from collections.abc import Mapping
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Ledger, Replica
 
 

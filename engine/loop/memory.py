@@ -12,8 +12,8 @@ from engine.core.compare.plan import Operation, Plan
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.guards.guard import Verdict
 from engine.core.guards.instance import KnownHomes
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.loop.pass_options import Since
 from engine.ports import Replica
 

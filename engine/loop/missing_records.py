@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from engine.core.guards.absences import track_absences
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaError
 from engine.loop.memory import known_to
 from engine.loop.pass_context import PassContext

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Calendar, Look
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.pass_options import PassOptions
 from engine.ports import Ledger, Replica

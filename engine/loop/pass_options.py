@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.core.words import Mode
 
 

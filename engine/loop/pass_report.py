@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,

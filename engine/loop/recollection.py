@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import partial
 
 from engine import __version__
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
 from engine.errors import ReplicaError
 from engine.loop.homes import known_homes

@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 
 from engine.core.guards.look import Calendar, Look
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,

@@ -13,9 +13,9 @@ import anyio
 import msgspec
 
 from engine.core.guards.look import Calendar
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.backoff import Backoff
 from engine.core.state.pace import Pace
 from engine.core.state.report import FoundKey, Report, with_first_found

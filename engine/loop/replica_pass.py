@@ -15,8 +15,8 @@ from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.plan import Operation, Plan, make_plan
 from engine.core.guards.absences import wait_seconds
 from engine.core.guards.guard import Verdict, review
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.core.state.report import RecordReport, ReplicaReport, unknown_replica
 from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError

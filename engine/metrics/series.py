@@ -26,7 +26,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from engine.core.compare.diff import Cause
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.kept_past import Growth
 from engine.core.state.pace import Freshness
 from engine.core.state.report import (

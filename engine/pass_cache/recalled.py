@@ -8,8 +8,8 @@ from engine.core.home.derived import Derived, derive
 from engine.core.home.entity_index import EntityIndex
 from engine.core.home.home import Generation, Home
 from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
-from engine.core.home.record import Key, Record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record
 from engine.pass_cache.contents import Cache
 
 # Of these something is derived of every record; of others only where they have a position.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.home.record import Json
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Json
+from engine.core.records.registries import REGISTRIES
 from engine.errors import SettingsError
 from engine.settings.sections import (
     DOCUMENTED,

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Json
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Json
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.settings.sites import SiteSettings, SitesSettings
 

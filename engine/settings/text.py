@@ -8,7 +8,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.settings.sections import LIST_NAMES, SWITCH_NAMES, TEXT_NAMES, SourceSettings
 
 WEBSOCKET_SCHEMES = ("ws", "wss", "http", "https")

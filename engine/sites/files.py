@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.errors import EngineError, SettingsError
 from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
 from engine.settings.sections import LoadedSettings, Settings

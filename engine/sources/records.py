@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from engine.core.home.lenient import read_fields
-from engine.core.home.record import Record
-from engine.core.home.registries import REGISTRIES
-from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot, make_snapshot, newest_version
+from engine.core.records.lenient import read_fields
+from engine.core.records.record import Record
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.set_aside import SetAside, UnusableRow
 from engine.errors import ReplicaError, SourceInvalid, SourceUnavailable
 from engine.ports import Progress, Records, Source
 from engine.process.offload import to_thread

@@ -15,9 +15,9 @@ from api.app import build_app
 from api.changes.feed import ChangeFeed
 from api.given import AppOptions, Given, only
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.pace import Freshness
 from engine.core.state.report import Report

@@ -14,7 +14,7 @@ from schemathesis.checks import not_a_server_error
 
 from api.app import ROUTES
 from api.http.admission import Admission
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
 from engine.sources.files.capture import CaptureSource

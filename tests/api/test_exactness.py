@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.exactness import HEADER
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.report import Report
 from engine.ports import Revision

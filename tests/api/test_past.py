@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import Report
 from engine.ports import Revision

@@ -8,7 +8,7 @@ from bench.driving import ScriptedConnection, ScriptedSource, cold_pass, entries
 from bench.figures import Figure, ratio
 from bench.plot import plot
 from bench.registries import capture_files, make_home, records_of, snapshot_of
-from engine.core.home.record import Entity
+from engine.core.records.record import Entity
 from engine.replicas.rows.replica import open_rows
 
 SIZE = 164

@@ -4,7 +4,7 @@ import pytest
 
 from engine.commandline.lookup import KeyUnknown, find_key, named_key
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 KITCHEN, LABEL, LIGHT, LAMP, OTHER = (
     Key("area", "kitchen"),

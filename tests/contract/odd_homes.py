@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Source
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource

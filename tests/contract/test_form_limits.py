@@ -1,6 +1,6 @@
 """The table of what each form of a source cannot know, against the recordings."""
 
-from engine.core.home.record import RECORD_TYPES
+from engine.core.records.record import RECORD_TYPES
 from tests.contract.form_limits import LIMITS, unknown_fields
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import PlanCounts, Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

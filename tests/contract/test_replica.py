@@ -15,8 +15,8 @@ from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.errors import ReplicaRejected
 from engine.loop.memory import ReplicaMemory
 from engine.ports import Ledger, Replica

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from engine.ports import Source
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource

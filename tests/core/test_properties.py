@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.compare.plan import Action
-from engine.core.home.record import Record
+from engine.core.records.record import Record
 from tests.fakes.plans import RUN, filled, plan_to
 from tests.homes import snapshot
 from tests.strategies import homes

@@ -5,9 +5,9 @@ from msgspec import structs
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import Operation, Plan, make_plan
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from engine.ports import Run
 from tests.fakes.world import MemoryReplica
 from tests.homes import snapshot

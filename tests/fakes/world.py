@@ -11,11 +11,11 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.content_hash import content_hash
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
-from engine.core.home.record import Json, Key, Record, canonical_fields, make_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Json, Key, Record, canonical_fields, make_record
 from engine.errors import EngineError, ReplicaError
 from engine.ports import Ledger, Observed, Progress, Replica, Run, Source
 

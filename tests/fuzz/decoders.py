@@ -25,7 +25,7 @@ from api.http.queries import StreamQuery, parse_query
 from api.registries import routes as registries
 from api.state import drift
 from engine.commandline.saved_plan import read_fingerprints
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import EngineError
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

@@ -18,9 +18,9 @@ from engine.commandline.text.log_lines import ReportLines, set_up_logging
 from engine.commandline.text.plan import PlanText, render_plan
 from engine.commandline.text.safe_text import visible
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key, encode_record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, encode_record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

@@ -19,7 +19,7 @@ from types import TracebackType
 import apsw
 import msgspec
 
-from engine.core.home.record import RECORD_TYPES, Json, Key
+from engine.core.records.record import RECORD_TYPES, Json, Key
 from engine.replicas.rows import ledger
 from engine.replicas.rows.codec import TABLES, digest_row
 from engine.replicas.rows.reader import find_rows, observe_rows

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import apsw
 
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from tests.kill.onlooker import Fields, Look, look_at

@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 
-from engine.core.home.content_hash import HASH_VERSION
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import HASH_VERSION
 from engine.replicas.history.revisions import digest_revision
 from engine.sources.files.capture import CaptureSource
 from tests.kill.fork_server import ROOT, ForkServer, Order

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import HistoryForgotten
 from engine.ports import Revision
 from engine.replicas.history.replica import open_history

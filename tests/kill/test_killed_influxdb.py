@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -7,10 +7,10 @@ from typing import TypeVar
 import anyio
 
 from engine.core.guards.guard import Policy
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
 from engine.core.words import Mode

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

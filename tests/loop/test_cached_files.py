@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions

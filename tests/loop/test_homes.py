@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.core.guards.instance import KnownHomes
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.homes import known_homes, remember_home
 from engine.loop.memory import ReplicaMemory

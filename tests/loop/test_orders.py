@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from engine.core.home.list_order import positions_of
-from engine.core.home.record import Area, Floor, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Floor, Key
 from engine.loop.memory import ReplicaMemory
 from engine.loop.orders import remember_order
 from engine.replicas.history.replica import open_history

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Area, ConfigEntry, Floor, Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, ConfigEntry, Floor, Record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop import recollection

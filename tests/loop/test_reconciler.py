@@ -8,9 +8,9 @@ import pytest
 
 from engine.core.compare.plan import Action, Operation
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key, Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.guards.guard import Policy
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report, rfc3339
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable

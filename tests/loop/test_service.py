@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.guards.guard import Policy
 from engine.core.guards.look import Calendar
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.hints import Hints
 from engine.core.state.report import rfc3339
 from engine.core.state.status import lag_seconds, replica_status, status_word

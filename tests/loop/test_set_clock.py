@@ -7,8 +7,8 @@ import pytest
 
 from engine.commandline.text.plan import PlanText, render_plan
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
 from engine.loop.pass_options import PassOptions
 from engine.loop.reconciler import Reconciler

@@ -5,9 +5,9 @@ import pytest
 from engine.core.guards.absences import Absences
 from engine.core.guards.guard import Policy
 from engine.core.guards.look import Look
-from engine.core.home.record import ConfigEntry
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import ConfigEntry
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable

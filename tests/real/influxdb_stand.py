@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from engine.core.home.record import Record
+from engine.core.records.record import Record
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from engine.core.compare.diff import Cause
-from engine.core.home.record import Area, Device, Entity, Key, Record, canonical_fields
+from engine.core.records.record import Area, Device, Entity, Key, Record, canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Run
 from engine.replicas.influx.doctor import examine_influx

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from engine.composition.run import new_run_id, reconcile_once
-from engine.core.home.record import Area, Entity, Record
+from engine.core.records.record import Area, Entity, Record
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from engine.core.home.record import Area, Record
+from engine.core.records.record import Area, Record
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.wires.http import Credentials

@@ -7,7 +7,7 @@ import apsw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.home.record import Record
+from engine.core.records.record import Record
 from engine.replicas.rows.codec import TABLES, encode_row
 from engine.replicas.rows.replica import open_rows
 from tests.homes import NOON, entity, snapshot

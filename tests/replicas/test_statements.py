@@ -16,7 +16,7 @@ import pytest
 
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.history import keeper
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention

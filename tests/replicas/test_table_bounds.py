@@ -13,8 +13,8 @@ import pytest
 
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.errors import ReplicaUnavailable
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.errors import SettingsError
 from engine.settings.layers import load_settings
 from engine.settings.sections import LoadedSettings, documented_settings

@@ -10,7 +10,7 @@ from random import Random
 import apsw
 import msgspec
 
-from engine.core.home.record import Device, Key
+from engine.core.records.record import Device, Key
 from tests.fakes.world import MemoryReplica
 from tests.simulation.stores import HostileStore
 

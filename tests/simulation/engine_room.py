@@ -20,7 +20,7 @@ import msgspec
 import trio
 
 from engine.core.guards.guard import Policy
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
 from engine.core.words import Mode

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import (
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import (
     Area,
     Category,
     ConfigEntry,

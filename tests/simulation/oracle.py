@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from engine.core.guards.guard import Policy
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.pace import Freshness
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status

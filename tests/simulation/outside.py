@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from engine.core.home.record import Device, Entity, Record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Device, Entity, Record
 from engine.core.state.status import replica_status
 from engine.replicas.rows.codec import TABLES, encode_row
 from tests.simulation.engine_room import FRESHNESS, PACE

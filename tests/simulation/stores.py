@@ -15,9 +15,9 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.content_hash import content_hash
 from engine.core.home.home import row_version
-from engine.core.home.record import Key
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Key
 from engine.errors import ReplicaDamaged, ReplicaDiverged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.ports import Ledger, Observed, Replica, Run
 from tests.fakes.world import MemoryLedger, MemoryReplica

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from tests.homes import NOON
 
 # What readings differ by: small enough not to matter, and such that all sums of times here are exact.

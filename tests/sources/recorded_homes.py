@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.core.home.record import Record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Record
 
 DATA = Path(__file__).parents[1] / "data" / "home_assistant"
 VERSIONS = ("2024.3.3", "2026.11.0")

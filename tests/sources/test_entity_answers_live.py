@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import REFUSALS_MAX
 from tests.fakes.home_assistant import Refusal, fake_home_assistant

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Device, Entity, Key
+from engine.core.records.record import Device, Entity, Key
 from tests.fakes.home_assistant import Refusal
 from tests.sources.live.test_watch import DEVICE_LIST, ENTITY_LIST, GET_ENTRIES, Home, watched
 from tests.sources.recorded_homes import quiet

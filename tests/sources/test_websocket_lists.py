@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.lenient import read_object
-from engine.core.home.record import ConfigEntry, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.lenient import read_object
+from engine.core.records.record import ConfigEntry, Key
 from engine.sources.files.storage_rows import ENTRY_FIELDS, config_entry_from_store
 from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant

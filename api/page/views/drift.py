@@ -8,7 +8,7 @@ from api.page.templates import link
 from api.page.wording import Names, cut, field_text, registry_text, replica_text, value_text
 from api.state.drift import served_record
 from engine.core.compare.diff import Cause, Kind
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.difference_words import outcome_text
 from engine.core.state.report import RecordReport
 from engine.core.state.status import Status

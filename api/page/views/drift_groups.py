@@ -16,8 +16,8 @@ from api.page.templates import link
 from api.page.views.drift import DriftRow, DriftView, drift_view
 from api.page.views.verdict import Badge, badge
 from api.page.wording import Names, registry_text, registry_text_plural, replica_text
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.advice import KINDS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State, state_of
 from engine.core.state.record_verdict import RecordVerdict, Verdicts

@@ -10,7 +10,7 @@ import msgspec
 
 from api.past import PastHome
 from api.ports import ReadTransaction, Row
-from engine.core.home.record import Area, ConfigEntry, Device, Entity, Floor, Label
+from engine.core.records.record import Area, ConfigEntry, Device, Entity, Floor, Label
 
 ALL = 10_000_000
 _DEVICE_COLUMNS = (

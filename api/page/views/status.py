@@ -8,7 +8,7 @@ import msgspec
 from api.activity import Trail
 from api.page.sparkline import Sparkline
 from api.page.wording import count_text, replica_in_sentence, replica_text
-from engine.core.home.set_aside import SetAside
+from engine.core.records.set_aside import SetAside
 from engine.core.state.pace import Freshness
 from engine.core.state.report import open_keys
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word

@@ -14,7 +14,7 @@ from api.page.wording import field_text, registry_text
 from api.ports import Filter, ReadTransaction
 from api.registries.facets import FACETS, NAMED, facets_of
 from api.registries.selection import Wish, filters_for
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import Verdicts
 

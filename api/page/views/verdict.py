@@ -6,7 +6,7 @@ from api.page.templates import link
 from api.page.views.drift import FieldView
 from api.page.wording import Names, field_text, replica_text, value_text
 from api.registries.sync import served_sync
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.words import SyncStatus

@@ -10,7 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.core.home.record import Json
+    from engine.core.records.record import Json
 
 NAME_LENGTH_MAX = 80
 VALUE_LENGTH_MAX = 160

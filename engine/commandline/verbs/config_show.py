@@ -7,7 +7,7 @@ from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import value_text, without_secrets
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.core.state.report import SCHEMA_VERSION
 from engine.settings.sections import LoadedSettings, documented_settings
 

@@ -17,8 +17,8 @@ from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now, told_apart
 from engine.composition.run import Stores, open_stores
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Json, Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Json, Key
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.fate import Former, former_of
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION, rfc3339

@@ -15,8 +15,8 @@ from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.guard import Verdict
 from engine.core.guards.look import Look
 from engine.core.home.derived import Derived
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.core.state.advice import WHOSE_CHANGE
 from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
 from engine.core.words import Outcome, SyncStatus

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.core.home.record import Entity, Key, Record
+from engine.core.records.record import Entity, Key, Record
 
 # Last applied of a key that is being written: whatever stands in the replica then, it is ours.
 UNDER_WAY = ""

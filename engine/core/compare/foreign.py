@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 
 def foreign_reasons(

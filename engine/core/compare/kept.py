@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key, canonical_fields, make_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, canonical_fields, make_record
 from engine.errors import SourceInvalid
 
 # What the derived values of other records depend on.

@@ -7,8 +7,8 @@ import msgspec
 from engine.core.compare.plan import Operation
 from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.look import Calendar, Look, elapsed
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 
 _MANY = 100
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import ORDERED_REGISTRIES
-from engine.core.home.record import Device, Entity, Key
-from engine.core.home.registries import CONFIG_ENTRY, DEVICE, ENTITY
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Device, Entity, Key
+from engine.core.records.registries import CONFIG_ENTRY, DEVICE, ENTITY
 from engine.core.words import GuardName
 
 # As Home Assistant names the stores of registries from which something is derived.

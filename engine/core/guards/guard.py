@@ -19,8 +19,8 @@ from engine.core.guards.doubt import rest_on_doubt, untrusted_read
 from engine.core.guards.instance import KnownHomes
 from engine.core.guards.look import Calendar, Look
 from engine.core.guards.unread import leave_unread
-from engine.core.home.record import Entity, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Entity, Key
 from engine.core.words import GuardName
 
 # Registries that are never empty in a living home; losing the only label is no disaster.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 
 class KnownHomes(msgspec.Struct, frozen=True):

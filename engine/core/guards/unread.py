@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.core.compare.plan import Action, Plan
-from engine.core.home.record import Entity, Key
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Entity, Key
+from engine.core.records.registries import REGISTRIES
 
 # By registry, those that its rows are made with: the derived values, and of stored entities the name as well.
 _MADE_WITH = {"entity": ("device",), "device": ("entity", "config_entry")}

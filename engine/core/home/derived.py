@@ -11,7 +11,7 @@ from sys import intern
 
 import msgspec
 
-from engine.core.home.record import ConfigEntry, Device, Entity, Key, Record
+from engine.core.records.record import ConfigEntry, Device, Entity, Key, Record
 
 # The first versions whose cores name entities by another rule than the one before (see `_entity_name`).
 _EMPTY_NAME_COUNTS, _ORIGINAL_NAME_FOLLOWS_DEVICE = (2026, 2), (2026, 4)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engine.core.home.layered import with_changes
-from engine.core.home.record import Entity, Key, Record
+from engine.core.records.record import Entity, Key, Record
 from engine.errors import SourceInvalid
 
 

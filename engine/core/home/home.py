@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.core.home.content_hash import content_hash, row_digest
 from engine.core.home.derived import Derived, affected_keys, derive
 from engine.core.home.entity_index import EntityIndex
 from engine.core.home.layered import with_changes
-from engine.core.home.record import Device, Entity, Key, Record
-from engine.core.home.set_aside import SetAside, trusted_records
+from engine.core.records.content_hash import content_hash, row_digest
+from engine.core.records.record import Device, Entity, Key, Record
+from engine.core.records.set_aside import SetAside, trusted_records
 
 V = TypeVar("V")
 

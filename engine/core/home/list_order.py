@@ -10,9 +10,9 @@ from itertools import count
 
 import msgspec
 
-from engine.core.home.record import Key
-from engine.core.home.registries import BY_NAME
-from engine.core.home.set_aside import SetAside
+from engine.core.records.record import Key
+from engine.core.records.registries import BY_NAME
+from engine.core.records.set_aside import SetAside
 from engine.core.undecodable import UNDECODABLE
 
 ORDERED_REGISTRIES = tuple(sorted(registry.name for registry in BY_NAME.values() if registry.is_ordered))

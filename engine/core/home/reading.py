@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from engine.core.home.record import Key
 from engine.core.home.unread import Unread
+from engine.core.records.record import Key
 
 
 class SourceHealth(msgspec.Struct, frozen=True):

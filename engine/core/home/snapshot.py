@@ -13,9 +13,9 @@ from engine.core.home.derived import Derived
 from engine.core.home.entity_index import EntityIndex
 from engine.core.home.home import Generation, Home, make_home
 from engine.core.home.reading import Reading, SourceHealth
-from engine.core.home.record import Key, Record
-from engine.core.home.set_aside import SetAside
 from engine.core.home.unread import Unread
+from engine.core.records.record import Key, Record
+from engine.core.records.set_aside import SetAside
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 
 class Unread(msgspec.Struct, frozen=True):

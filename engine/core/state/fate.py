@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.report import rfc3339
 
 

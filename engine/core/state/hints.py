@@ -6,7 +6,7 @@ but only together with a read in which it is missing.
 
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 
 class Hints(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.core.compare.diff import Cause, Kind
-from engine.core.home.record import Json, Key
+from engine.core.records.record import Json, Key
 from engine.core.state.advice import GUARDS, KINDS, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
 from engine.core.state.pace import Freshness

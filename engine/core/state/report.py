@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
-from engine.core.home.set_aside import SetAside
+from engine.core.records.set_aside import SetAside
 from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 

@@ -10,7 +10,7 @@ from engine.core.home.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from engine.core.home.home import Generation
-    from engine.core.home.record import Key
+    from engine.core.records.record import Key
 
 
 class Untaken:

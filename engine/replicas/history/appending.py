@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.report import rfc3339
 from engine.errors import ReplicaDiverged
 from engine.ports import Run

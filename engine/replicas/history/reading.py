@@ -9,7 +9,7 @@ as of a time costs one search per record, however long the history is.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
 _SELECT = f"SELECT {', '.join(REVISION)} FROM records"

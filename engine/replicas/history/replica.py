@@ -19,7 +19,7 @@ import apsw
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import decode_order, encode_order
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 from engine.ports import Observed, Records, Revision, Run
 from engine.replicas.history.appending import append, note_of

@@ -21,7 +21,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.report import rfc3339
 from engine.errors import HistoryForgotten

@@ -8,8 +8,8 @@ import msgspec
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation
-from engine.core.home.content_hash import HASH_VERSION, content_hash
-from engine.core.home.record import (
+from engine.core.records.content_hash import HASH_VERSION, content_hash
+from engine.core.records.record import (
     RECORD_TYPES,
     Json,
     Key,

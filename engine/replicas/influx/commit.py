@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.influx.schema.points import REPLICA, Point, batches, encode_point, key_of
 from engine.replicas.influx.sending import Sender

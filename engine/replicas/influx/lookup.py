@@ -6,7 +6,7 @@ Live records are read in the window that was observed, others by their id, so th
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.history.revisions import payload_fields
 from engine.replicas.influx.reading import Holding, newest_rows
 from engine.replicas.influx.schema.points import NONE, key_of, tag_of

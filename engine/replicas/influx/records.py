@@ -17,8 +17,8 @@ from engine import __version__
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import encode_order, later_order
-from engine.core.home.record import Key, decode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, decode_record
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Outbox, Records, Revision, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields

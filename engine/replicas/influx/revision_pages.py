@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from heapq import nlargest, nsmallest
 from operator import attrgetter
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Revision
 from engine.replicas.influx.reading import revision_of
 from engine.replicas.influx.wires.wire import Block

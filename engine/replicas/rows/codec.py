@@ -25,11 +25,11 @@ from typing import Any, TypeAlias, get_args, get_origin
 import msgspec
 
 from engine.core.compare.stored import StoredRow
-from engine.core.home.content_hash import content_hash
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
 from engine.core.home.list_order import ORDERED_REGISTRIES
-from engine.core.home.record import (
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import (
     NESTING_MAX,
     RECORD_TYPES,
     Device,
@@ -40,7 +40,7 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
-from engine.core.home.registries import BY_NAME, REGISTRIES
+from engine.core.records.registries import BY_NAME, REGISTRIES
 from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 

@@ -7,7 +7,7 @@ A registry in braces stands for its table, as far as it is there. An area has th
 
 from typing import Final
 
-from engine.core.home.registries import BY_NAME
+from engine.core.records.registries import BY_NAME
 
 # What rows without a value are counted and found under; manufacturers and models as lists show them.
 NONE: Final = "-"

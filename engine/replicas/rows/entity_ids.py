@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 import apsw
 import msgspec
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.reader import FoundRow, find_rows_where
 

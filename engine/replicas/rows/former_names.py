@@ -7,7 +7,7 @@ One look through the feed, which is bounded; only for names that no row bears.
 
 import apsw
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.fate import Former
 from engine.replicas.sqlite_file.tables import has_table
 

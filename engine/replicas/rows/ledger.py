@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from engine.core.guards.look import Look
-from engine.core.home.record import Json, Key
+from engine.core.records.record import Json, Key
 from engine.ports import Run
 from engine.replicas.sqlite_file.remembered_home import decode_home
 from engine.replicas.sqlite_file.tables import has_table

@@ -15,8 +15,8 @@ import apsw
 import msgspec
 
 from engine.core.compare.stored import StoredRow
-from engine.core.home.content_hash import HASH_VERSION
-from engine.core.home.record import Key
+from engine.core.records.content_hash import HASH_VERSION
+from engine.core.records.record import Key
 from engine.replicas.rows.codec import TABLES, Table, Value, decode_row, digest_row, judge_row
 from engine.replicas.rows.column_types import reading
 from engine.replicas.rows.ledger import encoded, read_by_digest, read_digests

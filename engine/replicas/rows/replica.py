@@ -15,7 +15,7 @@ from engine.core.compare.plan import Action, Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.fate import Former
 from engine.ports import Ledger, Observed, Replica, Run
 from engine.replicas.rows import ledger

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from engine.core.home.record import Json, Key
+from engine.core.records.record import Json, Key
 from engine.ports import Run
 from engine.replicas.rows.ledger import WANTED, encoded
 from engine.replicas.sqlite_file.tables import has_table

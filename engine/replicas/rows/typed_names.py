@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.core.home.registries import BY_NAME, Registry
+from engine.core.records.registries import BY_NAME, Registry
 from engine.replicas.rows.schema import columns_of
 from engine.replicas.sqlite_file.database import ApswFile
 

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation, changes
-from engine.core.home.record import Entity, Json, Key, canonical_fields
+from engine.core.records.record import Entity, Json, Key, canonical_fields
 from engine.errors import ReplicaDiverged
 from engine.ports import Run
 from engine.replicas.rows import ledger

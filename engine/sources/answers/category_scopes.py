@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
 

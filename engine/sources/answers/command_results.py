@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from engine.core.home.lenient import with_article
 from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import Json, Key, Record
-from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
-from engine.core.home.set_aside import SetAside, json_type, sorted_rows
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.home.unread import Unread
+from engine.core.records.lenient import with_article
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
+from engine.core.records.set_aside import SetAside, json_type, sorted_rows
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import ENTITIES, Known, Listing

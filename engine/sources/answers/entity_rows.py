@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import msgspec
 
 from engine.core.home.layered import with_changes
-from engine.core.home.lenient import read_fields, read_object
-from engine.core.home.record import Entity, Key
-from engine.core.home.set_aside import SetAside, UnusableRow, listed_twice
+from engine.core.records.lenient import read_fields, read_object
+from engine.core.records.record import Entity, Key
+from engine.core.records.set_aside import SetAside, UnusableRow, listed_twice
 from engine.core.undecodable import UNDECODABLE
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.entity_answers import is_valid

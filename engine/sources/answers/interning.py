@@ -7,7 +7,7 @@ from sys import intern
 
 import msgspec
 
-from engine.core.home.record import RECORD_TYPES, Json, Record
+from engine.core.records.record import RECORD_TYPES, Json, Record
 
 _NAMES = {name: tuple(f.name for f in msgspec.structs.fields(t)) for name, t in RECORD_TYPES.items()}
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Key, Record
-from engine.core.home.set_aside import SetAside
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Key, Record
+from engine.core.records.set_aside import SetAside
 from engine.sources.answers.interning import SharedValues
 
 ENTITIES = "entity"  # the name of the list of entities; other lists are called by their registry, too

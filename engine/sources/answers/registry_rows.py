@@ -10,10 +10,10 @@ Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read
 
 import msgspec
 
-from engine.core.home.lenient import decode_value, read_fields, read_object, read_row, text_of
-from engine.core.home.record import Entity, Json, Record
-from engine.core.home.set_aside import UnusableRow
 from engine.core.home.snapshot import version_of
+from engine.core.records.lenient import decode_value, read_fields, read_object, read_row, text_of
+from engine.core.records.record import Entity, Json, Record
+from engine.core.records.set_aside import UnusableRow
 from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.subentries import subentries_of
 

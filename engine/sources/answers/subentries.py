@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.core.undecodable import UNDECODABLE
 from engine.sources.answers.commands import CommandFailed, CommandSender
 

@@ -7,7 +7,7 @@ by one per entry. Both leave traces, in the live API and in the store, that mean
 
 from collections.abc import Iterable
 
-from engine.core.home.registries import BY_NAME
+from engine.core.records.registries import BY_NAME
 
 # The files of `.storage` that hold registries, by registry.
 STORES = {registry.name: registry.store for registry in BY_NAME.values()}

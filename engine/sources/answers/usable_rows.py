@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from engine.core.home.lenient import read_object
-from engine.core.home.record import Json, Record
-from engine.core.home.set_aside import SetAside, UnusableRow
+from engine.core.records.lenient import read_object
+from engine.core.records.record import Json, Record
+from engine.core.records.set_aside import SetAside, UnusableRow
 
 # A row with its place in its list, counted from 1.
 Placed = tuple[int, dict[str, Json]]

@@ -21,8 +21,8 @@ from typing import IO
 
 import msgspec
 
-from engine.core.home.record import Json
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Json
 from engine.errors import SourceInvalid, SourceRefused
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.home.registries import BY_NAME, CATEGORY, ENTITY
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import BY_NAME, CATEGORY, ENTITY
 from engine.errors import SourceInvalid
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from engine.core.home.reading import SourceHealth
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.registries import REGISTRIES
 from engine.pass_cache.contents import Cache, CachedSource, ListMap
 from engine.pass_cache.learned import Learned, LearnedList
 from engine.pass_cache.recalled import recall

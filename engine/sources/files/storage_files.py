@@ -16,11 +16,13 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.core.home.lenient import whole_number
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import Json, Key, Record
-from engine.core.home.registries import (
+from engine.core.home.snapshot import Snapshot, make_snapshot
+from engine.core.home.unread import Unread
+from engine.core.records.lenient import whole_number
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.registries import (
     AREA,
     BY_NAME,
     CATEGORY,
@@ -30,9 +32,7 @@ from engine.core.home.registries import (
     REGISTRIES,
     Registry,
 )
-from engine.core.home.set_aside import SetAside
-from engine.core.home.snapshot import Snapshot, make_snapshot
-from engine.core.home.unread import Unread
+from engine.core.records.set_aside import SetAside
 from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 from engine.sources.answers.entity_names import names_as_of

@@ -7,8 +7,8 @@ An event that cannot be understood asks for everything: it may have been about a
 
 import msgspec
 
-from engine.core.home.record import Json, Key
-from engine.core.home.registries import BY_NAME
+from engine.core.records.record import Json, Key
+from engine.core.records.registries import BY_NAME
 from engine.core.state.hints import Hints
 from engine.errors import SourceInvalid
 from engine.sources.answers.json_text import decode_json

@@ -14,10 +14,10 @@ import anyio.lowlevel
 import msgspec
 
 from engine.core.home.list_order import ORDERED_REGISTRIES
-from engine.core.home.record import Entity, Key, Record
-from engine.core.home.set_aside import SetAside, UnusableRow
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
+from engine.core.records.record import Entity, Key, Record
+from engine.core.records.set_aside import SetAside, UnusableRow
 from engine.core.state.hints import GatheredHints, Hints
 from engine.errors import SourceError
 from engine.ports import Progress

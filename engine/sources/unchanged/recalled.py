@@ -5,8 +5,8 @@ from functools import cached_property
 
 from engine.core.home.layered import Layered
 from engine.core.home.lazy_mappings import LazyMapping, LazySequence, Positions
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.listing import Known, Listing

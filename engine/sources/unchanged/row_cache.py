@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from engine.core.home.layered import with_changes
 from engine.core.home.lazy_mappings import LazySequence
-from engine.core.home.record import Record
-from engine.core.home.set_aside import SetAside, UnusableRow
+from engine.core.records.record import Record
+from engine.core.records.set_aside import SetAside, UnusableRow
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.listing import Known, Listing, known_record

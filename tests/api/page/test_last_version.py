@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.page.last_version import last_facts, last_name
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Revision
 from tests.homes import NOON
 

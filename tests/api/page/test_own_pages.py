@@ -4,7 +4,7 @@ import pytest
 
 from api.page.own_pages import inside, own_page
 from api.page.views.record import Fact
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.settings.sections import SourceSettings
 from engine.settings.text import browser_address
 

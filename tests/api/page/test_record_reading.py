@@ -10,7 +10,7 @@ from api.page.reading import Reader, at_of
 from api.page.record_reading import read_record
 from api.page.views.home_index import KeptIndex
 from engine.core.compare.diff import Cause
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
 from tests.api.serving import Api, MemoryTimeline, api_over

@@ -11,7 +11,7 @@ from api.http.server import SECURITY_HEADERS
 from api.page.routes import PAGE_ROUTES
 from api.page.templates import STATIC
 from engine.core.compare.diff import Cause
-from engine.core.home.record import Area, Floor
+from engine.core.records.record import Area, Floor
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus
 from engine.core.words import SyncStatus

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.home.record import Area, Floor
+from engine.core.records.record import Area, Floor
 from tests.api.serving import Api, MemoryTimeline, api_over, write_home
 from tests.commandline.reports import foreign
 from tests.homes import ENTRY, device, entity, snapshot

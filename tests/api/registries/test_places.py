@@ -1,7 +1,7 @@
 """Where records are, now and then."""
 
 from api.registries.places import Place, places_then
-from engine.core.home.record import Area, Floor
+from engine.core.records.record import Area, Floor
 
 
 def test_an_area_has_its_floors_name() -> None:

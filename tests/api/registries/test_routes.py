@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.registries.bodies import DeviceBody, EntityBody
-from engine.core.home.record import Area, Key
+from engine.core.records.record import Area, Key
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_home
 from tests.homes import ENTRY, device, entity, snapshot

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.core.compare.diff import Cause
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus
 from tests.api.page.markup import Markup

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
 from tests.api.serving import MemoryTimeline, api_over

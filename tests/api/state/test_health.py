@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.core.home.set_aside import SetAside
+from engine.core.records.set_aside import SetAside
 from engine.core.state.report import PlanCounts, RefusalReport, unknown_replica
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import GuardName, SyncStatus

@@ -4,7 +4,7 @@ from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.text.plan import PlanText, render_plan
 from engine.commandline.text.set_aside_lines import set_aside_lines
-from engine.core.home.set_aside import SetAside
+from engine.core.records.set_aside import SetAside
 from engine.core.state.report import Counts
 from tests.commandline.reports import replica, report
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine.commandline.verbs.history import RecordHistory, make_versions, render_timeline
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Revision
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from engine.commandline.verbs.show import LastChange, StoredRecord, render_record
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from tests.api.registries.test_fate import DELETED, LOST, fill
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile

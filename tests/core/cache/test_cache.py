@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Area, Key, Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Area, Key, Record
+from engine.core.records.registries import REGISTRIES
 from engine.pass_cache.contents import (
     BYTES_MAX,
     Cache,

@@ -9,9 +9,9 @@ from engine.core.compare.stored import StoredRow
 from engine.core.guards.guard import Policy, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Look
-from engine.core.home.record import Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import (
     FoundKey,
     PlanCounts,

@@ -3,8 +3,8 @@
 import pytest
 
 from engine.core.compare.diff import UNDER_WAY, Cause, Diff, Kind, adopt, compare
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from tests.homes import entity
 
 K = Key("device", "x")

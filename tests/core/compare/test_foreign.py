@@ -2,7 +2,7 @@
 
 from engine.core.compare.foreign import foreign_reasons
 from engine.core.compare.stored import StoredRow
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 
 def row(id_: str, stamp: str) -> StoredRow:

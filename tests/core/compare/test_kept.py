@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.stored import StoredRow, row_of
-from engine.core.home.record import Key, Record
-from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Snapshot, make_snapshot
+from engine.core.records.record import Key, Record
+from engine.core.records.set_aside import SetAside
 from tests.homes import ENTRY, NOON, RUNNING, device, entity
 
 

@@ -9,9 +9,9 @@ from engine.core.compare.diff import Cause, compare
 from engine.core.compare.plan import Action, FieldChange, Operation, Plan, changes, make_plan
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.derived import Derived
-from engine.core.home.record import Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from tests.homes import ENTRY, device, entity, snapshot
 
 

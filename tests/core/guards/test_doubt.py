@@ -9,8 +9,8 @@ from engine.core.compare.stored import row_of
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import Device, Key, Record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Device, Key, Record
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 KITCHEN = device(1, area_id="kitchen")

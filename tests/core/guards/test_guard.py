@@ -14,10 +14,10 @@ from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.reading import SourceHealth
-from engine.core.home.record import ConfigEntry, Key, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
-from engine.core.home.set_aside import SetAside
 from engine.core.home.snapshot import Snapshot, make_snapshot
+from engine.core.records.record import ConfigEntry, Key, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.set_aside import SetAside
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 AT_ONCE = Policy(delete_confirm_seconds=0)

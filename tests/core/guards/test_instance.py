@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.guards.instance import KnownHomes, entries_among
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 
 OURS, OTHERS = frozenset({"a1", "a2"}), frozenset({"b1", "b2"})
 NOBODY = frozenset[str]()

@@ -9,10 +9,10 @@ from engine.core.guards.absences import track_absences
 from engine.core.guards.guard import Policy, Refusal, Verdict, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar
-from engine.core.home.record import Area, Category, Key, Label, Record, canonical_fields
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
+from engine.core.records.record import Area, Category, Key, Label, Record, canonical_fields
+from engine.core.records.registries import REGISTRIES
 from tests.homes import ENTRY, device, entity, snapshot
 
 LABEL = Label(label_id="l", name="L")

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.home.derived import Derived, derive
-from engine.core.home.record import ConfigEntry, Record
+from engine.core.records.record import ConfigEntry, Record
 from tests.homes import ENTRY, device, entity
 
 NEW, OLD = (2026, 11), (2024, 3)

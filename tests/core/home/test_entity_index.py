@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.home.entity_index import EntityIndex
-from engine.core.home.record import Entity, Key, Record
+from engine.core.records.record import Entity, Key, Record
 from engine.errors import SourceInvalid
 
 NAMES = ("light.a", "light.b", "light.c")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Key
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Key
 from engine.errors import SourceInvalid
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 

@@ -8,8 +8,8 @@ from engine.core.compare.stored import row_of
 from engine.core.guards.doubt import rest_on_doubt
 from engine.core.home.derived import Derived
 from engine.core.home.list_order import decode_order, encode_order, later_order, positions_of, tells_order
-from engine.core.home.record import Area, Floor, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Floor, Key
 from tests.homes import ENTRY, device, snapshot
 
 AREAS = [Area(area_id=name, name=name) for name in "abc"]

@@ -1,8 +1,8 @@
 """The reading: up to when it is true, when each registry was listed, and what Home Assistant said is gone."""
 
-from engine.core.home.content_hash import content_hash
 from engine.core.home.reading import Reading
 from engine.core.home.unread import Unread
+from engine.core.records.content_hash import content_hash
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 
 

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Record
 from engine.core.home.snapshot import version_of
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Record
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.strategies import homes
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.core.home.record import Key
 from engine.core.home.unread import Unread
+from engine.core.records.record import Key
 
 
 @pytest.mark.parametrize(

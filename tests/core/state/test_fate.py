@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.fate import Fate, Former, fate_of, former_of
 from tests.homes import NOON
 

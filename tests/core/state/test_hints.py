@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.hints import GatheredHints, Hints
 
 some_ids = st.frozensets(st.sampled_from(["a.a", "a.b", "a.c"]))

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from engine.core.compare.diff import Cause
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
-from engine.core.home.set_aside import SetAside
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.set_aside import SetAside
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.pace import Freshness
 from engine.core.state.record_states import LABELS, State

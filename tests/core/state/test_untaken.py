@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Record
-from engine.core.home.registries import REGISTRIES
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Record
+from engine.core.records.registries import REGISTRIES
 from engine.core.state.untaken import Untaken
 from tests.homes import ENTRY, NOON, device, snapshot
 

@@ -7,8 +7,8 @@ import pytest
 
 from engine.core.compare.diff import Cause, Difference
 from engine.core.compare.plan import Action, Operation
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Area
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Area
 from engine.errors import ReplicaRejected
 from engine.ports import Run
 from engine.replicas.history.replica import HistoryFile, open_history

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN
 from engine.errors import HistoryForgotten
 from engine.ports import Revision

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine.core.home.record import Record
+from engine.core.records.record import Record
 from engine.ports import Run
 from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaDiverged
 from engine.replicas.influx.commit import Committer, refusal_error, windows
 from engine.replicas.influx.schema.points import Point

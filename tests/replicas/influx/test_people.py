@@ -1,6 +1,6 @@
 """What a pass writes for people, beside what the replica itself reads: fields, counts and changes."""
 
-from engine.core.home.record import Area
+from engine.core.records.record import Area
 from engine.replicas.influx.schema.points import SHOWN_FIELDS
 from tests.fakes.influxdb import parse_line
 from tests.homes import ENTRY, device, entity

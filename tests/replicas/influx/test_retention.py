@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import HistoryForgotten, ReplicaRejected
 from engine.replicas.influx.retention import check_kept, is_due, refresh_seconds
 from tests.homes import NOON

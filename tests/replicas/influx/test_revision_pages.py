@@ -1,6 +1,6 @@
 """Parts of a timeline, whatever the order in which its revisions arrive."""
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Revision
 from engine.replicas.influx.revision_pages import newest_of, page_of
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.record import Category, ConfigEntry, Device, Entity, Record, canonical_fields
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Category, ConfigEntry, Device, Entity, Record, canonical_fields
 from engine.replicas.rows.codec import (
     TABLES,
     Value,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.home.record import Area, Category, Device, Entity, Floor, Label, Record
+from engine.core.records.record import Area, Category, Device, Entity, Floor, Label, Record
 from engine.errors import ReplicaDiverged
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.column_types import affinity, reading

@@ -1,6 +1,6 @@
 """Every registry can be filtered and searched, by columns that there are."""
 
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_source
 

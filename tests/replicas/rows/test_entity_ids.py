@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.rows.entity_ids import find_conflicts, make_room
 from engine.replicas.rows.schema import ensure_schema
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.rows.former_names import find_former
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -7,7 +7,7 @@ import pytest
 
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot

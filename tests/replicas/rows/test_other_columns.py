@@ -2,7 +2,7 @@
 
 import apsw
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import find_rows
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.core.home.record import Category, Key
+from engine.core.records.record import Category, Key
 from engine.replicas.rows.reader import find_rows, observe_rows
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, snapshot

@@ -11,8 +11,8 @@ from engine.core.compare.diff import Cause
 from engine.core.compare.foreign import foreign_reasons
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
-from engine.core.home.record import Area, Key, Label
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Key, Label
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot

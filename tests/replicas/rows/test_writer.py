@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.compare.plan import Operation
-from engine.core.home.record import Floor
+from engine.core.records.record import Floor
 from engine.replicas.rows import reader
 from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.replica import SqliteRows, open_rows

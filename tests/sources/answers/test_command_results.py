@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.errors import SourceInvalid
 from engine.sources.answers.command_results import CommandResults, CoreConfig, SnapshotMaker, decode_config
 from engine.sources.answers.listing import Listing

@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.record import Entity, encode_record
+from engine.core.records.record import Entity, encode_record
 from engine.sources.answers.interning import SharedValues
 
 JSON = st.recursive(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.content_hash import content_hash
-from engine.core.home.record import Device, Entity, Record
-from engine.core.home.set_aside import UnusableRow
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Device, Entity, Record
+from engine.core.records.set_aside import UnusableRow
 from engine.errors import SourceInvalid
 from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
 from tests.sources.recorded_homes import DATA, recorded

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from engine.core.home.lenient import read_fields
-from engine.core.home.record import Device
+from engine.core.records.lenient import read_fields
+from engine.core.records.record import Device
 from engine.sources.answers.usable_rows import UsableRows
 
 

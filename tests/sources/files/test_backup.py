@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import securetar
 
-from engine.core.home.record import encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import encode_record
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.files import backup, plain_files
 from engine.sources.files.backup import BackupSource

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Entity, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Entity, Key
 from engine.errors import SourceInvalid
 from engine.sources.files.capture import CaptureSource
 from tests.sources.recorded_homes import DATA, clock, quiet, recorded, write_capture

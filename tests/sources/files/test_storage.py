@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Key, encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, encode_record
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.sources.files.storage import READ_TRIES, StorageSource
 from tests.sources.recorded_homes import DATA, clock, quiet

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.errors import SourceInvalid
 from engine.sources.files.storage_files import StorageFiles, StoredFile, snapshot_of_files
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.lenient import read_object
-from engine.core.home.record import ConfigEntry, Entity
-from engine.core.home.set_aside import UnusableRow
+from engine.core.records.lenient import read_object
+from engine.core.records.record import ConfigEntry, Entity
+from engine.core.records.set_aside import UnusableRow
 from engine.sources.files.storage_rows import (
     ENTRY_FIELDS,
     config_entry_from_store,

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.hints import Hints
 from engine.errors import SourceInvalid
 from engine.sources.live.events import EVERYTHING, config_entry_hints, event_hints

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.core.home.record import Device, Entity, Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Device, Entity, Key
 from engine.errors import SourceUnavailable
 from engine.ports import Watch
 from engine.sources.live.connection import EVENTS_MAX

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.home.record import Key
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key
 from engine.errors import SettingsError, SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.live import websocket
 from engine.sources.live.websocket import ENTITY_LIST_TRIES, WebsocketSource

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.home.record import Record
+from engine.core.records.record import Record
 from engine.errors import SourceInvalid
 from engine.sources.answers.registry_rows import row_record
 from engine.sources.unchanged.row_cache import RowCache

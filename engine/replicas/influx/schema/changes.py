@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from engine.core.compare.plan import Action, Operation
-from engine.core.home.record import Json
+from engine.core.records.record import Json
 from engine.replicas.influx.schema.points import CHANGE_MEASUREMENT, NONE, field_text
 
 _VALUE_LENGTH_MAX = 500

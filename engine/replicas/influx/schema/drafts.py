@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.core.compare.plan import Operation
 from engine.core.home.derived import Derived
-from engine.core.home.record import Key, encode_record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Key, encode_record
 from engine.replicas.history.revisions import Draft
 from engine.replicas.influx.reading import check_schema
 from engine.replicas.influx.schema.points import TOMBSTONE_PAYLOAD, Point

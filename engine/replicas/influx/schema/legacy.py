@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from engine.core.home.record import Entity
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Entity
 from engine.replicas.influx.wires.wire import Scan, Wire
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.core.home.list_order import decode_order
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.replicas.influx.schema.points import RUN_MEASUREMENT
 from engine.replicas.influx.wires.wire import Scan, Wire
 

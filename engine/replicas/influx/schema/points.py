@@ -14,8 +14,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 
-from engine.core.home.record import Key
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.record import Key
+from engine.core.records.registries import REGISTRIES
 from engine.errors import ReplicaRejected
 
 REPLICA = "influxdb"

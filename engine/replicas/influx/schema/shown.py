@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import LABEL_FIELDS
 from engine.core.home.derived import Derived, affected_keys
-from engine.core.home.record import Area, Device, Entity, Key, Record
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Device, Entity, Key, Record
 from engine.replicas.influx.schema.points import COUNT_MEASUREMENT, NONE, SHOWN_FIELDS, field_text, tag_text
 
 _WITH_AREA = ("device", "entity")

@@ -3,7 +3,7 @@
 from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, version_views
 from api.registries.bodies import DEVICES, ENTITIES
 from engine.core.home.derived import Derived
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.ports import Revision
 from tests.homes import NOON, device, entity
 

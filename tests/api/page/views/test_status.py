@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from api.activity import Trail
 from api.page.views.status import status_view
-from engine.core.home.set_aside import SetAside
+from engine.core.records.set_aside import SetAside
 from engine.core.state.report import Counts, ErrorReport, SourceReport
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus

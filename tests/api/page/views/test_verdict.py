@@ -2,7 +2,7 @@
 
 from api.page.views.verdict import FIELDS_MAX, Badges, verdict_view
 from engine.core.compare.diff import Cause
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS
 from engine.core.state.record_verdict import Verdicts
 from tests.api.serving import FRESHNESS, status_of

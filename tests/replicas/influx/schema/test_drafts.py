@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.home.record import Area
+from engine.core.records.record import Area
 from engine.errors import ReplicaRejected
 from engine.replicas.history.revisions import Draft
 from engine.replicas.influx.schema.drafts import points_of, renewals

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.home.record import Key
+from engine.core.records.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.schema.points import (
     FIELD_TYPES,

@@ -1,6 +1,6 @@
 """What is shown beside a payload, and how a home is counted."""
 
-from engine.core.home.record import Area, ConfigEntry, Record
+from engine.core.records.record import Area, ConfigEntry, Record
 from engine.replicas.influx.schema.shown import count_lines, inheriting_keys, shown_values
 from tests.fakes.influxdb import parse_line
 from tests.fakes.plans import operation_of

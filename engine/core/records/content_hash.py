@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from engine.core.home.record import Record, canonical_fields
+from engine.core.records.record import Record, canonical_fields
 
 HASH_VERSION = 1
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from engine.core.home.content_hash import HASH_VERSION, content_hash, row_digest
-from engine.core.home.record import (
+from engine.core.records.content_hash import HASH_VERSION, content_hash, row_digest
+from engine.core.records.record import (
     RECORD_TYPES,
     Area,
     ConfigEntry,

@@ -1,7 +1,7 @@
 """Of rows that claim one identity none is trusted, and each is told by what is known of it."""
 
-from engine.core.home.record import Key
-from engine.core.home.set_aside import SetAside, listed_twice, sorted_rows, trusted_records
+from engine.core.records.record import Key
+from engine.core.records.set_aside import SetAside, listed_twice, sorted_rows, trusted_records
 from tests.homes import device, entity
 
 ODD = SetAside("entity", "unique_id", "list", "its unique_id is a list", "e", "sensor.s1", position=3)

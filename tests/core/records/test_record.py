@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from engine.core.home.record import (
+from engine.core.records.record import (
     NESTING_MAX,
     Category,
     ConfigEntry,
@@ -19,7 +19,7 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
-from engine.core.home.registries import REGISTRIES
+from engine.core.records.registries import REGISTRIES
 from engine.errors import SourceInvalid
 from tests.homes import device, entity
 from tests.strategies import homes

@@ -1,6 +1,6 @@
 """The registries that are mirrored: one descriptor each, from which every table that lists them is made.
 
-What a row of a registry says is its record type (`core/home/record.py`); everything that names a registry elsewhere (the
+What a row of a registry says is its record type (`core/records/record.py`); everything that names a registry elsewhere (the
 command that lists it, its event, its file in `.storage`, its table, its route) is named here once. To add a registry,
 add its record type, its descriptor and the shape that the API gives it (`api/registries/small.py`).
 

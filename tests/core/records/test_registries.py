@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.core.home.record import RECORD_TYPES
-from engine.core.home.registries import BY_NAME, REGISTRIES, Registry
+from engine.core.records.record import RECORD_TYPES
+from engine.core.records.registries import BY_NAME, REGISTRIES, Registry
 from engine.replicas.rows.codec import TABLES
 from engine.sources.answers.command_results import LISTS
 from engine.sources.answers.upheavals import STORES

@@ -22,7 +22,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from engine.core.home.record import (
+from engine.core.records.record import (
     NESTING_MAX,
     RECORD_TYPES,
     Json,
@@ -32,7 +32,7 @@ from engine.core.home.record import (
     make_record,
     nests_too_deep,
 )
-from engine.core.home.set_aside import SetAside, UnusableRow, json_type
+from engine.core.records.set_aside import SetAside, UnusableRow, json_type
 from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from engine.core.home.record import Entity, Json, Key, Record
+from engine.core.records.record import Entity, Json, Key, Record
 from engine.errors import SourceInvalid
 
 
