@@ -22,8 +22,8 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.loop.replica_controller import ReplicaController
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.file import PassCacheFile

@@ -4,8 +4,8 @@
                        (desired)  (+ hashes)  (three-way) (minimal) (may refuse) (apply)
 
 Read in this order: `core/records/record.py` (what is mirrored), `core/compare/diff.py` (what differs, and whose change it
-was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when not to), `loop/reconciler.py` and
-`loop/replica_pass.py` (one pass, replica by replica), then one adapter of each kind: `sources/files/capture.py` and
+was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when not to), `loop/passes/reconciler.py` and
+`loop/passes/replica_pass.py` (one pass, replica by replica), then one adapter of each kind: `sources/files/capture.py` and
 `replicas/history/replica.py`.
 `DESIGN.md` argues why.
 """

@@ -43,10 +43,10 @@ WITHOUT_TWIN = {
     "engine/sources/unchanged/recalled.py",
     "engine/core/state/report.py",  # structs; tests/core/compare/test_comparison.py and tests/loop fill them
     "engine/core/compare/stored.py",  # one struct, tested with plans
-    "engine/loop/pass_options.py",  # structs that passes are made with
-    "engine/loop/pass_context.py",  # what passes share, tested with them
-    "engine/loop/missing_records.py",  # tested with passes in tests/loop/test_reconciler.py
-    "engine/loop/pass_report.py",  # the document that passes are judged by
+    "engine/loop/passes/options.py",  # structs that passes are made with
+    "engine/loop/passes/context.py",  # what passes share, tested with them
+    "engine/loop/passes/missing_records.py",  # tested with passes in tests/loop/passes/test_reconciler.py
+    "engine/loop/passes/report.py",  # the document that passes are judged by
     "engine/loop/listeners.py",  # contracts without code
     "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
@@ -55,7 +55,7 @@ WITHOUT_TWIN = {
     "engine/settings/sites.py",  # one struct; tests/sites load it
     "engine/settings/sections.py",  # structs; tests/settings/test_layers.py loads them
     "engine/commandline/verbs/serve.py",  # wiring, tested as a process by tests/composition/test_serving.py
-    "engine/loop/memory.py",  # tested with warm passes in tests/loop/test_reconciler.py
+    "engine/loop/passes/memory.py",  # tested with warm passes in tests/loop/passes/test_reconciler.py
 }
 
 # Still too long; nothing may join them. Modules stop at 300 lines, these at 400.
@@ -77,7 +77,7 @@ LONG_MODULES = {
     "tests/contract/test_replica.py",
     "tests/core/guards/test_guard.py",
     "tests/fuzz/decoders.py",
-    "tests/loop/test_reconciler.py",
+    "tests/loop/passes/test_reconciler.py",
     "tests/ops/test_bootstrap.py",
     "tests/real/test_influxdb2.py",
     "tests/replicas/influx/test_records.py",

@@ -13,7 +13,7 @@ from engine.composition.run import Clock, Stores, is_influx, open_followed_sourc
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.informer import Informer
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process.clock import ProcessClock

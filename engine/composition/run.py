@@ -23,8 +23,8 @@ from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
 from engine.errors import ReplicaError, SettingsError
 from engine.files.store_lock import hold_store
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.pass_cache.file import PassCacheFile
 from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock

@@ -24,16 +24,16 @@ from engine.core.state.untaken import Untaken
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.listeners import PassListener
-from engine.loop.missing_records import note_absences
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import PassOptions, what_changed
-from engine.loop.pass_report import report_pass
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.missing_records import note_absences
+from engine.loop.passes.options import PassOptions, what_changed
+from engine.loop.passes.replica_pass import ReplicaPass
+from engine.loop.passes.report import report_pass
 from engine.ports import Ledger, Replica
 from engine.process.offload import Offload, to_thread
 
 if TYPE_CHECKING:
-    from engine.loop.memory import ReplicaMemory
+    from engine.loop.passes.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
 # By less a wall clock is corrected all the time.

@@ -24,8 +24,8 @@ from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import Mode
 from engine.errors import HistoryForgotten
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Revision, Source
 from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows

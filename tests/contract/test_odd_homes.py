@@ -16,8 +16,8 @@ from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import PlanCounts, Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Replica, Source
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows

@@ -18,7 +18,7 @@ from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Entity, Key, Record, canonical_fields, encode_record
 from engine.errors import ReplicaRejected
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire

@@ -18,8 +18,8 @@ from engine.core.guards.guard import Policy
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.pass_cache.file import PassCacheFile
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.outbox import open_outbox

@@ -23,8 +23,8 @@ from engine.core.records.record import Key, encode_record
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.replicas.influx.schema.points import Point, encode_point, id_of
 from engine.replicas.influx.wires.flux import flux_params, flux_text
 from engine.replicas.influx.wires.v1 import _identifier, select_text

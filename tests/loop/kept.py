@@ -14,7 +14,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.process.offload import Offload
 from tests.fakes.world import MemoryLedger, MemoryReplica

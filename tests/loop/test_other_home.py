@@ -12,8 +12,8 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, ConfigEntry, Floor, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows

@@ -15,7 +15,7 @@ from engine.core.state.status import lag_seconds, replica_status, status_word
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.informer import Informer
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from engine.process.clock import ProcessClock

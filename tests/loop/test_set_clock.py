@@ -10,8 +10,8 @@ from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Progress, Source
 from engine.process.clock import ProcessClock
 from engine.replicas.history.replica import open_history

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from engine.core.state.report import Report
-from engine.loop.memory import ReplicaMemory
-from engine.loop.missing_records import note_absences
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import Since
-from engine.loop.pass_report import report_pass
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.memory import ReplicaMemory
+from engine.loop.passes.missing_records import note_absences
+from engine.loop.passes.options import Since
+from engine.loop.passes.replica_pass import ReplicaPass
+from engine.loop.passes.report import report_pass
 from engine.ports import Replica
 from tests.homes import NOON
 

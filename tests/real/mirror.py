@@ -10,7 +10,7 @@ import apsw
 from engine.composition.run import reconcile_once
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.settings.layers import load_settings
 
 Pass = Callable[..., Report]

@@ -14,7 +14,7 @@ from engine.core.records.record import Area, Entity, Record
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.ports import Run
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy

@@ -17,9 +17,9 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.errors import ReplicaError, SourceError
 from engine.loop.informer import Informer
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory
+from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.replica_controller import ReplicaController
-from engine.loop.replica_pass import ReplicaPass
 from engine.sources.live import events as registry_events
 from engine.sources.live.watch import WebsocketWatch
 from engine.sources.live.websocket import WebsocketSource

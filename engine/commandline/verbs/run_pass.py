@@ -20,7 +20,7 @@ from engine.commandline.text.progress import ProgressLine
 from engine.composition.run import needs_event_loop, pass_options, reconcile_once
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.settings.sections import LoadedSettings
 
 

@@ -22,12 +22,12 @@ from engine.core.state.report import (
 )
 from engine.core.words import Mode, combined_status
 from engine.errors import PlanStale, SourceError
-from engine.loop.missing_records import note_absences
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import PassOptions
-from engine.loop.pass_report import report_pass
-from engine.loop.recollection import Recollection
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.missing_records import note_absences
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.recollection import Recollection
+from engine.loop.passes.replica_pass import ReplicaPass
+from engine.loop.passes.report import report_pass
 from engine.pass_cache.contents import CacheDamaged
 from engine.pass_cache.ports import CacheFile
 from engine.ports import Ledger, Progress, Replica, Source

@@ -20,12 +20,12 @@ from engine.core.records.record import Key
 from engine.core.state.report import RecordReport, ReplicaReport, unknown_replica
 from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
-from engine.loop.books import Books
-from engine.loop.homes import known_homes, remember_home
-from engine.loop.memory import ReplicaMemory, rows_of, versions_of
-from engine.loop.orders import remember_order
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import Since
+from engine.loop.passes.books import Books
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.homes import known_homes, remember_home
+from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
+from engine.loop.passes.options import Since
+from engine.loop.passes.orders import remember_order
 from engine.ports import Replica, Run
 
 

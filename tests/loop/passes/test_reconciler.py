@@ -14,9 +14,9 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import PassOptions
-from engine.loop.reconciler import Reconciler
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.options import PassOptions
+from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Replica, Run
 from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource

@@ -15,10 +15,10 @@ from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
 from engine.errors import ReplicaError
-from engine.loop.homes import known_homes
-from engine.loop.memory import ReplicaMemory, versions_of
-from engine.loop.pass_options import PassOptions, Since
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.homes import known_homes
+from engine.loop.passes.memory import ReplicaMemory, versions_of
+from engine.loop.passes.options import PassOptions, Since
+from engine.loop.passes.replica_pass import ReplicaPass
 from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
 from engine.pass_cache.learned import Learned, encode_learned
 from engine.pass_cache.ports import CacheFile, Recalling

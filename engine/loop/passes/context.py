@@ -11,7 +11,7 @@ from engine.core.guards.look import Calendar, Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
-from engine.loop.pass_options import PassOptions
+from engine.loop.passes.options import PassOptions
 from engine.ports import Ledger, Replica
 from engine.process.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thread
 

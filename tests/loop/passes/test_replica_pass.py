@@ -14,8 +14,8 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report, rfc3339
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
-from engine.loop.pass_context import PassContext
-from engine.loop.pass_options import PassOptions, Since
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.options import PassOptions, Since
 from engine.ports import Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, snapshot

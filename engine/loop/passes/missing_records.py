@@ -6,9 +6,9 @@ from functools import partial
 from engine.core.guards.absences import track_absences
 from engine.core.records.record import Key
 from engine.errors import ReplicaError
-from engine.loop.memory import known_to
-from engine.loop.pass_context import PassContext
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.memory import known_to
+from engine.loop.passes.replica_pass import ReplicaPass
 
 
 async def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:

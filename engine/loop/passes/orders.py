@@ -2,7 +2,7 @@
 
 from engine.core.home.list_order import later_order
 from engine.core.home.snapshot import Snapshot
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Replica, Run
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from engine.core.guards.instance import KnownHomes
 from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
-from engine.loop.homes import known_homes, remember_home
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.homes import known_homes, remember_home
+from engine.loop.passes.memory import ReplicaMemory
 from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryLedger, MemoryReplica
 

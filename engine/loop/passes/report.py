@@ -11,8 +11,8 @@ from engine.core.state.report import (
     rfc3339,
 )
 from engine.core.words import combined_status
-from engine.loop.pass_context import PassContext
-from engine.loop.replica_pass import ReplicaPass
+from engine.loop.passes.context import PassContext
+from engine.loop.passes.replica_pass import ReplicaPass
 
 
 def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: float) -> Report:

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Key, Record
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory
 from tests.fakes.plans import RUN, filled, plan_to
 from tests.homes import device, entity, snapshot
 from tests.strategies import homes

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.records.record import Key
 from engine.errors import ReplicaError
-from engine.loop.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from engine.core.home.list_order import positions_of
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Floor, Key
-from engine.loop.memory import ReplicaMemory
-from engine.loop.orders import remember_order
+from engine.loop.passes.memory import ReplicaMemory
+from engine.loop.passes.orders import remember_order
 from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryReplica
 from tests.homes import snapshot

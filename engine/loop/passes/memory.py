@@ -14,7 +14,7 @@ from engine.core.guards.guard import Verdict
 from engine.core.guards.instance import KnownHomes
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
-from engine.loop.pass_options import Since
+from engine.loop.passes.options import Since
 from engine.ports import Replica
 
 if TYPE_CHECKING:
