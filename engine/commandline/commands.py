@@ -64,11 +64,11 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
 
             return run_pass(arguments, stop)
         case "serve":
-            from engine.commandline.verbs.serve import run_serve
+            from engine.commandline.verbs.service.serve import run_serve
 
             return run_serve(arguments, stop)
         case "site":
-            from engine.commandline.verbs.site import run_site
+            from engine.commandline.verbs.service.site import run_site
 
             return run_site(arguments, stop)
         case "drift":
@@ -76,7 +76,7 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
 
             return run_drift(arguments, stop)
         case "doctor":
-            from engine.commandline.verbs.doctor import run_doctor
+            from engine.commandline.verbs.doctor.doctor import run_doctor
 
             return run_doctor(arguments, stop)
         case "show":
@@ -106,7 +106,7 @@ def _dispatch_local(arguments: Arguments) -> int:
 
             return run_store(arguments)
         case "healthcheck":
-            from engine.commandline.verbs.healthcheck import run_healthcheck
+            from engine.commandline.verbs.service.healthcheck import run_healthcheck
 
             return run_healthcheck(arguments)
         case "docs":

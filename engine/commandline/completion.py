@@ -86,7 +86,7 @@ def _records(begun: str, arguments: Arguments) -> Mapping[str, str]:
 
 
 def _sites(_: str, arguments: Arguments) -> Iterable[str]:
-    from engine.commandline.verbs.site import Homes
+    from engine.commandline.verbs.service.site import Homes
 
     return sorted(Homes(arguments).read())
 

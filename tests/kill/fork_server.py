@@ -110,7 +110,7 @@ def serve_orders() -> None:
     import engine.commandline.metrics_file
     import engine.commandline.verbs.compact
     import engine.commandline.verbs.run_pass
-    import engine.commandline.verbs.serve
+    import engine.commandline.verbs.service.serve
     import engine.composition.influx
     import engine.replicas.history.replica
     import engine.replicas.rows.replica

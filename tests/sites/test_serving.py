@@ -142,7 +142,7 @@ def test_a_folder_that_is_not_there_ends_the_start(homes: Homes) -> None:
 
 def test_a_single_home_loads_nothing_of_many() -> None:
     ask = (
-        "import sys, engine.commandline.verbs.serve, engine.composition.serving;"
+        "import sys, engine.commandline.verbs.service.serve, engine.composition.serving;"
         " print([name for name in sys.modules if name.startswith(('engine.sites', 'api.sites'))])"
     )
     done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)

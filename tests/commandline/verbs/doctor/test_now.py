@@ -3,7 +3,7 @@
 import apsw
 
 from engine.commandline.pass_status import status_of
-from engine.commandline.verbs.doctor_now import checks_of
+from engine.commandline.verbs.doctor.now import checks_of
 from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import refusal, replica, report
 

@@ -19,7 +19,7 @@ from engine.commandline.output import emit_json, emit_text
 from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
-from engine.commandline.verbs.doctor import needs_token
+from engine.commandline.verbs.doctor.doctor import needs_token
 from engine.composition.run import open_source
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld

@@ -39,7 +39,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
             interruption.deadline.farewell = on_cut_off
             interruption.deadline.exit_code = lambda _signal_number: OK
         if settings.sites.directory:
-            from engine.commandline.verbs.serve_sites import sites_work
+            from engine.commandline.verbs.service.serve_sites import sites_work
 
             await sites_work(arguments, loaded, logger, mode)(stop)
             return

@@ -23,8 +23,8 @@ from engine.commandline.text.colour import Paint, choose_paint
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
-from engine.commandline.verbs.doctor_check import Check
-from engine.commandline.verbs.doctor_now import check_now
+from engine.commandline.verbs.doctor.check import Check
+from engine.commandline.verbs.doctor.now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
 from engine.composition.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
 from engine.core.home.snapshot import Snapshot

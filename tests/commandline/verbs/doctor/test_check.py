@@ -1,6 +1,6 @@
 """One line of the doctor."""
 
-from engine.commandline.verbs.doctor_check import Check
+from engine.commandline.verbs.doctor.check import Check
 
 
 def test_a_check_needs_no_hint() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.verbs import healthcheck
+from engine.commandline.verbs.service import healthcheck
 from tests.commandline.in_process import Reconcile
 from tests.service_process import ROOT, Service
 

@@ -9,7 +9,8 @@ import pytest
 from engine.commandline.loading import load
 from engine.commandline.parser import parse
 from engine.commandline.text.colour import Paint
-from engine.commandline.verbs.doctor import (
+from engine.commandline.verbs.doctor.check import Check
+from engine.commandline.verbs.doctor.doctor import (
     check_clock,
     check_log,
     check_place,
@@ -19,7 +20,6 @@ from engine.commandline.verbs.doctor import (
     check_unread,
     render_checks,
 )
-from engine.commandline.verbs.doctor_check import Check
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import make_snapshot
 from engine.core.home.unread import Unread

@@ -10,7 +10,7 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.parser import Arguments
 from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now
-from engine.commandline.verbs.doctor_check import Check
+from engine.commandline.verbs.doctor.check import Check
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.pace import AGELESS
 from engine.core.state.record_states import BY_URGENCY, LABELS
