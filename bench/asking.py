@@ -10,7 +10,7 @@ from bench.registries import READ_AT
 from engine.core.state.pace import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
-from engine.replicas.rows.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 
 
 def given_over(rows_reader: SqliteRowsReader) -> Given:

@@ -28,7 +28,7 @@ from engine.core.records.record import Record, canonical_fields, encode_record
 from engine.ports import Run
 from engine.replicas.influx.schema.points import Point, encode_point
 from engine.replicas.rows.codec import digest_row, encode_row
-from engine.replicas.rows.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 from engine.replicas.rows.replica import NAME, open_rows
 from engine.sources.answers.registry_rows import entity_record
 

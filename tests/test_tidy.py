@@ -67,7 +67,7 @@ LONG_MODULES = {
     "engine/replicas/influx/records.py",
     "engine/replicas/influx/wires/v1.py",
     "engine/replicas/rows/codec.py",
-    "engine/replicas/rows/read_transactions.py",
+    "engine/replicas/rows/queries/read_transactions.py",
     "engine/replicas/rows/ledger.py",
     "engine/replicas/sqlite_file/connections.py",
     "engine/replicas/sqlite_file/database.py",

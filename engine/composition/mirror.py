@@ -26,7 +26,7 @@ from engine.core.words import Mode
 from engine.files.store_lock import HeldStore, hold_store
 from engine.ports import Records
 from engine.process.clock import ProcessClock
-from engine.replicas.rows.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 from engine.settings.sections import LoadedSettings
 from engine.settings.text import browser_address
 

@@ -210,7 +210,7 @@ def _check_apart(settings: Settings) -> None:
 
 def typed_names(loaded: LoadedSettings, begun: str) -> Mapping[str, str]:
     """The names in the rows file that begin so, each with another one of that record. Raises ReplicaError."""
-    from engine.replicas.rows.typed_names import find_typed_names
+    from engine.replicas.rows.queries.typed_names import find_typed_names
 
     return find_typed_names(Path(loaded.settings.rows.file), begun)
 

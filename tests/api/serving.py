@@ -27,7 +27,7 @@ from engine.errors import HistoryForgotten
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Revision, Source
-from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.sources.files.capture import CaptureSource
 from tests.fakes.world import MemorySource

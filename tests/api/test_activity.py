@@ -9,7 +9,7 @@ from engine.core.compare.diff import Cause
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status
 from engine.core.words import SyncStatus
-from engine.replicas.rows.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 from tests.api.serving import status_of
 from tests.commandline.reports import added, changed, report
 from tests.homes import NOON

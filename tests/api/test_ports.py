@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from api.ports import PastRevision, ReadTransaction, RowsReader, Timeline
 from engine.ports import Records, Revision
-from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
 
 TRANSACTION: type[ReadTransaction] = RowsTransaction
 ROWS_READER: type[RowsReader] = SqliteRowsReader

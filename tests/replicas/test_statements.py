@@ -22,8 +22,8 @@ from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.backup import take_snapshot
-from engine.replicas.rows.conditions import FILTERS
-from engine.replicas.rows.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.conditions import FILTERS
+from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.replicas.rows.restore import restore_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -20,7 +20,7 @@ from engine.core.state.fate import Former
 from engine.ports import Ledger, Observed, Replica, Run
 from engine.replicas.rows import ledger
 from engine.replicas.rows.codec import digest_row, judge_row
-from engine.replicas.rows.former_names import find_former
+from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.rows.schema import check_schema, ensure_schema
 from engine.replicas.rows.tombstones import Tombstone, read_tombstones

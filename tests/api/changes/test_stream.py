@@ -8,7 +8,7 @@ import pytest
 
 from api.changes.stream import EventStream, StreamStart
 from engine.errors import ReplicaUnavailable
-from engine.replicas.rows.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from tests.api.serving import Api, api_over, eventually
 from tests.replicas.passes import sql
 

@@ -4,8 +4,8 @@ import pytest
 
 from api.registries.facets import FACETS
 from engine.core.records.registries import REGISTRIES
-from engine.replicas.rows.conditions import FACETS as STORE
-from engine.replicas.rows.conditions import LIST_FACETS
+from engine.replicas.rows.queries.conditions import FACETS as STORE
+from engine.replicas.rows.queries.conditions import LIST_FACETS
 from tests.api.serving import Api
 
 

@@ -27,8 +27,8 @@ from engine.core.state.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.rows.codec import TABLES, Value
 from engine.replicas.rows.column_types import patched_rows, whole_number
-from engine.replicas.rows.conditions import FILTERS, KEYS, TEXTS, facet_source
-from engine.replicas.rows.former_names import find_former
+from engine.replicas.rows.queries.conditions import FILTERS, KEYS, TEXTS, facet_source
+from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.schema import check_schema, columns_of
 from engine.replicas.sqlite_file.database import ApswFile
 

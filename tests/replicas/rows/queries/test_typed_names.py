@@ -6,8 +6,8 @@ import apsw
 import pytest
 
 from engine.errors import ReplicaError
+from engine.replicas.rows.queries.typed_names import find_typed_names
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.rows.typed_names import find_typed_names
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import one_pass
 

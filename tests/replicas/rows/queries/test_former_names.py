@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from engine.core.records.record import Key
-from engine.replicas.rows.former_names import find_former
+from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass

@@ -2,7 +2,7 @@
 
 from engine.core.records.registries import REGISTRIES
 from engine.replicas.rows.codec import TABLES
-from engine.replicas.rows.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_source
+from engine.replicas.rows.queries.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_source
 
 
 def test_every_registry_has_its_facets_and_texts() -> None:

@@ -1,0 +1,1 @@
+"""The rows file for readers (the API and the command line): never writes, and knows nothing of a pass."""
