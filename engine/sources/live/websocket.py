@@ -39,11 +39,11 @@ from engine.sources.answers.commands import CommandFailed, CommandSender
 from engine.sources.answers.entity_answers import ask_for_entries
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import has_ordered_aliases
-from engine.sources.answers.remembering import RememberedAnswers
 from engine.sources.answers.subentries import with_subentries
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.connection import MESSAGE_BYTES_MAX, Connection, open_connection
 from engine.sources.live.watch import open_watch
+from engine.sources.unchanged.remembering import RememberedAnswers
 
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
 ENTITIES_PER_COMMAND = 1000
