@@ -14,10 +14,10 @@ from api.http.problems import Problem
 from api.http.queries import HistoryQuery
 from api.http.routing import answer_live, route
 from api.ports import PastRevision, ReadTransaction, Row, Timeline
-from api.registries.bodies import served_fields
+from api.registries.bodies.devices_and_entities import served_fields
+from api.registries.bodies.sync import Sync
+from api.registries.bodies.sync_now import sync_now
 from api.registries.fate import find_fate, missing
-from api.registries.sync import Sync
-from api.registries.sync_now import sync_now
 from engine.core.home.derived import Derived, derive
 from engine.core.home.snapshot import newest_version
 from engine.core.records.record import Key, Record, make_record

@@ -11,11 +11,11 @@ from api.given import Given
 from api.http.problems import Problem
 from api.past import in_timeline, read_home
 from api.ports import Filter, Timeline
-from api.registries.bodies import DEVICES, ENTITIES, DeviceBody, EntityBody
-from api.registries.fields import BodyMaker
-from api.registries.places import places_then
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, DeviceBody, EntityBody
+from api.registries.bodies.fields import BodyMaker
+from api.registries.bodies.places import places_then
+from api.registries.bodies.small import SMALL
 from api.registries.selection import Wish
-from api.registries.small import SMALL
 from engine.core.home.derived import Derived
 from engine.core.records.record import Area, Device, Entity, Key
 from engine.core.state.report import rfc3339

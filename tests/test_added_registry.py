@@ -65,7 +65,7 @@ CHANGES = {
         (DESCRIPTOR, "# Parents before children"),
         ("ZONE, ", "CONFIG_ENTRY, FLOOR, LABEL, CATEGORY, AREA, DEVICE, ENTITY)"),
     ],
-    "api/registries/small.py": [
+    "api/registries/bodies/small.py": [
         (BODY, "_MAKERS: tuple"),
         ('BodyMaker(Zone, "zone", "Zones, by id."),\n    ', 'BodyMaker(Area, "area"'),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.ports import Row
-from api.registries.bodies import served_fields
+from api.registries.bodies.devices_and_entities import served_fields
 
 
 class ChangeSource(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from api.page.views.record import Fact, device_facts, entity_facts, plain_facts
 from api.page.wording import Names
 from api.ports import PastRevision
-from api.registries.bodies import DEVICES, ENTITIES, served_fields
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
 from engine.core.records.record import Device, Entity, Key, make_record
 from engine.core.state.report import rfc3339

@@ -34,9 +34,9 @@ from api.page.wording import registry_text
 from api.past import in_timeline, read_home
 from api.ports import PastRevision, ReadTransaction, Timeline
 from api.registries import fate as fates
-from api.registries.bodies import DEVICES, ENTITIES
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
+from api.registries.bodies.small import SMALL
 from api.registries.fate import find_fate
-from api.registries.small import SMALL
 from engine.core.records.record import Device, Entity, Key, canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict, Verdicts

@@ -28,7 +28,7 @@ from api.page.views.table import TableQuery, table_view
 from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
 from api.page.wording import Names, registry_text
-from api.registries.small import SMALL
+from api.registries.bodies.small import SMALL
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status

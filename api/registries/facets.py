@@ -11,8 +11,8 @@ from api.given import Given
 from api.http.queries import RegistryName, StateName, Text
 from api.http.routing import route
 from api.ports import ReadTransaction
+from api.registries.bodies.places import places_now
 from api.registries.lists import answer_kept, filters_of
-from api.registries.places import places_now
 from api.registries.selection import Wish, count_states, filters_for
 from engine.core.state.record_verdict import Verdicts
 

@@ -29,11 +29,11 @@ from api.http.queries import (
 from api.http.routing import JSON, LIVE_HEADERS, VARY, Handler, Route
 from api.past_lists import past_page
 from api.ports import Filter, ReadTransaction, Row
-from api.registries.contents import with_contents
-from api.registries.fields import BodyMaker
+from api.registries.bodies.contents import with_contents
+from api.registries.bodies.fields import BodyMaker
+from api.registries.bodies.places import places_now
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
 from api.registries.list_queries import query_of, sort_columns
-from api.registries.places import places_now
 from api.registries.selection import Wish, filters_for
 
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}

@@ -13,14 +13,14 @@ from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
 from api.past_lists import past_record
 from api.ports import ReadTransaction
-from api.registries.bodies import DEVICES, ENTITIES
-from api.registries.contents import with_contents
+from api.registries.bodies.contents import with_contents
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
+from api.registries.bodies.fields import BodyMaker
+from api.registries.bodies.places import places_now
+from api.registries.bodies.small import SMALL
 from api.registries.facets import get_facets
 from api.registries.fate import missing
-from api.registries.fields import BodyMaker
 from api.registries.lists import PAST_STATUSES, answer_kept, list_handler, list_route, page_struct
-from api.registries.places import places_now
-from api.registries.small import SMALL
 
 
 class _NoRow(Exception):

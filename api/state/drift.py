@@ -11,7 +11,7 @@ from api.given import Given
 from api.http.problems import Problem
 from api.http.queries import DriftQuery, NoQuery
 from api.http.routing import answer_live, route
-from api.registries.options import served_options
+from api.registries.bodies.options import served_options
 from engine.core.compare.plan import FieldChange
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside

@@ -11,7 +11,7 @@ from api.page.views.home_index import EntityLine
 from api.page.views.verdict import VerdictView
 from api.page.wording import Names, field_text, value_text
 from api.ports import PastRevision
-from api.registries.bodies import DeviceBody, EntityBody, served_fields
+from api.registries.bodies.devices_and_entities import DeviceBody, EntityBody, served_fields
 
 VERSIONS_MAX = 100
 _FIELDS_MAX = 12

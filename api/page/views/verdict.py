@@ -5,7 +5,7 @@ import msgspec
 from api.page.templates import link
 from api.page.views.drift import FieldView
 from api.page.wording import Names, field_text, replica_text, value_text
-from api.registries.sync import served_sync
+from api.registries.bodies.sync import served_sync
 from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts

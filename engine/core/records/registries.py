@@ -2,7 +2,7 @@
 
 What a row of a registry says is its record type (`core/records/record.py`); everything that names a registry elsewhere (the
 command that lists it, its event, its file in `.storage`, its table, its route) is named here once. To add a registry,
-add its record type, its descriptor and the shape that the API gives it (`api/registries/small.py`).
+add its record type, its descriptor and the shape that the API gives it (`api/registries/bodies/small.py`).
 
 Imports no library, because the command line reads the names before it loads one.
 """

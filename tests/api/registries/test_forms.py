@@ -2,8 +2,8 @@
 
 import msgspec
 
+from api.registries.bodies.sync import Sync
 from api.registries.forms import as_chosen, as_csv
-from api.registries.sync import Sync
 
 
 class Row(msgspec.Struct):

@@ -3,7 +3,7 @@
 import msgspec
 
 from api.http.queries import DevicesQuery
-from api.registries.bodies import DEVICES, DeviceBody
+from api.registries.bodies.devices_and_entities import DEVICES, DeviceBody
 from api.registries.list_queries import query_of, sort_columns
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.registries.bodies import DeviceBody, EntityBody
+from api.registries.bodies.devices_and_entities import DeviceBody, EntityBody
 from engine.core.records.record import Area, Key
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_home

@@ -1,7 +1,7 @@
 """A record's own page: facts that are there, versions against the one before."""
 
 from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, version_views
-from api.registries.bodies import DEVICES, ENTITIES
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from engine.core.home.derived import Derived
 from engine.core.records.record import Key
 from engine.ports import Revision

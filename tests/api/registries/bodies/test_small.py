@@ -1,6 +1,6 @@
 """Bodies made from columns by name."""
 
-from api.registries.small import SMALL, AreaBody, CategoryBody, Integration, Subentry
+from api.registries.bodies.small import SMALL, AreaBody, CategoryBody, Integration, Subentry
 
 AREAS, CATEGORIES, INTEGRATIONS = (SMALL[name] for name in ("area", "category", "config_entry"))
 

@@ -1,8 +1,8 @@
 """The verdict on a record that is named without its row, as by its history."""
 
 from api.given import Given
-from api.registries.fields import time_text
-from api.registries.sync import Sync, served_sync
+from api.registries.bodies.fields import time_text
+from api.registries.bodies.sync import Sync, served_sync
 from engine.core.records.record import Key
 from engine.errors import ReplicaError
 

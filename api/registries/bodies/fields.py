@@ -11,8 +11,8 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_o
 import msgspec
 
 from api.ports import Row
-from api.registries.places import NO_PLACES, NOWHERE, Places
-from api.registries.sync import Sync, sync_of
+from api.registries.bodies.places import NO_PLACES, NOWHERE, Places
+from api.registries.bodies.sync import Sync, sync_of
 from engine.core.home.derived import Derived
 from engine.core.records.record import Device, Entity, Json, Key, Record
 from engine.core.records.registries import BY_NAME, ENTITY

@@ -1,7 +1,7 @@
 """Rows of anybody become bodies; options lose what may be a secret."""
 
-from api.registries.bodies import DEVICES, ENTITIES, served_fields
-from api.registries.options import served_options
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
+from api.registries.bodies.options import served_options
 
 
 def test_a_device_row_of_nothing_but_its_key() -> None:

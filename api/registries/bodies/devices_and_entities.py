@@ -4,9 +4,19 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.fields import KEY, BodyMaker, From, Listed, Placed, Timestamp, either, list_of, object_of
-from api.registries.options import served_options
-from api.registries.sync import Sync
+from api.registries.bodies.fields import (
+    KEY,
+    BodyMaker,
+    From,
+    Listed,
+    Placed,
+    Timestamp,
+    either,
+    list_of,
+    object_of,
+)
+from api.registries.bodies.options import served_options
+from api.registries.bodies.sync import Sync
 from engine.core.records.record import Json
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from api.registries.bodies import DEVICES, ENTITIES
-from api.registries.fields import BodyMaker, object_of, text_list, time_text
-from api.registries.small import SMALL
+from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
+from api.registries.bodies.fields import BodyMaker, object_of, text_list, time_text
+from api.registries.bodies.small import SMALL
 from engine.core.records.record import Area, Category, ConfigEntry, Floor, Label, Record
 from engine.replicas.rows.codec import TABLES, encode_row
 from tests.homes import ENTRY, device, entity, snapshot

@@ -1,6 +1,6 @@
 """Where records are, now and then."""
 
-from api.registries.places import Place, places_then
+from api.registries.bodies.places import Place, places_then
 from engine.core.records.record import Area, Floor
 
 

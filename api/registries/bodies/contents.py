@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from api.ports import ReadTransaction
-from api.registries.places import places_now
-from api.registries.small import AreaBody, LabelBody
+from api.registries.bodies.places import places_now
+from api.registries.bodies.small import AreaBody, LabelBody
 
 _ALL = 10_000_000
 

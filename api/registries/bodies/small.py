@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.fields import KEY, BodyMaker, From, Listed, Timestamp, either
-from api.registries.sync import Sync
+from api.registries.bodies.fields import KEY, BodyMaker, From, Listed, Timestamp, either
+from api.registries.bodies.sync import Sync
 from engine.core.undecodable import UNDECODABLE
 
 

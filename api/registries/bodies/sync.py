@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.registries.options import served_options
+from api.registries.bodies.options import served_options
 from engine.core.records.record import Key
 from engine.core.state.record_verdict import Differs, RecordVerdict, Verdicts
 

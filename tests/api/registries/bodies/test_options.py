@@ -1,6 +1,6 @@
 """Of options only what says how a value is shown is served."""
 
-from api.registries.options import served_options
+from api.registries.bodies.options import served_options
 
 
 def test_only_display_settings_are_served() -> None:
