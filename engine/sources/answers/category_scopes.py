@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.records.record import Json
 from engine.errors import SourceInvalid
-from engine.sources.answers.json_text import decode_json
+from engine.sources.json_text import decode_json
 
 # Those of Home Assistant's own pages (2024.4 to 2026.11, seen 2026-11-23).
 _OWN = ("automation", "helpers", "scene", "script")

@@ -17,10 +17,10 @@ from engine.core.records.record import Json, Key, Record
 from engine.core.records.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
 from engine.core.records.set_aside import SetAside, json_type, sorted_rows
 from engine.errors import SourceInvalid
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import ENTITIES, Known, Listing
 from engine.sources.answers.registry_rows import row_record
 from engine.sources.answers.upheavals import corrupt_stores_of_issues, order_split
+from engine.sources.json_text import decode_json
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList
 from engine.sources.unchanged.row_cache import RowCache

@@ -14,8 +14,8 @@ from engine.core.home.snapshot import version_of
 from engine.core.records.lenient import decode_value, read_fields, read_object, read_row, text_of
 from engine.core.records.record import Entity, Json, Record
 from engine.core.records.set_aside import UnusableRow
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.subentries import subentries_of
+from engine.sources.json_text import decode_json
 
 # What a config entry row says about the running integration and not about the entry: it changes at every
 # start, and during retries every few seconds.

@@ -28,7 +28,6 @@ from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
-from engine.sources.answers.json_text import decode_json
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles
@@ -38,6 +37,7 @@ from engine.sources.files.storage_files import (
     StoredFile,
     snapshot_of_files,
 )
+from engine.sources.json_text import decode_json
 
 INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
 # A database shrinks to a tenth; gzip can make a thousandth of what says nothing.

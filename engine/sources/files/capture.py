@@ -32,10 +32,10 @@ from engine.sources.answers.command_results import (
     Failed,
     decode_config,
 )
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import aliases_look_ordered, decode_entries, has_ordered_aliases
 from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
+from engine.sources.json_text import decode_json
 from engine.sources.unchanged.remembering import RememberedAnswers
 
 _LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}

@@ -36,7 +36,6 @@ from engine.core.records.set_aside import SetAside
 from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 from engine.sources.answers.entity_names import names_as_of
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.upheavals import STORES, corrupt_stores_of_issues, corrupted_at
 from engine.sources.answers.usable_rows import UsableRows
 from engine.sources.files.storage_rows import (
@@ -49,6 +48,7 @@ from engine.sources.files.storage_rows import (
     row_from_store,
     splits_of_devices,
 )
+from engine.sources.json_text import decode_json
 
 ISSUES_FILE = "repairs.issue_registry"
 FILES = frozenset({*STORES.values(), ISSUES_FILE})

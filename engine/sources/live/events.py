@@ -11,7 +11,7 @@ from engine.core.records.record import Json, Key
 from engine.core.records.registries import BY_NAME
 from engine.core.state.hints import Hints
 from engine.errors import SourceInvalid
-from engine.sources.answers.json_text import decode_json
+from engine.sources.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
 # follow floors, labels and categories; for others they are listed with each heartbeat.

@@ -19,7 +19,7 @@ from enum import Enum
 import msgspec
 
 from engine.errors import SettingsError, SourceInvalid, SourceRefused
-from engine.sources.answers.json_text import decode_legible
+from engine.sources.json_text import decode_legible
 
 _EXCERPT_CHARACTERS_MAX = 80
 _NULL = msgspec.Raw(b"null")

@@ -27,10 +27,10 @@ from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_po
 from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import ask_for_entries, is_valid
 from engine.sources.answers.interning import SharedValues
-from engine.sources.answers.json_text import decode_json
 from engine.sources.answers.listing import Known, known_record
 from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.answers.subentries import with_subentries
+from engine.sources.json_text import decode_json
 from engine.sources.live.connection import Connection, Subscription
 from engine.sources.live.events import (
     CONFIG_ENTRIES_COMMAND,

@@ -19,7 +19,7 @@ import msgspec
 
 from engine.errors import SourceInvalid
 from engine.pass_cache.contents import ListMap
-from engine.sources.answers.json_text import decode_json
+from engine.sources.json_text import decode_json
 from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])

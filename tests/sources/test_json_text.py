@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.errors import SourceInvalid
-from engine.sources.answers.json_text import decode_json, legible_json
+from engine.sources.json_text import decode_json, legible_json
 
 DECODER = msgspec.json.Decoder(dict[str, int])
 
