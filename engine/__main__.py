@@ -37,7 +37,7 @@ def _answer(argv: list[str]) -> int:
     from engine.commandline.output import finish_output
 
     try:
-        from engine.commandline.parser import parse
+        from engine.commandline.arguments.parser import parse
 
         arguments = parse(argv)
 

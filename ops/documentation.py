@@ -17,8 +17,8 @@ from api.app import ROUTES
 from api.http.openapi import make_document
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
+from engine.commandline.arguments.parser import COMMANDS, build_grammar
 from engine.commandline.exit_codes import TABLE
-from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import AGELESS
 from engine.core.state.status import SourceStatus, Status

@@ -16,8 +16,8 @@ from api.changes.routes import ChangesPage
 from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
+from engine.commandline.arguments.parser import COMMANDS, build_grammar
 from engine.commandline.exit_codes import TABLE
-from engine.commandline.parser import COMMANDS, build_grammar
 from engine.core.compare.diff import Cause
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import AGELESS

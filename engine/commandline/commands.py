@@ -6,9 +6,9 @@ Each command's module is imported only when it runs, and so are the libraries it
 import signal
 
 from engine.commandline import exit_codes
+from engine.commandline.arguments.parser import COMPACT, Arguments
 from engine.commandline.interruption import Interruption, Stopped, interruption
 from engine.commandline.output import tell, tell_error
-from engine.commandline.parser import COMPACT, Arguments
 from engine.errors import EngineError, PlanStale
 from engine.process.deadline import STOP_SECONDS
 from engine.process.shortage import find_shortage

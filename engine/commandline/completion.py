@@ -12,9 +12,9 @@ from argcomplete.completers import FilesCompleter, SuppressCompleter
 from argcomplete.finders import CompletionFinder
 from argcomplete.shell_integration import shellcode
 
+from engine.commandline.arguments.parser import COMPACT, Arguments, build_grammar
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.output import emit_text
-from engine.commandline.parser import COMPACT, Arguments, build_grammar
 from engine.commandline.text.safe_text import visible
 from engine.core.records.registries import REGISTRIES
 from engine.errors import EngineError
@@ -75,7 +75,7 @@ def _registries(begun: str, _: Arguments) -> Iterable[str]:
 
 
 def _records(begun: str, arguments: Arguments) -> Mapping[str, str]:
-    from engine.commandline.loading import load
+    from engine.commandline.arguments.loading import load
     from engine.composition.run import typed_names
 
     words = {} if "/" in begun else {f"{name}/": "" for name in REGISTRIES}

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from engine.commandline import commands
+from engine.commandline.arguments.parser import parse
 from engine.commandline.commands import run_command
 from engine.commandline.interruption import Interruption, Stopped
-from engine.commandline.parser import parse
 from engine.commandline.verbs import run_pass
 from engine.errors import EngineError, PlanStale, SettingsError, SourceRefused
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.commandline.arguments.parser import SHELLS
 from engine.commandline.completion import Finder
-from engine.commandline.parser import SHELLS
 from tests.commandline.in_process import Reconcile
 from tests.commandline.shells import Fish, Terminal, open_shell
 

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from engine.commandline import commands
+from engine.commandline.arguments.parser import parse
 from engine.commandline.exit_codes import FAILED
-from engine.commandline.parser import parse
 from engine.process.shortage import find_shortage
 
 

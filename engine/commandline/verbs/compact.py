@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.history import check_store
 from engine.composition.compaction import Compaction, compact_history

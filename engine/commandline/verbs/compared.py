@@ -6,9 +6,9 @@ It is the pass of `reconcile drift`. Where it cannot be made, every verdict is "
 import time
 
 from engine import __version__
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.interruption import Interruption
 from engine.commandline.lookup import Ambiguous
-from engine.commandline.parser import Arguments
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.run_pass import make_report
 from engine.composition.run import pass_options

@@ -2,10 +2,10 @@
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import value_text, without_secrets
 from engine.core.records.record import Json
 from engine.core.state.report import SCHEMA_VERSION

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_text
-from engine.commandline.parser import Arguments
 from engine.core.state.advice import GUARDS, KINDS, Advice
 from engine.core.words import GuardName
 from engine.errors import SettingsError

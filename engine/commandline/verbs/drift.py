@@ -5,11 +5,11 @@ import time
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import drift_code
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.verbs.run_pass import make_report, tell_errors

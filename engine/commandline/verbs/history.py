@@ -5,12 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
 from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.commandline.text.record_lines import LINES_MAX, capped
 from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.verdict import verdict_lines

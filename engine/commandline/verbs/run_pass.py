@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import pass_code
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text, tell, tell_error
-from engine.commandline.parser import Arguments
 from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.plan import PlanText, refusal_lines, render_plan

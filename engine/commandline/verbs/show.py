@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
 from engine.commandline.lookup import Ambiguous, KeyUnknown, NotStored, check_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text, tell
-from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import name_text, value_text, visible
 from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now, told_apart

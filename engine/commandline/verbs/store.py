@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK, REFUSED
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text, tell_error
-from engine.commandline.parser import Arguments
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.show import check_rows_file
 from engine.composition.run import restore_store, snapshot_store

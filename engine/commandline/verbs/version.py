@@ -6,9 +6,9 @@ import apsw
 import msgspec
 
 from engine import __version__
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.core.state.report import SCHEMA_VERSION
 
 

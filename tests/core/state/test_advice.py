@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.parser import parse
+from engine.commandline.arguments.parser import parse
 from engine.core.state.advice import GUARDS, KINDS, Advice, command_for
 from engine.core.words import GuardName, Outcome
 

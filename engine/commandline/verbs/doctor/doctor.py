@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments
 from engine.commandline.text.colour import Paint, choose_paint
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural

@@ -6,8 +6,8 @@ Whether connections work is asked before; here nothing fails that they already t
 import time
 from collections.abc import Iterator
 
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.interruption import Interruption
-from engine.commandline.parser import Arguments
 from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check

@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from engine.commandline.arguments.parser import Arguments, refuse
 from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
 from engine.commandline.output import emit_text, tell
-from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.safe_text import without_secrets
 from engine.errors import SettingsError
 from engine.process.waiting import ends_within
@@ -73,7 +73,7 @@ def _ask(url: SplitResult) -> tuple[int, str]:
 
 
 def _configured_url(arguments: Arguments) -> str:
-    from engine.commandline.loading import working_folder
+    from engine.commandline.arguments.loading import working_folder
     from engine.settings.layers import merge_settings
 
     file = Path(arguments.config) if arguments.config else None

@@ -5,10 +5,10 @@ import sys
 
 import anyio
 
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import load
-from engine.commandline.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.composition.serving import Host, serve
 from engine.core.words import Mode

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.loading import working_folder
+from engine.commandline.arguments.parser import Arguments, refuse
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.loading import working_folder
 from engine.commandline.output import emit_json, emit_text
-from engine.commandline.parser import Arguments, refuse
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.doctor import needs_token

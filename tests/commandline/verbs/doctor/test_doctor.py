@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.loading import load
-from engine.commandline.parser import parse
+from engine.commandline.arguments.loading import load
+from engine.commandline.arguments.parser import parse
 from engine.commandline.text.colour import Paint
 from engine.commandline.verbs.doctor.check import Check
 from engine.commandline.verbs.doctor.doctor import (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.loading import given_settings, load, working_folder
-from engine.commandline.parser import parse
+from engine.commandline.arguments.loading import given_settings, load, working_folder
+from engine.commandline.arguments.parser import parse
 from engine.errors import SettingsError
 from engine.settings.sections import documented_settings
 

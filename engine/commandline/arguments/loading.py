@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.commandline.parser import Arguments
+from engine.commandline.arguments.parser import Arguments
 from engine.core.records.record import Json
 from engine.errors import SettingsError
 from engine.settings.layers import load_settings, settings_layers

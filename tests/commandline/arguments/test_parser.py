@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.commandline.parser import COMMANDS, Arguments, DeleteLimit, build_grammar, parse
+from engine.commandline.arguments.parser import COMMANDS, Arguments, DeleteLimit, build_grammar, parse
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

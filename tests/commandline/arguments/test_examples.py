@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.commandline.examples import EXAMPLES, epilog, setting_hint, without_help
-from engine.commandline.parser import COMMANDS, parse
+from engine.commandline.arguments.examples import EXAMPLES, epilog, setting_hint, without_help
+from engine.commandline.arguments.parser import COMMANDS, parse
 
 
 def test_every_command_has_examples_that_can_be_run() -> None:

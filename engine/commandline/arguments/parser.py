@@ -14,8 +14,8 @@ from typing import NamedTuple, NoReturn
 
 from engine import __version__
 from engine.commandline import exit_codes
-from engine.commandline.examples import closest, epilog, setting_hint, suggestion, without_help
-from engine.commandline.options import (
+from engine.commandline.arguments.examples import closest, epilog, setting_hint, suggestion, without_help
+from engine.commandline.arguments.options import (
     add_format,
     add_name,
     add_output,
