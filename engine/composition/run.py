@@ -1,4 +1,4 @@
-"""The composition root: with `influx.py` and `serving.py` the only module that names concrete adapters.
+"""The composition root: with its neighbours the only module that names concrete adapters.
 
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """

@@ -5,7 +5,6 @@ never repeated.
 """
 
 import difflib
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
@@ -16,18 +15,17 @@ import msgspec
 from engine.core.records.record import Json
 from engine.core.records.registries import REGISTRIES
 from engine.errors import SettingsError
+from engine.settings.secrets import ENVIRONMENT_PREFIX, read_secret, read_text
 from engine.settings.sections import (
     DOCUMENTED,
     SECRETS,
     SETTING_NAMES,
     SWITCH_NAMES,
     LoadedSettings,
-    Secret,
     Settings,
 )
-from engine.settings.text import backup_key, decode_text, environment_value, without_wrapping, written_value
+from engine.settings.text import environment_value, written_value
 
-ENVIRONMENT_PREFIX = "RECONCILE_"
 DEFAULT_FILE = "reconcile.toml"
 # In a Home Assistant app. Ingress lets in only who is logged in to Home Assistant, and passes on the Host that the
 # browser said (developers.home-assistant.io, "Presenting your app", seen 2026-11-23).
@@ -40,7 +38,6 @@ SUPERVISED: dict[str, Json] = {
 # grow with the square of its parts, which are on one line.
 _FILE_BYTES_MAX = 2**16
 _LINE_BYTES_MAX = 2**12
-_SECRET_BYTES_MAX = 2**16
 
 # Names with our prefix that are no settings.
 _OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
@@ -132,7 +129,7 @@ def _file_layer(
 def read_layer(path: Path) -> Layer:
     """What a settings file gives. Raises SettingsError."""
     try:
-        document = tomllib.loads(_read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
+        document = tomllib.loads(read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
     except (OSError, ValueError, RecursionError) as error:
         # Besides its own error, which is a ValueError, tomllib lets through what int() says of long numbers.
         raise SettingsError(
@@ -224,82 +221,3 @@ def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
                 f"Setting source.registries ({origins.get('source.registries', 'default')}) names {registry!r}.",
                 f"Did you mean {close[0]}?" if close else f"Registries are: {', '.join(REGISTRIES)}.",
             )
-
-
-def read_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    """The secret `name`, from its file if one is named, and where it was found. Raises SettingsError."""
-    secret, origin = _find_secret(name, file, environ)
-    _check_secret(name, secret.reveal(), origin)
-    return secret, origin
-
-
-def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    """The secret `name` (such as source.token) and where it was found: its file, its variable, a mounted secret."""
-    setting = f"{name}_file"
-    if file:
-        return _read_secret(Path(file), setting), f"file {file}"
-    variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
-    if environ.get(variable):
-        return Secret(_unwrapped(name, environ[variable])), variable
-    for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
-        if directory:
-            candidate = Path(directory) / name.replace(".", "_")
-            if os.path.isfile(candidate):  # noqa: PTH113 (pathlib's raises where there is nothing to be looked up)
-                return _read_secret(candidate, setting), f"file {candidate}"
-    if name == "source.token" and environ.get("SUPERVISOR_TOKEN"):
-        return Secret(environ["SUPERVISOR_TOKEN"]), "SUPERVISOR_TOKEN"
-    return Secret(""), "not given"
-
-
-def _check_secret(name: str, text: str, origin: str) -> None:
-    """Refuse here, without repeating it, what a library would refuse later in an error that shows it."""
-    if not name.endswith("token"):
-        is_usable = not any("\ud800" <= character <= "\udfff" for character in text)
-    else:
-        is_usable = text.isascii() and text.isprintable() and " " not in text
-    if not is_usable:
-        raise SettingsError(
-            f"The {name} ({origin}) holds characters that none has.",
-            f"Correct it, or name its file in {name}_file. A token is printable ASCII without spaces.",
-        )
-
-
-def _read_secret(path: Path, setting: str) -> Secret:
-    try:
-        text = _unwrapped(setting, _read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX))
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"The file {_shown(path)} cannot be read ({type(error).__name__}).",
-            f"Correct {setting}, or the file's mode.",
-        ) from None  # an error of decoding carries the secret
-    # A password may hold spaces, a token cannot.
-    is_token = setting.endswith("token_file")
-    if is_token and (not text or any(c.isspace() for c in text)):
-        raise SettingsError(
-            f"The file {_shown(path)} does not hold one token.",
-            f"The file that {setting} names must hold the token and nothing else.",
-        )
-    return Secret(text)
-
-
-def _unwrapped(name: str, text: str) -> str:
-    """A secret without what editors and env files leave around it. A password may begin and end with anything."""
-    if "backup_key" in name:
-        return backup_key(text)
-    return without_wrapping(text) if "token" in name else text.strip("\r\n")
-
-
-def _read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
-    """The text of a file, which may be a pipe. Raises OSError, and ValueError where it is too long or not UTF-8."""
-    with path.open("rb") as file:
-        data = file.read(bytes_max + 1)
-    if len(data) > bytes_max:
-        raise ValueError(f"it is longer than {bytes_max} bytes")
-    if any(len(line) > line_bytes_max for line in data.splitlines()):
-        raise ValueError(f"it has a line of more than {line_bytes_max} bytes")
-    return decode_text(data)
-
-
-def _shown(path: Path) -> str:
-    # Somebody may have put the token itself where its file's name belongs; a token is long and has no slash.
-    return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"

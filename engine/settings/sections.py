@@ -12,30 +12,13 @@ from engine.core.guards.guard import Policy
 from engine.core.records.record import Json
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.pace import Pace
+from engine.secret import Secret
 from engine.settings.sites import SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 
 # Never in the settings file and never flags; each has a setting beside it that ends in _file.
 SECRETS = ("source.token", "source.backup_key", "records.token", "records.password", "http.token")
-
-
-class Secret:
-    """A text that does not print itself."""
-
-    def __init__(self, text: str) -> None:
-        """Keep the text for `reveal`."""
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text, for the one place that sends it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

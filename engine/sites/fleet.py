@@ -22,7 +22,7 @@ from engine.core.words import Mode
 from engine.errors import SettingsError, SourceRefused
 from engine.ports import Source
 from engine.process.offload import Threads
-from engine.settings.layers import read_secret
+from engine.settings.secrets import read_secret
 from engine.settings.sites import SitesSettings
 from engine.sites.files import SiteFile, SiteFiles, check_plain
 from engine.sites.followed import FollowedChanges

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from engine.replicas.influx.wires.http import Credentials
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.availability import skip_or_fail
 from tests.real.free_port import free_port
 from tests.real.influxd import InfluxdMissingError, find_built

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from engine.replicas.influx.wires.http import Credentials
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.real.free_port import free_port
 from tests.real.influxdb import DATABASE, READY_ATTEMPTS, find_influxd, rows_of
 

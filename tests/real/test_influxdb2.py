@@ -21,7 +21,7 @@ from engine.replicas.influx.wires.failures import BatchRefused
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v1 import WireV1
 from engine.replicas.influx.wires.wire import Block, Scan
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb2 import InfluxServer2
 from tests.real.influxdb_stand import AnyStand

@@ -14,7 +14,7 @@ from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge
 from engine.replicas.influx.wires.http import Credentials
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.availability import skip_or_fail
 from tests.real.influxdb import ADMIN, DATABASE, InfluxServer
 

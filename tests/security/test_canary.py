@@ -20,8 +20,8 @@ from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v1 import WireV1
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan, Wire
+from engine.secret import Secret
 from engine.settings.layers import load_settings
-from engine.settings.sections import Secret
 from engine.sources.live.protocol import HomeAssistantProtocol
 from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.home_assistant import FakeHomeAssistant

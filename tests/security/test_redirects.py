@@ -14,7 +14,7 @@ from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v1 import WireV1
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.influxdb import ScriptedPeer, scripted_peer
 from tests.sources.recorded_homes import quiet

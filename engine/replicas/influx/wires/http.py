@@ -25,7 +25,7 @@ from engine.replicas.influx.wires.bounds import (
     TlsConnection,
 )
 from engine.replicas.influx.wires.failures import explain_answer, explain_cut, explain_exception
-from engine.settings.sections import Secret
+from engine.secret import Secret
 
 _PIECE_BYTES = 1 << 16
 _ERROR_BYTES_MAX = 1 << 16

@@ -12,7 +12,7 @@ from engine.errors import ReplicaRejected
 from engine.replicas.influx.wires.address import parse_address
 from engine.replicas.influx.wires.failures import InfluxUnavailable
 from engine.replicas.influx.wires.http import Credentials, HttpClient, server_time
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
 

@@ -11,7 +11,7 @@ from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v1 import WireV1
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan, Wire
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
 SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash", "rev"))

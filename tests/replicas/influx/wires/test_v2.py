@@ -13,7 +13,7 @@ from engine.replicas.influx.wires.failures import InfluxUnavailable
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
 SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash", "rev"), ids=("${x}",))

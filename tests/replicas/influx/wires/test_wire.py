@@ -11,7 +11,7 @@ from engine.replicas.influx.schema.points import FIELD_TYPES
 from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Block, Scan, Wire
-from engine.settings.sections import Secret
+from engine.secret import Secret
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 
 SCAN = Scan(measurements=("ha_device",), site="home", fields=("hash",))

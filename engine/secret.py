@@ -1,0 +1,19 @@
+"""A secret: it comes from a file or the environment, and whatever shows it by mistake shows stars."""
+
+
+class Secret:
+    """A text that does not print itself."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text for `reveal`."""
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
