@@ -87,6 +87,7 @@ def checked_version(source: Path) -> str:
     places = {
         "engine/__init__.py": r'__version__ = "([^"]+)"',
         "ops/home-assistant-app/ha-reconcile/config.yaml": r'(?m)^version: "([^"]+)"',
+        "ops/home-assistant/custom_components/reconcile/manifest.json": r'"version": "([^"]+)"',
         "CHANGELOG.md": r"(?m)^## \[(\d[^\]]*)\]",
     }
     found = {}

@@ -48,6 +48,9 @@ async def test_all_routes_of_a_home_stand_under_its_name(sample: tuple[Path, Rep
         id_ = short.json()["devices"][0]["device_id"]
         assert (await client.get(f"/api/sites/one/devices/{id_}")).json()["device_id"] == id_
         assert (await client.get("/api/sites/one/status")).json()["site"] == "home"
+        assert (await client.get("/sites/one/api/status")).json()[
+            "site"
+        ] == "home"  # the integration asks this
         page = await client.get("/sites/one/")
         assert page.headers["content-type"].startswith("text/html")
         assert (await client.get("/sites/one/openapi.json")).status_code == 200

@@ -1,0 +1,36 @@
+"""Shows what a service of ha-reconcile says: whether its stores hold exactly what Home Assistant has.
+
+It only asks the service, which runs elsewhere and needs nothing of this. A guard that holds changes back is a repair issue.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homeassistant.const import Platform
+
+from .const import DOMAIN
+from .coordinator import ReconcileCoordinator
+
+if TYPE_CHECKING:
+    from homeassistant.config_entries import ConfigEntry
+    from homeassistant.core import HomeAssistant
+
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Begin to ask; Home Assistant tries again later if nothing answers."""
+    coordinator = ReconcileCoordinator(hass, entry)
+    await coordinator.async_config_entry_first_refresh()
+    hass.data.setdefault(DOMAIN, {})[entry.entry_id] = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Stop asking, and take the issues back."""
+    is_unloaded: bool = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if is_unloaded:
+        hass.data[DOMAIN].pop(entry.entry_id).forget_issues()
+    return is_unloaded
