@@ -177,7 +177,11 @@ class Cache:
 
     def encoded(self, position: int) -> memoryview:
         """One encoded record. Raises CacheDamaged."""
-        return self.records[self.bounds[position] : self.bounds[position + 1]]
+        return self.encoded_together(position, position + 1)
+
+    def encoded_together(self, begin: int, end: int) -> memoryview:
+        """The encoded records from one position to before another. Raises CacheDamaged."""
+        return self.records[self.bounds[begin] : self.bounds[end]]
 
     def record(self, position: int) -> Record:
         """One record. Raises CacheDamaged."""
@@ -195,7 +199,7 @@ class Cache:
 
     def _section(self, at: int, size: int, digest: bytes) -> bytes:
         section = self._read(at, size)
-        if _digest(section, self._key, _DIGEST_BYTES) != digest:
+        if _digest((section,), self._key, _DIGEST_BYTES) != digest:
             raise _damaged()
         return section
 
@@ -213,7 +217,7 @@ def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
     if end > BYTES_MAX:
         return None
     sealed = start[_FRONT_AT:end] if end <= len(start) else read(_FRONT_AT, end - _FRONT_AT)
-    if _digest(sealed, key, _SEAL_BYTES) != seal:
+    if _digest((sealed,), key, _SEAL_BYTES) != seal:
         return None
     try:
         front = _FRONT.decode(sealed)
@@ -225,26 +229,30 @@ def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
 
 
 def seal_cache(
-    front: Front, index: Sequence[ListRows], records: Iterable[bytes | memoryview], key: bytes
-) -> bytes:
-    """The bytes of a cache; the sizes and digests in `front` are filled in."""
-    encoded_index, encoded_records = _encode(index), b"".join(records)
+    front: Front, index: Sequence[ListRows], records: Sequence[bytes | memoryview], key: bytes
+) -> list[bytes | memoryview]:
+    """The bytes of a cache in pieces, one behind the other; the sizes and digests in `front` are filled in.
+
+    No copy is made of the records, which are most of it.
+    """
+    encoded_index = _encode(index)
     front = msgspec.structs.replace(
         front,
         index_bytes=len(encoded_index),
-        index_digest=_digest(encoded_index, key, _DIGEST_BYTES),
-        records_bytes=len(encoded_records),
-        records_digest=_digest(encoded_records, key, _DIGEST_BYTES),
+        index_digest=_digest((encoded_index,), key, _DIGEST_BYTES),
+        records_bytes=sum(map(len, records)),
+        records_digest=_digest(records, key, _DIGEST_BYTES),
     )
     encoded = _encode(front)
     length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
-    return b"".join(
-        (_MARK, _digest(encoded, key, _SEAL_BYTES), length, encoded, encoded_index, encoded_records)
-    )
+    return [_MARK, _digest((encoded,), key, _SEAL_BYTES), length, encoded, encoded_index, *records]
 
 
-def _digest(data: bytes | memoryview, key: bytes, size: int) -> bytes:
-    return blake2b(data, digest_size=size, key=key).digest()
+def _digest(pieces: Iterable[bytes | memoryview], key: bytes, size: int) -> bytes:
+    digest = blake2b(digest_size=size, key=key)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _damaged() -> CacheDamaged:

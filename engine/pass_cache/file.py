@@ -6,6 +6,7 @@ because a file that a power cut tore is not taken for one (`core.cache`).
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -37,8 +38,8 @@ class PassCacheFile:
         except OSError:
             return b""
 
-    def write(self, data: bytes) -> None:
-        """Keep this in place of it. An unfinished file of a process that was killed is replaced, too."""
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Keep this, one piece behind the other, in place of it. An unfinished file of a process that was killed is replaced, too."""
         with suppress(OSError):
             path = self.path
             unfinished = path.with_name(f".{path.name}.new")
@@ -51,7 +52,7 @@ class PassCacheFile:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OWNER_ONLY)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
+                    file.writelines(pieces)
                     os.fchmod(descriptor, OWNER_ONLY)
                 unfinished.replace(path)
             except BaseException:

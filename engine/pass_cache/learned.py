@@ -1,6 +1,7 @@
 """What a read learned, for the cache: the snapshot, in which order its lists had the records, and what they were read from."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,6 +21,8 @@ from engine.pass_cache.contents import (
     ListRows,
     seal_cache,
 )
+
+_Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
 
 
 class LearnedList(msgspec.Struct, frozen=True):
@@ -41,8 +44,8 @@ class Learned(msgspec.Struct, frozen=True):
 
 def encode_learned(
     learned: Learned, replicas: Iterable[CachedReplica], *, program: str, key: bytes, before: Cache | None
-) -> bytes | None:
-    """A cache of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
+) -> list[bytes | memoryview] | None:
+    """A cache, in pieces, of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
 
     None where this home cannot be kept: rows of it were set aside or only partly read, or it is too large.
     """
@@ -75,8 +78,8 @@ def encode_learned(
         records_bytes=0,
         records_digest=b"",
     )
-    data = seal_cache(front, index, rows.records, key)
-    return data if len(data) <= BYTES_MAX else None
+    pieces = seal_cache(front, index, rows.records, key)
+    return pieces if sum(map(len, pieces)) <= BYTES_MAX else None
 
 
 class _Rows:
@@ -95,35 +98,52 @@ class _Rows:
 
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises SourceInvalid, OverflowError."""
-        keys, first = listed.keys, len(self.records)
-        places = [self._add(key) for key in keys]
+        keys, before = listed.keys, self._before
+        lengths, places = list[int](), list[_Place]()
+        begin = end = 0  # of a stretch of records that stand one behind the other in the cache of before
+        for key in keys:
+            at = self._known.get(key)
+            if at is not None and before is not None:
+                if at != end:
+                    self._take_over(begin, end)
+                    begin = at
+                end = at + 1
+                lengths.append(before.bounds[end] - before.bounds[at])
+                places.append(before.places[at])
+                continue
+            self._take_over(begin, end)
+            begin = end = 0
+            record = self._snapshot.records[key]
+            self.records.append(_encoded(key, record))
+            lengths.append(len(self.records[-1]))
+            places.append(place_of(record))
+        self._take_over(begin, end)
         is_of_entities = listed.map.registry == "entity"
         return ListRows(
             listed.fingerprints,
             [key.id for key in keys],
             [self._hashes[key] for key in keys],
             [self._versions[key] for key in keys],
-            [len(encoded) for encoded in self.records[first:]],
+            lengths,
             [place[0] for place in places] if is_of_entities else [],
             [place[1] for place in places] if is_of_entities else [],
             listed.extended,
         )
 
-    def _add(self, key: Key) -> tuple[str, str | None]:
-        """Encode one record; returns the entity_id and the device of an entity."""
-        at = self._known.get(key)
-        if at is not None and self._before is not None:
-            self.records.append(self._before.encoded(at))
-            return self._before.places[at]
-        record = self._snapshot.records[key]
-        encoded = encode_record(record)
-        # A key that nobody knows may be called like a field that everybody does.
-        if record.extra and decode_record(key.registry, encoded) != record:
-            raise SourceInvalid(f"{key} reads back as another record.")
-        self.records.append(encoded)
-        return place_of(record)
+    def _take_over(self, begin: int, end: int) -> None:
+        if begin < end and self._before is not None:
+            self.records.append(self._before.encoded_together(begin, end))
 
 
-def place_of(record: Record) -> tuple[str, str | None]:
+def _encoded(key: Key, record: Record) -> bytes:
+    """One record. Raises SourceInvalid where it would not be read back."""
+    encoded = encode_record(record)
+    # A key that nobody knows may be called like a field that everybody does.
+    if record.extra and decode_record(key.registry, encoded) != record:
+        raise SourceInvalid(f"{key} reads back as another record.")
+    return encoded
+
+
+def place_of(record: Record) -> _Place:
     """The entity_id and the device of an entity; of anything else nothing."""
     return (record.entity_id, record.device_id) if isinstance(record, Entity) else ("", None)

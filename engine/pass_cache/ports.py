@@ -1,5 +1,6 @@
 """What a pass with a cache needs from the world, as contracts; see `ports`."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from engine.core.home.snapshot import Snapshot
@@ -31,8 +32,8 @@ class CacheFile(Protocol):
     def read(self, at: int, size: int) -> bytes:
         """So many bytes from a place on of what stands there now; fewer where there are no more."""
 
-    def write(self, data: bytes) -> None:
-        """Keep this in place of it."""
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Keep this, one piece behind the other, in place of it."""
 
     def remove(self) -> None:
         """Keep nothing."""

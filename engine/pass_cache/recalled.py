@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import islice
 
 from engine.core.home.derived import Derived, derive
 from engine.core.home.entity_index import EntityIndex
@@ -53,9 +54,9 @@ class _RecalledEntities(EntityIndex):
     @cached_property
     def _keys(self) -> Mapping[str, Key]:  # type: ignore[override]
         return {
-            entity_id: Key(listed.registry, id_)
-            for listed, rows in zip(self._cache.front.lists, self._cache.index, strict=True)
-            for entity_id, id_ in zip(rows.entity_ids, rows.ids, strict=False)
+            entity_id: key
+            for start, rows in zip(self._cache.starts, self._cache.index, strict=False)
+            for entity_id, key in zip(rows.entity_ids, islice(self._cache.keys, start, None), strict=False)
         }
 
     @cached_property

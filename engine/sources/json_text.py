@@ -22,15 +22,27 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
             text = text.removeprefix(codecs.BOM_UTF8)
         if isinstance(text, bytes) and not text.isascii():
             # Raw values are not looked into, so a broken name would surface without the file's name.
-            text.decode()
+            broken = _broken_at(text)
+            if broken is not None:
+                raise SourceInvalid(f"{what} is not UTF-8 (byte {broken}).", _HINT)
         return decode_legible(decoder, text)
-    except UnicodeDecodeError as error:
-        # Not chained: it carries the whole text.
-        raise SourceInvalid(f"{what} is not UTF-8 (byte {error.start}).", _HINT) from None
     except msgspec.ValidationError as error:
         raise SourceInvalid(f"{what} has not the expected shape: {error}.", _HINT) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise SourceInvalid(f"{what} is not JSON: {error}.", _HINT) from error
+
+
+def _broken_at(text: bytes) -> int | None:
+    """Where a text is not UTF-8. Looked at in pieces, because the memory for all of it decoded costs more than decoding."""
+    view, at = memoryview(text), 0
+    while at < len(view):
+        end = at + _PIECE_BYTES
+        try:
+            _, used = codecs.utf_8_decode(view[at:end], "strict", end >= len(view))
+        except UnicodeDecodeError as error:
+            return at + error.start
+        at += used
+    return None
 
 
 def decode_legible(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
@@ -80,6 +92,7 @@ def legible_json(text: bytes) -> bytes | None:
     return found if changes else None
 
 
+_PIECE_BYTES = 2**16
 # Within a record nothing that deep is taken, and the rows of a list stand a few levels down.
 _DEPTH_MAX = 100
 # A text may end without its quote, so that one that was cut off is looked through once.

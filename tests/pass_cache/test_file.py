@@ -17,10 +17,10 @@ def everything(file: PassCacheFile) -> bytes:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
     assert everything(file) == b""
-    file.write(BEGINNING + b"0123456789")
+    file.write([BEGINNING, memoryview(b"01234"), b"56789"])
     assert everything(file) == BEGINNING + b"0123456789"
     assert (file.read(16, 2), file.read(21, 5), file.read(33, 5)) == (b"34", b"89", b"")
-    file.write(BEGINNING + b"other")
+    file.write([BEGINNING + b"other"])
     assert everything(file) == BEGINNING + b"other"
     assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]
     file.remove()
@@ -32,7 +32,7 @@ def test_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         file = PassCacheFile(tmp_path / "rows.db")
-        file.write(b"names")
+        file.write([b"names"])
     finally:
         os.umask(before)
     assert file.path.stat().st_mode & 0o777 == 0o600
@@ -49,12 +49,12 @@ def test_what_is_no_plain_file_is_neither_followed_nor_waited_for(tmp_path: Path
     secret.write_bytes(b"mine")
     file.path.symlink_to(secret)
     assert everything(file) == b""
-    file.write(b"names")
+    file.write([b"names"])
     assert secret.read_bytes() == b"mine"
     file.path.unlink()
     os.mkfifo(file.path)
     assert everything(file) == b""
-    file.write(b"names")
+    file.write([b"names"])
     assert file.path.is_fifo()
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_cache_is_not_replaced(tmp_path: Path) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
     for foreign in (b"SQLite format 3\0", b"notes"):
         file.path.write_bytes(foreign)
-        file.write(BEGINNING)
+        file.write([BEGINNING])
         file.remove()
         assert everything(file) == foreign
 
@@ -72,7 +72,7 @@ def test_what_is_no_cache_is_not_replaced(tmp_path: Path) -> None:
 def test_a_cache_that_a_power_cut_tore_is_replaced(tmp_path: Path, torn: bytes) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
     file.path.write_bytes(torn)
-    file.write(BEGINNING + b"whole")
+    file.write([BEGINNING + b"whole"])
     assert everything(file) == BEGINNING + b"whole"
 
 
@@ -84,28 +84,28 @@ def test_what_a_killed_process_left_is_replaced_when_it_is_old(tmp_path: Path) -
     file = PassCacheFile(tmp_path / "rows.db")
     unfinished = tmp_path / ".rows.db.cache.new"
     unfinished.write_bytes(b"half")
-    file.write(b"one")
+    file.write([b"one"])
     assert everything(file) == b""  # somebody may be writing it
     os.utime(unfinished, (0, 0))
-    file.write(b"two")
+    file.write([b"two"])
     assert everything(file) == b"two"
     assert not unfinished.exists()
 
 
 def test_a_folder_that_cannot_be_written_to_has_no_cache(tmp_path: Path) -> None:
     file = PassCacheFile(tmp_path / "absent" / "rows.db")
-    file.write(b"names")
+    file.write([b"names"])
     assert everything(file) == b""
 
 
 def test_a_disk_that_is_full_leaves_the_older_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = PassCacheFile(tmp_path / "rows.db")
-    file.write(BEGINNING)
+    file.write([BEGINNING])
 
     def fail(_descriptor: int, _mode: int) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fchmod", fail)
-    file.write(b"newer")
+    file.write([b"newer"])
     assert everything(file) == BEGINNING
     assert [path.name for path in tmp_path.iterdir()] == ["rows.db.cache"]

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from random import Random
 
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
@@ -44,9 +46,9 @@ def learned(home: Snapshot) -> Learned:
 
 
 def encode(home: Snapshot, before: Cache | None = None, states: Sequence[CachedReplica] = (STATE,)) -> bytes:
-    data = encode_learned(learned(home), states, program="1", key=KEY, before=before)
-    assert data is not None
-    return data
+    pieces = encode_learned(learned(home), states, program="1", key=KEY, before=before)
+    assert pieces is not None
+    return b"".join(pieces)
 
 
 def opened(data: bytes, key: bytes = KEY, program: str = "1") -> Cache | None:
@@ -91,6 +93,25 @@ def test_a_snapshot_made_of_a_recalled_one_equals_one_made_anew_and_comes_back(
     later = before.with_changes(changed, gone, taken_at=home.taken_at, positions=home.positions)
     check_equal(later.read_as(registries=home.registries, origin=home.origin), home)
     check_equal(recall(reopened(encode(later, cache))), later)
+
+
+@given(homes(), st.randoms(use_true_random=False))
+def test_lists_in_any_order_come_back_the_same_with_a_cache_of_before_or_without(
+    records: list[Record], random: Random
+) -> None:
+    home = snapshot(*records)
+    cache = reopened(encode(home))
+    kept = recall(cache)
+    lists = [
+        LearnedList(one.map, random.sample(one.keys, len(one.keys)), one.fingerprints)
+        for one in learned(kept).lists
+    ]
+    mixed = Learned(kept, CachedSource(form="test", seed=1), tuple(lists))
+    found = [encode_learned(mixed, (STATE,), program="1", key=KEY, before=before) for before in (None, cache)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert b"".join(found[0]) == b"".join(found[1])
+    check_equal(recall(reopened(b"".join(found[1]))), home)
 
 
 def test_replicas_and_source_come_back() -> None:
@@ -161,7 +182,8 @@ def sealed(records: list[bytes], lengths: list[int]) -> Cache:
     front = reopened(SEALED).front
     listed = ListMap("area", "area", len(lengths))
     rows = ListRows(b"", ["attic"] * len(lengths), ["1:x"] * len(lengths), ["1:x"] * len(lengths), lengths)
-    return reopened(seal_cache(msgspec.structs.replace(front, lists=(listed,)), [rows], records, KEY))
+    pieces = seal_cache(msgspec.structs.replace(front, lists=(listed,)), [rows], records, KEY)
+    return reopened(b"".join(pieces))
 
 
 def test_a_cache_of_ours_that_contradicts_itself_is_damaged() -> None:

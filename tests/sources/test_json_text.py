@@ -26,6 +26,17 @@ def test_what_cannot_be_decoded_is_named_but_not_shown(text: bytes) -> None:
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 65_534, 65_535, 65_536, 200_000])
+@pytest.mark.parametrize("broken", [b"\xfc", b"\xf0\x9f", b"\xe2\x82"])
+def test_the_first_byte_that_is_not_utf_8_is_named_wherever_it_stands(ahead: int, broken: bytes) -> None:
+    text = b'"%s%s"' % ("\u20ac".encode() * (ahead // 3) + b"x" * (ahead % 3), broken)
+    with pytest.raises(SourceInvalid) as raised:
+        decode_json(msgspec.json.Decoder(msgspec.Raw), text, "It")
+    assert raised.value.message == f"It is not UTF-8 (byte {ahead + 1})."
+    whole = b'"%s"' % (b"x" * (ahead % 3) + "\U0001f600".encode() * (ahead // 3))
+    assert bytes(decode_json(msgspec.json.Decoder(msgspec.Raw), whole, "It")) == whole
+
+
 def test_json_nested_without_end_is_refused() -> None:
     deep = msgspec.json.Decoder(object)
 

@@ -146,13 +146,15 @@ class Recollection:
         states = self._states_after(passes, snapshot) if snapshot is not None else {}
         if same is not None and states == self._states:
             return
-        data = self._encode(learned or self._source.learned(), states)
-        if data is not None:
-            self._file.write(data)
+        pieces = self._encode(learned or self._source.learned(), states)
+        if pieces is not None:
+            self._file.write(pieces)
         else:
             self._file.remove()  # it would be read in vain
 
-    def _encode(self, learned: Learned | None, states: Mapping[str, CachedReplica]) -> bytes | None:
+    def _encode(
+        self, learned: Learned | None, states: Mapping[str, CachedReplica]
+    ) -> list[bytes | memoryview] | None:
         key = self._ledger.make_secret() if learned is not None else None
         if learned is None or key is None:
             return None

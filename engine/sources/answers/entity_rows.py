@@ -27,7 +27,7 @@ from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import SharedValues
 from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
-from engine.sources.answers.registry_rows import decode_entries, entity_record
+from engine.sources.answers.registry_rows import Entries, decode_entries, entity_record
 from engine.sources.unchanged.extended_rows import ExtendedRows
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList, learned_list
@@ -113,9 +113,13 @@ class EntityRows:
         return list(self._wanted)
 
     def take_entries(
-        self, results: Iterable[msgspec.Raw], refused: Collection[str] = (), *, is_final: bool = False
+        self,
+        results: Iterable[msgspec.Raw | Entries],
+        refused: Collection[str] = (),
+        *,
+        is_final: bool = False,
     ) -> Listing | None:
-        """Take the answers of `get_entries` to all that was asked for; returns the home's entities.
+        """Take the answers of `get_entries`, decoded or not, to all that was asked for; returns the home's entities.
 
         `refused` are entity_ids for which there is no answer. Returns None when an entity was renamed or removed since it
         was listed: read the list again; never if that `is_final`. Raises SourceInvalid when an answer is not what it
@@ -123,7 +127,7 @@ class EntityRows:
         """
         entries: dict[str, msgspec.Raw] = {}
         for result in results:
-            entries |= decode_entries(result)
+            entries |= decode_entries(result) if isinstance(result, msgspec.Raw) else result
         if self._taken is not None and self._taken is self._map:
             return self._entities
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()

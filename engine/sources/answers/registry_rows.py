@@ -8,6 +8,9 @@ Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read
 (seen 2026-11-23); https://developers.home-assistant.io/docs/device_registry_index describes devices.
 """
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 import msgspec
 
 from engine.core.home.snapshot import version_of
@@ -40,6 +43,7 @@ _ENTRY_STATE = frozenset(
 )
 
 _ALIASES_ORDERED_SINCE = (2026, 4)
+Entries: TypeAlias = Mapping[str, msgspec.Raw]  # extended rows by entity_id
 _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -121,7 +125,7 @@ def _sorted_subentries(ids: Json) -> Json:
 def decode_entries(answer: msgspec.Raw) -> dict[str, msgspec.Raw]:
     """The extended rows in an answer of `get_entries`, by entity_id. Raises SourceInvalid."""
     decoded = decode_json(_EXTENDED_ROWS, answer, "The answer to get_entries")
-    return {id_: row for id_, row in decoded.items() if bytes(row) != b"null"}
+    return {id_: row for id_, row in decoded.items() if not _is_null(row)}
 
 
 def aliases_look_ordered(entries: msgspec.Raw) -> bool:
@@ -130,7 +134,12 @@ def aliases_look_ordered(entries: msgspec.Raw) -> bool:
     A guess for recordings that do not say their version: null is the default there and unknown before.
     """
     rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
-    return any(None in _aliases_of(row) for row in rows if bytes(row) != b"null")
+    return any(None in _aliases_of(row) for row in rows if not _is_null(row))
+
+
+def _is_null(row: msgspec.Raw) -> bool:
+    view = memoryview(row)  # no copy is made of rows that are none
+    return len(view) == len(b"null") and bytes(view) == b"null"
 
 
 def _aliases_of(row: msgspec.Raw) -> list[Json]:

@@ -11,6 +11,7 @@ unknown_command, is a registry that is not read.
 An entity without its extended row is read from the list, as in a live home.
 """
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -55,6 +56,8 @@ class _Message(msgspec.Struct):
     error: _Error | None = None
 
 
+# Asked of the bytes where they are: a copy of a large answer costs more than decoding it.
+_OBJECT = re.compile(rb"\s*\{")
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _MESSAGE = msgspec.json.Decoder(_Message)
 
@@ -137,8 +140,8 @@ class CaptureSource(Source):
         is_same = self._answers.begin_with({"entries": entries})
         wanted = self._answers.entities.take_list(answer)
         # Recorded at another time than the list, so what it says of an entity may be another where the list is the same.
-        decoded = None if entries is None or is_same else decode_entries(entries)
-        if not (is_same or (decoded is not None and self._answers.entities.are_completed_by(decoded))):
+        decoded = {} if entries is None or (is_same and not wanted) else decode_entries(entries)
+        if not (is_same or (entries is not None and self._answers.entities.are_completed_by(decoded))):
             self._answers.forget()
             self._answers.begin(config.version, aliases_ordered=ordered)
             self._answers.begin_with({"entries": entries})
@@ -147,7 +150,7 @@ class CaptureSource(Source):
         if entries is None:
             return rows.take_list_only()
         # Nothing can be asked again: what has no extended row is read from the list.
-        entities = rows.take_entries([entries] if wanted else [], is_final=True)
+        entities = rows.take_entries([decoded], is_final=True)
         assert entities is not None
         return entities
 
@@ -183,7 +186,7 @@ class CaptureSource(Source):
         except PermissionError as error:
             raise SourceInvalid(f"{path} may not be read.", "Change the file's owner or mode.") from error
         raw = decode_json(_RAW, text, str(path))
-        if not bytes(raw).lstrip().startswith(b"{"):
+        if not _OBJECT.match(memoryview(raw)):
             return raw
         message = decode_json(_MESSAGE, raw, str(path))
         if message.type != "result":

@@ -36,4 +36,4 @@ class ExtendedRows:
         return {**dict(self._before.items()), **self._fresh}
 
     def _name(self, entity_id: str, row: msgspec.Raw) -> bytes:
-        return self._fingerprint.of(b"%b\0%b" % (entity_id.encode(), bytes(row)))
+        return self._fingerprint.of(b"\0".join((entity_id.encode(), memoryview(row))))
