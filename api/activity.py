@@ -28,7 +28,7 @@ _RECORDS_MAX = 50
 WriteId = tuple[str, str, str]  # run id, registry, id
 
 
-class Trail:
+class Activity:
     """Call `on_pass` after each pass, and run `run` in a task group."""
 
     def __init__(self) -> None:

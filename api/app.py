@@ -1,4 +1,4 @@
-"""The application: all routes behind all gates."""
+"""The application: all routes behind all middleware."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from api import past
+from api.app_context import AppOptions, FindHome
 from api.changes import routes as changes
 from api.changes import runs
-from api.given import AppOptions, FindHome
-from api.http.admission import Admitting
-from api.http.gates import Compression, Limits, Observing
+from api.http.auth import AuthMiddleware
+from api.http.middleware import Compression, RequestLimits, RequestObserver
 from api.http.openapi import make_document
 from api.http.problems import HANDLERS
 from api.http.queries import NoQuery, parse_query
@@ -43,14 +43,14 @@ def build_app(find: FindHome, options: AppOptions) -> Starlette:
     endpoints += [document_route(document), *page_endpoints(find, document)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
-    return with_gates(endpoints, options)
+    return with_middleware(endpoints, options)
 
 
-def with_gates(
-    endpoints: Sequence[BaseRoute], options: AppOptions, admitting: Middleware | None = None
+def with_middleware(
+    endpoints: Sequence[BaseRoute], options: AppOptions, auth: Middleware | None = None
 ) -> Starlette:
-    """The routes behind all gates. `admitting` is who is let in, where it is not as the options say."""
-    middleware = [Middleware(Observing, observe=options.observe)]
+    """The routes behind all middleware. `auth` replaces the authentication that the options describe."""
+    middleware = [Middleware(RequestObserver, observe=options.observe)]
     if options.cors_origins:
         middleware.append(
             Middleware(
@@ -64,8 +64,8 @@ def with_gates(
     # Level 1: level 9 takes five times the CPU for a third less.
     middleware += [
         Middleware(Compression, minimum_size=GZIP_BYTES_MIN, compresslevel=1),
-        Middleware(Limits),
-        admitting or Middleware(Admitting, admission=options.admission),
+        Middleware(RequestLimits),
+        auth or Middleware(AuthMiddleware, access=options.access),
     ]
     app = Starlette(routes=endpoints, middleware=middleware, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from api.given import Given
+from api.app_context import AppContext
 from api.past import in_timeline
 from engine.core.records.record import Key
 
@@ -10,9 +10,9 @@ HEADER = "reconcile-exact-to-seconds"
 _NO_RECORD = Key("", "")  # what is known of the home alone
 
 
-async def exactness(given: Given, at: datetime) -> dict[str, str]:
+async def exactness(context: AppContext, at: datetime) -> dict[str, str]:
     """The header of an answer about a time; none where it is exact. Raises Problem 501 and ReplicaError."""
-    known = await in_timeline(given, lambda timeline: timeline.forgotten(_NO_RECORD))
+    known = await in_timeline(context, lambda timeline: timeline.forgotten(_NO_RECORD))
     if known.thinned_until is None or at.timestamp() >= known.thinned_until:
         return {}
     return {HEADER: str(known.thinned_seconds)}

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Problem
 from api.http.queries import HistoryQuery
 from api.http.routing import answer_live, route
@@ -72,34 +72,34 @@ class EntityHistory(msgspec.Struct, frozen=True):
 
 
 @route("/api/devices/{id}/history", DeviceHistory, statuses=(404, 501, 503))
-async def get_device_history(given: Given, request: Request, query: HistoryQuery) -> Response:
+async def get_device_history(context: AppContext, request: Request, query: HistoryQuery) -> Response:
     """The versions of a device, oldest first.
 
     Also of one that is gone.
     """
     id_ = request.path_params["id"]
     key = Key("device", id_)
-    past = await _past_of_key(given, key, id_, query)
-    sync = await sync_now(given, key)
+    past = await _past_of_key(context, key, id_, query)
+    sync = await sync_now(context, key)
     return answer_live(DeviceHistory(id_, *_history_page(past, query), sync))
 
 
 @route("/api/entities/{id}/history", EntityHistory, statuses=(404, 501, 503))
-async def get_entity_history(given: Given, request: Request, query: HistoryQuery) -> Response:
+async def get_entity_history(context: AppContext, request: Request, query: HistoryQuery) -> Response:
     """The versions of an entity, oldest first, by its entity_id, or its registry id.
 
     By any entity_id it ever had. One that is gone has none now.
     """
     asked = request.path_params["id"]
-    if given.timeline is None:
+    if context.timeline is None:
         raise _no_records()
-    row = await given.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
-    if row is None and (fate := await find_fate(given, "entity", asked)):
+    row = await context.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
+    if row is None and (fate := await find_fate(context, "entity", asked)):
         row = fate.now_called, fate.id
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
     key = Key("entity", id_)
-    past = await _past_of_key(given, key, asked, query)
-    sync = await sync_now(given, key, entity_id)
+    past = await _past_of_key(context, key, asked, query)
+    sync = await sync_now(context, key, entity_id)
     return answer_live(EntityHistory(entity_id, id_, *_history_page(past, query), sync))
 
 
@@ -117,18 +117,18 @@ class _Past(msgspec.Struct, frozen=True):
     forgotten: Forgotten
 
 
-async def _past_of_key(given: Given, key: Key, asked: str, query: HistoryQuery) -> _Past:
+async def _past_of_key(context: AppContext, key: Key, asked: str, query: HistoryQuery) -> _Past:
     """The versions that are asked for. Raises Problem 404 when a key has none."""
 
     def read(timeline: Timeline) -> _Past:
         page = timeline.timeline(key, after=query.after, limit=query.limit + 1)
         return _Past(page, timeline.count(key), timeline.forgotten(key))
 
-    past = await in_timeline(given, read)
+    past = await in_timeline(context, read)
     if past.total:
         return past
     what = f"the {key.registry} {asked[:255]!r}"
-    if await given.rows_reader.read(lambda transaction: transaction.rows(key.registry, (), [key.id])):
+    if await context.rows_reader.read(lambda transaction: transaction.rows(key.registry, (), [key.id])):
         raise Problem(
             404,
             f"The records have no version of {what}, although it has a row: a foreign one, or one not yet recorded.",
@@ -139,7 +139,7 @@ async def _past_of_key(given: Given, key: Key, asked: str, query: HistoryQuery) 
         if known_from is None
         else f"since {rfc3339(known_from)}; what was before is forgotten"
     )
-    raise await missing(given, key.registry, asked, f"There never was {what}, {reach}.")
+    raise await missing(context, key.registry, asked, f"There never was {what}, {reach}.")
 
 
 def _history_page(
@@ -158,12 +158,12 @@ def _history_page(
 ROUTES = (get_device_history, get_entity_history)
 
 
-async def in_timeline(given: Given, job: Callable[[Timeline], T]) -> T:
+async def in_timeline(context: AppContext, job: Callable[[Timeline], T]) -> T:
     """What a job makes of the records, in a worker thread. Raises Problem 501 when there are none, ReplicaError."""
-    timeline = given.timeline
+    timeline = context.timeline
     if timeline is None:
         raise _no_records()
-    return await anyio.to_thread.run_sync(lambda: job(timeline), limiter=given.timeline_limiter)
+    return await anyio.to_thread.run_sync(lambda: job(timeline), limiter=context.timeline_limiter)
 
 
 def _no_records() -> Problem:

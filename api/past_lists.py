@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Problem
 from api.past import in_timeline, read_home
 from api.ports import Filter, Timeline
@@ -15,7 +15,7 @@ from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, Device
 from api.registries.bodies.fields import BodyMaker
 from api.registries.bodies.places import places_then
 from api.registries.bodies.small import SMALL
-from api.registries.selection import Wish
+from api.registries.selection import Selection
 from engine.core.home.derived import Derived
 from engine.core.records.record import Area, Device, Entity, Key
 from engine.core.state.report import rfc3339
@@ -38,32 +38,34 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 async def past_page(
-    given: Given, registry: str, query: Any, wish: Wish
+    context: AppContext, registry: str, query: Any, selection: Selection
 ) -> tuple[list[msgspec.Struct], int, str | None]:
     """(rows, total, next) of the page that a query with `at` asks for. Raises Problem when nothing is known of then."""
-    if wish.state:
+    if selection.state:
         return [], 0, None  # a verdict is of now: no record of the past has one
 
     def build(timeline: Timeline) -> tuple[list[msgspec.Struct], int, str | None]:
         found = [
             item
             for item in _home(timeline, registry, query.at, is_listed=True)
-            if _is_wanted(item, wish.filters, wish.q.casefold().split())
+            if _is_wanted(item, selection.filters, selection.q.casefold().split())
         ]
-        if wish.sort:
-            _sort(found, wish.sort)
+        if selection.sort:
+            _sort(found, selection.sort)
         ids = [item.id for item in found]
         first = ids.index(query.after) + 1 if query.after in ids else 0
-        if query.after and not first and not wish.sort:  # it was another page's last, and was not there then
+        if (
+            query.after and not first and not selection.sort
+        ):  # it was another page's last, and was not there then
             first = sum(id_ <= query.after for id_ in ids)
         page = found[first : first + query.limit + 1]
         next_key = page[query.limit - 1].id if len(page) > query.limit else None
         return [item.shown for item in page[: query.limit]], len(found), next_key
 
-    return await in_timeline(given, build)
+    return await in_timeline(context, build)
 
 
-async def past_record(given: Given, registry: str, id_: str, at: datetime) -> msgspec.Struct:
+async def past_record(context: AppContext, registry: str, id_: str, at: datetime) -> msgspec.Struct:
     """One record as it was. Raises Problem 404 when there was none."""
 
     def build(timeline: Timeline) -> msgspec.Struct:
@@ -73,7 +75,7 @@ async def past_record(given: Given, registry: str, id_: str, at: datetime) -> ms
                 return found
         raise Problem(404, f"There was no {registry} {id_[:255]!r} at {at.isoformat()}.")
 
-    return await in_timeline(given, build)
+    return await in_timeline(context, build)
 
 
 def _home(timeline: Timeline, registry: str, at: datetime, *, is_listed: bool) -> list[_Item]:

@@ -126,7 +126,7 @@ class Timeline(Protocol):
     def count(self, key: Key) -> int:
         """How many revisions a key has."""
 
-    def bearers(self, entity_id: str, /) -> Sequence[Key]:
+    def holders(self, entity_id: str, /) -> Sequence[Key]:
         """The entities that ever bore this entity_id. Raises ReplicaError."""
 
     def as_of(self, at: float, /) -> Mapping[Key, PastRevision]:

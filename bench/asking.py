@@ -4,20 +4,20 @@ from typing import Any
 
 import anyio
 
+from api.app_context import AppContext
 from api.changes.feed import ChangeFeed
-from api.given import Given
 from bench.registries import READ_AT
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 
 
-def given_over(rows_reader: SqliteRowsReader) -> Given:
+def context_over(rows_reader: SqliteRowsReader) -> AppContext:
     """What the application is given: the rows of a file that is in sync."""
     replicas = (ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=READ_AT, compared_at=READ_AT),)
     status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
-    return Given(
+    return AppContext(
         status=lambda: status,
         clock=lambda: READ_AT,
         rows_reader=rows_reader,

@@ -19,9 +19,9 @@ import anyio
 import apsw
 
 from api.app import build_app
-from api.given import AppOptions, only
+from api.app_context import AppOptions, only
 from api.page.templates import STATIC
-from bench.asking import get, given_over
+from bench.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
 from bench.registries import READ_AT, make_home
@@ -35,9 +35,9 @@ _LEVEL = 1  # of the compression that the service uses
 async def measure(rows: Path) -> dict[str, float]:
     """CPU milliseconds by case, and the page's weight."""
     rows_reader = SqliteRowsReader(rows)
-    given = given_over(rows_reader)
-    app = build_app(only(given), AppOptions())
-    await given.trail.look(given.status, rows_reader, READ_AT)
+    context = context_over(rows_reader)
+    app = build_app(only(context), AppOptions())
+    await context.activity.look(context.status, rows_reader, READ_AT)
     other = apsw.Connection(str(rows))
 
     async def cpu_ms(target: str, *, is_committed: bool = False) -> float:

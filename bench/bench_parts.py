@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from api.app import build_app
-from api.given import AppOptions, only
-from bench.asking import get, given_over
+from api.app_context import AppOptions, only
+from bench.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare
@@ -205,7 +205,7 @@ def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
 
     async def pages() -> int:
         rows_reader = SqliteRowsReader(file)
-        app = build_app(only(given_over(rows_reader)), AppOptions())
+        app = build_app(only(context_over(rows_reader)), AppOptions())
         target, entities = "/api/entities?limit=1000", 0
         while target:
             page = msgspec.json.decode(await get(app, target))

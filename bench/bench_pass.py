@@ -35,7 +35,7 @@ from bench.first_fill import bare_executemany, fill, write_only
 from bench.plot import plot
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.pass_cache.file import PassCacheFile
-from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.garbage_collection import rare_garbage_collection, without_garbage_collection
 from engine.replicas.rows.replica import SqliteRows, open_rows
 
 SIZES = (1_300, 14_000, 20_000, 41_000, 200_000)
@@ -80,20 +80,20 @@ class Measured:
 
     async def cold(self) -> float:
         """A process that knows nothing, as `reconcile` without its imports."""
-        with without_cycle_collection():
+        with without_garbage_collection():
             return await cold_pass(self._connections[0], self._folder / "cold.db")
 
     async def cold_changed(self) -> float:
         """The same when 1 % changed since the last process."""
         self._cold_turn = 1 - self._cold_turn
-        with without_cycle_collection():
+        with without_garbage_collection():
             return await cold_pass(self._connections[self._cold_turn], self._folder / "cold changed.db")
 
     async def cold_unknowing(self) -> float:
         """The same without the cache of the last pass, so that every record is read and compared."""
         file = self._folder / "unknowing.db"
         PassCacheFile(file).remove()
-        with without_cycle_collection():
+        with without_garbage_collection():
             return await cold_pass(self._connections[0], file)
 
     async def verifying(self) -> float:
@@ -155,7 +155,7 @@ def measure(size: int) -> dict[str, list[float]]:
     """Seconds by case for a home of a size; fewer rounds for big ones."""
     home, changed = make_home(size), make_home(size, changed=0.01)
     rounds = 15 if size < 10_000 else 9 if size < 30_000 else 5 if size < 100_000 else 3
-    with tempfile.TemporaryDirectory() as directory, rare_cycle_collection():
+    with tempfile.TemporaryDirectory() as directory, rare_garbage_collection():
         return anyio.run(Measured(home, changed, Path(directory)).run, rounds)
 
 
@@ -193,7 +193,7 @@ def fill_figures(size: int, rounds: int = 5) -> list[Figure]:
     home = make_home(size)
     snapshot = snapshot_of(records_of(home))
     connection = ScriptedConnection(home)
-    with tempfile.TemporaryDirectory() as directory, without_cycle_collection():
+    with tempfile.TemporaryDirectory() as directory, without_garbage_collection():
         folder = Path(directory)
         cases: dict[str, Case] = {
             "bare executemany": lambda: bare_executemany(snapshot, folder),

@@ -24,7 +24,7 @@ from bench.driving import ScriptedConnection, ScriptedSource, TimedRows, cold_pa
 from bench.figures import Case, Figure, publish, take_rounds
 from bench.registries import Home, make_home
 from bench.rivals import RIVALS, SLOW, Rows, rows_of
-from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.garbage_collection import rare_garbage_collection, without_garbage_collection
 
 FASTER_MIN = {"service": 25.0, "one-shot": 5.0}
 SERVICE, ONE_SHOT = "ours, running service", "ours, one pass of a new process"
@@ -65,13 +65,13 @@ async def measure(
 
         async def service() -> float:
             turns[SERVICE] = 1 - turns[SERVICE]
-            with rare_cycle_collection():
+            with rare_garbage_collection():
                 await replica.relist(connections[turns[SERVICE]])
             return rows.committed_at - replica.started_at
 
         async def one_shot() -> float:
             turns[ONE_SHOT] = 1 - turns[ONE_SHOT]
-            with without_cycle_collection():
+            with without_garbage_collection():
                 return await cold_pass(connections[turns[ONE_SHOT]], folder / "cold.db", until_commit=True)
 
         taken = await take_rounds({SERVICE: service, ONE_SHOT: one_shot, **cases}, rounds)

@@ -19,7 +19,7 @@ from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
@@ -114,7 +114,7 @@ class KeptReplica:
         self.controller = ReplicaController(
             replica=rows,
             ledger=rows,
-            pace=Pace(verify_seconds=_NEVER, watch_seconds=60),
+            intervals=Intervals(verify_seconds=_NEVER, watch_seconds=60),
             make_options=lambda verify: pass_options(verify=verify),
             clock=time.time,
             draw=lambda: 0.5,

@@ -26,9 +26,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    from engine.process.cycle_collection import without_cycle_collection
+    from engine.process.garbage_collection import without_garbage_collection
 
-    with without_cycle_collection():
+    with without_garbage_collection():
         return _answer(argv)
 
 

@@ -215,7 +215,7 @@ class Ledger(Protocol):
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         """Those of the keys that Home Assistant was ever seen to have."""
 
-    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
 
     def note_absences(self, absences: Absences, at: Look) -> None:
@@ -270,7 +270,7 @@ class Records(Replica, Protocol):
     def count(self, key: Key) -> int:
         """How many revisions a key has."""
 
-    def bearers(self, entity_id: str) -> list[Key]:
+    def holders(self, entity_id: str) -> list[Key]:
         """The entities that ever had this entity_id, in any order. Looks through all of their revisions."""
 
     def as_of(self, at: float) -> dict[Key, Revision]:

@@ -20,7 +20,7 @@ from api.sites.app import ROUTES as SITES_ROUTES
 from engine.commandline.arguments.parser import COMMANDS, build_grammar
 from engine.commandline.exit_codes import TABLE
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.status import SourceStatus, Status
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS

@@ -20,7 +20,7 @@ from engine.commandline.arguments.parser import COMMANDS, build_grammar
 from engine.commandline.exit_codes import TABLE
 from engine.core.compare.diff import Cause
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import GuardName

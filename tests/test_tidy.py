@@ -52,7 +52,7 @@ WITHOUT_TWIN = {
     "engine/loop/listeners.py",  # contracts without code
     "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
-    "engine/core/state/pace.py",  # one struct; tests/loop run by it
+    "engine/core/state/intervals.py",  # one struct; tests/loop run by it
     "engine/composition/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings/sites.py",  # one struct; tests/sites load it
     "engine/secret.py",  # tested with what holds one, by tests/settings/test_layers.py

@@ -6,9 +6,9 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.app_context import AppContext
 from api.changes.envelope import Change, change_of_row
 from api.changes.stream import EventStream, StreamStart
-from api.given import Given
 from api.http.problems import CURSOR_EXPIRED, Problem
 from api.http.queries import SEQ_MAX, ChangesQuery, StreamQuery
 from api.http.routing import EVENT_STREAM, answer_live, route
@@ -26,7 +26,7 @@ class ChangesPage(msgspec.Struct, frozen=True):
 
 
 @route("/api/changes", ChangesPage, statuses=(410, 503))
-async def list_changes(given: Given, request: Request, query: ChangesQuery) -> Response:
+async def list_changes(context: AppContext, request: Request, query: ChangesQuery) -> Response:
     """The change feed; with `wait` a long poll.
 
     It answers at once if it holds anything, else as soon as it does, or after `wait` seconds as it is.
@@ -43,23 +43,23 @@ async def list_changes(given: Given, request: Request, query: ChangesQuery) -> R
         next_ = changes[-1].seq if len(changes) == query.limit else newest
         return ChangesPage(changes, len(changes), query.limit, next_, oldest or None), newest
 
-    page, newest = await given.rows_reader.read(job)
+    page, newest = await context.rows_reader.read(job)
     if query.wait and not page.changes and request.method != "HEAD":
         with anyio.move_on_after(query.wait):
-            while not page.changes and not given.feed.is_closed:
-                await given.feed.wait_newer(newest)
-                page, newest = await given.rows_reader.read(job)
+            while not page.changes and not context.feed.is_closed:
+                await context.feed.wait_newer(newest)
+                page, newest = await context.rows_reader.read(job)
     return answer_live(page)
 
 
 @route("/api/changes/stream", str, statuses=(503,), media_type=EVENT_STREAM)
-async def stream_changes(given: Given, request: Request, query: StreamQuery) -> Response:
+async def stream_changes(context: AppContext, request: Request, query: StreamQuery) -> Response:
     """The change feed as server-sent events: change, reset, bye. Last-Event-ID resumes."""
     last = request.headers.get("last-event-id", "")
     if last and not (last.isascii() and last.isdigit() and int(last[:17]) <= SEQ_MAX and len(last) <= 16):
         raise Problem(400, "Last-Event-ID is not the number of a change.")
     registry = None if query.registry is UNSET else query.registry
-    return EventStream(given.feed, given.rows_reader, StreamStart(int(last) if last else None, registry))
+    return EventStream(context.feed, context.rows_reader, StreamStart(int(last) if last else None, registry))
 
 
 def _expired(after: int, oldest: int) -> Problem:

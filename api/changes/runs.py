@@ -5,7 +5,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Problem
 from api.http.queries import NoQuery, RunsQuery
 from api.http.routing import answer_live, route
@@ -35,7 +35,7 @@ class RunsPage(msgspec.Struct, frozen=True):
 
 
 @route("/api/runs", RunsPage, statuses=(503,))
-async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Response:
+async def list_runs(context: AppContext, _request: Request, query: RunsQuery) -> Response:
     """Passes that wrote rows, newest first."""
     before = None if query.before is UNSET else query.before
 
@@ -44,14 +44,14 @@ async def list_runs(given: Given, _request: Request, query: RunsQuery) -> Respon
         runs = [_run(row) for row in rows[: query.limit]]
         return RunsPage(runs, len(runs), query.limit, runs[-1].run_id if len(rows) > query.limit else None)
 
-    return answer_live(await given.rows_reader.read(job))
+    return answer_live(await context.rows_reader.read(job))
 
 
 @route("/api/runs/{id}", RunBody, statuses=(404, 503))
-async def get_run(given: Given, request: Request, _query: NoQuery) -> Response:
+async def get_run(context: AppContext, request: Request, _query: NoQuery) -> Response:
     """One pass that wrote rows."""
     run_id = request.path_params["id"]
-    row = await given.rows_reader.read(lambda transaction: transaction.run(run_id))
+    row = await context.rows_reader.read(lambda transaction: transaction.run(run_id))
     if row is None:
         raise Problem(404, f"There is no run {run_id[:255]!r}; runs that wrote nothing are not kept.")
     return answer_live(_run(row))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.http.admission import OPEN_PATHS
+from api.http.auth import OPEN_PATHS
 from api.http.problems import MEDIA_TYPE as PROBLEM_TYPE
 from api.http.problems import ProblemBody, phrase
 from api.http.routing import EVENT_STREAM, Route

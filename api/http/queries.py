@@ -212,19 +212,19 @@ def parse_query(query_string: bytes, type_: type[Q]) -> Q:
     """The query of a request as `type_`. Raises Problem 400 that names what is wrong."""
     if not query_string:
         return type_()
-    given: dict[str, list[str]] = {}
+    context: dict[str, list[str]] = {}
     for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
-        given.setdefault(name, []).append(value)
+        context.setdefault(name, []).append(value)
     fields, repeatable = _parameters(type_)
-    unknown = sorted(given.keys() - fields)
+    unknown = sorted(context.keys() - fields)
     if unknown:
         raise Problem(
             400, f"Unknown query parameter: {_listed(unknown)}. Known here: {_listed(sorted(fields))}."
         )
-    repeated = sorted(name for name, values in given.items() if len(values) > 1 and name not in repeatable)
+    repeated = sorted(name for name, values in context.items() if len(values) > 1 and name not in repeatable)
     if repeated:
         raise Problem(400, f"Query parameter given more than once: {_listed(repeated)}.")
-    values = {name: found if name in repeatable else found[0] for name, found in given.items()}
+    values = {name: found if name in repeatable else found[0] for name, found in context.items()}
     try:
         query = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:

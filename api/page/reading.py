@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Problem
 from api.http.queries import check_at
 from api.page.views.changes import ChangesView, changes_view
@@ -46,20 +46,20 @@ class Read(msgspec.Struct, frozen=True):
 class Reader:
     """Reads of one home, whose index is kept from one request to the next."""
 
-    def __init__(self, given: Given, kept: KeptIndex) -> None:
-        self.given = given
+    def __init__(self, context: AppContext, kept: KeptIndex) -> None:
+        self.context = context
         self._kept = kept
 
     async def read(self, job: Callable[[ReadTransaction, HomeIndex], T]) -> T:
         """What a job makes of the rows and their index. Raises ReplicaError."""
-        data_version = self.given.rows_reader.data_version()
+        data_version = self.context.rows_reader.data_version()
         kept = self._kept.get(data_version)
 
         def look(transaction: ReadTransaction) -> tuple[T, HomeIndex]:
             index = kept or index_of_rows(transaction)
             return job(transaction, index), index
 
-        made, index = await self.given.rows_reader.read(look)
+        made, index = await self.context.rows_reader.read(look)
         self._kept.put(data_version, index)
         return made
 
@@ -73,7 +73,7 @@ class Reader:
                 return msgspec.structs.replace(live, error=str(error))
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
-            changes = changes_view(transaction, index, self.given.trail, None, CHANGES_SHOWN)
+            changes = changes_view(transaction, index, self.context.activity, None, CHANGES_SHOWN)
             return Read(index, changes, home_view(index, query, _entities(transaction, query)))
 
         return await self._or_why(job)
@@ -90,7 +90,9 @@ class Reader:
         """The sections that change by themselves."""
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
-            return Read(index, changes_view(transaction, index, self.given.trail, None, CHANGES_SHOWN), None)
+            return Read(
+                index, changes_view(transaction, index, self.context.activity, None, CHANGES_SHOWN), None
+            )
 
         return await self._or_why(job)
 
@@ -118,7 +120,7 @@ class Reader:
                 entities = entities_of_past(home, query.words, limit, loose=query.loose)
             return home_view(index_of_past(home, order), query, entities)
 
-        return await in_timeline(self.given, job)
+        return await in_timeline(self.context, job)
 
 
 def at_of(text: str) -> datetime | None:

@@ -65,7 +65,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
 
     Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
     """
-    verdicts = reader.given.verdicts()
+    verdicts = reader.context.verdicts()
     if at is None:
         asked = await _known_as(reader, registry, asked)
         look = _NOW.get(registry) or partial(_small_now, registry)
@@ -74,11 +74,11 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
             found = msgspec.structs.replace(found, key=key)
     else:
         then = _THEN.get(registry) or partial(_small_then, registry)
-        found = await in_timeline(reader.given, lambda timeline: then(timeline, asked, at))
+        found = await in_timeline(reader.context, lambda timeline: then(timeline, asked, at))
     without = None
     try:
         revisions, total, forgotten = await in_timeline(
-            reader.given, lambda timeline: _versions(timeline, found.key)
+            reader.context, lambda timeline: _versions(timeline, found.key)
         )
     except (Problem, ReplicaError) as error:
         revisions, total, forgotten, without = [], 0, "", str(error)
@@ -87,7 +87,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         name = verdicts.name_of(found.key)
         if not revisions and name is None:
             raise await fates.missing(
-                reader.given, registry, asked, f"There is no {registry_text(registry)} {asked[:255]!r}."
+                reader.context, registry, asked, f"There is no {registry_text(registry)} {asked[:255]!r}."
             )
         facts = last_facts(found.key, revisions, names) or [Fact("id", found.key.id)]
         found = msgspec.structs.replace(found, name=last_name(revisions) or name or asked, facts=facts)
@@ -110,7 +110,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
 def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> str | None:
     if found.is_gone or verdicts.of(found.key, entity_id=found.entity_id).state in _NOT_IN_HOME_ASSISTANT:
         return None
-    return own_page(reader.given.home_assistant_url, found.key, asked)
+    return own_page(reader.context.home_assistant_url, found.key, asked)
 
 
 def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision]) -> RecordVerdict:
@@ -137,7 +137,7 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
 
     if await reader.read(has_row):
         return asked
-    fate = await find_fate(reader.given, registry, asked)
+    fate = await find_fate(reader.context, registry, asked)
     return asked if fate is None else fate.now_called or fate.id
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.given import FindHome, Given
+from api.app_context import AppContext, FindHome
 from api.http.problems import Problem, phrase, store_problem
 from api.http.queries import SEQ_MAX, NoQuery, parse_query
 from api.http.routing import LIVE_HEADERS, VARY
@@ -67,28 +67,28 @@ class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page:
     """What the handlers of one request share."""
 
-    def __init__(self, given: Given, kept: KeptIndex, document: dict[str, Any]) -> None:
-        self.given = given
+    def __init__(self, context: AppContext, kept: KeptIndex, document: dict[str, Any]) -> None:
+        self.context = context
         self.document = document
-        self.reader = Reader(given, kept)
+        self.reader = Reader(context, kept)
 
     def values(self, status: Status | None = None) -> dict[str, object]:
         """What every template is given."""
-        status, now, trail = status or self.given.status(), self.given.clock(), self.given.trail
-        view = status_view(status, now, self.given.freshness, trail)
-        verdicts = self.given.verdicts()
+        status, now, activity = status or self.context.status(), self.context.clock(), self.context.activity
+        view = status_view(status, now, self.context.freshness, activity)
+        verdicts = self.context.verdicts()
         return {
             "now": now,
             "status": view,
-            "day": trail.changes_day(now),
-            "up": self.given.up,
+            "day": activity.changes_day(now),
+            "up": self.context.up,
             "badges": Badges(verdicts),
             "todos": todo_views(status, verdicts, view.state),
         }
 
     def drift(self, names: Names, query: DriftPageQuery, group_rows: int) -> dict[str, object]:
         """What is needed to show what differs, below a status of the same moment."""
-        status, verdicts = self.given.status(), self.given.verdicts()
+        status, verdicts = self.context.status(), self.context.verdicts()
         view = drift_page(open_records(status.report), status, names, verdicts, query, group_rows)
         return {**self.values(status), "drift": view, "drift_query": query}
 
@@ -109,7 +109,7 @@ async def _live(page: Page, _request: Request, _query: NoQuery) -> bytes:
 
 async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
     view = await page.reader.home(query)
-    badges = Badges(page.given.verdicts())
+    badges = Badges(page.context.verdicts())
     values: dict[str, object] = {
         "home": view,
         "query": query,
@@ -129,9 +129,9 @@ async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
 
 
 async def _changes(page: Page, _request: Request, query: OlderQuery) -> bytes:
-    trail = page.given.trail
+    activity = page.context.activity
     view = await page.reader.read(
-        lambda transaction, index: changes_view(transaction, index, trail, query.before, CHANGES_PAGE)
+        lambda transaction, index: changes_view(transaction, index, activity, query.before, CHANGES_PAGE)
     )
     return render("changes.html", {**page.values(), "changes": view})
 
@@ -141,7 +141,7 @@ async def _help(page: Page, _request: Request, _query: NoQuery) -> bytes:
 
 
 async def _table(registry: str, page: Page, _request: Request, query: TableQuery) -> bytes:
-    verdicts = page.given.verdicts()
+    verdicts = page.context.verdicts()
     view = await page.reader.read(
         lambda transaction, index: table_view(transaction, index, verdicts, registry, query)
     )
@@ -222,12 +222,12 @@ def page_endpoints(find: FindHome, document: bytes) -> list[StarletteRoute]:
     load_templates()
     api = msgspec.json.decode(document)
     kept = WeakKeyDictionary[
-        Given, KeptIndex
+        AppContext, KeptIndex
     ]()  # of the homes that were asked for, for as long as they are there
 
     def find_page(request: Request) -> Page:
-        given = find(request)
-        return Page(given, kept.setdefault(given, KeptIndex()), api)
+        context = find(request)
+        return Page(context, kept.setdefault(context, KeptIndex()), api)
 
     return [*(route.endpoint(find_page) for route in PAGE_ROUTES), static_route()]
 

@@ -79,7 +79,7 @@ def field_text(field: str) -> str:
     return _FIELDS.get(field, field.replace("_", " "))
 
 
-def told_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
+def shown_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
     """(field, what a person calls it) of those fields of one change that a sentence needs to tell, in their order."""
     given = list(dict.fromkeys(fields))
     shadowed = {own for field in given for own in _SHADOWS.get(field, ()) if own in given}

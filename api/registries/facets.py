@@ -7,13 +7,13 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.queries import RegistryName, StateName, Text
 from api.http.routing import route
 from api.ports import ReadTransaction
 from api.registries.bodies.places import places_now
 from api.registries.lists import answer_kept, filters_of
-from api.registries.selection import Wish, count_states, filters_for
+from api.registries.selection import Selection, count_states, filters_for
 from engine.core.state.record_verdict import Verdicts
 
 VALUES_MAX = 1000
@@ -91,10 +91,14 @@ class Facets(msgspec.Struct, frozen=True):
 
 
 def facets_of(
-    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish, names: tuple[str, ...]
+    transaction: ReadTransaction,
+    registry: str,
+    verdicts: Verdicts,
+    selection: Selection,
+    names: tuple[str, ...],
 ) -> Facets:
     """The counts of the rows that are asked for. Call it in a job."""
-    filters = filters_for(transaction, registry, verdicts, wish)
+    filters = filters_for(transaction, registry, verdicts, selection)
     called = _names(transaction)
     found = {
         name: [
@@ -125,7 +129,7 @@ def _names(transaction: ReadTransaction) -> dict[tuple[str, str | None], str | N
 
 
 @route("/api/facets", Facets, statuses=(304, 503))
-async def get_facets(given: Given, request: Request, query: FacetsQuery) -> Response:
+async def get_facets(context: AppContext, request: Request, query: FacetsQuery) -> Response:
     """How many rows of a registry have which values, to filter by.
 
     What a registry has not, none of its rows has.
@@ -133,13 +137,13 @@ async def get_facets(given: Given, request: Request, query: FacetsQuery) -> Resp
     known = (*FACETS.get(query.registry, ()), "state")
     names = tuple(name for name in dict.fromkeys(query.facet or known) if name in known)
     filters = tuple(filters_of(query))
-    wish = Wish(filters, query.q, "" if query.state is UNSET else query.state)
-    verdicts = given.verdicts()
+    selection = Selection(filters, query.q, "" if query.state is UNSET else query.state)
+    verdicts = context.verdicts()
     is_none = any(name not in known for name, _ in filters)
 
     def build(transaction: ReadTransaction) -> tuple[bytes, None]:
         none = Facets(query.registry, 0, {name: [] for name in names})
-        found = none if is_none else facets_of(transaction, query.registry, verdicts, wish, names)
+        found = none if is_none else facets_of(transaction, query.registry, verdicts, selection, names)
         return msgspec.json.encode(found), None
 
-    return await answer_kept(given, request, build)
+    return await answer_kept(context, request, build)

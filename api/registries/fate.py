@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import anyio.to_thread
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Became, Problem
 from api.ports import ReadTransaction, Timeline
 from engine.core.records.record import Key
@@ -12,19 +12,19 @@ from engine.core.state.fate import Fate, Former, fate_of, former_of
 from engine.errors import ReplicaError
 
 
-async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
+async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | None:
     """What the rows file and the records know of it; None when it never was. Raises ReplicaError for the rows file."""
 
     def look(transaction: ReadTransaction) -> list[Former]:
         return list(transaction.former(registry, asked))
 
-    formers = await given.rows_reader.read(look)
-    timeline = given.timeline
+    formers = await context.rows_reader.read(look)
+    timeline = context.timeline
     if timeline is not None:
         # Without the records there still is what the rows file says.
         with suppress(ReplicaError):
             formers += await anyio.to_thread.run_sync(
-                lambda: _recorded(timeline, registry, asked), limiter=given.timeline_limiter
+                lambda: _recorded(timeline, registry, asked), limiter=context.timeline_limiter
             )
     ids = sorted({former.key.id for former in formers})
 
@@ -32,25 +32,25 @@ async def find_fate(given: Given, registry: str, asked: str) -> Fate | None:
         rows = transaction.rows(registry, ("id",) if registry == "entity" else (), ids)
         return {Key(registry, row[1] if registry == "entity" else row[0]): row[0] for row in rows}
 
-    return fate_of(asked, formers, await given.rows_reader.read(name) if ids else {})
+    return fate_of(asked, formers, await context.rows_reader.read(name) if ids else {})
 
 
-async def missing(given: Given, registry: str, asked: str, otherwise: str) -> Problem:
+async def missing(context: AppContext, registry: str, asked: str, otherwise: str) -> Problem:
     """The 404 for what has no row; `otherwise` is the detail when it never was."""
-    verdicts = given.verdicts()
+    verdicts = context.verdicts()
     if (key := verdicts.missing(asked, registry)) is not None:
         told = verdicts.of(key, has_row=False)
         return Problem(
             404, f"The row of the {registry} {asked[:255]!r} is missing. {told.reasons[0]}. {told.next}"
         )
-    fate = await find_fate(given, registry, asked)
+    fate = await find_fate(context, registry, asked)
     if fate is None:
         return Problem(404, otherwise)
     return Problem(404, fate.text, became=Became(fate.what, fate.id, fate.now_called, fate.at))
 
 
 def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:
-    keys = {Key(registry, asked), *(timeline.bearers(asked) if registry == "entity" else ())}
+    keys = {Key(registry, asked), *(timeline.holders(asked) if registry == "entity" else ())}
     found = []
     for key in sorted(keys):
         found += former_of(key, [(r.at, r.op == "delete") for r in timeline.newest(key, 1)])

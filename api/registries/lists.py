@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.app_context import AppContext
 from api.exactness import exactness
-from api.given import Given
 from api.http.cache import CachedAnswer
 from api.http.etags import RequestTag
 from api.http.queries import (
@@ -34,7 +34,7 @@ from api.registries.bodies.fields import BodyMaker
 from api.registries.bodies.places import places_now
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
 from api.registries.list_queries import query_of, sort_columns
-from api.registries.selection import Wish, filters_for
+from api.registries.selection import Selection, filters_for
 
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}
 PAST_STATUSES = (304, 404, 410, 501, 503)
@@ -89,8 +89,8 @@ def next_link(request: Request, next_key: str | None) -> str | None:
     """The Link header to the next page, relative, so that it holds behind any proxy's prefix."""
     if next_key is None:
         return None
-    given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    parameters = [(name, value) for name, value in given if name != "after"]
+    context = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    parameters = [(name, value) for name, value in context if name != "after"]
     return f'<?{urlencode([*parameters, ("after", next_key)])}>; rel="next"'
 
 
@@ -133,8 +133,8 @@ class _Form(NamedTuple):
     ) -> bytes:
         if self.is_csv:
             return as_csv(rows, self.fields)
-        given = list(rows) if self.query.fields is UNSET else as_chosen(rows, self.fields)
-        page = self.page(*self.lead, given, len(rows), self.query.limit, total, next_key, revision)
+        context = list(rows) if self.query.fields is UNSET else as_chosen(rows, self.fields)
+        page = self.page(*self.lead, context, len(rows), self.query.limit, total, next_key, revision)
         return msgspec.json.encode(page)
 
 
@@ -147,17 +147,17 @@ def list_handler(
     name = body.registry.name
     columns = sort_columns(body.type, body.columns)
 
-    async def handle(given: Given, request: Request, query: Any) -> Response:
+    async def handle(context: AppContext, request: Request, query: Any) -> Response:
         form = _Form(
             page_type, lead_of(request), query, chosen_fields(body.type, query), wants_csv(request, query)
         )
         state = "" if query.state is UNSET else query.state
-        wish = Wish(tuple(filters_of(query)), query.q, state, sort_column(columns, query))
-        verdicts = given.verdicts()
+        selection = Selection(tuple(filters_of(query)), query.q, state, sort_column(columns, query))
+        verdicts = context.verdicts()
 
         def build(transaction: ReadTransaction) -> tuple[bytes, str | None]:
-            filters = filters_for(transaction, name, verdicts, wish)
-            rows = _page(transaction, body, filters, query, wish.sort)
+            filters = filters_for(transaction, name, verdicts, selection)
+            rows = _page(transaction, body, filters, query, selection.sort)
             total = transaction.count(name, filters)
             next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
             places = places_now(transaction)
@@ -166,12 +166,16 @@ def list_handler(
             return page, next_link(request, next_key)
 
         if query.at is not UNSET:
-            then = wish._replace(sort="" if query.sort is UNSET else query.sort)
-            found, total, next_key = await past_page(given, name, query, then)
+            then = selection._replace(sort="" if query.sort is UNSET else query.sort)
+            found, total, next_key = await past_page(context, name, query, then)
             link = next_link(request, next_key)
-            headers = {**LIVE_HEADERS, **await exactness(given, query.at), **({"link": link} if link else {})}
+            headers = {
+                **LIVE_HEADERS,
+                **await exactness(context, query.at),
+                **({"link": link} if link else {}),
+            }
             return Response(form.encode(found, total, next_key, None), 200, headers, form.media_type)
-        return await answer_kept(given, request, build, form.media_type)
+        return await answer_kept(context, request, build, form.media_type)
 
     return handle
 
@@ -193,27 +197,29 @@ def list_route(body: BodyMaker[Any]) -> Route:
 
 
 async def answer_kept(
-    given: Given,
+    context: AppContext,
     request: Request,
     build: Callable[[ReadTransaction], tuple[bytes, str | None]],
     media_type: str = JSON,
 ) -> Response:
     """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
     # What is known of the rows is part of the answer.
-    tag = RequestTag(request, f"{given.status().started_at}/{given.knowledge.generation}/{media_type}")
-    data_version = given.rows_reader.data_version()
+    tag = RequestTag(
+        request, f"{context.status().started_at}/{context.verdict_cache.generation}/{media_type}"
+    )
+    data_version = context.rows_reader.data_version()
 
     def job(transaction: ReadTransaction) -> CachedAnswer | str:
         etag = tag.at(transaction.revision)
         return etag if tag.is_known(etag) else CachedAnswer(etag, *build(transaction))
 
-    answer = given.cache.get(tag.digest, data_version)
+    answer = context.cache.get(tag.digest, data_version)
     if answer is None:
-        made = await given.rows_reader.read(job)
+        made = await context.rows_reader.read(job)
         if isinstance(made, str):
             return Response(None, 304, {**KEPT_HEADERS, "etag": made})
         answer = made
-        given.cache.put(tag.digest, data_version, answer)
+        context.cache.put(tag.digest, data_version, answer)
     headers = {**KEPT_HEADERS, "etag": answer.etag}
     if tag.is_known(answer.etag):
         return Response(None, 304, headers)

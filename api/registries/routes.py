@@ -7,8 +7,8 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.app_context import AppContext
 from api.exactness import exactness
-from api.given import Given
 from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
 from api.past_lists import past_record
@@ -31,13 +31,13 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
     """The route of one record of a registry, by the key of its pages."""
     name = body.registry.name
 
-    async def handle(given: Given, request: Request, query: AtQuery) -> Response:
+    async def handle(context: AppContext, request: Request, query: AtQuery) -> Response:
         id_ = request.path_params["id"]
         if query.at is not UNSET:
-            answer = answer_live(await past_record(given, name, id_, query.at))
-            answer.headers.update(await exactness(given, query.at))
+            answer = answer_live(await past_record(context, name, id_, query.at))
+            answer.headers.update(await exactness(context, query.at))
             return answer
-        verdicts = given.verdicts()
+        verdicts = context.verdicts()
 
         def build(transaction: ReadTransaction) -> tuple[bytes, None]:
             row = transaction.row(name, body.columns, id_)
@@ -47,9 +47,9 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
             return msgspec.json.encode(with_contents(transaction, [made])[0]), None
 
         try:
-            return await answer_kept(given, request, build)
+            return await answer_kept(context, request, build)
         except _NoRow:
-            raise await missing(given, name, id_, f"There is no {name} {id_[:255]!r}.") from None
+            raise await missing(context, name, id_, f"There is no {name} {id_[:255]!r}.") from None
 
     # The id of a category has a slash within.
     parameter = "{id:path}" if len(body.registry.key) > 1 else "{id}"
@@ -69,9 +69,9 @@ def _entities_of_area(listed: Route) -> Route:
     page = page_struct(ENTITIES, "AreaEntitiesPage", (("success", bool), ("area_id", str)))
     answer = list_handler(ENTITIES, page, lambda request: (True, request.path_params["id"]))
 
-    async def handle(given: Given, request: Request, query: Any) -> Response:
+    async def handle(context: AppContext, request: Request, query: Any) -> Response:
         area_id = request.path_params["id"]
-        return await answer(given, request, msgspec.structs.replace(query, area_id=area_id))
+        return await answer(context, request, msgspec.structs.replace(query, area_id=area_id))
 
     return Route(
         path="/api/entities/by-area/{id}",

@@ -13,7 +13,7 @@ from engine.core.state.record_states import BY_URGENCY, State
 from engine.core.state.record_verdict import Verdicts
 
 
-class Wish(NamedTuple):
+class Selection(NamedTuple):
     """What is asked for; `sort` is a column, with a - before it for the other direction."""
 
     filters: tuple[Filter, ...] = ()
@@ -28,13 +28,13 @@ class Wish(NamedTuple):
 
 
 def filters_for(
-    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts, selection: Selection
 ) -> tuple[Filter, ...]:
     """All conditions on the rows as filters of the store."""
-    filters = wish.filters
-    if wish.state:
-        filters = (*filters, *_of_state(registry, verdicts, State(wish.state)))
-    if words := wish.q.casefold().split():
+    filters = selection.filters
+    if selection.state:
+        filters = (*filters, *_of_state(registry, verdicts, State(selection.state)))
+    if words := selection.q.casefold().split():
         texts = transaction.texts(registry)
         found = [key for key, text in texts.items() if all(word in text for word in words)]
         filters = (*filters, ("keyed", msgspec.json.encode(found).decode()))

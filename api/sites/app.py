@@ -19,9 +19,9 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import ROUTES as HOME_ROUTES
-from api.app import document_route, metrics_route, with_gates
-from api.given import AppOptions, Given
-from api.http.admission import Admission, Admitting, borne_token
+from api.app import document_route, metrics_route, with_middleware
+from api.app_context import AppContext, AppOptions
+from api.http.auth import AccessRules, AuthMiddleware, presented_token
 from api.http.openapi import make_document
 from api.http.problems import RETRY_SECONDS, Problem
 from api.http.queries import NoQuery
@@ -73,8 +73,8 @@ def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOption
         Mount("/api/sites/{site}", app=OfHome(_short_routes(), sites)),
         Mount("/sites/{site}", app=OfHome(_all_routes(sites), sites)),
     ]
-    admitting = Middleware(AdmittingSites, admission=options.admission, sites=sites)
-    return with_gates(endpoints, options, admitting)
+    auth = Middleware(SitesAuthMiddleware, access=options.access, sites=sites)
+    return with_middleware(endpoints, options, auth)
 
 
 class OfHome:
@@ -90,8 +90,8 @@ class OfHome:
         view = self._sites.view(name)
         if view is None:
             raise no_such_home(name)
-        given = await self._sites.open(name)
-        if given is None:
+        context = await self._sites.open(name)
+        if context is None:
             problem = Problem(
                 503,
                 f"The home {name} is {view.stage}: {view.reason or 'it is about to be started'}",
@@ -101,13 +101,13 @@ class OfHome:
                 raise problem
             await away_page(view, problem)(scope, receive, send)
             return
-        scope["home"] = given
+        scope["home"] = context
         await self._router(scope, receive, send)
 
 
-def _home_of(request: Request) -> Given:
-    given: Given = request.scope["home"]
-    return given
+def _home_of(request: Request) -> AppContext:
+    context: AppContext = request.scope["home"]
+    return context
 
 
 def _short_routes() -> list[BaseRoute]:
@@ -140,20 +140,20 @@ async def _to_page(request: Request) -> Response:
     return RedirectResponse(f"{quote(str(request.path_params['site']), safe='')}/", 307)
 
 
-class AdmittingSites(Admitting):
+class SitesAuthMiddleware(AuthMiddleware):
     """Lets in whoever bears the service's token; and who bears a home's, to what stands below that home."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, sites: Sites) -> None:
-        super().__init__(app, admission)
+    def __init__(self, app: ASGIApp, access: AccessRules, sites: Sites) -> None:
+        super().__init__(app, access)
         self._sites = sites
 
-    def _is_borne(self, scope: Scope) -> bool:
-        return super()._is_borne(scope) or self._is_of_home(scope)
+    def _has_valid_token(self, scope: Scope) -> bool:
+        return super()._has_valid_token(scope) or self._is_of_home(scope)
 
     def _is_of_home(self, scope: Scope) -> bool:
         path = str(scope["path"])
         for prefix in _PREFIXES:
             if path.startswith(prefix):
                 token = self._sites.token(path.removeprefix(prefix).partition("/")[0])
-                return token is not None and hmac.compare_digest(borne_token(scope), token.encode())
+                return token is not None and hmac.compare_digest(presented_token(scope), token.encode())
         return False

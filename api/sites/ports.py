@@ -7,9 +7,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from api.given import Given
+from api.app_context import AppContext
 from api.ports import ReadTransaction
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.status import Status
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Sites(Protocol):
     def token(self, name: str) -> str | None:
         """The token that opens this home and no other."""
 
-    async def open(self, name: str) -> Given | None:
+    async def open(self, name: str) -> AppContext | None:
         """What the API answers of a home, which is now being read; None while it is not kept."""
 
     async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:

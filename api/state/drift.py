@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.problems import Problem
 from api.http.queries import DriftQuery, NoQuery
 from api.http.routing import answer_live, route
@@ -15,7 +15,7 @@ from api.registries.bodies.options import served_options
 from engine.core.compare.plan import FieldChange
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import (
     SCHEMA_VERSION,
     ErrorReport,
@@ -70,9 +70,9 @@ class DriftRecord(msgspec.Struct, frozen=True):
 
 
 @route("/api/drift", Drift, statuses=(404,))
-async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Response:
+async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -> Response:
     """What differs between Home Assistant and the replicas, as of the last pass."""
-    status, now = given.status(), given.clock()
+    status, now = context.status(), context.clock()
     report = status.report or _no_report(status)
     _check_replica(query.replica, status, report)
     wanted = [
@@ -86,7 +86,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
     page = behind[: query.limit]
     body = Drift(
         schema_version=report.schema_version,
-        status=status_word(status, now, given.freshness),
+        status=status_word(status, now, context.freshness),
         mode=status.report.mode if status.report else None,
         run_id=report.run_id or None,
         site=report.site,
@@ -94,7 +94,7 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
         age_seconds=_age(status.report, now),
         duration_seconds=report.duration_seconds if status.report else None,
         source=msgspec.structs.replace(report.source, connected=status.source.connected),
-        replicas=_replicas_now(status, report, now, given.freshness),
+        replicas=_replicas_now(status, report, now, context.freshness),
         records=tuple(served_record(record) for _, record in page),
         count=len(page),
         limit=query.limit,
@@ -109,10 +109,10 @@ async def get_drift(given: Given, _request: Request, query: DriftQuery) -> Respo
 
 
 @route("/api/drift/{replica}/{registry}/{key:path}", DriftRecord, statuses=(404,))
-async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> Response:
+async def get_drift_record(context: AppContext, request: Request, _query: NoQuery) -> Response:
     """One record that differs, before and after."""
     wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
-    status = given.status()
+    status = context.status()
     _check_replica(wanted[0], status, status.report or _no_report(status))
     if wanted[1] not in REGISTRIES:
         raise Problem(
@@ -123,7 +123,7 @@ async def get_drift_record(given: Given, request: Request, _query: NoQuery) -> R
             served = served_record(record)
             before = {f.name: f.replica for f in served.fields}
             after = {f.name: f.source for f in served.fields}
-            word = status_word(status, given.clock(), given.freshness)
+            word = status_word(status, context.clock(), context.freshness)
             assert status.report is not None, "its record was found"
             return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
     raise Problem(404, "The last pass found no difference under this replica, registry and key.")

@@ -4,10 +4,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.queries import NoQuery
 from api.http.routing import answer_live, route
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import RefusalReport, Report, left_by_kind, open_keys, rfc3339
 from engine.core.state.status import (
     ReplicaStatus,
@@ -96,15 +96,15 @@ class Health(msgspec.Struct, frozen=True):
 
 
 @route("/api/status", StatusBody)
-async def get_status(given: Given, _request: Request, _query: NoQuery) -> Response:
+async def get_status(context: AppContext, _request: Request, _query: NoQuery) -> Response:
     """Connection, and for each replica its status, lag and guards."""
-    status, now = given.status(), given.clock()
+    status, now = context.status(), context.clock()
     source = status.source
     report = status.report
-    replicas = [_replica(replica, status, now, given.freshness) for replica in status.replicas]
+    replicas = [_replica(replica, status, now, context.freshness) for replica in status.replicas]
     is_known = bool(replicas) and all(replica.differing is not None for replica in replicas)
     body = StatusBody(
-        status=status_word(status, now, given.freshness),
+        status=status_word(status, now, context.freshness),
         differing=len(open_keys(report)) if is_known else None,
         site=status.site,
         version=status.version,
@@ -125,14 +125,14 @@ async def get_status(given: Given, _request: Request, _query: NoQuery) -> Respon
             for refusal in replica.refusals
         ],
         run_id=report.run_id if report else None,
-        streams=given.feed.streams,
+        streams=context.feed.streams,
         set_aside=len(report.set_aside) if report else 0,
     )
     return answer_live(body)
 
 
 @route("/healthz", Alive)
-async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Response:
+async def get_liveness(_given: AppContext, _request: Request, _query: NoQuery) -> Response:
     """The process is alive; needs no token.
 
     Nothing is checked: whatever does not answer is to be restarted.
@@ -141,29 +141,29 @@ async def get_liveness(_given: Given, _request: Request, _query: NoQuery) -> Res
 
 
 @route("/readyz", Health, statuses=(503,))
-async def get_readiness(given: Given, _request: Request, _query: NoQuery) -> Response:
+async def get_readiness(context: AppContext, _request: Request, _query: NoQuery) -> Response:
     """Whether the mirror may be relied upon now: 200, or 503 with the reasons.
 
     It is 503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`.
     """
-    health = _health(given)
+    health = _health(context)
     return answer_live(health, 200 if health.status == "ready" else 503)
 
 
 @route("/health", Health)
-async def get_health(given: Given, _request: Request, _query: NoQuery) -> Response:
+async def get_health(context: AppContext, _request: Request, _query: NoQuery) -> Response:
     """The body of /readyz, always with 200."""
-    return answer_live(_health(given))
+    return answer_live(_health(context))
 
 
-def _health(given: Given) -> Health:
-    status, now = given.status(), given.clock()
+def _health(context: AppContext) -> Health:
+    status, now = context.status(), context.clock()
     source = status.source
     why: dict[str, str | None] = {
         "source": None if source.connected else source.error or "Home Assistant was not reached yet",
-        **{r.replica: why_not_ready(r, status.report, now, given.freshness) for r in status.replicas},
-        "store": None if given.feed.is_readable else "the rows file cannot be read",
-        "service": "it was told to end" if given.feed.is_closed else None,
+        **{r.replica: why_not_ready(r, status.report, now, context.freshness) for r in status.replicas},
+        "store": None if context.feed.is_readable else "the rows file cannot be read",
+        "service": "it was told to end" if context.feed.is_closed else None,
     }
     reasons = {name: reason for name, reason in why.items() if reason is not None}
     checks = {name: reason is None for name, reason in why.items()}

@@ -8,7 +8,7 @@ import signal
 from engine.commandline import exit_codes
 from engine.commandline.arguments.parser import COMPACT, Arguments
 from engine.commandline.interruption import Interruption, Stopped, interruption
-from engine.commandline.output import tell, tell_error
+from engine.commandline.output import print_error, print_message
 from engine.errors import EngineError, PlanStale
 from engine.process.deadline import STOP_SECONDS
 from engine.process.shortage import find_shortage
@@ -25,35 +25,35 @@ def run_command(arguments: Arguments) -> int:
 
 def _run(arguments: Arguments, stop: Interruption) -> int:
     if stop.deadline is not None:
-        stop.deadline.farewell = _tell_cut_off
+        stop.deadline.farewell = _report_cut_off
     try:
         return _dispatch(arguments, stop)
     except PlanStale as error:
-        tell_error(error.message, error.hint)
+        print_error(error.message, error.hint)
         return exit_codes.REFUSED
     except EngineError as error:
-        tell_error(error.message, error.hint)
+        print_error(error.message, error.hint)
         return exit_codes.FAILED
     except Stopped as stopped:
-        _tell_stopped(stopped.name)
+        _report_stopped(stopped.name)
         return stopped.exit_code
     except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
         # Nobody who could go on without; the next start goes on where this one was.
         shortage = find_shortage(error)
         if shortage is None:
             raise
-        tell_error(*shortage)
+        print_error(*shortage)
         if stop.deadline is not None:
             stop.deadline.begin(exit_codes.FAILED)  # a thread that was cut off may keep Python from ending
         return exit_codes.FAILED
 
 
-def _tell_stopped(name: str) -> None:
-    tell(f"Stopped by {name}. Each replica is as before or after a whole transaction; run again.")
+def _report_stopped(name: str) -> None:
+    print_message(f"Stopped by {name}. Each replica is as before or after a whole transaction; run again.")
 
 
-def _tell_cut_off(signal_number: int) -> None:
-    _tell_stopped(f"{signal.Signals(signal_number).name}, while a call did not return")
+def _report_cut_off(signal_number: int) -> None:
+    _report_stopped(f"{signal.Signals(signal_number).name}, while a call did not return")
 
 
 def _dispatch(arguments: Arguments, stop: Interruption) -> int:

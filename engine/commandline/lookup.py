@@ -28,7 +28,7 @@ class Ambiguous(KeyUnknown):
         self.keys = tuple(keys)
         self._rows = rows
 
-    def tell_apart(self, words: Mapping[Key, str], first: Sequence[Key]) -> None:
+    def distinguish(self, words: Mapping[Key, str], first: Sequence[Key]) -> None:
         """Say a word on each record, and of those that come `first` before the others."""
         keys = [*first, *(key for key in self.keys if key not in first)]
         self.hint = f"Say which: {_listed(keys, self._rows, words)}."

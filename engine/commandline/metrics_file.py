@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine import __version__
 from engine.commandline.pass_status import status_of
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.report import Report
 from engine.errors import SettingsError
 from engine.files.causes import cause_of

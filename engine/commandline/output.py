@@ -28,7 +28,7 @@ def emit_json(document: bytes) -> None:
     _write(document + b"\n")
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Write one line to stderr, if there is one."""
     if sys.stderr is None:
         return
@@ -40,13 +40,13 @@ def tell(text: str) -> None:
         _silence(sys.stderr)
 
 
-def tell_error(message: str, hint: str) -> None:
+def print_error(message: str, hint: str) -> None:
     """Write an error and what to do about it to stderr, without secrets."""
     from engine.commandline.text.safe_text import visible, without_secrets
 
-    tell(f"Error: {visible(without_secrets(message), _MESSAGE_LENGTH_MAX)}")
+    print_message(f"Error: {visible(without_secrets(message), _MESSAGE_LENGTH_MAX)}")
     if hint:
-        tell(visible(without_secrets(hint), _MESSAGE_LENGTH_MAX))
+        print_message(visible(without_secrets(hint), _MESSAGE_LENGTH_MAX))
 
 
 def finish_output() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.state.report import SCHEMA_VERSION, Report
-from engine.core.undecodable import UNDECODABLE
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.files.modes import OWNER_ONLY, write_whole
@@ -53,7 +53,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
     except OSError as error:
         raise EngineError(f"The plan {path} cannot be read: {error.strerror or error}.", hint) from error
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if version != SCHEMA_VERSION:
         raise EngineError(
@@ -61,7 +61,7 @@ def read_fingerprints(path: Path, site: str) -> dict[str, str]:
         )
     try:
         report = msgspec.json.decode(data, type=_SavedReport)
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise EngineError(f"{path} is not a saved plan: {error}.", hint) from error
     if report.mode == Mode.APPLY:
         raise EngineError(f"{path} is the report of a pass that wrote, not a plan.", hint)

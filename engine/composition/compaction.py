@@ -15,7 +15,7 @@ from engine.core.state.kept_past import Growth
 from engine.core.state.report import rfc3339
 from engine.errors import EngineError, ReplicaError, StoreHeld
 from engine.files.store_lock import hold_store
-from engine.replicas.history.keeper import Keeper
+from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.sqlite_file.database import ApswFile
@@ -64,8 +64,8 @@ def compact_history(
     path = _path(loaded)
     history = open_kept_history(loaded, private_copy=dry_run, clock=clock)
     try:
-        keeper = history.keeper
-        plan = keeper.plan(before_ns=None if before is None else int(before * _NS))
+        housekeeper = history.housekeeper
+        plan = housekeeper.plan(before_ns=None if before is None else int(before * _NS))
         if plan.doubt:
             raise EngineError(
                 f"Nothing is forgotten, because it is not certain what time it is: {plan.doubt}.",
@@ -74,12 +74,12 @@ def compact_history(
         size = _size(path)
         edge_ns = max((s.end_ns for s in plan.stretches if not s.interval_ns), default=0)
         if dry_run:
-            by_age, by_thinning = keeper.count(plan)
-            known = edge_ns / _NS if by_age else keeper.growth.known_from
+            by_age, by_thinning = housekeeper.count(plan)
+            known = edge_ns / _NS if by_age else housekeeper.growth.known_from
             return Compaction(by_age, by_thinning, _text(known), size, size)
-        _carry_out(history.file, keeper.steps(plan))
-        found = keeper.growth
-        note = _give_back(history.file, keeper, Path(loaded.settings.rows.file))
+        _run_steps(history.file, housekeeper.steps(plan))
+        found = housekeeper.growth
+        note = _give_back(history.file, housekeeper, Path(loaded.settings.rows.file))
         note = _empty_log(history.file) or note
         return Compaction(
             found.forgotten_by_age - plan.memory.forgotten_by_age,
@@ -97,19 +97,19 @@ def history_growth(loaded: LoadedSettings, clock: Callable[[], float] = time.tim
     """How the history file grows, and what it forgot. Changes nothing. Raises ReplicaError."""
     history = open_kept_history(loaded, private_copy=True, clock=clock)
     try:
-        history.keeper.plan()
+        history.housekeeper.plan()
         return history.growth()
     finally:
         history.close()
 
 
-def _give_back(file: ApswFile, keeper: Keeper, rows: Path) -> str | None:
+def _give_back(file: ApswFile, housekeeper: Housekeeper, rows: Path) -> str | None:
     """Give free space back; returns why not, if so."""
     free_bytes, in_steps = file.free_space()
     if not free_bytes:
         return None
     if in_steps:
-        _carry_out(file, keeper.give_back())
+        _run_steps(file, housekeeper.give_back())
         return None
     reason = _why_not_rebuild(file, rows)
     if reason is None:
@@ -117,7 +117,7 @@ def _give_back(file: ApswFile, keeper: Keeper, rows: Path) -> str | None:
     return f"{free_bytes:,} bytes are free in the file and will be used again; they were not given back: {reason}"
 
 
-def _carry_out(file: ApswFile, steps: Iterator[int]) -> None:
+def _run_steps(file: ApswFile, steps: Iterator[int]) -> None:
     """Do all steps, and let the log not grow to the size of the file meanwhile."""
     for _ in steps:
         file.shorten_log(is_calm=False)

@@ -39,7 +39,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
         ReplicaController(
             replica=replica,
             ledger=stores.rows,
-            pace=settings.loop,
+            intervals=settings.loop,
             make_options=partial(_options, settings, mode, clock),
             clock=times,
             draw=draw,

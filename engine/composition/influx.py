@@ -13,7 +13,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import RecordReport, rfc3339
 from engine.core.words import Outcome
 from engine.ports import Records
-from engine.replicas.influx.doctor import InfluxCheck, examine_influx
+from engine.replicas.influx.doctor import InfluxCheck, check_server
 from engine.replicas.influx.open import open_influx, open_wire, random_slot
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.influx.records import InfluxOptions
@@ -48,11 +48,11 @@ def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:
     )
 
 
-def examine(loaded: LoadedSettings, clock: Callable[[], float] = time.time) -> tuple[InfluxCheck, ...]:
+def check_influx(loaded: LoadedSettings, clock: Callable[[], float] = time.time) -> tuple[InfluxCheck, ...]:
     """What `reconcile doctor` says of the InfluxDB. Raises SettingsError; what fails there is a finding."""
     records = loaded.settings.records
     with closing(_open_wire(loaded)) as wire:
-        return examine_influx(
+        return check_server(
             wire,
             site=loaded.settings.site.name,
             refresh_wanted_seconds=records.refresh_days * _DAY_SECONDS,

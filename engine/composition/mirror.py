@@ -14,9 +14,9 @@ from typing import Protocol
 import anyio
 import msgspec
 
-from api.activity import Trail
+from api.activity import Activity
+from api.app_context import AppContext
 from api.changes.feed import ChangeFeed
-from api.given import Given
 from engine.composition.follow import make_service
 from engine.composition.resources import Resources
 from engine.composition.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
@@ -90,15 +90,15 @@ class Mirror:
             self._rows, readers=resources.readers, cache_kib=settings.rows.cache_kib
         )
         self.feed = ChangeFeed(self.rows_reader)
-        self.trail = Trail()
-        self.given = self._given(past, resources)
+        self.activity = Activity()
+        self.context = self._given(past, resources)
 
     def listen(self, listener: MirrorListener) -> None:
         """Tell this one, too."""
         self._listeners.append(listener)
 
-    def _given(self, past: Records | None, resources: Resources) -> Given:
-        return Given(
+    def _given(self, past: Records | None, resources: Resources) -> AppContext:
+        return AppContext(
             status=self.status,
             clock=self.clock,
             rows_reader=self.rows_reader,
@@ -106,7 +106,7 @@ class Mirror:
             freshness=self.freshness,
             timeline=past,
             home_assistant_url=self._home_assistant_url,
-            trail=self.trail,
+            activity=self.activity,
             up=resources.up,
         )
 
@@ -134,13 +134,13 @@ class Mirror:
             tasks.start_soon(self._watch)
             tasks.start_soon(self._hold_store)
 
-    async def run_trail(self) -> None:
+    async def run_activity(self) -> None:
         """Take down what the last day is like, for the page, until cancelled."""
-        await self.trail.run(self.status, self.rows_reader, self.clock)
+        await self.activity.run(self.status, self.rows_reader, self.clock)
 
     def _on_report(self, report: Report) -> None:
         self._passed.set()
-        self.trail.on_pass(report, self.clock())
+        self.activity.on_pass(report, self.clock())
         status = self.status()
         for listener in self._listeners:
             listener.on_report(report)

@@ -15,8 +15,8 @@ import msgspec
 from starlette.types import ASGIApp
 
 from api.app import build_app
-from api.given import AppOptions, only
-from api.http.admission import Admission
+from api.app_context import AppOptions, only
+from api.http.auth import AccessRules
 from api.http.server import Streams, bind_socket
 from api.http.server import serve as serve_http
 from engine import __version__
@@ -95,8 +95,8 @@ async def serve(
         mirror.listen(MirrorMetrics(mirror, metrics))
         mirror.listen(host.listener)
         await serve_beside(
-            (mirror.run, mirror.run_trail, partial(_show_status, mirror, host.notifier)),
-            build_app(only(mirror.given), options_of(loaded, metrics)),
+            (mirror.run, mirror.run_activity, partial(_show_status, mirror, host.notifier)),
+            build_app(only(mirror.context), options_of(loaded, metrics)),
             mirror.feed,
             loaded,
             host,
@@ -133,15 +133,15 @@ def options_of(loaded: LoadedSettings, metrics: Metrics) -> AppOptions:
     return AppOptions(
         metrics=metrics.render,
         observe=metrics.on_request,
-        admission=_admission_of(loaded),
+        access=_access_of(loaded),
         cors_origins=loaded.settings.http.cors_origins,
     )
 
 
-def _admission_of(loaded: LoadedSettings) -> Admission:
+def _access_of(loaded: LoadedSettings) -> AccessRules:
     """Who may ask the API, as the settings say."""
     http = loaded.settings.http
-    return Admission(
+    return AccessRules(
         token=loaded.http_token.reveal() or None,
         hosts=frozenset({http.host, *http.hosts}),
         trusted_peers=frozenset(http.trusted_peers),

@@ -13,7 +13,7 @@ import anyio
 
 from engine.core.state.backoff import Backoff
 from engine.core.state.hints import Hints
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.listeners import HomeListener
 from engine.ports import Progress, Source, Watch
@@ -31,18 +31,18 @@ class Informer:
     def __init__(
         self,
         source: Source,
-        pace: Pace,
+        intervals: Intervals,
         draw: Callable[[], float],
         progress: Progress,
     ) -> None:
         self._source = source
-        self._pace = pace
+        self._pace = intervals
         self._draw = draw
         self._progress = progress
         self._relist_at = math.inf  # by anyio's clock
         self._waiting = anyio.CancelScope()
 
-    def look_again(self, seconds: float) -> None:
+    def relist_within(self, seconds: float) -> None:
         """Read everything in so many seconds, if nothing asks for it before."""
         at = anyio.current_time() + max(seconds, _LOOK_AGAIN_SECONDS_MIN)
         if at < self._relist_at:

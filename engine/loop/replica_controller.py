@@ -16,11 +16,11 @@ from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.backlog import Backlog
 from engine.core.state.backoff import Backoff
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.core.state.report import FoundKey, Report, with_first_found
 from engine.core.state.status import ReplicaStatus, replica_status
-from engine.core.state.untaken import Untaken
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.listeners import PassListener
@@ -56,7 +56,7 @@ class ReplicaController:
         *,
         replica: Replica,
         ledger: Ledger,
-        pace: Pace,
+        intervals: Intervals,
         make_options: MakeOptions,
         clock: Callable[[], float],
         draw: Callable[[], float],
@@ -70,10 +70,10 @@ class ReplicaController:
         self._draw = draw
         self._replica = replica
         self._ledger = ledger
-        self._pace = pace
+        self._pace = intervals
         self._make_options = make_options
         self._clock = clock
-        self._backoff = Backoff(pace.retry_seconds_min, pace.retry_seconds_max, draw)
+        self._backoff = Backoff(intervals.retry_seconds_min, intervals.retry_seconds_max, draw)
         self._memory: ReplicaMemory | None = None
         self._newest: Snapshot | None = None
         self._found = dict[FoundKey, float]()  # since when records differ
@@ -81,7 +81,7 @@ class ReplicaController:
         self._losses = 0  # how often Home Assistant was lost
         self._newest_losses = 0  # how often it was when the newest snapshot was read
         self._done: Snapshot | None = None  # what the last pass compared with
-        self._untaken = Untaken()
+        self._backlog = Backlog()
         self._under_way = frozenset[Key]()  # what the pass writes that is not reported yet
         self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
@@ -96,10 +96,10 @@ class ReplicaController:
     def offer(self, snapshot: Snapshot) -> None:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
         self._newest = snapshot
-        self._untaken.offer(snapshot)
+        self._backlog.offer(snapshot)
         self._true_at = snapshot.true_at
         self._newest_losses = self._losses
-        self._note_untaken()
+        self._note_backlog()
         self._wake.set()
 
     def lose(self) -> None:
@@ -206,7 +206,7 @@ class ReplicaController:
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)
-        self._untaken.take()
+        self._backlog.take()
         self._registries = options.registries
         part = desired
         if not desired.registries <= options.registries:
@@ -227,7 +227,7 @@ class ReplicaController:
         if (planned := work.planned_keys) is not None:
             self._under_way = planned
             self._note_pending(len(planned), desired.taken_at)
-            self._note_untaken()
+            self._note_backlog()
         self._note_found(work.found_status)
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
@@ -243,13 +243,13 @@ class ReplicaController:
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
-        self._note_untaken()
+        self._note_backlog()
         listener.on_report(report)
         return self._retry_after(report, context.retry_after_seconds)
 
-    def _note_untaken(self) -> None:
+    def _note_backlog(self) -> None:
         """What changed is pending from the moment it is known, however long a pass lasts."""
-        changed = self._untaken.changed(self._registries)
+        changed = self._backlog.changed(self._registries)
         if changed and self._newest is not None:
             self._note_pending(max(self.status.pending, len(changed)), self._newest.taken_at)
         if (known := changed | self._under_way) != self.status.changed:

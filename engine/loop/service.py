@@ -121,7 +121,7 @@ class Service:
 
     def on_waiting(self, at: float) -> None:
         """What is missing can be confirmed at this time."""
-        self._informer.look_again(at - self._clock())
+        self._informer.relist_within(at - self._clock())
 
     def _merged_report(self) -> Report | None:
         reports = [

@@ -27,8 +27,8 @@ from prometheus_client.registry import Collector
 
 from engine.core.compare.diff import Cause
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import Growth
-from engine.core.state.pace import Freshness
 from engine.core.state.report import (
     RecordReport,
     ReplicaReport,

@@ -43,7 +43,7 @@ class StoreSizes(Collector):
 
 
 def _history(growth: Growth | None) -> Iterator[Metric]:
-    pace = GaugeMetricFamily(
+    intervals = GaugeMetricFamily(
         "reconcile_history_growth_bytes_per_second",
         "By how much the history file grows, judged by its newest versions; times 86400 is a day.",
     )
@@ -57,9 +57,9 @@ def _history(growth: Growth | None) -> Iterator[Metric]:
         "As of any time from then on the home is known; none while nothing was forgotten by age.",
     )
     if growth is not None:
-        pace.add_metric((), growth.bytes_per_second)
+        intervals.add_metric((), growth.bytes_per_second)
         forgotten.add_metric(("age",), growth.forgotten_by_age)
         forgotten.add_metric(("thinning",), growth.forgotten_by_thinning)
         if growth.known_from is not None:
             known.add_metric((), growth.known_from)
-    yield from (pace, forgotten, known)
+    yield from (intervals, forgotten, known)

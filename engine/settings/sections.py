@@ -11,7 +11,7 @@ from msgspec import Meta
 from engine.core.guards.guard import Policy
 from engine.core.records.record import Json
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.secret import Secret
 from engine.settings.sites import SiteSettings, SitesSettings
 
@@ -209,7 +209,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: RecordsSettings = RecordsSettings()
     history: HistorySettings = HistorySettings()
     plan: Policy = Policy()
-    loop: Pace = Pace()
+    loop: Intervals = Intervals()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     sites: SitesSettings = SitesSettings()

@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from api.given import Given
+from api.app_context import AppContext
 from api.ports import ReadTransaction
 from api.sites.ports import SiteChange, SiteView
 from engine.composition.mirror import Mirror, MirrorListener
@@ -30,7 +30,7 @@ from engine.sites.gates import Gate, GatedSource
 from engine.sites.limits import resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
-from engine.sites.site import Site, Surroundings
+from engine.sites.site import Site, SiteDependencies
 
 _RELOAD_SECONDS = 2.0
 _STATUS_SECONDS = 5.0
@@ -74,7 +74,7 @@ class Fleet:
         self._connecting, self._reading = Gate(settings.connecting_max), Gate(settings.reading_max)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._memory_max = settings.memory_mib_max * _MIB or share_of_group()
-        self._surroundings = Surroundings(
+        self._surroundings = SiteDependencies(
             mode=mode,
             clock=clock,
             draw=random.random,
@@ -136,7 +136,7 @@ class Fleet:
         found = self._found.get(name)
         return found.token if found else None
 
-    async def open(self, name: str) -> Given | None:
+    async def open(self, name: str) -> AppContext | None:
         """What the API answers of a home; None while it is not kept."""
         site = self._sites.get(name)
         return await site.open() if site else None

@@ -16,7 +16,7 @@ from engine.composition.mirror import Mirror, MirrorListener
 from engine.composition.run import Clock
 from engine.composition.serving import options_of, serve_beside
 from engine.core.records.record import Json
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode

@@ -14,13 +14,13 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from api.given import Given
+from api.app_context import AppContext
 from api.ports import ReadTransaction
 from api.sites.ports import SiteView, Stage
 from engine.composition.mirror import Mirror, MirrorListener, open_mirror
 from engine.composition.resources import Resources
 from engine.core.state.backoff import Backoff
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.files.modes import make_folder
@@ -35,7 +35,7 @@ _AWAKE_SECONDS = 1.0
 _LOOK_SECONDS = 0.01
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class SiteDependencies(msgspec.Struct, frozen=True):
     """What a home is started with."""
 
     mode: Mode
@@ -50,7 +50,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Site:
     """One home. `update` may be called at any time."""
 
-    def __init__(self, file: SiteFile, surroundings: Surroundings, *, is_paused: bool) -> None:
+    def __init__(self, file: SiteFile, dependencies: SiteDependencies, *, is_paused: bool) -> None:
         """Nothing runs yet."""
         self.name = file.name
         self.file = file
@@ -59,7 +59,7 @@ class Site:
         self.mirror: Mirror | None = None
         self._reason: str | None = None
         self._file_error: EngineError | None = None
-        self._surroundings = surroundings
+        self._surroundings = dependencies
         self._failures = deque[float](maxlen=_FAILURES_MAX)
         self._changed = anyio.Event()
         self._asked = anyio.Event()
@@ -91,7 +91,7 @@ class Site:
             freshness=mirror.freshness if mirror else AGELESS,
         )
 
-    async def open(self) -> Given | None:
+    async def open(self) -> AppContext | None:
         """What the API answers of the home, whose rows are read from now on; None while it is not kept."""
         mirror = self.mirror
         if mirror is None:
@@ -102,7 +102,7 @@ class Site:
             with anyio.move_on_after(_AWAKE_SECONDS):
                 while not mirror.feed.is_readable:  # noqa: ASYNC110 (it says so to nobody)
                     await anyio.sleep(_LOOK_SECONDS)
-        return mirror.given
+        return mirror.context
 
     async def read(self, job: Callable[[ReadTransaction], T]) -> T | None:
         """What a job makes of the rows; None while the home is not kept. Raises ReplicaError."""
@@ -176,7 +176,7 @@ class Site:
             await self._asked.wait()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(mirror.feed.run)
-                tasks.start_soon(mirror.run_trail)
+                tasks.start_soon(mirror.run_activity)
                 while anyio.current_time() < self._asked_at + _IDLE_SECONDS or mirror.feed.streams:  # noqa: ASYNC110
                     await anyio.sleep(_IDLE_SECONDS / 10)
                 tasks.cancel_scope.cancel()

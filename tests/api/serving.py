@@ -12,14 +12,14 @@ import httpx
 import msgspec
 
 from api.app import build_app
+from api.app_context import AppContext, AppOptions, only
 from api.changes.feed import ChangeFeed
-from api.given import AppOptions, Given, only
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key, Record, canonical_fields
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
-from engine.core.state.pace import Freshness
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import Mode
@@ -58,7 +58,7 @@ async def write_sample(path: Path) -> Report:
 
 def status_of(report: Report | None, **changes: Any) -> Status:
     """The status of an engine whose last pass ended with `report` at noon."""
-    given: dict[str, Any] = {
+    context: dict[str, Any] = {
         "site": "home",
         "version": "1.2.3",
         "started_at": NOON - 60,
@@ -69,7 +69,7 @@ def status_of(report: Report | None, **changes: Any) -> Status:
         ),
         "report": report,
     }
-    return Status(**{**given, **changes})
+    return Status(**{**context, **changes})
 
 
 class CountingRowsReader:
@@ -129,7 +129,7 @@ class MemoryTimeline:
     def count(self, key: Key) -> int:
         return sum(r.key == key for r in self.revisions)
 
-    def bearers(self, entity_id: str) -> list[Key]:
+    def holders(self, entity_id: str) -> list[Key]:
         return sorted({r.key for r in self.revisions if r.fields.get("entity_id") == entity_id})
 
     def as_of(self, at: float) -> Mapping[Key, Revision]:
@@ -144,28 +144,28 @@ class MemoryTimeline:
 class Api:
     """One application and what stands behind it; `status` and `now` may be changed."""
 
-    def __init__(self, path: Path, report: Report | None, **given: Any) -> None:
+    def __init__(self, path: Path, report: Report | None, **context: Any) -> None:
         self.path = path
         self.status = status_of(report)
         self.now = NOON + 12.5
         self.rows_reader = CountingRowsReader(path)
         self.feed = ChangeFeed(self.rows_reader)
         self.requests: list[tuple[str, str, int]] = []
-        self.given = Given(
+        self.context = AppContext(
             status=lambda: self.status,
             clock=lambda: self.now,
             rows_reader=self.rows_reader,
             feed=self.feed,
             freshness=FRESHNESS,
-            **{name: value for name, value in given.items() if name not in OF_APP},
+            **{name: value for name, value in context.items() if name not in OF_APP},
         )
         self.options = AppOptions(
             **{
                 "observe": lambda route, method, code, _: self.requests.append((route, method, code)),
-                **{name: value for name, value in given.items() if name in OF_APP},
+                **{name: value for name, value in context.items() if name in OF_APP},
             }
         )
-        self.app = build_app(only(self.given), self.options)
+        self.app = build_app(only(self.context), self.options)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://localhost",
@@ -183,10 +183,10 @@ class Api:
 
 @asynccontextmanager
 async def api_over(
-    path: Path, report: Report | None = None, *, looked: bool = True, **given: Any
+    path: Path, report: Report | None = None, *, looked: bool = True, **context: Any
 ) -> AsyncIterator[Api]:
     """The application over the rows file at `path`, its feed running."""
-    api = Api(path, report, **given)
+    api = Api(path, report, **context)
     try:
         async with api.client, anyio.create_task_group() as group:
             group.start_soon(api.feed.run)

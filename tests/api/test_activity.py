@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.activity import SLOT_SECONDS, SLOTS, Trail
+from api.activity import SLOT_SECONDS, SLOTS, Activity
 from engine.core.compare.diff import Cause
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status
@@ -24,62 +24,66 @@ def lagging(seconds: float | None, now: float) -> Status:
 
 
 async def test_a_slots_lag_is_its_greatest_and_what_was_not_seen_is_a_gap(rows: Path) -> None:
-    trail, rows_reader = Trail(), SqliteRowsReader(rows)
+    activity, rows_reader = Activity(), SqliteRowsReader(rows)
     for slot, lag in ((0, 3.0), (0, 9.0), (0, 1.0), (2, 30.0), (3, None), (4, 2.0)):
         now = NOON + slot * SLOT_SECONDS
-        await trail.look(lambda lag=lag, now=now: lagging(lag, now), rows_reader, now)  # type: ignore[misc]
-    day = trail.lag_day("sqlite", NOON + 4 * SLOT_SECONDS)
+        await activity.look(lambda lag=lag, now=now: lagging(lag, now), rows_reader, now)  # type: ignore[misc]
+    day = activity.lag_day("sqlite", NOON + 4 * SLOT_SECONDS)
     assert day is not None
     assert day.label == "Lag over the last 30 min: at most 30 s"
     assert day.path.count("M") == 3
-    assert trail.lag_day("sqlite", NOON + SLOTS * SLOT_SECONDS + 1) is None, "a day later two slots are left"
-    assert trail.lag_day("history", NOON) is None
+    assert activity.lag_day("sqlite", NOON + SLOTS * SLOT_SECONDS + 1) is None, (
+        "a day later two slots are left"
+    )
+    assert activity.lag_day("history", NOON) is None
     await rows_reader.aclose()
 
 
 async def test_changes_are_counted_once_from_before_this_process_on(rows: Path) -> None:
-    trail, rows_reader = Trail(), SqliteRowsReader(rows)
+    activity, rows_reader = Activity(), SqliteRowsReader(rows)
     for _ in range(2):
-        await trail.look(lambda: lagging(0.0, NOON), rows_reader, NOON)
-    assert trail.changes_day(NOON).label == ("205 changes in the last 24 hours, most around 12:00 UTC: 205")
+        await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON)
+    assert activity.changes_day(NOON).label == (
+        "205 changes in the last 24 hours, most around 12:00 UTC: 205"
+    )
     sql(
         rows,
         "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause)"
         f" VALUES ('r', {NOON + 700}, 'u', 'device', 'd', 'pending')",
     )
-    await trail.look(lambda: lagging(0.0, NOON), rows_reader, NOON + 700)
-    assert trail.changes_day(NOON + 700).label.startswith("206 changes")
+    await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON + 700)
+    assert activity.changes_day(NOON + 700).label.startswith("206 changes")
     assert (
-        trail.changes_day(NOON + SLOTS * SLOT_SECONDS).label
+        activity.changes_day(NOON + SLOTS * SLOT_SECONDS).label
         == "1 change in the last 24 hours, most around 12:10 UTC: 1"
     )
     # Another file comes to the path, with fewer changes.
     sql(rows, f"DELETE FROM reconcile_changes WHERE changed_at > {NOON}")
     sql(rows, "DELETE FROM reconcile_changes WHERE seq > 3")
-    await trail.look(lambda: lagging(0.0, NOON), rows_reader, NOON + 700)
-    assert trail.changes_day(NOON + 700).label.startswith("3 changes")
+    await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON + 700)
+    assert activity.changes_day(NOON + 700).label.startswith("3 changes")
     await rows_reader.aclose()
 
 
 async def test_a_store_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
-    trail, rows_reader = Trail(), SqliteRowsReader(tmp_path / "none.db")
-    await trail.look(lambda: lagging(0.0, NOON), rows_reader, NOON)
-    assert trail.changes_day(NOON).label == "0 changes in the last 24 hours"
+    activity, rows_reader = Activity(), SqliteRowsReader(tmp_path / "none.db")
+    await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON)
+    assert activity.changes_day(NOON).label == "0 changes in the last 24 hours"
     await rows_reader.aclose()
 
 
 def test_only_changes_of_home_assistant_to_known_records_took_a_time() -> None:
-    trail = Trail()
+    activity = Activity()
     told = report(
         changed("Lamp", ("name", "a", "b"), outcome="applied"),
         changed("Drifted", ("name", "a", "b"), outcome="applied", cause=Cause.DRIFT),
         changed("Held", ("name", "a", "b"), outcome="held"),
         added("New", outcome="applied"),
     )
-    trail.on_pass(told, NOON + 0.038)
-    took = trail.write_seconds((told.run_id, "device", "lamp"))
+    activity.on_pass(told, NOON + 0.038)
+    took = activity.write_seconds((told.run_id, "device", "lamp"))
     assert took == pytest.approx(0.038, abs=1e-4)
     for key in ("drifted", "held", "new"):
-        assert trail.write_seconds((told.run_id, "device", key)) is None
-    trail.on_pass(report(*[changed(f"r{n}", outcome="applied") for n in range(51)]), NOON)
-    assert trail.write_seconds((told.run_id, "device", "r1")) is None, "a first fill is no lag"
+        assert activity.write_seconds((told.run_id, "device", key)) is None
+    activity.on_pass(report(*[changed(f"r{n}", outcome="applied") for n in range(51)]), NOON)
+    assert activity.write_seconds((told.run_id, "device", "r1")) is None, "a first fill is no lag"

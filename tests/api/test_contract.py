@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
 from api.app import ROUTES
-from api.http.admission import Admission
+from api.http.auth import AccessRules
 from engine.core.records.record import Key
 from engine.core.state.report import Report
 from engine.ports import Revision
@@ -43,7 +43,7 @@ def running(sample: tuple[Path, Report]) -> Iterator[Api]:
     timeline = MemoryTimeline(snapshot.records, [revision])
     timeline.since = float("-inf")
     with anyio.from_thread.start_blocking_portal("asyncio") as portal:
-        context = api_over(*sample, admission=Admission(token=TOKEN), timeline=timeline)
+        context = api_over(*sample, access=AccessRules(token=TOKEN), timeline=timeline)
         with portal.wrap_async_context_manager(context) as api:
             portal.call(api.feed.close)
             yield api

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from engine.commandline.output import emit_json, emit_text, tell, tell_error
+from engine.commandline.output import emit_json, emit_text, print_error, print_message
 
 
 class Stream(io.TextIOWrapper):
@@ -28,7 +28,7 @@ def test_text_survives_an_ascii_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
     emit_text("Küche 灯\n")
-    tell("Küche")
+    print_message("Küche")
     assert out.written() == b"K\\xfcche \\u706f\n"
     assert err.written() == b"K\\xfcche\n"
 
@@ -52,11 +52,11 @@ def test_without_streams_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys, "stderr", None)
     emit_text("x")
     emit_json(b"{}")
-    tell_error("x", "y")
+    print_error("x", "y")
 
 
 def test_an_error_is_one_line_and_its_hint_another(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_error("Could not read ws://me:hunter2@home.\nReally\x1b[2J", "Change source.uri.")
+    print_error("Could not read ws://me:hunter2@home.\nReally\x1b[2J", "Change source.uri.")
     assert capsys.readouterr().err == (
         "Error: Could not read ws://***@home.\\u000aReally\\u001b[2J\nChange source.uri.\n"
     )

@@ -1,7 +1,7 @@
 """The status that one pass leaves behind."""
 
 from engine.commandline.pass_status import status_of
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.status import status_word
 from tests.commandline.reports import replica, report
 

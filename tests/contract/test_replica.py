@@ -242,14 +242,14 @@ def test_entities_swap_and_shift_their_names(stand: Stand) -> None:
     stand.reconcile(snapshot(*(entity(n, entity_id=name) for n, name in enumerate(swapped))))
 
 
-def test_an_entity_is_found_by_every_name_it_bore(stand: Stand) -> None:
-    if not hasattr(stand.replica, "bearers"):
+def test_an_entity_is_found_by_every_name_it_had(stand: Stand) -> None:
+    if not hasattr(stand.replica, "holders"):
         return  # keeps no earlier versions
     stand.reconcile(snapshot(entity(1, entity_id="sensor.x"), entity(2)))
     stand.reconcile(snapshot(entity(1, entity_id="sensor.y"), entity(3, entity_id="sensor.x")), NOON + 1)
-    assert stand.replica.bearers("sensor.x") == [entity(1).key, entity(3).key]
-    assert stand.replica.bearers("sensor.y") == [entity(1).key]
-    assert stand.replica.bearers("sensor.") == []
+    assert stand.replica.holders("sensor.x") == [entity(1).key, entity(3).key]
+    assert stand.replica.holders("sensor.y") == [entity(1).key]
+    assert stand.replica.holders("sensor.") == []
 
 
 def ordered(*areas: str, home: tuple[Record, ...] = ()) -> Snapshot:

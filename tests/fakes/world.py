@@ -127,7 +127,7 @@ class MemoryLedger(Ledger):
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         return frozenset(k for k in keys if any(k in versions for versions in self.versions.values()))
 
-    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         self._fail()
         for key, version in versions:
             self.writes += 1

@@ -232,9 +232,9 @@ def history_file(data: bytes) -> None:
             lambda: history.read(history.observe().versions),
             lambda: history.as_of(2e9),
             lambda: (history.timeline(key), history.newest(key, 2, before=3), history.count(key)),
-            lambda: (history.forgotten(key), history.bearers("light.x")),
-            lambda: history.keeper.count(history.keeper.plan(before_ns=10**18 * 2)),
-            lambda: list(history.keeper.steps(history.keeper.plan(before_ns=10**18 * 2))),
+            lambda: (history.forgotten(key), history.holders("light.x")),
+            lambda: history.housekeeper.count(history.housekeeper.plan(before_ns=10**18 * 2)),
+            lambda: list(history.housekeeper.steps(history.housekeeper.plan(before_ns=10**18 * 2))),
             lambda: [history.tidy(is_calm=True) for _ in range(20)],
             lambda: msgspec.json.encode(anyio.run(mirror, rows, history)),
         )

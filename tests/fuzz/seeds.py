@@ -90,7 +90,7 @@ def forgetful_history() -> bytes:
                 "INSERT INTO records SELECT at_ns + 7000000000, registry, id, op, 2, hash, payload, digest, run_id,"
                 " ha_version, modified_us FROM records"
             )
-        assert sum(history.keeper.steps(history.keeper.plan(before_ns=2 * 10**18)))
+        assert sum(history.housekeeper.steps(history.housekeeper.plan(before_ns=2 * 10**18)))
         history.close()
         return (folder / "history.db").read_bytes()
 

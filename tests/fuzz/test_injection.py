@@ -161,7 +161,7 @@ def logged(report: Report, format_: str) -> str:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     try:
-        ReportLines(set_up_logging(stream, format_=format_, level="debug")).tell(report)
+        ReportLines(set_up_logging(stream, format_=format_, level="debug")).log(report)
     finally:
         root.handlers[:], root.level = before
     return stream.getvalue()

@@ -123,7 +123,7 @@ def serve_orders() -> None:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            os._exit(_carry_out(order, writing))
+            os._exit(_run_steps(order, writing))
         os.close(writing)
         _tell(pid)
         with os.fdopen(reading, "rb") as pipe:
@@ -132,7 +132,7 @@ def serve_orders() -> None:
         _tell(Ending(os.waitstatus_to_exitcode(status), int(counted or 0)))
 
 
-def _carry_out(order: Order, writing: int) -> int:
+def _run_steps(order: Order, writing: int) -> int:
     from engine.__main__ import main
     from tests.kill.crash_disk import CrashDisk
 

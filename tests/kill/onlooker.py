@@ -179,19 +179,19 @@ class Onlooker:
     def watch(self, path: Path) -> None:
         """Look from now on; returns after the first look."""
         self._say(f"watch {path}\n")
-        self._hear()
+        self._collect_events()
 
     def stop(self) -> Seen:
         """What was seen, one last look at what stands there now included."""
         self._say("stop\n")
-        return msgspec.json.decode(self._hear(), type=Seen)
+        return msgspec.json.decode(self._collect_events(), type=Seen)
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode())
         self._process.stdin.flush()
 
-    def _hear(self) -> bytes:
+    def _collect_events(self) -> bytes:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, "the onlooker ended"

@@ -14,7 +14,7 @@ from tests.kill.onlooker import Fields, Look, look_at
 from tests.replicas.passes import sql
 
 
-def examine(folder: Path, scratch: Path, start: Mapping[Key, Fields]) -> Look | None:
+def check_influx(folder: Path, scratch: Path, start: Mapping[Key, Fields]) -> Look | None:
     """What the rows file amounts to, None when there is none; fails unless every file is whole.
 
     Works on copies, whose logs are recovered from the files alone: the originals stay for the next process.

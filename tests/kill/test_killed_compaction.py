@@ -15,7 +15,7 @@ from engine.ports import Revision
 from engine.replicas.history.replica import open_history
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
-from tests.kill.remains import examine
+from tests.kill.remains import check_influx
 from tests.kill.scenarios import ARGV, ENVIRON, first_fill
 from tests.replicas.passes import sql
 
@@ -105,7 +105,7 @@ def test_a_killed_compaction_admits_to_all_that_it_forgot_and_the_next_one_ends_
             if not is_killed(run_until(fork_server, Order(course.argv, str(folder), HOURLY), instant)):
                 break
             kills += 1
-            examine(folder, tmp_path / "scratch", {})
+            check_influx(folder, tmp_path / "scratch", {})
             check_honest(tmp_path / "scratch" / "history.db", course)
         assert fork_server.run(Order(course.argv, str(folder), HOURLY)).code == 0
         assert rows_of(folder) == course.end

@@ -17,7 +17,7 @@ from engine.replicas.influx.schema.points import MEASUREMENTS
 from engine.replicas.influx.wires.http import Credentials
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
-from tests.kill.remains import examine
+from tests.kill.remains import check_influx
 from tests.kill.scenarios import ENVIRON, SAMPLE, change_one_percent, desired
 from tests.real.influxdb import InfluxServer, influxdb_or_skip
 
@@ -68,7 +68,7 @@ def kill_and_converge(folder: Path, site: str, server: InfluxServer, fork_server
         instant = draw_instant(draw, OPERATIONS, SECONDS)
         print(f"{site}: {instant}")
         kills += is_killed(run_until(fork_server, order, instant))
-        examine(folder, folder / "scratch", {})
+        check_influx(folder, folder / "scratch", {})
         if draw.random() < 0.5:  # what was about to be written may be the opposite of what is wanted next
             swap(folder)
     (folder / "said.txt").unlink()

@@ -13,7 +13,7 @@ from engine.core.home.snapshot import Snapshot
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share
 from tests.kill.onlooker import NOTHING, Onlooker, look_at
-from tests.kill.remains import check_equal, examine, revisions
+from tests.kill.remains import check_equal, check_influx, revisions
 from tests.kill.scenarios import ARGV, ENVIRON, SCENARIOS, desired
 from tests.replicas.passes import sql
 
@@ -35,7 +35,7 @@ class Course:
         self.before = folder / "before"
         self.before.mkdir()
         SCENARIOS[name](self.before, server)
-        self.start = examine(self.before, folder / "scratch", {}) or NOTHING
+        self.start = check_influx(self.before, folder / "scratch", {}) or NOTHING
         self.desired: Snapshot = desired(self.before)
         undisturbed = self.copy("undisturbed")
         began = time.monotonic()
@@ -102,7 +102,7 @@ def kill_and_converge(course: Course, chain: int, onlooker: Onlooker | None) -> 
         if not is_killed(run_until(course.server, course.order(folder), instant)):
             break
         kills += 1
-        left = examine(folder, course.folder / "scratch", course.start.fields)
+        left = check_influx(folder, course.folder / "scratch", course.start.fields)
         assert left is None or left.wrong == ()
         assert left is None or left.rows in allowed
     report = course.report(folder)

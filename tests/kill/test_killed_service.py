@@ -11,7 +11,7 @@ from engine.core.home.snapshot import Snapshot
 from tests.kill.fork_server import KILLED, ForkServer, Order
 from tests.kill.kills import Instant, draw_for, draw_instant, share
 from tests.kill.onlooker import NOTHING, Onlooker, digest_of, look_at
-from tests.kill.remains import check_equal, check_revisions, examine
+from tests.kill.remains import check_equal, check_influx, check_revisions
 from tests.kill.scenarios import ENVIRON, SAMPLE, Row, desired, edit
 from tests.service_process import get, poll
 
@@ -85,7 +85,7 @@ def live_and_die(folder: Path, number: int, server: ForkServer, onlooker: Onlook
         instant = draw_instant(draw, OPERATIONS, SECONDS)
         print(f"service, home {number}: {instant}")
         live(home, folder, server, instant)
-        left = examine(folder, folder / "scratch", {})
+        left = check_influx(folder, folder / "scratch", {})
         assert left is None or left.wrong == ()
     converge(home, folder, server)
     seen = onlooker.stop()

@@ -11,7 +11,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Record
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
@@ -32,7 +32,7 @@ class Kept:
         self,
         mode: str = "apply",
         offload: Offload = inline,
-        pace: Pace = PACE,
+        intervals: Intervals = PACE,
         replica: MemoryReplica | None = None,
     ) -> None:
         self.replica = replica or MemoryReplica()
@@ -41,7 +41,7 @@ class Kept:
         self.controller = ReplicaController(
             replica=self.replica,
             ledger=self.ledger,
-            pace=pace,
+            intervals=intervals,
             make_options=lambda verify: PassOptions(
                 Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
             ),
@@ -65,10 +65,10 @@ class Kept:
 async def keeping(
     mode: str = "apply",
     offload: Offload = inline,
-    pace: Pace = PACE,
+    intervals: Intervals = PACE,
     replica: MemoryReplica | None = None,
 ) -> AsyncIterator[Kept]:
-    kept = Kept(mode, offload, pace, replica)
+    kept = Kept(mode, offload, intervals, replica)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kept.controller.run, kept)
         yield kept

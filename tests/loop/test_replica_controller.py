@@ -167,8 +167,8 @@ async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> N
 
 
 async def test_homes_that_started_together_do_not_verify_together() -> None:
-    pace = msgspec.structs.replace(PACE, jitter_ratio=0.3)  # and the highest number is drawn
-    async with keeping(pace=pace) as kept:
+    intervals = msgspec.structs.replace(PACE, jitter_ratio=0.3)  # and the highest number is drawn
+    async with keeping(intervals=intervals) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(PACE.verify_seconds * 1.25)
         assert kept.replica.observed == 1

@@ -43,7 +43,7 @@ class Running:
                 ReplicaController(
                     replica=replica,
                     ledger=ledger,
-                    pace=PACE,
+                    intervals=PACE,
                     make_options=lambda verify: PassOptions(
                         Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
                     ),
@@ -111,14 +111,14 @@ async def test_an_evidenced_delete_is_done_at_once_and_any_other_after_the_next_
     async with running() as it:
         it.home.change(snapshot(ENTRY, device(1), *(entity(n) for n in range(4))))
         await anyio.sleep(1)
-        told, untold = entity(1).key, entity(2).key
+        told, unreported = entity(1).key, entity(2).key
         without = snapshot(ENTRY, device(1), entity(0), entity(3), removed=[told])
         it.home.change(without, Hints(removed_entity_ids=frozenset({"sensor.s1"})))
         await anyio.sleep(0.05)
         assert told not in it.rows.rows
-        assert untold in it.rows.rows
+        assert unreported in it.rows.rows
         await anyio.sleep(PACE.relist_seconds * 1.1)
-        assert untold not in it.rows.rows
+        assert unreported not in it.rows.rows
 
 
 async def test_while_home_assistant_is_away_the_watermark_stands_and_nobody_knows() -> None:

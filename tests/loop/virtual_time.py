@@ -10,13 +10,13 @@ import trio.testing
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.errors import SourceError
 from engine.ports import Progress, Source
 from tests.homes import NOON
 
 T = TypeVar("T")
-PACE = Pace(
+PACE = Intervals(
     relist_seconds=600,
     verify_seconds=300,
     jitter_ratio=0,

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action
 from engine.core.records.set_aside import SetAside
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import (
     Counts,
     ErrorReport,

@@ -75,11 +75,11 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
             image = Image(root, environment={"PATH": f"{_tools(root)}:/usr/bin:/bin"})
             root.mkdir()
         elif instruction not in LEFT_TO_DOCKER:
-            _carry_out(image, instruction, arguments, context, stages)
+            _run_steps(image, instruction, arguments, context, stages)
     return image
 
 
-def _carry_out(
+def _run_steps(
     image: Image, instruction: str, arguments: str, context: Path, stages: dict[str, Path]
 ) -> None:
     inside = _inside(arguments, image)

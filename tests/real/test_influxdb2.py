@@ -13,7 +13,7 @@ from engine.core.compare.diff import Cause
 from engine.core.records.record import Area, Device, Entity, Key, Record, canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Run
-from engine.replicas.influx.doctor import examine_influx
+from engine.replicas.influx.doctor import check_server
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
@@ -122,7 +122,7 @@ def test_a_point_of_the_future_is_overruled(stand: Stand2) -> None:
     stand.wire.write(f'ha_entity,site=home,id={entity(1).id} hash="1:00",payload="{{}}" {future}'.encode())
     stand.replica = stand.fresh()
     stand.reconcile(*HOME, at=NOON + 1)
-    checks = examine_influx(stand.wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(stand.wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks}["future points"] == "warning"
 
 
@@ -261,7 +261,7 @@ def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> N
     for expected, credentials in cases.items():
         for given_ in credentials:
             wire = open_wire(influxdb2.uri, given_, timeout_seconds=60)
-            checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+            checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
             found = {c.name: c.status for c in checks}
             assert (found["read"], found["write"]) == expected, checks
             token = given_.token.reveal()
@@ -272,7 +272,7 @@ def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> N
 def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: InfluxServer2) -> None:
     uri = influxdb2.uri.replace("wire=v2", "wire=auto")
     wire = open_wire(uri, influxdb2.credentials, timeout_seconds=60)
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert [(c.name, c.status) for c in checks] == [
         (name, "ok") for name in ("server", "read", "write", "retention", "clock", "types", "future points")
     ]
@@ -282,7 +282,7 @@ def test_the_doctor_finds_nothing_wrong_and_auto_takes_wire_v2(influxdb2: Influx
     assert other.started() == wire.started()  # a restart is noticed over InfluxQL, too
     other.close()
     influxdb2.keep(2 * 3600)
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks}["retention"] == "failed"
     wire.close()
 
@@ -354,7 +354,7 @@ def test_each_mistake_in_the_address_or_the_token_is_told_by_its_name(influxdb2:
 def test_the_doctor_names_a_value_of_another_type(stand: Stand2) -> None:
     stand.reconcile(*HOME)
     stand.wire.write(f"ha_entity,site=other,id=x hash=1.5 {int((NOON - 9 * 86_400) * 1e9)}".encode())
-    checks = examine_influx(stand.wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(stand.wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     found = {c.name: c for c in checks}["types"]
     assert found.status == "warning"
     assert "ha_entity.hash is float instead of string, last at site=other, id=x" in found.found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx.doctor import examine_influx
+from engine.replicas.influx.doctor import check_server
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.records import InfluxOptions, InfluxRecords
 from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge
@@ -87,7 +87,7 @@ def test_read_and_write_permission_are_told_apart(
     wire = open_wire(
         guarded_influxdb.uri, Credentials(username=name, password=Secret(password)), timeout_seconds=60
     )
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert {c.name: c.status for c in checks if c.name in found} == found
     text = repr(checks) + repr(wire)
     assert password in ("", name) or password not in text
@@ -102,15 +102,13 @@ def test_read_and_write_permission_are_told_apart(
 
 def test_the_doctor_finds_nothing_wrong_and_writes_nothing(own_influxdb: InfluxServer) -> None:
     wire = open_wire(own_influxdb.uri, Credentials(), timeout_seconds=60)
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     assert [(c.name, c.status) for c in checks] == [
         (name, "ok") for name in ("server", "read", "write", "retention", "clock", "types", "future points")
     ]
     assert own_influxdb.query("SHOW MEASUREMENTS") == []
     own_influxdb.query(f"ALTER RETENTION POLICY autogen ON {DATABASE} DURATION 2h SHARD DURATION 1h")
-    checks = examine_influx(
-        wire, site="home", refresh_wanted_seconds=432_000, clock=lambda: time.time() + 100
-    )
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=lambda: time.time() + 100)
     assert {c.name: c.status for c in checks if c.name in ("retention", "clock")} == {
         "retention": "failed",
         "clock": "failed",

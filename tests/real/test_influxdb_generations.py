@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx.doctor import examine_influx
+from engine.replicas.influx.doctor import check_server
 from engine.replicas.influx.open import open_wire
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Scan, Wire
@@ -27,7 +27,7 @@ def test_a_value_of_another_type_is_found_and_named(place: tuple[InfluxServer, W
     _, wire = place
     wire.write(b'ha_entity,site=home,id=a hash="1:a",rev=1i 5')
     wire.write(f"ha_entity,site=other,id=x hash=1.5 {int((time.time() - 60) * 1e9)}".encode())
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=432_000, clock=time.time)
     found = {check.name: check for check in checks}["types"]
     assert "ha_entity.hash is float instead of string, last at site=other, id=x" in found.found
 

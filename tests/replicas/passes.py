@@ -28,7 +28,7 @@ def run_of(replica: Replica, desired: Snapshot, at: float = NOON, run_id: str = 
 def plan_of(replica: Replica, ledger: Ledger, desired: Snapshot, *, prune_foreign: bool = False) -> Plan:
     observed, aliases = adopt(replica.observe().versions, desired.records)
     diff = compare(versions(replica, desired), observed, ledger.applied(replica.name), desired.registries)
-    ledger.settle(replica.name, diff.settled, NOON)
+    ledger.record_applied(replica.name, diff.settled, NOON)
     known_as = {aliases.get(d.key, d.key): d.key for d in diff.differences}
     stored = {known_as[key]: row for key, row in replica.read(known_as).items()}
     stored = {key: StoredRow(key, row.fields, row.derived, row.stamps) for key, row in stored.items()}
@@ -49,7 +49,7 @@ def one_pass(  # a pass as the loop makes it, every operation allowed
     plan = plan_of(replica, ledger, desired, prune_foreign=prune_foreign)
     replica.apply(plan.operations, run_of(replica, desired, at, run_id))
     if replica.name != "sqlite":
-        ledger.settle(replica.name, [(o.key, o.difference.desired) for o in plan.operations], at)
+        ledger.record_applied(replica.name, [(o.key, o.difference.desired) for o in plan.operations], at)
     return plan
 
 

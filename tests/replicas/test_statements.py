@@ -17,7 +17,7 @@ import pytest
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.core.records.record import Key
-from engine.replicas.history import keeper
+from engine.replicas.history import housekeeping
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
@@ -162,7 +162,7 @@ def use_everything(folder: Path) -> None:
             plan = plan_of(replica, rows, desired)
             replica.read(keys)
             replica.apply(plan.operations, run_of(replica, desired, NOON + at, f"run {at}"))
-            rows.settle("influxdb", [(key, "v") for key in keys], NOON)
+            rows.record_applied("influxdb", [(key, "v") for key in keys], NOON)
             replica.digest()
             rows.books_digest(replica.name)
             rows.make_secret()
@@ -177,7 +177,7 @@ def use_everything(folder: Path) -> None:
         rows.known_ids(gone)
         rows.absences()
         history.as_of(NOON + at)
-        history.bearers("sensor.new")
+        history.holders("sensor.new")
         outbox.drop(outbox.put("influxdb", b"batch"))
         outbox.pending("influxdb")
     history.close()
@@ -192,13 +192,13 @@ def use_everything(folder: Path) -> None:
 def forget_much(path: Path) -> None:
     """Both ways, over more steps than there are keys."""
     history = open_history(path, retention=Retention(thin_seconds=2), clock=lambda: NOON + DAY)
-    step, keeper._REVISIONS_A_STEP = keeper._REVISIONS_A_STEP, 5
+    step, housekeeping._REVISIONS_A_STEP = housekeeping._REVISIONS_A_STEP, 5
     try:
         for before in (None, NOON + 10):
-            plan = history.keeper.plan(before_ns=None if before is None else int(before * 1e9))
-            assert sum(history.keeper.steps(plan)) > KEYS
+            plan = history.housekeeper.plan(before_ns=None if before is None else int(before * 1e9))
+            assert sum(history.housekeeper.steps(plan)) > KEYS
     finally:
-        keeper._REVISIONS_A_STEP = step
+        housekeeping._REVISIONS_A_STEP = step
     for n in range(1, KEYS):
         history.forgotten(device(n).key)
         history.count(device(n).key)

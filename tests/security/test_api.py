@@ -11,9 +11,9 @@ import apsw
 import msgspec
 import pytest
 
-import api.http.admission
+import api.http.auth
 from api.app import ROUTES
-from api.http.admission import OPEN_PATHS, Admission
+from api.http.auth import OPEN_PATHS, AccessRules
 from engine.core.state.report import Report
 from engine.errors import ReplicaError
 from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
@@ -45,8 +45,8 @@ async def filled(tmp_path: Path) -> tuple[Path, Report]:
 
 @pytest.fixture
 async def guarded(filled: tuple[Path, Report]) -> AsyncIterator[Api]:
-    admission = Admission(token=TOKEN)
-    async with api_over(*filled, admission=admission, metrics=lambda _accept: (b"", "text/plain")) as api:
+    access = AccessRules(token=TOKEN)
+    async with api_over(*filled, access=access, metrics=lambda _accept: (b"", "text/plain")) as api:
         yield api
 
 
@@ -97,15 +97,13 @@ async def test_tokens_are_compared_in_constant_time(guarded: Api, monkeypatch: p
         compared.append((left, right))
         return hmac.compare_digest(left, right)
 
-    monkeypatch.setattr(
-        api.http.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)})
-    )
+    monkeypatch.setattr(api.http.auth, "hmac", type("Hmac", (), {"compare_digest": staticmethod(compare)}))
     for token in (b"", b"short", b"\xff", TOKEN.encode()):
         await guarded.client.get("/api/status", headers=[(b"authorization", b"Bearer " + token)])
     assert compared == [(token, TOKEN.encode()) for token in (b"", b"short", b"\xff", TOKEN.encode())]
     # And nothing else decides: what it finds equal is let in.
     monkeypatch.setattr(
-        api.http.admission, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)})
+        api.http.auth, "hmac", type("Hmac", (), {"compare_digest": staticmethod(lambda *_: True)})
     )
     response = await guarded.client.get("/api/status", headers={"authorization": "Bearer wrong"})
     assert response.status_code == 200
@@ -120,7 +118,7 @@ async def test_every_path_but_the_open_one_wants_the_token(guarded: Api, path: s
 
 
 async def test_the_application_does_not_print_its_token(guarded: Api) -> None:
-    parts: list[Any] = [guarded.app, guarded.given, *guarded.app.user_middleware, guarded.app.router]
+    parts: list[Any] = [guarded.app, guarded.context, *guarded.app.user_middleware, guarded.app.router]
     assert TOKEN not in "".join(map(repr, parts))
 
 

@@ -7,7 +7,7 @@ import argparse
 import gc
 import sys
 
-from tests.simulation.campaign import failures, tell
+from tests.simulation.campaign import describe, failures
 from tests.simulation.history import play
 
 
@@ -33,7 +33,7 @@ def main() -> int:
             print("\n".join(outcome.lines))
             print(f"Nothing was violated: {outcome.writes} writes and {outcome.claims} claims were judged.")
     for outcome in failed:
-        print(tell(outcome))
+        print(describe(outcome))
     return 1 if failed else 0
 
 

@@ -29,7 +29,7 @@ def shrink(seed: int) -> Outcome:
     return best
 
 
-def tell(outcome: Outcome) -> str:
+def describe(outcome: Outcome) -> str:
     """A history for a person: what happened, what was wrong, how to see it again."""
     only = ",".join(map(str, outcome.steps)) or "none"
     more = " --with-misfortunes" * outcome.with_misfortunes

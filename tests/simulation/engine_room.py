@@ -21,7 +21,7 @@ import trio
 
 from engine.core.guards.guard import Policy
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.pace import Pace
+from engine.core.state.intervals import Intervals
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.informer import Informer
@@ -43,7 +43,7 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 
-PACE = Pace(
+PACE = Intervals(
     relist_seconds=90,
     verify_seconds=60,
     heartbeat_seconds=20,
@@ -109,7 +109,7 @@ class Engine:
             ReplicaController(
                 replica=store,
                 ledger=self._ledger,
-                pace=PACE,
+                intervals=PACE,
                 make_options=self._options,
                 clock=clock,
                 draw=draw,

@@ -85,7 +85,7 @@ async def _hear_nothing(_self: WebsocketWatch) -> None:
 
 
 async def _heard_at(self: WebsocketWatch) -> float | None:
-    self.is_told_all = True
+    self.has_all_events = True
     return await _HEARTBEAT(self)
 
 
@@ -123,7 +123,7 @@ async def _losses_forgotten(self: WebsocketWatch, subscription: Any, read: Any) 
 async def _confirmed_over_hints(self: WebsocketWatch) -> float | None:
     asked_at = self._clock()
     await self._connection.command("ping")
-    return asked_at if self.is_told_all else None
+    return asked_at if self.has_all_events else None
 
 
 async def _errors_of_writing_dropped(self: ReplicaPass) -> None:

@@ -11,7 +11,7 @@ import trio
 
 from engine.core.guards.guard import Policy
 from engine.core.records.record import Key
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status
 from tests.simulation.stores import HostileStore, Write, content_of, hash_of
@@ -84,7 +84,7 @@ class Oracle:
             return  # the home changed since it was read, or nobody could tell what is derived in it
         if self.are_books_lost and world.hidden:
             return  # without the ledger, what a list lacks looks foreign
-        if world.untold.about_any(since):
+        if world.unreported.about_any(since):
             return  # what an event did not tell of a device is not known to the rows of its entities either
         truth = world.truth().row_versions
         if truth.keys() - write.after.keys():
@@ -113,10 +113,10 @@ class Oracle:
 
     def _since(self, key: Key, transaction: int) -> int:
         """Since when the engine may have known the key: long ago, if nobody told what happened to it."""
-        return self._world.begun if self._world.untold.about(key, transaction) else transaction
+        return self._world.begun if self._world.unreported.about(key, transaction) else transaction
 
     def _is_doubtful(self, key: Key, transaction: int) -> bool:
-        return self._world.untold.about(key, transaction) or self._world.unlisted.about(key, transaction)
+        return self._world.unreported.about(key, transaction) or self._world.unlisted.about(key, transaction)
 
     def _has_evidence(self, key: Key, since: int) -> bool:
         """Whether the record was gone, or two good lists apart from each other lacked it."""

@@ -8,7 +8,7 @@ import msgspec
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.activity import Trail
+from api.activity import Activity
 from api.http.queries import NoQuery
 from api.page.views.status import status_view
 from api.state.health import get_health, get_status
@@ -30,7 +30,7 @@ class Served:
         self._world = world
         self._oracle = oracle
         self._current = status
-        self._trail = Trail()
+        self._activity = Activity()
         clock = world.moments.wall
         names = [store.name for store in oracle.stores]
         self._metrics = Metrics(self._status, clock, version="0", replicas=names, freshness=FRESHNESS)
@@ -71,7 +71,7 @@ class Served:
             )
             for replica in words
         }
-        view = status_view(self._status(), self._world.moments.wall(), FRESHNESS, self._trail)
+        view = status_view(self._status(), self._world.moments.wall(), FRESHNESS, self._activity)
         shown = dict(zip(words, (replica.state for replica in view.replicas), strict=True))
         if not words == scraped == shown or view.state != body["status"]:
             self._oracle.violate(f"the API says {words}, the metrics {scraped}, the page {shown}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.campaign import ROOT, failures, shrink, tell
+from tests.simulation.campaign import ROOT, describe, failures, shrink
 from tests.simulation.faults import ALL_STEPS
 from tests.simulation.history import play
 from tests.simulation.mutants import mutated
@@ -33,18 +33,18 @@ def kept_seeds() -> list[int]:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_lost_and_nothing_false_is_said(part: int) -> None:
     failed = failures(range(part, HISTORIES, PARTS))
-    assert not failed, "\n".join(tell(outcome) for outcome in failed)
+    assert not failed, "\n".join(describe(outcome) for outcome in failed)
 
 
 @pytest.mark.parametrize("seed", kept_seeds())
 def test_what_once_failed_does_not_fail_again(seed: int) -> None:
     outcome = play(seed)
-    assert not outcome.violations, tell(outcome)
+    assert not outcome.violations, describe(outcome)
 
 
 def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_said() -> None:
     outcomes = [play(seed, with_misfortunes=True) for seed in range(HISTORIES_WITH_MISFORTUNES)]
-    failed = "\n".join(tell(outcome) for outcome in outcomes if outcome.violations)
+    failed = "\n".join(describe(outcome) for outcome in outcomes if outcome.violations)
     assert not failed, failed
     lines = [line for outcome in outcomes for line in outcome.lines]
     assert all(any(f"the rows file {told}" in line for line in lines) for told in ("is ", "lost its log"))
@@ -81,4 +81,4 @@ def test_a_history_that_fails_is_made_short_and_says_how_to_see_it_again() -> No
         whole, short = play(seed), shrink(seed)
     assert short.violations
     assert len(short.steps) < len(whole.steps)
-    assert f"python -m tests.simulation {seed} --only " in tell(short)
+    assert f"python -m tests.simulation {seed} --only " in describe(short)

@@ -233,7 +233,7 @@ class Server:
             socket.put({"id": command_id, "type": "pong"})
             return
         try:
-            result = self._carry_out(socket, command_id, kind, command)
+            result = self._run_steps(socket, command_id, kind, command)
         except Refused as error:
             told = {"code": str(error), "message": "Refused."}
             socket.put({"id": command_id, "type": "result", "success": False, "error": told})
@@ -242,7 +242,7 @@ class Server:
         if kind == "config_entries/subscribe":
             socket.put({"id": command_id, "type": "event", "event": [{"type": None, "entry": {}}]})
 
-    def _carry_out(self, socket: _Socket, command_id: int, kind: str, params: dict[str, Any]) -> Any:
+    def _run_steps(self, socket: _Socket, command_id: int, kind: str, params: dict[str, Any]) -> Any:
         match kind:
             case "supported_features":
                 socket.coalesces = self.random.random() < 0.8

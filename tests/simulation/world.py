@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
-from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.list_order import ORDERED_REGISTRIES, has_order, positions_of
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.records.record import Entity, Key, Record, encode_record
@@ -65,7 +65,7 @@ class World:
         self.shown = Timeline(self.moments)
         self.ours = Timeline(self.moments)
         self.durable = Timeline(self.moments)
-        self.untold = Doubts(self.moments)  # an event was lost, or is late
+        self.unreported = Doubts(self.moments)  # an event was lost, or is late
         self.unlisted = Doubts(self.moments)  # left out of lists
         self.listings: dict[str, list[Listing]] = {}
         self.listed_at: dict[str, int] = {}  # the moment at which the last list of a registry was begun
@@ -118,7 +118,7 @@ class World:
 
     def _positions(self) -> dict[Key, int]:
         """The user's order of areas and floors, where this core's lists tell one."""
-        if not tells_order(version_of(self.home.version)):
+        if not has_order(version_of(self.home.version)):
             return {}
         return positions_of({name: [r.key for r in self.home.of(name)] for name in ORDERED_REGISTRIES})
 
@@ -210,12 +210,12 @@ class World:
         if not self.may_follow(event_type):
             return
         if draw() < self.events.lost:
-            self.untold.begin(key)
+            self.unreported.begin(key)
             self._lost.add(key)
             self.log(f"event of {key} is lost")
             return
         if draw() < self.events.late:
-            self.untold.begin(key)
+            self.unreported.begin(key)
             self._late.append((event_type, data, key))
             return
         self._push(event_type, data)
@@ -230,10 +230,10 @@ class World:
             self._push(event_type, data)
             # It may say where the record once was, and where it is now was lost.
             if key not in self._lost:
-                self.untold.end(key.__eq__)
+                self.unreported.end(key.__eq__)
 
     def _settle(self, is_settled: Callable[[Key], bool]) -> None:
-        self.untold.end(is_settled)
+        self.unreported.end(is_settled)
         self._lost = {key for key in self._lost if not is_settled(key)}
         self.unlisted.end(is_settled)
 

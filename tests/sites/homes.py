@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from api.given import Given
+from api.app_context import AppContext
 from api.ports import ReadTransaction
 from api.sites.ports import SiteView, Stage
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 from engine.sites.followed import FollowedChanges
@@ -34,7 +34,7 @@ class MemorySites:
 
     def __init__(self, *views: SiteView, tokens: dict[str, str] | None = None) -> None:
         self._views = {view.name: view for view in views}
-        self.givens: dict[str, Given] = {}
+        self.givens: dict[str, AppContext] = {}
         self.tokens = tokens or {}
         self.changes = FollowedChanges()
         self.is_closed = False
@@ -48,12 +48,12 @@ class MemorySites:
     def token(self, name: str) -> str | None:
         return self.tokens.get(name)
 
-    async def open(self, name: str) -> Given | None:
+    async def open(self, name: str) -> AppContext | None:
         return self.givens.get(name)
 
     async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
-        given = self.givens.get(name)
-        return await given.rows_reader.read(job) if given else None
+        context = self.givens.get(name)
+        return await context.rows_reader.read(job) if context else None
 
     def metrics(self, name: str, accept: str) -> tuple[bytes, str]:
         return name.encode(), "text/plain"

@@ -13,13 +13,13 @@ import pytest
 
 from api.sites.ports import Stage
 from engine.composition.resources import Resources
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.words import Mode
 from engine.errors import SettingsError
 from engine.settings.sections import LoadedSettings, RecordsSettings, RowsSettings, Settings
 from engine.sites import site as module
 from engine.sites.files import SiteFile
-from engine.sites.site import Site, Surroundings
+from engine.sites.site import Site, SiteDependencies
 from tests.api.serving import eventually
 
 pytestmark = pytest.mark.anyio
@@ -55,12 +55,12 @@ class Played:
         feed = SimpleNamespace(is_readable=False, streams=0, run=feed_run, close=lambda: None)
         rows_reader = SimpleNamespace(rest=rest)
         yield SimpleNamespace(
-            run=run, run_trail=anyio.sleep_forever, feed=feed, rows_reader=rows_reader, given="given",
+            run=run, run_activity=anyio.sleep_forever, feed=feed, rows_reader=rows_reader, context="context",
             freshness=AGELESS, status=lambda: None, listen=lambda _listener: None,
         )  # fmt: skip
 
-    def surroundings(self) -> Surroundings:
-        return Surroundings(
+    def dependencies(self) -> SiteDependencies:
+        return SiteDependencies(
             mode=Mode.APPLY,
             clock=lambda: 0.0,
             draw=lambda: 0.0,
@@ -82,7 +82,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 @asynccontextmanager
 async def running(played: Played, file: SiteFile = FILE, *, is_paused: bool = False) -> AsyncIterator[Site]:
-    site = Site(file, played.surroundings(), is_paused=is_paused)
+    site = Site(file, played.dependencies(), is_paused=is_paused)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.run)
         yield site
@@ -166,5 +166,5 @@ async def test_what_only_readers_need_begins_when_somebody_asks(
         await eventually(lambda: site.stage is Stage.KEPT)
         assert site.mirror is not None
         assert not site.mirror.feed.is_readable
-        assert str(await site.open()) == "given"
+        assert str(await site.open()) == "context"
         await eventually(lambda: played.rests == 1)

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from api.activity import Trail
+from api.activity import Activity
 from api.changes.envelope import Change, change_of_row
 from api.page.views.drift import FieldView, record_href
 from api.page.views.home_index import HomeIndex
-from api.page.wording import cut, registry_text, span_text, told_fields, value_text
+from api.page.wording import cut, registry_text, shown_fields, span_text, value_text
 from api.ports import ReadTransaction
 
 _NAME_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
@@ -44,7 +44,7 @@ class ChangesView(msgspec.Struct, frozen=True):
 
 
 def changes_view(
-    transaction: ReadTransaction, index: HomeIndex, trail: Trail, before: int | None, limit: int
+    transaction: ReadTransaction, index: HomeIndex, activity: Activity, before: int | None, limit: int
 ) -> ChangesView:
     """At most `limit` events with numbers lower than `before` (None: the newest). Call it in a job.
 
@@ -67,12 +67,12 @@ def changes_view(
     for change in found:
         device = (change.run_id, known.get(change.key, (None, None, None))[2])
         if _follows(change) and device in devices:
-            followers.setdefault(device, []).append(_view(change, known, index, trail))
+            followers.setdefault(device, []).append(_view(change, known, index, activity))
         else:
             events.append(change)
     views = [
         msgspec.structs.replace(
-            _view(change, known, index, trail),
+            _view(change, known, index, activity),
             with_it=followers.get((change.run_id, change.key), []) if change.registry == "device" else [],
         )
         for change in events
@@ -115,7 +115,7 @@ def _view(
     change: Change,
     known: dict[str, tuple[str | None, str | None, str | None]],
     index: HomeIndex,
-    trail: Trail,
+    activity: Activity,
 ) -> ChangeView:
     fields = change.after or change.before or {}
     entity_id, name, _ = known.get(change.key, (None, None, None))
@@ -130,7 +130,7 @@ def _view(
         href=record_href(change.registry, known_as),
         verb=_verb(change),
         fields=_fields(change, index) if change.op == "u" else [],
-        remark=_remark(change, trail),
+        remark=_remark(change, activity),
         is_repair=change.cause in ("drift", "conflict"),
     )
 
@@ -156,11 +156,11 @@ def _fields(change: Change, index: HomeIndex) -> list[FieldView]:
             value_text(name, before.get(name), index.names),
             True,
         )
-        for name, label in told_fields([*after, *before])[:_FIELDS_MAX]
+        for name, label in shown_fields([*after, *before])[:_FIELDS_MAX]
     ]
 
 
-def _remark(change: Change, trail: Trail) -> str:
+def _remark(change: Change, activity: Activity) -> str:
     if change.cause == "drift":
         how = "deleted it from" if change.op == "c" else "changed it in"
         return (
@@ -172,6 +172,6 @@ def _remark(change: Change, trail: Trail) -> str:
         return ". It was changed on both sides, and Home Assistant wins"
     if change.cause == "foreign":
         return ": only SQLite had it"
-    took = trail.write_seconds((change.run_id, change.registry, change.key))
+    took = activity.write_seconds((change.run_id, change.registry, change.key))
     how = "deleted from" if change.op == "d" else "written to"
     return f", {how} SQLite in {span_text(took)}" if took is not None else f", {how} SQLite"

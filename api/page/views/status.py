@@ -5,11 +5,11 @@ What is shown never says more than is known: without Home Assistant nobody knows
 
 import msgspec
 
-from api.activity import Trail
+from api.activity import Activity
 from api.page.sparkline import Sparkline
 from api.page.wording import count_text, replica_in_sentence, replica_text
 from engine.core.records.set_aside import SetAside
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import open_keys
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
 from engine.core.words import Mode, Outcome, SyncStatus
@@ -77,7 +77,7 @@ class StatusView(msgspec.Struct, frozen=True):
     set_aside: list[SetAside]
 
 
-def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) -> StatusView:
+def status_view(status: Status, now: float, freshness: Freshness, activity: Activity) -> StatusView:
     """The status as the page shows it."""
     report = status.report
     state = status_word(status, now, freshness)
@@ -97,7 +97,7 @@ def status_view(status: Status, now: float, freshness: Freshness, trail: Trail) 
         heard_at=source.last_message_at,
         records=report.source.records if report else None,
         is_observing=report is not None and report.mode == Mode.OBSERVE,
-        replicas=[_replica_view(replica, status, now, freshness, trail) for replica in status.replicas],
+        replicas=[_replica_view(replica, status, now, freshness, activity) for replica in status.replicas],
         guards=[
             GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
             for r in (report.replicas if report else ())
@@ -163,7 +163,7 @@ def _differences(status: Status) -> str:
 
 
 def _replica_view(
-    replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, trail: Trail
+    replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, activity: Activity
 ) -> ReplicaView:
     state, since = replica_status(replica, now, freshness)
     counts = {r.replica: r.equal for r in (status.report.replicas if status.report else ())}
@@ -179,5 +179,5 @@ def _replica_view(
         pending_since=replica.pending_since,
         in_sync=counts.get(replica.replica),
         error=replica.error,
-        day=trail.lag_day(replica.replica, now),
+        day=activity.lag_day(replica.replica, now),
     )

@@ -13,7 +13,7 @@ from api.page.views.verdict import Badge, badge
 from api.page.wording import field_text, registry_text
 from api.ports import Filter, ReadTransaction
 from api.registries.facets import FACETS, NAMED, facets_of
-from api.registries.selection import Wish, filters_for
+from api.registries.selection import Selection, filters_for
 from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import Verdicts
@@ -137,8 +137,8 @@ def table_view(
     )
     sortable = {column for _, column in COLUMNS[registry] if column}
     sort = query.sort if query.sort.removeprefix("-") in sortable else "effective_name"
-    wish = Wish(filters, query.q, query.state)
-    conditions = filters_for(transaction, registry, verdicts, wish)
+    selection = Selection(filters, query.q, query.state)
+    conditions = filters_for(transaction, registry, verdicts, selection)
     keys = transaction.keys(registry, conditions, sort)
     pages = max(1, -(-len(keys) // PAGE_SIZE))
     page = min(query.page, pages)
@@ -151,7 +151,7 @@ def table_view(
         title=path.capitalize(),
         heads=_heads(registry, path, kept, sort),
         rows=[make(row, index, verdicts) for row in shown],
-        facets=_facets(transaction, registry, verdicts, wish, asked),
+        facets=_facets(transaction, registry, verdicts, selection, asked),
         asked=kept,
         found=len(keys),
         total=transaction.count(registry, ()),
@@ -177,10 +177,14 @@ def _heads(registry: str, path: str, kept: dict[str, object], sort: str) -> list
 
 
 def _facets(
-    transaction: ReadTransaction, registry: str, verdicts: Verdicts, wish: Wish, asked: dict[str, object]
+    transaction: ReadTransaction,
+    registry: str,
+    verdicts: Verdicts,
+    selection: Selection,
+    asked: dict[str, object],
 ) -> list[FacetView]:
     names = ("state", *FACETS[registry])
-    found = facets_of(transaction, registry, verdicts, wish, names).facets
+    found = facets_of(transaction, registry, verdicts, selection, names).facets
     views = []
     for name in names:
         chosen = str(asked.get(name, ""))

@@ -7,7 +7,7 @@ import msgspec
 from api.registries.bodies.fields import (
     KEY,
     BodyMaker,
-    From,
+    FromColumns,
     Listed,
     Placed,
     Timestamp,
@@ -64,23 +64,23 @@ class DeviceBody(msgspec.Struct, frozen=True):
     last changed; `sync` is null in the past.
     """
 
-    device_id: Annotated[str, From((KEY,))]
-    name: Annotated[str, From(("name",), _text)]
-    manufacturer: Annotated[str | None, From(("manufacturer",), _or_null), Listed("Unknown")]
-    model: Annotated[str | None, From(("model",), _or_null), Listed("Unknown")]
+    device_id: Annotated[str, FromColumns((KEY,))]
+    name: Annotated[str, FromColumns(("name",), _text)]
+    manufacturer: Annotated[str | None, FromColumns(("manufacturer",), _or_null), Listed("Unknown")]
+    model: Annotated[str | None, FromColumns(("model",), _or_null), Listed("Unknown")]
     integration: str | None
     sw_version: str | None
     area_id: str | None
     config_entry_id: str | None
-    via_device: Annotated[str | None, From(("via_device_id",))]
+    via_device: Annotated[str | None, FromColumns(("via_device_id",))]
     labels: list[str]
     serial_number: str | None
     model_id: str | None
-    entity_count: Annotated[int, From(("entity_count",), lambda count: count or 0)]
-    status: Annotated[str, From(("disabled",), _status)]
+    entity_count: Annotated[int, FromColumns(("entity_count",), lambda count: count or 0)]
+    status: Annotated[str, FromColumns(("disabled",), _status)]
     name_by_user: str | None
-    effective_name: Annotated[str | None, From(("effective_name", "name_by_user", "name"), _first)]
-    effective_area_id: Annotated[str | None, From(("effective_area_id", "area_id"), either)]
+    effective_name: Annotated[str | None, FromColumns(("effective_name", "name_by_user", "name"), _first)]
+    effective_area_id: Annotated[str | None, FromColumns(("effective_area_id", "area_id"), either)]
     area_name: AreaName
     floor_id: FloorId
     floor_name: FloorName
@@ -89,8 +89,8 @@ class DeviceBody(msgspec.Struct, frozen=True):
     configuration_url: str | None
     disabled_by: str | None
     parent_device_id: str | None
-    identifiers: Annotated[list[Any], From(("identifiers",), list_of)]
-    connections: Annotated[list[Any], From(("connections",), list_of)]
+    identifiers: Annotated[list[Any], FromColumns(("identifiers",), list_of)]
+    connections: Annotated[list[Any], FromColumns(("connections",), list_of)]
     timestamp: Timestamp
     sync: Sync | None = None
 
@@ -101,34 +101,34 @@ class EntityBody(msgspec.Struct, frozen=True):
     attributes. `sync` is null in the past.
     """
 
-    entity_id: Annotated[str, From((KEY,))]
+    entity_id: Annotated[str, FromColumns((KEY,))]
     device_id: str | None
-    domain: Annotated[str, From(("domain", KEY), _domain)]
-    platform: Annotated[str | None, From(("platform",), _or_null), Listed("unknown")]
+    domain: Annotated[str, FromColumns(("domain", KEY), _domain)]
+    platform: Annotated[str | None, FromColumns(("platform",), _or_null), Listed("unknown")]
     unique_id: str | None
     area_id: str | None
     disabled: bool
     config_entry_id: str | None
     name: str | None
-    name_by_user: Annotated[str | None, From(("name",))]
+    name_by_user: Annotated[str | None, FromColumns(("name",))]
     original_name: str | None
-    friendly_name: Annotated[str | None, From(("effective_name", "name", "original_name"), _first)]
+    friendly_name: Annotated[str | None, FromColumns(("effective_name", "name", "original_name"), _first)]
     supported_features: int | None
-    capabilities: Annotated[list[str] | None, From(("capabilities",), _capability_names)]
+    capabilities: Annotated[list[str] | None, FromColumns(("capabilities",), _capability_names)]
     icon: str | None
     original_icon: str | None
-    device_class: Annotated[str | None, From(("device_class", "original_device_class"), either)]
+    device_class: Annotated[str | None, FromColumns(("device_class", "original_device_class"), either)]
     unit_of_measurement: str | None
     aliases: list[str]
     labels: list[str]
-    options: Annotated[dict[str, Any], From(("options",), _options)]
+    options: Annotated[dict[str, Any], FromColumns(("options",), _options)]
     id: str | None
-    effective_name: Annotated[str | None, From(("effective_name", "name", "original_name"), _first)]
-    effective_area_id: Annotated[str | None, From(("effective_area_id", "area_id"), either)]
+    effective_name: Annotated[str | None, FromColumns(("effective_name", "name", "original_name"), _first)]
+    effective_area_id: Annotated[str | None, FromColumns(("effective_area_id", "area_id"), either)]
     area_name: AreaName
     floor_id: FloorId
     floor_name: FloorName
-    capability_attributes: Annotated[dict[str, Any] | None, From(("capabilities",), _capabilities)]
+    capability_attributes: Annotated[dict[str, Any] | None, FromColumns(("capabilities",), _capabilities)]
     entity_category: str | None
     disabled_by: str | None
     hidden_by: str | None

@@ -13,18 +13,18 @@ import msgspec
 from api.ports import Row
 from api.registries.bodies.places import NO_PLACES, NOWHERE, Places
 from api.registries.bodies.sync import Sync, sync_of
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.derived import Derived
 from engine.core.records.record import Device, Entity, Json, Key, Record
 from engine.core.records.registries import BY_NAME, ENTITY
 from engine.core.state.record_verdict import Verdicts
-from engine.core.undecodable import UNDECODABLE
 
 B = TypeVar("B", bound=msgspec.Struct)
 
 KEY = ""  # the place of a row's key among its columns
 
 
-class From(NamedTuple):
+class FromColumns(NamedTuple):
     """The columns that a field is made of, and what makes it of their values; None: it is the value of the only one."""
 
     columns: tuple[str, ...]
@@ -78,7 +78,7 @@ def _decoded(value: Json) -> Json:
         return value
     try:
         return _decode(value)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return None
 
 
@@ -88,7 +88,7 @@ def either(value: Any, other: Any) -> Any:
 
 
 # When the row last changed; of a record of the past, when that version was recorded.
-Timestamp = Annotated[str | None, From(("last_seen",), time_text)]
+Timestamp = Annotated[str | None, FromColumns(("last_seen",), time_text)]
 
 # By the type of a field that names no maker.
 _MAKERS: dict[Any, Callable[[Any], object]] = {list[str]: text_list, bool: bool}
@@ -182,7 +182,9 @@ class BodyMaker(Generic[B]):
 def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable[..., object] | None]:
     """(columns, what makes the field of them) of a field; None: it is the value of its column."""
     is_annotated = get_origin(field.type) is Annotated
-    declared = [marker for marker in get_args(field.type) if isinstance(marker, From)] if is_annotated else []
+    declared = (
+        [marker for marker in get_args(field.type) if isinstance(marker, FromColumns)] if is_annotated else []
+    )
     if declared:
         return declared[0]
     if any(isinstance(marker, Placed) for marker in get_args(field.type)):

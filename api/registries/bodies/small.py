@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.registries.bodies.fields import KEY, BodyMaker, From, Listed, Timestamp, either
+from api.registries.bodies.fields import KEY, BodyMaker, FromColumns, Listed, Timestamp, either
 from api.registries.bodies.sync import Sync
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 
 
 def _later(_key: str) -> None:
@@ -31,7 +31,7 @@ class AreaBody(msgspec.Struct, frozen=True):
 
     area_id: str
     name: str | None
-    display_name: Annotated[str, From(("name", KEY), either)]
+    display_name: Annotated[str, FromColumns(("name", KEY), either)]
     floor_id: str | None
     aliases: list[str]
     labels: list[str]
@@ -40,9 +40,9 @@ class AreaBody(msgspec.Struct, frozen=True):
     humidity_entity_id: str | None
     temperature_entity_id: str | None
     position: int | None
-    floor_name: Annotated[str | None, From((KEY,), _later)]
-    entity_count: Annotated[int | None, From((KEY,), _later)]
-    domains: Annotated[list[str] | None, From((KEY,), _later)]
+    floor_name: Annotated[str | None, FromColumns((KEY,), _later)]
+    entity_count: Annotated[int | None, FromColumns((KEY,), _later)]
+    domains: Annotated[list[str] | None, FromColumns((KEY,), _later)]
     timestamp: Timestamp
     sync: Sync | None = None
 
@@ -67,9 +67,9 @@ class LabelBody(msgspec.Struct, frozen=True):
 
     label_id: str
     name: str | None
-    label: Annotated[str, From((KEY,))]
-    prefix: Annotated[str, From((KEY,), _prefix)]
-    entity_count: Annotated[int | None, From((KEY,), _later)]
+    label: Annotated[str, FromColumns((KEY,))]
+    prefix: Annotated[str, FromColumns((KEY,), _prefix)]
+    entity_count: Annotated[int | None, FromColumns((KEY,), _later)]
     description: str | None
     color: str | None
     icon: str | None
@@ -102,7 +102,7 @@ _SUBENTRIES = msgspec.json.Decoder(list[Subentry])
 def _subentries(value: str | None) -> list[Subentry] | None:
     try:
         return _SUBENTRIES.decode(value) if value else None
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return None  # another program's
 
 
@@ -119,8 +119,8 @@ class Integration(msgspec.Struct, frozen=True):
     disabled_by: str | None
     pref_disable_new_entities: bool
     pref_disable_polling: bool
-    subentries: Annotated[list[Subentry] | None, From(("subentries",), _subentries)]
-    state: Annotated[str, From(("disabled_by",), _state)]
+    subentries: Annotated[list[Subentry] | None, FromColumns(("subentries",), _subentries)]
+    state: Annotated[str, FromColumns(("disabled_by",), _state)]
     timestamp: Timestamp
     sync: Sync | None = None
 

@@ -1,20 +1,20 @@
 """The verdict on a record that is named without its row, as by its history."""
 
-from api.given import Given
+from api.app_context import AppContext
 from api.registries.bodies.fields import time_text
 from api.registries.bodies.sync import Sync, served_sync
 from engine.core.records.record import Key
 from engine.errors import ReplicaError
 
 
-async def sync_now(given: Given, key: Key, entity_id: str | None = None) -> Sync | None:
+async def sync_now(context: AppContext, key: Key, entity_id: str | None = None) -> Sync | None:
     """The verdict on a record of which versions are shown; None while nobody can tell whether it has a row."""
     try:
-        rows = await given.rows_reader.read(
+        rows = await context.rows_reader.read(
             lambda transaction: transaction.rows(key.registry, ("last_seen",), [key.id])
         )
     except ReplicaError:
         return None
     written_at = time_text(rows[0][1]) if rows else None
-    verdict = given.verdicts().of(key, entity_id=entity_id, written_at=written_at, has_row=bool(rows))
+    verdict = context.verdicts().of(key, entity_id=entity_id, written_at=written_at, has_row=bool(rows))
     return served_sync(verdict)

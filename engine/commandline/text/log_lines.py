@@ -18,7 +18,7 @@ import msgspec
 from engine.commandline.text.library_records import LibraryRecords
 from engine.commandline.text.log_limit import RepeatLimit
 from engine.commandline.text.safe_text import value_text, visible
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.state.status import SourceStatus, Status, replica_status, why_not_ready
 from engine.core.words import GuardName, Outcome, SyncStatus
@@ -93,19 +93,19 @@ class ReportLines:
             str, set[tuple[str, str]]
         ] = {}  # subject and message, by the replica of the pass
 
-    def tell(self, report: Report) -> None:
+    def log(self, report: Report) -> None:
         """Tell what is new in the report of a pass."""
         for replica in report.replicas:
             if replica.status != SyncStatus.UNKNOWN:  # what could not be looked at stays as it was told
                 own = [record for record in report.records if record.replica == replica.replica]
-                self._tell_records(replica.replica, own)
-                self._tell_refusals(replica)
+                self._log_records(replica.replica, own)
+                self._log_refusals(replica)
             if replica.note:
                 fields = {"replica": replica.replica, "reason": replica.note}
                 self._logger.warning("note about a store", extra={"fields": fields})
-        self._tell_errors(report)
+        self._log_errors(report)
 
-    def _tell_records(self, replica: str, records: list[RecordReport]) -> None:
+    def _log_records(self, replica: str, records: list[RecordReport]) -> None:
         before = self._open.get(replica, set())
         left = {_identity(record) for record in records if record.outcome != Outcome.APPLIED}
         self._open[replica] = left
@@ -123,7 +123,7 @@ class ReportLines:
                 many = {"replica": replica, "what": sentence, "count": count}
                 self._logger.info("many records", extra={"fields": many})
 
-    def _tell_refusals(self, replica: ReplicaReport) -> None:
+    def _log_refusals(self, replica: ReplicaReport) -> None:
         name = replica.replica
         before = self._refusals.get(name, {})
         now = {refusal.guard: refusal.message for refusal in replica.refusals}
@@ -137,7 +137,7 @@ class ReportLines:
             self._logger.info("changes no longer held back", extra={"fields": lifted})
         self._refusals[name] = now
 
-    def _tell_errors(self, report: Report) -> None:
+    def _log_errors(self, report: Report) -> None:
         of = ",".join(replica.replica for replica in report.replicas)
         before = set[tuple[str, str]]().union(*self._failures.values())
         self._failures[of] = {(error.subject, error.message) for error in report.errors}
@@ -159,7 +159,7 @@ class StatusLines:
         self._freshness = freshness
         self._told: dict[str, str] = {}
 
-    def tell(self, status: Status, now: float) -> None:
+    def log(self, status: Status, now: float) -> None:
         """Tell what is new in the status at this moment."""
         for replica in status.replicas:
             word, since = replica_status(replica, now, self._freshness)
@@ -187,7 +187,7 @@ class HeldLogLines:
         self._logger = logger
         self._told: set[str] = set()
 
-    def tell(self, replica: str, held_bytes: int) -> None:
+    def log(self, replica: str, held_bytes: int) -> None:
         """Tell what is held of a replica's log at this moment, if that is new."""
         fields = {"replica": replica, "bytes": held_bytes}
         if held_bytes > _HELD_BYTES_MAX and replica not in self._told:
@@ -208,7 +208,7 @@ class SourceLines:
         self._logger = logger
         self._told: tuple[bool, str | None] | None = None
 
-    def tell(self, source: SourceStatus) -> None:
+    def log(self, source: SourceStatus) -> None:
         """Tell how it stands now, if that is new."""
         news = source.connected, source.error
         if news == self._told:
@@ -236,14 +236,14 @@ class HomeLines:
     """The lines of one home: what changed in it, and how it stands."""
 
     def __init__(self, logger: Logger, freshness: Freshness) -> None:
-        self.on_report = ReportLines(logger).tell
-        self.on_status = StatusLines(logger, freshness).tell
-        self.on_held_log = HeldLogLines(logger).tell
+        self.on_report = ReportLines(logger).log
+        self.on_status = StatusLines(logger, freshness).log
+        self.on_held_log = HeldLogLines(logger).log
         self._source = SourceLines(logger)
 
     def on_source(self, _what: str, source: SourceStatus) -> None:
         """Tell how it stands with Home Assistant, if that is new."""
-        self._source.tell(source)
+        self._source.log(source)
 
 
 def _identity(record: RecordReport) -> tuple[str, ...]:

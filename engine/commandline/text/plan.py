@@ -118,10 +118,10 @@ def _block(record: RecordReport, paint: Paint) -> list[str]:
 def _without_known(records: list[RecordReport], printed: list[RecordReport]) -> list[RecordReport]:
     """The records of which a reader of `printed` does not know all: derived fields stand in one replica only."""
     others = {(r.registry, r.key): r for r in printed}
-    return [r for r in records if not _is_told_by(r, others.get((r.registry, r.key)))]
+    return [r for r in records if not _is_covered_by(r, others.get((r.registry, r.key)))]
 
 
-def _is_told_by(record: RecordReport, other: RecordReport | None) -> bool:
+def _is_covered_by(record: RecordReport, other: RecordReport | None) -> bool:
     return (
         other is not None
         and (record.kind, record.cause, record.action) == (other.kind, other.cause, other.action)

@@ -12,7 +12,7 @@ from engine.commandline.lookup import Ambiguous
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.run_pass import make_report
 from engine.composition.run import pass_options
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.record_states import LABELS
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
@@ -37,11 +37,11 @@ def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption
     return status_of(report, now)
 
 
-def told_apart(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
+def distinguished(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
     """The error that several records are called so, with the verdict on each; first those that are not real."""
     states = {key: verdicts.of(key).state for key in several.keys}
     words = {key: LABELS[state].lower() for key, state in states.items()}
-    several.tell_apart(words, [key for key, state in states.items() if state != "real"])
+    several.distinguish(words, [key for key, state in states.items() if state != "real"])
     return several
 
 

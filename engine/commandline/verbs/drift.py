@@ -12,7 +12,7 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
-from engine.commandline.verbs.run_pass import make_report, tell_errors
+from engine.commandline.verbs.run_pass import make_report, report_errors
 from engine.composition.run import pass_options
 from engine.core.words import Mode
 
@@ -29,5 +29,5 @@ def run_drift(arguments: Arguments, stop: Interruption) -> int:
         emit_text(
             render_drift(report, DriftText(paint, is_full=arguments.full, with_hashes=arguments.verbose))
         )
-    tell_errors(report)
+    report_errors(report)
     return drift_code(report, detailed=arguments.detailed_exitcode)

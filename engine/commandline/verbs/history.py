@@ -145,7 +145,7 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
         found = find_key(text, rows)
     except NotStored:
         # Of a deleted entity the records know the entity_id, and the rows do not.
-        known = sorted(records.bearers(text), key=lambda k: records.newest(k, 1)[-1].at)
+        known = sorted(records.holders(text), key=lambda k: records.newest(k, 1)[-1].at)
         if known:
             return known[-1]
         found = check_fate(text, formers(stores, text), rows)

@@ -12,7 +12,7 @@ from engine.commandline.arguments.loading import load
 from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import pass_code
 from engine.commandline.interruption import Interruption
-from engine.commandline.output import emit_json, emit_text, tell, tell_error
+from engine.commandline.output import emit_json, emit_text, print_error, print_message
 from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
@@ -57,10 +57,10 @@ def make_report(
         return run(partial(reconcile_once, loaded, options, progress))
 
 
-def tell_errors(report: Report) -> None:
+def report_errors(report: Report) -> None:
     """Print what went wrong to stderr."""
     for error in report.errors:
-        tell_error(error.message, error.hint)
+        print_error(error.message, error.hint)
 
 
 def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None:
@@ -77,9 +77,9 @@ def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None
         emit_text(render_plan(report, form))
     if arguments.quiet:
         for line in refusal_lines(report, form):
-            tell(line)
-    tell_errors(report)
+            print_message(line)
+    report_errors(report)
     if arguments.plan_out and report.errors:
-        tell(f"No plan was written to {arguments.plan_out}.")
+        print_message(f"No plan was written to {arguments.plan_out}.")
     elif arguments.plan_out and not arguments.quiet:
-        tell(f"The plan is in {arguments.plan_out}; carry it out with --plan {arguments.plan_out}.")
+        print_message(f"The plan is in {arguments.plan_out}; carry it out with --plan {arguments.plan_out}.")

@@ -11,10 +11,10 @@ from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.lookup import Ambiguous, KeyUnknown, NotStored, check_fate, find_key, named_key
-from engine.commandline.output import emit_json, emit_text, tell
+from engine.commandline.output import emit_json, emit_text, print_message
 from engine.commandline.text.safe_text import name_text, value_text, visible
 from engine.commandline.text.verdict import verdict_lines
-from engine.commandline.verbs.compared import compared_now, told_apart
+from engine.commandline.verbs.compared import compared_now, distinguished
 from engine.composition.run import Stores, open_stores
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Json, Key
@@ -61,7 +61,7 @@ def run_show(arguments: Arguments, stop: Interruption) -> int:
         with open_stores(loaded, private_copy=True) as stores:
             record = _look_up(stores, arguments.key)
     except Ambiguous as several:
-        raise told_apart(several, compared_now(arguments, loaded, stop)) from several
+        raise distinguished(several, compared_now(arguments, loaded, stop)) from several
     except KeyUnknown as unknown:
         record = _missing(arguments.key, compared_now(arguments, loaded, stop), unknown)
     else:
@@ -96,7 +96,9 @@ def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
     except NotStored:
         key = check_fate(text, formers(stores, text), rows)
         name = rows[key].fields.get("entity_id") or key.id
-        tell(f"{name_text(text)} has another name by now: {name_text(str(name))} ({visible(str(key))}).")
+        print_message(
+            f"{name_text(text)} has another name by now: {name_text(str(name))} ({visible(str(key))})."
+        )
         return key
 
 
@@ -109,7 +111,7 @@ def formers(stores: Stores, text: str) -> list[Former]:
         keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
         # Without the records there still is what the rows file says.
         with suppress(ReplicaError):
-            for key in sorted(keys | set(records.bearers(named.id if named else text))):
+            for key in sorted(keys | set(records.holders(named.id if named else text))):
                 found += former_of(key, [(r.at, r.op == "delete") for r in records.newest(key, 1)])
     return [former for former in found if named is None or former.key.registry == named.registry]
 

@@ -7,7 +7,7 @@ import msgspec
 from engine.commandline.arguments.loading import load
 from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK, REFUSED
-from engine.commandline.output import emit_json, emit_text, tell_error
+from engine.commandline.output import emit_json, emit_text, print_error
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.show import check_rows_file
 from engine.composition.run import restore_store, snapshot_store
@@ -39,14 +39,14 @@ def _snapshot(arguments: Arguments, loaded: LoadedSettings) -> int:
     rows, target = Path(loaded.settings.rows.file), Path(arguments.file)
     check_rows_file(loaded)
     if target.exists() and target.samefile(rows):
-        tell_error(f"{target} is the SQLite file itself.", "Name another file.")
+        print_error(f"{target} is the SQLite file itself.", "Name another file.")
         return REFUSED
     if target.exists() and not arguments.force:
-        tell_error(f"{target} is there already.", "Name another file, or replace it with --force.")
+        print_error(f"{target} is there already.", "Name another file, or replace it with --force.")
         return REFUSED
     found = snapshot_store(loaded, target)
     answer = StoreAnswer(SCHEMA_VERSION, str(rows), str(target), found.records, found.as_applied, None)
-    _tell(arguments, answer, f"Snapshot of {rows} in {target}: {_records(answer)}.\n")
+    _report(arguments, answer, f"Snapshot of {rows} in {target}: {_records(answer)}.\n")
     return OK
 
 
@@ -55,7 +55,7 @@ def _restore(arguments: Arguments, loaded: LoadedSettings) -> int:
     try:
         restored = restore_store(loaded, source)
     except StoreHeld as held:
-        tell_error(held.message, "Stop it, restore, and start it again.")
+        print_error(held.message, "Stop it, restore, and start it again.")
         return REFUSED
     kept = None if restored.kept is None else str(restored.kept)
     found = restored.content
@@ -63,7 +63,7 @@ def _restore(arguments: Arguments, loaded: LoadedSettings) -> int:
     lines = f"Restored {rows} from {source}: {_records(answer)}.\n"
     if kept:
         lines += f"What it held before is in {kept}.\n"
-    _tell(arguments, answer, f"{lines}The next pass brings it up to date.\n")
+    _report(arguments, answer, f"{lines}The next pass brings it up to date.\n")
     return OK
 
 
@@ -74,7 +74,7 @@ def _records(answer: StoreAnswer) -> str:
     )
 
 
-def _tell(arguments: Arguments, answer: StoreAnswer, text: str) -> None:
+def _report(arguments: Arguments, answer: StoreAnswer, text: str) -> None:
     if arguments.format == "json":
         emit_json(msgspec.json.encode(answer))
     elif not arguments.quiet:

@@ -54,7 +54,7 @@ def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
     return PlanCounts(counts[Action.UPSERT], counts[Action.MOVE], counts[Action.DELETE])
 
 
-def carried_out(
+def completed(
     comparison: Comparison, *, applied: bool, unwritten: Collection[tuple[str, str]] | None
 ) -> tuple[Operation, ...]:
     """The operations that are known to have been carried out: all that were allowed if `applied`, else those of which
@@ -73,7 +73,7 @@ def report_replica(
     error: str | None,
     unwritten: Collection[tuple[str, str]] | None = None,
 ) -> ReplicaReport:
-    """The replica's part of the report. See `carried_out`."""
+    """The replica's part of the report. See `completed`."""
     plan, verdict = comparison.plan, comparison.verdict
     kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
     foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
@@ -94,7 +94,7 @@ def report_replica(
         status=status_of(comparison, applied=applied, failed=error is not None),
         counts=counts,
         planned=count_operations(plan.operations),
-        applied=count_operations(carried_out(comparison, applied=applied, unwritten=unwritten)),
+        applied=count_operations(completed(comparison, applied=applied, unwritten=unwritten)),
         refusals=tuple(
             RefusalReport(r.guard, r.message, r.hint, r.held, r.command) for r in verdict.refusals
         ),
@@ -130,7 +130,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
     was looked at. The report of an operation that still stands is taken from `reported`, which is kept up to date for the next pass.
     """
-    partly = carried_out(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
+    partly = completed(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
     held = {o.key for o in comparison.verdict.held}
     waiting = {o.key for o in comparison.verdict.waiting}

@@ -120,7 +120,7 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
         if key.registry == "entity" and key not in desired.records
     }
     derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
-    given = _Given(desired, stored, derived, heirs, holders, known)
+    given = _PlanContext(desired, stored, derived, heirs, holders, known)
     inherited = set(heirs.values())
     # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
     groups: dict[tuple[int, int], list[Operation]] = {}
@@ -133,7 +133,7 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     return Plan(replica, operations, () if prune_foreign else foreign, diff)
 
 
-class _Given(NamedTuple):
+class _PlanContext(NamedTuple):
     """What operations are made of."""
 
     desired: Snapshot
@@ -144,7 +144,7 @@ class _Given(NamedTuple):
     known: Mapping[Key, Operation]
 
 
-def _operation(difference: Difference, given: _Given) -> Operation:
+def _operation(difference: Difference, given: _PlanContext) -> Operation:
     desired, stored, derived, heirs, holders, known = given
     key = difference.key
     moved_from = heirs.get(key)

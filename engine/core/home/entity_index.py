@@ -28,7 +28,7 @@ class EntityIndex:
         if len(keys) != len(entities):
             keys = {}
             for _, entity in entities:
-                _check_bearer(keys.setdefault(entity.entity_id, entity.key), entity)
+                _check_holder(keys.setdefault(entity.entity_id, entity.key), entity)
         return cls(keys, Counter(entity.device_id for _, entity in entities))
 
     def key_of(self, entity_id: str) -> Key | None:
@@ -55,11 +55,11 @@ class EntityIndex:
         keys = with_changes(self._keys, {}, [old.entity_id for old in olds])
         added = dict[str, Key]()
         for new in news:
-            _check_bearer(keys.get(new.entity_id) or added.setdefault(new.entity_id, new.key), new)
+            _check_holder(keys.get(new.entity_id) or added.setdefault(new.entity_id, new.key), new)
         return EntityIndex(with_changes(keys, added, ()), per_device)
 
 
-def _check_bearer(taken: Key, entity: Entity) -> None:
+def _check_holder(taken: Key, entity: Entity) -> None:
     if taken != entity.key:
         raise SourceInvalid(
             f"Home Assistant lists entity_id {entity.entity_id} for {taken} and {entity.key}."

@@ -10,16 +10,16 @@ from itertools import count
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.records.record import Key
 from engine.core.records.registries import BY_NAME
 from engine.core.records.set_aside import SetAside
-from engine.core.undecodable import UNDECODABLE
 
 ORDERED_REGISTRIES = tuple(sorted(registry.name for registry in BY_NAME.values() if registry.is_ordered))
 _ORDERED_SINCE = (2025, 12)
 
 
-def tells_order(version: tuple[int, int] | None) -> bool:
+def has_order(version: tuple[int, int] | None) -> bool:
     """Whether the lists of this Home Assistant, (year, month), are in the user's order; not known of an unknown one."""
     return version is not None and version >= _ORDERED_SINCE
 
@@ -62,7 +62,7 @@ def decode_order(text: object) -> dict[Key, int]:
         return {}
     try:
         lists = _decode(text)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return {}
     return positions_of({name: [Key(name, id_) for id_ in ids] for name, ids in lists.items()})
 

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.records.record import (
     NESTING_MAX,
     RECORD_TYPES,
@@ -33,7 +34,6 @@ from engine.core.records.record import (
     nests_too_deep,
 )
 from engine.core.records.set_aside import SetAside, UnusableRow, json_type
-from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 
 # Text fields that refer to something, or whose being set means something: here false is none, and no text "False".
@@ -81,7 +81,7 @@ def read_object(
         if only is None:
             return decode_row(registry, data)
         fields = _RAW_FIELDS.decode(data)
-    except (SourceInvalid, *UNDECODABLE):
+    except (SourceInvalid, *DECODE_ERRORS):
         fields = _raw_fields(registry, data)
     if only is None:
         return {name: decode_value(raw) for name, raw in fields.items()}
@@ -91,7 +91,7 @@ def read_object(
 def _raw_fields(registry: str, data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return _RAW_FIELDS.decode(data)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         pass
     found = _FIRST_TYPES.get(bytes(data[:1] if isinstance(data, bytes) else bytes(data)[:1]), "number")
     raise _unusable(registry, {}, "(row)", found, f"it is {with_article(found)} and no object")

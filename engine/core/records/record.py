@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import SourceInvalid
 
 # Any JSON value. (msgspec cannot decode into a recursive alias.)
@@ -314,7 +314,7 @@ def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
     except msgspec.ValidationError:
         # An unknown key, or a value of another type: the slow way finds out which.
         return make_record(registry, decode_row(registry, data))
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error
 
 
@@ -322,7 +322,7 @@ def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
     """Decode one JSON object; raises SourceInvalid when it is none."""
     try:
         return _ROW_DECODER.decode(data)
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise SourceInvalid(f"A {registry} row is not a JSON object: {error}.") from error
 
 

@@ -14,7 +14,7 @@ from engine.core.compare.diff import Cause, Kind
 from engine.core.records.record import Json, Key
 from engine.core.state.advice import GUARDS, KINDS, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.record_states import State, state_of
 from engine.core.state.report import RecordReport, RefusalReport, Report, open_records, rfc3339
 from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.core.records.record import Key
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report, open_records
 from engine.core.words import Outcome, SyncStatus, combined_status
 

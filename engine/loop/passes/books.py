@@ -34,7 +34,7 @@ class Books:
         name, place = self._replica.name, self._place
         stale, self._stale = self._stale, frozenset()
         if stale:
-            self._ledger.settle(name, [(key, None) for key in sorted(stale)], at)
+            self._ledger.record_applied(name, [(key, None) for key in sorted(stale)], at)
         if place is not None and self._ledger.place(name) != place:
             self._ledger.note_place(name, place)
 

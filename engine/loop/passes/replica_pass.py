@@ -264,7 +264,7 @@ class ReplicaPass:
         # A replica that keeps the ledger recorded what it wrote in the same transaction.
         fresh = [] if replica.keeps_ledger else [*written, *moved]
         claimed = [(key, UNDER_WAY) for key in sorted(self._claimed)]
-        context.settle(self.name, [*claimed, *diff.settled, *fresh])
+        context.record_applied(self.name, [*claimed, *diff.settled, *fresh])
         assert self._memory is not None, "it was compared, and not refused whole"
         self._memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
         remember_home(replica, self._memory, context.desired.entry_ids)
@@ -291,7 +291,7 @@ class ReplicaPass:
         keys = sorted({key for o in operations for key in (o.key, o.moved_from) if key})
         # Without the ledger nothing is held back, for it is another replica's file.
         with suppress(ReplicaError):
-            self._context.settle(self.name, [(key, UNDER_WAY) for key in keys])
+            self._context.record_applied(self.name, [(key, UNDER_WAY) for key in keys])
 
     def _outcome(self) -> Outcome:
         if self._context.options.mode == Mode.APPLY:

@@ -23,8 +23,8 @@ from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 from engine.ports import Observed, Records, Revision, Run
 from engine.replicas.history.appending import append, note_of
-from engine.replicas.history.bearers import find_bearers
-from engine.replicas.history.keeper import Keeper
+from engine.replicas.history.holders import find_holders
+from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.reading import AS_OF, REVISION, fetch_count, fetch_newest, fetch_page
 from engine.replicas.history.retention import KEEP_ALL, Retention, check_known, read_forgotten
 from engine.replicas.history.revisions import (
@@ -37,8 +37,8 @@ from engine.replicas.history.revisions import (
 from engine.replicas.history.schema import ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.digests import digest_texts, text_of
+from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
-from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
 
 NAME = "history"
 
@@ -66,7 +66,7 @@ class HistoryFile(Records):
     ) -> None:
         """`clock` gives Unix seconds, by which is forgotten what `retention` says."""
         self._file = self.file = file
-        self.keeper = Keeper(file, retention, clock)
+        self.housekeeper = Housekeeper(file, retention, clock)
         self._note: str | None = None
 
     @property
@@ -79,7 +79,7 @@ class HistoryFile(Records):
 
         Raises ReplicaError.
         """
-        is_kept = self.keeper.tidy(is_calm=is_calm)
+        is_kept = self.housekeeper.tidy(is_calm=is_calm)
         return self._file.shorten_log(is_calm=is_calm) and is_kept
 
     @property
@@ -97,7 +97,7 @@ class HistoryFile(Records):
 
     def observe(self) -> Observed:
         """The hashes of all records that are not deleted, checked against their payloads."""
-        with self._file.reading_anew() as connection:
+        with self._file.reading_uncached() as connection:
             self._file.note_seen()
             is_there = has_records(connection, NAME)
             return Observed(dict(versions_of(_fetch(connection, _NEWEST, _VERSION) if is_there else [])))
@@ -195,12 +195,12 @@ class HistoryFile(Records):
 
     def growth(self) -> Growth:
         """How the file grows, as found when it was tidied last. Never waits."""
-        return self.keeper.growth
+        return self.housekeeper.growth
 
-    def bearers(self, entity_id: str) -> list[Key]:
+    def holders(self, entity_id: str) -> list[Key]:
         """The entities that ever bore this entity_id."""
         with self._file.reading() as connection:
-            found = find_bearers(connection, entity_id) if has_records(connection, NAME) else []
+            found = find_holders(connection, entity_id) if has_records(connection, NAME) else []
         return sorted(Key("entity", id_) for id_ in found)
 
     def as_of(self, at: float) -> dict[Key, Revision]:
@@ -258,4 +258,4 @@ def _fetch(
     try:
         return connection.execute(statement, bindings).fetchall()
     except UnicodeDecodeError:
-        return list(undecodable_rows(connection, statement, names, bindings))
+        return list(rows_keeping_bytes(connection, statement, names, bindings))

@@ -3,7 +3,7 @@
 import apsw
 
 from engine.errors import ReplicaRejected
-from engine.replicas.history.bearers import make_bearers
+from engine.replicas.history.holders import make_holders
 from engine.replicas.sqlite_file.kinds import HISTORY, check_kind
 from engine.replicas.sqlite_file.tables import has_table
 
@@ -58,5 +58,5 @@ def ensure_records(connection: apsw.Connection, replica: str) -> None:
         return
     for statement in _STATEMENTS:
         connection.execute(statement)
-    make_bearers(connection, is_whole=True)
+    make_holders(connection, is_whole=True)
     connection.execute("INSERT INTO meta VALUES ('schema_version', ?) ON CONFLICT DO NOTHING", (SCHEMA_MADE,))

@@ -24,7 +24,7 @@ class InfluxCheck(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def examine_influx(
+def check_server(
     wire: Wire, *, site: str, refresh_wanted_seconds: float, clock: Callable[[], float]
 ) -> tuple[InfluxCheck, ...]:
     """Every check, in order. A server that cannot be reached ends them; else each stands for itself."""

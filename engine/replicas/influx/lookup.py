@@ -49,7 +49,7 @@ class Lookup:
         wanted = set(live)
         return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
 
-    def bearers(self, entity_id: str, now_ns: int, window_start_ns: Callable[[], int]) -> list[Key]:
+    def holders(self, entity_id: str, now_ns: int, window_start_ns: Callable[[], int]) -> list[Key]:
         """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them.
 
         The server looks through the one short field, and answers with the points that say this name. Points of before

@@ -258,11 +258,11 @@ class InfluxRecords(Records):
         scan = self._lookup.scan_of((key.registry,), _REVISION, ids=(tag_of(key.id),))
         return revisions_in(self._wire.scan(scan), key)
 
-    def bearers(self, entity_id: str) -> list[Key]:
+    def holders(self, entity_id: str) -> list[Key]:
         """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them."""
         self._meet()
         now_ns = self._ahead_ns()
-        return self._lookup.bearers(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
+        return self._lookup.holders(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record live at a time, to the millisecond; a run that had begun is seen whole."""

@@ -25,6 +25,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 import msgspec
 
 from engine.core.compare.stored import StoredRow
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
 from engine.core.home.list_order import ORDERED_REGISTRIES
@@ -41,7 +42,6 @@ from engine.core.records.record import (
     nests_too_deep,
 )
 from engine.core.records.registries import BY_NAME, REGISTRIES
-from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 
 # What SQLite holds in one column of one row.
@@ -300,7 +300,7 @@ def _decode(column: Column, value: Value) -> Json:
         for decode in (column.decoder.decode, _decode_json):
             try:
                 decoded = decode(value)
-            except UNDECODABLE:
+            except DECODE_ERRORS:
                 continue
             may_nest = value.count("[") + value.count("{") > NESTING_MAX
             return value if may_nest and nests_too_deep(decoded) else decoded

@@ -22,7 +22,7 @@ from engine.replicas.rows.column_types import reading
 from engine.replicas.rows.ledger import encoded, read_by_digest, read_digests
 from engine.replicas.rows.schema import columns_of, types_of
 from engine.replicas.sqlite_file.digests import text_of
-from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
+from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
 
 _HASH_PREFIX = f"{HASH_VERSION}:"
 
@@ -58,7 +58,7 @@ def observe_rows(connection: apsw.Connection, replica: str, *, trust_digests: bo
             same, differing = _sort_out(table, connection.execute(select), recorded)
         except UnicodeDecodeError:
             same, differing = _sort_out(
-                table, undecodable_rows(connection, select, (*table.sql_names, "rowid")), recorded
+                table, rows_keeping_bytes(connection, select, (*table.sql_names, "rowid")), recorded
             )
         versions |= same
         applied = read_digests(connection, replica, table.registry) if differing and trust_digests else {}
@@ -191,4 +191,4 @@ def _rows(connection: apsw.Connection, table: Table, select: str, bindings: tupl
     try:
         return connection.execute(select, bindings).fetchall()
     except UnicodeDecodeError:
-        return list(undecodable_rows(connection, select, (*table.sql_names, "rowid"), bindings))
+        return list(rows_keeping_bytes(connection, select, (*table.sql_names, "rowid"), bindings))

@@ -62,7 +62,7 @@ class SqliteRows(Replica, Ledger):
 
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
-        with self._file.reading_anew() as connection:
+        with self._file.reading_uncached() as connection:
             self._file.note_seen()
             trust_digests = check_schema(connection, NAME)
             return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
@@ -138,7 +138,7 @@ class SqliteRows(Replica, Ledger):
         with self._reading() as connection:
             return ledger.read_known(connection, list(keys))
 
-    def settle(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
         settled = dict(versions)
         if not settled:

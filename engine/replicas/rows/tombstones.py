@@ -28,7 +28,7 @@ class Tombstone(msgspec.Struct, frozen=True):
     run_id: str
 
 
-class Burial(NamedTuple):
+class DeletedRow(NamedTuple):
     """A row that is about to become a tombstone."""
 
     key: Key
@@ -37,7 +37,7 @@ class Burial(NamedTuple):
     cause: str
 
 
-def write_tombstones(connection: apsw.Connection, burials: Iterable[Burial], run: Run) -> None:
+def write_tombstones(connection: apsw.Connection, burials: Iterable[DeletedRow], run: Run) -> None:
     """Keep what the run deletes. A later deletion of the same key replaces an earlier one."""
     connection.executemany(
         "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"

@@ -22,7 +22,7 @@ from engine.replicas.rows.codec import TABLES, Table, Value, digest_row, encode_
 from engine.replicas.rows.entity_ids import find_conflicts, make_room
 from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import FoundRow, find_rows
-from engine.replicas.rows.tombstones import Burial, drop_tombstones, read_tombstones, write_tombstones
+from engine.replicas.rows.tombstones import DeletedRow, drop_tombstones, read_tombstones, write_tombstones
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
@@ -49,7 +49,7 @@ def write_operations(
     writes = [o for o in operations if o.action is not Action.DELETE]
     entries = _delete_rows(connection, deletes, before, run)
     _rekey_devices(connection, writes)
-    clearing = find_conflicts(connection, _new_bearers(writes, before), before)
+    clearing = find_conflicts(connection, _new_holders(writes, before), before)
     entries += _record_displaced(connection, replica, clearing.displaced, run)
     make_room(connection, clearing)
     before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
@@ -87,15 +87,15 @@ def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
     return keys
 
 
-def _new_bearers(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
+def _new_holders(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
     """The ids of entities by the entity_id they will bear and their row does not."""
     index = TABLES["entity"].indexes["entity_id"]
-    bearers = {}
+    holders = {}
     for operation in writes:
         entity, row = operation.after, before.get(operation.key)
         if isinstance(entity, Entity) and (row is None or row.values[index] != entity.entity_id):
-            bearers[entity.entity_id] = entity.id
-    return bearers
+            holders[entity.entity_id] = entity.id
+    return holders
 
 
 def _delete_rows(
@@ -105,7 +105,7 @@ def _delete_rows(
     for registry, group in _by_registry(deletes).items():
         causes = {o.key: str(o.difference.cause) for o in group}
         rows = [before[key] for key in causes if key in before]
-        _bury(connection, [(row, causes[row.key]) for row in rows], run)
+        _write_tombstones(connection, [(row, causes[row.key]) for row in rows], run)
         connection.executemany(
             f"DELETE FROM {TABLES[registry].name} WHERE rowid = ?", [(r.rowid,) for r in rows]
         )
@@ -113,14 +113,14 @@ def _delete_rows(
     return entries
 
 
-def _bury(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
+def _write_tombstones(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
     """Keep of rows that are about to go what is needed to bring them back."""
     others: dict[Key, dict[str, Json]] = {}
     for registry in {row.key.registry for row, _ in rows}:
         others |= read_others(connection, registry, [row for row, _ in rows if row.key.registry == registry])
     write_tombstones(
         connection,
-        (Burial(row.key, row.kept[0], others.get(row.key, {}), cause) for row, cause in rows),
+        (DeletedRow(row.key, row.kept[0], others.get(row.key, {}), cause) for row, cause in rows),
         run,
     )
 
@@ -138,7 +138,7 @@ def _record_displaced(
     """Bury rows that have to give way to the entity that now bears their entity_id."""
     applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
     causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
-    _bury(connection, [(row, causes[row.key]) for row in displaced], run)
+    _write_tombstones(connection, [(row, causes[row.key]) for row in displaced], run)
     return [ledger.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in displaced]
 
 

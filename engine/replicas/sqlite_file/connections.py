@@ -158,7 +158,7 @@ class Connections:
             if not self._open:
                 self._files = None
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         """End all connections before the next use: what one of them found cannot be."""
         with self._turn:
             if self._files is not None:

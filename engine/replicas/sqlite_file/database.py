@@ -93,7 +93,7 @@ class ApswFile:
                 _roll_back(connection)
 
     @contextmanager
-    def reading_anew(self) -> Iterator[apsw.Connection]:
+    def reading_uncached(self) -> Iterator[apsw.Connection]:
         """As `reading`, on a connection that remembers nothing: it sees what a program sees that opens the file now."""
         if self._private_copy or self._in_place:
             with self.reading() as connection:
@@ -276,7 +276,7 @@ class ApswFile:
                         yield self._open()
                     except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
                         if not isinstance(error, apsw.IOError) or _is_short(error):
-                            self._group.distrust()
+                            self._group.invalidate()
                         raise
                     finally:
                         self._is_in_use = False

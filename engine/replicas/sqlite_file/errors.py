@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.files.causes import cause_of, find_number
 
@@ -49,7 +49,7 @@ def translated(
         raise _explain_os(replica, path, attempt, OSError(errno.ENOMEM, "")) from error
     except OSError as error:
         raise _explain_os(replica, path, attempt, error) from error
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise ReplicaRejected(
             replica,
             f"Cannot {attempt} {path}: it holds what this program did not write ({error}).",

@@ -8,7 +8,7 @@ Every function works on a connection inside a transaction that the caller holds;
 import apsw
 import msgspec
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 
 _IDS = msgspec.json.Decoder(list[str])
 
@@ -20,7 +20,7 @@ def decode_home(connection: apsw.Connection, table: str) -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(_IDS.decode(found[0]))
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return frozenset()
 
 

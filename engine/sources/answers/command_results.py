@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from engine.core.home.list_order import ORDERED_REGISTRIES, positions_of, tells_order
+from engine.core.home.list_order import ORDERED_REGISTRIES, has_order, positions_of
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
 from engine.core.home.unread import Unread
@@ -18,8 +18,8 @@ from engine.core.records.registries import BY_NAME, CATEGORY, ENTITY, REGISTRIES
 from engine.core.records.set_aside import SetAside, json_type, sorted_rows
 from engine.errors import SourceInvalid
 from engine.sources.answers.listing import ENTITIES, Known, Listing
+from engine.sources.answers.mass_changes import corrupt_stores_of_issues, order_split
 from engine.sources.answers.registry_rows import row_record
-from engine.sources.answers.upheavals import corrupt_stores_of_issues, order_split
 from engine.sources.json_text import decode_json
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList
@@ -53,7 +53,7 @@ class CoreConfig(msgspec.Struct, frozen=True):
     unread: str = ""
 
 
-class _Told(msgspec.Struct):
+class _ConfigAnswer(msgspec.Struct):
     """What get_config answered, whatever that is."""
 
     version: Json = None
@@ -75,7 +75,7 @@ class _Split(msgspec.Struct):
 
 
 _NO_ROWS = Listing()
-_CONFIG = msgspec.json.Decoder(_Told)
+_CONFIG = msgspec.json.Decoder(_ConfigAnswer)
 _ISSUES = msgspec.json.Decoder(_Issues)
 _GET_CONFIG_ANSWER = "The answer to get_config"
 _SPLITS = msgspec.json.Decoder(dict[str, _Split])
@@ -241,7 +241,7 @@ def list_positions(
     lists: Mapping[str, Collection[Known]], ha_version: str | None, set_aside: Iterable[SetAside] = ()
 ) -> dict[Key, int]:
     """The user's order of areas and floors, as far as their lists are here and tell it."""
-    if not tells_order(version_of(ha_version)):
+    if not has_order(version_of(ha_version)):
         return {}
     keys = {name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES}
     return positions_of(keys, set_aside)

@@ -18,14 +18,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.layered import with_changes
 from engine.core.records.lenient import read_fields, read_object
 from engine.core.records.record import Entity, Key
 from engine.core.records.set_aside import SetAside, UnusableRow, listed_twice
-from engine.core.undecodable import UNDECODABLE
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.entity_answers import is_valid
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
 from engine.sources.answers.registry_rows import Entries, decode_entries, entity_record
 from engine.sources.unchanged.extended_rows import ExtendedRows
@@ -131,7 +131,7 @@ class EntityRows:
         if self._taken is not None and self._taken is self._map:
             return self._entities
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
-        values, unanswered = SharedValues(), set[bytes]()
+        values, unanswered = Interner(), set[bytes]()
         for entity_id, listed in self._wanted.items():
             row, name = entries.get(entity_id), listed.fingerprint
             self._partly.pop(name, None)
@@ -179,7 +179,7 @@ class EntityRows:
         """Whether to ask again would bring the same."""
         return listed.fingerprint in self._unanswered or not is_valid(listed.entity_id)
 
-    def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+    def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: Interner) -> Known | None:
         """What an extended row says; None when it cannot be used."""
         name = self._fingerprint(row)
         try:
@@ -190,7 +190,7 @@ class EntityRows:
             made[name] = known
         return known
 
-    def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: SharedValues) -> Known | None:
+    def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: Interner) -> Known | None:
         """What the list row says, and what it does not; None, and set aside, when it cannot be used."""
         name = listed.fingerprint
         try:
@@ -248,12 +248,12 @@ class EntityRows:
 
     def take_list_only(self) -> Listing:
         """The home's entities from their list rows alone, where there are no extended rows."""
-        values = SharedValues()
+        values = Interner()
         known = (self._from_list(row, {}, values) for row in self._wanted.values())
         rows = [row for row in known if row is not None]
         return Listing(rows, self._set_aside)
 
-    def _make(self, row: msgspec.Raw, values: SharedValues) -> Known:
+    def _make(self, row: msgspec.Raw, values: Interner) -> Known:
         return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
 
     def _listed(self, row: Row) -> _Listed | None:
@@ -286,7 +286,7 @@ class EntityRows:
 def _read_list_row(row: msgspec.Raw) -> _ListRow:
     try:
         found = _LIST_ROW.decode(row)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         record = read_fields("entity", read_object("entity", row))
         assert isinstance(record, Entity)
         return _ListRow(record.id, record.entity_id)

@@ -12,14 +12,14 @@ from engine.core.records.record import RECORD_TYPES, Json, Record
 _NAMES = {name: tuple(f.name for f in msgspec.structs.fields(t)) for name, t in RECORD_TYPES.items()}
 
 
-class SharedValues:
+class Interner:
     """The values of the records of one read. Keep it no longer: it would keep values that nobody has any more."""
 
     def __init__(self) -> None:
         """Nothing is shared yet."""
         self._by_text: dict[bytes, Json] = {}
 
-    def share(self, record: Record) -> None:
+    def intern(self, record: Record) -> None:
         """Put values that equal earlier ones in their place; the record says the same as before.
 
         Nobody changes a record's lists and objects, so that they have two holders is never seen.

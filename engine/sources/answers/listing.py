@@ -7,7 +7,7 @@ from typing import NamedTuple
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Key, Record
 from engine.core.records.set_aside import SetAside
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 
 ENTITIES = "entity"  # the name of the list of entities; other lists are called by their registry, too
 
@@ -20,9 +20,9 @@ class Known(NamedTuple):
     key: Key
 
 
-def known_record(record: Record, values: SharedValues) -> Known:
+def known_record(record: Record, values: Interner) -> Known:
     """A record with its hash and key computed, and its values shared with others of its read."""
-    values.share(record)
+    values.intern(record)
     return Known(record, content_hash(record), record.key)
 
 

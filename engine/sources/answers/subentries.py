@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.records.record import Json
-from engine.core.undecodable import UNDECODABLE
 from engine.sources.answers.commands import CommandFailed, CommandSender
 
 LIST_SUBENTRIES = "config_entries/subentries/list"
@@ -40,7 +40,7 @@ def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
     """Id, type and title of each subentry in a JSON list, sorted by id; what is no such list has none."""
     try:
         return _kept(_SUBENTRIES.decode(listed))
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return []
 
 
@@ -71,7 +71,7 @@ async def with_subentries(connection: CommandSender, answer: msgspec.Raw) -> msg
     """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
     try:
         rows = _ROWS.decode(answer)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return answer  # the list's own reader says what is wrong
     found: dict[int, msgspec.Raw] = {}
     for position, row in enumerate(rows):
@@ -96,5 +96,5 @@ async def with_subentries(connection: CommandSender, answer: msgspec.Raw) -> msg
 def _entry(row: msgspec.Raw) -> _ConfigEntryRow:
     try:
         return _ENTRY.decode(row)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return _ConfigEntryRow()  # an odd row costs the others nothing

@@ -29,7 +29,7 @@ from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
-from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, reading_failed
+from engine.sources.files.regular_files import FILE_BYTES_MAX, open_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles
 from engine.sources.files.storage_files import (
     FILES,
@@ -120,7 +120,7 @@ class BackupSource(Source):
 
     def _read(self, progress: Progress) -> Snapshot:
         try:
-            with open_plain(self._file) as opened:
+            with open_regular_file(self._file) as opened:
                 answers = {"archive": self._digest(opened)}
                 known = self._remembered.known(answers)
                 if known is not None:

@@ -37,7 +37,7 @@ def decrypted(archive: IO[bytes], size: int, key: str, name: str) -> Iterator[io
     stream = SecureTarDecryptStream(
         archive, ciphertext_size=size, root_key_context=SecureTarRootKeyContext(key)
     )
-    with _told(name):
+    with _explained(name):
         opened = stream.__enter__()
     try:
         yield io.BufferedReader(_Decrypted(opened, name), _CHUNK_BYTES)
@@ -58,7 +58,7 @@ class _Decrypted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # any buffer, in its stubs
-        with _told(self._name, is_first=self._is_first):
+        with _explained(self._name, is_first=self._is_first):
             data = self._opened.read(len(buffer))
         self._is_first = False
         buffer[: len(data)] = data
@@ -66,7 +66,7 @@ class _Decrypted(io.RawIOBase):
 
 
 @contextmanager
-def _told(name: str, *, is_first: bool = True) -> Iterator[None]:
+def _explained(name: str, *, is_first: bool = True) -> Iterator[None]:
     try:
         yield
     except (InvalidPasswordError, SecureTarReadError, CryptoError) as error:

@@ -35,7 +35,7 @@ from engine.sources.answers.command_results import (
 )
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import aliases_look_ordered, decode_entries, has_ordered_aliases
-from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
+from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file, reading_failed
 from engine.sources.json_text import decode_json
 from engine.sources.unchanged.remembering import RememberedAnswers
 
@@ -180,7 +180,7 @@ class CaptureSource(Source):
         """The recorded result; None when there is none, because the core did not know the command."""
         path = self._directory / name
         try:
-            text, _ = read_plain(path, FILE_BYTES_MAX)
+            text, _ = read_regular_file(path, FILE_BYTES_MAX)
         except FileNotFoundError:
             return None
         except PermissionError as error:

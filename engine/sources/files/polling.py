@@ -13,7 +13,7 @@ import anyio.to_thread
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.ports import Progress, Source, Watch
-from engine.sources.files.plain_files import reading_failed
+from engine.sources.files.regular_files import reading_failed
 
 # (path, inode, modification in ns, size) of every file.
 _Look = tuple[tuple[str, int, int, int], ...]

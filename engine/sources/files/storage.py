@@ -20,7 +20,7 @@ from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import to_thread
-from engine.sources.files.plain_files import FILE_BYTES_MAX, read_plain, reading_failed
+from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import (
     FILES,
@@ -147,7 +147,7 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
         progress(name, done, len(FILES))
         path = folder / name
         try:
-            contents[name] = StoredFile(*read_plain(path, FILE_BYTES_MAX))
+            contents[name] = StoredFile(*read_regular_file(path, FILE_BYTES_MAX))
         except FileNotFoundError:
             continue
         except OSError:
@@ -162,7 +162,7 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
 def _read_version(folder: Path) -> str | None:
     """The version that last started with this configuration; None when the folder stands alone, or says something else."""
     try:
-        text, _ = read_plain(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
+        text, _ = read_regular_file(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
     except OSError:
         return None
     version = text.decode("utf-8-sig", "replace").strip()

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot, make_snapshot
@@ -33,10 +34,9 @@ from engine.core.records.registries import (
     Registry,
 )
 from engine.core.records.set_aside import SetAside
-from engine.core.undecodable import UNDECODABLE
 from engine.errors import SourceInvalid
 from engine.sources.answers.entity_names import names_as_of
-from engine.sources.answers.upheavals import STORES, corrupt_stores_of_issues, corrupted_at
+from engine.sources.answers.mass_changes import STORES, corrupt_stores_of_issues, corrupted_at
 from engine.sources.answers.usable_rows import UsableRows
 from engine.sources.files.storage_rows import (
     ENTRY_FIELDS,
@@ -234,7 +234,7 @@ def _deleted(registry: str, rows: msgspec.Raw) -> set[Key]:
     """The keys in a list of deleted rows, which is evidence and no registry: what cannot be read is none."""
     try:
         listed = _ROWS.decode(rows)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         return set()
     found = (row.get("id") for _, row in UsableRows().objects(registry, listed))
     return {Key(registry, id_) for id_ in found if isinstance(id_, str) and id_}

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from engine.core.records.lenient import decode_value, read_fields, seconds_of, text_of, texts_of
 from engine.core.records.record import Json, Record, field_names
 from engine.sources.answers.entity_names import without_device_name
+from engine.sources.answers.mass_changes import order_split
 from engine.sources.answers.registry_rows import device_record, entity_record_from_fields, ordered_aliases
 from engine.sources.answers.subentries import decode_subentries
-from engine.sources.answers.upheavals import order_split
 
 # Entity stores of 2026.4 and later: aliases are ordered and in `aliases_v2`, and the names that are listed
 # have lost their device's name.

@@ -26,7 +26,7 @@ from engine.sources.answers.category_scopes import CategoryScopes, scope_of_even
 from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
 from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import ask_for_entries, is_valid
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import Known, known_record
 from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.answers.subentries import with_subentries
@@ -76,9 +76,9 @@ class WebsocketWatch:
         self._newest: Snapshot | None = None
         self._changed = anyio.Event()
         # Whether this core lets this user follow everything; if not, the registries of which it tells nothing.
-        self.is_told_all = True
-        self.untold: frozenset[str] = frozenset()
-        self._untold_listed_at = 0.0  # when these were last listed
+        self.has_all_events = True
+        self.unreported: frozenset[str] = frozenset()
+        self._unreported_listed_at = 0.0  # when these were last listed
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError.
@@ -88,9 +88,11 @@ class WebsocketWatch:
         told = self._taken | self._hints.take()
         snapshot = await self._read_all(self._connection, progress)
         if self._newest is not None:
-            snapshot = snapshot.with_evidence(told.removed | _bearers(self._newest, told.removed_entity_ids))
-        self._untold_listed_at = snapshot.taken_at
-        self.untold &= snapshot.registries  # an old core does not have them all
+            snapshot = snapshot.with_evidence(
+                told.removed | _holders_of(self._newest, told.removed_entity_ids)
+            )
+        self._unreported_listed_at = snapshot.taken_at
+        self.unreported &= snapshot.registries  # an old core does not have them all
         self._newest, self._taken = snapshot, Hints()
         return snapshot
 
@@ -107,7 +109,7 @@ class WebsocketWatch:
         """Look again where the hints point. Raises SourceError."""
         taken_at = self._clock()
         found = await self._look(hints, newest)
-        await self._hear()
+        await self._collect_events()
         if self._hints and found is not None:
             # Told before we were answered, so some of it may have happened before we asked.
             self._taken = hints = hints | self._hints.take()
@@ -117,9 +119,9 @@ class WebsocketWatch:
                 found = None  # renamed since, and we have not heard where to
         if found is None:
             return await self.read(_no_progress)
-        if self.untold and self.untold <= {registry for registry, _ in found[1]}:
-            self._untold_listed_at = taken_at
-        true_at = None if self.is_told_all else self._untold_listed_at
+        if self.unreported and self.unreported <= {registry for registry, _ in found[1]}:
+            self._unreported_listed_at = taken_at
+        true_at = None if self.has_all_events else self._unreported_listed_at
         later = await self._offload(partial(_changed_snapshot, newest, hints, *found, taken_at, true_at))
         if "category" in hints.registries:
             later = later.read_as(unread=Unread(newest.unread.registries, self._listed_scopes))
@@ -133,10 +135,10 @@ class WebsocketWatch:
         """
         asked_at = self._clock()
         await self._connection.command("ping")
-        await self._hear()
-        self.gather(Hints(registries=self.untold))
+        await self._collect_events()
+        self.gather(Hints(registries=self.unreported))
         is_looked_at = not (self._hints or self._taken)
-        return asked_at if self.is_told_all and is_looked_at else None
+        return asked_at if self.has_all_events and is_looked_at else None
 
     def gather(self, hints: Hints) -> None:
         """Add to what is known, and wake who waits for it."""
@@ -156,7 +158,7 @@ class WebsocketWatch:
             # Whoever waits or reads next is told by the connection itself.
             self._changed.set()
 
-    async def _hear(self) -> None:
+    async def _collect_events(self) -> None:
         """Let the tasks that read the subscriptions run: events that came before an answer are hints then."""
         await anyio.lowlevel.checkpoint()
 
@@ -175,7 +177,7 @@ class WebsocketWatch:
         # more than once, perhaps removed under a name that we never knew.
         borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
         told = hints.removed_entity_ids & borne
-        if _bearers(newest, hints.entity_ids - told) - {known.key for known in entities}:
+        if _holders_of(newest, hints.entity_ids - told) - {known.key for known in entities}:
             return None
         self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
         lists = []
@@ -205,7 +207,7 @@ class WebsocketWatch:
         if answers.refused:
             return None
         ordered = has_ordered_aliases(self._connection.ha_version) is not False
-        values, found = SharedValues(), list[Known]()
+        values, found = Interner(), list[Known]()
         for answer in answers.results:
             for row in decode_json(_ENTRIES, answer, "The answer to get_entries").values():
                 # An entity_id that is gone again answers null; its own event follows.
@@ -251,18 +253,18 @@ async def open_watch(
         return event_hints(event)
 
     subscriptions = []
-    untold = set[str]()
+    unreported = set[str]()
     for event_type in (*REGISTRY_EVENTS, CORE_EVENT):
         subscription = await _subscribe(connection, "subscribe_events", event_type=event_type)
         is_of_categories = REGISTRY_EVENTS.get(event_type) == "category"
         subscriptions.append((subscription, hints_of if is_of_categories else event_hints))
         if subscription is None:
-            untold.add(REGISTRY_EVENTS.get(event_type, ""))
+            unreported.add(REGISTRY_EVENTS.get(event_type, ""))
     entries = await _subscribe(connection, CONFIG_ENTRIES_COMMAND)
     subscriptions.append((entries, config_entry_hints))
     if entries is None:
-        untold.add("config_entry")
-    watch.is_told_all, watch.untold = not untold, frozenset(untold - {""})
+        unreported.add("config_entry")
+    watch.has_all_events, watch.unreported = not unreported, frozenset(unreported - {""})
     raised: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
@@ -304,7 +306,7 @@ def _changed_snapshot(
         if listed
         else set()
     )
-    removed_entities = _bearers(newest, hints.removed_entity_ids) - read_keys
+    removed_entities = _holders_of(newest, hints.removed_entity_ids) - read_keys
     return newest.with_changes(
         changed,
         gone | removed_entities,
@@ -319,7 +321,7 @@ def _changed_snapshot(
     )
 
 
-def _bearers(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
+def _holders_of(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
     """The entities that bore these entity_ids."""
     return {key for key in map(newest.entities.key_of, entity_ids) if key is not None}
 

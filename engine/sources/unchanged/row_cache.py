@@ -19,7 +19,7 @@ from engine.core.home.lazy_mappings import LazySequence
 from engine.core.records.record import Record
 from engine.core.records.set_aside import SetAside, UnusableRow
 from engine.pass_cache.learned import LearnedList
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import Known, Listing, known_record
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList, learned_list
@@ -57,7 +57,7 @@ class RowCache:
         if found.rows is last.map:
             return last.rows
         made: dict[bytes, Known | SetAside] = {}
-        values = SharedValues()
+        values = Interner()
         for fingerprint, row, _ in found.fresh:
             try:
                 made[fingerprint] = known_record(make(row), values)

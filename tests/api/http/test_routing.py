@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.given import Given
+from api.app_context import AppContext
 from api.http.queries import RunsQuery
 from api.http.routing import Route, answer_live
 
@@ -15,7 +15,7 @@ class Echo(msgspec.Struct):
     limit: int
 
 
-async def handle(_given: Given, _request: Request, query: RunsQuery) -> Response:
+async def handle(_given: AppContext, _request: Request, query: RunsQuery) -> Response:
     return answer_live(Echo(query.limit))
 
 

@@ -18,7 +18,7 @@ Sample = tuple[Path, Report]
 
 
 async def test_the_front_page_is_read_in_one_job_and_its_index_kept(api: Api) -> None:
-    reader = Reader(api.given, KeptIndex())
+    reader = Reader(api.context, KeptIndex())
     jobs = api.rows_reader.jobs
     first = await reader.front(HomeQuery())
     assert api.rows_reader.jobs == jobs + 1
@@ -31,7 +31,7 @@ async def test_the_front_page_is_read_in_one_job_and_its_index_kept(api: Api) ->
 
 async def test_a_commit_makes_a_new_index(rows: Path, sample: Sample) -> None:
     async with api_over(rows, sample[1]) as api:
-        reader = Reader(api.given, KeptIndex())
+        reader = Reader(api.context, KeptIndex())
         await reader.front(HomeQuery())
         sql(rows, "DELETE FROM devices")
         home = await reader.home(HomeQuery())
@@ -39,7 +39,7 @@ async def test_a_commit_makes_a_new_index(rows: Path, sample: Sample) -> None:
 
 
 async def test_a_search_finds_entities_too(api: Api) -> None:
-    reader = Reader(api.given, KeptIndex())
+    reader = Reader(api.context, KeptIndex())
     assert (await reader.home(HomeQuery(q="BED light"))).entities[0].entity_id == "light.bed_light"
     assert (await reader.home(HomeQuery())).entities == []
     loose = await reader.home(HomeQuery(loose=True))
@@ -48,7 +48,7 @@ async def test_a_search_finds_entities_too(api: Api) -> None:
 
 async def test_the_home_then_is_found_as_the_one_now(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        reader = Reader(api.given, KeptIndex())
+        reader = Reader(api.context, KeptIndex())
         for now in (HomeQuery(), HomeQuery(q="light"), HomeQuery(area="kitchen"), HomeQuery(loose=True)):
             then = HomeQuery(now.q, now.area, now.loose, now.page, THEN)
             assert await reader.home(then) == await reader.home(now)
@@ -56,7 +56,7 @@ async def test_the_home_then_is_found_as_the_one_now(sample: Sample) -> None:
 
 async def test_a_time_before_the_records_is_said_so_beside_the_rest(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        read = await Reader(api.given, KeptIndex()).front(HomeQuery(at="2020-01-01"))
+        read = await Reader(api.context, KeptIndex()).front(HomeQuery(at="2020-01-01"))
         assert read.home is None
         assert "do not reach back" in str(read.error)
         assert read.changes is not None
@@ -64,7 +64,7 @@ async def test_a_time_before_the_records_is_said_so_beside_the_rest(sample: Samp
 
 async def test_a_store_that_cannot_be_read_is_an_error_beside_the_rest(tmp_path: Path) -> None:
     async with api_over(tmp_path / "none.db", looked=False) as api:
-        read = await Reader(api.given, KeptIndex()).front(HomeQuery())
+        read = await Reader(api.context, KeptIndex()).front(HomeQuery())
         assert (read.home, read.changes) == (None, None)
         assert "no rows file" in str(read.error)
 

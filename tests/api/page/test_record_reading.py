@@ -32,7 +32,7 @@ async def first_entity(api: Api) -> tuple[str, str, str]:
 
 async def test_a_device_and_its_entities_now_and_then(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        reader = Reader(api.given, KeptIndex())
+        reader = Reader(api.context, KeptIndex())
         entity_id, _, device_id = await first_entity(api)
         now = await read_record(reader, "device", device_id, None)
         then = await read_record(reader, "device", device_id, THEN)
@@ -42,7 +42,7 @@ async def test_a_device_and_its_entities_now_and_then(sample: Sample) -> None:
 
 async def test_an_entity_is_found_by_either_id_now_and_then(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
-        reader = Reader(api.given, KeptIndex())
+        reader = Reader(api.context, KeptIndex())
         entity_id, id_, device_id = await first_entity(api)
         found = [
             await read_record(reader, "entity", asked, at)
@@ -60,14 +60,14 @@ async def test_what_is_gone_still_has_its_timeline(sample: Sample) -> None:
         Revision(key, NOON + 1, "delete", 2, "-", "r", {}),
     ]
     async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:
-        record = await read_record(Reader(api.given, KeptIndex()), "device", "gone", None)
+        record = await read_record(Reader(api.context, KeptIndex()), "device", "gone", None)
         assert (record.is_gone, record.name) == (True, "Old lamp")
         assert [v.word for v in record.versions] == ["Gone", "First seen"]
 
 
 async def test_without_records_the_page_says_what_to_set(api: Api) -> None:
     entity_id, _, _ = await first_entity(api)
-    record = await read_record(Reader(api.given, KeptIndex()), "entity", entity_id, None)
+    record = await read_record(Reader(api.context, KeptIndex()), "entity", entity_id, None)
     assert record.versions == []
     assert "records.uri" in str(record.versions_missing)
 
@@ -77,7 +77,7 @@ async def test_without_records_the_page_says_what_to_set(api: Api) -> None:
 async def test_what_never_was_is_not_found(sample: Sample, registry: str, at: object) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         with pytest.raises(Problem) as refused:
-            await read_record(Reader(api.given, KeptIndex()), registry, "never", at)  # type: ignore[arg-type]
+            await read_record(Reader(api.context, KeptIndex()), registry, "never", at)  # type: ignore[arg-type]
         assert refused.value.status == 404
 
 
@@ -85,22 +85,22 @@ async def test_a_record_that_the_rows_lack_has_a_page(sample: Sample) -> None:
     lacking = added("Lamp", registry="entity", key="e-new", entity_id="light.new", cause=Cause.DRIFT)
     async with api_over(sample[0], msgspec.structs.replace(sample[1], records=(lacking,))) as api:
         for asked in ("light.new", "e-new"):
-            record = await read_record(Reader(api.given, KeptIndex()), "entity", asked, None)
+            record = await read_record(Reader(api.context, KeptIndex()), "entity", asked, None)
             assert (record.name, record.is_gone) == ("Lamp", True)
             assert record.verdict is not None
             assert record.verdict.badge.label == "Missing"
         with pytest.raises(Problem):
-            await read_record(Reader(api.given, KeptIndex()), "device", "light.new", None)
+            await read_record(Reader(api.context, KeptIndex()), "device", "light.new", None)
 
 
 async def test_only_what_home_assistant_has_leads_to_its_page_there(sample: Sample) -> None:
     async with api_over(*sample, home_assistant_url="http://ha:8123") as api:
         _, _, device_id = await first_entity(api)
-        record = await read_record(Reader(api.given, KeptIndex()), "device", device_id, None)
+        record = await read_record(Reader(api.context, KeptIndex()), "device", device_id, None)
         assert record.home_assistant == f"http://ha:8123/config/devices/device/{device_id}"
     told = msgspec.structs.replace(sample[1], records=(foreign("Sun", key=device_id),))
     async with api_over(sample[0], told, home_assistant_url="http://ha:8123") as api:
-        record = await read_record(Reader(api.given, KeptIndex()), "device", device_id, None)
+        record = await read_record(Reader(api.context, KeptIndex()), "device", device_id, None)
         assert record.home_assistant is None
 
 
@@ -112,7 +112,7 @@ async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
         Revision(key, NOON + 1, "delete", 2, "-", "r", {}),
     ]
     async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:
-        record = await read_record(Reader(api.given, KeptIndex()), "device", "gone", None)
+        record = await read_record(Reader(api.context, KeptIndex()), "device", "gone", None)
         assert ("manufacturer", "ACME") in [(f.label, f.value) for f in record.facts]
         assert record.verdict is not None
         assert (record.verdict.badge.label, record.verdict.command) == ("Gone", None)
@@ -122,11 +122,11 @@ async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
 async def test_every_registry_has_pages_now_and_then(sample: Sample, registry: str) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         ((id_, *_),) = await api.rows_reader.read(lambda m: m.page(registry, (), [], "", 1))
-        now = await read_record(Reader(api.given, KeptIndex()), registry, id_, None)
-        then = await read_record(Reader(api.given, KeptIndex()), registry, id_, THEN)
+        now = await read_record(Reader(api.context, KeptIndex()), registry, id_, None)
+        then = await read_record(Reader(api.context, KeptIndex()), registry, id_, THEN)
         assert now.name == then.name
         assert not {"created at", "modified at"} & {fact.label for fact in then.facts}
         assert now.verdict is not None
         assert (now.verdict.badge.label, then.verdict) == ("Real", None)
         with pytest.raises(Problem):
-            await read_record(Reader(api.given, KeptIndex()), registry, "never", None)
+            await read_record(Reader(api.context, KeptIndex()), registry, "never", None)

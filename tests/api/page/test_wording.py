@@ -8,8 +8,8 @@ from api.page.wording import (
     cut,
     field_text,
     registry_text_plural,
+    shown_fields,
     span_text,
-    told_fields,
     value_text,
 )
 
@@ -56,13 +56,13 @@ def test_values(field: str, value: object, text: str | None) -> None:
 
 
 def test_what_is_effectively_so_stands_for_what_says_it_with_less() -> None:
-    assert told_fields(["area_id", "icon", "effective_area_id"]) == [
+    assert shown_fields(["area_id", "icon", "effective_area_id"]) == [
         ("icon", "icon"),
         ("effective_area_id", "area"),
     ]
-    assert told_fields(["effective_name", "name_by_user"]) == [("effective_name", "name")]
-    assert told_fields(["effective_area_id"]) == [("effective_area_id", "effective area")]
-    assert told_fields(["area_id", "name"]) == [("area_id", "area"), ("name", "name")]
+    assert shown_fields(["effective_name", "name_by_user"]) == [("effective_name", "name")]
+    assert shown_fields(["effective_area_id"]) == [("effective_area_id", "effective area")]
+    assert shown_fields(["area_id", "name"]) == [("area_id", "area"), ("name", "name")]
 
 
 def test_ages_are_whole_seconds() -> None:

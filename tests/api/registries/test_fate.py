@@ -70,7 +70,7 @@ async def test_what_never_was_is_called_so(api: Api) -> None:
 
 
 async def test_a_history_is_found_by_every_name(api: Api) -> None:
-    if api.given.timeline is None:
+    if api.context.timeline is None:
         return
     for asked, entity_id, ops in (
         ("light.old", "light.new", ["create", "update"]),
@@ -92,7 +92,7 @@ async def test_the_page_shows_the_renamed_one_and_what_is_known_of_one_that_is_g
     renamed = await api.client.get("/entity?id=light.old")
     assert (renamed.status_code, "light.new" in renamed.text) == (200, True)
     deleted = await api.client.get("/entity?id=light.deleted")
-    if api.given.timeline is None:
+    if api.context.timeline is None:
         assert (deleted.status_code, "was deleted at" in deleted.text) == (404, True)
     else:
         assert (deleted.status_code, "Gone" in deleted.text) == (200, True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.ports import ReadTransaction
-from api.registries.selection import Wish, count_states, filters_for
+from api.registries.selection import Selection, count_states, filters_for
 from engine.core.state.record_states import State
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.report import Report
@@ -13,9 +13,9 @@ from tests.homes import NOON
 
 
 def test_a_search_or_an_order_is_no_plain_page() -> None:
-    assert Wish(state="real").is_plain
-    assert not Wish(q="x").is_plain
-    assert not Wish(sort="name").is_plain
+    assert Selection(state="real").is_plain
+    assert not Selection(q="x").is_plain
+    assert not Selection(sort="name").is_plain
 
 
 async def test_states_count_every_row_once(sample: tuple[Path, Report]) -> None:
@@ -26,10 +26,10 @@ async def test_states_count_every_row_once(sample: tuple[Path, Report]) -> None:
         counts = await api.rows_reader.read(lambda m: count_states(m, "device", verdicts, ()))
         assert counts == [("real", total - 2), ("foreign", 2)]
         for state, count in counts:
-            wish = Wish(state=state)
+            selection = Selection(state=state)
 
-            def found(transaction: ReadTransaction, wish: Wish = wish) -> int:
-                return transaction.count("device", filters_for(transaction, "device", verdicts, wish))
+            def found(transaction: ReadTransaction, selection: Selection = selection) -> int:
+                return transaction.count("device", filters_for(transaction, "device", verdicts, selection))
 
             assert await api.rows_reader.read(found) == count
         assert verdicts.by_state("device")[1] is State.REAL

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.given import AppOptions
-from api.http.admission import Admission
+from api.app_context import AppOptions
+from api.http.auth import AccessRules
 from api.sites.app import build_sites_app
 from api.sites.ports import Stage
 from engine.core.state.report import Report
@@ -27,7 +27,7 @@ async def asking(
     async with api_over(*sample) as api:
         for view in sites.views():
             if view.stage is Stage.KEPT:
-                sites.givens[view.name] = api.given
+                sites.givens[view.name] = api.context
         app = build_sites_app(sites, lambda: NOON, AppOptions(**options))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"accept-encoding": ""}
@@ -78,7 +78,7 @@ async def test_a_home_that_is_not_there_or_not_kept_is_one_clear_sentence(
 
 async def test_the_token_of_a_home_opens_that_home_only(sample: tuple[Path, Report]) -> None:
     sites = MemorySites(kept("one"), kept("two"), tokens={"one": "of-one"})
-    async with asking(sample, sites, admission=Admission(token="of-all")) as client:
+    async with asking(sample, sites, access=AccessRules(token="of-all")) as client:
 
         async def status(path: str, token: str) -> int:
             return (await client.get(path, headers={"authorization": f"Bearer {token}"})).status_code

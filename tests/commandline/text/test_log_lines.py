@@ -17,7 +17,7 @@ from engine.commandline.text.log_lines import (
     set_up_logging,
 )
 from engine.core.compare.diff import Cause
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import ErrorReport, RefusalReport, Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import GuardName, SyncStatus
@@ -37,7 +37,7 @@ def told(*reports: Report, format_: str = "text") -> list[str]:
     stream = io.StringIO()
     lines = ReportLines(set_up_logging(stream, format_=format_, level="info"))
     for each in reports:
-        lines.tell(each)
+        lines.log(each)
     return [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()]
 
 
@@ -155,7 +155,7 @@ def test_a_change_of_status_is_told_once_in_both_directions() -> None:
         (167.0, waiting),
         (168.0, replace(found, status="blocked")),
     ):
-        lines.tell(Status("home", "0", 0.0, source, (known,)), now)
+        lines.log(Status("home", "0", 0.0, source, (known,)), now)
     assert [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()] == [
         "info    status changed replica=sqlite status=in_sync before=unknown",
         'warning status changed replica=sqlite status=unknown before=in_sync reason="unknown: not looked at for too long"',
@@ -169,7 +169,7 @@ def test_a_reader_that_makes_a_log_grow_is_told_once_and_so_is_its_end() -> None
     stream = io.StringIO()
     lines = HeldLogLines(set_up_logging(stream, format_="text", level="info"))
     for held_bytes in (0, 4096, 5_000_000, 6_000_000, 100, 0, 0):
-        lines.tell("sqlite", held_bytes)
+        lines.log("sqlite", held_bytes)
     first, last = stream.getvalue().splitlines()
     assert "log held by a reader replica=sqlite bytes=5000000" in first
     assert "fuser" in first
@@ -182,7 +182,7 @@ def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:
     there = SourceStatus("ws://home", connected=True, version="2026.11.0")
     away = SourceStatus("ws://home", connected=False, error="Connection refused.")
     for source in (there, there, away, away, there):
-        lines.tell(source)
+        lines.log(source)
     assert [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()] == [
         "info    Home Assistant is followed source=ws://home version=2026.11.0",
         'warning Home Assistant is not followed source=ws://home reason="Connection refused."',

@@ -10,7 +10,7 @@ import pytest
 from engine.files.store_lock import hold_store
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
-from tests.replicas.history.test_bearers import as_earlier_release
+from tests.replicas.history.test_holders import as_earlier_release
 from tests.replicas.passes import sql
 
 DAY_NS = 86_400 * 1_000_000_000

@@ -7,7 +7,7 @@ from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
 from engine.core.guards.doubt import rest_on_doubt
 from engine.core.home.derived import Derived
-from engine.core.home.list_order import decode_order, encode_order, later_order, positions_of, tells_order
+from engine.core.home.list_order import decode_order, encode_order, has_order, later_order, positions_of
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Floor, Key
 from tests.homes import ENTRY, device, snapshot
@@ -25,7 +25,7 @@ def ordered(order: str) -> Snapshot:
     ("version", "tells"), [(None, False), ((2025, 11), False), ((2025, 12), True), ((2026, 1), True)]
 )
 def test_which_cores_tell_an_order(version: tuple[int, int] | None, tells: bool) -> None:
-    assert tells_order(version) is tells
+    assert has_order(version) is tells
 
 
 def test_a_position_is_derived_and_changes_no_content() -> None:

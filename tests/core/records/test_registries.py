@@ -6,7 +6,7 @@ from engine.core.records.record import RECORD_TYPES
 from engine.core.records.registries import BY_NAME, REGISTRIES, Registry
 from engine.replicas.rows.codec import TABLES
 from engine.sources.answers.command_results import LISTS
-from engine.sources.answers.upheavals import STORES
+from engine.sources.answers.mass_changes import STORES
 
 every_registry = pytest.mark.parametrize("registry", BY_NAME.values(), ids=REGISTRIES)
 

@@ -10,7 +10,7 @@ from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
 from engine.core.state.advice import GUARDS, KINDS
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts, basis_of
 from engine.core.state.report import RefusalReport, Report, SourceReport

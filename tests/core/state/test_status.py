@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from engine.core.state.pace import Freshness, Pace
+from engine.core.state.intervals import Freshness, Intervals
 from engine.core.state.report import ErrorReport, RecordReport
 from engine.core.state.status import (
     ReplicaStatus,
@@ -109,14 +109,14 @@ def test_nothing_is_known_from_the_loss_of_home_assistant_on(word: str) -> None:
 
 
 def test_two_intervals_without_a_comparison_are_too_long() -> None:
-    assert Pace(verify_seconds=300, relist_seconds=600).freshness.stale_seconds == 1200
-    assert Pace(verify_seconds=900, relist_seconds=600).freshness.stale_seconds == 1800
+    assert Intervals(verify_seconds=300, relist_seconds=600).freshness.stale_seconds == 1200
+    assert Intervals(verify_seconds=900, relist_seconds=600).freshness.stale_seconds == 1800
 
 
 def test_a_watermark_may_be_as_old_as_three_heartbeats_however_it_is_set() -> None:
-    assert Pace().freshness.unknown_seconds == 60
-    assert Pace(unknown_seconds=5).freshness.unknown_seconds == 30
-    assert Pace(heartbeat_seconds=60).freshness.unknown_seconds == 180
+    assert Intervals().freshness.unknown_seconds == 60
+    assert Intervals(unknown_seconds=5).freshness.unknown_seconds == 30
+    assert Intervals(heartbeat_seconds=60).freshness.unknown_seconds == 180
 
 
 def record(outcome: str) -> RecordReport:

@@ -8,7 +8,7 @@ from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN
 from engine.errors import HistoryForgotten
 from engine.ports import Revision
-from engine.replicas.history.keeper import Keeper
+from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.replica import HistoryFile
 from engine.replicas.history.retention import KEEP_ALL, Retention
 from engine.replicas.rows.replica import SqliteRows
@@ -21,11 +21,11 @@ LAMP = entity(1).key
 
 def compact(history: HistoryFile, retention: Retention, now: float) -> tuple[int, int]:
     """One whole round; returns what was counted before, and checks that so much was forgotten."""
-    keeper = Keeper(history._file, retention, lambda: now)
-    plan = keeper.plan()
-    counted = keeper.count(plan)
-    assert sum(keeper.steps(plan)) == sum(counted)
-    assert keeper.count(keeper.plan()) == (0, 0), "nothing is left to forget"
+    housekeeper = Housekeeper(history._file, retention, lambda: now)
+    plan = housekeeper.plan()
+    counted = housekeeper.count(plan)
+    assert sum(housekeeper.steps(plan)) == sum(counted)
+    assert housekeeper.count(housekeeper.plan()) == (0, 0), "nothing is left to forget"
     return counted
 
 
@@ -224,8 +224,8 @@ def test_names_of_what_was_forgotten_are_forgotten(history: HistoryFile, ledger:
     for day, name in enumerate(("sensor.old", "sensor.x", "sensor.y", "sensor.z")):
         one_pass(history, ledger, snapshot(ENTRY, entity(1, entity_id=name)), at=NOON + day * DAY)
     compact(history, Retention(keep_days=1), NOON + 3.5 * DAY)
-    assert history.bearers("sensor.old") == history.bearers("sensor.x") == []
-    assert history.bearers("sensor.y") == history.bearers("sensor.z") == [entity(1).key]
+    assert history.holders("sensor.old") == history.holders("sensor.x") == []
+    assert history.holders("sensor.y") == history.holders("sensor.z") == [entity(1).key]
 
 
 def test_junk_of_others_is_forgotten_like_everything(history: HistoryFile, ledger: SqliteRows) -> None:

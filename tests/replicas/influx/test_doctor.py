@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.influx.doctor import InfluxCheck, examine_influx
+from engine.replicas.influx.doctor import InfluxCheck, check_server
 from engine.replicas.influx.wires.failures import InfluxUnavailable
 from engine.replicas.influx.wires.wire import Scan, Server
 from tests.fakes.influxdb import MemoryWire
@@ -13,7 +13,7 @@ DAY = 86_400
 
 
 def examined(wire: MemoryWire, now: float = NOON) -> dict[str, InfluxCheck]:
-    checks = examine_influx(wire, site="home", refresh_wanted_seconds=5 * DAY, clock=lambda: now)
+    checks = check_server(wire, site="home", refresh_wanted_seconds=5 * DAY, clock=lambda: now)
     return {check.name: check for check in checks}
 
 
@@ -36,7 +36,7 @@ def test_a_server_that_is_away_ends_the_examination(wire: MemoryWire) -> None:
         raise InfluxUnavailable("nothing listens there.", "Start InfluxDB.")
 
     wire.probe = probe  # type: ignore[method-assign]  # a server that is away
-    assert examine_influx(wire, site="home", refresh_wanted_seconds=DAY, clock=lambda: NOON) == (
+    assert check_server(wire, site="home", refresh_wanted_seconds=DAY, clock=lambda: NOON) == (
         InfluxCheck("server", "failed", "nothing listens there.", "Start InfluxDB."),
     )
 

@@ -51,7 +51,7 @@ def test_others_are_looked_for_by_id_unless_they_are_surely_new(stand: Stand) ->
 
 
 def test_a_name_is_looked_for_by_the_server_and_not_in_payloads(stand: Stand) -> None:
-    assert Lookup(stand.wire, "home").bearers("sensor.s1", 9, lambda: 5) == [entity(1).key]
+    assert Lookup(stand.wire, "home").holders("sensor.s1", 9, lambda: 5) == [entity(1).key]
     [scan] = stand.wire.scans
     assert (scan.fields, scan.equals) == (("entity_id",), "sensor.s1")
 
@@ -61,15 +61,15 @@ def test_where_no_point_says_it_payloads_of_the_window_are_read(stand: Stand) ->
         for fields in points.values():
             fields.pop("entity_id", None)
     lookup = Lookup(stand.wire, "home")
-    assert lookup.bearers("sensor.s1", 9, lambda: 5) == [entity(1).key]
+    assert lookup.holders("sensor.s1", 9, lambda: 5) == [entity(1).key]
     assert [(scan.fields, scan.start_ns) for scan in stand.wire.scans] == [
         (("entity_id",), 0),
         (("payload",), 5),
     ]
-    assert lookup.bearers("-", 9, lambda: 5) == []  # what points of records say that have none
+    assert lookup.holders("-", 9, lambda: 5) == []  # what points of records say that have none
 
 
 def test_a_name_is_looked_for_in_two_years_and_not_in_all_that_a_bucket_holds(stand: Stand) -> None:
     now_ns = BEARERS_NS + 1_000
-    Lookup(stand.wire, "home").bearers("sensor.s1", now_ns, lambda: 5)
+    Lookup(stand.wire, "home").holders("sensor.s1", now_ns, lambda: 5)
     assert stand.wire.scans[0].start_ns == 1_000

@@ -97,19 +97,19 @@ def test_absences_keep_their_beginning_until_they_are_over(rows: SqliteRows) -> 
 
 def test_an_absence_is_moot_only_when_no_replica_holds_the_record(rows: SqliteRows) -> None:
     gone = entity(1).key
-    rows.settle("influxdb", [(gone, "1:abc")], NOON)
+    rows.record_applied("influxdb", [(gone, "1:abc")], NOON)
     rows.note_absences(Absences(begun=frozenset({gone})), Look(NOON))
     rows.note_absences(Absences(moot=frozenset({gone})), Look(NOON + 1))
     assert rows.absences() == {gone: Look(NOON)}
-    rows.settle("influxdb", [(gone, None)], NOON)
+    rows.record_applied("influxdb", [(gone, None)], NOON)
     rows.note_absences(Absences(moot=frozenset({gone})), Look(NOON + 2))
     assert rows.absences() == {}
 
 
 def test_last_applied_is_kept_apart_per_replica_and_can_be_forgotten(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
-    rows.settle("influxdb", [(entity(1).key, "1:abc"), (entity(2).key, "1:def")], NOON)
-    rows.settle("influxdb", [(entity(2).key, None)], NOON)
+    rows.record_applied("influxdb", [(entity(1).key, "1:abc"), (entity(2).key, "1:def")], NOON)
+    rows.record_applied("influxdb", [(entity(2).key, None)], NOON)
     assert rows.applied("influxdb") == {entity(1).key: "1:abc"}
     assert rows.applied("sqlite") == HOME.row_versions
 
@@ -117,7 +117,7 @@ def test_last_applied_is_kept_apart_per_replica_and_can_be_forgotten(rows: Sqlit
 def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     one_pass(rows, rows, snapshot(ENTRY))
-    rows.settle("history", [(entity(7).key, "1:abc")], NOON)
+    rows.record_applied("history", [(entity(7).key, "1:abc")], NOON)
     asked = [device(1).key, entity(1).key, ENTRY.key, entity(7).key, entity(8).key, Key("device", "")]
     assert rows.known_ids(asked) == set(asked[:4])
     assert rows.known_ids([]) == frozenset()

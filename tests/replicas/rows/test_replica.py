@@ -251,7 +251,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_rows_as_they_were(rows: Sqli
 def test_a_settled_row_is_known_by_its_digest(rows: SqliteRows) -> None:
     """Rows that turn out equal without a write are recorded, so that a later touch shows as drift."""
     one_pass(rows, rows, HOME)
-    rows.settle("sqlite", [(key, None) for key in HOME.records], NOON)
+    rows.record_applied("sqlite", [(key, None) for key in HOME.records], NOON)
     assert rows.applied("sqlite") == {}
     assert one_pass(rows, rows, HOME).operations == ()
     assert rows.applied("sqlite") == HOME.row_versions
@@ -260,7 +260,7 @@ def test_a_settled_row_is_known_by_its_digest(rows: SqliteRows) -> None:
 
 
 def test_nothing_to_record_opens_no_file(rows: SqliteRows) -> None:
-    rows.settle("sqlite", [], NOON)
+    rows.record_applied("sqlite", [], NOON)
     rows.note_absences(Absences(), Look(NOON))
     rows.apply([], run_of(rows, HOME))
     assert not rows.path.exists()

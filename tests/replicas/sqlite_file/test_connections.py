@@ -44,7 +44,7 @@ def write(file: ApswFile, number: int) -> None:
 
 
 def newest(file: ApswFile) -> object:
-    with file.reading_anew() as connection:
+    with file.reading_uncached() as connection:
         if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 't'").fetchone() is None:
             return None
         return connection.execute("SELECT max(a) FROM t").get
@@ -233,7 +233,7 @@ def test_a_look_at_everything_believes_no_page_that_a_connection_remembers(
             found.seek(content.index(bytes.fromhex(before)[:50]))
             found.write(b"\0" * 50)
         assert connection.execute("SELECT hex(filling) FROM t WHERE a = 99").get == before
-    with file.reading_anew() as connection:
+    with file.reading_uncached() as connection:
         assert connection.execute("SELECT hex(filling) FROM t WHERE a = 99").get != before
 
 

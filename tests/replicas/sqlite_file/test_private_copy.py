@@ -165,7 +165,7 @@ def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:
     with pytest.raises(ReplicaRejected, match="look only"):
         rows.note_absences(Absences(begun=frozenset({entity(1).key})), Look(NOON))
     with pytest.raises(ReplicaRejected, match="look only"):
-        rows.settle("sqlite", [(entity(1).key, "1:0")], run_of(rows, HOME).at)
+        rows.record_applied("sqlite", [(entity(1).key, "1:0")], run_of(rows, HOME).at)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.records.record import Entity, encode_record
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -26,9 +26,9 @@ def entity(number: int, **fields: object) -> Entity:
 def test_records_say_what_they_said(options: list[dict[str, object]]) -> None:
     records = [entity(n, options=o, capabilities=o) for n, o in enumerate(options)]
     before = [encode_record(record) for record in records]
-    values = SharedValues()
+    values = Interner()
     for record in records:
-        values.share(record)
+        values.intern(record)
     assert [encode_record(record) for record in records] == before
 
 
@@ -37,8 +37,8 @@ def test_repeated_values_are_held_once() -> None:
         entity(n, device_id="d" * n + "evice"[:5], options={"conversation": {"should_expose": False}})
         for n in (1, 1)
     )
-    values = SharedValues()
-    values.share(first)
-    values.share(second)
+    values = Interner()
+    values.intern(first)
+    values.intern(second)
     assert first.device_id is second.device_id
     assert first.options is second.options

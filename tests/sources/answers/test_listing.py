@@ -1,12 +1,12 @@
 """What changed between two listings: the same whether somebody knew it or it has to be found out."""
 
-from engine.sources.answers.interning import SharedValues
+from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import Known, Listing, known_record
 from tests.homes import device
 
 
 def row(number: int) -> Known:
-    return known_record(device(number), SharedValues())
+    return known_record(device(number), Interner())
 
 
 def test_changes_are_found_by_the_rows_themselves() -> None:

@@ -14,7 +14,7 @@ import securetar
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import encode_record
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
-from engine.sources.files import backup, plain_files
+from engine.sources.files import backup, regular_files
 from engine.sources.files.backup import BackupSource
 from tests.sources.recorded_homes import DATA, clock, inner_archive, quiet, write_backup, write_outer
 
@@ -225,7 +225,7 @@ async def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(backup, "FILE_BYTES_MAX", 10_000)
     with pytest.raises(SourceInvalid, match="at most 10000"):
         await read(file)
-    monkeypatch.setattr(backup, "FILE_BYTES_MAX", plain_files.FILE_BYTES_MAX)
+    monkeypatch.setattr(backup, "FILE_BYTES_MAX", regular_files.FILE_BYTES_MAX)
 
     monkeypatch.setattr(backup, "INNER_BYTES_MAX", 50_000)
     with pytest.raises(SourceInvalid, match="50000"):

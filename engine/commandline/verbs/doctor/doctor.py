@@ -266,11 +266,11 @@ def check_records(loaded: LoadedSettings) -> Check:
 
 def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
     """What the InfluxDB says of itself: version, wire, permissions, retention, clock."""
-    from engine.composition.influx import examine
+    from engine.composition.influx import check_influx
 
     words = {"ok": "ok", "warning": "warn", "failed": "fail"}
     try:
-        for found in examine(loaded):
+        for found in check_influx(loaded):
             yield Check(f"influxdb {found.name}", words[found.status], found.found, found.advice)
     except EngineError as error:
         yield _failed("influxdb", error)

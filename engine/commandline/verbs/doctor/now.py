@@ -12,7 +12,7 @@ from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
 from engine.core.state.advice import GUARDS, KINDS
-from engine.core.state.pace import AGELESS
+from engine.core.state.intervals import AGELESS
 from engine.core.state.record_states import BY_URGENCY, LABELS
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status

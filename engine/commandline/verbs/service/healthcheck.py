@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from engine.commandline.arguments.parser import Arguments, refuse
 from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
-from engine.commandline.output import emit_text, tell
+from engine.commandline.output import emit_text, print_message
 from engine.commandline.text.safe_text import without_secrets
 from engine.errors import SettingsError
 from engine.process.waiting import ends_within
@@ -31,7 +31,7 @@ def run_healthcheck(arguments: Arguments) -> int:
     code, said = ask(_parts(url))
     line = f"{without_secrets(url)}: {said}."
     if code != OK:
-        tell(line)
+        print_message(line)
     elif not arguments.quiet:
         emit_text(f"{line}\n")
     return code

@@ -12,8 +12,8 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.composition.serving import Host, serve
 from engine.core.words import Mode
-from engine.process.cycle_collection import rare_cycle_collection
-from engine.process.freed_memory import give_back_freed_memory
+from engine.process.garbage_collection import rare_garbage_collection
+from engine.process.memory_trim import trim_memory
 from engine.process.open_files import raise_file_limit
 from engine.process.systemd import Notifier
 
@@ -51,8 +51,8 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         await serve(loaded, mode=mode, host=host, stop=stop)
 
     raise_file_limit()
-    give_back_freed_memory()
-    with rare_cycle_collection():
+    trim_memory()
+    with rare_garbage_collection():
         interruption.run(work)
     logger.info("stopped")
     return OK

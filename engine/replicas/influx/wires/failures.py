@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.influx.schema.points import REPLICA
 from engine.replicas.influx.wires.bounds import EndlessAnswer
@@ -253,7 +253,7 @@ def _text_of(headers: Mapping[str, str], body: bytes) -> str:
     try:
         decoded = msgspec.json.decode(body, type=_ErrorBody)
         return _shown(decoded.error or decoded.message)
-    except UNDECODABLE:
+    except DECODE_ERRORS:
         text = body.decode("utf-8", "replace")
     if "<html" in text[:1000].lower() or "html" in headers.get("content-type", "").lower():
         return "with a web page instead of an answer"

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.schema.points import COLUMN_TYPES, REPLICA
 from engine.replicas.influx.wires.address import Address
@@ -27,7 +27,7 @@ from engine.replicas.influx.wires.failures import (
 )
 from engine.replicas.influx.wires.http import Answer, Credentials, HttpClient, server_time
 from engine.replicas.influx.wires.slices import slices
-from engine.replicas.influx.wires.wire import Block, Scan, Server, told_missing
+from engine.replicas.influx.wires.wire import Block, Scan, Server, mentions_missing
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
 _CHUNK_ROWS = 5_000
@@ -111,7 +111,7 @@ class WireV1:
         for path in ("/debug/vars", "/ready"):
             answer = self._http.request("ask", "GET", path)
             body = answer.body()
-            with suppress(*UNDECODABLE):
+            with suppress(*DECODE_ERRORS):
                 told = msgspec.json.decode(body, type=_Started)
                 if answer.status == 200 and (told.system.started or told.started):
                     return told.system.started or told.started
@@ -189,7 +189,7 @@ class WireV1:
         try:
             yield from self._select(statement, params, rows, ANSWER_BYTES_MAX)
         except BucketMissing as error:
-            raise told_missing(error, self, by_id=False) from error
+            raise mentions_missing(error, self, by_id=False) from error
 
     def _select(
         self,
@@ -240,7 +240,7 @@ class WireV1:
     def _decode(self, line: bytes, answer: Answer) -> _Line:
         try:
             return _decode_line(line)
-        except UNDECODABLE as error:
+        except DECODE_ERRORS as error:
             if b"<html" in line[:1000].lower():
                 raise explain_answer("read", self._http.where, answer.status, answer.headers, line) from error
             raise explain_cut(self._http.where, f"not JSON: {error}") from error
@@ -265,7 +265,7 @@ def probe_server(client: HttpClient, wire: str) -> Server:
     if answer.status == 200 and not version:
         try:
             version = msgspec.json.decode(body, type=_Pong).version
-        except UNDECODABLE as error:
+        except DECODE_ERRORS as error:
             raise explain_answer("reach", client.where, answer.status, answer.headers, body) from error
     return Server(version.removeprefix("v"), wire, server_time(answer.headers))
 

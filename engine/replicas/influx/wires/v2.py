@@ -20,7 +20,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
-from engine.core.undecodable import UNDECODABLE
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaError, ReplicaRejected
 from engine.replicas.influx.wires.address import Address
 from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX
@@ -35,7 +35,7 @@ from engine.replicas.influx.wires.flux import STOP_NS_MAX, flux_scans, flux_scri
 from engine.replicas.influx.wires.http import Credentials, HttpClient, packed
 from engine.replicas.influx.wires.pools import bound_answers
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
-from engine.replicas.influx.wires.wire import Block, Scan, Server, told_missing
+from engine.replicas.influx.wires.wire import Block, Scan, Server, mentions_missing
 
 # The longest row that is believed; a payload is a kilobyte.
 _LINE_CHARACTERS_MAX = 16 << 20
@@ -94,7 +94,7 @@ class WireV2:
             return None
         try:
             buckets = msgspec.json.decode(body, type=_Buckets).buckets
-        except UNDECODABLE as error:
+        except DECODE_ERRORS as error:
             raise explain_answer("ask for the bucket", self._where, 200, answer.headers, body) from error
         ours = [bucket for bucket in buckets if bucket.name == self._address.bucket]
         return (ours[0].retention[0].every_seconds if ours[0].retention else 0) if ours else None
@@ -104,7 +104,7 @@ class WireV2:
         answer = self._http.request("ask", "GET", "/ready")
         body = answer.body()
         if answer.status == 200:
-            with suppress(*UNDECODABLE):
+            with suppress(*DECODE_ERRORS):
                 return msgspec.json.decode(body, type=_Ready).started or None
         answer = self._http.request("ask", "GET", "/metrics")
         body = answer.body()
@@ -164,7 +164,7 @@ class WireV2:
                 yield from join_blocks(scan, ((part.fields, self._ask(part)) for part in asked))
         except BucketMissing as error:
             is_id = _ID.fullmatch(self._address.bucket) is not None
-            raise told_missing(error, self, by_id=is_id) from error
+            raise mentions_missing(error, self, by_id=is_id) from error
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """By InfluxQL, which 1.8 and 2.x have beside Flux; empty where they do not."""

@@ -84,7 +84,7 @@ class Wire(Protocol):
         """Close connections. May be called twice; the next call of another method opens them again."""
 
 
-def told_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
+def mentions_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
     """What a read that found no bucket comes from: the same is said of one that the token may not read.
 
     `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.

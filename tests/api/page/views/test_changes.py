@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.activity import Trail
+from api.activity import Activity
 from api.page.views.changes import ChangesView, changes_view
 from api.page.views.home_index import index_of_rows
 from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
@@ -25,12 +25,12 @@ def add_change(rows: Path, op: str, key: tuple[str, str], cause: str, before: An
 
 
 async def view(
-    rows: Path, before: int | None = None, limit: int = 1, trail: Trail | None = None
+    rows: Path, before: int | None = None, limit: int = 1, activity: Activity | None = None
 ) -> ChangesView:
     rows_reader = SqliteRowsReader(rows)
     try:
         return await rows_reader.read(
-            lambda m: changes_view(m, index_of_rows(m), trail or Trail(), before, limit)
+            lambda m: changes_view(m, index_of_rows(m), activity or Activity(), before, limit)
         )
     finally:
         await rows_reader.aclose()
@@ -73,12 +73,12 @@ async def test_an_entity_goes_by_its_name_of_now_and_links_by_its_entity_id(rows
 
 
 async def test_how_long_a_write_took_is_said_when_it_is_known(rows: Path) -> None:
-    class Timed(Trail):
+    class Timed(Activity):
         def write_seconds(self, write: tuple[str, str, str]) -> float | None:
             return {("r9", "device", "d"): 0.038}.get(write)
 
     add_change(rows, "u", ("device", "d"), "pending", {"name": "a"}, {"name": "b"})
-    (change,) = (await view(rows, trail=Timed())).changes
+    (change,) = (await view(rows, activity=Timed())).changes
     assert change.remark == ", written to SQLite in 38 ms"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.activity import Trail
+from api.activity import Activity
 from api.page.views.status import status_view
 from engine.core.records.set_aside import SetAside
 from engine.core.state.report import Counts, ErrorReport, SourceReport
@@ -31,7 +31,7 @@ def status(
 
 
 def view(status: Status, now: float = NOON + 4) -> Any:
-    return status_view(status, now, FRESHNESS, Trail())
+    return status_view(status, now, FRESHNESS, Activity())
 
 
 def test_in_sync_names_the_replicas_and_when_it_was_proven() -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.files.plain_files import FILE_BYTES_MAX, open_plain, read_plain, reading_failed
+from engine.sources.files.regular_files import (
+    FILE_BYTES_MAX,
+    open_regular_file,
+    read_regular_file,
+    reading_failed,
+)
 
 
 def test_content_and_time_of_a_plain_file_are_read_also_through_a_link(tmp_path: Path) -> None:
@@ -15,14 +20,14 @@ def test_content_and_time_of_a_plain_file_are_read_also_through_a_link(tmp_path:
     os.utime(tmp_path / "file", (5.0, 7.5))
     (tmp_path / "link").symlink_to("file")
 
-    assert read_plain(tmp_path / "link", 7) == (b"content", 7.5)
+    assert read_regular_file(tmp_path / "link", 7) == (b"content", 7.5)
 
 
 def test_more_than_the_bound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
 
     with pytest.raises(OSError, match="larger than 6 bytes"):
-        read_plain(tmp_path / "file", 6)
+        read_regular_file(tmp_path / "file", 6)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
@@ -36,12 +41,12 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> 
         path.mkdir()
 
     with pytest.raises(OSError, match=r"no plain file|Is a directory"):
-        open_plain(path)
+        open_regular_file(path)
 
 
 def test_a_name_that_no_file_can_have_is_an_os_error() -> None:
     with pytest.raises(OSError, match="NUL"):
-        open_plain(Path("a\0b"))
+        open_regular_file(Path("a\0b"))
 
 
 def test_a_short_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None:
@@ -49,7 +54,7 @@ def test_a_short_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None
     (tmp_path / "file").write_bytes(b"content")
     tracemalloc.start()
     try:
-        read_plain(tmp_path / "file", FILE_BYTES_MAX)
+        read_regular_file(tmp_path / "file", FILE_BYTES_MAX)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -57,7 +62,7 @@ def test_a_short_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None
 
 
 def test_a_file_whose_size_says_nothing_is_read_whole() -> None:
-    content, _ = read_plain(Path("/proc/self/mounts"), FILE_BYTES_MAX)
+    content, _ = read_regular_file(Path("/proc/self/mounts"), FILE_BYTES_MAX)
     assert len(content) > 1
 
 

@@ -16,7 +16,7 @@ from engine.files.causes import cause_of
 FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted ones
 
 
-def open_plain(path: Path) -> IO[bytes]:
+def open_regular_file(path: Path) -> IO[bytes]:
     """The file, opened for reading. Raises OSError, also when it is no plain file."""
     try:
         # Without O_NONBLOCK the opening itself would wait for a FIFO's writer.
@@ -32,9 +32,9 @@ def open_plain(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def read_plain(path: Path, bytes_max: int) -> tuple[bytes, float]:
+def read_regular_file(path: Path, bytes_max: int) -> tuple[bytes, float]:
     """(content, Unix seconds of its last change). Raises OSError, also when it holds more than `bytes_max`."""
-    with open_plain(path) as file:
+    with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         # Not `bytes_max`: as much memory as is asked for is taken, however short the file is.
         content = file.read(status.st_size + 1) if status.st_size <= bytes_max else b""

@@ -22,7 +22,7 @@ class Freshness(msgspec.Struct, frozen=True):
 AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"))
 
 
-class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All in seconds."""
 
     relist_seconds: Annotated[

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReplicaError
-from engine.replicas.history import keeper as keeper_module
-from engine.replicas.history.keeper import Keeper
+from engine.replicas.history import housekeeping
+from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import KEEP_ALL, Retention
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, entity, snapshot
-from tests.replicas.history.test_bearers import as_earlier_release
+from tests.replicas.history.test_holders import as_earlier_release
 from tests.replicas.passes import one_pass, sql
 
 DAY = 86_400.0
@@ -24,8 +24,8 @@ NOW = NOON + (DAYS - 0.5) * DAY
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A history of twenty days, in steps of two revisions or one page."""
-    monkeypatch.setattr(keeper_module, "_REVISIONS_A_STEP", 2)
-    monkeypatch.setattr(keeper_module, "_PAGES_A_STEP", 1)
+    monkeypatch.setattr(housekeeping, "_REVISIONS_A_STEP", 2)
+    monkeypatch.setattr(housekeeping, "_PAGES_A_STEP", 1)
     path, rows = tmp_path / "history.db", open_rows(tmp_path / "rows.db")
     history = open_history(path)
     for day in range(DAYS):
@@ -105,7 +105,7 @@ def test_every_step_may_be_the_last(path: Path, clock: Clock) -> None:
     while count(path) != 6:
         rounds += 1
         history = open_history(path, retention=Retention(keep_days=5), clock=clock)
-        steps = history.keeper.steps(history.keeper.plan())
+        steps = history.housekeeper.steps(history.housekeeper.plan())
         for _ in range(rounds):
             next(steps, None)
         # Whatever it was cut off at, the file admits to it.
@@ -154,5 +154,5 @@ def test_an_absent_file_stays_absent(tmp_path: Path, clock: Clock) -> None:
     history = open_history(tmp_path / "none.db", retention=Retention(keep_days=1), clock=clock)
     assert until_tidy(history) == 1
     assert list(tmp_path.iterdir()) == []
-    keeper = Keeper(history.file, Retention(keep_days=1), clock)
-    assert keeper.count(keeper.plan()) == (0, 0)
+    housekeeper = Housekeeper(history.file, Retention(keep_days=1), clock)
+    assert housekeeper.count(housekeeper.plan()) == (0, 0)

@@ -14,7 +14,7 @@ _SERVICE_THRESHOLDS = (50_000, 20, 50)
 
 
 @contextmanager
-def without_cycle_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """No search while the block runs: for a command that ends soon."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -26,7 +26,7 @@ def without_cycle_collection() -> Iterator[None]:
 
 
 @contextmanager
-def rare_cycle_collection() -> Iterator[None]:
+def rare_garbage_collection() -> Iterator[None]:
     """Seldom a search while the block runs: for a service, which must not grow for years."""
     before, was_enabled = gc.get_threshold(), gc.isenabled()
     gc.set_threshold(*_SERVICE_THRESHOLDS)

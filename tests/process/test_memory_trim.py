@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.process.freed_memory import give_back_freed_memory
+from engine.process.memory_trim import trim_memory
 
 pytestmark = pytest.mark.process
 
 # Pieces below the size that glibc by itself would take from the machine after the first one was freed.
 PROGRAM = """
 import sys
-from engine.process.freed_memory import give_back_freed_memory
+from engine.process.memory_trim import trim_memory
 if sys.argv[1] == "set":
-    give_back_freed_memory()
+    trim_memory()
 def resident():
     line, = (l for l in open("/proc/self/status") if l.startswith("VmRSS"))
     return int(line.split()[1])
@@ -49,4 +49,4 @@ def test_what_was_freed_is_given_back() -> None:
 
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
-    give_back_freed_memory()
+    trim_memory()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.http.admission import Admission
+from api.http.auth import AccessRules
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over
 
@@ -46,7 +46,7 @@ async def status_from(api: Api, peer: str, path: str = "/healthz", **headers: st
 async def test_without_the_token_nobody_gets_in(
     sample: tuple[Path, Report], authorization: str | None
 ) -> None:
-    async with api_over(*sample, admission=Admission(token="secret", admits_all=True)) as api:
+    async with api_over(*sample, access=AccessRules(token="secret", admits_all=True)) as api:
         headers = [] if authorization is None else [(b"authorization", authorization.encode())]
         for path in PATHS:
             response = await api.client.get(path, headers=headers)
@@ -57,7 +57,7 @@ async def test_without_the_token_nobody_gets_in(
 
 
 async def test_programs_are_told_of_bearer_and_browsers_of_basic(sample: tuple[Path, Report]) -> None:
-    async with api_over(*sample, admission=Admission(token="secret")) as api:
+    async with api_over(*sample, access=AccessRules(token="secret")) as api:
         for path, scheme in (("/api/devices", "Bearer"), ("/metrics", "Bearer"), ("/", "Basic")):
             challenge = (await api.client.get(path)).headers["www-authenticate"]
             assert challenge.split()[0] == scheme
@@ -69,10 +69,10 @@ async def test_programs_are_told_of_bearer_and_browsers_of_basic(sample: tuple[P
 async def test_with_the_token_in_the_header_one_gets_in_under_any_name(
     sample: tuple[Path, Report], authorization: str
 ) -> None:
-    async with api_over(*sample, admission=Admission(token="secret")) as api:
+    async with api_over(*sample, access=AccessRules(token="secret")) as api:
         await api.get("/api/devices", authorization=authorization, host="home.example")
         await api.get("/api/devices?token=secret", 401)
-        assert "secret" not in repr(api.given)
+        assert "secret" not in repr(api.context)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ async def test_no_host_or_two_are_refused(api: Api) -> None:
 
 
 async def test_further_names_are_answered_when_they_are_listed(sample: tuple[Path, Report]) -> None:
-    async with api_over(*sample, admission=Admission(hosts=frozenset({"Pi.lan"}))) as api:
+    async with api_over(*sample, access=AccessRules(hosts=frozenset({"Pi.lan"}))) as api:
         for host in ("pi.lan", "PI.LAN:8099", "pi.lan.", "localhost"):
             await api.get("/healthz", host=host)
         await api.get("/healthz", 421, host="other.lan")
@@ -133,14 +133,14 @@ async def test_other_machines_are_refused_without_a_token(api: Api) -> None:
 
 
 async def test_who_wants_no_check_gets_none(sample: tuple[Path, Report]) -> None:
-    async with api_over(*sample, admission=Admission(admits_all=True)) as api:
+    async with api_over(*sample, access=AccessRules(admits_all=True)) as api:
         assert await status_from(api, "192.168.1.7", "/api/devices", host="any.example") == 200
 
 
 async def test_ingress_has_let_its_users_in(sample: tuple[Path, Report]) -> None:
     peers = frozenset({"172.30.32.2"})
     for token in (None, "secret"):
-        async with api_over(*sample, admission=Admission(token=token, trusted_peers=peers)) as api:
+        async with api_over(*sample, access=AccessRules(token=token, trusted_peers=peers)) as api:
             for peer in ("172.30.32.2", "::ffff:172.30.32.2"):
                 assert await status_from(api, peer, "/api/devices", host="homeassistant.local:8123") == 200
             assert await status_from(api, "172.30.32.3", "/api/devices") == (401 if token else 403)

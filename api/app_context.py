@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import anyio
 from starlette.requests import Request
 
-from api.activity import Trail
+from api.activity import Activity
 from api.changes.feed import ChangeFeed
-from api.http.admission import Admission
+from api.http.auth import AccessRules
 from api.http.cache import AnswerCache
-from api.knowledge import Knowledge
 from api.ports import Clock, MetricsSource, Observer, RowsReader, StatusSource, Timeline
-from engine.core.state.pace import Freshness
+from api.verdict_cache import VerdictCache
+from engine.core.state.intervals import Freshness
 from engine.core.state.record_verdict import Verdicts
 
 
@@ -30,15 +30,15 @@ class AppOptions:
 
     metrics: MetricsSource | None = None
     observe: Observer = _ignore
-    admission: Admission = field(default_factory=Admission)
+    access: AccessRules = field(default_factory=AccessRules)
     cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Given:
+class AppContext:
     """What the host hands over of one home. `freshness`: how old knowledge may be.
 
-    Make it inside the event loop. `trail` is the last day, for the page. Without `timeline` there is no past.
+    Make it inside the event loop. `activity` is the last day, for the page. Without `timeline` there is no past.
     """
 
     status: StatusSource
@@ -49,21 +49,21 @@ class Given:
     timeline: Timeline | None = None
     home_assistant_url: str = ""  # where people reach Home Assistant; empty: not known
     up: str | None = None  # the relative address of the page of all homes, where there are many
-    trail: Trail = field(default_factory=Trail)
+    activity: Activity = field(default_factory=Activity)
     cache: AnswerCache = field(default_factory=AnswerCache)
-    knowledge: Knowledge = field(default_factory=Knowledge)
+    verdict_cache: VerdictCache = field(default_factory=VerdictCache)
     # The records replica serves one thread at a time.
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     def verdicts(self) -> Verdicts:
         """What is known of every record at this moment."""
-        return self.knowledge.verdicts(self.status(), self.clock(), self.freshness)
+        return self.verdict_cache.verdicts(self.status(), self.clock(), self.freshness)
 
 
 # The home that a request is about. Raises Problem when there is none.
-FindHome = Callable[[Request], Given]
+FindHome = Callable[[Request], AppContext]
 
 
-def only(given: Given) -> FindHome:
+def only(context: AppContext) -> FindHome:
     """The one home, whatever the request."""
-    return lambda _request: given
+    return lambda _request: context

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from api.http.admission import Admission
+from api.http.auth import AccessRules
 from tests.api.serving import Api
 
 
 async def test_the_token_does_not_print(tmp_path: Path) -> None:
-    api = Api(tmp_path / "rows.db", None, admission=Admission(token="a-secret"))
-    assert "a-secret" not in repr((api.given, api.options))
+    api = Api(tmp_path / "rows.db", None, access=AccessRules(token="a-secret"))
+    assert "a-secret" not in repr((api.context, api.options))
     await api.rows_reader.aclose()
     await api.client.aclose()

@@ -7,7 +7,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Record
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.untaken import Untaken
+from engine.core.state.backlog import Backlog
 from tests.homes import ENTRY, NOON, device, snapshot
 
 ALL = frozenset(REGISTRIES)
@@ -23,12 +23,12 @@ def read(before: Snapshot, *records: Record) -> Snapshot:
 
 
 def offered(*snapshots: Snapshot, taken: int) -> int:
-    untaken = Untaken()
+    backlog = Backlog()
     for number, made in enumerate(snapshots):
-        untaken.offer(made)
+        backlog.offer(made)
         if number == taken:
-            untaken.take()
-    return untaken.count(ALL)
+            backlog.take()
+    return backlog.count(ALL)
 
 
 FULL = snapshot(ENTRY, device(1), device(2))
@@ -55,38 +55,38 @@ def test_a_full_read_is_held_against_the_one_before_and_what_was_looked_at_since
 def test_a_home_read_from_scratch_says_nothing_until_it_is_compared() -> None:
     assert offered(FULL, snapshot(ENTRY), taken=0) == 0
     again = snapshot(ENTRY)
-    untaken = Untaken()
+    backlog = Backlog()
     for made in (FULL, again):
-        untaken.offer(made)
-        untaken.take()
-    untaken.offer(look(again, device(3)))
-    assert untaken.count(ALL) == 1
-    assert untaken.count(frozenset({"area"})) == 0
+        backlog.offer(made)
+        backlog.take()
+    backlog.offer(look(again, device(3)))
+    assert backlog.count(ALL) == 1
+    assert backlog.count(frozenset({"area"})) == 0
 
 
 @given(st.data())
 def test_it_counts_what_differs(data: st.DataObject) -> None:
-    untaken = Untaken()
+    backlog = Backlog()
     full = newest = taken = FULL
-    untaken.offer(full)
-    untaken.take()
+    backlog.offer(full)
+    backlog.take()
     for _ in range(data.draw(st.integers(1, 8))):
         record = device(data.draw(st.integers(1, 3)), name=data.draw(st.sampled_from("abc")))
         if data.draw(st.booleans()):
             newest = look(newest, record)
         else:
             full = newest = read(full, record) if data.draw(st.booleans()) else full
-        untaken.offer(newest)
+        backlog.offer(newest)
         if data.draw(st.booleans()):
-            untaken.take()
+            backlog.take()
             taken = newest
         keys = taken.hashes.keys() | newest.hashes.keys()
-        assert untaken.count(ALL) == sum(taken.hashes.get(k) != newest.hashes.get(k) for k in keys)
+        assert backlog.count(ALL) == sum(taken.hashes.get(k) != newest.hashes.get(k) for k in keys)
 
 
 def test_a_read_made_from_what_was_never_offered_says_nothing() -> None:
     assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 0
-    untaken = Untaken()
-    untaken.offer(FULL)
-    untaken.offer(ONE)
-    assert untaken.count(ALL) == 0, "nothing was taken up before"
+    backlog = Backlog()
+    backlog.offer(FULL)
+    backlog.offer(ONE)
+    assert backlog.count(ALL) == 0, "nothing was taken up before"

@@ -24,7 +24,7 @@ _REALM = 'realm="ha-reconcile", charset="UTF-8"'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Admission:
+class AccessRules:
     """`hosts`: names this machine is also asked by. `trusted_peers`: addresses whose requests somebody has let in
     already. `admits_all`: nobody is asked for anything, under any name; for a token it changes nothing.
     """
@@ -35,15 +35,15 @@ class Admission:
     admits_all: bool = False
 
 
-class Admitting:
+class AuthMiddleware:
     """Passes on what is admitted, and answers 401, 403 or 421 to the rest."""
 
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, access: AccessRules) -> None:
         self._app = app
-        self._admission = admission
-        self._token = (admission.token or "").encode()
-        self._hosts = frozenset(host.removesuffix(".").casefold() for host in admission.hosts)
-        self._peers = frozenset(_address(peer) for peer in admission.trusted_peers)
+        self._access = access
+        self._token = (access.token or "").encode()
+        self._hosts = frozenset(host.removesuffix(".").casefold() for host in access.hosts)
+        self._peers = frozenset(_address(peer) for peer in access.trusted_peers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer with a problem."""
@@ -55,16 +55,18 @@ class Admitting:
         if peer in self._peers:
             return None
         if self._token:
-            return None if scope["path"] in OPEN_PATHS or self._is_borne(scope) else _unauthorized(scope)
-        if self._admission.admits_all:
+            return (
+                None if scope["path"] in OPEN_PATHS or self._has_valid_token(scope) else _unauthorized(scope)
+            )
+        if self._access.admits_all:
             return None
         if peer is not None and not _is_loopback(peer):
             return Problem(403, "Only this machine is answered. Set http.token_file to let others in.")
         return self._misdirected(scope)
 
-    def _is_borne(self, scope: Scope) -> bool:
+    def _has_valid_token(self, scope: Scope) -> bool:
         # In constant time, so that an answer's time tells nothing.
-        return hmac.compare_digest(borne_token(scope), self._token)
+        return hmac.compare_digest(presented_token(scope), self._token)
 
     def _misdirected(self, scope: Scope) -> Problem | None:
         values = _values(scope, b"host")
@@ -79,7 +81,7 @@ class Admitting:
         )
 
 
-def borne_token(scope: Scope) -> bytes:
+def presented_token(scope: Scope) -> bytes:
     """The token that a request bears; empty without one."""
     values = _values(scope, b"authorization")
     scheme, _, given = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 
-def undecodable_rows(
+def rows_keeping_bytes(
     connection: apsw.Connection, select: str, names: Sequence[str], bindings: Sequence[str | int] = ()
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of a SELECT whose columns are called `names`; text as str, or as bytes where it is not UTF-8."""

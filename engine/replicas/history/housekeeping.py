@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from engine.core.state.kept_past import Growth
-from engine.replicas.history.bearers import forget_bearers, is_whole, read_in
 from engine.replicas.history.believed_time import find_doubt
 from engine.replicas.history.growth import bytes_per_second
+from engine.replicas.history.holders import forget_holders, is_whole, read_in
 from engine.replicas.history.retention import (
     Chunk,
     Memory,
@@ -42,7 +42,7 @@ class RetentionPlan(msgspec.Struct, frozen=True):
     memory: Memory = Memory()
 
 
-class Keeper:
+class Housekeeper:
     """The housekeeping of one history file. `clock` gives Unix seconds. Every method raises ReplicaError."""
 
     def __init__(self, file: ApswFile, retention: Retention, clock: Callable[[], float]) -> None:
@@ -107,7 +107,7 @@ class Keeper:
                 self._thinned_until_ns = stretch.end_ns
         if forgotten:
             with self._file.writing() as connection:
-                forget_bearers(connection, max(s.end_ns for s in plan.stretches))
+                forget_holders(connection, max(s.end_ns for s in plan.stretches))
             yield 0
             self.growth = self._counted(plan.memory)
         if self._retention or forgotten:

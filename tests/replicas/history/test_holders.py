@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.replicas.history.bearers import find_bearers, forget_bearers, is_whole, read_in
+from engine.replicas.history.holders import find_holders, forget_holders, is_whole, read_in
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, entity, snapshot
@@ -48,9 +48,9 @@ def test_every_name_is_found_without_a_look_at_the_revisions(history: HistoryFil
         " modified_us FROM records, n WHERE registry = 'entity' AND op = 'create'",
     )
     connection.set_progress_handler(count_steps, 1)
-    assert sorted(find_bearers(connection, "sensor.x")) == [entity(1).id, entity(2).id]
-    assert find_bearers(connection, "sensor.y") == [entity(1).id]
-    assert find_bearers(connection, "sensor.") == []
+    assert sorted(find_holders(connection, "sensor.x")) == [entity(1).id, entity(2).id]
+    assert find_holders(connection, "sensor.y") == [entity(1).id]
+    assert find_holders(connection, "sensor.") == []
     assert steps[0] < 500
     connection.close()
 
@@ -58,10 +58,10 @@ def test_every_name_is_found_without_a_look_at_the_revisions(history: HistoryFil
 def test_a_file_of_an_earlier_release_is_read_in_by_steps_and_right_meanwhile(history: HistoryFile) -> None:
     history.close()
     as_earlier_release(history.path)
-    assert history.bearers("sensor.x") == [entity(1).key, entity(2).key]
+    assert history.holders("sensor.x") == [entity(1).key, entity(2).key]
     connection = apsw.Connection(str(history.path))
     for _ in range(10):
-        assert sorted(find_bearers(connection, "sensor.x")) == [entity(1).id, entity(2).id]
+        assert sorted(find_holders(connection, "sensor.x")) == [entity(1).id, entity(2).id]
         read_in(connection, 2)
     assert is_whole(connection)
     assert connection.execute("SELECT entity_id, id FROM bearers ORDER BY 1, 2").fetchall() == [
@@ -89,16 +89,16 @@ def test_what_another_program_wrote_is_found_and_junk_stops_nothing(history: His
         )
     sql(history.path, "UPDATE records SET payload = CAST(x'ff' AS TEXT) WHERE id = 'other 0'")
     sql(history.path, "UPDATE records SET payload = x'ff' WHERE id = 'other 1'")
-    assert [key.id for key in history.bearers("sensor.z")] == ["other 4"]
+    assert [key.id for key in history.holders("sensor.z")] == ["other 4"]
 
 
 def test_a_name_is_forgotten_with_the_last_revision_that_says_it(history: HistoryFile) -> None:
     connection = apsw.Connection(str(history.path))
     [(end,)] = connection.execute("SELECT max(at_ns) + 1 FROM records")
-    forget_bearers(connection, end)
-    assert find_bearers(connection, "sensor.y") == [entity(1).id]
+    forget_holders(connection, end)
+    assert find_holders(connection, "sensor.y") == [entity(1).id]
     connection.execute("DELETE FROM records WHERE instr(payload, 'sensor.y')")
-    forget_bearers(connection, end)
-    assert find_bearers(connection, "sensor.y") == []
-    assert sorted(find_bearers(connection, "sensor.x")) == [entity(1).id, entity(2).id]
+    forget_holders(connection, end)
+    assert find_holders(connection, "sensor.y") == []
+    assert sorted(find_holders(connection, "sensor.x")) == [entity(1).id, entity(2).id]
     connection.close()

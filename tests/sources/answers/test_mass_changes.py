@@ -1,6 +1,6 @@
 """Corrupt stores and composite splits, as Home Assistant reports them."""
 
-from engine.sources.answers.upheavals import corrupt_stores_of_issues, corrupted_at, order_split
+from engine.sources.answers.mass_changes import corrupt_stores_of_issues, corrupted_at, order_split
 
 
 def test_repair_issues_name_the_corrupt_registry_stores() -> None:

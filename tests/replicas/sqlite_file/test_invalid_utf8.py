@@ -2,7 +2,7 @@
 
 import apsw
 
-from engine.replicas.sqlite_file.undecodable_text import undecodable_rows
+from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
 
 
 def test_only_what_cannot_be_decoded_stays_bytes() -> None:
@@ -11,6 +11,6 @@ def test_only_what_cannot_be_decoded_stays_bytes() -> None:
         "CREATE TABLE t (a, b, c, d); INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 'é', x'41', 1.5)"
     )
     found = list(
-        undecodable_rows(connection, "SELECT a, b, c, d FROM t WHERE d > ?", ("a", "b", "c", "d"), (1,))
+        rows_keeping_bytes(connection, "SELECT a, b, c, d FROM t WHERE d > ?", ("a", "b", "c", "d"), (1,))
     )
     assert found == [(b"\xff", "é", b"A", 1.5)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.core.records.record import Key
 
 
-class Untaken:
+class Backlog:
     """The records that may differ between the snapshot that was taken up last and the newest one."""
 
     def __init__(self) -> None:

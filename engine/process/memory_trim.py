@@ -11,7 +11,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _BYTES = 128 * 1024  # glibc's own initial value of both thresholds; setting it stops the learning
 
 
-def give_back_freed_memory() -> None:
+def trim_memory() -> None:
     """Set glibc's allocator for a process that runs for years; does nothing where there is none."""
     try:
         # Here, because it may fail where no memory can be made executable (systemd: MemoryDenyWriteExecute).

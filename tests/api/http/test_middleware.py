@@ -63,7 +63,7 @@ async def test_gzip_is_used_by_those_who_want_it(api: Api, accepted: str, is_pac
 async def test_health_is_answered_while_everything_else_is_busy(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.http.gates.REQUESTS_MAX", 0)
+    monkeypatch.setattr("api.http.middleware.REQUESTS_MAX", 0)
     assert "retry-after" in (await api.client.get("/api/devices")).headers
     await api.get("/api/devices", 503)
     assert (await api.client.get("/healthz")).status_code == 200

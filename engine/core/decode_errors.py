@@ -3,4 +3,4 @@
 import msgspec
 
 # MsgspecError: no JSON, or another shape. UnicodeError: no UTF-8, or half a character. RecursionError: nested too deep.
-UNDECODABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)

@@ -3,12 +3,12 @@
 `generation` counts up whenever a verdict may have changed: it belongs in the tag of every answer that carries one.
 """
 
-from engine.core.state.pace import Freshness
+from engine.core.state.intervals import Freshness
 from engine.core.state.record_verdict import Verdicts, basis_of
 from engine.core.state.status import Status
 
 
-class Knowledge:
+class VerdictCache:
     """What is known of every record."""
 
     def __init__(self) -> None:

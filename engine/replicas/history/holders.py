@@ -46,14 +46,14 @@ _READ_IN = (
 _PROGRESS = "INSERT INTO meta VALUES ('bearers', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
-def make_bearers(connection: apsw.Connection, *, is_whole: bool) -> None:
+def make_holders(connection: apsw.Connection, *, is_whole: bool) -> None:
     """Make the table and its triggers; it `is_whole` where there are no revisions yet."""
     for statement in STATEMENTS:
         connection.execute(statement)
     connection.execute(_PROGRESS, (_ALL if is_whole else 0,))
 
 
-def find_bearers(connection: apsw.Connection, entity_id: str) -> list[str]:
+def find_holders(connection: apsw.Connection, entity_id: str) -> list[str]:
     """The ids of the entities that ever bore this entity_id, as far as the history reaches."""
     if _progress(connection) == _ALL:
         found = connection.execute(_ASK, (entity_id,))
@@ -71,7 +71,7 @@ def read_in(connection: apsw.Connection, revisions: int) -> None:
     """Read so many revisions more into the table, which is made if it is not there."""
     done = _progress(connection)
     if done is None:
-        make_bearers(connection, is_whole=False)
+        make_holders(connection, is_whole=False)
         done = 0
     if isinstance(done, str):
         return
@@ -87,7 +87,7 @@ def read_in(connection: apsw.Connection, revisions: int) -> None:
     connection.execute(_PROGRESS, (_ALL if until is None else until,))
 
 
-def forget_bearers(connection: apsw.Connection, before_ns: int) -> None:
+def forget_holders(connection: apsw.Connection, before_ns: int) -> None:
     """Forget names that no revision before this time says any more."""
     if _progress(connection) is not None:
         connection.execute(

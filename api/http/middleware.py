@@ -18,7 +18,7 @@ _ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
 _NO_WEIGHT = re.compile(rb"q=0(\.0{0,3})?", re.IGNORECASE)
 
 
-class Observing:
+class RequestObserver:
     """Tells the observer of every request, under its route's template: paths hold ids, and there are many."""
 
     def __init__(self, app: ASGIApp, observe: Observer) -> None:
@@ -78,7 +78,7 @@ def _accepts_gzip(scope: Scope) -> bool:
     return False
 
 
-class Limits:
+class RequestLimits:
     """Refuses what no route takes: other methods than GET and HEAD, long query strings; and too many requests at once.
 
     Health is answered however many others are, so that a busy service is not restarted for being busy.

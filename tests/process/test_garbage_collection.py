@@ -4,12 +4,12 @@ import gc
 
 import pytest
 
-from engine.process.cycle_collection import rare_cycle_collection, without_cycle_collection
+from engine.process.garbage_collection import rare_garbage_collection, without_garbage_collection
 
 
 def test_it_is_off_inside_and_on_again_after_a_failure() -> None:
     def fail() -> None:
-        with without_cycle_collection():
+        with without_garbage_collection():
             assert not gc.isenabled()
             raise ZeroDivisionError
 
@@ -22,7 +22,7 @@ def test_it_is_off_inside_and_on_again_after_a_failure() -> None:
 def test_who_had_it_off_keeps_it_off() -> None:
     gc.disable()
     try:
-        with without_cycle_collection():
+        with without_garbage_collection():
             pass
         assert not gc.isenabled()
     finally:
@@ -31,14 +31,14 @@ def test_who_had_it_off_keeps_it_off() -> None:
 
 def test_a_service_searches_seldom_but_does() -> None:
     before = gc.get_threshold()
-    with rare_cycle_collection():
+    with rare_garbage_collection():
         assert gc.isenabled()
         assert gc.get_threshold()[0] > before[0]
     assert gc.get_threshold() == before
 
 
 def test_a_service_searches_also_where_a_command_would_not() -> None:
-    with without_cycle_collection():
-        with rare_cycle_collection():
+    with without_garbage_collection():
+        with rare_garbage_collection():
             assert gc.isenabled()
         assert not gc.isenabled()
