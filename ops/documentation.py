@@ -1,4 +1,4 @@
-"""The reference pages below docs/reference, made from the code: `sh ops/docs` writes them.
+"""The reference pages below docs/reference and the manual page, made from the code: `sh ops/docs` writes them.
 
 Nothing here knows a setting, a route or a column by itself, so a page cannot tell another story than the program.
 `tests/test_documented.py` makes each page again and fails when it is stale.
@@ -31,10 +31,12 @@ from engine.sites.metrics import LoopLag, SiteMetrics
 from ops.advice_parts import advice_parts
 from ops.answer_pages import events_page, kind_of, report_page
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
+from ops.man_page import man_page
 from ops.markdown import page, table
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
+MAN_PAGE = ROOT / "ops" / "man" / "reconcile.1"
 EXTRA_ROUTES = (("/openapi.json", "The contract."), ("/metrics", "Prometheus metrics."))
 
 
@@ -248,6 +250,8 @@ def main() -> None:
     for name, make in PAGES.items():
         (FOLDER / name).write_text(make(), encoding="utf-8")
         print(f"docs/reference/{name}")
+    MAN_PAGE.write_text(man_page(), encoding="utf-8")
+    print(MAN_PAGE.relative_to(ROOT))
 
 
 if __name__ == "__main__":

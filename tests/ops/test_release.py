@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine import __version__
+from ops.man_page import man_page
 from tests.availability import skip_or_fail
 from tests.ops.programs import ROOT
 
@@ -181,3 +182,7 @@ def test_pipx_installs_it_into_an_empty_home(what: str, files: Path, checkout: P
         [command[0], "docs", "upgrade"], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
     )
     assert pages.stdout == (ROOT / "docs" / "how-to" / "upgrade.md").read_text(encoding="utf-8")
+    manual = (
+        tmp_path / ".local" / "share" / "man" / "man1" / "reconcile.1"
+    )  # in the MANPATH of this bin folder
+    assert manual.read_text(encoding="utf-8") == man_page()
