@@ -94,8 +94,10 @@ async def get_entity_history(context: AppContext, request: Request, query: Histo
     if context.timeline is None:
         raise _no_records()
     row = await context.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
-    if row is None and (fate := await find_fate(context, "entity", asked)):
-        row = fate.now_called, fate.id
+    if row is None and not await in_timeline(context, lambda timeline: timeline.count(Key("entity", asked))):
+        # No registry id that has versions: perhaps an entity_id of the past.
+        fate = await find_fate(context, "entity", asked)
+        row = (fate.now_called, fate.id) if fate else None
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
     key = Key("entity", id_)
     past = await _past_of_key(context, key, asked, query)

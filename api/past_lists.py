@@ -48,7 +48,7 @@ async def past_page(
         found = [
             item
             for item in _home(timeline, registry, query.at, is_listed=True)
-            if _is_wanted(item, selection.filters, selection.q.casefold().split())
+            if _is_wanted(item, selection.filters, selection.words)
         ]
         if selection.sort:
             _sort(found, selection.sort)

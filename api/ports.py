@@ -41,11 +41,16 @@ class ReadTransaction(Protocol):
     def keyed(self, registry: str, columns: Sequence[str], keys: Sequence[str], /) -> list[Row]:
         """The rows with these keys, in the order of the keys."""
 
-    def facet(self, registry: str, name: str, filters: Sequence[Filter], /) -> list[tuple[str, int]]:
-        """(value, how many rows have it), the most frequent first."""
+    def facets(
+        self, registry: str, names: Sequence[str], filters: Sequence[Filter], /
+    ) -> dict[str, list[tuple[str, int]]]:
+        """By name (value, how many rows have it), the most frequent first."""
 
     def texts(self, registry: str, /) -> Mapping[str, str]:
         """What is searched in each row, in lower case, by key."""
+
+    def found(self, registry: str, words: Sequence[str], /) -> list[str]:
+        """The keys of the rows whose texts hold all of these words, which are in lower case; in their order."""
 
     def row(self, registry: str, columns: Sequence[str], id_: str, /) -> Row | None:
         """One row by its key."""

@@ -6,6 +6,7 @@ import anyio
 
 from api.app_context import AppContext
 from api.changes.feed import ChangeFeed
+from api.ports import Timeline
 from bench.registries import READ_AT
 from engine.core.state.intervals import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
@@ -13,8 +14,8 @@ from engine.core.words import SyncStatus
 from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 
 
-def context_over(rows_reader: SqliteRowsReader) -> AppContext:
-    """What the application is given: the rows of a file that is in sync."""
+def context_over(rows_reader: SqliteRowsReader, timeline: Timeline | None = None) -> AppContext:
+    """What the application is given: the rows of a file that is in sync, and the past."""
     replicas = (ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=READ_AT, compared_at=READ_AT),)
     status = Status("home", "0", READ_AT, SourceStatus("capture:x", True, last_message_at=READ_AT), replicas)
     return AppContext(
@@ -23,6 +24,7 @@ def context_over(rows_reader: SqliteRowsReader) -> AppContext:
         rows_reader=rows_reader,
         feed=ChangeFeed(rows_reader),
         freshness=Freshness(1200.0, 60.0),
+        timeline=timeline,
     )
 
 

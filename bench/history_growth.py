@@ -29,7 +29,7 @@ from tests.replicas.passes import one_pass
 ENTITIES, PASSES, REVISIONS, DAYS = 1_000, 20, 200_000, 400
 _DAY_NS = 86_400 * 1_000_000_000
 PAGE_MS_MAX, STEP_MS_MAX, FORGET_SECONDS_MAX = 20.0, 100.0, 15.0
-_KEY = entity(1).key
+KEY = entity(1).key
 _GROW = """WITH RECURSIVE n (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < ?) INSERT INTO records
   SELECT at_ns + v * ?, registry, id, 'update', rev + v, hash, payload, digest, run_id, ha_version, modified_us
   FROM n, (SELECT * FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1)"""
@@ -61,6 +61,13 @@ def grow_by_passes(folder: Path) -> tuple[Path, float]:
     history.close()
     rows.close()
     return path, (path.stat().st_size - before) / (ENTITIES * (PASSES - 1))
+
+
+def lengthen(path: Path) -> None:
+    """Give one record as many versions as years bring."""
+    connection = apsw.Connection(str(path))
+    connection.execute(_GROW, (REVISIONS, DAYS * _DAY_NS // REVISIONS, *KEY))
+    connection.close()
 
 
 def milliseconds(job: Callable[[], object], rounds: int = 9) -> float:
@@ -100,12 +107,10 @@ def forget(path: Path) -> tuple[float, float, int]:
 def measure(folder: Path) -> list[Figure]:
     """All figures."""
     path, bytes_each = grow_by_passes(folder)
-    connection = apsw.Connection(str(path))
-    connection.execute(_GROW, (REVISIONS, DAYS * _DAY_NS // REVISIONS, *_KEY))
-    connection.close()
+    lengthen(path)
     size = path.stat().st_size
     reading = open_history(path, read_only=True)
-    page_ms = milliseconds(lambda: page(reading, _KEY))
+    page_ms = milliseconds(lambda: page(reading, KEY))
     as_of_ms = milliseconds(lambda: reading.as_of(NOON - 200 * 86_400))
     reading.close()
     seconds, step_ms, forgotten = forget(path)

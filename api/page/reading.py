@@ -17,6 +17,7 @@ from api.page.views.home_index import (
     EntityLine,
     HomeIndex,
     KeptIndex,
+    device_texts_of_past,
     entities_of_past,
     entities_of_rows,
     entity_line,
@@ -74,7 +75,7 @@ class Reader:
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
             changes = changes_view(transaction, index, self.context.activity, None, CHANGES_SHOWN)
-            return Read(index, changes, home_view(index, query, _entities(transaction, query)))
+            return Read(index, changes, _home_now(transaction, index, query))
 
         return await self._or_why(job)
 
@@ -82,9 +83,7 @@ class Reader:
         """The home section alone. Raises Problem, ReplicaError."""
         if at_of(query.at) is not None:
             return await self._past(query)
-        return await self.read(
-            lambda transaction, index: home_view(index, query, _entities(transaction, query))
-        )
+        return await self.read(lambda transaction, index: _home_now(transaction, index, query))
 
     async def live(self) -> Read:
         """The sections that change by themselves."""
@@ -118,7 +117,8 @@ class Reader:
             if query.loose or query.words:
                 limit = PAGE_SIZE if query.loose else HITS_MAX
                 entities = entities_of_past(home, query.words, limit, loose=query.loose)
-            return home_view(index_of_past(home, order), query, entities)
+            texts = device_texts_of_past(home) if query.words else {}
+            return home_view(index_of_past(home, order), query, entities, texts)
 
         return await in_timeline(self.context, job)
 
@@ -135,6 +135,11 @@ def at_of(text: str) -> datetime | None:
         raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
     check_at(at)
     return at
+
+
+def _home_now(transaction: ReadTransaction, index: HomeIndex, query: HomeQuery) -> HomeView:
+    texts = transaction.texts("device") if query.words else {}
+    return home_view(index, query, _entities(transaction, query), texts)
 
 
 def _entities(transaction: ReadTransaction, query: HomeQuery) -> tuple[list[EntityLine], int]:

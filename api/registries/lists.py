@@ -4,6 +4,7 @@ While nobody commits, an answer is made once. Otherwise one job reads the revisi
 the answer, or else reads the rows and encodes them, all in the inventory's thread and in one transaction.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -35,6 +36,7 @@ from api.registries.bodies.places import places_now
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
 from api.registries.list_queries import query_of, sort_columns
 from api.registries.selection import Selection, filters_for
+from engine.core.state.record_verdict import Verdicts
 
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}
 PAST_STATUSES = (304, 404, 410, 501, 503)
@@ -95,6 +97,19 @@ def next_link(request: Request, next_key: str | None) -> str | None:
 
 
 def _page(
+    transaction: ReadTransaction, body: BodyMaker[Any], verdicts: Verdicts, query: Any, selection: Selection
+) -> tuple[Sequence[Row], int]:
+    """The rows of a page and one more, and how many there are in all."""
+    name = body.registry.name
+    if selection.is_search and not body.registry.is_ordered:
+        found = transaction.found(name, selection.words)
+        first = bisect_right(found, query.after)
+        return transaction.keyed(name, body.columns, found[first : first + query.limit + 1]), len(found)
+    filters = filters_for(transaction, name, verdicts, selection)
+    return _rows(transaction, body, filters, query, selection.sort), transaction.count(name, filters)
+
+
+def _rows(
     transaction: ReadTransaction, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
 ) -> Sequence[Row]:
     """The rows of a page and one more: in the order asked for; else as the user put them; else by key."""
@@ -156,12 +171,10 @@ def list_handler(
         verdicts = context.verdicts()
 
         def build(transaction: ReadTransaction) -> tuple[bytes, str | None]:
-            filters = filters_for(transaction, name, verdicts, selection)
-            rows = _page(transaction, body, filters, query, selection.sort)
-            total = transaction.count(name, filters)
+            rows, total = _page(transaction, body, verdicts, query, selection)
             next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
             places = places_now(transaction)
-            made = [body.of_row(r, verdicts, is_listed=True, places=places) for r in rows[: query.limit]]
+            made = body.of_rows(rows[: query.limit], verdicts, is_listed=True, places=places)
             page = form.encode(with_contents(transaction, made), total, next_key, transaction.revision)
             return page, next_link(request, next_key)
 

@@ -22,9 +22,14 @@ class Selection(NamedTuple):
     sort: str = ""
 
     @property
-    def is_plain(self) -> bool:
-        """Whether rows can be read page by page, by key."""
-        return not (self.q or self.sort)
+    def words(self) -> list[str]:
+        """The words that are searched for."""
+        return self.q.casefold().split()
+
+    @property
+    def is_search(self) -> bool:
+        """Whether nothing is asked for but what a search finds."""
+        return bool(self.words) and not (self.filters or self.state or self.sort)
 
 
 def filters_for(
@@ -34,9 +39,8 @@ def filters_for(
     filters = selection.filters
     if selection.state:
         filters = (*filters, *_of_state(registry, verdicts, State(selection.state)))
-    if words := selection.q.casefold().split():
-        texts = transaction.texts(registry)
-        found = [key for key, text in texts.items() if all(word in text for word in words)]
+    if selection.words:
+        found = transaction.found(registry, selection.words)
         filters = (*filters, ("keyed", msgspec.json.encode(found).decode()))
     return filters
 

@@ -1,6 +1,7 @@
 """The home section: areas with their counts, and one page of devices by area, or of what a search finds."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -62,16 +63,24 @@ class HomeView(msgspec.Struct, frozen=True):
     loose_count: int
 
 
-def home_view(index: HomeIndex, query: HomeQuery, entities: tuple[list[EntityLine], int]) -> HomeView:
-    """What a query shows of a home; `entities` are those that it finds, and how many there are."""
-    found = [] if query.loose else _found(index, query)
+def home_view(
+    index: HomeIndex,
+    query: HomeQuery,
+    entities: tuple[list[EntityLine], int],
+    texts: Mapping[str, str] = {},
+) -> HomeView:
+    """What a query shows of a home; `entities` are those that it finds, and how many there are.
+
+    `texts` is all that is known of each device, in lower case, for a search.
+    """
+    found = [] if query.loose else _found(index, query, texts)
     pages = max(1, -(-len(found) // PAGE_SIZE))
     page = min(query.page, pages)
     groups: dict[str | None, list[DeviceLine]] = {}
     for device in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
         groups.setdefault(device.area_id, []).append(device)
     return HomeView(
-        areas=_areas(index, query),
+        areas=[] if query.words else _areas(index, query),  # a search goes over all of them
         area_count=sum(id_ is not None for id_ in index.areas),
         groups=[AreaDevicesView(index.areas[id_], devices) for id_, devices in groups.items()],
         entities=entities[0],
@@ -85,15 +94,15 @@ def home_view(index: HomeIndex, query: HomeQuery, entities: tuple[list[EntityLin
     )
 
 
-def _found(index: HomeIndex, query: HomeQuery) -> list[DeviceLine]:
+def _found(index: HomeIndex, query: HomeQuery, texts: Mapping[str, str]) -> list[DeviceLine]:
     wanted = None if query.area == NO_AREA else query.area
-    words = query.words
-    return [
-        device
-        for device in index.devices
-        if (not query.area or device.area_id == wanted)
-        and (not words or device.has(words, index.areas[device.area_id]))
-    ]
+    found: Sequence[DeviceLine] = index.devices
+    if query.area:
+        found = [device for device in found if device.area_id == wanted]
+    areas = {id_: name.casefold() for id_, name in index.areas.items()}
+    for word in query.words:
+        found = [d for d in found if word in texts.get(d.id, "") or word in areas[d.area_id]]
+    return list(found)
 
 
 def _areas(index: HomeIndex, query: HomeQuery) -> list[AreaView]:

@@ -3,7 +3,7 @@
 An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -18,16 +18,13 @@ _DEVICE_COLUMNS = (
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
 ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled", "id")
-# What is searched of an entity besides its name and entity_id, as in the rows.
-ENTITY_TEXTS = (
-    "name",
-    "original_name",
-    "id",
-    "unique_id",
-    "platform",
-    "aliases",
-    "device_class",
-    "device_id",
+# What is searched besides what is shown, as in the rows.
+_ENTITY_TEXTS = (
+    *("name", "original_name", "id", "unique_id", "platform", "aliases", "device_class", "device_id"),
+)
+_DEVICE_TEXTS = (
+    *("id", "name_by_user", "name", "manufacturer", "model", "model_id", "serial_number", "sw_version"),
+    *("identifiers", "connections"),
 )
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
@@ -48,11 +45,6 @@ class DeviceLine(msgspec.Struct, frozen=True, gc=False):
     def made_by(self) -> str:
         """Manufacturer and model, as far as they are known."""
         return " · ".join(part for part in (self.manufacturer, self.model) if part)
-
-    def has(self, words: Iterable[str], area: str) -> bool:
-        """Whether every word, in lower case, is somewhere in what is known of it."""
-        text = f"{self.name}\n{self.made_by}\n{self.integration}\n{self.id}\n{area}".casefold()
-        return all(word in text for word in words)
 
 
 class EntityLine(msgspec.Struct, frozen=True, gc=False):
@@ -140,7 +132,7 @@ def entities_of_rows(
     transaction: ReadTransaction, words: Sequence[str], limit: int
 ) -> tuple[list[EntityLine], int]:
     """(the first entities that have all these words, how many there are). Call it in a job."""
-    found = [key for key, text in transaction.texts("entity").items() if all(word in text for word in words)]
+    found = transaction.found("entity", words)
     rows = transaction.keyed("entity", ENTITY_LINE_COLUMNS, found[:limit])
     return [entity_line(row) for row in rows], len(found)
 
@@ -169,18 +161,28 @@ def entities_of_past(
     return found[:limit], len(found)
 
 
+def device_texts_of_past(home: PastHome) -> dict[str, str]:
+    """What is searched of each device, in lower case, by id."""
+    return {
+        key.id: f"{home.derived[key].effective_name}\n{home.derived[key].integration}\n".casefold()
+        + _text(record, _DEVICE_TEXTS)
+        for key, record in home.records.items()
+        if isinstance(record, Device)
+    }
+
+
 def _is_called(name: str, record: Entity, words: Sequence[str]) -> bool:
     """Whether a search finds it, as it finds a row."""
     if not words:
         return True
-    values = (getattr(record, column, None) for column in ENTITY_TEXTS)
-    texts = [
-        record.entity_id,
-        name,
-        *(msgspec.json.encode(v).decode() if isinstance(v, tuple) else v for v in values if v),
-    ]
-    text = "\n".join(texts).casefold()
+    text = f"{record.entity_id}\n{name}\n".casefold() + _text(record, _ENTITY_TEXTS)
     return all(word in text for word in words)
+
+
+def _text(record: Device | Entity, fields: Sequence[str]) -> str:
+    values = (getattr(record, field, None) for field in fields)
+    texts = (msgspec.json.encode(v).decode() if isinstance(v, tuple) else str(v) for v in values if v)
+    return "\n".join(texts).casefold()
 
 
 class KeptIndex:

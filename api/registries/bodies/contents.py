@@ -18,7 +18,7 @@ def with_contents(
     if any(isinstance(record, AreaBody) for record in records):
         return _areas(transaction, records)
     if any(isinstance(record, LabelBody) for record in records):
-        counts = dict(transaction.facet("entity", "label", ()))
+        counts = dict(transaction.facets("entity", ("label",), ())["label"])
         return [_with_count(record, counts) for record in records]
     return records
 

@@ -58,7 +58,7 @@ FloorId = Annotated[str | None, Placed(1)]
 FloorName = Annotated[str | None, Placed(2)]
 
 
-class DeviceBody(msgspec.Struct, frozen=True):
+class DeviceBody(msgspec.Struct, frozen=True, gc=False):
     """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` what is shown; it is effectively
     in `effective_area_id`, also if only its parent says so. `status` is active or disabled; `timestamp` is when the row
     last changed; `sync` is null in the past.
@@ -95,7 +95,7 @@ class DeviceBody(msgspec.Struct, frozen=True):
     sync: Sync | None = None
 
 
-class EntityBody(msgspec.Struct, frozen=True):
+class EntityBody(msgspec.Struct, frozen=True, gc=False):
     """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` and `effective_name` what is
     shown; `id` is the registry's own, which survives renames. `capabilities` are the names of its capability
     attributes. `sync` is null in the past.

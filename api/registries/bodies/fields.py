@@ -5,7 +5,7 @@ row: what is no list of texts is an empty one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from itertools import repeat
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
@@ -90,6 +90,7 @@ def either(value: Any, other: Any) -> Any:
 # When the row last changed; of a record of the past, when that version was recorded.
 Timestamp = Annotated[str | None, FromColumns(("last_seen",), time_text)]
 
+_HASHED = frozenset({str, int, bool, float, type(None)})
 # By the type of a field that names no maker.
 _MAKERS: dict[Any, Callable[[Any], object]] = {list[str]: text_list, bool: bool}
 
@@ -113,28 +114,10 @@ class BodyMaker(Generic[B]):
         """The columns that a row has behind its key."""
         places = {name: place for place, name in enumerate((KEY, *self.columns))}
         self._id_place = places[own_id[0] if own_id else KEY]
-        self._take = itemgetter(*(places[columns[0]] for columns, _ in sources))
-        self._made = [
-            (index, places[columns[0]], make)
-            for index, (columns, make) in enumerate(sources)
-            if make is not None and len(columns) == 1
-        ]
-        self._joined = [
-            (index, itemgetter(*(places[name] for name in columns)), make)
-            for index, (columns, make) in enumerate(sources)
-            if make is not None and len(columns) > 1
-        ]
-        self._placed = [
-            (index, marker.part)
-            for index, field in enumerate(fields)
-            for marker in get_args(field.type)
-            if isinstance(marker, Placed)
-        ]
-        self._listed = [
-            (index, marker.instead)
-            for index, field in enumerate(fields)
-            for marker in get_args(field.type)
-            if isinstance(marker, Listed)
+        self._sources = [(tuple(places[name] for name in columns), make) for columns, make in sources]
+        self._marked = [
+            next((m for m in get_args(field.type) if isinstance(m, Placed | Listed)), None)
+            for field in (*fields, last_but_one)
         ]
 
     def of_row(
@@ -146,23 +129,53 @@ class BodyMaker(Generic[B]):
         places: Places = NO_PLACES,
     ) -> B:
         """A body from a key and `columns`, with the verdict of now, if there are any, and where it is in the home."""
-        values = list(self._take(row))
-        for index, place, make in self._made:
-            values[index] = make(row[place])
-        for index, take, make in self._joined:
-            values[index] = make(*take(row))
-        for index, part in self._placed:
-            values[index] = places.get(values[index], NOWHERE)[part]
-        if is_listed:
-            for index, instead in self._listed:
-                values[index] = values[index] or instead
-        return self.type(*values, None if verdicts is None else self._sync(row, verdicts, values[-1]))
+        return self.of_rows([row], verdicts, is_listed=is_listed, places=places)[0]
 
-    def _sync(self, row: Row, verdicts: Verdicts, written_at: str | None) -> Sync | None:
-        # Rows of other programs have no registry id and are known by their entity_id.
-        key = Key(self.registry.name, row[self._id_place] or row[0])
-        entity_id = row[0] if self.registry is ENTITY else None
-        return sync_of(verdicts, key, entity_id, written_at or None)
+    def of_rows(
+        self,
+        rows: Sequence[Row],
+        verdicts: Verdicts | None = None,
+        *,
+        is_listed: bool = False,
+        places: Places = NO_PLACES,
+    ) -> list[B]:
+        """The bodies of many rows: column by column, so that what many rows have in common is made once."""
+        columns = list(zip(*rows, strict=True))
+        if not columns:
+            return []
+        made: dict[object, Sequence[Any]] = {}
+        fields = []
+        for source, marked in zip(self._sources, self._marked, strict=True):
+            if source not in made:
+                made[source] = _made(source[1], [columns[place] for place in source[0]])
+            values = made[source]
+            if isinstance(marked, Placed):
+                known = {area: places.get(area, NOWHERE)[marked.part] for area in set(values)}
+                values = [known[area] for area in values]
+            elif isinstance(marked, Listed) and is_listed:
+                values = [value or marked.instead for value in values]
+            fields.append(values)
+        if verdicts is None:
+            return list(map(self.type, *fields, repeat(None, len(rows))))
+        return list(map(self.type, *fields, self._syncs(columns, verdicts, fields[-1])))
+
+    def _syncs(
+        self, columns: Sequence[Sequence[Any]], verdicts: Verdicts, written_at: Sequence[str | None]
+    ) -> list[Sync | None]:
+        name, is_entity = self.registry.name, self.registry is ENTITY
+        singled_out = verdicts.singled_out(name)
+        others: dict[str | None, Sync | None] = {}  # by when the row was written
+        syncs = []
+        for key, own_id, at in zip(columns[0], columns[self._id_place], written_at, strict=True):
+            # Rows of other programs have no registry id and are known by their entity_id.
+            id_ = own_id or key
+            if id_ in singled_out or key in singled_out:
+                syncs.append(sync_of(verdicts, Key(name, id_), key if is_entity else None, at or None))
+                continue
+            if at not in others:
+                others[at] = sync_of(verdicts, Key(name, id_), None, at or None)
+            syncs.append(others[at])
+        return syncs
 
     def of_record(
         self,
@@ -177,6 +190,18 @@ class BodyMaker(Generic[B]):
         key = record.entity_id if isinstance(record, Entity) else record.id_value
         values = (_value(record, derived or Derived(), timestamp, column) for column in self.columns)
         return self.of_row((key, *values), is_listed=is_listed, places=places)
+
+
+def _made(make: Callable[..., object] | None, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """What a maker makes of each row's values in these columns."""
+    if make is None:
+        return columns[0]
+    if len(columns) > 1:
+        return [make(*values) for values in zip(*columns, strict=True)]
+    if all(type(value) in _HASHED for value in columns[0]):
+        known = {value: make(value) for value in set(columns[0])}
+        return [known[value] for value in columns[0]]
+    return [make(value) for value in columns[0]]  # a record of the past has lists and objects
 
 
 def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable[..., object] | None]:

@@ -7,7 +7,7 @@ from engine.core.records.record import Key
 from engine.core.state.record_verdict import Differs, RecordVerdict, Verdicts
 
 
-class Sync(msgspec.Struct, frozen=True):
+class Sync(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a record, over all replicas: its row, and its newest version in the records.
 
     `state`: `real` (every replica holds what Home Assistant has), `drifted` (somebody else changed a row), `foreign`

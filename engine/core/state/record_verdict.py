@@ -82,6 +82,12 @@ class Verdicts:
                 states.setdefault(self.of(key).state, []).append(key.id)
         return states, rest
 
+    def singled_out(self, registry: str) -> frozenset[str]:
+        """The ids and entity_ids of a registry whose records may have another verdict than all the rest."""
+        keys = (key.id for key in (*self._found, *self._changed) if key.registry == registry)
+        named = (name.removeprefix(f"{registry}/") for name in (*self._aside, *self._kept))
+        return frozenset((*keys, *named))
+
     def missing(self, text: str, registry: str | None = None) -> Key | None:
         """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
         folded = text.casefold()

@@ -9,8 +9,9 @@ from api.page.reading import Reader, at_of
 from api.page.views.home import HomeQuery
 from api.page.views.home_index import KeptIndex
 from engine.core.state.report import Report
-from tests.api.serving import Api, api_over
+from tests.api.serving import Api, api_over, write_home
 from tests.api.test_past import timeline_of_sample
+from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import sql
 
 THEN = "2026-11-23T12:00"
@@ -44,6 +45,38 @@ async def test_a_search_finds_entities_too(api: Api) -> None:
     assert (await reader.home(HomeQuery())).entities == []
     loose = await reader.home(HomeQuery(loose=True))
     assert len(loose.entities) == loose.entities_found == loose.loose_count > 0
+
+
+async def test_devices_and_entities_are_found_by_what_they_were_called_ids_and_models(tmp_path: Path) -> None:
+    lamp = {
+        "manufacturer": "Acme",
+        "model_id": "LM-7",
+        "identifiers": (("hue", "00:17"),),
+        "sw_version": "1.9",
+    }
+    old = (
+        ENTRY,
+        device(1, name="Mango", **lamp),
+        entity(1, entity_id="light.mango", original_name="Glow", unique_id="uq-9", device_id=device(1).id),
+    )
+    await write_home(tmp_path / "rows.db", snapshot(*old))
+    new = (
+        ENTRY,
+        device(1, name="Pear", name_by_user="Reading lamp", **lamp),
+        entity(1, entity_id="light.pear", original_name="Shine", unique_id="uq-9", device_id=device(1).id),
+    )
+    await write_home(tmp_path / "rows.db", snapshot(*new), "r2")
+    async with api_over(tmp_path / "rows.db") as api:
+        reader = Reader(api.context, KeptIndex())
+
+        async def found(text: str) -> tuple[list[str], list[str]]:
+            view = await reader.home(HomeQuery(q=text))
+            return [d.name for g in view.groups for d in g.devices], [e.entity_id for e in view.entities]
+
+        for text in ("reading", "pear", "MANGO", "lm-7", "00:17", "1.9", device(1).id, "acme pear"):
+            assert (await found(text))[0] == ["Reading lamp"], text
+        for text in ("shine", "glow", "light.mango", "light.pear", "uq-9", entity(1).id, "mango shine"):
+            assert (await found(text))[1] == ["light.pear"], text
 
 
 async def test_the_home_then_is_found_as_the_one_now(sample: Sample) -> None:

@@ -12,10 +12,12 @@ from tests.commandline.reports import foreign, report
 from tests.homes import NOON
 
 
-def test_a_search_or_an_order_is_no_plain_page() -> None:
-    assert Selection(state="real").is_plain
-    assert not Selection(q="x").is_plain
-    assert not Selection(sort="name").is_plain
+def test_only_a_search_without_filter_or_order_is_one() -> None:
+    assert Selection(q="x").is_search
+    assert not Selection(q=" ").is_search
+    assert not Selection(q="x", state="real").is_search
+    assert not Selection(q="x", sort="name").is_search
+    assert not Selection(q="x", filters=(("domain", "light"),)).is_search
 
 
 async def test_states_count_every_row_once(sample: tuple[Path, Report]) -> None:

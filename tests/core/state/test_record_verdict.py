@@ -204,3 +204,15 @@ def test_every_state_has_a_label_and_advice() -> None:
 def test_a_file_does_not_speak_for_home_assistant() -> None:
     told = report(source=SourceReport("records (history)", True, records=183))
     assert verdict(told).reasons == ("Every store holds exactly what records (history) has.",)
+
+
+def test_whoever_may_have_another_verdict_is_singled_out() -> None:
+    told = out_of_sync(
+        foreign("Lamp"),
+        set_aside=(SetAside("entity", "id", "null", "it has no id", entity_id="light.odd"),),
+        replicas=(replica(status="out_of_sync", kept=("device/kept",)),),
+    )
+    verdicts = Verdicts(status(told), NOW, FRESHNESS)
+    assert verdicts.singled_out("device") >= {told.records[0].key, "kept"}
+    assert "light.odd" in verdicts.singled_out("entity")
+    assert told.records[0].key not in verdicts.singled_out("entity")

@@ -5,6 +5,7 @@ A registry in braces stands for its table, as far as it is there. An area has th
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from engine.core.records.registries import BY_NAME
@@ -139,8 +140,20 @@ def _all_filters() -> dict[tuple[str, str], str]:
 FILTERS = _all_filters()
 
 
-def facet_source(registry: str, name: str) -> tuple[str, str]:
-    """(the value that is counted, what the table is joined with for it)."""
-    if (column := LIST_FACETS.get(registry, {}).get(name)) is not None:
-        return "value", f", {_elements(column)}"
-    return FACETS[registry][name], ""
+def facet_sources(registry: str, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """By what the table is joined with: by facet, the value that is counted. What needs no join is read at once."""
+    sources: dict[str, dict[str, str]] = {}
+    for name in names:
+        column = LIST_FACETS.get(registry, {}).get(name)
+        joined, value = (
+            ("", FACETS[registry][name]) if column is None else (f", {_elements(column)}", "value")
+        )
+        sources.setdefault(joined, {})[name] = value
+    return sources
+
+
+def most_frequent(counts: Mapping[bytes | None, int]) -> list[tuple[str, int]]:
+    """(value, count), the most frequent first, as text."""
+    known = [(value, count) for value, count in counts.items() if value is not None]
+    known.sort(key=lambda item: (-item[1], item[0]))
+    return [(value.decode("utf-8", "replace"), count) for value, count in known]

@@ -13,6 +13,7 @@ worker passes through a wrapper.
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -27,9 +28,17 @@ from engine.core.state.fate import Former
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.replicas.rows.codec import TABLES, Value
 from engine.replicas.rows.column_types import patched_rows, whole_number
-from engine.replicas.rows.queries.conditions import FILTERS, KEYS, TEXTS, facet_source
+from engine.replicas.rows.queries.conditions import FILTERS, KEYS, facet_sources, most_frequent
 from engine.replicas.rows.queries.former_names import find_former
-from engine.replicas.rows.schema import check_schema, columns_of
+from engine.replicas.rows.queries.revision_cache import (
+    ASKED_MAX,
+    COUNTS_MAX,
+    ORDERS_MAX,
+    RevisionCache,
+    remember,
+)
+from engine.replicas.rows.queries.search_texts import read_texts, with_all
+from engine.replicas.rows.schema import check_schema
 from engine.replicas.sqlite_file.database import ApswFile
 
 T = TypeVar("T")
@@ -37,8 +46,6 @@ Row = tuple[Any, ...]
 Filter = tuple[str, str | bool]
 
 _NAME = "sqlite"
-_COUNTS_MAX = 256  # remembered totals of one revision
-_REMEMBERED_MAX = 1000  # characters of the filters of a remembered total
 
 
 def _text(column: str) -> str:
@@ -65,12 +72,6 @@ _COUNTS = (
     f"SELECT CAST({_time('changed_at')} / ? AS INTEGER), count(*) FROM reconcile_changes"
     f" WHERE seq > ? AND {_time('changed_at')} >= ? GROUP BY 1 ORDER BY 1"
 )
-_FORMER = (
-    f"SELECT id, before ->> 'entity_id', before ->> 'name', before ->> 'name_by_user', before ->> 'original_name',"
-    f" before ->> 'title' FROM (SELECT {_text('id')} AS id, {_object('before')} AS before FROM reconcile_changes"
-    " WHERE registry = ? AND op = 'u' AND (before LIKE '%name\":%' OR before LIKE '%entity_id\":%'"
-    " OR before LIKE '%title\":%')) WHERE before IS NOT NULL"
-)
 _RUNS = (
     f"SELECT {_text('run_id')}, {_time('started_at')}, {_text('origin')}, CAST(ha_version AS TEXT),"
     " coalesce(CAST(upserts AS INTEGER), 0), coalesce(CAST(moves AS INTEGER), 0), coalesce(CAST(deletes AS INTEGER), 0)"
@@ -82,7 +83,7 @@ _SEQ_MAX = 2**63 - 1
 class RowsTransaction:
     """The rows file at one moment. Valid only inside the job that was given it, in that job's thread."""
 
-    def __init__(self, connection: apsw.Connection, revision: int, known: "_Known") -> None:
+    def __init__(self, connection: apsw.Connection, revision: int, known: RevisionCache) -> None:
         self._connection = connection
         self._known = known
         self.revision = revision
@@ -102,59 +103,73 @@ class RowsTransaction:
     def count(self, registry: str, filters: Sequence[Filter]) -> int:
         """How many rows `page` gives in all."""
         asked = (registry, *filters)
-        counts = self._known.counts
-        if asked not in counts:
+        count = self._known.counts.get(asked)
+        if count is None:
             key = KEYS[registry]
             where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
             statement = f"SELECT count(*) FROM {self._source(registry)} WHERE {where}"
-            found = int(self._rows(statement, bindings)[0][0])
-            if sum(len(str(value)) for _, value in filters) > _REMEMBERED_MAX:
-                return found
-            if len(counts) >= _COUNTS_MAX:
-                counts.clear()
-            counts[asked] = found
-        return counts[asked]
+            count = int(self._rows(statement, bindings)[0][0])
+            if sum(len(str(value)) for _, value in filters) <= ASKED_MAX:
+                remember(self._known.counts, asked, count, COUNTS_MAX)
+        return count
 
     def keys(self, registry: str, filters: Sequence[Filter], sort: str | None = None) -> list[str]:
         """The keys of all rows that `page` gives, by the column `sort` or by key.
 
         A - before the column turns the order round; in any case letters count alike and what has no value is last.
         """
-        key, order = KEYS[registry], KEYS[registry]
-        if sort:
-            column = sort.removeprefix("-")
-            assert column in TABLES[registry].sql_names, "the caller knows the columns"
-            down = " DESC" * sort.startswith("-")
-            order = f"coalesce({column}, '') = '', {column} COLLATE NOCASE{down}, {key}"
-        where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
-        return [row[0] for row in self._read(registry, (), f"{where} ORDER BY {order}", bindings)]
+        keys = None if filters else self._known.keys.get((registry, sort))
+        if keys is None:
+            key, order = KEYS[registry], KEYS[registry]
+            if sort:
+                column = sort.removeprefix("-")
+                assert column in TABLES[registry].sql_names, "the caller knows the columns"
+                down = " DESC" * sort.startswith("-")
+                order = f"coalesce({column}, '') = '', {column} COLLATE NOCASE{down}, {key}"
+            where, bindings = self._conditions(registry, filters, f"+{key} > '' AND +{key} < x''")
+            found = self._read(registry, (), f"{where} ORDER BY {order}", bindings)
+            keys = [row[0] for row in found]
+            if not filters:
+                remember(self._known.keys, (registry, sort), keys, ORDERS_MAX)
+        return keys
 
-    def facet(self, registry: str, name: str, filters: Sequence[Filter]) -> list[tuple[str, int]]:
-        """(value, how many rows have it), the most frequent first; all filters must hold."""
+    def facets(
+        self, registry: str, names: Sequence[str], filters: Sequence[Filter]
+    ) -> dict[str, list[tuple[str, int]]]:
+        """By name (value, how many rows have it), the most frequent first; all filters must hold."""
+        kept = self._known.facets if not filters else {}
+        asked = [name for name in names if (registry, name) not in kept]
+        for name, counts in self._counted(registry, asked, filters).items():
+            kept[registry, name] = counts
+        return {name: kept[registry, name] for name in names}
+
+    def _counted(
+        self, registry: str, names: Sequence[str], filters: Sequence[Filter]
+    ) -> dict[str, list[tuple[str, int]]]:
         key = KEYS[registry]
-        value, joined = facet_source(registry, name)
-        where, bindings = self._conditions(registry, filters, f"{key} > '' AND {key} < x''")
-        statement = (
-            f"SELECT CAST({self._filled(value)} AS BLOB), count(*) FROM {self._source(registry)}{joined}"
-            f" WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-        found = self._rows(statement, bindings)
-        return [(value.decode("utf-8", "replace"), count) for value, count in found if value is not None]
+        # With + before the key the rows are read as they lie, in half the time that its index takes.
+        where, bindings = self._conditions(registry, filters, f"+{key} > '' AND +{key} < x''")
+        found: dict[str, list[tuple[str, int]]] = {}
+        for joined, values in facet_sources(registry, names).items():
+            columns = ", ".join(f"CAST({self._filled(value)} AS BLOB)" for value in values.values())
+            rows = self._rows(
+                f"SELECT {columns} FROM {self._source(registry)}{joined} WHERE {where}", bindings
+            )
+            counted = map(Counter, zip(*rows, strict=True)) if rows else ({} for _ in values)
+            found |= {name: most_frequent(counts) for name, counts in zip(values, counted, strict=True)}
+        return found
 
     def texts(self, registry: str) -> Mapping[str, str]:
         """What is searched in each row, in lower case, by key: its names, ids and models. Read once in a revision."""
         known = self._known.texts
         if registry not in known:
-            rows = self.page(registry, TEXTS.get(registry, ()), [], "", _SEQ_MAX)
-            former = self._former_names(registry)
-            places = [TEXTS.get(registry, ()).index("id") + 1] if registry == "entity" else []
-            known[registry] = {
-                row[0]: "\n".join(
-                    [str(value) for value in row if value] + [former.get(row[i], "") for i in (0, *places)]
-                ).casefold()
-                for row in rows
-            }
+            has_feed = self._has("reconcile_changes")
+            known[registry] = read_texts(registry, self._source(registry), self._rows, has_feed=has_feed)
         return known[registry]
+
+    def found(self, registry: str, words: Sequence[str]) -> list[str]:
+        """The keys of the rows whose texts hold all of these words, which are in lower case; in their order."""
+        return with_all(self.texts(registry), words)
 
     def row(self, registry: str, columns: Sequence[str], id_: str) -> Row | None:
         """The row whose page key is `id_`, in the form of `page`."""
@@ -224,13 +239,6 @@ class RowsTransaction:
         rows = self._rows(f"{_RUNS} WHERE run_id = ?", (run_id,))
         return rows[0] if rows else None
 
-    def _former_names(self, registry: str) -> dict[str, str]:
-        """What records were called before, by id, as far as the change feed reaches."""
-        found: dict[str, str] = {}
-        for id_, *names in self._rows(_FORMER, (registry,)) if self._has("reconcile_changes") else ():
-            found[id_] = "\n".join([found.get(id_, ""), *(str(name) for name in names if name)])
-        return found
-
     def _has(self, table: str) -> bool:
         return bool(self._known.columns_of(self._connection, table))
 
@@ -290,22 +298,6 @@ class RowsTransaction:
         return self._connection.execute(statement, bindings).fetchall()
 
 
-class _Known:
-    """What was found out at one revision and holds until the next."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[object, ...], int] = {}
-        self.selects: dict[tuple[str, ...], str] = {}
-        self.texts: dict[str, dict[str, str]] = {}
-        self.has_bad_text = False
-        self._columns: dict[str, tuple[str, ...]] = {}
-
-    def columns_of(self, connection: apsw.Connection, table: str) -> tuple[str, ...]:
-        if table not in self._columns:
-            self._columns[table] = columns_of(connection, table)
-        return self._columns[table]
-
-
 class SqliteRowsReader:
     """Reads the rows file at `path` for any number of tasks, one job at a time; `open` it within an event loop.
 
@@ -331,7 +323,7 @@ class SqliteRowsReader:
         self._turn = asyncio.Semaphore(1)
         self._data_version = -1
         self._revision = 0
-        self._known = _Known()
+        self._known = RevisionCache()
 
     async def read(self, job: Callable[[RowsTransaction], T]) -> T:
         """What `job` makes of the file at one moment. Raises ReplicaError; an absent file is unavailable."""
@@ -380,8 +372,8 @@ class SqliteRowsReader:
     def _renew(self, connection: apsw.Connection, data_version: int) -> None:
         """Count up the revision: higher with every commit that is noticed, whoever made it, and near the feed."""
         check_schema(connection, _NAME)
-        newest = RowsTransaction(connection, 0, _Known()).feed_bounds()[1]
-        self._known = _Known()
+        newest = RowsTransaction(connection, 0, RevisionCache()).feed_bounds()[1]
+        self._known = RevisionCache()
         self._revision = max(self._revision + 1, newest)
         self._data_version = data_version
 

@@ -16,7 +16,8 @@ INDEX = HomeIndex((line(1), line(2, manufacturer="Éclair"), line(3, None)), ARE
 
 
 def names(query: HomeQuery, index: HomeIndex = INDEX) -> list[str]:
-    return [d.id for group in home_view(index, query, ([], 0)).groups for d in group.devices]
+    texts = {d.id: f"{d.name}\n{d.made_by}".casefold() for d in index.devices}
+    return [d.id for group in home_view(index, query, ([], 0), texts).groups for d in group.devices]
 
 
 def test_everything_is_shown_by_area() -> None:

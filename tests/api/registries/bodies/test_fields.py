@@ -1,13 +1,20 @@
 """Where a body's fields come from: the same for a row of now and a record of then."""
 
+from pathlib import Path
+
 import pytest
 
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from api.registries.bodies.fields import BodyMaker, object_of, text_list, time_text
 from api.registries.bodies.small import SMALL
 from engine.core.records.record import Area, Category, ConfigEntry, Floor, Label, Record
+from engine.core.state.record_verdict import Verdicts
+from engine.core.state.report import Report
 from engine.replicas.rows.codec import TABLES, encode_row
-from tests.homes import ENTRY, device, entity, snapshot
+from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from tests.api.serving import FRESHNESS, status_of
+from tests.commandline.reports import foreign, report
+from tests.homes import ENTRY, NOON, device, entity, snapshot
 
 HOME: dict[str, Record] = {
     "device": device(1, labels=("b", "a"), via_device_id="x", area_id="a", name_by_user="Mine", model="M"),
@@ -70,3 +77,27 @@ def test_what_is_no_object_is_empty() -> None:
         {},
         {"b": 2},
     ]
+
+
+async def test_many_rows_have_the_bodies_of_each(sample: tuple[Path, Report]) -> None:
+    """What rows have in common is made once, and those with a verdict of their own keep it."""
+    rows_reader = SqliteRowsReader(sample[0])
+    rows = await rows_reader.read(
+        lambda transaction: transaction.page("entity", ENTITIES.columns, [], "", 1000)
+    )
+    await rows_reader.aclose()
+    id_place = 1 + ENTITIES.columns.index("id")
+    odd = [
+        foreign("x", registry="entity", key=rows[3][id_place]),
+        foreign("y", registry="entity", key=rows[7][0]),
+    ]
+    rows[7] = (*rows[7][:id_place], None, *rows[7][id_place + 1 :])
+    verdicts = Verdicts(status_of(report(*odd)), NOON, FRESHNESS)
+    made = ENTITIES.of_rows(rows, verdicts, is_listed=True)
+    assert made == [ENTITIES.of_row(row, verdicts, is_listed=True) for row in rows]
+    assert [body.sync.state for body in (made[0], made[3], made[7]) if body.sync] == [
+        "real",
+        "foreign",
+        "foreign",
+    ]
+    assert ENTITIES.of_rows([], verdicts) == []

@@ -2,7 +2,7 @@
 
 from engine.core.records.registries import REGISTRIES
 from engine.replicas.rows.codec import TABLES
-from engine.replicas.rows.queries.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_source
+from engine.replicas.rows.queries.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_sources
 
 
 def test_every_registry_has_its_facets_and_texts() -> None:
@@ -15,4 +15,4 @@ def test_every_facet_is_a_filter() -> None:
     for registry, facets in FACETS.items():
         for name in (*facets, *LIST_FACETS.get(registry, ())):
             assert FILTERS[registry, name].count("?") >= 1
-            assert facet_source(registry, name)[0]
+            assert facet_sources(registry, [name])

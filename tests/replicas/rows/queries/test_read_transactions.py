@@ -63,7 +63,7 @@ async def test_every_facet_is_a_statement_and_counts_what_its_filter_finds(
     def job(transaction: RowsTransaction) -> None:
         for registry, facets in FACETS.items():
             for name in (*facets, *LIST_FACETS.get(registry, ())):
-                for value, count in transaction.facet(registry, name, ()):
+                for value, count in transaction.facets(registry, (name,), ())[name]:
                     wanted = value == "true" if name == "disabled" else value
                     assert transaction.count(registry, ((name, wanted),)) == count, (registry, name, value)
 
@@ -73,11 +73,9 @@ async def test_every_facet_is_a_statement_and_counts_what_its_filter_finds(
 async def test_every_facet_can_be_narrowed_by_ids_and_keys(reader: SqliteRowsReader) -> None:
     def job(transaction: RowsTransaction) -> None:
         for registry, facets in FACETS.items():
-            for name in (*facets, *LIST_FACETS.get(registry, ())):
-                for narrowed in ("among", "not_among", "keyed"):
-                    assert (
-                        sum(count for _, count in transaction.facet(registry, name, ((narrowed, "[]"),))) >= 0
-                    )
+            names = (*facets, *LIST_FACETS.get(registry, ()))
+            for narrowed in ("among", "not_among", "keyed"):
+                assert list(transaction.facets(registry, names, ((narrowed, "[]"),))) == list(names)
 
     await reader.read(job)
 

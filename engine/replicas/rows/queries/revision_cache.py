@@ -1,0 +1,41 @@
+"""What was found out of the rows file at one revision and holds until the next, within bounds."""
+
+from collections.abc import Hashable
+from typing import Final, TypeVar
+
+import apsw
+
+from engine.replicas.rows.schema import columns_of
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+COUNTS_MAX: Final = 256  # totals
+ASKED_MAX: Final = 1000  # characters of the filters of a total
+ORDERS_MAX: Final = 4  # orders of all keys of a registry
+
+
+class RevisionCache:
+    """Filled by those who ask."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[object, ...], int] = {}
+        self.selects: dict[tuple[str, ...], str] = {}
+        self.texts: dict[str, dict[str, str]] = {}
+        self.keys: dict[tuple[str, str | None], list[str]] = {}
+        self.facets: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        self.has_bad_text = False
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    def columns_of(self, connection: apsw.Connection, table: str) -> tuple[str, ...]:
+        """The names of a table's columns; none where there is no such table."""
+        if table not in self._columns:
+            self._columns[table] = columns_of(connection, table)
+        return self._columns[table]
+
+
+def remember(kept: dict[K, V], asked: K, found: V, most: int) -> None:
+    """Keep what was found; where there is no room, all else is let go."""
+    if len(kept) >= most:
+        kept.clear()
+    kept[asked] = found
