@@ -71,7 +71,7 @@ class DriftRecord(msgspec.Struct, frozen=True):
 
 @route("/api/drift", Drift, statuses=(404,))
 async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -> Response:
-    """What differs between Home Assistant and the replicas, as of the last pass."""
+    """What differs between Home Assistant and the replicas, as of the last pass, and what it wrote, up to 200 records."""
     status, now = context.status(), context.clock()
     report = status.report or _no_report(status)
     _check_replica(query.replica, status, report)

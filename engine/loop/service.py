@@ -6,7 +6,7 @@ import anyio
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import Report
+from engine.core.state.report import Report, without_many_applied
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import combined_status
 from engine.errors import SourceError
@@ -116,7 +116,7 @@ class Service:
 
     def on_report(self, report: Report) -> None:
         """A pass over one replica ended."""
-        self._reports[report.replicas[0].replica] = report
+        self._reports[report.replicas[0].replica] = without_many_applied(report)
         self._on_pass(report)
 
     def on_waiting(self, at: float) -> None:

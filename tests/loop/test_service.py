@@ -10,7 +10,7 @@ from engine.core.guards.guard import Policy
 from engine.core.guards.look import Calendar
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.hints import Hints
-from engine.core.state.report import rfc3339
+from engine.core.state.report import APPLIED_MAX, Report, rfc3339
 from engine.core.state.status import lag_seconds, replica_status, status_word
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable, SourceUnavailable
@@ -34,7 +34,7 @@ class Running:
         self.home = LiveHome(snapshot(ENTRY, device(1), entity(1)))
         self.rows = MemoryReplica("rows")
         self.records = MemoryReplica("records", stores_derived=False)
-        self.told: list[str] = []
+        self.told: list[Report] = []
         calendar = Calendar if machine is None else machine.process.calendar
         ledger = MemoryLedger()
         self.service = Service(
@@ -58,7 +58,7 @@ class Running:
             version="0",
             clock=times,
             calendar=calendar,
-            on_report=lambda report: self.told.append(report.replicas[0].replica),
+            on_report=self.told.append,
         )
 
     def word(self) -> str:
@@ -89,6 +89,18 @@ async def test_a_change_reaches_every_replica_and_the_status_says_so() -> None:
         assert (status.source.connected, status.source.version) == (True, "2026.11.0")
         assert status.report is not None
         assert {r.replica for r in status.report.records} == {"rows", "records"}
+
+
+@pytest.mark.parametrize(("entities", "kept"), [(APPLIED_MAX - 2, APPLIED_MAX), (APPLIED_MAX - 1, 0)])
+async def test_a_large_fill_is_passed_on_whole_and_kept_as_counts(entities: int, kept: int) -> None:
+    async with running() as it:
+        it.home.now = snapshot(ENTRY, device(1), *(entity(n) for n in range(entities)))
+        await anyio.sleep(1)
+        report = it.service.status().report
+        assert report is not None
+        assert [len(told.records) for told in it.told] == [entities + 2] * 2
+        assert len(report.records) == 2 * kept
+        assert [r.applied.upsert for r in report.replicas] == [entities + 2] * 2
 
 
 async def test_one_replica_that_fails_leaves_the_other_in_time() -> None:

@@ -17,6 +17,7 @@ from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 
 SCHEMA_VERSION = 1
+APPLIED_MAX = 200  # records written by one pass that its kept report still lists
 
 
 class SourceReport(msgspec.Struct, frozen=True):
@@ -167,6 +168,20 @@ def unknown_replica(replica: str, error: str | None) -> ReplicaReport:
 def open_records(report: Report | None) -> list[RecordReport]:
     """The records that still differ after the pass, one entry for each replica that differs on it."""
     return [r for r in report.records if r.outcome != Outcome.APPLIED] if report else []
+
+
+def without_many_applied(report: Report) -> Report:
+    """The report to keep: of a pass that wrote more than APPLIED_MAX records, only those that still differ.
+
+    After a first fill it would list every record of the home, with all of its fields. The counts stay, and each record
+    was reported and is in the change feed.
+    """
+    if len(report.records) <= APPLIED_MAX:
+        return report
+    left = tuple(record for record in report.records if record.outcome != Outcome.APPLIED)
+    if len(report.records) - len(left) <= APPLIED_MAX:
+        return report
+    return msgspec.structs.replace(report, records=left)
 
 
 def open_keys(report: Report | None, outcome: Outcome | None = None) -> set[tuple[str, str]]:
