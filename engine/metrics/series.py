@@ -184,7 +184,9 @@ class Metrics:
             if error.subject in self._blocking:
                 self._failures.labels(error.subject, "transient" if error.transient else "terminal").inc()
         for record in report.records:
-            self._count_record(record, now)
+            # Thousands that are held back stand in every report.
+            if record.outcome == Outcome.APPLIED or record.cause is not Cause.PENDING:
+                self._count_record(record, now)
 
     def on_source(self, what: str) -> None:
         """Count a read of Home Assistant (`read`), or its loss (the error's class name)."""

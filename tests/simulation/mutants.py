@@ -97,8 +97,8 @@ def _any_look_confirms(
 
 
 def _guards_speak_late() -> Iterator[None]:
-    def late(deletes: Any, certain: Any, desired: Snapshot, *rest: Any) -> Any:
-        return None if desired.taken_at else _REFUSE_DELETES(deletes, certain, desired, *rest)
+    def late(count: int, desired: Snapshot, *rest: Any) -> Any:
+        return None if desired.taken_at else _REFUSE_DELETES(count, desired, *rest)
 
     with mock.patch.object(guard, "_refuse_deletes", late):
         yield

@@ -107,13 +107,14 @@ class ReportLines:
 
     def _log_records(self, replica: str, records: list[RecordReport]) -> None:
         before = self._open.get(replica, set())
-        left = {_identity(record) for record in records if record.outcome != Outcome.APPLIED}
+        left, new = set[tuple[str, ...]](), list[RecordReport]()
+        for record in records:
+            identity, is_open = _identity(record), record.outcome != Outcome.APPLIED
+            if is_open:
+                left.add(identity)
+            if not is_open or identity not in before:
+                new.append(record)
         self._open[replica] = left
-        new = [
-            record
-            for record in records
-            if _identity(record) not in before or record.outcome == Outcome.APPLIED
-        ]
         told = Counter(map(_sentence, new))
         for record in new:
             if told[_sentence(record)] <= _TOLD_MAX:
@@ -258,9 +259,10 @@ def _level(record: RecordReport) -> int:
 def _sentence(record: RecordReport) -> str:
     if record.outcome == Outcome.APPLIED:
         return "drift healed" if record.cause in ("drift", "conflict") else "change written"
-    return {Outcome.HELD: "change held back", Outcome.WAITING: "delete waits for a second look"}.get(
-        record.outcome, "difference found"
-    )
+    return _OPEN.get(record.outcome, "difference found")
+
+
+_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "delete waits for a second look"}
 
 
 def _fields(record: RecordReport) -> dict[str, object]:

@@ -56,6 +56,9 @@ class Difference(msgspec.Struct, frozen=True):
         return Kind.ORPHANED if self.desired is None else Kind.STALE
 
 
+_NONE: Mapping[Key, Difference] = {}
+
+
 class Diff(msgspec.Struct, frozen=True):
     """All differences, sorted by key, and the bookkeeping that lags behind the truth."""
 
@@ -63,17 +66,20 @@ class Diff(msgspec.Struct, frozen=True):
     settled: tuple[tuple[Key, str | None], ...]  # last applied hash to record (None: forget) without a write
 
 
-def compare(
+def compare(  # noqa: PLR0913 (three sides, and what is known of them)
     desired: Mapping[Key, str],
     observed: Mapping[Key, str],
     applied: Mapping[Key, str],
     registries: frozenset[str],
     keys: Collection[Key] | None = None,
     kept: frozenset[Key] = frozenset(),
+    *,
+    known: Mapping[Key, Difference] = _NONE,
 ) -> Diff:
     """Compare the three sides over the given registries; cost beyond set operations follows what differs.
 
     With `keys` only those are compared: for a caller that knows all others to agree. Those `kept` never are.
+    `known` are differences of an earlier comparison: those that are the same again are taken over.
     """
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
@@ -85,7 +91,10 @@ def compare(
             continue
         d, o, a = desired.get(key), observed.get(key), applied.get(key)
         if d != o:
-            differences.append(Difference(key, _cause(d, o, a), d, o, a))
+            found = known.get(key)
+            if found is None or found.desired != d or found.observed != o or found.applied != a:
+                found = Difference(key, _cause(d, o, a), d, o, a)
+            differences.append(found)
         elif d != a:
             settled.append((key, d))
     return Diff(tuple(differences), tuple(settled))

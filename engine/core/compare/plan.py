@@ -4,7 +4,7 @@ A plan touches no key whose versions agree and no key twice. Its order is fixed:
 moves, upserts (parents first), each sorted by key. Printing a plan changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from itertools import chain
@@ -112,24 +112,23 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     `known` are operations of the plan before: those that are the same again are taken over.
     """
     foreign = tuple(stored[d.key] for d in diff.differences if d.cause is Cause.FOREIGN)
-    wanted = [d for d in diff.differences if d.cause is not Cause.FOREIGN or prune_foreign]
-    heirs = _split_heirs(wanted, desired)
-    holders = {
-        row.fields.get("entity_id"): key
-        for key, row in stored.items()
-        if key.registry == "entity" and key not in desired.records
-    }
+    wanted: Sequence[Difference] = diff.differences
+    if foreign and not prune_foreign:
+        wanted = [d for d in wanted if d.cause is not Cause.FOREIGN]
+    heirs = _split_heirs(wanted, desired) if desired.splits else {}
+    holders = _holders(wanted, desired, stored)
     derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
     given = _PlanContext(desired, stored, derived, heirs, holders, known)
     inherited = set(heirs.values())
     # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
-    groups: dict[tuple[int, int], list[Operation]] = {}
+    groups: dict[tuple[Action, str], list[Operation]] = {}
     for difference in wanted:
-        if difference.key in inherited:
-            continue
-        operation = _operation(difference, given)
-        groups.setdefault(_group(operation), []).append(operation)
-    operations = tuple(chain.from_iterable(group for _, group in sorted(groups.items())))
+        key = difference.key
+        if key not in inherited:
+            operation = _operation(difference, given)
+            groups.setdefault((operation.action, key.registry), []).append(operation)
+    in_order = sorted(groups, key=lambda group: _rank(*group))
+    operations = tuple(chain.from_iterable(groups[group] for group in in_order))
     return Plan(replica, operations, () if prune_foreign else foreign, diff)
 
 
@@ -155,7 +154,7 @@ def _operation(difference: Difference, given: _PlanContext) -> Operation:
         same is not None
         and same.before is before
         and same.after is after
-        and same.difference == difference
+        and (same.difference is difference or same.difference == difference)
         and (same.moved_from, same.replaces) == (moved_from, replaces)
         and same.derived == derived.get(key)
     ):
@@ -207,7 +206,20 @@ def _plain(value: Json) -> Json:
     )
 
 
-def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:
+def _holders(
+    wanted: Sequence[Difference], desired: Snapshot, stored: Mapping[Key, StoredRow]
+) -> dict[Json, Key]:
+    """Whose rows bear which entity_id, of entities that Home Assistant lacks; none where no entity could want it."""
+    if not any(d.desired is not None and d.key.registry == "entity" for d in wanted):
+        return {}
+    return {
+        row.fields.get("entity_id"): key
+        for key, row in stored.items()
+        if key.registry == "entity" and key not in desired.records
+    }
+
+
+def _split_heirs(wanted: Sequence[Difference], desired: Snapshot) -> dict[Key, Key]:
     """New device -> composite device whose row it inherits, for composites that vanished in this diff."""
     missing = {d.key for d in wanted if d.kind is Kind.MISSING}
     heirs: dict[Key, Key] = {}
@@ -221,8 +233,8 @@ def _split_heirs(wanted: list[Difference], desired: Snapshot) -> dict[Key, Key]:
     return heirs
 
 
-def _group(operation: Operation) -> tuple[int, int]:
-    rank = _RANK[operation.key.registry]
-    if operation.action is Action.DELETE:
+def _rank(action: Action, registry: str) -> tuple[int, int]:
+    rank = _RANK[registry]
+    if action is Action.DELETE:
         return 0, -rank
-    return (1 if operation.action is Action.MOVE else 2), rank
+    return (1 if action is Action.MOVE else 2), rank

@@ -54,7 +54,8 @@ def rest_on_doubt(
     record may come; of a registry whose store was corrupt, and which still misses records, no record is believed.
     """
     is_starting = desired.health.state not in (None, "RUNNING")
-    if not missing and not is_starting:
+    deriving = [o for o in operations if o.derived is not None]
+    if not deriving or not (missing or is_starting):
         return set()
     losing = {key.registry for key in missing}
     corrupt = {_REGISTRIES_OF_STORES.get(store) for store in desired.health.corrupt_stores} & losing
@@ -79,7 +80,7 @@ def rest_on_doubt(
             )
         )
 
-    return {o.key for o in operations if o.derived is not None and rests(o)}
+    return {o.key for o in deriving if rests(o)}
 
 
 def _changed_values(operation: Operation) -> frozenset[str]:

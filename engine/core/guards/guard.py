@@ -7,7 +7,7 @@ change it; whatever it does not concern is carried out. Guards speak at the firs
 for the first time waits only where no guard would hold its delete.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated, Literal
 
 import msgspec
@@ -123,11 +123,12 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     left = leave_unread(plan, desired, applied)
     unread = left.keys if left else frozenset()
     deletes = tuple(o for o in plan.of(Action.DELETE) if o.key not in unread)
-    replaced = {o.replaces for o in plan.operations if o.replaces}
-    certain = {o.key for o in deletes if _is_certain(o, desired, replaced)}
+    rows = {o.key: o.before for o in deletes}
+    certain = _find_certain(rows.keys(), plan, desired)
     untrusted = untrusted_read(desired)
-    spoken = (untrusted if deletes else None) or _refuse_deletes(
-        deletes, certain, desired, applied, observed_count, policy
+    asked = len(rows) - len(certain)  # deletes for which nothing speaks but that the record is not listed
+    spoken = (untrusted if deletes else None) or (
+        _refuse_deletes(asked, desired, applied, observed_count, policy) if deletes else None
     )
     waiting = {
         o.key
@@ -135,7 +136,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         if o.key not in certain
         and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
     }
-    stopped = {o.key: o.before for o in deletes if spoken or o.key in waiting}
+    stopped = rows if spoken else {key: rows[key] for key in waiting}
     # A row that is ours looks foreign where the books are lost, or know nothing yet; a read in doubt is no better.
     is_believed = has_books and untrusted is None
     unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
@@ -144,7 +145,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
-    refusals = [_refusal(spoken, sum(o.key not in unread for o in held), deletes, certain)] if spoken else []
+    refusals = [_refusal(spoken, sum(o.key not in unread for o in held), asked)] if spoken else []
     if left:
         refusals.append(Refusal(GuardName.REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
@@ -155,11 +156,8 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     )
 
 
-def _refusal(
-    spoken: tuple[GuardName, str, str], held: int, deletes: tuple[Operation, ...], certain: set[Key]
-) -> Refusal:
-    """What a guard said of the deletes; a limit names the command that raises it for one run."""
-    count = sum(o.key not in certain for o in deletes)
+def _refusal(spoken: tuple[GuardName, str, str], held: int, count: int) -> Refusal:
+    """What a guard said of so many deletes; a limit names the command that raises it for one run."""
     is_limit = spoken[0] in (GuardName.DELETE_COUNT, GuardName.DELETE_RATIO)
     return Refusal(*spoken, held, f"reconcile --max-delete {count}" if is_limit else None)
 
@@ -171,13 +169,12 @@ def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
     """
     if not stopped:
         return stopped
-    holders = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
-    waits_for = {
-        o.key: o.replaces or holders.get(o.after.entity_id)
-        for o in plan.operations
-        if isinstance(o.after, Entity)
-    }
     found = set(stopped)
+    taking = [(o, o.after.entity_id) for o in plan.operations if isinstance(o.after, Entity)]
+    if not taking:
+        return found
+    holders = {o.before.fields.get("entity_id"): o.key for o in plan.operations if o.before is not None}
+    waits_for = {o.key: o.replaces or holders.get(entity_id) for o, entity_id in taking}
     while more := {key for key, other in waits_for.items() if other in found and key not in found}:
         found |= more
     return found
@@ -208,15 +205,12 @@ def _refuse_everything(
 
 
 def _refuse_deletes(
-    deletes: tuple[Operation, ...],
-    certain: set[Key],
+    count: int,
     desired: Snapshot,
     applied: Mapping[Key, str],
     observed_count: int,
     policy: Policy,
 ) -> tuple[GuardName, str, str] | None:
-    if not deletes:
-        return None
     for registry in () if policy.allow_empty else _empty_registries(desired):
         if had := sum(key.registry == registry for key in applied):
             return (
@@ -224,7 +218,6 @@ def _refuse_deletes(
                 f"Home Assistant lists no {registry} at all; {had} are known.",
                 "If the home really is empty, set plan.allow_empty = true for one run (--allow-empty).",
             )
-    count = sum(o.key not in certain for o in deletes)
     share = count / max(observed_count, 1)
     summary = f"Plan deletes {count} of {observed_count} records ({share:.0%})."
     if count > policy.delete_count_max:
@@ -243,12 +236,9 @@ def _empty_registries(desired: Snapshot) -> list[str]:
     return [r for r in _NEVER_EMPTY if r in desired.registries and not desired.counts[r]]
 
 
-def _is_certain(operation: Operation, desired: Snapshot, replaced: set[Key]) -> bool:
-    """Whether Home Assistant itself says that the record is gone, by more than not listing it."""
-    key = operation.key
-    return (
-        key in desired.removed
-        or (key.registry == "device" and key.id in desired.splits)
-        # entity_ids are unique: when another entity has this one's, this one is gone.
-        or key in replaced
-    )
+def _find_certain(keys: Set[Key], plan: Plan, desired: Snapshot) -> set[Key]:
+    """Those of the keys of which Home Assistant itself says that the record is gone, by more than not listing it."""
+    certain = set(keys & desired.removed) | {Key("device", id_) for id_ in desired.splits}
+    # entity_ids are unique: when another entity has this one's, this one is gone.
+    certain |= {o.replaces for o in plan.operations if o.replaces}
+    return certain & keys

@@ -19,6 +19,7 @@ from engine.ports import Replica
 
 if TYPE_CHECKING:
     from engine.core.compare.comparison import Reported
+    from engine.core.compare.diff import Difference
 
 _NOBODY = KnownHomes()
 
@@ -45,7 +46,9 @@ class ReplicaMemory:
             None  # the positions that the replica keeps; None: not asked yet
         )
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
-        self._left: tuple[Key, ...] | None = None  # all that differed in the last pass; None: nobody can say
+        # All that differed in the last pass; None: nobody can say.
+        self._left: dict[Key, Difference] | None = None
+        self.differences: Mapping[Key, Difference] = {}  # of the last pass, for as long as this one goes on
         self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
         self.reported: dict[Key, Reported] = {}  # and what it reported of that
 
@@ -59,12 +62,13 @@ class ReplicaMemory:
         """
         memory = cls(data_version, {}, {}, homes)
         memory.versions = memory.applied = versions
-        memory.counts, memory._left = counts.copy(), ()
+        memory.counts, memory._left = counts.copy(), {}
         return memory
 
     def widened(self, since: Since | None) -> Since | None:
         """What may differ now: what changed since the last pass, and what that left; None is everything."""
         left, self._left = self._left, None  # a pass that breaks off leaves nobody knows what
+        self.differences = left or {}
         if since is None or left is None:
             return None
         # In their order, because thousands need not be sorted again.
@@ -72,7 +76,8 @@ class ReplicaMemory:
 
     def leave(self, plan: Plan, verdict: Verdict, *, is_known: bool) -> None:
         """Note what the pass found; `is_known` says whether all the others will agree in the next one, too."""
-        self._left = tuple(d.key for d in plan.diff.differences) if is_known else None
+        self._left = {d.key: d for d in plan.diff.differences} if is_known else None
+        self.differences = {}
         self.standing = {o.key: o for o in (*verdict.held, *verdict.waiting)}
 
     def rows_under(
@@ -82,11 +87,15 @@ class ReplicaMemory:
 
         What waits to be deleted or written stands in each pass again, and thousands of rows take seconds to read.
         """
+        versions, held = self.versions, self._rows
         known = {
-            key: row for key, row in self._rows.items() if key in names and self.versions.get(key) == row[0]
+            key: row for key in names if (row := held.get(key)) is not None and versions.get(key) == row[0]
         }
+        if len(known) == len(names):
+            self._rows = known
+            return {key: row for key, (_, row) in known.items()}
         unread = {key: name for key, name in names.items() if key not in known}
-        found = read(unread.values()) if unread else {}
+        found = read(unread.values())
         # A row that is gone since, or that its damaged key does not find again, says nothing.
         fresh = {key: found.get(name, StoredRow(key, {})) for key, name in unread.items()}
         self._rows = known | {

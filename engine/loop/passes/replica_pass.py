@@ -125,7 +125,7 @@ class ReplicaPass:
         context, comparison = self._context, self.comparison
         error = context.errors.get(self.name)
         text = str(error) if error else None
-        note = self._replica.take_note()  # also of a pass that failed: what is amiss is told while it is
+        note = self._replica.take_note()  # of a pass that failed, too: what is amiss is told while it is
         if comparison is None:
             return msgspec.structs.replace(unknown_replica(self.name, text), note=note), []
         unwritten = error.unwritten if error else None
@@ -156,7 +156,8 @@ class ReplicaPass:
         self._desired, wanted = desired, versions_of(replica, desired)
         if self._since is None:
             memory.share(wanted)
-        diff = compare(wanted, versions, applied, desired.registries, self.changed_keys, kept.keys)
+        sides = wanted, versions, applied
+        diff = compare(*sides, desired.registries, self.changed_keys, kept.keys, known=memory.differences)
         plan = self._plan(diff, desired, memory)
         observed_count = sum(memory.counts[registry] for registry in desired.registries)
         verdict = review(

@@ -79,6 +79,16 @@ def test_differences_come_sorted() -> None:
     assert [d.key for d in found.differences] == sorted(keys)
 
 
+def test_a_difference_that_is_the_same_again_is_taken_over_and_no_other() -> None:
+    keys = [Key("device", name) for name in "abcd"]
+    wanted, held, booked = {keys[0]: "1"}, dict.fromkeys(keys, "2"), dict.fromkeys(keys, "2")
+    first = {d.key: d for d in compare(wanted, held, booked, ALL).differences}
+    later = ({keys[0]: "3"}, {**held, keys[1]: "4"}, {**booked, keys[2]: "5"})
+    again = compare(*later, ALL, known=first)
+    assert again == compare(*later, ALL)
+    assert [d is first[d.key] for d in again.differences] == [False, False, False, True]
+
+
 def test_a_row_known_by_its_entity_id_is_adopted_by_the_entity_that_bears_it() -> None:
     lamp = entity(1, entity_id="light.a")
     bare = Key("entity", "light.a")
