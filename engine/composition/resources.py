@@ -24,7 +24,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     category_scopes: frozenset[str] | None = None  # of stored categories; None: the source looks itself
     times: ProcessClock | None = None  # None: it is made where it is needed
     messages_per_second_max: float | None = None  # of Home Assistant
-    files: Offload = to_thread
+    source_files: Offload = to_thread  # of a home that is read from files
+    files: Offload = to_thread  # of rows and history
     remote: Offload = to_thread  # of stores behind a network
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings

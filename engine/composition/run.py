@@ -91,15 +91,17 @@ def open_source(
     if scheme == "storage":
         from engine.sources.files.storage import StorageSource
 
-        return StorageSource(Path(rest), clock=clock)
+        return StorageSource(Path(rest), clock=clock, offload=resources.source_files)
     if scheme == "backup":
         from engine.sources.files.backup import BackupSource
 
-        return BackupSource(Path(rest), key=loaded.backup_key.reveal(), clock=clock)
+        return BackupSource(
+            Path(rest), key=loaded.backup_key.reveal(), clock=clock, offload=resources.source_files
+        )
     if scheme == "capture":
         from engine.sources.files.capture import CaptureSource
 
-        return CaptureSource(Path(rest), clock=clock)
+        return CaptureSource(Path(rest), clock=clock, offload=resources.source_files)
     raise _no_source(settings.uri)
 
 
@@ -145,7 +147,7 @@ def open_followed_source(
     from engine.sources.files.polling import PollingSource
 
     path = Path(loaded.settings.source.uri.partition(":")[2])
-    return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock)
+    return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock, resources.source_files)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Where blocking work is done: in a worker thread, and in tests of virtual time right here.
 
-A process that keeps many homes gives them threads of its own (`Threads`), so that a home which hangs holds two of
-them at most and not all that there are. A command that waits for nothing but files and stores needs neither threads nor
+A process that keeps many homes has threads of its own (`engine/sites/threads.py`). A command that waits for nothing but files and stores needs neither threads nor
 an event loop (`run_alone`), and loads neither: that would take longer than its whole pass.
 """
 
@@ -18,7 +17,6 @@ _BETWEEN: ContextVar[Callable[[], object] | None] = ContextVar("between", defaul
 # For whoever is told that there was too little: the whole of the advice.
 MORE_MEMORY = "Give this process or machine more memory; it is tried again."
 
-_THREADS_PER_HOME = 2
 _NAP_SECONDS = 0.05
 
 
@@ -74,28 +72,6 @@ def run_alone(work: Callable[[], Coroutine[None, None, T]], between: Callable[[]
         waiting.close()
         _BETWEEN.reset(before)
     raise AssertionError("it waits for something that needs an event loop")
-
-
-class Threads:
-    """A number of threads that homes share. Make it inside the event loop."""
-
-    def __init__(self, threads: int) -> None:
-        import anyio
-
-        self._shared = anyio.CapacityLimiter(threads)
-
-    def of_home(self) -> Offload:
-        """The threads as one home may use them: not more than two at once."""
-        import anyio.to_thread
-
-        own = anyio.CapacityLimiter(_THREADS_PER_HOME)
-        shared = self._shared
-
-        async def offload(work: Callable[[], T]) -> T:
-            async with own:
-                return await anyio.to_thread.run_sync(work, limiter=shared)
-
-        return offload
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -21,7 +21,6 @@ from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import SettingsError, SourceRefused
 from engine.ports import Source
-from engine.process.offload import Threads
 from engine.settings.secrets import read_secret
 from engine.settings.sites import SitesSettings
 from engine.sites.files import SiteFile, SiteFiles, check_plain
@@ -31,6 +30,7 @@ from engine.sites.limits import resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
 from engine.sites.site import Site, SiteDependencies
+from engine.sites.threads import Threads
 
 _RELOAD_SECONDS = 2.0
 _STATUS_SECONDS = 5.0
@@ -70,7 +70,7 @@ class Fleet:
         self._settings = settings
         self._listeners = listeners
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
-        self._remote = Threads(settings.threads_store)
+        self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
         self._connecting, self._reading = Gate(settings.connecting_max), Gate(settings.reading_max)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._memory_max = settings.memory_mib_max * _MIB or share_of_group()
@@ -186,6 +186,7 @@ class Fleet:
         token_file = file.loaded.settings.source.token_file
         return Resources(
             decode=self._decode.of_home(),
+            source_files=self._read.of_home(),
             files=self._store.of_home(),
             remote=self._remote.of_home(),
             wrap=self._gated,

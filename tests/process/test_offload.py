@@ -1,38 +1,12 @@
-"""Homes share threads, and one that hangs does not take them all; a command that only uses files needs none."""
+"""Blocking work beside the event loop; a command that only uses files needs neither loop nor thread."""
 
 import threading
 from collections.abc import Generator
 
 import anyio
-import anyio.lowlevel
 import pytest
 
-from engine.process.offload import Threads, lacks_memory, run_alone, sleep, to_thread
-
-
-@pytest.mark.anyio
-async def test_a_home_that_hangs_leaves_threads_to_the_others() -> None:
-    threads = Threads(3)
-    hanging, other = threads.of_home(), threads.of_home()
-    released = threading.Event()
-    entered = list[int]()
-
-    def hang() -> None:
-        entered.append(1)
-        released.wait(60)
-
-    async with anyio.create_task_group() as tasks:
-        try:
-            for _ in range(5):
-                tasks.start_soon(hanging, hang)
-            with anyio.fail_after(60):
-                while len(entered) < 2:
-                    await anyio.lowlevel.checkpoint()
-                assert await other(lambda: "done") == "done"
-            assert len(entered) == 2
-        finally:
-            released.set()
-    assert len(entered) == 5
+from engine.process.offload import lacks_memory, run_alone, sleep, to_thread
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from engine.errors import SourceInvalid, SourceRefused
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
-from engine.process.offload import to_thread
+from engine.process.offload import Offload, to_thread
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.regular_files import FILE_BYTES_MAX, open_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles
@@ -86,9 +86,17 @@ _INFO = msgspec.json.Decoder(_BackupInfo)
 class BackupSource(Source):
     """Reads a backup. `clock` gives Unix seconds, for one that does not tell its own date; `key` opens an encrypted one."""
 
-    def __init__(self, file: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        key: str = "",
+        clock: Callable[[], float] = time.time,
+        offload: Offload = to_thread,
+    ) -> None:
         self._file = file
         self._key = key
+        self._offload = offload
         self._clock = clock
         self._remembered = RememberedFiles(self.origin)
         self._is_lasting = True  # whether equal bytes of what was read last would be read as the same
@@ -116,7 +124,7 @@ class BackupSource(Source):
         Raises SourceRefused when it is encrypted and the key is not its own, SourceInvalid when it is damaged or
         none, SourceUnavailable when the file cannot be read.
         """
-        return await to_thread(partial(self._read, progress))
+        return await self._offload(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         try:

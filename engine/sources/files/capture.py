@@ -25,7 +25,7 @@ from engine.errors import SourceInvalid
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
-from engine.process.offload import to_thread
+from engine.process.offload import Offload, to_thread
 from engine.sources.answers.command_results import (
     LISTS,
     CommandResults,
@@ -65,8 +65,11 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 class CaptureSource(Source):
     """Reads a folder of recorded command results; `clock` gives Unix seconds."""
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, directory: Path, *, clock: Callable[[], float] = time.time, offload: Offload = to_thread
+    ) -> None:
         self._directory = directory
+        self._offload = offload
         self._clock = clock
         self._answers = RememberedAnswers(self.origin, are_extended_apart=True)
 
@@ -89,7 +92,7 @@ class CaptureSource(Source):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
-        return await to_thread(partial(self._read, progress))
+        return await self._offload(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         try:

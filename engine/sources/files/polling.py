@@ -5,14 +5,15 @@ What is looked at is cheap (names, sizes, times, inodes); the reading itself is 
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.ports import Progress, Source, Watch
+from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import reading_failed
 
 # (path, inode, modification in ns, size) of every file.
@@ -22,11 +23,19 @@ _Look = tuple[tuple[str, int, int, int], ...]
 class PollingSource(Source):
     """Any source of files, made followable. `path` is the file or folder it reads."""
 
-    def __init__(self, source: Source, path: Path, poll_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        path: Path,
+        poll_seconds: float,
+        clock: Callable[[], float],
+        offload: Offload = to_thread,
+    ) -> None:
         self._source = source
         self._path = path
         self._poll_seconds = poll_seconds
         self._clock = clock
+        self._offload = offload
 
     @property
     def origin(self) -> str:
@@ -45,17 +54,25 @@ class PollingSource(Source):
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
         """Look at the files until the block ends."""
-        yield PollingWatch(self._source, self._path, self._poll_seconds, self._clock)
+        yield PollingWatch(self._source, self._path, self._poll_seconds, self._clock, self._offload)
 
 
 class PollingWatch:
     """Hints whenever the files look different from when they were last read; see `ports.Watch`."""
 
-    def __init__(self, source: Source, path: Path, poll_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        path: Path,
+        poll_seconds: float,
+        clock: Callable[[], float],
+        offload: Offload = to_thread,
+    ) -> None:
         self._source = source
         self._path = path
         self._poll_seconds = poll_seconds
         self._clock = clock
+        self._offload = offload
         self._seen: _Look | None = None
 
     async def read(self, progress: Progress) -> Snapshot:
@@ -83,7 +100,7 @@ class PollingWatch:
 
     async def _look(self) -> _Look:
         try:
-            return await anyio.to_thread.run_sync(_look_at, self._path)
+            return await self._offload(partial(_look_at, self._path))
         except OSError as error:
             raise reading_failed(str(self._path), error) from error
 

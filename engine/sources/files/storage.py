@@ -19,7 +19,7 @@ from engine.errors import SourceInvalid, SourceUnavailable
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
-from engine.process.offload import to_thread
+from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import (
@@ -58,10 +58,12 @@ class StorageSource(Source):
         *,
         clock: Callable[[], float] = time.time,
         between: Callable[[], None] = lambda: None,
+        offload: Offload = to_thread,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._between = between
+        self._offload = offload
         self._last: tuple[_Look, Snapshot] | None = None
         self._remembered = RememberedFiles(self.origin)
 
@@ -85,7 +87,7 @@ class StorageSource(Source):
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the files. Raises SourceInvalid, or SourceUnavailable when they keep changing."""
-        return await to_thread(partial(self._read, progress))
+        return await self._offload(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
         inner = self._directory / ".storage"
