@@ -14,21 +14,18 @@ import tarfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Json
 from engine.errors import SourceInvalid, SourceRefused
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
 from engine.process.offload import Offload, to_thread
 from engine.sources.files.archive_readers import BoundedReader, ForwardReader
+from engine.sources.files.backup_info import INFO_DECODER, BackupInfo
 from engine.sources.files.regular_files import FILE_BYTES_MAX, open_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles
 from engine.sources.files.storage_files import (
@@ -53,34 +50,12 @@ _TAR_MAGIC, _TAR_MAGIC_OFFSET = b"ustar", 257
 _SECURETAR_MAGIC = b"SecureTar"
 _BLOCK_BYTES = 512
 
-# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can tell the
-# last day of year 9999.
-_OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
-
 _REMEDY = "Make another backup, or let source.uri name the configuration folder with storage:DIR."
 _KEY_REMEDY = (
     "Name the file that holds its encryption key in source.backup_key_file: Home Assistant shows the key in Settings, "
     "System, Backups, and its emergency kit is such a file. Or download the backup from Home Assistant, which decrypts "
     "it on the way."
 )
-
-
-class _BackupInfo(msgspec.Struct):
-    """What of `backup.json` is used. Nothing in it is needed, so nothing odd in it refuses a backup."""
-
-    homeassistant: Json = None
-    date: Json = None
-    protected: Json = False
-
-    @property
-    def ha_version(self) -> str | None:
-        """The core's version, which stands in two forms."""
-        core = self.homeassistant
-        version = core.get("version") if isinstance(core, dict) else core
-        return version if isinstance(version, str) else None
-
-
-_INFO = msgspec.json.Decoder(_BackupInfo)
 
 
 class BackupSource(Source):
@@ -169,7 +144,7 @@ class BackupSource(Source):
         opened.seek(0)
         return digest.hexdigest()
 
-    def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[_BackupInfo, StorageFiles]:
+    def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[BackupInfo, StorageFiles]:
         reader = BoundedReader(opened, self._file)
         with tarfile.open(fileobj=reader, mode="r:") as outer:
             # Not packed, so no member can be longer than the file.
@@ -189,7 +164,7 @@ class BackupSource(Source):
             if info_member is None:
                 raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
             told = self._content(outer, info_member)
-            info = decode_json(_INFO, told, f"backup.json in {self._file}")
+            info = decode_json(INFO_DECODER, told, f"backup.json in {self._file}")
             if inner_member is None:
                 raise SourceInvalid(
                     f"{self._file} is a partial backup without Home Assistant's settings.",
@@ -293,12 +268,8 @@ class BackupSource(Source):
             )
         return bytes(content)
 
-    def _taken_at(self, info: _BackupInfo) -> float:
-        try:
-            at = datetime.fromisoformat(info.date).timestamp()
-        except (TypeError, ValueError, OverflowError):
-            at = 0.0
-        if _OLDEST_AT <= at < _NEWEST_AT:
-            return at
-        self._is_lasting = False
-        return self._clock()
+    def _taken_at(self, info: BackupInfo) -> float:
+        if info.made_at is None:
+            self._is_lasting = False
+            return self._clock()
+        return info.made_at
