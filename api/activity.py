@@ -1,15 +1,16 @@
-"""What the last day was like, in memory: changes and lag by slot of ten minutes, and how long single writes took.
+"""What the last day was like, by slot of ten minutes: changes, how long each took to be written, and the lag of replicas.
 
-Lag is sampled, and what was before this process is not known. Changes are counted from the store's feed, so they
-reach back beyond a restart.
+Changes are counted from the feed of the rows, and their delays read from the records, so both reach back beyond a restart;
+with InfluxDB delays are known from this process on. Lag is sampled, and what was before this process is not known.
 """
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import anyio
 
-from api.page.sparkline import Sparkline, bars, line
+from api.page.sparkline import Sparkline, bars, line, peaks
 from api.page.wording import count_text, span_text
 from api.ports import Clock, ReadTransaction, RowsReader, StatusSource
 from engine.core.state.report import Report, rfc3339, write_lag_seconds
@@ -19,6 +20,8 @@ from engine.errors import ReplicaError
 SLOT_SECONDS = 600
 SLOTS = 144
 LOOK_SECONDS = 10.0
+_DELAY_FLOOR = 1.0  # the top of the scale, while all were quicker
+_DELAYS_MAX = 200  # that are kept of a slot
 _LAG_FLOOR = 60.0  # the top of the scale, while lag is less
 _LAG_SLOTS_MIN = 3  # less is no line
 _WRITES_MAX = 200
@@ -28,24 +31,48 @@ _RECORDS_MAX = 50
 WriteId = tuple[str, str, str]  # run id, registry, id
 
 
+# The delays of the updates since a time: (Unix seconds, seconds). Raises ReplicaError.
+RecordedDelays = Callable[[float], Awaitable[Sequence[tuple[float, float]]]]
+
+
+async def _no_delays(_since: float) -> Sequence[tuple[float, float]]:
+    return ()
+
+
 class Activity:
     """Call `on_pass` after each pass, and run `run` in a task group."""
 
     def __init__(self) -> None:
+        self._delays: dict[int, list[float]] = {}
+        self._has_recorded = False
         self._lags: dict[str, dict[int, float]] = {}
         self._changes: dict[int, int] = {}
         self._seen = 0
         self._writes: OrderedDict[WriteId, float] = OrderedDict()
 
-    async def run(self, status: StatusSource, rows_reader: RowsReader, clock: Clock) -> None:
-        """Look around now and then, until cancelled."""
+    async def run(
+        self,
+        status: StatusSource,
+        rows_reader: RowsReader,
+        clock: Clock,
+        recorded: RecordedDelays = _no_delays,
+    ) -> None:
+        """Look around now and then, until cancelled. `recorded` gives the delays of before this process."""
         while True:
-            await self.look(status, rows_reader, clock())
+            await self.look(status, rows_reader, clock(), recorded)
             await anyio.sleep(LOOK_SECONDS)
 
-    async def look(self, status: StatusSource, rows_reader: RowsReader, now: float) -> None:
+    async def look(
+        self,
+        status: StatusSource,
+        rows_reader: RowsReader,
+        now: float,
+        recorded: RecordedDelays = _no_delays,
+    ) -> None:
         """Take down how far behind each replica is, and what has changed since the last look."""
         slot = int(now // SLOT_SECONDS)
+        with suppress(ReplicaError):  # asked again with the next look
+            await self._recall(recorded, slot)
         for replica in status().replicas:
             lag = lag_seconds(replica, now)
             slots = self._lags.setdefault(replica.replica, {})
@@ -56,6 +83,7 @@ class Activity:
         with suppress(ReplicaError):
             await self._count(rows_reader, slot)
         _forget(self._changes, slot)
+        _forget(self._delays, slot)
 
     async def _count(self, rows_reader: RowsReader, slot: int) -> None:
         seen, since = self._seen, float((slot - SLOTS + 1) * SLOT_SECONDS)
@@ -72,6 +100,21 @@ class Activity:
             self._changes[at] = self._changes.get(at, 0) + count
         self._seen = newest
 
+    async def _recall(self, recorded: RecordedDelays, slot: int) -> None:
+        """Read once what the records know of the day; what this process writes is taken down as it happens."""
+        if self._has_recorded:
+            return
+        found = await recorded(float((slot - SLOTS + 1) * SLOT_SECONDS))
+        self._has_recorded = True
+        self._delays.clear()  # those of this process are among them
+        for at, seconds in found:
+            self._keep_delay(at, seconds)
+
+    def _keep_delay(self, at: float, seconds: float) -> None:
+        kept = self._delays.setdefault(int(at // SLOT_SECONDS), [])
+        if len(kept) < _DELAYS_MAX:
+            kept.append(seconds)
+
     def on_pass(self, report: Report, now: float) -> None:
         """Take down how long Home Assistant's changes took to be in the rows."""
         if len(report.records) > _RECORDS_MAX:
@@ -80,6 +123,7 @@ class Activity:
             took = write_lag_seconds(record, now) if record.replica == "sqlite" else None
             if took is not None:
                 self._writes[report.run_id, record.registry, record.key] = took
+                self._keep_delay(now, took)
         while len(self._writes) > _WRITES_MAX:
             self._writes.popitem(last=False)
 
@@ -95,6 +139,19 @@ class Activity:
             most = max(range(SLOTS), key=counts.__getitem__)
             label += f", most around {_time_text(_slots(now)[most])}: {counts[most]:,}"
         return bars(counts, label)
+
+    def delays_day(self, now: float) -> Sparkline | None:
+        """The longest that a change took to be written, by slot over the last day; None where no time is known."""
+        slots = _slots(now)
+        found = sorted(seconds for slot in slots for seconds in self._delays.get(slot, ()))
+        if not found:
+            return None
+        half, most = found[len(found) // 2], found[min(len(found) - 1, len(found) * 95 // 100)]
+        label = (
+            f"Written behind Home Assistant's change: half of them within {span_text(half)}, "
+            f"95 % within {span_text(most)}, the slowest after {span_text(found[-1])}"
+        )
+        return peaks([max(self._delays.get(slot, ()), default=None) for slot in slots], _DELAY_FLOOR, label)
 
     def lag_day(self, replica: str, now: float) -> Sparkline | None:
         """A replica's greatest lag by slot over the last day; None while there is none to show."""
@@ -113,7 +170,7 @@ def _slots(now: float) -> range:
     return range(newest - SLOTS + 1, newest + 1)
 
 
-def _forget(slots: dict[int, float] | dict[int, int], newest: int) -> None:
+def _forget(slots: dict[int, float] | dict[int, int] | dict[int, list[float]], newest: int) -> None:
     for slot in [slot for slot in slots if slot <= newest - SLOTS]:
         del slots[slot]
 

@@ -168,6 +168,13 @@ async def in_timeline(context: AppContext, job: Callable[[Timeline], T]) -> T:
     return await anyio.to_thread.run_sync(lambda: job(timeline), limiter=context.timeline_limiter)
 
 
+async def recorded_delays(context: AppContext, since: float) -> Sequence[tuple[float, float]]:
+    """How long the updates since a time took to be recorded, as `Timeline.delays`; none where there are no records."""
+    if context.timeline is None:
+        return ()
+    return await in_timeline(context, lambda timeline: timeline.delays(since))
+
+
 def _no_records() -> Problem:
     return Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
 

@@ -140,5 +140,8 @@ class Timeline(Protocol):
         Raises HistoryForgotten for a time before what is kept.
         """
 
+    def delays(self, since: float, /) -> Sequence[tuple[float, float]]:
+        """(Unix seconds, seconds behind Home Assistant's change) of the updates since then. Raises ReplicaError."""
+
     def forgotten(self, key: Key, /) -> Forgotten:
         """What is not known any more, of the home and of this record. Raises ReplicaError."""

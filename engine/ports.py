@@ -24,10 +24,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 class Source(Protocol):
-    """The desired state. Never writes to Home Assistant.
-
-    What only some sources can do has a default here: a class names this protocol as its base.
-    """
+    """The desired state, never written to. What only some sources can do has a default: a class names this as its base."""
 
     @property
     def origin(self) -> str:
@@ -279,6 +276,10 @@ class Records(Replica, Protocol):
     def forgotten(self, key: Key) -> Forgotten:
         """What is not known any more, of the home and of this record."""
         return NOTHING_FORGOTTEN
+
+    def delays(self, since: float) -> Sequence[tuple[float, float]]:
+        """(Unix seconds, seconds behind Home Assistant's change) of updates since then; none where they are not at hand."""
+        return ()
 
     def growth(self) -> Growth | None:
         """What was found out about its growth when it was tidied last; None where it is not this program's to know."""

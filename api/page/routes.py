@@ -81,6 +81,7 @@ class Page:
             "now": now,
             "status": view,
             "day": activity.changes_day(now),
+            "delays": activity.delays_day(now),
             "up": self.context.up,
             "badges": Badges(verdicts),
             "todos": todo_views(status, verdicts, view.state),

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 
 import msgspec
 
+from api.page.wording import span_text
+
 WIDTH_PER_SLOT = 2
 HEIGHT = 28
 
 
 class Sparkline(msgspec.Struct, frozen=True):
-    """One path in a box of width x height, and what it says in words."""
+    """One path in a box of width x height, what it says in words, and what its top stands for, with the unit."""
 
     path: str
     width: int
     height: int
     label: str
+    top: str = ""
 
 
 def bars(counts: Sequence[int | None], label: str) -> Sparkline:
@@ -30,12 +33,24 @@ def bars(counts: Sequence[int | None], label: str) -> Sparkline:
             # Never so low that it cannot be seen.
             height = max(2, round(math.sqrt(count / most) * HEIGHT))
             parts.append(f"M{slot * WIDTH_PER_SLOT + 1} {HEIGHT}v-{height}")
-    return Sparkline("".join(parts), len(counts) * WIDTH_PER_SLOT, HEIGHT, label)
+    return Sparkline("".join(parts), len(counts) * WIDTH_PER_SLOT, HEIGHT, label, f"{most:,}")
+
+
+def peaks(values: Sequence[float | None], floor: float, label: str) -> Sparkline:
+    """A bar for each slot of seconds, on the scale of `line`; nothing where nothing is known."""
+    most = max([floor, *(v for v in values if v is not None)])
+    parts = []
+    for slot, value in enumerate(values):
+        if value is not None:
+            height = max(2, round(math.log1p(max(value, 0.0)) / math.log1p(most) * HEIGHT))
+            parts.append(f"M{slot * WIDTH_PER_SLOT + 1} {HEIGHT}v-{height}")
+    return Sparkline("".join(parts), len(values) * WIDTH_PER_SLOT, HEIGHT, label, span_text(most))
 
 
 def line(values: Sequence[float | None], floor: float, label: str) -> Sparkline:
     """A line on a logarithmic scale; `floor` is the least value for its top, so that small ones stay small."""
-    top = math.log1p(max([floor, *(v for v in values if v is not None)]))
+    most = max([floor, *(v for v in values if v is not None)])
+    top = math.log1p(most)
     parts = []
     is_drawing = False
     for slot, value in enumerate(values):
@@ -46,4 +61,4 @@ def line(values: Sequence[float | None], floor: float, label: str) -> Sparkline:
         # A slot is as wide as its time: one alone is a short stroke, not an invisible point.
         parts.append(f"{'L' if is_drawing else 'M'}{slot * WIDTH_PER_SLOT} {y:g}h{WIDTH_PER_SLOT}")
         is_drawing = True
-    return Sparkline("".join(parts), len(values) * WIDTH_PER_SLOT, HEIGHT, label)
+    return Sparkline("".join(parts), len(values) * WIDTH_PER_SLOT, HEIGHT, label, span_text(most))

@@ -17,6 +17,7 @@ import msgspec
 from api.activity import Activity
 from api.app_context import AppContext
 from api.changes.feed import ChangeFeed
+from api.past import recorded_delays
 from engine.composition.follow import make_service
 from engine.composition.resources import Resources
 from engine.composition.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
@@ -136,7 +137,8 @@ class Mirror:
 
     async def run_activity(self) -> None:
         """Take down what the last day is like, for the page, until cancelled."""
-        await self.activity.run(self.status, self.rows_reader, self.clock)
+        recorded = partial(recorded_delays, self.context)
+        await self.activity.run(self.status, self.rows_reader, self.clock, recorded)
 
     def _on_report(self, report: Report) -> None:
         self._passed.set()

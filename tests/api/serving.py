@@ -118,6 +118,7 @@ class MemoryTimeline:
         }
         self.revisions = list(revisions)
         self.since = NOON
+        self.delayed: list[tuple[float, float]] = []
         self.known = NOTHING_FORGOTTEN
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
@@ -136,6 +137,9 @@ class MemoryTimeline:
         if self.known.known_from is not None and at < self.known.known_from:
             raise HistoryForgotten("history", self.known.known_from, "", "then")
         return self.records if at >= self.since else {}
+
+    def delays(self, since: float) -> list[tuple[float, float]]:
+        return [(at, seconds) for at, seconds in self.delayed if at > since]
 
     def forgotten(self, _key: Key) -> Forgotten:
         return self.known

@@ -9,6 +9,7 @@ from engine.core.compare.diff import Cause
 from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status
 from engine.core.words import SyncStatus
+from engine.errors import ReplicaUnavailable
 from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
 from tests.api.serving import status_of
 from tests.commandline.reports import added, changed, report
@@ -87,3 +88,29 @@ def test_only_changes_of_home_assistant_to_known_records_took_a_time() -> None:
         assert activity.write_seconds((told.run_id, "device", key)) is None
     activity.on_pass(report(*[changed(f"r{n}", outcome="applied") for n in range(51)]), NOON)
     assert activity.write_seconds((told.run_id, "device", "r1")) is None, "a first fill is no lag"
+
+
+async def test_delays_are_recalled_from_the_records_once_and_go_on_from_there(rows: Path) -> None:
+    activity, rows_reader = Activity(), SqliteRowsReader(rows)
+    asked: list[float] = []
+
+    async def recorded(since: float) -> list[tuple[float, float]]:
+        asked.append(since)
+        if len(asked) == 1:
+            raise ReplicaUnavailable("history", "It is locked.", "Wait.")
+        return [(NOON - 7200, 0.04), (NOON - 7200, 0.06), (NOON - 600, 9.0)]
+
+    for _ in range(3):
+        await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON, recorded)
+    assert len(asked) == 2
+    assert asked[0] == pytest.approx(NOON - SLOTS * SLOT_SECONDS, abs=SLOT_SECONDS)
+    day = activity.delays_day(NOON)
+    assert day is not None
+    assert day.label.endswith("half of them within 60 ms, 95 % within 9 s, the slowest after 9 s")
+    assert day.path.count("M") == 2
+    activity.on_pass(report(changed("Lamp", ("name", "a", "b"), outcome="applied")), NOON + 30)
+    day = activity.delays_day(NOON)
+    assert day is not None
+    assert day.label.endswith("the slowest after 30 s")
+    assert activity.delays_day(NOON + 2 * SLOTS * SLOT_SECONDS) is None
+    await rows_reader.aclose()

@@ -16,6 +16,8 @@ from api.registries.bodies.devices_and_entities import DeviceBody, EntityBody, s
 VERSIONS_MAX = 100
 _FIELDS_MAX = 12
 _STAMPS = frozenset({"created_at", "modified_at"})
+# What other fields say as well, under the names that HomeIQ has for it.
+_DOUBLED = frozenset({"display_name", "label", "prefix", "state"})
 _OPS = {
     "create": "First seen",
     "update": "Changed",
@@ -24,21 +26,27 @@ _OPS = {
     "repair": "Written again",
 }
 _DEVICE_FACTS = (
-    *("manufacturer", "model", "model_id", "integration", "sw_version", "serial_number"),
-    *("via_device", "labels", "status"),
+    *("manufacturer", "model", "model_id", "integration", "sw_version", "hw_version", "serial_number"),
+    *("via_device", "labels", "status", "disabled_by", "entry_type", "configuration_url"),
+    *("identifiers", "connections"),
 )
 _ENTITY_FACTS = (
     *("entity_id", "platform", "device_class", "unit_of_measurement", "name_by_user", "original_name"),
-    *("aliases", "labels", "disabled", "unique_id"),
+    *("aliases", "labels", "disabled", "disabled_by", "hidden_by", "entity_category", "unique_id", "id"),
+)
+# What is asked for elsewhere, and long.
+_COPIED = frozenset(
+    {"id", "entity_id", "unique_id", "area_id", "floor_id", "label_id", "category_id", "entry_id"}
 )
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing that is known; `href` where more is."""
+    """One thing that is known; `href` where more is. Ids are there to be copied."""
 
     label: str
     value: str
     href: str | None = None
+    is_copied: bool = False
 
 
 class VersionView(msgspec.Struct, frozen=True):
@@ -70,7 +78,7 @@ class RecordView(msgspec.Struct, frozen=True):
 def device_facts(device: DeviceBody, names: Names) -> list[Fact]:
     """What is known of a device besides its name and area."""
     facts = [_named(fact, names) for fact in _facts(device, _DEVICE_FACTS, names)]
-    return [*facts, Fact("id", device.device_id)]
+    return [*facts, Fact("id", device.device_id, is_copied=True)]
 
 
 def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
@@ -81,11 +89,13 @@ def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
 def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
     """What is known of a record of a small registry: all of it but when it was written."""
     told = (
-        (name, value_text(name, value, names))
+        (name, value_text(name, value, {} if name in _COPIED else names))
         for name, value in fields.items()
-        if value not in (None, [], "", {}) and name not in _STAMPS
+        if value not in (None, [], "", {}) and name not in _STAMPS | _DOUBLED
     )
-    return [Fact(field_text(name), text) for name, text in told if text is not None]
+    return [
+        Fact(field_text(name), text, is_copied=name in _COPIED) for name, text in told if text is not None
+    ]
 
 
 def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> list[Fact]:
@@ -94,7 +104,7 @@ def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> lis
         value = getattr(record, field)
         text = value_text(field, value, names) if value not in (None, [], "", False) else None
         if text is not None:
-            found.append(Fact(field_text(field), text))
+            found.append(Fact(field_text(field), text, is_copied=field in _COPIED))
     return found
 
 

@@ -36,6 +36,12 @@ _FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
 _LAST = f"SELECT max(at_ns) FROM records WHERE {_OF_KEY}"
 _PAGE = f"{_SELECT} WHERE {_OF_KEY} AND at_ns >= ? AND rev > ? ORDER BY at_ns LIMIT ?"
 _NEWEST = f"{_SELECT} WHERE {_OF_KEY} AND at_ns < ? AND rev < ? ORDER BY at_ns DESC LIMIT ?"
+# Only where Home Assistant itself has written the record since the revision before: what an upgrade adds is no delay.
+_DELAYS = """SELECT r.at_ns, r.modified_us FROM records AS r WHERE r.at_ns > ? AND r.op = 'update'
+  AND typeof(r.modified_us) = 'integer' AND r.modified_us > (SELECT p.modified_us FROM records AS p
+    WHERE p.registry = r.registry AND p.id = r.id AND p.at_ns < r.at_ns ORDER BY p.at_ns DESC LIMIT 1)
+  ORDER BY r.at_ns DESC LIMIT ?"""
+DELAYS_MAX = 10_000
 _ALL = -1  # as a LIMIT
 _REV_MAX = 2**63 - 1
 COUNTED_MAX = 10_000  # takes 1 ms
@@ -72,6 +78,12 @@ def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
         return rev - forgotten
     [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # somebody else wrote some of them
     return int(count)
+
+
+def fetch_delays(fetch: Fetch, since_ns: int) -> list[tuple[float, float]]:
+    """(Unix seconds of the commit, how long after Home Assistant's change it was) of updates since then."""
+    rows = fetch(_DELAYS, ("at_ns", "modified_us"), (since_ns, DELAYS_MAX))
+    return [(at_ns / 1e9, max(0.0, at_ns / 1e9 - modified_us / 1e6)) for at_ns, modified_us in rows]
 
 
 def _first_behind(fetch: Fetch, key: Key, after: int) -> int:

@@ -25,7 +25,14 @@ from engine.ports import Observed, Records, Revision, Run
 from engine.replicas.history.appending import append, note_of
 from engine.replicas.history.holders import find_holders
 from engine.replicas.history.housekeeping import Housekeeper
-from engine.replicas.history.reading import AS_OF, REVISION, fetch_count, fetch_newest, fetch_page
+from engine.replicas.history.reading import (
+    AS_OF,
+    REVISION,
+    fetch_count,
+    fetch_delays,
+    fetch_newest,
+    fetch_page,
+)
 from engine.replicas.history.retention import KEEP_ALL, Retention, check_known, read_forgotten
 from engine.replicas.history.revisions import (
     TOMBSTONE,
@@ -187,6 +194,12 @@ class HistoryFile(Records):
                 return 0
             known = read_forgotten(connection, key)
             return fetch_count(partial(_fetch, connection), key, known.revisions)
+
+    def delays(self, since: float) -> list[tuple[float, float]]:
+        """(Unix seconds, delay in seconds) of the updates since then, the newest first."""
+        with self._file.reading() as connection:
+            is_there = has_records(connection, NAME)
+            return fetch_delays(partial(_fetch, connection), int(since * _NS)) if is_there else []
 
     def forgotten(self, key: Key) -> Forgotten:
         """What is not known any more, of the home and of this record."""

@@ -1,6 +1,6 @@
 """A day as a line: heights follow the numbers, gaps stay gaps."""
 
-from api.page.sparkline import HEIGHT, bars, line
+from api.page.sparkline import HEIGHT, bars, line, peaks
 
 
 def test_the_highest_bar_is_as_high_as_the_box_and_the_lowest_can_be_seen() -> None:
@@ -23,3 +23,13 @@ def test_small_lags_stay_small_and_large_ones_fit() -> None:
         )
 
     assert top([2.0]) > top([30.0]) > top([3600.0]) == 0.5
+
+
+def test_the_top_of_a_scale_has_its_unit() -> None:
+    assert bars([0, 1000], "").top == "1,000"
+    assert line([2.0], 60.0, "").top == "60 s"
+    assert peaks([None, 0.04, 7200.0], 1.0, "").top == "2 h"
+
+
+def test_a_peak_stands_for_what_is_known_however_little() -> None:
+    assert peaks([None, 0.0, 1.0], 1.0, "").path == f"M3 {HEIGHT}v-2M5 {HEIGHT}v-{HEIGHT}"

@@ -6,6 +6,7 @@ from typing import Any
 import apsw
 import pytest
 
+from engine.core.home.snapshot import Snapshot
 from engine.replicas.history.reading import AS_OF, fetch_count, fetch_newest, fetch_page
 from engine.replicas.history.replica import HistoryFile
 from engine.replicas.rows.replica import SqliteRows
@@ -80,3 +81,21 @@ def test_revisions_are_counted_where_their_numbers_tell_nothing(
         " modified_us FROM records, n WHERE registry = 'entity'",
     )
     assert history.count(entity(1).key) == 10_001
+
+
+def test_delays_are_those_of_records_that_home_assistant_wrote_since(
+    history: HistoryFile, ledger: SqliteRows
+) -> None:
+    def home(name: str, model: str, modified_at: float) -> Snapshot:
+        return snapshot(ENTRY, device(1, name=name, modified_at=modified_at), device(2, model=model))
+
+    one_pass(history, ledger, home("a", "x", NOON - 9000))
+    one_pass(history, ledger, home("b", "x", NOON + 10), at=NOON + 10.5)
+    one_pass(history, ledger, home("c", "x", NOON + 10), at=NOON + 60)  # as an upgrade changes records
+    one_pass(history, ledger, home("d", "y", NOON + 100), at=NOON + 102)
+    assert [(round(at - NOON, 2), round(took, 2)) for at, took in history.delays(NOON)] == [
+        (102, 2),
+        (10.5, 0.5),
+    ]
+    assert len(history.delays(NOON + 60)) == 1
+    assert history.delays(NOON + 200) == []

@@ -1,6 +1,6 @@
 """A record's own page: facts that are there, versions against the one before."""
 
-from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, version_views
+from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, plain_facts, version_views
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from engine.core.home.derived import Derived
 from engine.core.records.record import Key
@@ -69,3 +69,24 @@ def test_an_entitys_secrets_are_no_facts() -> None:
         {},
     )
     assert "default_code" not in repr(views)
+
+
+def test_ids_are_there_to_be_copied_and_all_that_rows_know_is_told() -> None:
+    record = device(1, hw_version="rev b", identifiers=(("hue", "00:17"),), configuration_url="http://h")
+    told = {
+        f.label: (f.value, f.is_copied) for f in device_facts(DEVICES.of_record(record, Derived(), ""), {})
+    }
+    assert told["id"] == (record.id, True)
+    assert told["hw version"] == ("rev b", False)
+    assert told["identifiers"] == ("hue, 00:17", False)
+    one = entity(1, hidden_by="user", entity_category="config")
+    facts = {
+        f.label: (f.value, f.is_copied) for f in entity_facts(ENTITIES.of_record(one, Derived(), ""), {})
+    }
+    assert (facts["entity_id"], facts["id"]) == ((one.entity_id, True), (one.id, True))
+    assert (facts["hidden by"], facts["entity category"]) == (("user", False), ("config", False))
+    area = {"area_id": "kitchen", "display_name": "Kitchen", "name": "Kitchen"}
+    assert [(f.label, f.value, f.is_copied) for f in plain_facts(area, NAMES)] == [
+        ("area", "kitchen", True),
+        ("name", "Kitchen", False),
+    ]
