@@ -63,6 +63,7 @@ REPORT = {
         "hint": "what would change that",
         "held": "operations that it holds back",
         "command": "what allows it, for one run; null when nothing does",
+        "name": "what `plan.allow_deletes` calls the deletes that it holds; null where that allows nothing",
     },
     "RecordReport": {
         "replica": "the replica that differs",

@@ -53,13 +53,17 @@ class ReplicaState(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """A guard that held operations back in the last pass, and what would change that."""
+    """A guard that held operations back in the last pass, and what would change that.
+
+    `name` is what plan.allow_deletes calls the deletes that it holds; null where that allows nothing.
+    """
 
     replica: str
     guard: str
     message: str
     hint: str
     held: int
+    name: str | None = None
 
 
 class StatusBody(msgspec.Struct, frozen=True):
@@ -196,7 +200,7 @@ def _differing(replica: ReplicaStatus, report: Report | None) -> int | None:
 
 
 def _guard(replica: str, refusal: RefusalReport) -> Guard:
-    return Guard(replica, refusal.guard, refusal.message, refusal.hint, refusal.held)
+    return Guard(replica, refusal.guard, refusal.message, refusal.hint, refusal.held, refusal.name)
 
 
 def _time(at: float | None) -> str | None:

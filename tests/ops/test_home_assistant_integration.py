@@ -41,7 +41,7 @@ def test_a_guard_that_needs_somebody_has_an_issue_in_the_words_of_everywhere_els
     for name in named:
         said, advice = TEXTS["issues"][f"guard_{name}"], GUARDS[GuardName(name)]
         assert said["title"] == f"{{title}}: {advice.title}"
-        assert said["description"] == f"{{message}}\n\n{advice.meaning} {advice.action}\n\n{{hint}}"
+        assert said["description"] == f"{{message}}\n\n{advice.meaning} {advice.action}\n\n{{hint}}{{name}}"
 
 
 def test_every_entity_step_and_error_has_words_and_nothing_else_has() -> None:

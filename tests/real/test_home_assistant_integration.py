@@ -174,6 +174,7 @@ def test_a_guard_is_a_repair_issue_with_what_to_do_until_it_lets_go(
     assert f"Plan deletes {REMOVED} of" in told["message"]
     assert f"--max-delete {REMOVED}" in told["hint"]
     guards = running.wait_for("blocked")["guards"]
+    assert told["name"].endswith(f": `{guards[0]['name']}`")
     assert (told["message"], told["hint"]) in [(guard["message"], guard["hint"]) for guard in guards]
     assert issue["learn_more_url"] == f"{running.address}/"
 

@@ -10,6 +10,7 @@ from engine.core.compare.diff import Kind
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State
 from engine.core.state.record_verdict import Verdicts
+from engine.core.state.report import RefusalReport
 from engine.core.state.status import Status
 from engine.core.words import Mode, Outcome, SyncStatus
 
@@ -53,11 +54,20 @@ def _guards(status: Status) -> Iterator[TodoView]:
             yield TodoView(
                 f"todo-{replica.replica}-{refusal.guard}",
                 f"Guard {refusal.guard}: {held} held back in {replica_text(replica.replica)}",
-                [sentence for sentence in (refusal.message, refusal.hint) if sentence],
+                [sentence for sentence in (refusal.message, refusal.hint, _naming(refusal)) if sentence],
                 refusal.command or (advice.command if advice else None),
                 link("help", f"guard-{refusal.guard}"),
                 link("drift"),
             )
+
+
+def _naming(refusal: RefusalReport) -> str:
+    """How a service that nobody has a command line of, such as the app, is told to carry out these deletes."""
+    return (
+        f"Or name these deletes in plan.allow_deletes, in the app its option: {refusal.name}."
+        if refusal.name
+        else ""
+    )
 
 
 def _are_deletes_held(status: Status) -> bool:

@@ -96,7 +96,7 @@ def report_replica(
         planned=count_operations(plan.operations),
         applied=count_operations(completed(comparison, applied=applied, unwritten=unwritten)),
         refusals=tuple(
-            RefusalReport(r.guard, r.message, r.hint, r.held, r.command) for r in verdict.refusals
+            RefusalReport(r.guard, r.message, r.hint, r.held, r.command, r.name) for r in verdict.refusals
         ),
         waiting=len(verdict.waiting),
         fingerprint=plan.fingerprint,

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from engine.core.compare.plan import Action, Operation, Plan
 from engine.core.guards.absences import is_confirmed
+from engine.core.guards.allowed import is_allowed, name_of_deletes
 from engine.core.guards.doubt import rest_on_doubt, untrusted_read
 from engine.core.guards.instance import KnownHomes
 from engine.core.guards.look import Calendar, Look
@@ -26,6 +27,7 @@ from engine.core.words import GuardName
 # Registries that are never empty in a living home; losing the only label is no disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
 _PLAIN = Calendar()
+_NAMED = (GuardName.EMPTY_SOURCE, GuardName.DELETE_RATIO, GuardName.DELETE_COUNT)
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,6 +65,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             le=604_800,
         ),
     ] = 60.0
+    allow_deletes: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9]+-[0-9a-f]{10}$")], ...],
+        Meta(
+            description="names of held deletes that may be carried out, as the page and `/api/status` name them; a name is of "
+            "exactly these records, and ends with the day after"
+        ),
+    ] = ()
     allow_empty: Annotated[
         bool,
         Meta(
@@ -78,13 +87,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A guard that spoke: what it saw, what would change its mind, and how many operations it holds."""
+    """A guard that spoke: what it saw, what would change its mind, and how many operations it holds.
+
+    `name` is what plan.allow_deletes calls the deletes that it holds; None where nobody may allow them so.
+    """
 
     guard: GuardName
     message: str
     hint: str
     held: int
     command: str | None = None
+    name: str | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -126,10 +139,11 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     rows = {o.key: o.before for o in deletes}
     certain = _find_certain(rows.keys(), plan, desired)
     untrusted = untrusted_read(desired)
-    asked = len(rows) - len(certain)  # deletes for which nothing speaks but that the record is not listed
-    spoken = (untrusted if deletes else None) or (
-        _refuse_deletes(asked, desired, applied, observed_count, policy) if deletes else None
-    )
+    # For these nothing speaks but that the record is not listed.
+    doubted, today = [key for key in rows if key not in certain], calendar.wall(desired.taken_at)
+    spoken = untrusted if deletes else None
+    if deletes and spoken is None and not is_allowed(doubted, today, policy.allow_deletes):
+        spoken = _refuse_deletes(len(doubted), desired, applied, observed_count, policy)
     waiting = {
         o.key
         for o in (() if spoken else deletes)
@@ -145,7 +159,8 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
-    refusals = [_refusal(spoken, sum(o.key not in unread for o in held), asked)] if spoken else []
+    count = sum(o.key not in unread for o in held)
+    refusals = [_refusal(spoken, count, doubted, today)] if spoken else []
     if left:
         refusals.append(Refusal(GuardName.REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
@@ -156,10 +171,11 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     )
 
 
-def _refusal(spoken: tuple[GuardName, str, str], held: int, count: int) -> Refusal:
-    """What a guard said of so many deletes; a limit names the command that raises it for one run."""
+def _refusal(spoken: tuple[GuardName, str, str], held: int, doubted: list[Key], today: float) -> Refusal:
+    """What a guard said of these deletes; a limit names the command that raises it for one run."""
     is_limit = spoken[0] in (GuardName.DELETE_COUNT, GuardName.DELETE_RATIO)
-    return Refusal(*spoken, held, f"reconcile --max-delete {count}" if is_limit else None)
+    command = f"reconcile --max-delete {len(doubted)}" if is_limit else None
+    return Refusal(*spoken, held, command, name_of_deletes(doubted, today) if spoken[0] in _NAMED else None)
 
 
 def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:

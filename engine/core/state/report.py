@@ -70,6 +70,7 @@ class RefusalReport(msgspec.Struct, frozen=True):
     hint: str
     held: int
     command: str | None = None  # what allows it, for one run
+    name: str | None = None  # of the deletes that it holds, for plan.allow_deletes
 
 
 class RecordReport(msgspec.Struct, frozen=True):

@@ -77,6 +77,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
                     "guard": name,
                     "message": str(guard.get("message", "")),
                     "hint": str(guard.get("hint", "")),
+                    "name": _naming(guard),
                 },
             )
         self._drop(self._issues - speaking.keys())
@@ -93,6 +94,12 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
 
     def _issue_id(self, guard: str) -> str:
         return f"{self.entry.entry_id}_{guard}"
+
+
+def _naming(guard: dict[str, Any]) -> str:
+    """What these deletes are called in the settings of a service that nobody has a command line of."""
+    name = guard.get("name")
+    return f"\n\nName for plan.allow_deletes, in the app its option: `{name}`" if name else ""
 
 
 def _held(guard: dict[str, Any]) -> int:

@@ -59,6 +59,15 @@ def test_a_guard_says_what_lifts_it() -> None:
     assert guard.command
 
 
+def test_the_name_of_held_deletes_is_told_where_there_is_one() -> None:
+    named = replace(refusal(), name="40-0123456789")
+    told = report(replicas=(replica(status="blocked", refusals=(named,)),))
+    (guard,) = todos(status_of(told))
+    assert guard.sentences[-1] == (
+        "Or name these deletes in plan.allow_deletes, in the app its option: 40-0123456789."
+    )
+
+
 def test_while_nothing_is_known_that_is_what_to_look_at() -> None:
     lost = SourceStatus("ws://home", connected=False, error="refused")
     status = given(foreign("A"), source=lost)

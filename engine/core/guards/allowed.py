@@ -1,0 +1,29 @@
+"""The name of a set of deletes that a guard holds, by which a person allows these deletes and no others.
+
+A name is the number of records and a digest of which they are and of the day. So it ends when one record more or fewer is
+missing, and by itself with the second day: what somebody forgot to take out of the settings allows nothing later.
+"""
+
+from collections.abc import Collection
+from hashlib import sha256
+
+from engine.core.records.record import Key
+
+_DAY_SECONDS = 86_400
+_DIGITS = 10
+
+
+def name_of_deletes(keys: Collection[Key], at: float) -> str:
+    """The name for the day (UTC) of `at`, Unix seconds."""
+    return _name(keys, int(at // _DAY_SECONDS))
+
+
+def is_allowed(keys: Collection[Key], at: float, allowed: Collection[str]) -> bool:
+    """Whether one of the names is that of these deletes, today's or yesterday's."""
+    day = int(at // _DAY_SECONDS)
+    return bool(allowed) and not {_name(keys, day), _name(keys, day - 1)}.isdisjoint(allowed)
+
+
+def _name(keys: Collection[Key], day: int) -> str:
+    text = "\0".join([str(day), *sorted(f"{key.registry}/{key.id}" for key in keys)])
+    return f"{len(keys)}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGITS]}"
