@@ -120,7 +120,7 @@ class _Past(msgspec.Struct, frozen=True):
 
 
 async def _past_of_key(context: AppContext, key: Key, asked: str, query: HistoryQuery) -> _Past:
-    """The versions that are asked for. Raises Problem 404 when a key has none."""
+    """The requested versions. Raises Problem 404 when a key has none."""
 
     def read(timeline: Timeline) -> _Past:
         page = timeline.timeline(key, after=query.after, limit=query.limit + 1)

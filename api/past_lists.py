@@ -40,7 +40,7 @@ class _Item(msgspec.Struct, frozen=True):
 async def past_page(
     context: AppContext, registry: str, query: Any, selection: Selection
 ) -> tuple[list[msgspec.Struct], int, str | None]:
-    """(rows, total, next) of the page that a query with `at` asks for. Raises Problem when nothing is known of then."""
+    """(rows, total, next) of the page for a query with `at`. Raises Problem when nothing is known of then."""
     if selection.state:
         return [], 0, None  # a verdict is of now: no record of the past has one
 

@@ -16,7 +16,7 @@ Clock = Callable[[], float]  # Unix seconds
 StatusSource = Callable[[], Status]
 # The scraper's Accept header -> (body, content type); answers from memory.
 MetricsSource = Callable[[str], tuple[bytes, str]]
-# Told of every finished request: (route template or "unmatched", method, status code, seconds).
+# Called for every finished request: (route template or "unmatched", method, status code, seconds).
 Observer = Callable[[str, str, int, float], None]
 
 
@@ -81,7 +81,7 @@ class RowsReader(Protocol):
     """The rows, off the event loop."""
 
     def data_version(self) -> int | None:
-        """A number that stays the same while nobody commits to the store; None when that cannot be told at once."""
+        """A number that stays the same while no commit reaches the store; None when it is not known at once."""
 
     async def read(self, job: Callable[[Any], T], /) -> T:
         """What `job` makes of a `ReadTransaction`, in a worker thread. Raises ReplicaError when the store cannot be read."""
@@ -132,7 +132,7 @@ class Timeline(Protocol):
         """How many revisions a key has."""
 
     def holders(self, entity_id: str, /) -> Sequence[Key]:
-        """The entities that ever bore this entity_id. Raises ReplicaError."""
+        """The entities that ever had this entity_id. Raises ReplicaError."""
 
     def as_of(self, at: float, /) -> Mapping[Key, PastRevision]:
         """The newest revision of every record that was live at a time (Unix seconds). Raises ReplicaError.

@@ -81,7 +81,7 @@ class CommandSource(ScriptedSource):
         return self._source.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._source.has_learned()
 
     def learned(self) -> Learned | None:

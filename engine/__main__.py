@@ -1,7 +1,7 @@
 """The command `reconcile`: parse, run one command, answer with an exit code.
 
 The process ends there: Python would first take apart all that the command made, which takes tenths of a second for a large
-home, and wait for threads that nobody needs any more.
+home, and wait for threads that are no longer needed.
 
 Nothing is imported here that the arguments may not need; `--help` loads no library.
 """
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Without `argv` it is the program's own, and the process ends with that code.
     """
-    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what may be typed next
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell requests completions
         from engine.commandline.completion import answer_shell
 
         answer_shell()
@@ -44,7 +44,7 @@ def _answer(argv: list[str]) -> int:
         from engine.commandline.commands import run_command
 
         return run_command(arguments)
-    except SystemExit as answered:  # argparse answered by itself: --help, --version or a usage error
+    except SystemExit as answered:  # argparse handled it: --help, --version or a usage error
         return int(answered.code or 0)
     except KeyboardInterrupt:  # before our own handlers were in place
         return STOPPED_BY_SIGNAL + 2

@@ -9,7 +9,7 @@
     |  `- SourceInvalid          terminal   not decodable, not a Home Assistant, not complete
     |- ReplicaError              carries the replica's name
     |  |- ReplicaUnavailable     transient  locked, disk full, unreachable
-    |  |- HistoryForgotten       terminal   the time asked for is before the edge of what was kept
+    |  |- HistoryForgotten       terminal   the requested time is before the edge of what was kept
     |  |- ReplicaRejected        terminal   read-only, newer schema, another program's
     |  |  `- ReplicaDamaged      terminal   not readable as a database
     |  `- ReplicaDiverged        transient  read back after the write, another value stood there

@@ -123,7 +123,7 @@ class Replica(Protocol):
     def file_signature(self) -> Hashable | None:
         """What any write leaves behind: while it stays equal, so does the data version. None when only the data version shows it.
 
-        Never waits and never raises, so it may be asked outside of a worker thread.
+        Never waits and never raises, so it may be called outside of a worker thread.
         """
 
     def observe(self) -> Observed:
@@ -143,7 +143,7 @@ class Replica(Protocol):
         return
 
     def take_note(self) -> str | None:
-        """What a write corrected beyond what it was asked to, or what is amiss beside it, for people; returned once."""
+        """What a write corrected beyond its task, or what else is wrong, for people; returned once."""
         return None
 
     def home(self) -> frozenset[str]:

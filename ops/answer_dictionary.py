@@ -21,7 +21,7 @@ REPORT = {
         "errors": "what could not be looked at or written",
         "partial": "one replica failed while another was served",
         "phase_seconds": "how long comparing and applying took, over all replicas",
-        "set_aside": "rows of Home Assistant of which nobody can tell which record they are; they were not compared",
+        "set_aside": "rows of Home Assistant whose record cannot be identified; they were not compared",
     },
     "SourceReport": {
         "uri": "`source.uri`",
@@ -71,7 +71,7 @@ REPORT = {
         "key": "the record's id; of a category its scope and id",
         "name": "the name that Home Assistant shows",
         "kind": "`missing`: only Home Assistant has it; `stale`: it differs; `orphaned`: only the replica has it",
-        "cause": "whose change it was: `pending` (Home Assistant's), `drift` (somebody else's), `conflict` (both), `foreign`",
+        "cause": "whose change it was: `pending` (Home Assistant's), `drift` (another program's), `conflict` (both), `foreign`",
         "action": "`upsert`, `move` or `delete`; null when it is only reported",
         "outcome": "`planned`, `applied`, `held`, `waiting`, `observed`, `failed` or `reported`",
         "fields": "the fields that differ",
@@ -114,7 +114,7 @@ CHANGE = {
         "after": "an update: the fields that differ, as they are; a create: all fields; null for a delete",
         "ts_ms": "when the row was written, Unix milliseconds",
         "source": "where the change came from",
-        "cause": "`pending` (Home Assistant changed), `drift` or `conflict` (somebody else had changed the row), `foreign`",
+        "cause": "`pending` (Home Assistant changed), `drift` or `conflict` (another program had changed the row), `foreign`",
         "run_id": "the pass that wrote it",
     },
     "ChangeSource": {

@@ -117,7 +117,7 @@ OWN_TABLES = {
 RECORD_FIELDS = {
     "hash": "content hash of the record; `-` when it was removed",
     "deleted": "whether the record was removed",
-    "op": "`create`, `update`, `delete`; `repair` after a change by somebody else, `refresh` when nothing changed",
+    "op": "`create`, `update`, `delete`; `repair` after a change by another program, `refresh` when nothing changed",
     "rev": "number of the version, from 1",
     "run": "the run that wrote it",
     "modified_us": "when Home Assistant last changed it, Unix microseconds; -1 when unknown",
@@ -150,7 +150,7 @@ OTHER_MEASUREMENTS = {
             "field": "the field that changed",
             "before": "its value before",
             "after": "its value after",
-            "cause": "`pending`: Home Assistant changed; `drift`, `conflict`: somebody else wrote to the bucket",
+            "cause": "`pending`: Home Assistant changed; `drift`, `conflict`: another program wrote to the bucket",
             "run": "the run that wrote it",
             "text": "all of it as one sentence",
         },

@@ -1,7 +1,7 @@
 """The change feed in memory: one reader of the store wakes every long poll and fills every stream.
 
 The host calls `notify` after each commit; nothing here polls. Each stream has a queue with a bound: a reader that
-is too slow loses its place in the feed and is told so (`RESET`), it never makes others wait for long, nor memory
+is too slow loses its place in the feed and gets a `RESET`, it never makes others wait for long, nor memory
 grow. Everything but reading runs in the event loop, so a subscriber that begins at `latest` misses nothing.
 """
 
@@ -24,7 +24,7 @@ _BATCH = QUEUE_MAX // 2
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What a stream is told: a change, or that it has to start over (`reset`)."""
+    """What a stream sends: a change, or that the client has to start over (`reset`)."""
 
     kind: str  # change, reset
     seq: int
@@ -96,7 +96,7 @@ class ChangeFeed:
 
     @property
     def is_closed(self) -> bool:
-        """Whether listeners have been told to go."""
+        """Whether `close` was called."""
         return self._closed.is_set()
 
     @property
@@ -109,7 +109,7 @@ class ChangeFeed:
         self._notified.set()
 
     def close(self) -> None:
-        """Tell every listener to go, and let `run` end."""
+        """End every stream, and let `run` end."""
         self._closed.set()
         self._notified.set()
         self._moved.set()
@@ -130,7 +130,7 @@ class ChangeFeed:
     def subscribe(self, registry: str | None) -> Iterator[FeedSubscription]:
         """A queue of all changes behind `latest`. Raises NoPlace."""
         if not self._has_looked or self.is_closed:
-            # Without knowing where the feed stands, nobody could be promised that nothing is missed.
+            # Without the newest number, a client cannot be promised that it misses nothing.
             raise NoPlace(
                 "The change feed cannot be followed: its store was not read yet, or the service ends."
             )
@@ -154,7 +154,7 @@ class ChangeFeed:
                 await self._catch_up()
                 self.is_readable = True
             except ReplicaError:
-                # Told by readiness and by every route that reads; here it only has to be tried again.
+                # Readiness and every route that reads report it; here it only has to be tried again.
                 self.is_readable = False
             if self.is_closed:
                 return
@@ -175,11 +175,11 @@ class ChangeFeed:
 
             oldest, newest, events = await self._rows_reader.read(job)
             if newest < position or (oldest > position + 1 and not skips):
-                # Another file, or a feed that was shortened while nobody read: what was in between is lost.
+                # Another file, or a feed that was shortened between two reads: what was in between is lost.
                 self._publish([reset_event(newest, "expired")], newest)
             elif skips:
                 if self._subscriptions:
-                    continue  # somebody came during the reading, and was promised all that is behind `latest`
+                    continue  # a client came during the read, and was promised all changes after `latest`
                 self._publish([], newest)
             else:
                 self._publish(events, events[-1].seq if events else newest)
@@ -217,6 +217,6 @@ def event_of_change(change: Change) -> Event:
 
 
 def reset_event(seq: int, reason: str) -> Event:
-    """Tells a stream that changes before `seq` are lost to it: read the lists again, go on from `seq`."""
+    """An event for a stream that lost the changes before `seq`: read the lists again, go on from `seq`."""
     data = msgspec.json.encode({"reason": reason, "next": seq})
     return Event("reset", seq, "", b"id: %d\nevent: reset\ndata: %b\n\n" % (seq, data))

@@ -1,4 +1,4 @@
-"""Who is let in: Home Assistant's ingress, whoever bears the token, or, while there is none, this machine.
+"""Which requests are accepted: those of Home Assistant's ingress, those with the token, or, while there is none, those of this machine.
 
 Without a token a request must come from this machine and ask for it by a loopback name. The second condition is
 against DNS rebinding: a foreign page in a browser here may point a name of its own at 127.0.0.1 and would then be
@@ -25,8 +25,8 @@ _REALM = 'realm="ha-reconcile", charset="UTF-8"'
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRules:
-    """`hosts`: names this machine is also asked by. `trusted_peers`: addresses whose requests somebody has let in
-    already. `admits_all`: nobody is asked for anything, under any name; for a token it changes nothing.
+    """`hosts`: further host names of this machine. `trusted_peers`: addresses of proxies that authenticate requests
+    themselves. `admits_all`: no request is checked, under any host name; with a token it changes nothing.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -65,7 +65,7 @@ class AuthMiddleware:
         return self._misdirected(scope)
 
     def _has_valid_token(self, scope: Scope) -> bool:
-        # In constant time, so that an answer's time tells nothing.
+        # In constant time, so that the time of an answer reveals nothing.
         return hmac.compare_digest(presented_token(scope), self._token)
 
     def _misdirected(self, scope: Scope) -> Problem | None:
@@ -82,7 +82,7 @@ class AuthMiddleware:
 
 
 def presented_token(scope: Scope) -> bytes:
-    """The token that a request bears; empty without one."""
+    """The token of a request; empty without one."""
     values = _values(scope, b"authorization")
     scheme, _, given = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
     token = given.strip()

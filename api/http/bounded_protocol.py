@@ -1,10 +1,10 @@
 """HTTP/1.1 connections with bounds: how long a request may take to arrive, how large it may be, how many may wait.
 
-uvicorn's own protocol waits for ever for the next byte of a request, keeps a header of any length, and lets
+uvicorn's own protocol waits forever for the next byte of a request, keeps a header of any length, and lets
 connections pile up until the process has no file descriptor left. Each of these stops the mirror without a token
-being asked for, and no setting of uvicorn prevents it, so the bounds are enforced here, in a subclass.
+a request for them, and no setting of uvicorn prevents it, so the bounds are enforced here, in a subclass.
 
-Invariants: a connection that is not answering a request has a deadline, and so has an answer that nobody takes. When
+Invariants: a connection that is not answering a request has a deadline, and so has an answer that the client does not read. When
 there are more than `sockets_allowed` connections, one that is waiting is closed, so that a new one (a health check, say)
 always gets in.
 """
@@ -125,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait_for_request()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Leave idle connections to our deadline, which also ends those whose answer nobody takes."""
+        """Leave idle connections to our deadline, which also ends those whose client does not read."""
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: a client that asks for a websocket gets an ordinary answer."""

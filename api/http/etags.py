@@ -1,7 +1,7 @@
 """Weak entity tags made of the store's revision: whether an answer is still true is known before any row is read.
 
 Weak, because the same answer may leave compressed. A tag also covers the request's address and when this process
-began, since revisions are counted anew by every process.
+began, since every process counts revisions from the start.
 """
 
 from hashlib import blake2b

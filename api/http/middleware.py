@@ -19,14 +19,14 @@ _NO_WEIGHT = re.compile(rb"q=0(\.0{0,3})?", re.IGNORECASE)
 
 
 class RequestObserver:
-    """Tells the observer of every request, under its route's template: paths hold ids, and there are many."""
+    """Reports every request to the observer, under its route's template: paths hold ids, and there are many."""
 
     def __init__(self, app: ASGIApp, observe: Observer) -> None:
         self._app = app
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and tell when it is over."""
+        """Pass the request on, and report it when it ends."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and their structs, so that it cannot tell another story."""
+"""The OpenAPI 3.1 document, made from the routes and their structs, so that it cannot differ from them."""
 
 import re
 from collections.abc import Sequence

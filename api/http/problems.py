@@ -27,7 +27,7 @@ def phrase(status: int) -> str:
 
 
 class Became(msgspec.Struct, frozen=True):
-    """What became of what was asked for: renamed, deleted, or lost (its row is gone, and nobody deleted it)."""
+    """What became of the record: renamed, deleted, or lost (its row is gone without a delete)."""
 
     what: str
     id: str  # under which its history is found
@@ -41,7 +41,7 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    instance: str  # the path that was asked for
+    instance: str  # the path of the request
     type: str = "about:blank"
     oldest: int | None = None  # cursor-expired: the oldest change there still is
     known_from: str | None = None  # history-forgotten: from when on the past is known

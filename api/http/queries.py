@@ -27,7 +27,7 @@ AT_MIN, AT_MAX = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=U
 
 Text = Annotated[str, Meta(max_length=255)]
 After = Annotated[
-    str, Meta(max_length=1024, description="the key behind which the page begins: `next` of the page before")
+    str, Meta(max_length=1024, description="the page begins after this key: `next` of the page before")
 ]
 Limit100 = Annotated[int, Meta(ge=1, le=1000, description="most rows of this page")]
 Limit10000 = Annotated[int, Meta(ge=1, le=10_000, description="most rows of this page")]
@@ -45,7 +45,7 @@ Floor = Annotated[Text, Meta(description="effectively on this floor; -: on none"
 KindName = Literal["missing", "stale", "orphaned"]  # those of engine.core.compare.diff.Kind
 StateName = Literal["foreign", "drifted", "missing", "gone", "pending", "set_aside", "unknown", "real"]
 Disabled = Annotated[bool, Meta(description="is disabled, or is not")]
-Label = Annotated[Text, Meta(description="bears this label")]
+Label = Annotated[Text, Meta(description="has this label")]
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class AtQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every list of a registry can be asked for."""
+    """The query parameters of every list of a registry."""
 
     q: Annotated[
         Text,
@@ -74,9 +74,7 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     sort: Text | UnsetType = UNSET
     fields: Text | UnsetType = UNSET
     format: (
-        Annotated[
-            Literal["json", "csv"], Meta(description="csv: the rows as CSV, as `Accept: text/csv` asks for")
-        ]
+        Annotated[Literal["json", "csv"], Meta(description="csv: the rows as CSV, like `Accept: text/csv`")]
         | UnsetType
     ) = UNSET
 
@@ -143,7 +141,7 @@ class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
     platform: Annotated[Text, Meta(description="in any case; unknown: has none")] | UnsetType = UNSET
     device_id: Annotated[Text, Meta(description="belongs to this device, in any case")] | UnsetType = UNSET
     area_id: Area | UnsetType = UNSET
-    label: Annotated[tuple[Text, ...], Meta(max_length=20, description="bears all of these labels")] = ()
+    label: Annotated[tuple[Text, ...], Meta(max_length=20, description="has all of these labels")] = ()
     alias: (
         Annotated[Text, Meta(description="has an alias that contains this, in any case (of ASCII)")]
         | UnsetType
@@ -161,7 +159,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A page of one record's revisions, oldest first."""
 
     limit: Limit100 = 100
-    after: Annotated[int, Meta(ge=0, le=SEQ_MAX, description="the revision behind which the page begins")] = 0
+    after: Annotated[int, Meta(ge=0, le=SEQ_MAX, description="the page begins after this revision")] = 0
 
 
 class DriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from api.http.queries import NoQuery, parse_query
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 VARY = "Authorization, Accept-Encoding"
-# What is true only now: nobody may keep it.
+# Valid only now: it must not be cached.
 LIVE_HEADERS = {"cache-control": "no-store", "vary": VARY}
 
 # What the request is about (a home, or all of them), the request, and its query.

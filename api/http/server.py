@@ -1,7 +1,7 @@
 """The HTTP server inside the host's task group: sockets bound here, signals left to the host, a stop within a second.
 
 `serve` returns only when it has stopped. The host sets `stop`; streams then say `bye`, answers under way are
-finished, and whoever still does not read is cut off.
+finished, and a client that still does not read is cut off.
 """
 
 import ipaddress
@@ -45,7 +45,7 @@ class EmbeddedServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Listen, then announce it."""
         await super().startup(sockets=sockets)
         for sock in sockets or ():
             # asyncio has set the backlog to what it accepts in one turn.
@@ -124,7 +124,7 @@ async def serve(app: ASGIApp, sock: socket.socket, streams: Streams, *, ready: E
     stopped = anyio.Event()
 
     async def run() -> None:
-        # Cancelling the group must not cut answers in two; the server ends because it is told to.
+        # Cancelling the group must not cut answers in two; the server ends because `cut_off` asks it to.
         with anyio.CancelScope(shield=True):
             await server.serve(sockets=[sock])
         stopped.set()

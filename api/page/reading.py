@@ -104,11 +104,11 @@ class Reader:
 
     async def _past(self, query: HomeQuery) -> HomeView:
         at = at_of(query.at)
-        assert at is not None, "asked for a time"
+        assert at is not None, "needs a time"
         try:
             areas = await self.read(lambda _moment, index: tuple(index.areas))
         except ReplicaError:
-            areas = ()  # the past is told without today's order
+            areas = ()  # the past is shown without today's order
         order = {id_: place for place, id_ in enumerate(areas)}
 
         def job(timeline: Timeline) -> HomeView:
@@ -124,7 +124,7 @@ class Reader:
 
 
 def at_of(text: str) -> datetime | None:
-    """The time that was asked for; UTC if it does not say. Raises Problem 400."""
+    """The requested time; UTC if it names no zone. Raises Problem 400."""
     if not text:
         return None
     try:

@@ -61,7 +61,7 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 async def read_record(reader: Reader, registry: str, asked: str, at: datetime | None) -> RecordView:
-    """A record by its id; an entity by its entity_id, any that it ever bore, or its registry id.
+    """A record by its id; an entity by its entity_id, any that it ever had, or its registry id.
 
     Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
     """
@@ -122,7 +122,7 @@ def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision
 
 
 def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, str]:
-    """(those to show and the one before them, how many there are in all, what is said of those that are forgotten)."""
+    """(those to show and the one before them, how many there are in all, a sentence about those that are forgotten)."""
     known = timeline.forgotten(key)
     return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), known.sentence
 

@@ -125,7 +125,7 @@ async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
     try:
         names = await page.reader.read(lambda _moment, index: index.names)
     except ReplicaError:
-        names = {}  # then ids stand in for names
+        names = {}  # then ids replace names
     return render("drift.html", page.drift(names, query, DRIFT_GROUP))
 
 
@@ -176,7 +176,7 @@ class PageRoute:
     query: type[msgspec.Struct] = NoQuery
 
     def endpoint(self, find: FindPage) -> StarletteRoute:
-        """The route as Starlette serves it; what goes wrong is told as a page too."""
+        """The route as Starlette serves it; an error is shown as a page too."""
 
         async def call(request: Request) -> Response:
             page = find(request)
@@ -198,7 +198,7 @@ def _problem_page(page: Page, problem: Problem) -> Response:
 
 PAGE_ROUTES = (
     PageRoute("/", "The page for people: status, drift, changes, the home.", _front, HomeQuery),
-    PageRoute("/live", "The part of the page that changes by itself.", _live),
+    PageRoute("/live", "The part of the page that updates itself.", _live),
     PageRoute("/home", "The home section, for a search as you type.", _home, HomeQuery),
     PageRoute("/drift", "All that differs, as a page.", _drift, DriftPageQuery),
     PageRoute("/changes", "Older changes, as a page.", _changes, OlderQuery),
@@ -219,12 +219,12 @@ PAGE_ROUTES = (
 
 
 def page_endpoints(find: FindHome, document: bytes) -> list[StarletteRoute]:
-    """All routes of the page; `document` is what the API says of itself."""
+    """All routes of the page; `document` is the OpenAPI document."""
     load_templates()
     api = msgspec.json.decode(document)
     kept = WeakKeyDictionary[
         AppContext, KeptIndex
-    ]()  # of the homes that were asked for, for as long as they are there
+    ]()  # of the homes that were requested, as long as they exist
 
     def find_page(request: Request) -> Page:
         context = find(request)

@@ -28,7 +28,7 @@ def render(template: str, values: dict[str, object]) -> bytes:
 
 
 def load_templates() -> None:
-    """Compile all templates, so that nobody's request has to wait for it (about 50 ms)."""
+    """Compile all templates, so that no request has to wait for it (about 50 ms)."""
     for name in _environment().list_templates():
         _environment().get_template(name)
 

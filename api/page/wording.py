@@ -80,7 +80,7 @@ def field_text(field: str) -> str:
 
 
 def shown_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
-    """(field, what a person calls it) of those fields of one change that a sentence needs to tell, in their order."""
+    """(field, what a person calls it) of those fields of one change that a sentence needs, in their order."""
     given = list(dict.fromkeys(fields))
     shadowed = {own for field in given for own in _SHADOWS.get(field, ()) if own in given}
     plain = {field: text for field, text in _PLAIN.items() if _SHADOWS[field] & shadowed}

@@ -69,7 +69,7 @@ class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manufacturer: Annotated[Text, Meta(description="only of this manufacturer")] | UnsetType = UNSET
     model: Annotated[Text, Meta(description="only of this model")] | UnsetType = UNSET
     sw_version: Annotated[Text, Meta(description="only with this firmware")] | UnsetType = UNSET
-    label: Annotated[Text, Meta(description="only rows that bear this label")] | UnsetType = UNSET
+    label: Annotated[Text, Meta(description="only rows that have this label")] | UnsetType = UNSET
     domain: Annotated[Text, Meta(description="only of this domain")] | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
 
@@ -97,7 +97,7 @@ def facets_of(
     selection: Selection,
     names: tuple[str, ...],
 ) -> Facets:
-    """The counts of the rows that are asked for. Call it in a job."""
+    """The counts of the requested rows. Call it in a job."""
     filters = filters_for(transaction, registry, verdicts, selection)
     called = _names(transaction)
     counted = transaction.facets(registry, [name for name in names if name != "state"], filters)

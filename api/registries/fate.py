@@ -1,4 +1,4 @@
-"""What became of a device or entity that has no row: a 404 that says so, instead of one that calls it unknown."""
+"""What became of a device or entity that has no row: a 404 that explains it, instead of one that calls it unknown."""
 
 from contextlib import suppress
 
@@ -39,9 +39,9 @@ async def missing(context: AppContext, registry: str, asked: str, otherwise: str
     """The 404 for what has no row; `otherwise` is the detail when it never was."""
     verdicts = context.verdicts()
     if (key := verdicts.missing(asked, registry)) is not None:
-        told = verdicts.of(key, has_row=False)
+        verdict = verdicts.of(key, has_row=False)
         return Problem(
-            404, f"The row of the {registry} {asked[:255]!r} is missing. {told.reasons[0]}. {told.next}"
+            404, f"The row of the {registry} {asked[:255]!r} is missing. {verdict.reasons[0]}. {verdict.next}"
         )
     fate = await find_fate(context, registry, asked)
     if fate is None:

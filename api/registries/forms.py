@@ -15,14 +15,14 @@ CSV = "text/csv; charset=utf-8"
 
 
 def wants_csv(request: Request, query: Any) -> bool:
-    """Whether CSV is asked for: by `format`, or else by the Accept header."""
+    """Whether the client wants CSV: by `format`, or else by the Accept header."""
     if query.format is not UNSET:
         return bool(query.format == "csv")
     return request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip() == "text/csv"
 
 
 def chosen_fields(body: type[msgspec.Struct], query: Any) -> tuple[str, ...]:
-    """The fields that are asked for; all where none are. Raises Problem 400 for one that there is not."""
+    """The requested fields; all where none are named. Raises Problem 400 for one that there is not."""
     known = body.__struct_fields__
     if query.fields is UNSET:
         return known

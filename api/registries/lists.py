@@ -1,6 +1,6 @@
-"""The lists of all registries: pages of the rows now, from the records then (`at`), in the form that is asked for.
+"""The lists of all registries: pages of the rows now, from the records then (`at`), in the requested form.
 
-While nobody commits, an answer is made once. Otherwise one job reads the revision, stops there if the client has
+Until the next commit, an answer is made once. Otherwise one job reads the revision, stops there if the client has
 the answer, or else reads the rows and encodes them, all in the inventory's thread and in one transaction.
 """
 
@@ -44,7 +44,7 @@ PAST_STATUSES = (304, 404, 410, 501, 503)
 # Areas and floors are few; all are read, because the store knows no order but that of the keys.
 _ALL = 1_000_000
 
-# What may be asked of a list, where that is more than a page of it.
+# The queries of lists that take more than the parameters of a page.
 QUERIES: dict[str, type[msgspec.Struct]] = {
     "device": DevicesQuery,
     "entity": EntitiesQuery,
@@ -112,7 +112,7 @@ def _page(
 def _rows(
     transaction: ReadTransaction, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
 ) -> Sequence[Row]:
-    """The rows of a page and one more: in the order asked for; else as the user put them; else by key."""
+    """The rows of a page and one more: in the requested order; else as the user put them; else by key."""
     name = body.registry.name
     if sort:
         keys = transaction.keys(name, filters, sort)
@@ -158,7 +158,7 @@ def list_handler(
     page_type: type[Any],
     lead_of: Callable[[Request], tuple[object, ...]] = lambda _: (),
 ) -> Handler:
-    """What answers with pages of a registry; `lead_of` says what stands in front of the rows."""
+    """What answers with pages of a registry; `lead_of` gives what precedes the rows."""
     name = body.registry.name
     columns = sort_columns(body.type, body.columns)
 

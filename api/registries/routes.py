@@ -65,7 +65,7 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
 
 
 def _entities_of_area(listed: Route) -> Route:
-    """The route at which HomeIQ asks for the entities of an area, with what it has around them."""
+    """HomeIQ's route for the entities of an area, in the envelope that HomeIQ expects."""
     page = page_struct(ENTITIES, "AreaEntitiesPage", (("success", bool), ("area_id", str)))
     answer = list_handler(ENTITIES, page, lambda request: (True, request.path_params["id"]))
 

@@ -1,4 +1,4 @@
-"""Which rows of a registry are asked for, and in which order: filters, a search, a verdict, a column to sort by.
+"""Which rows of a registry a request wants, and in which order: filters, a search, a verdict, a column to sort by.
 
 The same for the API's lists and facets and for the page's tables. Valid only inside a job.
 """
@@ -14,7 +14,7 @@ from engine.core.state.record_verdict import Verdicts
 
 
 class Selection(NamedTuple):
-    """What is asked for; `sort` is a column, with a - before it for the other direction."""
+    """The wanted rows; `sort` is a column, with a - before it for the other direction."""
 
     filters: tuple[Filter, ...] = ()
     q: str = ""

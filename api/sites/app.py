@@ -141,7 +141,7 @@ async def _to_page(request: Request) -> Response:
 
 
 class SitesAuthMiddleware(AuthMiddleware):
-    """Lets in whoever bears the service's token; and who bears a home's, to what stands below that home."""
+    """Accepts requests with the service's token, and those with a home's token below that home's path."""
 
     def __init__(self, app: ASGIApp, access: AccessRules, sites: Sites) -> None:
         super().__init__(app, access)

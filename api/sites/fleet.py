@@ -1,6 +1,6 @@
 """Questions about all homes: which devices and models are where, what differs, and what changes now.
 
-Rows are read home by home, a few at a time, and only of homes that are kept: an answer says how many could not be asked.
+Rows are read home by home, a few at a time, and only of homes that are kept: an answer says how many could not be read.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The list of homes: what is known of each, and which are asked for."""
+"""The list of homes: what is known of each, and which a request wants."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -49,7 +49,7 @@ class SiteBody(msgspec.Struct, frozen=True):
 
 
 class SitesPage(msgspec.Struct, frozen=True):
-    """A page of homes, by name. `total` counts all that were asked for, `by_status` likewise."""
+    """A page of homes, by name. `total` counts all that match, `by_status` likewise."""
 
     sites: list[SiteBody]
     total: int
@@ -58,7 +58,7 @@ class SitesPage(msgspec.Struct, frozen=True):
 
 
 def body_of(view: SiteView, now: float) -> SiteBody:
-    """A home as the API tells of it."""
+    """A home as the API describes it."""
     status, report = view.status, view.status.report if view.status else None
     synced = [replica.synced_at for replica in status.replicas] if status else []
     times = [at for at in synced if at is not None]
@@ -88,7 +88,7 @@ def _replica_error(view: SiteView) -> str | None:
 
 
 def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[SiteBody]:
-    """The homes that are asked for."""
+    """The homes that a request wants."""
     bodies = (body_of(view, now) for view in views if query.tag is UNSET or query.tag in view.tags)
     return [
         body

@@ -23,7 +23,7 @@ PAGE_SIZE = 100
 
 
 class SitesPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is searched for. What is empty is not asked for."""
+    """The search. Empty parameters are ignored."""
 
     q: Annotated[str, Meta(max_length=255)] = ""
     tag: Annotated[str, Meta(max_length=64)] = ""
@@ -42,7 +42,7 @@ def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
 
 
 def away_page(view: SiteView, problem: Problem) -> Response:
-    """What stands in place of the page of a home that is not kept: why it is not."""
+    """The page shown instead of one of a home that is not kept: why it is not."""
     body = render("away.html", {"site": view, "detail": problem.detail})
     return Response(body, problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
 

@@ -3,7 +3,7 @@
 from api.sites.ports import SiteView, Stage
 from engine.core.state.status import status_word
 
-WORDS = ("blocked", "out_of_sync", "unknown", "in_sync")  # the worst first; unknown may pass by itself
+WORDS = ("blocked", "out_of_sync", "unknown", "in_sync")  # the worst first; unknown may go away on its own
 
 
 def site_word(view: SiteView, now: float) -> str:

@@ -167,7 +167,7 @@ def _health(context: AppContext) -> Health:
         "source": None if source.connected else source.error or "Home Assistant was not reached yet",
         **{r.replica: why_not_ready(r, status.report, now, context.freshness) for r in status.replicas},
         "store": None if context.feed.is_readable else "the rows file cannot be read",
-        "service": "it was told to end" if context.feed.is_closed else None,
+        "service": "it is ending" if context.feed.is_closed else None,
     }
     reasons = {name: reason for name, reason in why.items() if reason is not None}
     checks = {name: reason is None for name, reason in why.items()}

@@ -1,4 +1,4 @@
-"""Runs the command that was asked for, and turns whatever ends it into an exit code.
+"""Runs the command, and turns whatever ends it into an exit code.
 
 Each command's module is imported only when it runs, and so are the libraries it needs.
 """
@@ -38,7 +38,7 @@ def _run(arguments: Arguments, stop: Interruption) -> int:
         _report_stopped(stopped.name)
         return stopped.exit_code
     except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
-        # Nobody who could go on without; the next start goes on where this one was.
+        # Nothing can continue without it; the next start goes on where this one was.
         shortage = find_shortage(error)
         if shortage is None:
             raise

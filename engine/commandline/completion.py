@@ -1,7 +1,7 @@
-"""Completion in a shell: the script that `reconcile completion SHELL` prints, and the answers that it asks for.
+"""Completion in a shell: the script that `reconcile completion SHELL` prints, and the answers for it.
 
 With each Tab the shell starts the command once, with _ARGCOMPLETE set; argcomplete then walks the parser itself, so that what
-can be typed stands nowhere a second time. Says nothing about errors: what is wrong is told by the command that is typed.
+can be typed is declared once. Prints no errors: the command itself reports what is wrong.
 """
 
 import argparse
@@ -44,14 +44,14 @@ def run_completion(arguments: Arguments) -> int:
 
 
 def answer_shell() -> NoReturn:
-    """Tell the shell what the word under its cursor may become, and end the process."""
+    """Print what the word under the cursor may become, and end the process."""
     grammar = build_grammar()
     for action in grammar.actions():
         if isinstance(action.metavar, str) and action.metavar in _OFFERS:
             action.completer = _completer(_OFFERS[action.metavar])  # type: ignore[attr-defined]
         elif action.metavar == "FILE":
             action.completer = FilesCompleter()  # type: ignore[attr-defined]
-    # Options are offered to whoever begins one; nothing is known of the values that are not named here.
+    # Options are offered after a dash; values that are not named here are not known.
     finder = Finder()
     finder(grammar.parser, always_complete_options=False, default_completer=SuppressCompleter())
     raise SystemExit(FAILED)  # it ended the process

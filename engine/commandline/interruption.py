@@ -1,6 +1,6 @@
 """SIGINT and SIGTERM: stop cleanly, once; a second signal ends at once, which is safe as well.
 
-A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole; but not for ever
+A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole; but not forever
 (see `deadline`).
 """
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Stopped(BaseException):
-    """A signal ended the command. Not an Exception: nobody is to handle it and carry on."""
+    """A signal ended the command. Not an Exception: no handler may catch it and carry on."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

@@ -45,7 +45,7 @@ def named_key(text: str) -> Key | None:
 
 
 def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
-    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name borne by one record; where
+    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name that one record has; where
     none is written exactly so, the same in any case.
 
     Raises KeyUnknown with what comes close, or with the candidates.
@@ -109,13 +109,13 @@ def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:
 
 
 def _listed(keys: list[Key], rows: Mapping[Key, StoredRow], words: Mapping[Key, str] | None = None) -> str:
-    told = [_described(key, rows[key], (words or {}).get(key)) for key in keys[:_LISTED_MAX]]
-    more = len(keys) - len(told)
-    return ", ".join([*told, *([f"{more} more"] if more > 0 else [])])
+    parts = [_described(key, rows[key], (words or {}).get(key)) for key in keys[:_LISTED_MAX]]
+    more = len(keys) - len(parts)
+    return ", ".join([*parts, *([f"{more} more"] if more > 0 else [])])
 
 
 def _described(key: Key, row: StoredRow, word: str | None) -> str:
     called = row.fields.get("entity_id") or row.label
-    told = [visible(str(called))] if called != key.id else []
-    told += [word] if word else []
-    return visible(str(key)) + (f" ({', '.join(told)})" if told else "")
+    parts = [visible(str(called))] if called != key.id else []
+    parts += [word] if word else []
+    return visible(str(key)) + (f" ({', '.join(parts)})" if parts else "")

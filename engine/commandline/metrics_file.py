@@ -1,7 +1,7 @@
-"""`--metrics-file`: what a pass from cron tells Prometheus, through node_exporter's textfile collector.
+"""`--metrics-file`: the metrics of a pass from cron for Prometheus, through node_exporter's textfile collector.
 
 The file holds the same families as the service's endpoint, made from this one pass. What an earlier pass said
-of a replica that could not be looked at this time is gone with the file: a watermark that nobody vouches for
+of a replica that could not be looked at this time is gone with the file: a watermark without evidence
 is no watermark.
 """
 
@@ -23,7 +23,7 @@ def write_metrics(path: str, report: Report) -> None:
     """Write the metrics of one pass, atomically. Raises SettingsError when the file cannot be written."""
     status = status_of(report, time.time())
     names = [replica.replica for replica in report.replicas]
-    # The file tells of one moment, in which nothing is stale.
+    # The file is of one moment, in which nothing is stale.
     metrics = Metrics(lambda: status, time.time, version=__version__, replicas=names, freshness=AGELESS)
     metrics.on_report(report)
     try:

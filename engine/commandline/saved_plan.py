@@ -77,7 +77,7 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = b""
-            # In pieces: as much memory as is asked for is taken, however short the file is.
+            # In pieces: read() allocates as much as it is passed, however short the file is.
             while len(data) <= _PLAN_BYTES_MAX and (piece := file.read(_PIECE_BYTES)):
                 data += piece
     except ValueError as error:  # a NUL in the name

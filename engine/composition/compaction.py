@@ -133,11 +133,11 @@ def _empty_log(file: ApswFile) -> str | None:
 
 
 def _why_not_rebuild(file: ApswFile, rows: Path) -> str | None:
-    # A file of an earlier release is written anew once; from then on it gives space back in steps.
+    # A file of an earlier release is rebuilt once; from then on it gives space back in steps.
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(file.path))).free  # noqa: PTH100, PTH120 (links stay)
     needed = 2 * _size(file.path)
     if free < needed:
-        return f"to write the file anew takes {needed:,} bytes on the disk, and {free:,} are free."
+        return f"rebuilding the file takes {needed:,} bytes on the disk, and {free:,} are free."
     try:
         with hold_store(rows):
             file.rebuild()

@@ -36,7 +36,7 @@ def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:
         # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
         read_only=read_only or settings.plan.mode == "observe",
     )
-    # A file of its own: a commit to the rows file would look as if somebody had edited the rows.
+    # A separate file: a commit to the rows file would look as if another program had edited the rows.
     path = Path(f"{settings.rows.file}.outbox")
     outbox = open_outbox("influxdb", path, bytes_max=settings.records.outbox_bytes_max)
     return open_influx(

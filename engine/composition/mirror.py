@@ -95,7 +95,7 @@ class Mirror:
         self.context = self._given(past, resources)
 
     def listen(self, listener: MirrorListener) -> None:
-        """Tell this one, too."""
+        """Add a listener."""
         self._listeners.append(listener)
 
     def _given(self, past: Records | None, resources: Resources) -> AppContext:
@@ -163,7 +163,7 @@ class Mirror:
             await self._files(self._held.follow)
 
     async def _watch(self) -> None:
-        """Tell of a status that changes because time passes, and of a log that others hold."""
+        """Report a status that changes because time passes, and a log that other programs hold."""
         while True:
             status, now = self.status(), self.clock()
             for listener in self._listeners:
@@ -221,7 +221,7 @@ def _closing(past: Records | None) -> "closing[Records] | nullcontext[None]":
 
 
 def _held_logs(stores: Stores) -> dict[str, Callable[[], int]]:
-    """What asks how much of a replica's log others hold, by replica."""
+    """Functions that return how many bytes of a replica's log other programs hold, by replica."""
     kept = [replica for replica in stores.replicas if replica.needs_tidying]
     return {replica.name: partial(getattr, replica, "held_log_bytes") for replica in kept}
 

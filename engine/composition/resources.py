@@ -18,7 +18,7 @@ def _as_it_is(source: Source) -> Source:
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """By itself those of a process that keeps one home."""
+    """The defaults are those of a process that keeps one home."""
 
     decode: Offload = to_thread  # of Home Assistant's answers
     category_scopes: frozenset[str] | None = None  # of stored categories; None: the source looks itself

@@ -57,7 +57,7 @@ class Stores(msgspec.Struct, frozen=True):
 
     @property
     def records(self) -> "Records | None":
-        """The one that is asked for the past."""
+        """The replica that answers about the past."""
         return next(iter(self.others), None)
 
 
@@ -69,7 +69,7 @@ def open_source(
 ) -> Source:
     """The source that `source.uri` names. Raises SettingsError when it names none.
 
-    A live one is asked for what is stored already, too: no command lists the scopes of its categories.
+    A live source also reads the scopes that are stored already, because no command lists them.
     """
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
@@ -178,7 +178,7 @@ def open_stores(
 
 
 def check_folders(settings: Settings) -> None:
-    """Raises SettingsError when a file of ours is to stand in a folder that is not there: more likely a slip than a wish."""
+    """Raises SettingsError when the folder of one of our files does not exist: more likely a typo than intended."""
     scheme, _, history = settings.records.uri.partition(":")
     named = {"rows.file (--rows)": settings.rows.file}
     if scheme == "history" and history:
@@ -218,7 +218,7 @@ def typed_names(loaded: LoadedSettings, begun: str) -> Mapping[str, str]:
 
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":
-    """Copy the rows file to `target`, whoever else uses it. Raises ReplicaError."""
+    """Copy the rows file to `target`, also while other programs use it. Raises ReplicaError."""
     from engine.replicas.rows.backup import take_snapshot
 
     return take_snapshot(Path(loaded.settings.rows.file), target)
@@ -316,7 +316,7 @@ def _store_places(settings: Settings) -> dict[str, str]:
     try:
         return {"history": _digest(os.path.abspath(path))}  # noqa: PTH100 (a path that may not exist)
     except OSError:
-        return {}  # the working folder is gone: whoever opens the file says so
+        return {}  # the working folder is gone: opening the file will fail and say so
 
 
 def _digest(text: str) -> str:

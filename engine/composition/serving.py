@@ -33,7 +33,7 @@ _STATUS_SECONDS = 1.0
 
 
 class Announced(Protocol):
-    """Who is told that the API answers."""
+    """Receives a call when the API answers."""
 
     @property
     def on_ready(self) -> Callable[[str], None]:
@@ -41,7 +41,7 @@ class Announced(Protocol):
 
     @property
     def notifier(self) -> Notifier:
-        """Tells systemd."""
+        """Notifies systemd."""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -70,10 +70,10 @@ class MirrorMetrics:
         self._metrics.on_source(what)
 
     def on_status(self, status: Status, now: float) -> None:
-        """A scrape asks for it."""
+        """Nothing to do: each scrape reads it."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:
-        """A scrape asks for it."""
+        """Nothing to do: each scrape reads it."""
 
 
 async def serve(
@@ -177,7 +177,7 @@ async def _show_status(mirror: Mirror, notifier: Notifier) -> None:
 
 
 async def _keep_alive(notifier: Notifier) -> None:
-    """Tell systemd that the event loop runs: if that hangs, systemd hears nothing and restarts us."""
+    """Notify systemd while the event loop runs: if it hangs, the watchdog restarts the service."""
     while notifier.alive_seconds is not None:
         notifier.alive()
         await anyio.sleep(notifier.alive_seconds)

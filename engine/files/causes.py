@@ -1,7 +1,7 @@
 """What the system did not give that a file needs (room, memory, a descriptor, a writable disk): the reason in words, and
 what to change. All of it may pass, and nothing about the file itself has to change, so trying again is worth it.
 
-The system's own number is the best witness. Where a library keeps it to itself, the folder is asked: a file without a
+The system's error number is the best evidence. Where a library hides it, the folder is tried: a file without a
 name is made in it, which leaves no trace. The file itself is never opened, because closing it would give up the locks
 that others in this process hold on it.
 """
@@ -58,7 +58,7 @@ def cause_of(number: int, path: Path) -> FileFault | None:
 
 
 def find_number(path: Path) -> int:
-    """The error number of whatever keeps this process from writing beside `path`; 0 where nothing does, or nobody knows."""
+    """The error number of whatever keeps this process from writing beside `path`; 0 where nothing does, or it is not known."""
     try:
         os.close(
             os.open(path.parent, os.O_RDWR | getattr(os, "O_TMPFILE", os.O_DIRECTORY) | os.O_CLOEXEC, 0o600)

@@ -49,7 +49,7 @@ def check_replaceable(path: Path) -> None:
 def write_whole(path: Path, content: bytes, mode: int) -> None:
     """Put a file of this content and mode at `path` in one step. Raises OSError; an older file then stays as it was.
 
-    A link that stands there is replaced, never followed; nobody can guess the name of the unfinished file.
+    A link at the path is replaced, never followed; the name of the unfinished file cannot be guessed.
     """
     check_replaceable(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -33,7 +33,7 @@ class HeldStore:
     def follow(self) -> bool:
         """Hold the file that stands at the path now. False when another process holds it.
 
-        Never closes a file that somebody in this process may use: that would give up SQLite's locks on it.
+        Never closes a file that this process may use elsewhere: that would give up SQLite's locks on it.
         """
         try:
             status = self._rows.stat()
@@ -44,7 +44,7 @@ class HeldStore:
         try:
             descriptor = os.open(self._rows, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
-            return True  # whoever wants to use it will say why not
+            return True  # the next use of it will report why
         found = os.fstat(descriptor)
         self._identity = found.st_dev, found.st_ino
         self._descriptors.append(descriptor)
@@ -68,7 +68,7 @@ class HeldStore:
 def hold_store(rows: Path) -> Iterator[HeldStore]:
     """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError.
 
-    Nobody in this process may have the rows file open before the block, nor after it.
+    This process must not have the rows file open before the block, nor after it.
     """
     try:
         real = Path(os.path.realpath(rows))
@@ -121,7 +121,7 @@ def _open(path: Path) -> int:
 
 
 def _process_that_locks(path: Path) -> str:
-    """Which process holds a lock on the file itself, as far as Linux tells: `1: FLOCK ADVISORY WRITE 4711 fd:01:42 0 EOF`."""
+    """Which process holds a lock on the file itself, as far as Linux reports it: `1: FLOCK ADVISORY WRITE 4711 fd:01:42 0 EOF`."""
     with suppress(OSError):
         inode = str(path.stat().st_ino)
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():

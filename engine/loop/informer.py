@@ -1,7 +1,7 @@
-"""The informer: list, watch, relist. It keeps the newest snapshot of Home Assistant and tells who listens.
+"""The informer: list, watch, relist. It keeps the newest snapshot of Home Assistant and notifies its listener.
 
-The first change is told at once, those that follow closely are gathered. A lost connection is opened again
-after a growing wait and everything is read anew, because what happened meanwhile is not told. What was missed
+The first change is reported at once, those that follow closely are gathered. A lost connection is opened again
+after a growing wait and everything is read again, because no event says what happened meanwhile. What was missed
 once is looked for again when a delete needs that. Between changes a heartbeat proves that the connection lives: all
 events up to the answer have then been delivered, so the newest snapshot is true up to the moment the question was sent.
 """
@@ -26,7 +26,7 @@ _LOOK_AGAIN_SECONDS_MIN = 1.0
 
 
 class Informer:
-    """Follows one source for ever. `draw` returns a number from 0 to 1."""
+    """Follows one source until cancelled. `draw` returns a number from 0 to 1."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Informer:
         self._waiting = anyio.CancelScope()
 
     def relist_within(self, seconds: float) -> None:
-        """Read everything in so many seconds, if nothing asks for it before."""
+        """Schedule a full read in so many seconds, unless one happens sooner."""
         at = anyio.current_time() + max(seconds, _LOOK_AGAIN_SECONDS_MIN)
         if at < self._relist_at:
             self._relist_at = at
@@ -78,7 +78,7 @@ class Informer:
     def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:
         """The wait before the next attempt, seconds.
 
-        Short even if Home Assistant was away for days, and whatever stands in its place meanwhile: an attempt to
+        Short even if Home Assistant was away for days, and whatever answered in its place meanwhile: an attempt to
         connect costs next to nothing, and a core that is back is to be followed at once.
         """
         if isinstance(error, SourceRefused):

@@ -1,7 +1,7 @@
 """The controller of one replica: keeps it equal to the newest snapshot for as long as the engine runs.
 
 Each replica has its own, so that one that hangs holds up no other. It works when Home Assistant changed, when
-somebody else wrote to the store, when a pass failed, and now and then to verify everything.
+another program wrote to the store, when a pass failed, and from time to time to verify everything.
 """
 
 import math
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MOMENT_SECONDS = 1.0
 # By less a wall clock is corrected all the time.
 _SET_SECONDS = 1.0
-# Made anew for every pass: its run id, and whether it verifies.
+# Created for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
 
 
@@ -153,7 +153,7 @@ class ReplicaController:
     def _retry_after(self, report: Report, asked_seconds: float) -> float | None:
         """The wait before a failed pass is tried again, seconds; None when it did not fail.
 
-        `asked_seconds` is the wait that the store asked for.
+        `asked_seconds` is the wait that the store requested.
         """
         if not report.errors:
             self._backoff.reset()
@@ -162,7 +162,7 @@ class ReplicaController:
         return self._backoff.next_delay_for_store(is_transient=is_transient, asked_seconds=asked_seconds)
 
     def _is_clock_set(self) -> bool:
-        """Whether the wall clock was set since this was asked."""
+        """Whether the wall clock was set since the last call."""
         before, self._shift = self._shift, self._calendar().shift
         return abs(self._shift - before) > _SET_SECONDS
 

@@ -65,7 +65,7 @@ class Service:
             report=self._merged_report(),
         )
 
-    # What the informer tells
+    # Calls of the informer
 
     def on_connected(self) -> None:
         """The source answers."""
@@ -104,7 +104,7 @@ class Service:
             status.uri,
             connected=False,
             version=status.version,
-            state=None,  # nobody knows
+            state=None,  # not known
             last_message_at=status.last_message_at,
             error=str(error),
         )

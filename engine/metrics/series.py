@@ -221,7 +221,7 @@ class Metrics:
         self._request_duration.labels(route).observe(seconds)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The exposition in the format the Accept header asks for, and its content type."""
+        """The exposition in the format of the Accept header, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 

@@ -1,6 +1,6 @@
 """Prometheus series of the store's files: their sizes, how much of a SQLite log others hold, and how the history grows.
 
-A scrape touches no file: it tells what was found out at the last pass, or when the log was last moved.
+A scrape touches no file: it reports what the last pass found, or the last checkpoint of the log.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from engine.core.state.kept_past import Growth
 
 
 class StoreSizes(Collector):
-    """Collects `sizes`, bytes by file, and asks `held_logs`, bytes by replica, and `growth`, of the history file."""
+    """Collects `sizes`, bytes by file, and calls `held_logs`, bytes by replica, and `growth`, of the history file."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}

@@ -5,7 +5,7 @@
     index      per list row its digest, and the key, hash and version of its record
     records    the records themselves, one canonical JSON behind the other
 
-The seal is a digest with a key that stands in the rows file, and covers the digests of index and records, which are taken with the
+The seal is a digest with a key from the rows file, and covers the digests of index and records, which are taken with the
 same key. So a cache belongs to one rows file; one that is cut off, edited, or of another version is None or CacheDamaged, and then
 everything is read as if there were none.
 """
@@ -75,7 +75,7 @@ class CachedReplica(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CachedSource(msgspec.Struct, frozen=True, kw_only=True):
-    """What reading depended on besides the lists' rows; a source reads anew where any of it is another now.
+    """What reading depended on besides the lists' rows; a source reads again where any of it changed.
 
     `answers` are the digests of what was compared whole, by name; `seed` is that of the rows' fingerprints.
     """
@@ -114,7 +114,7 @@ class Cache:
     """A cache whose front is sealed by us. Lists and their rows are counted through: rows have positions from 0."""
 
     def __init__(self, front: Front, key: bytes, read: Read, end: int) -> None:
-        """Index and records stand behind `end`, and are read when somebody asks."""
+        """Index and records follow at `end`, and are read on access."""
         self.front = front
         self._key = key
         self._read = read

@@ -16,7 +16,7 @@ from engine.files.modes import OWNER_ONLY, check_replaceable
 SUFFIX = ".cache"
 # What every cache begins with, in each of its forms. Something else that is called like a cache is not ours to replace.
 BEGINNING = b"ha-reconcile "
-_ABANDONED_SECONDS = 60.0  # nobody writes for so long
+_ABANDONED_SECONDS = 60.0  # no writer takes that long
 
 
 class PassCacheFile:

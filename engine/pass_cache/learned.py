@@ -83,7 +83,7 @@ def encode_learned(
 
 
 class _Rows:
-    """Encodes rows; what stands in the cache of before, and is the same, is taken from there as it is."""
+    """Encodes rows; what the previous cache holds unchanged is taken over as it is."""
 
     def __init__(self, snapshot: Snapshot, before: Cache | None) -> None:
         self._snapshot = snapshot
@@ -138,7 +138,7 @@ class _Rows:
 def _encoded(key: Key, record: Record) -> bytes:
     """One record. Raises SourceInvalid where it would not be read back."""
     encoded = encode_record(record)
-    # A key that nobody knows may be called like a field that everybody does.
+    # An unknown key may have the name of a known field.
     if record.extra and decode_record(key.registry, encoded) != record:
         raise SourceInvalid(f"{key} reads back as another record.")
     return encoded

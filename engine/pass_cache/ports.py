@@ -20,7 +20,7 @@ class Recalling(Source, Protocol):
         """
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
 
     def learned(self) -> Learned | None:
         """What the last read learned; None where equal answers would not mean an equal home."""

@@ -1,4 +1,4 @@
-"""The snapshot that a cache holds: equal to the one that was written, its records decoded when they are asked for."""
+"""The snapshot that a cache holds: equal to the one that was written, its records decoded on access."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _ALWAYS_DERIVED = ("device", "entity")
 
 
 def recall(cache: Cache) -> Snapshot:
-    """The snapshot in a cache. What is asked of it later raises CacheDamaged where the cache is not what was written."""
+    """The snapshot in a cache. A later access raises CacheDamaged where the cache is not what was written."""
     front = cache.front
     positions = Positions(cache.count, lambda: cache.keys)
     made = LazySequence(cache.count, cache.record)
@@ -72,7 +72,7 @@ def _counts(cache: Cache) -> Counter[str]:
 
 
 class _Derivations:
-    """The derived values of one home, each made when it is asked for."""
+    """The derived values of one home, each made on access."""
 
     def __init__(
         self, cache: Cache, records: Mapping[Key, Record], entities: EntityIndex, order: Mapping[Key, int]

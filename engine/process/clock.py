@@ -1,7 +1,7 @@
 """The clock of a process: Unix seconds that never jump, and what they are by the wall clock and the machine's own.
 
 A wall clock may be set while a service runs: ages that are counted with it would be wrong from then on. So the
-process counts from the time it started with, by a clock that nobody can set and that goes on while the machine sleeps.
+process counts from the time it started with, by a clock that cannot be set and that goes on while the machine sleeps.
 What is written down or shown is translated to the wall clock as it is set then.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.core.guards.look import Calendar
 
-# Shorter than anything that is told; and NTP sets the pace of both clocks alike.
+# Shorter than anything that is reported; and NTP adjusts the rate of both clocks alike.
 _SHIFT_DIGITS = 3
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
@@ -27,7 +27,7 @@ class ProcessClock:
         boot: str | None = None,
         uptime: float | None = None,
     ) -> None:
-        """By default the machine's own, where the system tells them."""
+        """By default the machine's own, where the system reports them."""
         if elapsed is None:
             elapsed, boot, uptime = since_boot, read_boot_id(), read_uptime()
         self._wall = wall
@@ -59,7 +59,7 @@ def since_boot() -> float:
 
 
 def read_boot_id() -> str | None:
-    """What names this start of the machine; None where the system does not tell."""
+    """The id of this boot of the machine; None where the system does not report it."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -67,7 +67,7 @@ def read_boot_id() -> str | None:
 
 
 def read_uptime() -> float | None:
-    """For how many seconds the machine has been running; None where the system does not tell."""
+    """For how many seconds the machine has been running; None where the system does not report it."""
     try:
         return float(_UPTIME.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):

@@ -1,11 +1,11 @@
-"""The end of a program that was told to stop: at most `STOP_SECONDS` later, whatever still hangs.
+"""The end of a program that received a signal: at most `STOP_SECONDS` later, whatever still hangs.
 
 A call that does not return (a disk that does not answer, a name that is looked up, a store that holds its answer
 back) cannot be cancelled, and Python waits for the thread that made it. What was being written is then undone or
 finished by the next run, as after a kill. A thread of its own keeps the time, woken by the signal itself: the main
 thread may be where no handler of Python's runs, or about to wait, when a signal does not keep it from that.
 
-It must do nothing that may wait: what it says is said by yet another thread.
+It must do nothing that may wait: another thread prints its message.
 """
 
 import os
@@ -60,7 +60,7 @@ class Deadline:
             os.write(self.signals, bytes((signal.SIGTERM,)))
 
     def close(self) -> None:
-        """The program has come to its end by itself; only threads that hang may hold it up now."""
+        """The program has finished; only threads that hang may delay its end now."""
         here = threading.current_thread()
         self._left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not here]
         self._over.set()

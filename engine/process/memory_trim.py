@@ -1,4 +1,4 @@
-"""Freed memory given back to the machine, which glibc by itself mostly keeps.
+"""Freed memory given back to the machine, which glibc mostly keeps by default.
 
 A read of a big home is tens of megabytes that are gone a second later. glibc learns from the first such piece to
 keep the next ones, and gives each thread a heap of its own. With 20,000 entities the service held 126 MiB at

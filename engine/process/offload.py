@@ -14,7 +14,7 @@ T = TypeVar("T")
 # What is called between two pieces of work where there is no event loop; None where there is one.
 _BETWEEN: ContextVar[Callable[[], object] | None] = ContextVar("between", default=None)
 
-# For whoever is told that there was too little: the whole of the advice.
+# The complete advice for a shortage of memory.
 MORE_MEMORY = "Give this process or machine more memory; it is tried again."
 
 _NAP_SECONDS = 0.05

@@ -1,6 +1,6 @@
 """What the system did not give, when that ends a command: memory, files that may be open, room on the disk.
 
-Says so in a sentence instead of a traceback; what else ends a command unforeseen is a mistake of this program, and shown whole.
+Reports it in a sentence instead of a traceback; what else ends a command unforeseen is a mistake of this program, and shown whole.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Telling systemd: ready, alive, stopping. Does nothing where there is no systemd.
+"""Notifies systemd: ready, alive, stopping. Does nothing where there is no systemd.
 
 https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -19,7 +19,7 @@ class Notifier:
 
     @property
     def alive_seconds(self) -> float | None:
-        """How often to say `alive`: twice as often as systemd asks for. None when it does not ask."""
+        """How often to send `alive`: twice as often as systemd requires. None without a watchdog."""
         return self._watchdog_seconds / 2 if self._watchdog_seconds else None
 
     def ready(self) -> None:
@@ -31,7 +31,7 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The service was told to end."""
+        """The service is ending."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
@@ -46,5 +46,5 @@ class Notifier:
             try:
                 sender.sendto(message.encode(), self._address)
             except OSError:
-                # systemd that does not listen is no reason to fail; its watchdog will say so.
+                # a systemd that does not listen is no reason to fail; its watchdog will act.
                 return

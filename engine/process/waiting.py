@@ -1,8 +1,8 @@
 """Waiting for other threads for so many seconds at most, whatever is done to the wall clock meanwhile.
 
 Where the C library has no other way (musl, and Pythons that were built for an old glibc), a lock of Python's waits until a
-time by the wall clock. When that is set back by an hour, the wait lasts an hour longer. What waits here asks the
-system for files that have something to tell, which counts time that goes by.
+time by the wall clock. When that is set back by an hour, the wait lasts an hour longer. Waiting here polls the
+system for readable files, which counts elapsed time.
 """
 
 import os
@@ -33,7 +33,7 @@ class OneTimeEvent:
         return bool(poll.poll(1000 * seconds))
 
     def close(self) -> None:
-        """Nobody waits any more. Call it once, when it has happened."""
+        """Release the pipe. Call it once, after `set`, when no thread waits any more."""
         os.close(self._read_end)
 
 

@@ -88,5 +88,5 @@ def read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
 
 
 def shown(path: Path) -> str:
-    """The path for an error. Somebody may have put the token itself there; a token is long and has no slash."""
+    """The path for an error. It may be the token itself by mistake; a token is long and has no slash."""
     return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"

@@ -190,7 +190,7 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `reconcile serve` tells while it runs, on stderr."""
+    """What `reconcile serve` logs on stderr while it runs."""
 
     format: Annotated[Literal["text", "json"], Meta(description="a line for people, or an object a line")] = (
         "text"
@@ -253,7 +253,7 @@ class LoadedSettings(msgspec.Struct, frozen=True):
 
     @property
     def http_token(self) -> Secret:
-        """What requests to the API must bear."""
+        """The token that requests to the API must carry."""
         return self.secrets["http.token"]
 
 

@@ -86,7 +86,7 @@ def source_uri(written: str) -> str:
     """`source.uri` with its scheme in lower case; an address that has none gets one, as a browser does it.
 
     Without a scheme it is http:// in the home. A public name without a port, and a port for TLS, is https://: a
-    token must not go through the internet in clear text because somebody left out a word.
+    token must not go through the internet in clear text because a word was left out.
     """
     uri = without_wrapping(written)
     scheme, colon, rest = uri.partition(":")
@@ -104,7 +104,7 @@ def source_uri(written: str) -> str:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a text names a file or folder, as somebody does who leaves out the form of the source."""
+    """Whether a text looks like a file or folder, with the form of the source left out."""
     return text.startswith(("/", "./", "../", "~")) or text.endswith((".tar", ".storage"))
 
 

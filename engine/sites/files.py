@@ -137,7 +137,7 @@ class SiteFiles:
                     f"Set it in reconcile.toml; a home has {', '.join(SECTIONS)}.",
                 )
         name = str(own.get("site.name", path.stem))
-        if "\n" in name:  # behind which a pattern's end may stand
+        if "\n" in name:  # a pattern's $ also matches before it
             raise SettingsError(
                 f"site.name = {name!r} in {path} is no name.",
                 "A name is a-z, 0-9, _ and -, at most 64 of them.",
@@ -161,7 +161,7 @@ class SiteFiles:
         return with_secrets(settings, origins, self._environ)
 
     def _own_places(self, name: str) -> dict[str, Json]:
-        """What no home may share with another one, unless its own file says so."""
+        """What two homes must not share, unless a home's settings file sets it explicitly."""
         folder = self.state_folder(name)
         places: dict[str, Json] = {"rows.file": str(folder / "rows.db"), "site.name": name}
         given = {setting: value for _, layer in self._layers for setting, value in layer.items()}

@@ -1,4 +1,4 @@
-"""The changes of all homes, passed on from their passes to whoever follows them."""
+"""The changes of all homes, passed on from their passes to the readers that follow them."""
 
 import asyncio
 from collections import deque

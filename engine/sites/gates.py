@@ -78,7 +78,7 @@ class GatedSource(Source):
 
 
 class _GatedWatch:
-    """An open line that is read in full when it is its turn; a closer look waits for nobody."""
+    """An open line that is read in full when it is its turn; a read of what an event named does not wait."""
 
     def __init__(self, watch: Watch, reading: Gate) -> None:
         self._watch = watch

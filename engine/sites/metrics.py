@@ -103,7 +103,7 @@ class LoopLag:
             self._longest = max(self._longest, anyio.current_time() - due)
 
     def take(self) -> float:
-        """The longest since this was asked, seconds."""
+        """The longest delay since the last call, seconds."""
         longest, self._longest = self._longest, 0.0
         return longest
 

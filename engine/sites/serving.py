@@ -75,14 +75,14 @@ class CountedHome:
         self._metrics.on_source(what)
 
     def on_status(self, status: Status, now: float) -> None:
-        """A scrape asks for it."""
+        """Nothing to do: each scrape reads it."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:
-        """It is told in the log."""
+        """Nothing to do: the log reports it."""
 
 
 class SitesService:
-    """All homes and what is told of them. Make it inside the event loop."""
+    """All homes and what the service reports about them. Create it inside the event loop."""
 
     def __init__(
         self, loaded: LoadedSettings, given: Layers, host: SitesHost, *, mode: Mode, clock: Clock
@@ -124,7 +124,7 @@ class SitesService:
 
 
 class _Streams:
-    """Each home's stream is fed while somebody reads it; here they are only ended."""
+    """Each home feeds its own stream while it has readers; this only ends them."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

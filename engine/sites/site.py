@@ -41,7 +41,7 @@ class SiteDependencies(msgspec.Struct, frozen=True):
     mode: Mode
     clock: Callable[[], float]
     draw: Callable[[], float]
-    resources: Callable[[SiteFile], Resources]  # made anew for each start
+    resources: Callable[[SiteFile], Resources]  # created for each start
     listeners: Callable[[Mirror], tuple[MirrorListener, ...]]
     why_wait: Callable[[], str | None]  # why no further home may start now
     on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
@@ -100,7 +100,7 @@ class Site:
         if not self._asked.is_set():
             self._asked.set()
             with anyio.move_on_after(_AWAKE_SECONDS):
-                while not mirror.feed.is_readable:  # noqa: ASYNC110 (it says so to nobody)
+                while not mirror.feed.is_readable:  # noqa: ASYNC110 (the feed has no event to wait for)
                     await anyio.sleep(_LOOK_SECONDS)
         return mirror.context
 
@@ -171,7 +171,7 @@ class Site:
                 mirror.feed.close()
 
     async def _read_when_asked(self, mirror: Mirror) -> None:
-        """What only readers need costs a home of which nobody asks nothing."""
+        """What only readers need is started with the first request, so an unread home costs nothing."""
         while True:
             await self._asked.wait()
             async with anyio.create_task_group() as tasks:
@@ -187,7 +187,7 @@ class Site:
     async def _stand_failed(self, error: BaseException, backoff: Backoff) -> None:
         cause = _cause(error)
         if isinstance(cause, EngineError):
-            # It is foreseen, and may end by itself: another service keeps the stores, a folder is missing.
+            # An expected fault that may go away: another service holds the stores, a folder is missing.
             self._stand(Stage.WAITING, str(cause))
             self._surroundings.on_failed(self.name, str(cause), cause)
             await self._wait(backoff.longest_delay())

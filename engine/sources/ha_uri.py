@@ -100,5 +100,5 @@ def _split(uri: str) -> SplitResult:
 def _hint(uri: str) -> str:
     """What to do about an address that cannot be read."""
     if re.match(r"\w+://[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:]*", uri):
-        return "An IPv6 address stands in brackets: ws://[fd00::1]:8123."
+        return "Write an IPv6 address in brackets: ws://[fd00::1]:8123."
     return _HINT

@@ -1,4 +1,4 @@
-"""Decoding JSON that somebody else wrote, so that an error names where it stood and never shows content.
+"""Decoding JSON of other programs, so that an error names where it was found and never shows content.
 
 A registry file holds secrets beside what is wanted, hence no excerpts.
 """

@@ -1,7 +1,7 @@
 """The source `records`: the newest revisions in the records replica, when Home Assistant is gone.
 
 They restore the SQLite rows to what Home Assistant last was seen to have. Nothing is known of its health, and
-a record that was never written there cannot be told from one that was deleted, so deletes wait as always.
+a record that was never written there looks like one that was deleted, so deletes wait as always.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class RecordsSource(Source):
             try:
                 records.append(read_fields(key.registry, revision.fields))
             except UnusableRow as error:
-                # Whatever stands in its fields: the key is what it was written under.
+                # Whatever its fields say: the key is what it was written under.
                 set_aside.append(replace(error.row, id=key.id))
         return make_snapshot(
             records=records,

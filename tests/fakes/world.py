@@ -152,7 +152,7 @@ class MemoryLedger(Ledger):
 
 
 class MemorySource(Source):
-    """A Home Assistant that answers with prepared snapshots, the last one for ever; errors are raised."""
+    """A Home Assistant that answers with prepared snapshots, the last one forever; errors are raised."""
 
     origin = "memory"
 

@@ -77,7 +77,7 @@ class InfluxServer2:
         assert status == 201, answer
 
     def keep(self, seconds: int) -> None:
-        """Change how long the bucket keeps points; 0 for ever."""
+        """Change how long the bucket keeps points; 0 forever."""
         # Without a shard's length, a retention shorter than that is refused (2.7.11, seen 2026-11-23).
         rules = [{"type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": 3600}]
         bucket = self._bucket()

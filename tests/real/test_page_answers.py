@@ -52,7 +52,7 @@ def test_what_is_wrong_and_since_when(answers: tuple[Browser, str]) -> None:
     browser.click(By.CSS_SELECTOR, "#todo-drifted h3 a")
     told = main_of(browser, "Wrecked")
     assert "since" in told
-    assert "Somebody else changed it in sqlite" in told
+    assert "Another program changed it in sqlite" in told
 
 
 def test_whether_sun_is_real(answers: tuple[Browser, str]) -> None:

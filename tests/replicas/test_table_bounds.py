@@ -1,4 +1,4 @@
-"""Every table of ours is bounded: a home that changes for ever, with new ids all the time, fills none without end.
+"""Every table of ours is bounded: a home that changes forever, with new ids all the time, fills none without end.
 
 Whoever adds a table finds it here: if it grows with the passes, it fails, and if it grows with something else, it has to be
 named below with what bounds it.

@@ -2,7 +2,7 @@
 // Nothing here makes HTML of data. Without this file the page works, and renews itself once a minute.
 "use strict";
 
-const POLL_MS = 5000; // between looks while nothing is told
+const POLL_MS = 5000; // between polls while no event comes
 const STALE_MS = 15000; // without an answer for so long, nothing here is fresh
 const BURST_MS = 150; // changes that come together cost one look
 const here = new URL(".", location.origin + location.pathname); // without a name or password of the address
@@ -13,7 +13,7 @@ let ahead = 0; // how far the server's clock is ahead of ours, ms
 let heardAt = Date.now();
 let lastWord = "";
 
-// Times: told relative to the server's clock, in the reader's own zone.
+// Times: shown relative to the server's clock, in the reader's own zone.
 const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const SPANS = [[90, 1, "s"], [5400, 60, "min"], [129600, 3600, "h"], [Infinity, 86400, "days"]];
 
@@ -97,7 +97,7 @@ let isChanged = false; // what is in the home may be
 let dueAt = Infinity;
 let waiting = 0;
 
-// A look that is due sooner stays so: changes without end may not put it off for ever.
+// A poll that is due sooner stays so: endless changes must not put it off forever.
 function want(delay, hasChanged = false) {
   isChanged = isChanged || hasChanged;
   if (Date.now() + delay >= dueAt) return;
@@ -120,7 +120,7 @@ async function look() {
     follow();
     if (isChanged) {
       isChanged = false;
-      // Rows that cannot be read are no lost connection: the status says so, and this is tried again.
+      // Rows that cannot be read are no lost connection: the status shows it, and this is tried again.
       await showHome().catch(() => { isChanged = true; });
     }
     document.title = `${word().textContent} · ha-reconcile`;
@@ -136,13 +136,13 @@ async function look() {
 async function showHome() {
   const asked = found.dataset.home;
   const fresh = await fetched(asked);
-  if (asked === found.dataset.home) lay(found, fresh); // else somebody has typed on
+  if (asked === found.dataset.home) lay(found, fresh); // else the user has typed on
 }
 
 const unknownIcon = () => document.getElementById("icon-unknown").content.firstElementChild.cloneNode(true);
 const word = () => document.getElementById("status-word");
 
-// Old knowledge is never shown as fresh: the word becomes Unknown, and what it was is told with its time.
+// Old knowledge is never shown as fresh: the word becomes Unknown, and the last one is shown with its time.
 function setStale(why) {
   const root = document.documentElement;
   if (!why) {
@@ -179,7 +179,7 @@ function follow() {
 
 function awake() {
   if (document.hidden) {
-    // A tab that nobody sees takes no place in the stream.
+    // A hidden tab takes no place in the stream.
     if (stream) stream.close();
     return;
   }
@@ -208,7 +208,7 @@ function search(input) {
   });
 }
 
-// A time is chosen in the reader's zone, and asked for in UTC.
+// A time is chosen in the reader's zone, and requested in UTC.
 function zone(input) {
   const form = input.form;
   const asked = document.createElement("input");

@@ -164,9 +164,9 @@ def _remark(change: Change, activity: Activity) -> str:
     if change.cause == "drift":
         how = "deleted it from" if change.op == "c" else "changed it in"
         return (
-            f": somebody else had {how} SQLite"
+            f": another program had {how} SQLite"
             if change.op == "c"
-            else f". Put right, somebody else had {how} SQLite"
+            else f". Repaired: another program had {how} SQLite"
         )
     if change.cause == "conflict":
         return ". It was changed on both sides, and Home Assistant wins"

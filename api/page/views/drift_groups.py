@@ -1,7 +1,7 @@
 """The drift page: what differs, grouped by verdict and registry, the real differences before foreign rows.
 
 Each record counts once, however many replicas differ on it. What all records of a group have in common, its reasons,
-what will be done and the command, is told once.
+what will be done and the command, is shown once.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class DriftPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether not all records are asked for, or not by their groups."""
+        """Whether the query wants only some records, or no groups."""
         return bool(
             self.state or self.registry or self.replica or self.q or self.sort != "cause" or self.page > 1
         )
@@ -213,8 +213,8 @@ def _group(
 
 
 def _without(row: DriftRow, common: Iterable[str]) -> DriftRow:
-    told = set(common)
-    return msgspec.structs.replace(row, reasons=[reason for reason in row.reasons if reason not in told])
+    shared = set(common)
+    return msgspec.structs.replace(row, reasons=[reason for reason in row.reasons if reason not in shared])
 
 
 def _choices(values: Iterable[str], labels: Mapping[str, str]) -> list[Choice]:

@@ -1,6 +1,6 @@
 """What is in the home, as the page lists it: every device in one line, by area; now from the rows, then from records.
 
-An index of 2,000 devices is made in some milliseconds and kept until somebody commits.
+An index of 2,000 devices is made in some milliseconds and kept until the next commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -207,7 +207,7 @@ def _index(
     order: Mapping[str | None, int],
 ) -> HomeIndex:
     held = {device.area_id for device in devices}
-    # Also empty areas; what an area is called when nobody says: its id. The devices of no area come last.
+    # Also empty areas; an area without a name is called by its id. The devices of no area come last.
     ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
     called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
     # As the user put them; those without a place by name, behind the others.

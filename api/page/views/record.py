@@ -34,7 +34,7 @@ _ENTITY_FACTS = (
     *("entity_id", "platform", "device_class", "unit_of_measurement", "name_by_user", "original_name"),
     *("aliases", "labels", "disabled", "disabled_by", "hidden_by", "entity_category", "unique_id", "id"),
 )
-# What is asked for elsewhere, and long.
+# Long fields that other pages show.
 _COPIED = frozenset(
     {"id", "entity_id", "unique_id", "area_id", "floor_id", "label_id", "category_id", "entry_id"}
 )
@@ -88,13 +88,13 @@ def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
 
 def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
     """What is known of a record of a small registry: all of it but when it was written."""
-    told = (
+    facts = (
         (name, value_text(name, value, {} if name in _COPIED else names))
         for name, value in fields.items()
         if value not in (None, [], "", {}) and name not in _STAMPS | _DOUBLED
     )
     return [
-        Fact(field_text(name), text, is_copied=name in _COPIED) for name, text in told if text is not None
+        Fact(field_text(name), text, is_copied=name in _COPIED) for name, text in facts if text is not None
     ]
 
 
@@ -114,7 +114,7 @@ def _named(fact: Fact, names: Names) -> Fact:
 
 
 def version_views(revisions: Sequence[PastRevision], names: Names) -> list[VersionView]:
-    """The newest versions first; what changed is told against the version before, also if that is not shown."""
+    """The newest versions first; changes are against the version before, also if that is not shown."""
     before: list[Mapping[str, Any]] = [{}, *(_served(r) for r in revisions)]
     views = [
         VersionView(r.at, _OPS.get(r.op, r.op), _changed(r, old, new, names), r.rev)

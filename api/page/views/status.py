@@ -1,6 +1,6 @@
 """The first question: is it in sync, and when was that last proven. Made from the status, as of now.
 
-What is shown never says more than is known: without Home Assistant nobody knows, however equal the replicas were.
+What is shown never says more than is known: without Home Assistant the status is unknown, however equal the replicas were.
 """
 
 import msgspec
@@ -120,23 +120,23 @@ def _sentence(status: Status, state: str) -> str:
     if not status.source.connected:
         before = _WORDS[report.status].lower() if report else "never compared"
         why = "is out of reach" if status.source.error else "was not reached yet"
-        return f"Home Assistant {why}, so nobody can tell. When it was last compared: {before}."
+        return f"Home Assistant {why}, so the status is not known. When it was last compared: {before}."
     if any(replica.unproven_since is not None for replica in status.replicas):
-        return "Home Assistant is followed again and was not compared yet, so nobody can tell."
+        return "Home Assistant is followed again and was not compared yet, so the status is not known."
     if report is None:
         return "Nothing was compared yet; the first look at Home Assistant is under way."
     if state == SyncStatus.IN_SYNC:
         verb = "holds" if len(status.replicas) == 1 else "hold"
         records = count_text(report.source.records, "record")
         odd = len(report.set_aside)
-        told = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
-        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{told}."
+        parts = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
+        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{parts}."
     if state == SyncStatus.BLOCKED:
         held = count_text(len(open_keys(report, Outcome.HELD)), "record")
         return f"Changes of {held} are held back: there is not enough evidence that they are right."
     if state == SyncStatus.UNKNOWN:
         if report.errors:
-            return f"{_named([e.subject for e in report.errors])} could not be compared, so nobody can tell."
+            return f"{_named([e.subject for e in report.errors])} could not be compared, so the status is not known."
         return "Home Assistant's last word, or the last comparison, is too old to rely on."
     return _differences(status)
 
@@ -149,17 +149,17 @@ def _named(replicas: list[str]) -> str:
 
 def _differences(status: Status) -> str:
     counts = {outcome: len(open_keys(status.report, outcome)) for outcome in _KEPT_OPEN}
-    told = [
+    parts = [
         f"{counts[outcome]:,} {words[counts[outcome] != 1]}"
         for outcome, words in _KEPT_OPEN.items()
         if counts[outcome]
     ]
     kept = max((r.counts.kept for r in status.report.replicas), default=0) if status.report else 0
     if kept:
-        told.append(
+        parts.append(
             f"{count_text(kept, 'row')} not compared, because a row that cannot be used may be theirs"
         )
-    return f"{'; '.join(told)}." if told else "Something is being written."
+    return f"{'; '.join(parts)}." if parts else "Something is being written."
 
 
 def _replica_view(

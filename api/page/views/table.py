@@ -74,7 +74,7 @@ class TableQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """What stands in a column; `badge` instead of text where it is a verdict."""
+    """The content of a cell; `badge` instead of text where it is a verdict."""
 
     title: str
     text: str = ""
@@ -127,7 +127,7 @@ class TableView(msgspec.Struct, frozen=True):
 def table_view(
     transaction: ReadTransaction, index: HomeIndex, verdicts: Verdicts, registry: str, query: TableQuery
 ) -> TableView:
-    """The page that a query asks for. Call it in a job."""
+    """The page for a query. Call it in a job."""
     names = FACETS[registry]
     asked = {name: getattr(query, name) for name in query.__struct_fields__ if getattr(query, name)}
     filters: tuple[Filter, ...] = tuple(

@@ -1,4 +1,4 @@
-"""What is in an area or bears a label: how many entities, of which domains, and what the area's floor is called."""
+"""What is in an area or has a label: how many entities, of which domains, and what the area's floor is called."""
 
 from collections.abc import Sequence
 

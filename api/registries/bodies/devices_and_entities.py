@@ -60,7 +60,7 @@ FloorName = Annotated[str | None, Placed(2)]
 
 class DeviceBody(msgspec.Struct, frozen=True, gc=False):
     """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` what is shown; it is effectively
-    in `effective_area_id`, also if only its parent says so. `status` is active or disabled; `timestamp` is when the row
+    in `effective_area_id`, also if only its parent names it. `status` is active or disabled; `timestamp` is when the row
     last changed; `sync` is null in the past.
     """
 

@@ -1,6 +1,6 @@
 """Where the fields of a body come from, declared beside each field, once: for the rows of now and the records of then.
 
-A field has the column of its name, unless its annotation names others. Values are taken as they stand, whoever wrote the
+A field has the column of its name, unless its annotation names others. Values are taken as they are, whichever program wrote the
 row: what is no list of texts is an empty one.
 """
 

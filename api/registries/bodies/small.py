@@ -23,7 +23,7 @@ def _prefix(label_id: str) -> str:
 
 
 class AreaBody(msgspec.Struct, frozen=True):
-    """An area. `position` is where the user put it, from 0; null where Home Assistant does not tell (before 2025.12).
+    """An area. `position` is where the user put it, from 0; null where Home Assistant gives none (before 2025.12).
 
     `entity_count` and `domains` are of the entities that are effectively in it; null in the past. `display_name` is its
     name, or its id where it has none.
@@ -61,8 +61,8 @@ class FloorBody(msgspec.Struct, frozen=True):
 
 
 class LabelBody(msgspec.Struct, frozen=True):
-    """A label. `label` is its id, which rows bear; `prefix` is what stands in that before a colon; `entity_count` of the
-    entities that bear it, null in the past.
+    """A label. `label` is its id, which rows carry; `prefix` is the part of it before a colon; `entity_count` of the
+    entities that have it, null in the past.
     """
 
     label_id: str

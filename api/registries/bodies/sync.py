@@ -1,4 +1,4 @@
-"""`sync`: what every served record says of itself: whether it is real, since when, why, and what is done about it."""
+"""`sync` in every served record: whether it is real, since when, why, and what is done about it."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ from engine.core.state.record_verdict import Differs, RecordVerdict, Verdicts
 class Sync(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a record, over all replicas: its row, and its newest version in the records.
 
-    `state`: `real` (every replica holds what Home Assistant has), `drifted` (somebody else changed a row), `foreign`
+    `state`: `real` (every replica holds what Home Assistant has), `drifted` (another program changed a row), `foreign`
     (Home Assistant does not have it, and the engine did not write it), `missing` (a replica lacks it), `gone` (Home
     Assistant lists it no longer), `pending` (a change that is not written yet), `set_aside` (a row of Home Assistant
     that cannot be used may be it) or `unknown` (not known now). `since`: when that began or was found, null: not known;
@@ -30,7 +30,7 @@ class Sync(msgspec.Struct, frozen=True, gc=False):
 def sync_of(
     verdicts: Verdicts | None, key: Key, entity_id: str | None = None, written_at: str | None = None
 ) -> Sync | None:
-    """What a record says of itself; None where there are no verdicts, as for the past."""
+    """The `sync` of a record; None where there are no verdicts, as for the past."""
     if verdicts is None:
         return None
     return served_sync(verdicts.of(key, entity_id=entity_id, written_at=written_at))

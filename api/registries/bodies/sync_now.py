@@ -8,7 +8,7 @@ from engine.errors import ReplicaError
 
 
 async def sync_now(context: AppContext, key: Key, entity_id: str | None = None) -> Sync | None:
-    """The verdict on a record of which versions are shown; None while nobody can tell whether it has a row."""
+    """The verdict on a record of which versions are shown; None while it is not known whether it has a row."""
     try:
         rows = await context.rows_reader.read(
             lambda transaction: transaction.rows(key.registry, ("last_seen",), [key.id])

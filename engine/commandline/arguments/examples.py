@@ -44,8 +44,8 @@ def epilog(command: str) -> str:
     """The examples of a command, as `--help` ends with them."""
     examples = EXAMPLES.get(command, ())
     width = max((len(line) for line, _ in examples), default=0)
-    told = [f"  {line:<{width}}  {text}".rstrip() for line, text in examples]
-    return "\n".join(["examples:", *told]) if told else ""
+    parts = [f"  {line:<{width}}  {text}".rstrip() for line, text in examples]
+    return "\n".join(["examples:", *parts]) if parts else ""
 
 
 def without_help(argv: list[str]) -> list[str]:
@@ -57,7 +57,7 @@ def without_help(argv: list[str]) -> list[str]:
 
 def setting_hint(option: str) -> str | None:
     """How to set the setting that an option such as --http-port means; None where there is none of that name."""
-    # Only where somebody has mistyped: it brings a library.
+    # Only after a typo: it imports a library.
     from engine.settings.sections import documented_settings
 
     wanted = option.removeprefix("--").replace("-", "_")

@@ -58,7 +58,7 @@ class DeleteLimit(NamedTuple):
 
 
 class Arguments(argparse.Namespace):
-    """What was asked for."""
+    """The parsed command line."""
 
     command: str | None = None
     config_command: str | None = None
@@ -337,7 +337,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_options(argv: list[str], known: frozenset[str]) -> None:
-    """Name an unknown option by itself: argparse would complain about the value behind it."""
+    """Name the unknown option: argparse would complain about the value behind it."""
     for word in argv:
         if word == "--":
             return

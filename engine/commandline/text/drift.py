@@ -76,8 +76,8 @@ def _block(record: RecordReport, form: DriftText) -> list[str]:
     lines += [f"      {visible(reason)}" for reason in record.why]
     if form.with_hashes:
         hashes = (record.source_hash, record.replica_hash, record.applied_hash)
-        told = zip(("Home Assistant", record.replica, "last applied"), hashes, strict=True)
-        lines += [f"      {side}: {hash_ or 'none'}" for side, hash_ in told]
+        parts = zip(("Home Assistant", record.replica, "last applied"), hashes, strict=True)
+        lines += [f"      {side}: {hash_ or 'none'}" for side, hash_ in parts]
     return lines
 
 
@@ -97,7 +97,7 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
     if replica.fingerprint is None:
         return f"{replica.replica} unknown"
     causes = Counter(r.cause for r in report.records if r.replica == replica.replica)
-    told = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
-    if not told and replica.status != SyncStatus.IN_SYNC:
+    parts = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
+    if not parts and replica.status != SyncStatus.IN_SYNC:
         return kept_text(replica)
-    return f"{', '.join(told)} in {replica.replica}" if told else f"{replica.replica} in sync"
+    return f"{', '.join(parts)} in {replica.replica}" if parts else f"{replica.replica} in sync"

@@ -1,6 +1,6 @@
-"""What libraries log, told in our words: which one spoke, and where in it.
+"""What libraries log, reworded: which library, and where in it.
 
-A library speaks to whoever builds on it ("install this", "please report that"), and the reader of our log can do
+A library addresses developers ("install this", "please report that"), and the reader of our log can do
 nothing about it; its text may also hold what strangers sent. So no text of theirs is logged, except with the level debug.
 """
 

@@ -1,6 +1,6 @@
 """Log lines of the running engine: a constant message and fields, as text for people or JSON for programs.
 
-What is told of a change is one line that a person can read. Names come from strangers' devices, so text is
+A change is one line that a person can read. Names come from strangers' devices, so text is
 made visible as everywhere; secrets never get here, because nothing that holds one is logged.
 """
 
@@ -25,7 +25,7 @@ from engine.core.words import GuardName, Outcome, SyncStatus
 
 LOGGER = "reconcile"
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
-# More changes than these in one pass are told as a number; each is in the change feed all the same.
+# More changes than these in one pass are logged as a number; each is in the change feed all the same.
 _TOLD_MAX = 50
 # A change that waits for fewer seconds to be written is no change of status.
 _MOMENT = 5.0
@@ -36,13 +36,13 @@ _OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufe
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields_of(record)
-        told = "".join(f" {name}={_field(value)}" for name, value in fields.items())
-        return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{told}"
+        summary = "".join(f" {name}={_field(value)}" for name, value in fields.items())
+        return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{summary}"
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        # `jq -r` prints what a text decodes to, so the codes stand in the text itself.
+        # `jq -r` prints decoded text, so the codes are in the text itself.
         fields = {name: _shown(value) for name, value in _fields_of(record).items()}
         message = _shown(record.getMessage())
         head = {"time": _time(record), "level": record.levelname.lower(), "message": message}
@@ -80,9 +80,9 @@ _HELD_BYTES_MAX = 4 * 2**20
 
 
 class ReportLines:
-    """Tells what passes found and did: one line a record, one a refusal, one an error; nothing for nothing.
+    """Logs what passes found and did: one line per record, refusal and error; nothing when nothing happened.
 
-    What stays as it was told (a foreign row, a refusal, an error) is not told again by the next pass.
+    What stays the same (a foreign row, a refusal, an error) is not logged again by the next pass.
     """
 
     def __init__(self, logger: Logger) -> None:
@@ -94,9 +94,9 @@ class ReportLines:
         ] = {}  # subject and message, by the replica of the pass
 
     def log(self, report: Report) -> None:
-        """Tell what is new in the report of a pass."""
+        """Log what is new in the report of a pass."""
         for replica in report.replicas:
-            if replica.status != SyncStatus.UNKNOWN:  # what could not be looked at stays as it was told
+            if replica.status != SyncStatus.UNKNOWN:  # what could not be read stays as it was logged
                 own = [record for record in report.records if record.replica == replica.replica]
                 self._log_records(replica.replica, own)
                 self._log_refusals(replica)
@@ -115,11 +115,11 @@ class ReportLines:
             if not is_open or identity not in before:
                 new.append(record)
         self._open[replica] = left
-        told = Counter(map(_sentence, new))
+        summary = Counter(map(_sentence, new))
         for record in new:
-            if told[_sentence(record)] <= _TOLD_MAX:
+            if summary[_sentence(record)] <= _TOLD_MAX:
                 self._logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
-        for sentence, count in sorted(told.items()):
+        for sentence, count in sorted(summary.items()):
             if count > _TOLD_MAX:
                 many = {"replica": replica, "what": sentence, "count": count}
                 self._logger.info("many records", extra={"fields": many})
@@ -153,18 +153,18 @@ class ReportLines:
 
 
 class StatusLines:
-    """Tells when the status of a replica changes, once each, in both directions. It begins as unknown."""
+    """Logs each change of a replica's status once, in both directions. It begins as unknown."""
 
     def __init__(self, logger: Logger, freshness: Freshness) -> None:
         self._logger = logger
         self._freshness = freshness
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
     def log(self, status: Status, now: float) -> None:
-        """Tell what is new in the status at this moment."""
+        """Log what is new in the status at this moment."""
         for replica in status.replicas:
             word, since = replica_status(replica, now, self._freshness)
-            before = self._told.get(replica.replica, SyncStatus.UNKNOWN)
+            before = self._logged.get(replica.replica, SyncStatus.UNKNOWN)
             # Every change waits for a moment until it is written.
             is_moment = (
                 replica.status == SyncStatus.IN_SYNC
@@ -173,7 +173,7 @@ class StatusLines:
             )
             if word == before or is_moment:
                 continue
-            self._told[replica.replica] = word
+            self._logged[replica.replica] = word
             fields: dict[str, object] = {"replica": replica.replica, "status": word, "before": before}
             reason = why_not_ready(replica, status.report, now, self._freshness)
             fields |= {"reason": reason} if reason else {}
@@ -182,39 +182,39 @@ class StatusLines:
 
 
 class HeldLogLines:
-    """Tells when another program that reads makes a SQLite log grow, and when that is over."""
+    """Logs when another program's read makes a SQLite log grow, and when that is over."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def log(self, replica: str, held_bytes: int) -> None:
-        """Tell what is held of a replica's log at this moment, if that is new."""
+        """Log how much of a replica's log is held at this moment, if that is new."""
         fields = {"replica": replica, "bytes": held_bytes}
-        if held_bytes > _HELD_BYTES_MAX and replica not in self._told:
-            self._told.add(replica)
+        if held_bytes > _HELD_BYTES_MAX and replica not in self._logged:
+            self._logged.add(replica)
             fields |= {
                 "hint": "A program that reads the file does not end its transaction; find it with fuser -v."
             }
             self._logger.warning("log held by a reader", extra={"fields": fields})
-        elif not held_bytes and replica in self._told:
-            self._told.remove(replica)
+        elif not held_bytes and replica in self._logged:
+            self._logged.remove(replica)
             self._logger.info("log no longer held by a reader", extra={"fields": fields})
 
 
 class SourceLines:
-    """Tells when Home Assistant is followed, and when it is not and why. What was told is not told again."""
+    """Logs when Home Assistant is followed, and when it is not and why. Nothing is logged twice."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
-        self._told: tuple[bool, str | None] | None = None
+        self._logged: tuple[bool, str | None] | None = None
 
     def log(self, source: SourceStatus) -> None:
-        """Tell how it stands now, if that is new."""
+        """Log the state now, if that is new."""
         news = source.connected, source.error
-        if news == self._told:
+        if news == self._logged:
             return
-        self._told = news
+        self._logged = news
         if source.connected:
             known = {"source": source.uri, "version": source.version, "state": source.state}
             fields = {name: value for name, value in known.items() if value is not None}
@@ -243,7 +243,7 @@ class HomeLines:
         self._source = SourceLines(logger)
 
     def on_source(self, _what: str, source: SourceStatus) -> None:
-        """Tell how it stands with Home Assistant, if that is new."""
+        """Log the state of Home Assistant, if that is new."""
         self._source.log(source)
 
 

@@ -95,8 +95,8 @@ def last_line(report: Report, form: PlanText) -> str:
 def _source_line(report: Report) -> str:
     source = report.source
     said = [f"Home Assistant {source.version}" if source.version else "", source.state or ""]
-    told = ", ".join([*(visible(s) for s in said if s), plural(source.records, "record")])
-    return f"Source: {visible(source.uri)} ({told})"
+    summary = ", ".join([*(visible(s) for s in said if s), plural(source.records, "record")])
+    return f"Source: {visible(source.uri)} ({summary})"
 
 
 def _groups(records: list[RecordReport], form: PlanText) -> list[str]:
@@ -116,7 +116,7 @@ def _block(record: RecordReport, paint: Paint) -> list[str]:
 
 
 def _without_known(records: list[RecordReport], printed: list[RecordReport]) -> list[RecordReport]:
-    """The records of which a reader of `printed` does not know all: derived fields stand in one replica only."""
+    """The records of which a reader of `printed` does not know all: derived fields are in one replica only."""
     others = {(r.registry, r.key): r for r in printed}
     return [r for r in records if not _is_covered_by(r, others.get((r.registry, r.key)))]
 
@@ -136,16 +136,16 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
         return []
     count = len({(r.registry, r.key) for r in waiting})
     verb = "waits" if count == 1 else "wait"
-    told = f"{plural(count, 'delete')} {verb} for a second look:"
+    summary = f"{plural(count, 'delete')} {verb} for a second look:"
     compared_at = unix_seconds(report.compared_at)
     waited = min(compared_at - unix_seconds(r.since) if r.since else 0.0 for r in waiting)
     left = math.ceil(max(form.confirm_seconds - waited, 1))
     if report.mode == Mode.APPLY:
-        return [f"{told} run again in {left} s, or pass --confirm-deletes."]
+        return [f"{summary} run again in {left} s, or pass --confirm-deletes."]
     # This one wrote nothing, so it need not know the option that deletes; and only one that writes remembers
     # what it missed.
     when = f"in {left} s" if waited > 0 else f"twice, {left} s apart"
-    return [f"{told} run `reconcile` {when}, or `reconcile --confirm-deletes` now."]
+    return [f"{summary} run `reconcile` {when}, or `reconcile --confirm-deletes` now."]
 
 
 def _foreign_lines(report: Report) -> list[str]:
@@ -183,9 +183,9 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
     )
     is_done = report.mode == Mode.APPLY
     order = ("add", "change", "move", "remove")
-    told = [f"{counts[w]} {_DONE[w] if is_done else f'to {w}'}" for w in order if counts[w]]
+    parts = [f"{counts[w]} {_DONE[w] if is_done else f'to {w}'}" for w in order if counts[w]]
     outcomes = Counter(r.outcome for r in records)
-    told += [f"{outcomes[o]} {o}" for o in (Outcome.WAITING, Outcome.HELD, Outcome.FAILED) if outcomes[o]]
+    parts += [f"{outcomes[o]} {o}" for o in (Outcome.WAITING, Outcome.HELD, Outcome.FAILED) if outcomes[o]]
     if replica.error and not outcomes[Outcome.FAILED]:
-        told.append("with an error")
-    return f"{', '.join(told) or 'nothing to do'} ({replica.replica})"
+        parts.append("with an error")
+    return f"{', '.join(parts) or 'nothing to do'} ({replica.replica})"

@@ -1,4 +1,4 @@
-"""Progress on stderr: one line that is rewritten on a terminal, one line per step elsewhere if asked for.
+"""Progress on stderr: one line that is rewritten on a terminal, one line per step elsewhere with --progress.
 
 Work that is over within a second shows nothing. The line is drawn by a thread of its own, so that it also
 counts the seconds while Home Assistant says nothing; the thread ends with the `with` block.
@@ -34,7 +34,7 @@ class ProgressLine:
         verbose: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives seconds; a stream of None is nobody to tell."""
+        """`clock` gives seconds; a stream of None draws nothing."""
         self._stream = stream
         self._is_told = stream is not None and not quiet and verbose
         self._is_drawn = stream is not None and not quiet and not verbose and stream.isatty()
@@ -66,7 +66,7 @@ class ProgressLine:
             self._write(f"\r{' ' * _WIDTH}\r")
 
     def draw(self) -> None:
-        """Draw the line anew, once the work has taken long enough to be worth it."""
+        """Redraw the line, once the work has taken long enough to be worth it."""
         seconds = self._clock() - self._began
         what, done, total = self._step
         if not what or seconds < _SHOW_AFTER_SECONDS:
@@ -86,6 +86,6 @@ class ProgressLine:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, UnicodeEncodeError):
-            # Nobody can read it, which is no reason to end the work.
+            # No terminal is left to read it, which is no reason to end the work.
             self._is_told = False
             self._end.set()

@@ -13,8 +13,8 @@ def set_aside_lines(report: Report, paint: Paint, *, is_full: bool) -> list[str]
         return []
     verb = "cannot be used and is" if len(rows) == 1 else "cannot be used and are"
     head = f"{plural(len(rows), 'row')} of Home Assistant {verb} set aside; what a replica holds under them stays:"
-    told = [[f"  ! {visible(row.known_as, 200)}: {visible(row.reason)}"] for row in rows]
-    return [paint("yellow", head), *capped(told, is_full=is_full), *_kept_lines(report), ""]
+    summary = [[f"  ! {visible(row.known_as, 200)}: {visible(row.reason)}"] for row in rows]
+    return [paint("yellow", head), *capped(summary, is_full=is_full), *_kept_lines(report), ""]
 
 
 def but_for_set_aside(report: Report) -> str:

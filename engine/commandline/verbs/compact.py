@@ -94,7 +94,7 @@ def _check_settings(arguments: Arguments, loaded: LoadedSettings) -> Path:
     if scheme != "history":
         raise EngineError(
             "Setting records.uri names no history file, and only that is compacted.",
-            "What an InfluxDB forgets is said by the retention of its bucket.",
+            "What an InfluxDB forgets is set by the retention of its bucket.",
         )
     if not (settings.history.keep_days or settings.history.thin_seconds or arguments.before is not None):
         raise EngineError(

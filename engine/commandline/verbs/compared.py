@@ -27,7 +27,7 @@ def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruptio
 
 
 def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Status:
-    """The status that a comparison leaves behind which writes nothing."""
+    """The status after a comparison that writes nothing."""
     options = pass_options(loaded.settings, Mode.DRIFT, time.time())
     now = time.time()
     try:

@@ -1,7 +1,7 @@
 """`reconcile docs`: the pages of the documentation, in the terminal, and what a word in a message means.
 
 A guard or a verdict is explained from the program's own words, which are the same everywhere; all else is a page, by its name.
-The pages are those of this version: they come with the package, or stand in the checkout.
+The pages are those of this version: they come with the package, or are in the checkout.
 """
 
 import re
@@ -45,7 +45,7 @@ def find_pages() -> dict[str, Path]:
 
 
 def topics() -> list[str]:
-    """All that can be asked for."""
+    """All subjects that can be explained."""
     return [*find_pages(), *GUARDS, *KINDS]
 
 
@@ -54,7 +54,7 @@ def _contents(pages: Mapping[str, Path]) -> str:
     width = max(map(len, pages), default=0)
     lines += [f"  {name:{width}}  {_title(path)}" for name, path in pages.items()]
     if not pages:
-        lines = ["This installation came without its pages; they stand in docs/ of the repository."]
+        lines = ["This installation came without its pages; they are in docs/ of the repository."]
     lines += ["", "Words of messages, explained by `reconcile docs WORD`:"]
     lines += [f"  {', '.join(GUARDS)}", f"  {', '.join(KINDS)}"]
     return "\n".join(lines) + "\n"

@@ -69,7 +69,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         assert stores.records is not None
         key = _find(stores, stores.records, arguments.key)
         is_whole = arguments.full or arguments.format == "json"
-        # One more than is shown, which the oldest of those is told against.
+        # One more than is shown, to compare the oldest of those with.
         revisions = stores.records.timeline(key) if is_whole else stores.records.newest(key, LINES_MAX + 1)
         total = len(revisions) if is_whole else stores.records.count(key)
         row = stores.rows.read([key]).get(key)
@@ -90,13 +90,13 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
     if arguments.format == "json":
         emit_json(msgspec.json.encode(timeline))
     else:
-        told = render_timeline(timeline, is_full=arguments.full, total=total)
-        emit_text(f"{told}{known.sentence}\n" if known.sentence else told)
+        summary = render_timeline(timeline, is_full=arguments.full, total=total)
+        emit_text(f"{summary}{known.sentence}\n" if known.sentence else summary)
     return OK
 
 
 def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
-    """The revisions, oldest first, each with what it changed; of one whose version before is forgotten nobody knows."""
+    """The revisions, oldest first, each with what it changed; unknown for one whose version before is forgotten."""
     first = revisions[:1]
     known = {} if not first or first[0].op == "create" else first[0].fields
     before: list[dict[str, Json]] = [known, *(r.fields for r in revisions)]

@@ -40,18 +40,18 @@ def look_at_size(loaded: LoadedSettings) -> Size | None:
 def judge(size: int, free: int, growth: Growth, kept: HistorySettings) -> Size:
     """What to say of a history file of so many bytes on a disk with so many free."""
     a_day = growth.bytes_per_second * _DAY_SECONDS
-    told = [
+    parts = [
         f"{size / _MIB:,.1f} MiB, about {a_day * _YEAR_DAYS / _MIB:,.1f} MiB more a year",
         _kept(growth, kept),
     ]
     if growth.doubt:
         hint = "Set the clock. If it is right, run `reconcile history compact --before TIME`."
-        return Size(False, f"{told[0]}; nothing is forgotten, because {growth.doubt}", hint)
+        return Size(False, f"{parts[0]}; nothing is forgotten, because {growth.doubt}", hint)
     if a_day and not kept.keep_days and free / a_day < _YEAR_DAYS:
         days = int(free / a_day)
         hint = "Set history.keep_days, or history.thin_seconds if a record flaps, and run `reconcile history compact`."
-        return Size(False, f"{'; '.join(told)}; at this pace the disk is full in {days} days", hint)
-    return Size(True, "; ".join(told), "")
+        return Size(False, f"{'; '.join(parts)}; at this pace the disk is full in {days} days", hint)
+    return Size(True, "; ".join(parts), "")
 
 
 def _kept(growth: Growth, kept: HistorySettings) -> str:
@@ -59,4 +59,4 @@ def _kept(growth: Growth, kept: HistorySettings) -> str:
     thinned = f", one version per record and {kept.thin_seconds} s" if kept.thin_seconds else ""
     counts = growth.forgotten_by_age + growth.forgotten_by_thinning
     forgotten = f" ({counts:,} versions forgotten)" if counts else ""
-    return f"{f'{kept.keep_days} days are kept' if kept.keep_days else 'kept for ever'}{thinned}{known}{forgotten}"
+    return f"{f'{kept.keep_days} days are kept' if kept.keep_days else 'kept forever'}{thinned}{known}{forgotten}"

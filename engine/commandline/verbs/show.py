@@ -44,7 +44,7 @@ class StoredRecord(msgspec.Struct, frozen=True):
     registry: str
     key: str
     name: str
-    version: str  # of the row as it stands in the rows file
+    version: str  # of the row in the rows file
     last_applied: dict[str, str | None]  # by replica; None: the engine never wrote it there
     fields: dict[str, Json]
     derived: dict[str, Json]
@@ -172,8 +172,8 @@ def render_record(record: StoredRecord) -> str:
     if record.version:
         lines.append(f"  version {record.version}")
     for replica, version in record.last_applied.items():
-        told = _NO_NOTE if version is None else version or "unknown, a write was cut off"
-        lines.append(f"  last applied to {replica}: {told}")
+        summary = _NO_NOTE if version is None else version or "unknown, a write was cut off"
+        lines.append(f"  last applied to {replica}: {summary}")
     if record.last_change:
         lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")
     parts = (("fields", record.fields), ("derived", record.derived), ("row timestamps", record.stamps))

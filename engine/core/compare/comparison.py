@@ -215,7 +215,7 @@ def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) 
     if operation.moved_from:
         reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")
     if operation.replaces:
-        reasons.append(f"it now bears the entity_id of {operation.replaces}")
+        reasons.append(f"it now has the entity_id of {operation.replaces}")
     if operation.action is Action.DELETE and operation.difference.applied is not None:
         key = operation.key
         if key in desired.removed:

@@ -18,7 +18,7 @@ import msgspec
 
 from engine.core.records.record import Entity, Key, Record
 
-# Last applied of a key that is being written: whatever stands in the replica then, it is ours.
+# Last applied of a key that is being written: whatever the replica holds then, it is ours.
 UNDER_WAY = ""
 
 
@@ -109,7 +109,7 @@ def adopt(
 
     Rows written by other programs have no registry id; the replica lists them under
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
-    by which the replica knows the row. `key_of` finds the desired entity of an entity_id, where somebody has an index.
+    by which the replica knows the row. `key_of` finds the desired entity of an entity_id, where there is an index.
     """
     strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
     if not strangers:

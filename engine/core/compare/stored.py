@@ -1,4 +1,4 @@
-"""A row as it stands in a replica: ours, or anybody's.
+"""A row as a replica holds it: ours, or another program's.
 
 Rows written by other programs need not be records: they lack fields and hold values of other types. So a
 stored row is what was found, under Home Assistant's field names, in the same form as

@@ -33,7 +33,7 @@ def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
             GuardName.HEALTH_UNREAD,
             f"What Home Assistant says of its own state could not be read: {'; '.join(health.unread)}. "
             "Whether its registries are sound is not known.",
-            "Restart Home Assistant, which writes such a file anew, and run again; the deletes follow then.",
+            "Restart Home Assistant, which rewrites such a file, and run again; the deletes follow then.",
         )
     if health.corrupt_stores:
         return (

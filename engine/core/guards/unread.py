@@ -1,6 +1,6 @@
 """The guard for what was not read: absent is not empty.
 
-What Home Assistant was not asked for, or did not answer, is neither deleted nor compared, and that is reported as
+What was not requested from Home Assistant, or not answered, is neither deleted nor compared, and that is reported as
 long as the replica holds records of it. Rows that are made with the help of such a registry are left as they are,
 too: without its device an entity would lose its area, and a stored name could not be separated from its device's.
 """
@@ -49,7 +49,7 @@ def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> L
     }
     held |= {o.key for o in plan.of(Action.DELETE) if unread.leaves_out(o.key)}
     parts = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
-    parts += [f"categories of the scope {scope!r} were not asked for" for scope in sorted(scopes)]
+    parts += [f"categories of the scope {scope!r} were not requested" for scope in sorted(scopes)]
     return Left(
         frozenset(held),
         f"Not all that is known was read from {desired.origin}: {'; '.join(parts)}. It stays as it is.",

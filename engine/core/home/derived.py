@@ -28,7 +28,7 @@ class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
     entity_count: int | None = None  # device: registered entities, disabled ones included
     domain: str | None = None  # entity: the part of entity_id before the dot
     disabled: bool | None = None
-    position: int | None = None  # area, floor: where it stands in the user's order
+    position: int | None = None  # area, floor: position in the user's order
 
 
 def derive(

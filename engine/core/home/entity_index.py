@@ -1,4 +1,4 @@
-"""What is asked of all entities of a home at once: which entity has an entity_id, how many a device has.
+"""An index over all entities of a home: which entity has an entity_id, how many a device has.
 
 Kept beside a snapshot's records and carried from one snapshot to the next, because looking through all
 entities for it would cost more than everything else that a small change does.

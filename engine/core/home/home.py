@@ -50,7 +50,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
     base: Generation | None = None  # of the home that this one was made from by `after`
     touched: frozenset[Key] = frozenset()  # keys whose row versions may differ from the base's
     known_derived: Mapping[Key, Derived] | None = (
-        None  # taken over from another home; None: derived when asked for
+        None  # taken over from another home; None: derived on access
     )
     known_versions: Mapping[Key, str] | None = None  # the same for row versions
 

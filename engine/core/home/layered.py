@@ -97,7 +97,7 @@ class Layered(Mapping[K, V]):
         """Go through the keys."""
         return iter(self.keys())
 
-    # A dict's own views, whose set operations are fast; of the values a view that looks when it is asked.
+    # A dict's own views, whose set operations are fast; the view of the values looks them up on access.
     def keys(self) -> KeysView[K]:
         """All keys."""
         base, changes = self.layers

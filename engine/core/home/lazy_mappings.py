@@ -1,6 +1,6 @@
-"""Mappings of a home that an earlier process left: a value is made when it is asked for, and most never are.
+"""Mappings of a home that an earlier process left: a value is made on access, and most never are.
 
-They may stand below others' changes (`layered`). Nobody changes them.
+Changes may be layered over them (`layered`). They are never mutated.
 """
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class Positions(Generic[K]):
-    """Where each key stands in the columns that share them; `count` keys, listed when one is looked for."""
+    """The position of each key in the columns that share them; `count` keys, listed at the first lookup."""
 
     def __init__(self, count: int, keys: Callable[[], Iterable[K]]) -> None:
         """Takes what it is given; no key stands there twice."""
@@ -26,7 +26,7 @@ class Positions(Generic[K]):
 
 
 class LazyMapping(Mapping[K, V]):
-    """One value for each key, in the order of the keys; `values` are asked for when one is looked up."""
+    """One value for each key, in the order of the keys; `values` is called at the first lookup."""
 
     def __init__(self, positions: Positions[K], values: Callable[[], Sequence[V]]) -> None:
         """Nothing is made yet."""
@@ -81,7 +81,7 @@ class LazyMapping(Mapping[K, V]):
 
 
 class LazySequence(Sequence[V]):
-    """Values that are made when they are asked for; of one position always the same object."""
+    """Values that are made on access; a position always gives the same object."""
 
     def __init__(self, count: int, make: Callable[[int], V]) -> None:
         """Nothing is made yet."""

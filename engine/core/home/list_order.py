@@ -1,6 +1,6 @@
 """The order of areas and floors that the user chose, as their positions in Home Assistant's lists.
 
-The lists have had it since 2025.12 (its `reorder` commands); before, their order said nothing and changed by itself.
+The lists have had it since 2025.12 (its `reorder` commands); before, their order meant nothing and changed on its own.
 A position is a derived value: it is stored in rows, and no part of what an area or a floor says. So a records replica
 keeps the order beside its records, as one text, for the day on which rows are restored from there.
 """

@@ -1,4 +1,4 @@
-"""The reading: when and from where a home was read, which part of it, and what Home Assistant said of itself meanwhile.
+"""The reading: when and from where a home was read, which part of it, and Home Assistant's health meanwhile.
 
 Whether a record that is not in the home may be deleted depends on it.
 """
@@ -12,13 +12,13 @@ from engine.core.records.record import Key
 
 
 class SourceHealth(msgspec.Struct, frozen=True):
-    """What Home Assistant said of itself while it was read; None where a form of source cannot know."""
+    """Home Assistant's health while it was read; None where a form of source cannot know it."""
 
     ha_version: str | None = None
     state: str | None = None  # RUNNING, STARTING, NOT_RUNNING, STOPPING, ...
     recovery_mode: bool | None = None
     corrupt_stores: tuple[str, ...] = ()  # named by storage_corruption_* repair issues or *.corrupt.* files
-    unread: tuple[str, ...] = ()  # what it says of itself and could not be read, each with why
+    unread: tuple[str, ...] = ()  # parts of its health that could not be read, each with the reason
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

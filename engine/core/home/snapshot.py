@@ -19,7 +19,7 @@ from engine.core.records.set_aside import SetAside
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """The desired state. Made by `make_snapshot`; what home and reading say can be asked of it."""
+    """The desired state. Made by `make_snapshot`; it offers what home and reading offer."""
 
     home: Home
     reading: Reading
@@ -183,7 +183,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def health(self) -> SourceHealth:
-        """What Home Assistant said of itself meanwhile."""
+        """Home Assistant's health while it was read."""
         return self.reading.health
 
     @property

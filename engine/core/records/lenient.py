@@ -194,7 +194,7 @@ def _check_identity(registry: str, row: Mapping[str, Json], name: str, fields: d
 
 
 def with_article(type_: str) -> str:
-    """The name of a JSON type as it stands in a sentence."""
+    """The name of a JSON type with its article."""
     return {"null": "null", "text": "text", "object": "an object"}.get(type_, f"a {type_}")
 
 

@@ -42,7 +42,7 @@ class SetAside(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key | None:
-        """The record that the row is about, if it says so."""
+        """The record that the row is about, if it names one."""
         return Key(self.registry, self.id) if self.id else None
 
 

@@ -22,7 +22,7 @@ GUARDS: dict[GuardName, Advice] = {
     GuardName.RECOVERY_MODE: Advice(
         "Home Assistant is in recovery mode",
         "In recovery mode Home Assistant lists something that is not your home, so nothing is written at all.",
-        "Repair Home Assistant's configuration and restart it; the next pass goes on by itself.",
+        "Repair Home Assistant's configuration and restart it; the next pass continues on its own.",
         "reconcile doctor",
     ),
     GuardName.WRONG_INSTANCE: Advice(
@@ -46,19 +46,19 @@ GUARDS: dict[GuardName, Advice] = {
     GuardName.HEALTH_UNREAD: Advice(
         "Home Assistant's state could not be read",
         "Whether its registries are sound is not known, so nothing is deleted.",
-        "Restart Home Assistant, which writes such a file anew; the deletes follow then.",
+        "Restart Home Assistant, which rewrites such a file; the deletes follow then.",
         "reconcile doctor",
     ),
     GuardName.REGISTRY_UNREAD: Advice(
         "A registry was not read",
         "What was not read is not empty: its rows stay as they are, and so do those made with its help.",
-        "Restore what is missing. If the home really has none of it any more, say so once.",
+        "Restore what is missing. If the home really has none of it any more, confirm it once.",
         "reconcile --allow-empty",
     ),
     GuardName.EMPTY_SOURCE: Advice(
         "Home Assistant lists none at all",
         "A living home has devices, entities and config entries, so nothing is deleted.",
-        "If the home really is empty, say so once.",
+        "If the home really is empty, confirm it once.",
         "reconcile --allow-empty",
     ),
     GuardName.DELETE_RATIO: Advice(
@@ -77,7 +77,7 @@ GUARDS: dict[GuardName, Advice] = {
 
 KINDS: dict[str, Advice] = {
     "drifted": Advice(
-        "Somebody else changed a row",
+        "Another program changed a row",
         "Another program wrote to a store after the engine did; Home Assistant's value is the right one.",
         "The next pass writes Home Assistant's value again. Find out who writes there, or it comes back.",
         "reconcile",
@@ -103,18 +103,18 @@ KINDS: dict[str, Advice] = {
     "foreign": Advice(
         "A foreign row",
         "Home Assistant does not have it and the engine did not write it: nothing in the home stands behind it.",
-        "It is left alone. If nobody needs it, let a pass delete all foreign rows.",
+        "It is left alone. If it is not needed, let a pass delete all foreign rows.",
         "reconcile --prune-foreign",
     ),
     "set_aside": Advice(
         "A row of Home Assistant cannot be used",
-        "Nobody can tell which record the row is, so what a store holds under it stays as it is.",
+        "The row's record cannot be identified, so what a store holds under it stays as it is.",
         "Correct or remove it in Home Assistant, then compare again.",
         "reconcile drift",
     ),
     "unknown": Advice(
         "Not known now",
-        "Home Assistant or a store could not be read lately, so nobody can tell whether the row is right.",
+        "Home Assistant or a store could not be read lately, so it is not known whether the row is right.",
         "Find out what cannot be read.",
         "reconcile doctor",
     ),

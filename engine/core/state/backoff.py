@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-# The longest wait for a store that was away or busy, unless it asked for more.
+# The longest wait for a store that was away or busy, unless the store requests more.
 _STORE_SECONDS_MAX = 30.0
 
 
@@ -27,7 +27,7 @@ class Backoff:
         return float(ceiling) * (0.5 + self._draw() / 2)
 
     def next_delay_for_store(self, *, is_transient: bool, asked_seconds: float) -> float:
-        """The wait before a store that failed is used again, seconds; `asked_seconds` is what it asked for.
+        """The wait before a store that failed is used again, seconds; `asked_seconds` is what it requested.
 
         A store that is back is to be used at once; what needs a change is not mended by asking.
         """

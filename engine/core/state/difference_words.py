@@ -15,7 +15,7 @@ def which_side(record: RecordReport) -> str:
         return f"It was changed in {replica} and in Home Assistant; Home Assistant wins"
     if record.cause is Cause.DRIFT:
         how = "deleted it from" if kind is Kind.MISSING else "changed it in"
-        return f"Somebody else {how} {replica}"
+        return f"Another program {how} {replica}"
     if kind is Kind.ORPHANED:
         return f"Home Assistant does not list it, {replica} has it"
     if kind is Kind.MISSING:

@@ -1,4 +1,4 @@
-"""What became of a record that is not found under the name that was asked for. Pure: evidence in, a sentence out.
+"""What became of a record that is not found under the requested name. Pure: evidence in, a sentence out.
 
 An id or entity_id that the change feed, the tombstones or the records ever knew is never called unknown.
 """
@@ -24,7 +24,7 @@ class Former(msgspec.Struct, frozen=True):
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """What became of what was asked for: `renamed`, `deleted`, `lost` (its row is gone without a delete)."""
+    """What became of a record: `renamed`, `deleted`, `lost` (its row is gone without a delete)."""
 
     what: str
     registry: str

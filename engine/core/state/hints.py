@@ -10,7 +10,7 @@ from engine.core.records.record import Key
 
 
 class Hints(msgspec.Struct, frozen=True):
-    """Where to look again. `relist` asks for everything, because something was missed or the state changed."""
+    """Where to look again. `relist` means a full read, because something was missed or the state changed."""
 
     relist: bool = False
     registries: frozenset[str] = frozenset()  # to be listed again in full
@@ -41,7 +41,7 @@ IDS_MAX = 50_000
 class GatheredHints:
     """Hints of many events, added up in place: one more costs the same however many are known.
 
-    Holds at most `ids_max` ids of each kind. When there are more, it asks for everything: what is not named is found
+    Holds at most `ids_max` ids of each kind. When there are more, it stands for a full read: what is not named is found
     by that read, and where something was removed, the evidence of the event is lost.
     """
 

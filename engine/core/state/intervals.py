@@ -18,7 +18,7 @@ class Freshness(msgspec.Struct, frozen=True):
     unknown_seconds: float  # the watermark of a replica that was found equal
 
 
-# For what is said of a single moment, in which nothing ages.
+# For a single moment, in which nothing ages.
 AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"))
 
 
@@ -28,7 +28,7 @@ class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     relist_seconds: Annotated[
         float,
         Meta(
-            description="seconds between full reads of Home Assistant, when nothing else asks for one", ge=1
+            description="seconds between full reads of Home Assistant, unless something else causes one", ge=1
         ),
     ] = 600.0
     verify_seconds: Annotated[

@@ -37,7 +37,7 @@ NOTHING_FORGOTTEN = Forgotten()
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """How a records store grows, and what keeps it from growing for ever."""
+    """How a records store grows, and what keeps it from growing forever."""
 
     bytes_per_second: float = 0.0
     known_from: float | None = None  # Unix seconds; None: nothing was forgotten by age

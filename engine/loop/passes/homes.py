@@ -15,7 +15,7 @@ def known_homes(
     keys: Iterable[Key],
     on_error: Callable[[ReplicaError], None],
 ) -> KnownHomes:
-    """What the replica, which holds rows of these keys, and the ledger know. `on_error` is told of a ledger that cannot say.
+    """What the replica, which holds rows of these keys, and the ledger know. `on_error` receives the error of a ledger that cannot be read.
 
     Raises ReplicaError when the replica cannot.
     """

@@ -46,7 +46,7 @@ class ReplicaMemory:
             None  # the positions that the replica keeps; None: not asked yet
         )
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
-        # All that differed in the last pass; None: nobody can say.
+        # All that differed in the last pass; None: not known.
         self._left: dict[Key, Difference] | None = None
         self.differences: Mapping[Key, Difference] = {}  # of the last pass, for as long as this one goes on
         self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
@@ -67,7 +67,7 @@ class ReplicaMemory:
 
     def widened(self, since: Since | None) -> Since | None:
         """What may differ now: what changed since the last pass, and what that left; None is everything."""
-        left, self._left = self._left, None  # a pass that breaks off leaves nobody knows what
+        left, self._left = self._left, None  # what a pass that breaks off leaves behind is unknown
         self.differences = left or {}
         if since is None or left is None:
             return None
@@ -83,9 +83,9 @@ class ReplicaMemory:
     def rows_under(
         self, names: Mapping[Key, Key], read: Callable[[Iterable[Key]], dict[Key, StoredRow]]
     ) -> dict[Key, StoredRow]:
-        """The rows of these keys, by the names under which they stand; `read` is asked for those that are not known.
+        """The rows of these keys, by the names they are stored under; `read` fetches those that are not known.
 
-        What waits to be deleted or written stands in each pass again, and thousands of rows take seconds to read.
+        What waits to be deleted or written comes up in every pass, and thousands of rows take seconds to read.
         """
         versions, held = self.versions, self._rows
         known = {
@@ -130,7 +130,7 @@ class ReplicaMemory:
     ) -> None:
         """Follow what the pass wrote: operations that were carried out, and bookkeeping that was settled.
 
-        `drops_replaced` is the replica's: elsewhere a row stays whose entity_id another one now bears.
+        `drops_replaced` is the replica's: other replicas keep a row whose entity_id another one has now.
         """
         operations, settled = list(operations), list(settled)
         if not operations and not settled:
@@ -157,7 +157,7 @@ class ReplicaMemory:
                 applied[key] = version
 
     def is_equal(self, wanted: Mapping[Key, str]) -> bool:
-        """Whether the replica holds these versions, all of them and nothing else, and the books say so."""
+        """Whether the replica holds exactly these versions and the ledger agrees."""
         return self.versions == wanted and self.applied == wanted
 
 
@@ -168,7 +168,7 @@ def _own(versions: Mapping[Key, str]) -> dict[Key, str]:
 
 def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
     """What some replica holds of ours, as it was last applied."""
-    # Laid over each other only when somebody goes through all of it.
+    # Merged only when something iterates over all of it.
     return (
         memories[0].applied
         if len(memories) == 1

@@ -102,7 +102,7 @@ class Recollection:
         self._states[replica.name] = state
 
     def forget(self) -> None:
-        """Begin anew, without a cache."""
+        """Start over, without a cache."""
         assert self._source is not None, "there was a cache"
         self._source.recall(None)
         self._cache = self._before = None
@@ -170,7 +170,7 @@ class Recollection:
             if one.name not in self._states or not _found_nothing(one)
         ]
         books = {replica.name: self._ledger.books_digest(replica.name) for replica in fresh}
-        # The ledger last: if nobody wrote there meanwhile, the books are those that were read.
+        # The ledger last: if its data version is unchanged, its digests are of what was read.
         rows = {r.name: r.digest(anew=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
         states: dict[str, CachedReplica] = {}
         for one in equal:

@@ -1,7 +1,7 @@
 """The reconciler: read Home Assistant, then compare, apply and report every replica. One call is one pass.
 
 A pass keeps nothing in memory that the next one needs, so it may be cut off anywhere and simply run again.
-What it may leave out because it was learned before stands in `recollection`.
+`recollection` says what it may leave out because an earlier process learned it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ from engine.process.offload import sleep, to_thread
 class Reconciler:
     """Passes over one home. `clock` gives seconds and never jumps, `calendar` says what time they are by other clocks.
 
-    `progress` is told what is being read.
+    `progress` receives what is being read.
     """
 
     def __init__(  # noqa: PLR0913 (collaborators)
@@ -96,7 +96,7 @@ class Reconciler:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
         read = await self._source.read(self._progress)
         if recollection.is_used and (read.set_aside or read.partly_read):
-            # Where in its list a row stood that nobody can use, is known to a read that knew nothing before.
+            # Only a read without a cache knows the position of an unusable row in its list.
             recollection.forget()
             read = await self._source.read(self._progress)
         context, passes = await self._compare(read, options, {}, recollection)

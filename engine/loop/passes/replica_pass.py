@@ -125,7 +125,7 @@ class ReplicaPass:
         context, comparison = self._context, self.comparison
         error = context.errors.get(self.name)
         text = str(error) if error else None
-        note = self._replica.take_note()  # of a pass that failed, too: what is amiss is told while it is
+        note = self._replica.take_note()  # of a pass that failed, too: a fault is reported while it lasts
         if comparison is None:
             return msgspec.structs.replace(unknown_replica(self.name, text), note=note), []
         unwritten = error.unwritten if error else None
@@ -163,7 +163,7 @@ class ReplicaPass:
         verdict = review(
             plan,
             desired,
-            # Where nothing is on record, what stands in the replica tells which home it is of.
+            # Without a record of it, the rows in the replica say which home it belongs to.
             applied=applied or versions,
             homes=memory.homes,
             observed_count=observed_count,
@@ -211,7 +211,7 @@ class ReplicaPass:
         if self._is_forgetful or kept.surplus:
             return False
         if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
-            return False  # somebody's row may be adopted by any entity
+            return False  # any entity may adopt a foreign row
         is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != Mode.APPLY)
         return not (is_left and (self._context.desired.set_aside or self._context.desired.partly_read))
 

@@ -34,7 +34,7 @@ def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], r
 
 
 def note_of(dates: Dates, at: float) -> str | None:
-    """What somebody should know who reads the history: which revisions were dated anew at that time, if any were."""
+    """A note for readers of the history: which revisions were given a new date at that time, if any."""
     if not dates.redated:
         return None
     return (

@@ -6,7 +6,7 @@ one of the two is wrong:
 
 - a clock that shows a time before this program was made is: revisions follow the newest, a nanosecond apart;
 - revisions that are later than now by more than a moment are, if they reach over no more than a month: they are
-  dated anew, in their order, right before now, which is the first time that is known to be after them;
+  given new dates, in their order, right before now, the first time that is known to be after them;
 - a longer stretch of later revisions was written by a clock that went on as clocks do: it is the clock that is wrong.
 
 Every function works on a connection inside a write transaction that the caller holds.
@@ -28,7 +28,7 @@ _ROOM_NS = 365 * 86_400 * _NS  # behind the newest revision, for those that foll
 
 
 class Dates(msgspec.Struct, frozen=True):
-    """The time of the first revision to be written, and how many were dated anew, the newest from which time."""
+    """The time of the first revision to be written, and how many got new dates, the newest from which time."""
 
     first_ns: int
     redated: int = 0
@@ -36,7 +36,7 @@ class Dates(msgspec.Struct, frozen=True):
 
 
 def find_dates(connection: apsw.Connection, replica: str, at: float) -> Dates:
-    """When the next revisions are to be dated, written `at` Unix seconds; dates anew what cannot be true.
+    """When the next revisions are to be dated, written `at` Unix seconds; gives a new date to what cannot be true.
 
     Raises ReplicaRejected when the clock shows a time that cannot be stored.
     """

@@ -1,7 +1,7 @@
-"""Which entities ever bore an entity_id: a small table beside the revisions, so that nobody reads all payloads for it.
+"""Which entities ever had an entity_id: a small table beside the revisions, so that a lookup need not read all payloads.
 
 Triggers keep it, so it is right whichever program appends revisions. A file that was made before there was such a
-table is read into it in steps; until that is done the revisions themselves are asked.
+table is read into it in steps; until that is done the revisions themselves are searched.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -12,7 +12,7 @@ import apsw
 
 from engine.replicas.sqlite_file.tables import has_table
 
-# CASE, because anybody can write there, and what is no JSON would fail whatever statement meets it.
+# CASE, because any program can write there, and a value that is no JSON would fail every statement that reads it.
 _ENTITY_ID = (
     "CASE WHEN typeof({0}.payload) = 'text' AND json_valid({0}.payload)"
     " THEN json_extract({0}.payload, '$.entity_id') END"
@@ -26,7 +26,7 @@ _TRIGGER = (
     f"CREATE TRIGGER IF NOT EXISTS bearers_{{1}} AFTER {{1}} ON records WHEN {_IS_ENTITY} BEGIN{_NOTE}END"
 )
 STATEMENTS = (
-    # at_ns is the newest revision that says so.
+    # at_ns is that of the newest revision with this name.
     """CREATE TABLE IF NOT EXISTS bearers (entity_id TEXT NOT NULL, id TEXT NOT NULL, at_ns INTEGER NOT NULL,
       PRIMARY KEY (entity_id, id)) WITHOUT ROWID""",
     _TRIGGER.format("new", "insert"),
@@ -54,7 +54,7 @@ def make_holders(connection: apsw.Connection, *, is_whole: bool) -> None:
 
 
 def find_holders(connection: apsw.Connection, entity_id: str) -> list[str]:
-    """The ids of the entities that ever bore this entity_id, as far as the history reaches."""
+    """The ids of the entities that ever had this entity_id, as far as the history reaches."""
     if _progress(connection) == _ALL:
         found = connection.execute(_ASK, (entity_id,))
     else:

@@ -1,6 +1,6 @@
 """Keeps the history file small in steps, each so short that no event waits behind it for long.
 
-A step is one transaction over a bounded number of revisions or pages, or a look that takes no lock. Whoever runs the
+A step is one transaction over a bounded number of revisions or pages, or a read that takes no lock. The caller of the
 steps may stop between any two: what is not done is found again.
 """
 
@@ -30,7 +30,7 @@ _NS = 1_000_000_000
 _REVISIONS_A_STEP = 1_000
 _PAGES_A_STEP = 256
 _EVERY_NS = 3_600 * _NS
-# While events never pause, every so manieth look is used for a step all the same.
+# While events never pause, one call in this many does a step all the same.
 _BUSY_LOOKS = 16
 
 
@@ -155,7 +155,7 @@ class Housekeeper:
                 chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
             if chunk.count:
                 with self._file.writing() as connection:
-                    # Somebody else may have been here since.
+                    # Another process may have done it since.
                     chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
                     if chunk.count:
                         forget(connection, stretch, chunk)

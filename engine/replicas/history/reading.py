@@ -1,4 +1,4 @@
-"""What the history file is asked about the past, each in a statement that reads by index.
+"""Queries of the history file about the past, each a statement that reads by index.
 
 No statement here reads all revisions of a record, or all records' revisions: a page costs what it holds, and the home
 as of a time costs one search per record, however long the history is.
@@ -31,7 +31,7 @@ _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM records WHERE {_OF_KEY} LIMIT ?)"
 _REV_AT = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns LIMIT 1 OFFSET ?"
 _NEWEST_REV = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns DESC LIMIT 1"
 _REV_FROM = f"SELECT at_ns, coalesce(CAST(rev AS INTEGER), 0) FROM records WHERE {_OF_KEY} AND at_ns >= ? ORDER BY at_ns LIMIT 1"
-# Each by itself, because SQLite reads all of them to tell both in one.
+# Separately, because SQLite reads all rows to find both in one statement.
 _FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
 _LAST = f"SELECT max(at_ns) FROM records WHERE {_OF_KEY}"
 _PAGE = f"{_SELECT} WHERE {_OF_KEY} AND at_ns >= ? AND rev > ? ORDER BY at_ns LIMIT ?"
@@ -66,7 +66,7 @@ def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list
 def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
     """How many revisions of a key there are, of which so many were `forgotten`.
 
-    A few are counted. Of more than that their numbers tell, which begin at 1 and have no gaps but what was forgotten.
+    A few are counted. The number of more follows from their revision numbers, which begin at 1 and have no gaps but for what was forgotten.
     """
     [(count,)] = fetch(_COUNT, ("count",), (*key, COUNTED_MAX + 1))
     if count <= COUNTED_MAX:
@@ -76,7 +76,7 @@ def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
     is_numbered = forgotten > 0 or late == COUNTED_MAX + 1
     if is_numbered and isinstance(rev, int) and COUNTED_MAX < rev - forgotten <= _REV_MAX:
         return rev - forgotten
-    [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # somebody else wrote some of them
+    [(count,)] = fetch(_COUNT, ("count",), (*key, _ALL))  # another program wrote some of them
     return int(count)
 
 

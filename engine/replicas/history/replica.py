@@ -95,11 +95,11 @@ class HistoryFile(Records):
         return self._file.held_log_bytes
 
     def file_signature(self) -> Hashable | None:
-        """What any write leaves behind; None when only the data version can tell."""
+        """The signature that any write changes; None when only the data version shows it."""
         return self._file.file_signature()
 
     def data_version(self) -> int:
-        """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
+        """A number that changes when another program writes to the file. It means nothing in another process."""
         return self._file.data_version()
 
     def observe(self) -> Observed:
@@ -132,7 +132,7 @@ class HistoryFile(Records):
         self._note = note_of(dates, run.at)
 
     def take_note(self) -> str | None:
-        """What the last write corrected and somebody should know; told once."""
+        """What the last write corrected and a person should know; returned once."""
         note, self._note = self._note, None
         return note
 
@@ -211,7 +211,7 @@ class HistoryFile(Records):
         return self.housekeeper.growth
 
     def holders(self, entity_id: str) -> list[Key]:
-        """The entities that ever bore this entity_id."""
+        """The entities that ever had this entity_id."""
         with self._file.reading() as connection:
             found = find_holders(connection, entity_id) if has_records(connection, NAME) else []
         return sorted(Key("entity", id_) for id_ in found)

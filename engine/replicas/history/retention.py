@@ -1,6 +1,6 @@
 """What the history file forgets, and what it remembers of having forgotten.
 
-Two things may be forgotten, each only if its setting says so:
+Two things may be forgotten, each only if its setting allows it:
 
 - by age: what is older than the edge, but for the state of every record at the edge. So the home is known exactly as
   of any time from the edge on, and as of no earlier one. Of a record that had ended by then nothing is left;
@@ -8,7 +8,7 @@ Two things may be forgotten, each only if its setting says so:
   intervals that are over are thinned, and a record's newest revision always stays.
 
 The edge is written in the transaction that first deletes something behind it, so no reader ever finds a gap that the
-file does not admit to. From then on the schema is 2: a program that knows 1 would tell of a home that never was.
+file does not admit to. From then on the schema is 2: a program that knows 1 would report a home that never existed.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -152,7 +152,7 @@ def stretches(
 ) -> list[Stretch]:
     """The stretches to look through: what is too old, and the intervals that are over, from `thinned_until_ns` on.
 
-    The edge is a whole second, so that it can be asked for as it is written. It is not past the newest revision: by a
+    The edge is a whole second, so that a query can name it as it is written. It is not past the newest revision: by a
     clock that is ahead it would be, and then hide, until it has come, what is known.
     """
     found, edge_ns = [], memory.known_from_ns

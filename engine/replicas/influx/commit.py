@@ -84,7 +84,7 @@ class Committer:
         return refused
 
     def send_marker(self, line: bytes, beside: Sequence[bytes] = ()) -> None:
-        """Write a run marker, and lines that nobody misses. Raises ReplicaError, also when the marker is refused."""
+        """Write a run marker, and lines whose loss does no harm. Raises ReplicaError, also when the marker is refused."""
         for refusal in self._sender.send([line, *beside]):
             if line in refusal.lines:
                 raise refusal.error

@@ -45,7 +45,7 @@ def check_server(
 
 
 def _server_check(server: Server) -> InfluxCheck:
-    version = f"InfluxDB {server.version}" if server.version else "a server that does not tell its version"
+    version = f"InfluxDB {server.version}" if server.version else "a server that does not report its version"
     note = f"; {server.note}" if server.note else ""
     return InfluxCheck("server", "ok", f"{version} over wire {server.wire}{note}")
 
@@ -73,19 +73,19 @@ def _retention_check(wire: Wire, wanted_seconds: float) -> InfluxCheck:
         return InfluxCheck(
             "retention",
             "warning",
-            "the server does not tell how long the bucket keeps points",
+            "the server does not report how long the bucket keeps points",
             f"Allow the token to read buckets, or see to it that it is at least {2 * wanted_seconds / 86_400:g} days.",
         )
-    kept = f"{retention / 86_400:g} days" if retention else "for ever"
+    kept = f"{retention / 86_400:g} days" if retention else "forever"
     renewed = f"every record is renewed within {within / 86_400:g} days"
     return InfluxCheck("retention", "ok", f"points are kept {kept}; {renewed}")
 
 
 def _clock_check(server: Server, now: float) -> InfluxCheck:
     if server.at is None:
-        return InfluxCheck("clock", "warning", "the server does not tell its time", "")
+        return InfluxCheck("clock", "warning", "the server does not report its time", "")
     skew = now - server.at
-    # The server tells whole seconds.
+    # The server reports whole seconds.
     apart = f"by {abs(skew):.0f} seconds" if abs(skew) >= 2 else "by less than 2 seconds"
     found = f"this machine and the server differ {apart}"
     if abs(skew) > 60:
@@ -107,7 +107,7 @@ def _future_check(wire: Wire, site: str, now: float) -> InfluxCheck:
             "future points",
             "warning",
             f"{count} points are dated more than {_FUTURE_SECONDS // 60} minutes ahead",
-            "A clock ran ahead, or somebody wrote them. They count as newest; delete that range if they are wrong.",
+            "A clock ran ahead, or another program wrote them. They count as newest; delete that range if they are wrong.",
         )
     return InfluxCheck("future points", "ok", "no point is dated ahead")
 
@@ -126,7 +126,7 @@ def _types_check(wire: Wire) -> InfluxCheck:
     except ReplicaError as error:
         return _failed("types", error)
     if not types:
-        return InfluxCheck("types", "ok", "there is nothing yet, or the server does not tell types")
+        return InfluxCheck("types", "ok", "there is nothing yet, or the server does not report types")
     if not named:
         return InfluxCheck("types", "ok", "every field has the type it should have")
     more = ", ..." if len(foreign) > _NAMED_MAX else ""

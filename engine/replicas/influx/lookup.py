@@ -1,4 +1,4 @@
-"""Records looked for in a bucket: the newest point of some keys, and who ever bore an entity_id.
+"""Records looked for in a bucket: the newest point of some keys, and which entities ever had an entity_id.
 
 Live records are read in the window that was observed, others by their id, so that no look grows with age.
 """
@@ -14,7 +14,7 @@ from engine.replicas.influx.wires.wire import Scan, Wire
 
 # More live keys than this are found faster by reading the whole window.
 _IDS_MAX = 500
-# Who bore an entity_id before is found by id only: each record is written again every few days, and is looked through here.
+# Earlier holders of an entity_id are found by id only: each record is written again every few days, and is looked through here.
 BEARERS_NS = 2 * 365 * 86_400 * 1_000_000_000
 
 
@@ -50,7 +50,7 @@ class Lookup:
         return found | {key: row for key, row in newest_rows(self._wire.scan(scan)).items() if key in wanted}
 
     def holders(self, entity_id: str, now_ns: int, window_start_ns: Callable[[], int]) -> list[Key]:
-        """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them.
+        """The entities that had this entity_id within the last two years, as far back as the bucket keeps them.
 
         The server looks through the one short field, and answers with the points that say this name. Points of before
         there was that field say it in their payload: of those only the window of live records is read, which begins at

@@ -1,4 +1,4 @@
-"""InfluxDB from settings: the wire that was asked for or fits the server, and the replica on it.
+"""InfluxDB from settings: the wire that was set or fits the server, and the replica on it.
 
 Nothing is connected here: a server that is away must not keep the other replica from being served.
 """
@@ -89,8 +89,8 @@ class AutoWire:
 
 
 def choose_wire(version: str, org: str) -> tuple[str, str]:
-    """The wire for a server of this version ("" when it does not tell), and the reason."""
-    named = f"InfluxDB {version}" if version else "a server that does not tell its version"
+    """The wire for a server of this version ("" when it is not known), and the reason."""
+    named = f"InfluxDB {version}" if version else "a server that does not report its version"
     if version.startswith(("0.", "1.")):
         return "v1", f"found {named}: InfluxQL (wire v1) works on every 1.x"
     if version.startswith("2.") or not version:

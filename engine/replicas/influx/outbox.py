@@ -66,7 +66,7 @@ class SqliteOutbox:
 
 
 def open_outbox(replica: str, path: str | Path, *, bytes_max: int = BYTES_MAX) -> SqliteOutbox:
-    """The outbox of a replica in the SQLite file at `path`; errors are told as that replica's."""
+    """The outbox of a replica in the SQLite file at `path`; errors name that replica."""
     return SqliteOutbox(ApswFile(replica, path), bytes_max=bytes_max)
 
 

@@ -1,7 +1,7 @@
 """Rows of scans as what the replica holds: the newest point of every key, and the version that point stands for.
 
 A version is believed as stored only by a plain look. A verifying look recomputes it from the payload, so a point
-that somebody altered is told from one that is what it says.
+that another program altered is distinguished from one that is intact.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ class Holding(msgspec.Struct):
 
 
 def newest_rows(blocks: Iterable[Block]) -> dict[Key, list[Any]]:
-    """The newest row of every key; rows are [time, tag, ...]. Rows without an id are nobody's record."""
+    """The newest row of every key; rows are [time, tag, ...]. Rows without an id belong to no record."""
     best: dict[str, dict[Any, list[Any]]] = {}
     for measurement, rows in blocks:
         of_measurement = best.setdefault(measurement, {})
@@ -82,7 +82,7 @@ def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
 
 
 def needs_payloads(versions: Iterable[str]) -> bool:
-    """Whether some hash is of another version, or none, so that only the payload tells what it stands for."""
+    """Whether some hash is of another version, or none, so that only the payload shows what it stands for."""
     return any(not version.startswith(HASH_PREFIX) for version in versions)
 
 

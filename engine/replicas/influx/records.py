@@ -56,7 +56,7 @@ from engine.replicas.influx.wires.wire import Wire
 
 _NS = 1_000_000_000
 _MS_IN_NS = 1_000_000
-_AHEAD_SECONDS = 60.0  # points dated later than this are somebody's mistake
+_AHEAD_SECONDS = 60.0  # points dated later than this are a mistake
 _REFRESH_SECONDS_MAX_3 = 86_400.0
 _REVISION = ("op", "rev", "hash", "run", "schema", "payload")
 
@@ -110,12 +110,12 @@ class InfluxRecords(Records):
         self._revs: dict[Key, list[Any]] = {}
         self._order: dict[Key, int] = {}
         self._retention_seconds: int | None = None
-        self._version: str | None = None  # the server's, as it first told it
+        self._version: str | None = None  # the server's, as first reported
         self._server_state: object = None
         self._verified_at: float | None = None
 
     def data_version(self) -> int | None:
-        """None: InfluxDB does not tell that somebody wrote to it."""
+        """None: InfluxDB does not show that another program wrote to it."""
         return None
 
     def file_signature(self) -> Hashable | None:
@@ -259,7 +259,7 @@ class InfluxRecords(Records):
         return revisions_in(self._wire.scan(scan), key)
 
     def holders(self, entity_id: str) -> list[Key]:
-        """The entities that bore this entity_id within the last two years, as far back as the bucket keeps them."""
+        """The entities that had this entity_id within the last two years, as far back as the bucket keeps them."""
         self._meet()
         now_ns = self._ahead_ns()
         return self._lookup.holders(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
@@ -278,7 +278,7 @@ class InfluxRecords(Records):
         return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
 
     def take_note(self) -> str | None:
-        """What somebody should know of the outbox; told once."""
+        """What a person should know about the outbox; returned once."""
         return self._sender.take_note()
 
     def close(self) -> None:
@@ -378,7 +378,7 @@ class InfluxRecords(Records):
         return refresh_seconds(self._retention_seconds, wanted)
 
     def _meet(self) -> str:
-        """The server's version, asked for once: a wire reads another generation in another way."""
+        """The server's version, requested once: a wire reads another generation in another way."""
         if self._version is None:
             self._version = self._wire.probe().version
         return self._version

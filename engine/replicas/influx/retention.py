@@ -2,7 +2,7 @@
 
 With R the bucket's retention, every live record gets a new point before its newest is `min(R/2, refresh)` old; so
 an outage of the engine of up to R/2 loses nothing. The age is spread by the record's id, so that a home that was
-written in one batch is not refreshed in one batch for ever.
+written in one batch is not refreshed in one batch forever.
 """
 
 from zlib import crc32
@@ -20,7 +20,7 @@ _NS = 1_000_000_000
 def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> float:
     """The age at which a live record's newest point is renewed at the latest.
 
-    `retention_seconds` is 0 for ever, None when unknown. Raises ReplicaRejected for a retention too short.
+    `retention_seconds` is 0 for unlimited, None when unknown. Raises ReplicaRejected for a retention too short.
     """
     if not retention_seconds:
         return wanted_seconds

@@ -3,8 +3,8 @@
 A 204 is the only success. After a timeout or a broken connection the outcome is unknown, and the identical bytes
 are sent again, which rewrites the same points. A refused batch is halved until the refused lines stand alone.
 
-Only what passes within seconds is waited for here, in a worker thread that nobody can cancel. Who has longer to wait
-is told how long the server asked for, and tries again then.
+Only what passes within seconds is waited for here, in a worker thread that cannot be cancelled. For a longer wait the caller
+gets the time that the server requested, and tries again then.
 """
 
 import random
@@ -25,7 +25,7 @@ Batch = Sequence[bytes]  # lines without their ends
 
 _ATTEMPTS_MAX = 5
 _DELAY_SECONDS = 2 / 3  # half a second on average, then twice as long each time
-# A server that asks for more, or took longer to say no, is left to whoever can wait without holding up a thread.
+# A server that requests more, or took longer to refuse, is left to a caller that can wait without blocking a thread.
 _PATIENCE_SECONDS = 5.0
 # So many lines are isolated per call; when more are refused the trouble is not in the lines.
 _ISOLATED_MAX = 20
@@ -60,7 +60,7 @@ class Sender:
         self._jitter = jitter
         self.is_doubtful = False  # an outcome was unknown or partial since this was last set to False
         self._noted: dict[str, str] = {}  # what is wrong with the outbox, by what was attempted
-        self._untold: dict[str, str] = {}  # what of that somebody has to know yet
+        self._untold: dict[str, str] = {}  # what of that is still to be reported
 
     def keep(self, sent: Sequence[Batch]) -> list[int]:
         """Put the batches in the outbox, before the first of them is sent; returns their numbers.
@@ -124,7 +124,7 @@ class Sender:
         )
 
     def _note(self, attempt: str, error: ReplicaError | None) -> None:
-        """Once, however often it is met: nothing is held back by it. What passed before anybody asked is not told."""
+        """Once, however often it occurs: it blocks nothing. What was over before this call is not reported."""
         if error is None:
             self._noted.pop(attempt, None)
             self._untold.pop(attempt, None)

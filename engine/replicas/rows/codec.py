@@ -9,7 +9,7 @@ the moment the row last changed. A row gives back exactly the record it was made
     list, object            canonical JSON text
     created_at, ...         'YYYY-MM-DD HH:MM:SS.ffffff' in UTC, as SQLAlchemy writes it; to the microsecond
     devices.name            NOT NULL in HomeIQ's table, null in Home Assistant's child devices: then the effective
-                            name (or '') stands in for it, and `name_is_stand_in` is 1
+                            name (or '') replaces it, and `name_is_stand_in` is 1
     devices.suggested_area  a key of `extra` that HomeIQ gave a column; only there while it is text
 """
 
@@ -189,7 +189,7 @@ def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple
 
 
 def decode_row(table: Table, key: Key, values: tuple[Value, ...]) -> StoredRow:
-    """What a row says, whoever wrote it. Values that fit no field stay as they are found."""
+    """The fields of a row, whichever program wrote it. Values that fit no field stay as they are."""
     fields, derived = _decode_values(table, values)
     record = _record(table.registry, fields)
     stamps = {name: values[table.indexes[name]] for name in ("last_seen", "created_at")}
@@ -221,7 +221,7 @@ def judge_row(key: Key, values: tuple[Value, ...]) -> tuple[str, bool] | None:
     return row_version(content_hash(record), derived), is_as_written
 
 
-# MessagePack rather than JSON: it tells bytes from text and infinity from null, and SQLite holds all of them.
+# MessagePack rather than JSON: it distinguishes bytes from text and infinity from null, and SQLite holds all of them.
 _encode_values = msgspec.msgpack.Encoder().encode
 
 
@@ -351,7 +351,7 @@ _DERIVED = {
     "entity": ("effective_area_id", "effective_name", "domain", "disabled"),
     **dict.fromkeys(ORDERED_REGISTRIES, ("position",)),
 }
-# Of these something is derived of every record; of the others only where Home Assistant tells an order.
+# Of these something is derived of every record; of the others only where Home Assistant gives an order.
 _ALWAYS_DERIVED = ("device", "entity")
 
 

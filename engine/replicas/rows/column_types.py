@@ -61,7 +61,7 @@ def _text(column: str) -> str:
 
 
 def patched_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows that were read as bytes, as text. One whose key is no UTF-8 could not be asked for, and is left out."""
+    """Rows that were read as bytes, as text. One whose key is not UTF-8 could not be requested, and is left out."""
     patched = []
     for key, *values in rows:
         with suppress(UnicodeDecodeError):

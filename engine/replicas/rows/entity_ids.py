@@ -1,7 +1,7 @@
 """Making room for entity_ids: swaps, chains, take-overs and adopted rows, before any row is written.
 
 The table's primary key is entity_id, as in HomeIQ's; a record's identity is the registry's id. So a rename can
-meet a row that still bears the new name, and the row that must give way may be anybody's.
+meet a row that still has the new name, and the row that must give way may be another program's.
 """
 
 from collections.abc import Container, Mapping
@@ -15,7 +15,7 @@ from engine.replicas.rows.reader import FoundRow, find_rows_where
 
 
 class Clearing(msgspec.Struct, frozen=True):
-    """What stands in the way, by what is to become of it; the first two by their new owner's registry id."""
+    """Rows in the way, by what is to become of them; the first two by their new owner's registry id."""
 
     adopted: dict[str, FoundRow]  # rows of other programs, without a registry id: they become the owner's row
     taken_over: dict[str, FoundRow]  # rows of another id: the owner, who has no row yet, gets theirs
@@ -31,7 +31,7 @@ class Clearing(msgspec.Struct, frozen=True):
 def find_conflicts(
     connection: apsw.Connection, owners: Mapping[str, str], with_row: Container[Key]
 ) -> Clearing:
-    """The rows that bear an entity_id of `owners` (entity_id -> registry id) and are not its owner's.
+    """The rows that have an entity_id of `owners` (entity_id -> registry id) and are not its owner's.
 
     `with_row` holds the keys that have a row of their own; all owners are written in the same plan.
     """
@@ -60,7 +60,7 @@ def find_conflicts(
 def make_room(connection: apsw.Connection, clearing: Clearing) -> None:
     """Remove, park and hand over the rows, so that every owner can be written under its entity_id."""
     connection.executemany("DELETE FROM entities WHERE rowid = ?", [(row.rowid,) for row in clearing.removed])
-    # A blank never occurs in an entity_id, so a parked row is in nobody's way.
+    # A blank never occurs in an entity_id, so a parked row is in no other row's way.
     connection.executemany(
         "UPDATE entities SET entity_id = ? WHERE rowid = ?",
         [(f"parked {row.rowid}", row.rowid) for row in clearing.parked],

@@ -219,7 +219,7 @@ def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key
 
 
 def add_looks(connection: apsw.Connection) -> None:
-    """Give the absences of an earlier version the columns for the clock that nobody can set."""
+    """Give the absences of an earlier version the columns for the clock that cannot be set."""
     present = {
         name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
     }
@@ -255,7 +255,7 @@ def read_home(connection: apsw.Connection) -> frozenset[str]:
     for table, statement in _WRITTEN_ENTRIES.items():
         names = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
         if {name for (name,) in names} & {"id", "entry_id"}:
-            # Anybody can write there.
+            # Any program can write there.
             found |= {bytes(id_).decode(errors="replace") for (id_,) in connection.execute(statement)}
     return frozenset(found)
 
@@ -316,7 +316,7 @@ def read_newest(connection: apsw.Connection) -> int:
         return 0
     rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
     newest = rows[0][0] if rows else 0
-    # Anybody can write there; of a damaged row, anything.
+    # Any program can write there; a damaged row may hold anything.
     return newest if isinstance(newest, int) else 0
 
 
@@ -330,7 +330,7 @@ def move_feed(connection: apsw.Connection, distance: int) -> None:
 
 
 def forget_absences(connection: apsw.Connection) -> None:
-    """Forget what was missed: it is missed anew, or it is not."""
+    """Forget what was missed: the next read misses it again, or not."""
     connection.execute("DELETE FROM reconcile_absences")
 
 
@@ -369,7 +369,7 @@ def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: f
 def _change(row: Sequence[Any]) -> FeedEntry:
     seq, run_id, changed_at, op, registry, id_, cause, *texts = row
     before, after = (None if text is None else msgspec.json.decode(str(text)) for text in texts)
-    # Checked, because anybody can write to the feed; a DecodeError is what the file's caller is told of it.
+    # Checked, because any program can write to the feed; the caller gets a DecodeError.
     names = FeedEntry.__struct_fields__
     values = (seq, run_id, changed_at, op, (registry, id_), cause, before, after)
     return msgspec.convert(dict(zip(names, values, strict=True)), FeedEntry)

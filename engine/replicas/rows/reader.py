@@ -1,7 +1,7 @@
 """Reading the rows file: the version of every row, and whole rows by key.
 
 A version is hashed from what a row holds, never taken on trust: last applied is believed only while the digest
-over all of the row's columns is the one it was recorded with. Rows may be anybody's: columns may be missing,
+over all of the row's columns is the one it was recorded with. Any program may have written a row: columns may be missing,
 values of any type, text not even UTF-8.
 """
 

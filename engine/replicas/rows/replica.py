@@ -51,7 +51,7 @@ class SqliteRows(Replica, Ledger):
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
-        self._stamp = -1  # what was last answered to somebody who is about to make a plan
+        self._stamp = -1  # the data version that the newest plan is based on
         self._schema_version = -1  # with which everything was there
         self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
 
@@ -98,7 +98,7 @@ class SqliteRows(Replica, Ledger):
 
     def _prepare(self, operations: Sequence[Operation]) -> tuple[int, dict[Key, FoundRow] | None]:
         """The rows of many deletes, and the file's data version then: decoding them takes half of what the write does,
-        during which nobody else can write.
+        during which no other program can write.
         """
         if sum(o.action is Action.DELETE for o in operations) < _MANY:
             return -1, None
@@ -128,7 +128,7 @@ class SqliteRows(Replica, Ledger):
         """The look that first missed each missing key."""
         with self._reading() as connection:
             version = self._file.data_version()
-            # Each pass asks while thousands wait, and nobody but this program writes them.
+            # Every pass needs it while thousands wait, and only this program writes them.
             if self._absences is None or self._absences[0] != version:
                 self._absences = (version, ledger.read_absences(connection))
             return dict(self._absences[1])
@@ -232,11 +232,11 @@ class SqliteRows(Replica, Ledger):
         return self._file.held_log_bytes
 
     def file_signature(self) -> Hashable | None:
-        """What any write leaves behind; None when only the data version can tell."""
+        """The signature that any write changes; None when only the data version shows it."""
         return self._file.file_signature()
 
     def data_version(self) -> int:
-        """A number that changes when somebody else wrote to the file. It says nothing between two processes."""
+        """A number that changes when another program writes to the file. It means nothing in another process."""
         self._stamp = self._file.data_version()
         return self._stamp
 

@@ -4,8 +4,8 @@ The content is replaced, not the file: SQLite's own journal makes that whole or 
 file open goes on with the new content, and no log of the old file is left to be applied to the new one.
 
 Two things are not taken over as they were:
-- the change feed goes on with numbers that nobody was given before. A client that resumes behind a change which
-  the restored file never made is told to start over, and does not take other changes for those it waits for;
+- the change feed goes on with numbers that no client has seen. A client that resumes behind a change which
+  the restored file never made gets a reset, and does not take other changes for those it waits for;
 - what was missed is forgotten. An absence that was over since would confirm a delete with one look instead of two.
 
 The outbox beside the file stays: its batches say what happened, at the time it happened.

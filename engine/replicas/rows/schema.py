@@ -1,4 +1,4 @@
-"""The tables of the rows file: made anew, or added to what another program has there.
+"""The tables of the rows file: created, or added to what another program has there.
 
 An existing database is adopted in place: a missing column is added, other columns, tables, indexes and rows are
 left alone. Nothing here runs except inside a transaction that writes anyway, so looking changes no file.
@@ -57,7 +57,7 @@ def check_schema(connection: apsw.Connection, replica: str) -> bool:
         raise ReplicaRejected(
             replica,
             f"The tables have schema version {found}, and this program knows {SCHEMA_VERSION}.",
-            "Nothing was changed. Update this program, or move the file away to have it built anew.",
+            "Nothing was changed. Update this program, or move the file away to have it rebuilt.",
         )
     return meta.get("row_layout") == ROW_LAYOUT
 

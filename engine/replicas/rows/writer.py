@@ -41,7 +41,7 @@ def write_operations(
 ) -> None:
     """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
 
-    `is_as_planned`: nobody else wrote since the operations' rows were looked at; `touched` are those that
+    `is_as_planned`: no other program wrote since the operations' rows were read; `touched` are those that
     `find_touched` finds, if the caller knows.
     """
     before = find_touched(connection, operations) if touched is None else touched
@@ -88,7 +88,7 @@ def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
 
 
 def _new_holders(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
-    """The ids of entities by the entity_id they will bear and their row does not."""
+    """The ids of entities by the entity_id they will have and their row does not."""
     index = TABLES["entity"].indexes["entity_id"]
     holders = {}
     for operation in writes:
@@ -135,7 +135,7 @@ def _rekey_devices(connection: apsw.Connection, writes: Sequence[Operation]) -> 
 def _record_displaced(
     connection: apsw.Connection, replica: str, displaced: Sequence[FoundRow], run: Run
 ) -> list[ledger.Entry]:
-    """Bury rows that have to give way to the entity that now bears their entity_id."""
+    """Make tombstones of rows that have to give way to the entity that now has their entity_id."""
     applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
     causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
     _write_tombstones(connection, [(row, causes[row.key]) for row in displaced], run)
@@ -224,10 +224,10 @@ def _check_rows(
         | {key for key in deleted if key in found and key not in written}
     )
     if wrong:
-        told = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
+        summary = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
         raise ReplicaDiverged(
             replica,
-            f"{told}, first {wrong[0]}{_difference(found.get(wrong[0]), writes.get(wrong[0]))}.",
+            f"{summary}, first {wrong[0]}{_difference(found.get(wrong[0]), writes.get(wrong[0]))}.",
             "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
             "drop the trigger, or give the column its type back.",
         )

@@ -1,1 +1,1 @@
-"""One SQLite file of ours: opening, reading, writing, and telling whether others wrote. Knows no table."""
+"""One SQLite file of ours: opening, reading, writing, and noticing whether others wrote. Knows no table."""

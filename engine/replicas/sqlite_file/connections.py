@@ -2,12 +2,12 @@
 
 A database in WAL mode is three files: itself, its log (`-wal`) and its shared memory (`-shm`). SQLite finds the
 last two by name, so when another database is put in the place of the first, a new connection maps the shared memory
-of the old one anew, as if nobody had it: it cuts the file to nothing under the connection that has it mapped, which is
+of the old one again, as if it were not open: it cuts the file to nothing under the connection that has it mapped, which is
 then killed by SIGBUS. (SQLite's locks belong to the process, so one process does not keep itself out.) When a program
 writes into the database without SQLite, every page that a connection remembers may be of the past, and what the log
 still holds would be moved over content that it does not belong to.
 
-So each use looks first whether the files are those that the connections were opened for, and whether anybody but us
+So each use looks first whether the files are those that the connections were opened for, and whether another program
 changed the database itself. If not, all connections end before one is opened again, in every thread. What is in a log
 that belongs to a database which is gone never reaches the one that stands there now.
 """
@@ -90,9 +90,7 @@ class Connections:
         self._open: list[apsw.Connection] = []
         self._files: Files | None = None  # what the open connections are to; None without one
         self.endings = 0  # how often all of them were ended because of what happened to the files
-        self.is_doubtful = (
-            False  # the content was put there without us, and nobody looked yet whether it is sound
-        )
+        self.is_doubtful = False  # another program put the content there, and it was not checked yet
 
     @contextmanager
     def used(self, wait_seconds: float | None) -> Iterator[None]:
@@ -249,7 +247,7 @@ _known_paths_lock = threading.Lock()
 
 
 def connections_to(path: Path) -> Connections:
-    """The connections of this process to the file at a path: the same object for everybody who asks."""
+    """The connections of this process to the file at a path: the same object for every caller."""
     try:
         name = os.path.abspath(path)  # noqa: PTH100 (a link may lead elsewhere tomorrow, so it is not followed yet)
     except FileNotFoundError:  # the working folder is gone, and what is relative to it will not be found
@@ -294,7 +292,7 @@ def check_sound(connection: apsw.Connection) -> None:
 def _drop_spoiling_log(path: str) -> None:
     """If a database is damaged with its log and sound without, make it hold what it holds without.
 
-    Its log then belongs to what was there before. Nobody in this process may have it open: looking at the file
+    Its log then belongs to what was there before. This process must not have it open: looking at the file
     alone gives up the locks of all.
     """
     with suppress(apsw.Error, OSError):

@@ -21,7 +21,7 @@ from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY, translated
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
 
-# FAT, the coarsest of file systems in use, tells times to two seconds.
+# FAT, the coarsest of file systems in use, stores times to two seconds.
 _SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
 # A log of this length is moved into the file when there is time, and one of that length at once.
@@ -31,7 +31,7 @@ _PAGE_BYTES = 4096  # of a page, unless another program made the file; used to j
 
 
 class ApswFile:
-    """A SQLite file that replica `replica` stands in.
+    """A SQLite file of the replica `replica`.
 
     `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
     disk, so it suits a dry run: it shows one moment and never anything newer. `in_place` does the same without a
@@ -141,7 +141,7 @@ class ApswFile:
         return self._count("data_version") - self._base
 
     def schema_version(self) -> int:
-        """A number that changes when anybody makes or alters a table, or the file was replaced."""
+        """A number that changes when a table is created or altered, or the file was replaced."""
         return self._count("schema_version")
 
     def file_signature(self) -> tuple[tuple[int, ...] | None, ...] | None:
@@ -165,7 +165,7 @@ class ApswFile:
     def shorten_log(self, *, is_calm: bool) -> bool:
         """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
 
-        Nobody is waited for: what another program still reads stays in the log. Unless it `is_calm`, only a long
+        Does not wait: what another program still reads stays in the log. Unless it `is_calm`, only a long
         log is worth it. Raises ReplicaError.
         """
         if not self._log_pages or not (is_calm or self._log_pages >= _LOG_PAGES_LONG):
@@ -178,7 +178,7 @@ class ApswFile:
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                     self._log_pages = 0
                 except apsw.Error:
-                    pass  # somebody reads or writes just now
+                    pass  # another program reads or writes just now
                 finally:
                     connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
             self._group.explain(database=True)
@@ -189,7 +189,7 @@ class ApswFile:
         self._seen = self.data_version()
 
     def is_as_seen(self) -> bool:
-        """Whether nobody but us wrote since all of it was looked at. In a write transaction it stays so."""
+        """Whether no other program wrote since all of it was read. In a write transaction it stays so."""
         return self._seen == self.data_version()
 
     def copy(self) -> apsw.Connection:
@@ -232,7 +232,7 @@ class ApswFile:
             return free, connection.pragma("auto_vacuum") == _INCREMENTAL
 
     def rebuild(self) -> None:
-        """Write the file anew without its free space; whoever writes waits for that. Raises ReplicaError."""
+        """Rebuild the file without its free space; writers wait for that. Raises ReplicaError."""
         with self._used("rebuild") as connection:
             if connection is not None:
                 connection.pragma("auto_vacuum", _INCREMENTAL)
@@ -331,7 +331,7 @@ class ApswFile:
         connection.set_wal_hook(self._on_commit)
         # A log that grew while others read is cut again when it is used from its beginning.
         connection.pragma("journal_size_limit", _LOG_PAGES_LONG * _PAGE_BYTES)
-        # Twice, because whoever reads must not be able to write whatever a statement says.
+        # Twice, because a reader must not be able to write, whatever a statement says.
         connection.pragma("query_only", self._read_only)
         if self._group.is_doubtful and not self._never_waits:
             check_sound(connection)
@@ -390,6 +390,6 @@ def _is_empty(connection: apsw.Connection) -> bool:
 
 
 def _roll_back(connection: apsw.Connection) -> None:
-    # SQLite has already rolled back by itself after some errors, such as a full disk.
+    # SQLite has already rolled back on its own after some errors, such as a full disk.
     if connection.in_transaction:
         connection.execute("ROLLBACK")

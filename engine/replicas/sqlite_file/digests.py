@@ -1,4 +1,4 @@
-"""Digests over all that statements select, to tell that nothing changed between two processes.
+"""Digests over all that statements select, to show that nothing changed between two processes.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -30,5 +30,5 @@ def digest_texts(connection: apsw.Connection, statements: Iterable[str]) -> str 
 
 
 def text_of(columns: Iterable[str]) -> str:
-    """SQL for one row as such a text; it tells values of different types apart."""
+    """SQL for one row as such a text; it distinguishes values of different types."""
     return f"CAST(json_array({', '.join(columns)}) AS BLOB)"

@@ -12,7 +12,7 @@ from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, Replica
 from engine.files.causes import cause_of, find_number
 
 BUSY = (apsw.BusyError, apsw.LockedError)
-# What these come from is told by the system's error number; an I/O error is one even where no number is known.
+# The system's error number shows the cause of these; an I/O error is one even where no number is known.
 _OF_THE_SYSTEM = {
     apsw.FullError: errno.ENOSPC,
     apsw.NoMemError: errno.ENOMEM,
@@ -39,7 +39,7 @@ def translated(
     try:
         yield
     except ReplicaRejected as error:
-        # Whoever looked into the tables does not know which file they are in.
+        # The code that read the tables does not know which file they are in.
         if str(path) in error.message:
             raise
         raise ReplicaRejected(replica, f"{path}: {error.message}", error.hint) from error
@@ -53,7 +53,7 @@ def translated(
         raise ReplicaRejected(
             replica,
             f"Cannot {attempt} {path}: it holds what this program did not write ({error}).",
-            "Nothing was changed. Restore the file, or move it away, and `reconcile` builds it anew.",
+            "Nothing was changed. Restore the file, or move it away, and `reconcile` rebuilds it.",
         ) from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise ReplicaRejected(
@@ -84,7 +84,7 @@ def _explain(
         return ReplicaDamaged(
             replica,
             f"{what}: it is damaged or no SQLite database ({' '.join(str(error).split())}).",
-            "Nothing was changed. Move the file away, and `reconcile` builds it anew.",
+            "Nothing was changed. Move the file away, and `reconcile` rebuilds it.",
         )
     return ReplicaRejected(
         replica,
@@ -96,13 +96,13 @@ def _explain(
 def _explain_system(
     replica: str, path: Path, attempt: str, error: apsw.Error, number: int
 ) -> ReplicaError | None:
-    """What the system kept SQLite from; None where it is no such error, or where nobody knows."""
+    """What the system kept SQLite from; None where it is no such error, or where it is not known."""
     known = next((known for kind, known in _OF_THE_SYSTEM.items() if isinstance(error, kind)), None)
     if known is None:
         return None
     if known in (errno.ENOSPC, errno.ENOMEM):
         return _explain_number(replica, path, attempt, known)
-    # A file that cannot be opened has often no connection that could tell why.
+    # A file that cannot be opened has often no connection that could say why.
     found = number or find_number(path) if known else find_number(path) or number
     return _explain_number(replica, path, attempt, found) or _explain_number(replica, path, attempt, known)
 

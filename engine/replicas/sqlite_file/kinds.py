@@ -1,4 +1,4 @@
-"""Which of our files a SQLite file is, told by its tables: one that was put in the place of another is refused and left as it is.
+"""Which of our files a SQLite file is, recognised by its tables: one that was put in the place of another is refused and left as it is.
 
 Without this each would get the tables of the other beside its own, and what it held would be gone from view.
 """

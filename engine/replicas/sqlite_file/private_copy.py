@@ -76,7 +76,7 @@ class InPlace:
         return self._connection
 
     def is_unchanged(self) -> bool:
-        """Whether nobody changed the file without this transaction being shielded from it. Ask after each use."""
+        """Whether no other program changed the file while this transaction was unprotected. Call it after each use."""
         return self._seen is None or _fingerprint(self._path) == self._seen
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class InPlace:
 
 
 def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, bool]:
-    """The copy, and whether locks made sure that nobody wrote meanwhile."""
+    """The copy, and whether locks prevented writes meanwhile."""
     parameters, is_certain = _way(path)
     if parameters is None:
         return _copy_aside(path), False
@@ -122,7 +122,7 @@ def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, boo
 
 
 def _way(path: Path) -> tuple[str | None, bool]:
-    """How to open the file, and whether locks make sure that nobody writes meanwhile; None where it needs writing."""
+    """How to open the file, and whether locks prevent writes meanwhile; None where it needs writing."""
     if not _beside(path, "-wal").exists():
         return ("immutable=1", False) if _is_wal_mode(path) else ("mode=ro", True)
     return ("mode=ro&readonly_shm=1", True) if _beside(path, "-shm").exists() else (None, False)

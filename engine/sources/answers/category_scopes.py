@@ -1,7 +1,7 @@
-"""The scopes that categories are asked for.
+"""The scopes whose categories are requested.
 
-No command lists them, and a category of a scope that nobody asks for would look deleted. So all that are known are
-asked for: those of Home Assistant's own pages, those in the entities' rows, those that an event named, and those of
+No command lists them, and a category of a scope that is not requested would look deleted. So all known ones are
+requested: those of Home Assistant's own pages, those in the entities' rows, those that an event named, and those of
 the categories that are stored already. A scope that Home Assistant refuses to list is left out, and reported as not
 read with the snapshot.
 """

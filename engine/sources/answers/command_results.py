@@ -106,20 +106,20 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
 def decode_config(answer: msgspec.Raw) -> CoreConfig:
     """What get_config says of the core; an odd state costs trust in the lists, and not the read.
 
-    Raises SourceInvalid where it cannot be told whether the core is in recovery mode: what such a core lists is no home.
+    Raises SourceInvalid when it is unclear whether the core is in recovery mode: what such a core lists is not the home.
     """
-    told = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
-    if not isinstance(told.recovery_mode, bool | None):
+    config = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
+    if not isinstance(config.recovery_mode, bool | None):
         raise SourceInvalid(
-            f"{_GET_CONFIG_ANSWER} has a recovery_mode that is {with_article(json_type(told.recovery_mode))}.",
+            f"{_GET_CONFIG_ANSWER} has a recovery_mode that is {with_article(json_type(config.recovery_mode))}.",
             "Nothing was changed. Restart Home Assistant, and run again.",
         )
-    is_odd = not isinstance(told.state, str | None)
+    is_odd = not isinstance(config.state, str | None)
     return CoreConfig(
-        version=told.version if isinstance(told.version, str) else None,
-        state=None if is_odd else told.state,
-        recovery_mode=told.recovery_mode,
-        unread=f"{_GET_CONFIG_ANSWER} has a state that is {with_article(json_type(told.state))}"
+        version=config.version if isinstance(config.version, str) else None,
+        state=None if is_odd else config.state,
+        recovery_mode=config.recovery_mode,
+        unread=f"{_GET_CONFIG_ANSWER} has a state that is {with_article(json_type(config.state))}"
         if is_odd
         else "",
     )
@@ -153,7 +153,7 @@ class SnapshotMaker:
         set_aside = [row for part in parts.values() for row in part.set_aside]
         positions = self._positions(parts, health.ha_version, set_aside)
         odd = (set_aside, results.entities.partly_read)
-        # Of rows with one id, which only the snapshot sets aside, it cannot be told what changed.
+        # Among rows that share an id (the snapshot sets them aside) changes cannot be identified.
         is_told = self._last is None or self._last.set_aside == sorted_rows(set_aside)
         is_as_odd, self._odd = odd == self._odd and is_told, odd
         snapshot = None
@@ -240,7 +240,7 @@ class SnapshotMaker:
 def list_positions(
     lists: Mapping[str, Collection[Known]], ha_version: str | None, set_aside: Iterable[SetAside] = ()
 ) -> dict[Key, int]:
-    """The user's order of areas and floors, as far as their lists are here and tell it."""
+    """The user's order of areas and floors, as far as their lists were read and carry one."""
     if not has_order(version_of(ha_version)):
         return {}
     keys = {name: [row.key for row in lists.get(name, ())] for name in ORDERED_REGISTRIES}
@@ -263,7 +263,7 @@ def _unread(results: CommandResults, registries: set[str]) -> Unread:
 
 
 def read_health(configs: Sequence[CoreConfig], issues: msgspec.Raw | Failed | None) -> SourceHealth:
-    """What the core said of itself, of two answers the worse: it must have been well all the time."""
+    """The health the core reported, the worse of two answers: it must have been well throughout."""
     states = [c.state for c in configs if c.state is not None]
     modes = [c.recovery_mode for c in configs if c.recovery_mode is not None]
     corrupt_stores = _corrupt_stores(issues)

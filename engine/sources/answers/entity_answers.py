@@ -2,7 +2,7 @@
 
 Home Assistant checks every entity_id of `get_entries` and refuses them all for one (`invalid_format`), or fails while it
 writes the answer (`unknown_error`, where an integration left something in a row that is no JSON). Entity_ids that it
-kept from earlier versions and takes for invalid today, such as `media_player.x__y`, are asked for by themselves; it looks
+kept from earlier versions and takes for invalid today, such as `media_player.x__y`, are requested one by one; it looks
 others up in lower case, and answers null. (2024.3.3 and 2026.11.0, seen 2026-11-28.)
 """
 
@@ -16,10 +16,10 @@ from engine.ports import Progress
 from engine.sources.answers.command_results import ENTITY_ENTRIES
 from engine.sources.answers.commands import CommandFailed, CommandSender
 
-# A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked for ever.
+# A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked endlessly.
 REFUSALS_MAX = 500
 
-# Codes that say nothing of the entities asked for.
+# Error codes that are not about the requested entities.
 _NOT_ABOUT_ROWS = ("unauthorized", "unknown_command")
 
 # `valid_entity_id`, https://github.com/home-assistant/core/blob/2024.3.3/homeassistant/core.py

@@ -1,7 +1,7 @@
 """What the entity store says of names: which core's rule they follow, and original names as the websocket shows them.
 
 Since 2026.4 Home Assistant stores the full name that an integration gave and strips the device's name on the
-way out, for integrations that do not say `has_entity_name`. Whoever reads the store must strip likewise, or
+way out, for integrations that do not say `has_entity_name`. A reader of the store must strip it likewise, or
 one home would have two contents. The rule was read in `helpers/entity_registry.py`
 (`_async_strip_prefix_from_entity_name`) of 2026.4.0 and 2026.11.0, where it is the same (seen 2026-11-23).
 """

@@ -1,9 +1,9 @@
-"""The entities of a home: a list whose rows lack some fields, completed by extended rows asked for by name.
+"""The entities of a home: a list whose rows lack some fields, completed by extended rows that are requested by entity_id.
 
 The conversation is the caller's; this holds what it comes to. One read is `take_list`, then the answers to
 `get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
 `modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
-no extended row again; where one has no such stamp (older cores), all are asked for each time, and those
+no extended row again; where one has no such stamp (older cores), all are requested each time, and those
 unchanged are not decoded. The same goes where rows are set aside, or refused without their entity_id being the reason.
 
 Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
@@ -62,7 +62,7 @@ class EntityRows:
     """The entities of one home, over any number of reads."""
 
     def __init__(self, fingerprint: Fingerprint | None = None, extended: ExtendedRows | None = None) -> None:
-        """`extended` is told of every extended row, where those are not as true as their list rows."""
+        """`extended` receives every extended row, where those are less reliable than their list rows."""
         self._fingerprint = fingerprint or Fingerprint()
         self._extended_rows = extended
         self._aliases_ordered = True
@@ -75,7 +75,7 @@ class EntityRows:
         self._partly: dict[bytes, tuple[Key, frozenset[str]]] = {}  # by list row: what is not known of it
         # Of the read under way:
         self._set_aside: list[SetAside] = []
-        self._unanswered: set[bytes] = set()  # list rows that had no extended row when they were asked for
+        self._unanswered: set[bytes] = set()  # list rows whose extended row was requested and did not come
         self._taken: RowMap | None = None
         self._kept: Mapping[bytes, Known] = {}
         self._gone: list[Known] = []  # of those known by their list rows
@@ -119,7 +119,7 @@ class EntityRows:
         *,
         is_final: bool = False,
     ) -> Listing | None:
-        """Take the answers of `get_entries`, decoded or not, to all that was asked for; returns the home's entities.
+        """Take the answers of `get_entries`, decoded or not, for all that was requested; returns the home's entities.
 
         `refused` are entity_ids for which there is no answer. Returns None when an entity was renamed or removed since it
         was listed: read the list again; never if that `is_final`. Raises SourceInvalid when an answer is not what it
@@ -201,7 +201,7 @@ class EntityRows:
         made[name] = known
         self._partly[name] = (known.key, _EXTENDED - read_object("entity", listed.row).keys())
         if is_valid(listed.entity_id):
-            # It may be answered next time, so it is to be asked for again although its list row is the same.
+            # It may be answered next time, so it is requested again although its list row is the same.
             self._taken = None
         return known
 
@@ -257,7 +257,7 @@ class EntityRows:
         return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
 
     def _listed(self, row: Row) -> _Listed | None:
-        """What is needed to ask for the extended row; None, and set aside, when nothing can be asked for."""
+        """What is needed to request the extended row; None, and set aside, when that is impossible."""
         try:
             found = _read_list_row(row.data)
         except UnusableRow as error:

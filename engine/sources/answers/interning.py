@@ -1,6 +1,6 @@
 """Equal values of many records held once: integrations, devices, icons and options repeat from row to row.
 
-A decoder makes every value anew. Of 20,000 entities the repeated ones are half of the memory.
+A decoder creates every value again. For 20,000 entities the repeated ones are half of the memory.
 """
 
 from sys import intern
@@ -13,7 +13,7 @@ _NAMES = {name: tuple(f.name for f in msgspec.structs.fields(t)) for name, t in 
 
 
 class Interner:
-    """The values of the records of one read. Keep it no longer: it would keep values that nobody has any more."""
+    """The values of the records of one read. Keep it no longer: it would keep values alive that no record holds any more."""
 
     def __init__(self) -> None:
         """Nothing is shared yet."""
@@ -22,7 +22,7 @@ class Interner:
     def intern(self, record: Record) -> None:
         """Put values that equal earlier ones in their place; the record says the same as before.
 
-        Nobody changes a record's lists and objects, so that they have two holders is never seen.
+        A record's lists and objects are never mutated, so sharing them is safe.
         """
         values = msgspec.structs.astuple(record)
         for name, value in zip(_NAMES[record.REGISTRY], values, strict=True):

@@ -1,7 +1,7 @@
 """Registry rows of the websocket API, turned into records.
 
 Pure. Knows which keys of a row are copies of others, which change without anything having changed, and in
-what Home Assistant 2024.3 to 2026.11 differ; all else is left to the record. A key that nobody knows
+what Home Assistant 2024.3 to 2026.11 differ; all else is left to the record. An unknown key
 survives into the record's `extra`. Rows of the store are brought into this form first (see `storage_rows`).
 
 Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read in the versions between
@@ -129,7 +129,7 @@ def decode_entries(answer: msgspec.Raw) -> dict[str, msgspec.Raw]:
 
 
 def aliases_look_ordered(entries: msgspec.Raw) -> bool:
-    """Whether extended rows come from 2026.4 or later, told by a null among their aliases.
+    """Whether extended rows come from 2026.4 or later, recognised by a null among their aliases.
 
     A guess for recordings that do not say their version: null is the default there and unknown before.
     """

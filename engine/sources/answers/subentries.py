@@ -1,7 +1,7 @@
 """Config subentries: the parts of a config entry that have titles of their own (2025.3), such as a conversation agent.
 
 Kept with id, type and title, and with nothing else: their `data` holds passwords as the entry's does. Stored entries
-carry them; the live API lists them one entry at a time, and only for an administrator. For anybody else they are not
+carry them; the live API lists them one entry at a time, and only for an administrator. For any other user they are not
 known.
 """
 
@@ -68,7 +68,7 @@ def _kept(rows: Iterable[_Subentry]) -> list[dict[str, Any]]:
 
 
 async def with_subentries(connection: CommandSender, answer: msgspec.Raw) -> msgspec.Raw:
-    """The answer of `config_entries/get` with the subentries of those entries that have any, as far as they are told."""
+    """The answer of `config_entries/get` with the subentries of those entries that have any, as far as Home Assistant lists them."""
     try:
         rows = _ROWS.decode(answer)
     except DECODE_ERRORS:

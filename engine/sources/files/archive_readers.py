@@ -1,6 +1,6 @@
 """Files that an archive is read from: one that bounds what is read at a time, one that only goes forward.
 
-Neither knows what an archive is. Both are what tarfile asks for: read, seek, tell.
+Neither knows what an archive is. Both offer what tarfile needs: read, seek, tell.
 """
 
 import io
@@ -32,7 +32,7 @@ class BoundedReader(io.RawIOBase):
         self.last_read = b""
 
     def seekable(self) -> bool:
-        """As tarfile asks."""
+        """As tarfile needs it."""
         return True
 
     def read(self, size: int = -1) -> bytes:

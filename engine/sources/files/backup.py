@@ -59,7 +59,7 @@ _KEY_REMEDY = (
 
 
 class BackupSource(Source):
-    """Reads a backup. `clock` gives Unix seconds, for one that does not tell its own date; `key` opens an encrypted one."""
+    """Reads a backup. `clock` gives Unix seconds, for one that does not carry its date; `key` opens an encrypted one."""
 
     def __init__(
         self,
@@ -86,11 +86,11 @@ class BackupSource(Source):
         return self._remembered.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._remembered.has_learned()
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None of a backup that needs a key, and of one that does not tell its date."""
+        """What the last read learned; None for a backup that needs a key, and for one without a date."""
         return self._remembered.learned() if self._is_lasting else None
 
     async def read(self, progress: Progress) -> Snapshot:
@@ -163,8 +163,8 @@ class BackupSource(Source):
             inner_member = next((members[name] for name in _INNER_NAMES if name in members), None)
             if info_member is None:
                 raise SourceInvalid(f"{self._file} has no backup.json: not a Home Assistant backup.", _REMEDY)
-            told = self._content(outer, info_member)
-            info = decode_json(INFO_DECODER, told, f"backup.json in {self._file}")
+            content = self._content(outer, info_member)
+            info = decode_json(INFO_DECODER, content, f"backup.json in {self._file}")
             if inner_member is None:
                 raise SourceInvalid(
                     f"{self._file} is a partial backup without Home Assistant's settings.",
@@ -194,7 +194,7 @@ class BackupSource(Source):
             return self._read_unpacked(unpacked, size, progress)
 
     def _unpacked(self, packed: IO[bytes], start: bytes, plain: IO[bytes] | ForwardReader) -> BoundedReader:
-        """The tar in what begins with `start`: gzip's, or as it stands in `plain`."""
+        """The tar in what begins with `start`: gzip's, or as it is in `plain`."""
         is_gzip = start.startswith(_GZIP_MAGIC)
         opened = ForwardReader(gzip.GzipFile(fileobj=packed, mode="rb")) if is_gzip else plain
         return BoundedReader(opened, self._file)
@@ -226,7 +226,7 @@ class BackupSource(Source):
     def _bounded(self, archive: tarfile.TarFile, bytes_max: int) -> Iterator[tarfile.TarInfo]:
         for count, member in enumerate(archive):
             if member.size < 0:
-                # tarfile would go back and read the same members again, for ever.
+                # tarfile would go back and read the same members again, endlessly.
                 raise SourceInvalid(
                     f"{self._file} is damaged: it holds a file of less than no bytes.", _REMEDY
                 )

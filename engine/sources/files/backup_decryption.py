@@ -75,7 +75,7 @@ def _explained(name: str, *, is_first: bool = True) -> Iterator[None]:
             raise SourceRefused(
                 f"The key in source.backup_key_file does not open {name}.",
                 "Use the key that Home Assistant had when it made this backup: it is in the emergency kit of that time.",
-            ) from None  # what the library says of keys is nobody's business
+            ) from None  # what the library says about keys must not be shown
         raise SourceInvalid(
             f"{name} is damaged: it cannot be decrypted to its end.", "Make another backup."
         ) from error

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.core.records.record import Json
 
-# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can tell the
+# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can express the
 # last day of year 9999.
 _OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
 
@@ -20,7 +20,7 @@ class BackupInfo(msgspec.Struct):
 
     @property
     def ha_version(self) -> str | None:
-        """The core's version, which stands in two forms."""
+        """The core's version, which is stored in two forms."""
         core = self.homeassistant
         version = core.get("version") if isinstance(core, dict) else core
         return version if isinstance(version, str) else None

@@ -83,7 +83,7 @@ class CaptureSource(Source):
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
@@ -152,7 +152,7 @@ class CaptureSource(Source):
         rows = self._answers.entities
         if entries is None:
             return rows.take_list_only()
-        # Nothing can be asked again: what has no extended row is read from the list.
+        # Nothing can be requested here: an entity without an extended row is read from the list.
         entities = rows.take_entries([decoded], is_final=True)
         assert entities is not None
         return entities

@@ -1,4 +1,4 @@
-"""Following files: a source that tells nothing by itself is looked at, and read anew when it looks different.
+"""Following files: a source that sends no events is polled, and read again when its files look different.
 
 What is looked at is cheap (names, sizes, times, inodes); the reading itself is the source's.
 """
@@ -90,7 +90,7 @@ class PollingWatch:
         return Hints(relist=True)
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
-        """Read everything: files cannot be asked for less."""
+        """Read everything: files cannot be read in part."""
         return await self.read(lambda *_: None)
 
     async def heartbeat(self) -> float | None:

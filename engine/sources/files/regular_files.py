@@ -1,6 +1,6 @@
 """Opening the files of a home: only plain ones, and no more of them than a registry can be.
 
-A folder that is read may hold anything: a FIFO would keep the reader waiting for ever, a device would fill the
+A folder that is read may hold anything: a FIFO would block the reader forever, a device would fill the
 memory. Whatever is no plain file is refused as what could not be opened.
 """
 
@@ -36,7 +36,7 @@ def read_regular_file(path: Path, bytes_max: int) -> tuple[bytes, float]:
     """(content, Unix seconds of its last change). Raises OSError, also when it holds more than `bytes_max`."""
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
-        # Not `bytes_max`: as much memory as is asked for is taken, however short the file is.
+        # Not `bytes_max`: read() allocates as much as it is passed, however short the file is.
         content = file.read(status.st_size + 1) if status.st_size <= bytes_max else b""
         if len(content) > status.st_size:  # it grows
             content += file.read(bytes_max + 1 - len(content))

@@ -76,7 +76,7 @@ def snapshot_of_remembered(
         known = snapshot_of_files(files, ha_version=ha_version, taken_at=taken_at, origin=origin)
         remembered.note(answers, known)
         return known
-    # What Home Assistant says of itself stands in other files, and in their names.
+    # Home Assistant's health is in other files, and in their names.
     corrupt_stores, unread = corrupt_stores_of(files)
     health = SourceHealth(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread)
     return known.read_as(taken_at=taken_at, origin=origin, health=health)

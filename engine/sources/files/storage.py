@@ -38,7 +38,7 @@ _Stamp = tuple[int, int, int] | None
 
 
 class _Look(NamedTuple):
-    """All that tells from outside whether a folder changed: stamps of the files we read, names of all."""
+    """All that shows from outside whether a folder changed: signatures of the files we read, names of all."""
 
     stamps: dict[str, _Stamp]
     names: frozenset[str]
@@ -78,7 +78,7 @@ class StorageSource(Source):
         return self._remembered.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._remembered.has_learned()
 
     def learned(self) -> Learned | None:

@@ -81,16 +81,16 @@ class _Envelope(msgspec.Struct):
 
     @property
     def major(self) -> int | None:
-        """The major version; None where none is told."""
+        """The major version; None where the file has none."""
         return whole_number(self.version)
 
     @property
     def minor(self) -> int:
-        """The minor version; where none is told 1, as Home Assistant takes it."""
+        """The minor version; 1 where the file has none, as Home Assistant assumes."""
         return whole_number(self.minor_version) or 1
 
 
-# The rows of a list, each decoded by itself: one that is odd does not cost the others.
+# The rows of a list, each decoded separately: an odd one does not cost the others.
 _Rows = list[msgspec.Raw]
 _NOTHING = msgspec.Raw(b"null")
 
@@ -221,7 +221,7 @@ def _lists(files: StorageFiles, registry: Registry) -> list[tuple[_Rows, dict[st
 
 
 def _check_age(files: StorageFiles, entities: list[dict[str, Json]], minor: int) -> None:
-    """Refuse a home of before 2021.12, whose entities have no id by which a rename could be told from a removal."""
+    """Refuse a home of before 2021.12, whose entities have no id that distinguishes a rename from a removal."""
     if minor < _ENTITY_MINOR_WITH_IDS and not all(row.get("id") for row in entities):
         raise SourceInvalid(
             f"{files.place}/{STORES['entity']} has version 1.{minor}, of Home Assistant before 2021.12: its entities "
@@ -268,7 +268,7 @@ def corrupt_stores_of(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, 
     """The stores that were found corrupt, until a person has settled it in Home Assistant; what could not be read.
 
     Home Assistant renames a corrupt file and opens a repair issue, which it saves and which goes when it is
-    settled; the renamed file stays for ever. So a renamed file counts unless the issues were saved later and
+    settled; the renamed file stays forever. So a renamed file counts unless the issues were saved later and
     say nothing of it.
     """
     issues = files.contents.get(ISSUES_FILE)

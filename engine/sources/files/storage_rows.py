@@ -3,7 +3,7 @@
 Pure. Brings a stored row into the websocket's form and leaves the rest to `registry_rows`, so that one home
 has one content. Of config entries only the fields of the record are ever decoded: what stands beside them
 (`data`, `options`, ...) are passwords and tokens, and never become objects. For the same reason a key of a
-stored config entry that nobody knows is dropped, while one of any other registry survives into `extra`.
+stored config entry that is unknown is dropped, while one of any other registry survives into `extra`.
 
 Stored rows were compared with listed ones on 2024.3.3 and 2026.11.0 (seen 2026-11-23).
 """
@@ -84,7 +84,7 @@ def config_entry_from_store(row: dict[str, Json]) -> Record:
 
 
 def device_name(row: Mapping[str, Json]) -> str | None:
-    """The name that stands in front of a device's entities: the user's, else the integration's."""
+    """The name that precedes those of a device's entities: the user's, else the integration's."""
     name = row.get("name_by_user") or row.get("name")
     return text_of(name) if name is not None else None
 

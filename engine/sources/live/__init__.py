@@ -1,1 +1,1 @@
-"""A running Home Assistant, over its websocket API: the connection, what is asked, what is followed."""
+"""A running Home Assistant, over its websocket API: the connection, its commands and its subscriptions."""

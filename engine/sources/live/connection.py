@@ -1,11 +1,11 @@
 """A logged-in websocket connection to Home Assistant: commands with answers, subscriptions with events.
 
 The thin adapter between `HomeAssistantProtocol` and the `websockets` library. It must not know any
-command's meaning, decode a result, or reconnect: a connection that failed stays failed, and whoever wants
+command's meaning, decode a result, or reconnect: a connection that failed stays failed, and a caller that wants
 another opens one.
 
 Invariants:
-- One reader task, in the connection's own task group, takes every frame; nobody else receives.
+- One reader task, in the connection's own task group, takes every frame; nothing else receives.
 - Once the connection failed, everything waiting on it, now or later, raises the same one SourceError.
 - Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
 """
@@ -152,7 +152,7 @@ class Connection:
         command_id, text = self._protocol.send_command(command_type, **params)
         waiter = self._waiters[command_id] = _Waiter(command_type)
         if subscription is not None:
-            # Before it is sent, since the first event may stand in the same frame as the answer.
+            # Before it is sent, since the first event may arrive in the same frame as the answer.
             subscription.id = command_id
             self._subscriptions[command_id] = subscription
         try:
@@ -198,7 +198,7 @@ class Connection:
         except ConnectionClosed as error:
             self._fail_closed(error)
         finally:
-            # For whoever outlives the connection: nothing may wait for a reader that is gone.
+            # For callers that outlive the connection: nothing may wait for a reader that is gone.
             self._fail(SourceUnavailable(f"The connection to {self.uri} was closed by us."))
 
     def _deliver(self, message: Message) -> None:
@@ -215,7 +215,7 @@ class Connection:
 
     def _fail_closed(self, error: ConnectionClosed) -> None:
         waiting = sorted({waiter.command_type for waiter in self._waiters.values()})
-        doing = f"we waited for {', '.join(waiting)}" if waiting else "nothing was asked"
+        doing = f"we waited for {', '.join(waiting)}" if waiting else "no command was pending"
         failure = closed_failure(error, self.uri, doing, self._message_bytes_max)
         failure.__cause__ = error
         self._fail(failure)

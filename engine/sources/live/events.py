@@ -2,7 +2,7 @@
 
 An event carries an action and an id, on update also old values, never the new row; so it only says where to
 look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row, and the list.
-An event that cannot be understood asks for everything: it may have been about anything.
+An event that cannot be understood triggers a full read: it may have been about anything.
 """
 
 import msgspec

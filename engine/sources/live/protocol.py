@@ -1,7 +1,7 @@
 """Home Assistant's websocket protocol as a machine: frames in, messages and frames out.
 
 It must not do I/O, read a clock, or decode what a command returns: `result` and `event` stay raw JSON,
-because an answer of 13 MB is decoded once, later, by whoever knows its shape. A raw value is a slice that
+because an answer of 13 MB is decoded once, later, by the code that knows its shape. A raw value is a slice that
 keeps its whole frame in memory until it is dropped.
 
 Invariants:

@@ -17,9 +17,9 @@ from websockets.protocol import State
 from engine.sources.live.failures import connect_failure
 
 _PING_SECONDS = 30.0
-# Behind 7 s, when TCP has asked for the fourth time: the fifth would come 8 s later, a new attempt comes sooner.
+# After 7 s, when TCP has sent its fourth SYN: the fifth would come 8 s later, a new attempt comes sooner.
 _CONNECT_SECONDS = 8.0
-# Home Assistant's farewell is waited for no longer: a program that is told to stop ends within a second.
+# Wait no longer for Home Assistant's close frame: a program that receives a signal ends within a second.
 _CLOSE_SECONDS = 0.3
 
 
@@ -38,7 +38,7 @@ class _Socket(ClientConnection):
 
 
 class _Connect(connect):
-    """Connects without following redirects, and finds out soon that nobody is there.
+    """Connects without following redirects, and notices soon that no host answers.
 
     The login would hand the token to wherever a redirect points.
     """
@@ -65,7 +65,7 @@ async def open_socket(
         return await _Connect(
             address,
             create_connection=_Socket,
-            # Home Assistant stands in the local network or behind the Supervisor; a proxy set for downloads
+            # Home Assistant is in the local network or behind the Supervisor; a proxy set for downloads
             # must not see it, and with ws:// would read the token.
             proxy=None,
             logger=_without_frames(),
@@ -102,7 +102,7 @@ def _context_of(_files: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
 
 
 def _without_frames() -> logging.Logger:
-    """The library's log, never at the level at which it tells every frame, for one of them holds the token."""
+    """The library's log, never at the level that logs every frame, because one of them holds the token."""
     logger = logging.getLogger("websockets.client.without_frames")
     logger.setLevel(logging.INFO)
     return logger

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import anyio
 
-_BURST_SECONDS = 10.0  # of what is allowed, taken at once: a home that starts tells of thousands of entities
+_BURST_SECONDS = (
+    10.0  # of the allowed rate, in one burst: a home that starts sends thousands of entity events
+)
 
 
 class Throttle:

@@ -1,7 +1,7 @@
 """Following a running Home Assistant: subscriptions gathered into hints, and reads that follow the hints.
 
 Everything is subscribed to before anything is listed, so that a change between the two is looked at twice
-rather than never. Whatever was lost asks for a full read. Registries that a core does not let this user follow
+rather than never. A loss of events triggers a full read. Registries that a core does not let this user follow
 (2024.3 to 2024.7: floors, labels, categories) are listed with each heartbeat.
 """
 
@@ -45,7 +45,7 @@ from engine.sources.unchanged.row_cache import RowCache
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
 # one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
 ENTITIES_READ_ONE_BY_ONE = 500
-# Of those that were removed an answer has nothing to tell; so many fit into one command, whatever they are called.
+# An answer holds nothing about removed entities; this many fit into one command, however long their names.
 ENTITIES_REMOVED_ONE_BY_ONE = 5000
 
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -75,7 +75,7 @@ class WebsocketWatch:
         self._taken = Hints()  # what the next read or refresh is about
         self._newest: Snapshot | None = None
         self._changed = anyio.Event()
-        # Whether this core lets this user follow everything; if not, the registries of which it tells nothing.
+        # Whether this core lets this user follow everything; if not, the registries whose events it does not send.
         self.has_all_events = True
         self.unreported: frozenset[str] = frozenset()
         self._unreported_listed_at = 0.0  # when these were last listed
@@ -83,13 +83,13 @@ class WebsocketWatch:
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry in full. Raises SourceError.
 
-        What was told to be removed before is evidence here as in `refresh`.
+        Entities that an event reported as removed count as evidence here, as in `refresh`.
         """
-        told = self._taken | self._hints.take()
+        gathered = self._taken | self._hints.take()
         snapshot = await self._read_all(self._connection, progress)
         if self._newest is not None:
             snapshot = snapshot.with_evidence(
-                told.removed | _holders_of(self._newest, told.removed_entity_ids)
+                gathered.removed | _holders_of(self._newest, gathered.removed_entity_ids)
             )
         self._unreported_listed_at = snapshot.taken_at
         self.unreported &= snapshot.registries  # an old core does not have them all
@@ -111,12 +111,12 @@ class WebsocketWatch:
         found = await self._look(hints, newest)
         await self._collect_events()
         if self._hints and found is not None:
-            # Told before we were answered, so some of it may have happened before we asked.
+            # Events that came before the answer: some may have happened before we sent the command.
             self._taken = hints = hints | self._hints.take()
             seen = {known.key for known in found[0]}
             found = await self._look(hints, newest)
             if found is not None and not seen <= {known.key for known in found[0]}:
-                found = None  # renamed since, and we have not heard where to
+                found = None  # renamed since, and the event with the new name has not come yet
         if found is None:
             return await self.read(_no_progress)
         if self.unreported and self.unreported <= {registry for registry, _ in found[1]}:
@@ -131,7 +131,7 @@ class WebsocketWatch:
     async def heartbeat(self) -> float | None:
         """Ping; events and answers share one queue over there, so those before the answer have arrived.
 
-        What this core does not tell this user is asked for instead: small lists, and the watermark moves.
+        Registries without events for this user are read instead: small lists, and the watermark moves.
         """
         asked_at = self._clock()
         await self._connection.command("ping")
@@ -155,7 +155,7 @@ class WebsocketWatch:
                     subscription.events_lost = 0
                     self.gather(EVERYTHING)
         except SourceError:
-            # Whoever waits or reads next is told by the connection itself.
+            # The next wait or read gets the error from the connection.
             self._changed.set()
 
     async def _collect_events(self) -> None:
@@ -173,11 +173,11 @@ class WebsocketWatch:
         entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids, newest)
         if entities is None:
             return None
-        # Gone from where we knew it, and nobody said that it was removed from there: it was renamed since, perhaps
+        # Gone from where we knew it, without an event that removed it there: it was renamed since, perhaps
         # more than once, perhaps removed under a name that we never knew.
         borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
-        told = hints.removed_entity_ids & borne
-        if _holders_of(newest, hints.entity_ids - told) - {known.key for known in entities}:
+        reported = hints.removed_entity_ids & borne
+        if _holders_of(newest, hints.entity_ids - reported) - {known.key for known in entities}:
             return None
         self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
         lists = []
@@ -195,7 +195,7 @@ class WebsocketWatch:
         return entities, lists
 
     async def _read_entities(self, entity_ids: Set[str], newest: Snapshot) -> list[Known] | None:
-        """The entities under these entity_ids; None when only a full read can tell."""
+        """The entities under these entity_ids; None when only a full read can find out."""
         if not entity_ids:
             return []
         odd = {row.entity_id for row in newest.set_aside}
@@ -322,7 +322,7 @@ def _changed_snapshot(
 
 
 def _holders_of(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
-    """The entities that bore these entity_ids."""
+    """The entities that had these entity_ids."""
     return {key for key in map(newest.entities.key_of, entity_ids) if key is not None}
 
 

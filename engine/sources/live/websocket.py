@@ -1,8 +1,8 @@
 """The source `ws://…`: a running Home Assistant, read with the rights of any user.
 
-Only asks for lists. One command after the other, because a big home's lists asked for in one frame block it
+Only requests lists, one command after the other, because a big home's lists requested in one frame block it
 for their sum. The answers are of slightly different moments; what that can do, and why the order is as it
-is, stands with `LISTS`. Home Assistant's state is asked for before and after, and the worse answer counts.
+is, stands with `LISTS`. Home Assistant's state is read before and after, and the worse answer counts.
 A command that this core does not know leaves its registry out of the snapshot.
 
 Later reads of one object cost what changed, and so does the first that begins with a cache: see `remembering`.
@@ -48,7 +48,7 @@ from engine.sources.unchanged.remembering import RememberedAnswers
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
 ENTITIES_PER_COMMAND = 1000
 # Entities being renamed or removed while they are read make the list out of date; a home that is being set
-# up does that for seconds, not for ever.
+# up does that for seconds, not forever.
 ENTITY_LIST_TRIES = 5
 
 
@@ -64,7 +64,7 @@ class WebsocketSource(Source):
     """Reads a running Home Assistant through its websocket API.
 
     `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
-    `token` may be asked for anew at each connect; `category_scopes` are those of stored categories, which are asked for as
+    `token` may be a function, called at each connect; `category_scopes` are those of stored categories, which are read as
     well; `offload` is where answers are taken apart.
     Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
     """
@@ -107,7 +107,7 @@ class WebsocketSource(Source):
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
@@ -141,7 +141,7 @@ class WebsocketSource(Source):
             yield connection
 
     async def read_from(self, connection: VersionedSender, progress: Progress) -> Snapshot:
-        """Read every registry through a connection that somebody else holds open. Raises SourceError."""
+        """Read every registry through a connection that the caller holds open. Raises SourceError."""
         # As old as its oldest answer: what changes from now on is not in it.
         taken_at = self._clock()
         before = await _ask_config(connection)
@@ -215,7 +215,7 @@ async def _read_categories(
 
 
 async def _ask_config(connection: VersionedSender) -> CoreConfig:
-    """What the core says of itself; without it nobody can exclude recovery mode. Raises SourceError."""
+    """The health the core reports; without it recovery mode cannot be excluded. Raises SourceError."""
     config = decode_config(await connection.command(GET_CONFIG))
     return msgspec.structs.replace(config, version=config.version or connection.ha_version or None)
 

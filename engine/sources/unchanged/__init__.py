@@ -1,1 +1,1 @@
-"""Telling what did not change from bytes, so that a relist costs what changed. Only caches."""
+"""Finds out from bytes what did not change, so that a relist costs what changed. Only caches."""

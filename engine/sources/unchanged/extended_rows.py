@@ -32,7 +32,7 @@ class ExtendedRows:
         return b"".join([known[name] for name in listed])
 
     def _all(self) -> dict[bytes, bytes]:
-        """All at once, because they are asked for of every entity of a home."""
+        """All at once, because every entity of a home needs them."""
         return {**dict(self._before.items()), **self._fresh}
 
     def _name(self, entity_id: str, row: msgspec.Raw) -> bytes:

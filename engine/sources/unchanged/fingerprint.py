@@ -1,4 +1,4 @@
-"""Short names for bytes, to tell what was seen before."""
+"""Fingerprints of bytes, to recognise what was seen before."""
 
 import secrets
 from collections.abc import Callable, Iterable

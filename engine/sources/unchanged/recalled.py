@@ -1,4 +1,4 @@
-"""The lists of an earlier process: which rows they had, and the records of those, made when they are asked for."""
+"""The lists of an earlier process: which rows they had, and the records of those, decoded on access."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property

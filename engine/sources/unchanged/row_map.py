@@ -31,7 +31,7 @@ _BOUNDARY = re.compile(rb"\},\{")
 _STRETCH_ROWS = 8
 # Behind a changed row mostly comes the next stretch; all are looked through when none of so many does.
 _STRETCHES_NEAR = 4
-# Rows that come and go leave short stretches behind. With this many times as many as need be, all are cut anew.
+# Rows that come and go leave short stretches behind. At this many times the necessary number, all are cut again.
 _STRETCHES_RATIO_MAX = 2
 
 
@@ -98,7 +98,7 @@ class RowMap:
     def recalled(
         cls, fingerprint: Fingerprint, known: ListMap, fingerprints: Callable[[], bytes]
     ) -> "RowMap":
-        """The map that was kept as `known`; the rows' `fingerprints`, one behind the other, are asked for when needed."""
+        """The map that was kept as `known`; the rows' `fingerprints`, concatenated, are read when needed."""
         ends = list(accumulate(known.counts, initial=0))
         digests = (known.digests[at : at + NAME_BYTES] for at in range(0, len(known.digests), NAME_BYTES))
         stretches = [

@@ -1,4 +1,4 @@
-"""The list of homes: what is known of each, and which are asked for."""
+"""The list of homes: what is known of each, and which a request wants."""
 
 from pathlib import Path
 from typing import Any

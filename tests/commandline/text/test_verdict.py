@@ -11,13 +11,13 @@ def test_it_says_since_when_why_field_by_field_and_what_to_do() -> None:
         State.DRIFTED,
         Cause.DRIFT,
         "2026-11-23T12:00:00.000Z",
-        ("Somebody else changed it in sqlite", "an odd \x1b[2J reason"),
+        ("Another program changed it in sqlite", "an odd \x1b[2J reason"),
         (Differs("sqlite", "name", "Lamp", None),),
         "Will be written with the next pass.",
         "reconcile",
     )
     assert verdict_lines(verdict) == [
-        "  Drifted since 2026-11-23T12:00:00.000Z: Somebody else changed it in sqlite.",
+        "  Drifted since 2026-11-23T12:00:00.000Z: Another program changed it in sqlite.",
         "  An odd \\u001b[2J reason.",
         '    name: Home Assistant "Lamp", sqlite none',
         "  Will be written with the next pass. To do it: reconcile",

@@ -16,7 +16,7 @@ CALM = Growth(bytes_per_second=MIB / 86_400)
 def test_size_pace_and_what_is_kept_are_told() -> None:
     told = judge(3 * MIB, 10_000 * MIB, CALM, HistorySettings())
     assert told.is_well
-    assert told.message == "3.0 MiB, about 365.0 MiB more a year; kept for ever"
+    assert told.message == "3.0 MiB, about 365.0 MiB more a year; kept forever"
     forgetful = Growth(bytes_per_second=1.0, known_from=NOON, forgotten_by_age=1_000, forgotten_by_thinning=5)
     assert judge(0, MIB, forgetful, HistorySettings(keep_days=30, thin_seconds=60)).message.endswith(
         "30 days are kept, one version per record and 60 s, known from 2026-11-23T12:00:00.000Z on (1,005 versions forgotten)"

@@ -172,7 +172,7 @@ def test_a_record_that_somebody_changed_says_what_differs(mirror: Reconcile) -> 
     mirror()
     mock("UPDATE entities SET original_name = 'Wrecked' WHERE entity_id = 'light.kitchen_lights'")
     out = mirror("show", "light.kitchen_lights").out
-    assert "  Drifted: Somebody else changed it in sqlite.\n" in out
+    assert "  Drifted: Another program changed it in sqlite.\n" in out
     assert "    original_name: Home Assistant " in out
     assert ', sqlite "Wrecked"\n' in out
     assert "  Will be written with the next pass. To do it: reconcile\n" in out
@@ -183,7 +183,7 @@ def test_a_record_that_the_rows_lack_is_shown_as_missing(mirror: Reconcile) -> N
     mirror()
     mock("DELETE FROM entities WHERE entity_id = 'light.kitchen_lights'")
     out = mirror("show", "light.kitchen_lights").out
-    assert "  Missing: Somebody else deleted it from sqlite.\n" in out
+    assert "  Missing: Another program deleted it from sqlite.\n" in out
 
 
 def test_without_home_assistant_nothing_is_known_now(mirror: Reconcile, reconcile: Reconcile) -> None:

@@ -27,7 +27,7 @@ def test_all_is_well_and_nothing_is_written(wire: MemoryWire) -> None:
     assert list(checks) == ["server", "read", "write", "retention", "clock", "types", "future points"]
     assert {c.status for c in checks.values()} == {"ok"}
     assert checks["server"].found == "InfluxDB 1.6.7 over wire v1"
-    assert checks["retention"].found == "points are kept for ever; every record is renewed within 5 days"
+    assert checks["retention"].found == "points are kept forever; every record is renewed within 5 days"
     assert wire.bodies == []
 
 
@@ -66,7 +66,7 @@ def test_a_bucket_that_cannot_be_read_is_told_once(wire: MemoryWire) -> None:
     [
         (7 * DAY, "ok", "kept 7 days; every record is renewed within 3.5 days"),
         (3600, "failed", "1 hours only"),
-        (None, "warning", "does not tell"),
+        (None, "warning", "does not report"),
     ],
 )
 def test_retention_is_held_against_the_refresh(

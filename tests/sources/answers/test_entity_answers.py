@@ -1,4 +1,4 @@
-"""A command that is refused is taken apart, down to the rows at fault, and not for ever."""
+"""A command that is refused is taken apart, down to the rows at fault, and not forever."""
 
 from collections.abc import Callable
 

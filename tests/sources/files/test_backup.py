@@ -274,7 +274,7 @@ def header(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
 
 @pytest.mark.parametrize("size", [-512, -1024, -(2**40)])
 async def test_members_of_negative_size_do_not_lead_in_circles(tmp_path: Path, size: int) -> None:
-    # Python before 3.11.14 reads such an archive for ever (CVE-2025-8194).
+    # Python before 3.11.14 reads such an archive forever (CVE-2025-8194).
     inner = packed(**{"data__.storage__core.device_registry": b"{}"})
     archive = gzip.decompress(inner)[:1024] + header(size) * 2 + bytes(10_240)
     with pytest.raises(SourceInvalid, match="damaged"):

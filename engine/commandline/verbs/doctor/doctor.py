@@ -37,7 +37,7 @@ from engine.settings.text import FILE_SCHEMES
 _FREE_BYTES_WARN = 64 * 1024 * 1024
 _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
 _SKEW_SECONDS_MAX = 5.0
-_ROWS_TOLD = 5
+_ROWS_SHOWN = 5
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -97,7 +97,7 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
 
 
 def needs_token(source_uri: str) -> bool:
-    """Whether a source is asked with a token, as a running Home Assistant is."""
+    """Whether a source needs a token, as a running Home Assistant does."""
     return source_uri.partition(":")[0] not in (*FILE_SCHEMES, "records")
 
 
@@ -138,10 +138,12 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
     except EngineError as error:
         yield _failed("source", error)
         return
-    told = plural(len(snapshot.records), "record")
+    summary = plural(len(snapshot.records), "record")
     version = snapshot.health.ha_version
     yield Check(
-        "source", "ok", f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {told}"
+        "source",
+        "ok",
+        f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {summary}",
     )
     yield from check_unread(snapshot)
     if snapshot.set_aside:
@@ -151,14 +153,14 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
 
 
 def check_rows_of_source(snapshot: Snapshot) -> Check:
-    """The rows of which nobody can tell which record they are."""
+    """The rows whose record cannot be identified."""
     rows = snapshot.set_aside
-    told = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_TOLD])
-    more = f"; and {len(rows) - _ROWS_TOLD} more (`reconcile drift`)" if len(rows) > _ROWS_TOLD else ""
+    summary = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_SHOWN])
+    more = f"; and {len(rows) - _ROWS_SHOWN} more (`reconcile drift`)" if len(rows) > _ROWS_SHOWN else ""
     return Check(
         "source rows",
         "warn",
-        f"{plural(len(rows), 'row')} cannot be used: {told}{more}",
+        f"{plural(len(rows), 'row')} cannot be used: {summary}{more}",
         "All else is mirrored. Remove or repair them in Home Assistant; what a replica holds under them stays until then.",
     )
 
@@ -166,11 +168,11 @@ def check_rows_of_source(snapshot: Snapshot) -> Check:
 def check_unread(snapshot: Snapshot) -> Iterator[Check]:
     """Which registries were not read, and why."""
     if reasons := snapshot.unread.registries:
-        told = "; ".join(reasons[registry] for registry in sorted(reasons))
+        summary = "; ".join(reasons[registry] for registry in sorted(reasons))
         yield Check(
             "registries",
             "ok",
-            f"not read: {told}",
+            f"not read: {summary}",
             "That is normal where Home Assistant never had any. What is known of them is neither compared nor deleted.",
         )
 
@@ -184,9 +186,9 @@ def check_state(snapshot: Snapshot) -> Check:
             "state", "fail", f"Home Assistant reports corrupt stores: {stores}", "Restore a backup there."
         )
     if health.unread:
-        told = "; ".join(health.unread)
+        summary = "; ".join(health.unread)
         return Check(
-            "state", "warn", f"not all of it could be read: {told}", "Nothing is deleted until it can."
+            "state", "warn", f"not all of it could be read: {summary}", "Nothing is deleted until it can."
         )
     if health.recovery_mode:
         return Check(
@@ -207,7 +209,7 @@ def check_state(snapshot: Snapshot) -> Check:
 
 
 def check_clock(snapshot: Snapshot, now: float) -> Check:
-    """Whether Home Assistant wrote something in our future: no answer tells its time of day."""
+    """Whether Home Assistant wrote something in our future: no answer carries its time of day."""
     newest = max((r.modified_at or 0.0 for r in snapshot.records.values()), default=0.0)
     ahead = newest - now
     if ahead > _SKEW_SECONDS_MAX:
@@ -231,8 +233,8 @@ def check_rows(loaded: LoadedSettings) -> Iterator[Check]:
         yield _failed("rows", error)
     else:
         is_there = path.exists()
-        told = f"{path}: {plural(rows, 'row')}, journal mode {_journal_mode(path)}" if is_there else None
-        yield Check("rows", "ok", told or f"{path} does not exist yet; the first pass makes it")
+        summary = f"{path}: {plural(rows, 'row')}, journal mode {_journal_mode(path)}" if is_there else None
+        yield Check("rows", "ok", summary or f"{path} does not exist yet; the first pass makes it")
     yield from check_log(path)
     yield check_place("rows file", path)
 
@@ -256,7 +258,7 @@ def check_records(loaded: LoadedSettings) -> Check:
     try:
         with open_stores(loaded, private_copy=True) as stores:
             if stores.records is None:
-                return Check("records", "ok", "none is set; `reconcile history` has nothing to tell")
+                return Check("records", "ok", "none is set; `reconcile history` has nothing to show")
             held = len(stores.records.observe().versions)
     except EngineError as error:
         return _failed("records", error)
@@ -265,7 +267,7 @@ def check_records(loaded: LoadedSettings) -> Check:
 
 
 def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
-    """What the InfluxDB says of itself: version, wire, permissions, retention, clock."""
+    """What the InfluxDB reports: version, wire, permissions, retention, clock."""
     from engine.composition.influx import check_influx
 
     words = {"ok": "ok", "warning": "warn", "failed": "fail"}
@@ -290,11 +292,11 @@ def check_place(name: str, path: Path) -> Check:
     if shortage is not None:
         return Check(name, "fail", shortage.reason, shortage.advice)
     free = shutil.disk_usage(folder).free
-    told = f"writable, {free // (1024 * 1024):,} MiB free"
+    summary = f"writable, {free // (1024 * 1024):,} MiB free"
     return Check(
         name,
         "warn" if free < _FREE_BYTES_WARN else "ok",
-        told,
+        summary,
         "" if free >= _FREE_BYTES_WARN else "Make room.",
     )
 

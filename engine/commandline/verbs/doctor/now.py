@@ -1,6 +1,6 @@
 """What is wrong with the stores now, for `reconcile doctor`: the comparison of `reconcile drift`, in one check for each thing.
 
-Whether connections work is asked before; here nothing fails that they already told.
+The checks of connections come before; what they reported is not repeated here.
 """
 
 import time

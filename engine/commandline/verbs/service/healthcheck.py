@@ -1,7 +1,7 @@
 """`reconcile healthcheck`: is the service alive? For containers and supervisors, which ask often and at once.
 
-Asks `/healthz`, which needs no token and checks nothing but the process itself: a home that is away is no
-reason to restart the service (`/readyz` tells of that). Neither secrets nor proxies play a part.
+Requests `/healthz`, which needs no token and checks nothing but the process itself: a home that is away is no
+reason to restart the service (`/readyz` reports that). Neither secrets nor proxies play a part.
 """
 
 import http.client
@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 5.0
 _PATH = "/healthz"
 _BODY_BYTES_MAX = 1000
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-# What a listener on every address is asked at.
+# The address to use for a listener on every address.
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing is bound here)
 
 
@@ -48,7 +48,7 @@ def ask(url: SplitResult) -> tuple[int, str]:
 
 
 def _ask(url: SplitResult) -> tuple[int, str]:
-    # A little sooner than `ask` stops waiting, so that a machine that drops connections is told from one that hangs.
+    # A little sooner than `ask` stops waiting, so that a machine that drops connections is distinguished from one that hangs.
     timeout = 0.9 * TIMEOUT_SECONDS
     connection = _CONNECTIONS[url.scheme](url.hostname or "", url.port, timeout=timeout)
     try:

@@ -1,4 +1,4 @@
-"""`reconcile serve`: run until told to stop, which is the ordinary end of a service and no failure."""
+"""`reconcile serve`: run until a signal, which is the ordinary end of a service and no failure."""
 
 import os
 import sys

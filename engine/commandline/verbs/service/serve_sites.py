@@ -1,4 +1,4 @@
-"""`reconcile serve` with `sites.directory`: many homes, until told to stop."""
+"""`reconcile serve` with `sites.directory`: many homes, until a signal."""
 
 import logging
 import os
@@ -26,20 +26,20 @@ def sites_work(
     sites = loaded.settings.sites
     file = Path(arguments.config) if arguments.config else None
     given = Layers(given_settings(arguments), os.environ, file, working_folder())
-    told: dict[str, str] = {}  # by home, so that what goes on is told once
+    printed: dict[str, str] = {}  # by home, so that a lasting fault is printed once
 
     def on_ready(address: str) -> None:
         fields = {"sites": sites.directory, "shard": sites.shard, "api": address, "mode": mode}
         logger.info("serving", extra={"fields": fields})
 
     def lines(site: str, mirror: Mirror) -> HomeLines:
-        told.pop(site, None)
+        printed.pop(site, None)
         return HomeLines(NamedHome(logger, {"site": site}), mirror.freshness)
 
     def on_failed(site: str, what: str, error: BaseException) -> None:
-        if told.get(site) == what:
+        if printed.get(site) == what:
             return
-        told[site] = what
+        printed[site] = what
         fields = {"site": site, "reason": what}
         if not isinstance(error, EngineError):
             fields["trace"] = "".join(traceback.format_exception(error))

@@ -31,7 +31,7 @@ from engine.sites.pauses import is_paused, pause, resume
 
 
 class SiteLine(msgspec.Struct, frozen=True):
-    """One home as the command tells of it."""
+    """One home as the command prints it."""
 
     name: str
     file: str
@@ -136,7 +136,7 @@ def _check(arguments: Arguments, homes: Homes, stop: Interruption) -> int:
 
 
 def _asked(arguments: Arguments, file: SiteFile, line: SiteLine, stop: Interruption) -> SiteLine:
-    assert file.loaded is not None, "only a home with settings is asked"
+    assert file.loaded is not None, "only a home with settings has a source"
     try:
         source = open_source(file.loaded)
         with ProgressLine(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose) as progress:
@@ -255,11 +255,11 @@ def _print(arguments: Arguments, lines: list[SiteLine]) -> int:
         emit_json(msgspec.json.encode(SiteList(SCHEMA_VERSION, tuple(lines))))
     else:
         width = max((len(line.name) for line in lines), default=0)
-        told = [
+        parts = [
             f"{line.state:<7} {line.name:<{width}}  {_safe(line.problem or line.source or '')}\n"
             for line in lines
         ]
-        emit_text("".join(told) or "There are no homes.\n")
+        emit_text("".join(parts) or "There are no homes.\n")
     return FAILED if any(line.problem for line in lines) else OK
 
 

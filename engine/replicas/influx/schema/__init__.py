@@ -1,1 +1,1 @@
-"""What stands in an InfluxDB: points, fields for people, markers, changes, and what HomeIQ left."""
+"""The schema in InfluxDB: points, fields for people, markers, changes, and what HomeIQ left."""

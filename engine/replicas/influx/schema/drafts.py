@@ -33,12 +33,12 @@ def points_of(
 ) -> Iterator[Point]:
     """A point per draft, counted on from the newest row [time, tag, hash, rev, schema] of its key.
 
-    `next_ns` gives a time behind the one it is told. Raises ReplicaRejected when a newer program wrote a row.
+    `next_ns` returns a time after its argument. Raises ReplicaRejected when a newer program wrote a row.
     """
     begun: dict[Key, tuple[int, int]] = {}
     for key, (at_ns, _, _, rev, schema) in newest.items():
         check_schema(key, schema)
-        # A newer point may lack the fields asked for here; a verifying look saw it all the same.
+        # A newer point may lack the fields requested here; a verifying read saw it all the same.
         begun[key] = max(at_ns, held_times.get(key, 0)), rev if isinstance(rev, int) else 0
     for draft in drafts:
         at_ns, rev = begun.get(draft.key, (0, 0))

@@ -1,7 +1,7 @@
 """The measurements that HomeIQ wrote (`devices`, `entities`), read to show what is wrong in them. Never written.
 
-There everything that can change is a tag, so every change began a new series: a device that moved stands in both
-rooms, and one that was removed stands there for ever, for there are no tombstones. Reading "the latest per series"
+There everything that can change is a tag, so every change began a new series: a device that moved is in both
+rooms, and one that was removed stays there forever, for there are no tombstones. Reading "the latest per series"
 lists all of them as present.
 """
 
@@ -25,7 +25,7 @@ class LegacyRow(msgspec.Struct, frozen=True):
 
 
 class LegacyReport(msgspec.Struct, frozen=True):
-    """What stands in the old measurements, each list sorted by id and time."""
+    """The contents of the old measurements, each list sorted by id and time."""
 
     series: int = 0
     stale_duplicates: tuple[LegacyRow, ...] = ()  # an older series of something that has a newer one

@@ -1,7 +1,7 @@
 """Records as InfluxDB points: line protocol, tag values, and the clock that dates commits.
 
 Identity is in the tags (`site`, `id`), everything that can change in the fields, and every point has every field
-with one type for ever: a field whose type changes is a new field with a new name. No field is ever "": Flux loses
+with one type forever: a field whose type changes is a new field with a new name. No field is ever "": Flux loses
 it, and then shows the values after it beside the times before them (2.7.11, seen 2026-11-23,
 https://github.com/influxdata/influxdb/issues/26916). Nothing here reads a clock or talks to a server; the same
 points give the same bytes, so a batch may be sent again.
@@ -38,7 +38,7 @@ SHOWN_FIELDS = (
     "disabled_by",
 )
 MEASUREMENTS = {f"ha_{registry}": registry for registry in REGISTRIES}
-# The fields that this program reads again, with the types they have for ever.
+# The fields that this program reads again, with their types, which never change.
 _READ_TYPES = {
     "hash": "string",
     "deleted": "boolean",
@@ -122,7 +122,7 @@ class CommitClock:
     def next_ns(self, now: float, newest_of_key_ns: int = 0) -> int:
         """A time after all given before, and after the newest point of the key that is to be written.
 
-        `now` is in Unix seconds. A key whose newest point lies in the future (a clock ran ahead, or somebody
+        `now` is in Unix seconds. A key whose newest point lies in the future (a clock ran ahead, or another program
         wrote it there) follows that point alone and does not take the other keys along. Raises ReplicaRejected
         when there is no time left after it.
         """
@@ -157,7 +157,7 @@ def id_of(tag: str) -> str:
 
 
 def key_of(measurement: str, tag: object) -> Key | None:
-    """The key of a point that was read; None where it has none, because somebody else wrote it."""
+    """The key of a point that was read; None where it has none, because another program wrote it."""
     if not isinstance(tag, str) or not tag:
         return None
     try:
@@ -184,12 +184,12 @@ def encode_point(site: str, run: str, point: Point) -> bytes:
 
 
 def tag_text(id_: str) -> str:
-    """An id as a tag value, as it stands in a line."""
+    """An id as a tag value in line protocol."""
     return tag_of(id_).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
 def field_text(text: str) -> str:
-    """A string field's value, as it stands in a line; it is never empty, and lone surrogates are no text."""
+    """A string field's value in line protocol; it is never empty, and lone surrogates are no text."""
     return f'"{_field_value(text)}"'
 
 

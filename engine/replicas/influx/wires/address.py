@@ -64,7 +64,7 @@ def parse_address(uri: str) -> Address:
         )
     bucket = unquote(parts.path.removeprefix("/"))
     if parts.scheme not in SCHEMES or not parts.hostname or not bucket:
-        # Without the options: somebody may have put a token there.
+        # Without the options: they may hold a token.
         raise SettingsError(
             f"Setting records.uri = {uri.partition('?')[0]!r} names no InfluxDB bucket.", _FORM
         )
@@ -81,8 +81,8 @@ def parse_address(uri: str) -> Address:
     unknown = sorted(options.keys() - {"org", "wire"})
     wire = options.get("wire", "auto")
     if unknown or wire not in ("v1", "v2", "auto"):
-        # The values are not shown: somebody may have put a token there.
-        what = f"has the unknown option {unknown[0]}" if unknown else "asks for an unknown wire"
+        # The values are not shown: they may hold a token.
+        what = f"has the unknown option {unknown[0]}" if unknown else "names an unknown wire"
         raise SettingsError(f"Setting records.uri {what}.", _FORM)
     return Address(
         parts.hostname,

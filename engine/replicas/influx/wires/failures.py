@@ -62,7 +62,7 @@ class InfluxUnavailable(ReplicaUnavailable):
     ) -> None:
         super().__init__(REPLICA, message, hint)
         self.retry_after_seconds = retry_after_seconds
-        self.smaller = smaller  # the same in smaller pieces may be more than the server can bear at once
+        self.smaller = smaller  # the same in smaller pieces may be more than the server can take at once
 
 
 class BatchRefused(ReplicaRejected):
@@ -74,7 +74,7 @@ class BatchTooLarge(ReplicaRejected):
 
 
 class BucketMissing(ReplicaRejected):
-    """There is no such bucket or database; servers say so of one that may not be read, too."""
+    """There is no such bucket or database; servers answer the same for one that may not be read."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -267,7 +267,7 @@ def _shown(text: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, from either form of the header; None when it does not say."""
+    """Seconds that the server asks to wait, from either form of the header; None without one."""
     given = (headers.get("retry-after") or "").strip()
     if given.isascii() and given.isdecimal():
         return min(float(given), _RETRY_SECONDS_MAX)

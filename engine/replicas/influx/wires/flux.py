@@ -59,7 +59,7 @@ def flux_text(scan: Scan) -> str:
     if scan.site is not None:
         steps.append("filter(fn: (r) => r.site == site)")
     if "id" in scan.tags and len(scan.fields) > 1:
-        steps.append('filter(fn: (r) => r.id != "")')  # nobody's record, and no row of a pivot
+        steps.append('filter(fn: (r) => r.id != "")')  # belongs to no record, and is no row of a pivot
     if scan.ids:
         steps.append(f"filter(fn: (r) => {' or '.join(f'r.id == id{n}' for n in range(len(scan.ids)))})")
     steps.append(f"filter(fn: (r) => {_any_of('_field', scan.fields)})")
@@ -67,7 +67,7 @@ def flux_text(scan: Scan) -> str:
         steps.append("filter(fn: (r) => r._value == equals)")
     columns = _quoted("_measurement", "_time", *scan.tags, *scan.fields)
     if len(_types(scan.fields)) == 1:
-        # Grouped first, which the storage does: a pivot of every series by itself takes five times as long.
+        # Grouped first, which the storage does: pivoting every series separately takes five times as long.
         steps.append('group(columns: ["_measurement"])')
         if scan.fields == ("schema",):
             # Of all records only those that a newer program wrote: the others need not travel.
@@ -86,7 +86,7 @@ def flux_text(scan: Scan) -> str:
 
 
 def flux_scans(scan: Scan) -> list[Scan]:
-    """The scans that are asked for instead: their rows have the same times and tags, and together all columns.
+    """The scans that replace it: their rows have the same times and tags, and together all columns.
 
     Of many records one for every type of field, each of which is grouped before it is pivoted; and never more
     ids at once than Flux's parser, which nests them, can take.
@@ -162,7 +162,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
                 raise explain_statement(where, filled[columns.index("error")])
             measurement, row = values_of(filled)
             if measurement not in scan.measurements:
-                raise explain_cut(where, f"it has rows of {measurement[:80]!r}, which were not asked for")
+                raise explain_cut(where, f"it has rows of {measurement[:80]!r}, which were not requested")
             collected = rows.setdefault(measurement, [])
             collected.append(row)
             if len(collected) >= _ROWS_PER_BLOCK:

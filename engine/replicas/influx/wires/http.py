@@ -70,7 +70,7 @@ class Answer:
     def body(self) -> bytes:
         """All of it. Raises InfluxUnavailable when it was cut off.
 
-        Of an error's answer, as much as there is: nothing is derived from it, and some servers tell no length.
+        Of an error's answer, as much as there is: nothing is derived from it, and some servers send no length.
         """
         if self.status == 200:
             return b"".join(self.pieces(SMALL_ANSWER_BYTES_MAX))
@@ -127,7 +127,7 @@ class Answer:
 
 
 def packed(body: bytes) -> tuple[bytes, dict[str, str]]:
-    """A body as it is sent, and the header that says so."""
+    """A body as it is sent, and the header that declares it."""
     if len(body) < _PACKED_BYTES_MIN:
         return body, {}
     return gzip.compress(body, compresslevel=1, mtime=0), {"Content-Encoding": "gzip"}

@@ -77,7 +77,7 @@ class MappedWire:
         self._v2.close()
 
     def _leads_to_the_bucket(self, scan: Scan) -> bool:
-        """Whether InfluxQL answers the markers that Flux answered last, of the site that is asked for."""
+        """Whether InfluxQL answers the markers that Flux answered last, for this site."""
         if self._markers is None:
             return False
         markers, rows = self._markers
@@ -85,7 +85,7 @@ class MappedWire:
             return False
         if self._is_mapped is None:
             self._is_mapped = False
-            # No mapping, no permission, or a proxy that knows no /query. Of a server that is away, Flux will say so.
+            # No mapping, no permission, or a proxy that knows no /query. If the server is away, Flux will report it.
             with suppress(ReplicaError):
                 self._is_mapped = _rows_of(self._v1.scan(markers)) == rows
         return self._is_mapped

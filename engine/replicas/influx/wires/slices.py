@@ -16,7 +16,7 @@ REACH_NS = 30 * 24 * _HOUR_NS
 
 
 def slices(scan: Scan, now_ns: int) -> Iterator[Scan]:
-    """The scans that are asked for instead, the newest first; the first of them also has what is dated ahead."""
+    """The scans that replace it, the newest first; the first of them also has what is dated ahead."""
     stop_ns = scan.stop_ns
     until_ns = now_ns if stop_ns is None else min(stop_ns, now_ns)
     oldest_ns = max(scan.start_ns, now_ns - REACH_NS)

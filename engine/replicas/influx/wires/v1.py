@@ -90,7 +90,7 @@ class WireV1:
         return server
 
     def retention_seconds(self) -> int | None:
-        """How long the retention policy keeps points; 0 for ever. Raises ReplicaError."""
+        """How long the retention policy keeps points, seconds; 0 for unlimited. Raises ReplicaError."""
         statement = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
         try:
             found = list(self._select(statement, {}))
@@ -107,14 +107,14 @@ class WireV1:
         return None
 
     def started(self) -> str | None:
-        """When the server started: 1.x tells it in `/debug/vars`, 2.x in `/ready` (2.7.12, seen 2026-11-29)."""
+        """When the server started: 1.x reports it in `/debug/vars`, 2.x in `/ready` (2.7.12, seen 2026-11-29)."""
         for path in ("/debug/vars", "/ready"):
             answer = self._http.request("ask", "GET", path)
             body = answer.body()
             with suppress(*DECODE_ERRORS):
-                told = msgspec.json.decode(body, type=_Started)
-                if answer.status == 200 and (told.system.started or told.started):
-                    return told.system.started or told.started
+                server_vars = msgspec.json.decode(body, type=_Started)
+                if answer.status == 200 and (server_vars.system.started or server_vars.started):
+                    return server_vars.system.started or server_vars.started
         return None
 
     def write(self, body: bytes) -> None:
@@ -147,18 +147,18 @@ class WireV1:
         width = 1 + len(scan.columns)
         for series in self._readable(statement, params, rows):
             if series.name == "databases":
-                # What VictoriaMetrics answers, whatever it is asked (1.79, seen 2026-11-29).
+                # What VictoriaMetrics answers to every query (1.79, seen 2026-11-29).
                 raise ReplicaRejected(
                     REPLICA,
-                    f"Cannot read {self._http.where}: asked for records, it lists databases.",
+                    f"Cannot read {self._http.where}: instead of records, it lists databases.",
                     NOT_INFLUXDB_HINT,
                 )
             if series.name not in scan.measurements:
                 raise explain_cut(
-                    self._http.where, f"it has rows of {series.name[:80]!r}, which were not asked for"
+                    self._http.where, f"it has rows of {series.name[:80]!r}, which were not requested"
                 )
             if not all(_is_row(row, width, len(scan.tags)) for row in series.values):
-                raise explain_cut(self._http.where, "a row has not the columns that were asked for")
+                raise explain_cut(self._http.where, "a row lacks the requested columns")
             yield Block(series.name, series.values)
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ class WireV2:
             query["orgID" if _ID.fullmatch(self._address.org) else "org"] = self._address.org
         answer = self._http.request("ask for the bucket", "GET", "/api/v2/buckets", query)
         body = answer.body()
-        if answer.status == 404:  # 1.8, which tells it in InfluxQL
+        if answer.status == 404:  # 1.8, which reports it in InfluxQL
             with self._influxql() as other, suppress(ReplicaRejected):
                 return other.retention_seconds()
         if answer.status != 200:
@@ -100,7 +100,7 @@ class WireV2:
         return (ours[0].retention[0].every_seconds if ours[0].retention else 0) if ours else None
 
     def started(self) -> str | None:
-        """When the server process started: 2.x tells it in `/ready` (2.7.11, seen 2026-11-23), 1.8 in `/metrics`."""
+        """When the server process started: 2.x reports it in `/ready` (2.7.11, seen 2026-11-23), 1.8 in `/metrics`."""
         answer = self._http.request("ask", "GET", "/ready")
         body = answer.body()
         if answer.status == 200:

@@ -41,9 +41,9 @@ class Block(NamedTuple):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """What a server says of itself."""
+    """What a server reports about itself."""
 
-    version: str  # "" when it does not tell
+    version: str  # "" when it reports none
     wire: str  # v1 or v2
     at: float | None  # its clock, Unix seconds, to the second
     note: str = ""  # why this wire, for people
@@ -60,16 +60,16 @@ class Wire(Protocol):
         """Ask the server who it is. Says nothing about credentials."""
 
     def retention_seconds(self) -> int | None:
-        """How long the bucket keeps points; 0 for ever, None when the server does not tell us."""
+        """How long the bucket keeps points, seconds; 0 for unlimited, None when the server does not report it."""
 
     def started(self) -> str | None:
-        """A text that changes when the server restarts; None when it does not tell."""
+        """A text that changes when the server restarts; None when there is none."""
 
     def write(self, body: bytes) -> None:
         """Write lines with times in ns. Returns only when the server said that all are stored (204)."""
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """The types that (measurement, field) have; empty where the server does not tell."""
+        """The types that (measurement, field) have; empty where the server does not report them."""
 
     def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
         """[time, site, id] of the newest point whose field has a type; None when there is none."""
@@ -85,7 +85,7 @@ class Wire(Protocol):
 
 
 def mentions_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
-    """What a read that found no bucket comes from: the same is said of one that the token may not read.
+    """What a read that found no bucket comes from: the answer is the same for one that the token may not read.
 
     `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.
     """

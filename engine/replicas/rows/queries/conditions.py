@@ -80,7 +80,7 @@ LIST_FACETS: dict[str, dict[str, str]] = {
     registry: {"label": "labels"} for registry in ("device", "entity", "area")
 }
 _ALIASES = f"SELECT 1 FROM {_elements('aliases')} WHERE value IS NOT NULL"
-# By registry and filter. Home Assistant's ids and domains are lower case, so lowering what was asked finds them
+# By registry and filter. Home Assistant's ids and domains are lower case, so the query in lower case finds them
 # whatever its case, and an index still serves.
 _OWN_FILTERS: dict[str, dict[str, str]] = {
     "device": {

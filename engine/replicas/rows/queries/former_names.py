@@ -1,6 +1,6 @@
 """Which records were ever known under an id or entity_id, from the change feed and the tombstones of the rows file.
 
-One look through the feed, which is bounded; only for names that no row bears.
+One look through the feed, which is bounded; only for names that no row has.
 """
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)

@@ -2,7 +2,7 @@
 
 Only reads, on a connection of its own that cannot write, in one worker thread of its own, so that a slow disk
 or a lock never holds up the event loop. A job gets a `RowsTransaction`, does all its reading and building in one go, and
-everything it sees belongs to one revision. Values are taken as they stand, whoever wrote them: text that is not
+everything it sees belongs to one revision. Values are taken as they are, whichever program wrote them: text that is not
 UTF-8 is patched up, a number where text belongs is given as text, missing columns and tables are empty.
 
 Why a thread of its own (100 rows read and returned, CPU per call, CPython 3.11, apsw 3.54, 2026-11-23):
@@ -334,7 +334,7 @@ class SqliteRowsReader:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def data_version(self) -> int | None:
-        """A number that stays the same while nobody commits to the file; None when that cannot be told at once.
+        """A number that stays the same while no commit reaches the file; None when it is not known at once.
 
         Call it in the event loop: it looks at three files and one number in shared memory (12 us), where handing the
         question to the thread and back costs 150 us. Compare it only with what this object gave before.
@@ -370,7 +370,7 @@ class SqliteRowsReader:
             return job(RowsTransaction(connection, self._revision, self._known))
 
     def _renew(self, connection: apsw.Connection, data_version: int) -> None:
-        """Count up the revision: higher with every commit that is noticed, whoever made it, and near the feed."""
+        """Count up the revision: higher with every commit that is noticed, of any program, and near the feed."""
         check_schema(connection, _NAME)
         newest = RowsTransaction(connection, 0, RevisionCache()).feed_bounds()[1]
         self._known = RevisionCache()

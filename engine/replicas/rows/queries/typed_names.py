@@ -1,6 +1,6 @@
-"""The records that what somebody types may mean, for completion in a shell: by key, entity_id, id or name.
+"""The records that a typed word may mean, for completion in a shell: by key, entity_id, id or name.
 
-Looks once at the file, waits for nobody and leaves no trace beside it. What is no text is no name.
+Looks once at the file, does not wait and leaves no trace beside it. What is no text is no name.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)

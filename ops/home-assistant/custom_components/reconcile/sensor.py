@@ -1,4 +1,4 @@
-"""The status, and its numbers. What nobody knows is unknown and never 0."""
+"""The status and its numbers. What is not known is unknown, never 0."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ReconcileSensor(ReconcileEntity, SensorEntity):
     """One value of the status."""
 
     entity_description: ReconcileSensorDescription
-    # They say why, and change with every answer: nobody looks for them in the history.
+    # They explain the status and change with every answer, so they are kept out of the history.
     _unrecorded_attributes = frozenset({"replicas", "guards"})
 
     @property

@@ -40,9 +40,9 @@ async def view(
     ("op", "cause", "verb", "remark"),
     [
         ("c", "pending", "added", ", written to SQLite"),
-        ("c", "drift", "put back", ": somebody else had deleted it from SQLite"),
+        ("c", "drift", "put back", ": another program had deleted it from SQLite"),
         ("u", "pending", "", ", written to SQLite"),
-        ("u", "drift", "", ". Put right, somebody else had changed it in SQLite"),
+        ("u", "drift", "", ". Repaired: another program had changed it in SQLite"),
         ("u", "conflict", "", ". It was changed on both sides, and Home Assistant wins"),
         ("d", "pending", "removed", ", deleted from SQLite"),
         ("d", "foreign", "pruned", ": only SQLite had it"),

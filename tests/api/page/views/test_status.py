@@ -80,7 +80,7 @@ def test_a_replica_that_could_not_be_read_is_named() -> None:
         shown = view(status("unknown", "in_sync", errors=(error,)))
         assert (shown.state, shown.sentence) == (
             "unknown",
-            f"{name} could not be compared, so nobody can tell.",
+            f"{name} could not be compared, so the status is not known.",
         )
 
 

@@ -109,4 +109,4 @@ async def test_a_record_that_the_rows_lack_is_not_called_unknown(sample: Sample)
     lacking = added("Lamp", registry="entity", key="e-new", entity_id="light.new", cause=Cause.DRIFT)
     async with api_over(sample[0], msgspec.structs.replace(sample[1], records=(lacking,))) as api:
         detail = (await api.get("/api/entities/light.new", 404))["detail"]
-        assert detail.startswith("The row of the entity 'light.new' is missing. Somebody else deleted it")
+        assert detail.startswith("The row of the entity 'light.new' is missing. Another program deleted it")

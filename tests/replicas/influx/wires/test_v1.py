@@ -212,7 +212,7 @@ def test_rows_of_another_form_are_a_read_that_failed(peer: ScriptedPeer, wire: W
 def test_rows_of_another_measurement_are_a_read_that_failed(peer: ScriptedPeer, wire: WireV1) -> None:
     text = b'{"results": [{"series": [{"name": "cpu", "values": [[1, "d1", "h"]]}]}]}'
     peer.say("/query", Reply(status=200, headers=JSON, body=text))
-    with pytest.raises(InfluxUnavailable, match="'cpu', which were not asked for"):
+    with pytest.raises(InfluxUnavailable, match="'cpu', which were not requested"):
         list(wire.scan(SCAN))
 
 
