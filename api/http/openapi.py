@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from api.http.auth import OPEN_PATHS
+from api.http.openapi_examples import example_of, parameter_example
 from api.http.problems import MEDIA_TYPE as PROBLEM_TYPE
 from api.http.problems import ProblemBody, phrase
 from api.http.routing import EVENT_STREAM, Route
@@ -32,6 +33,17 @@ _PATH_PARAMETERS = {
     "registry": "area, category, config_entry, device, entity, floor or label",
     "replica": "sqlite, history or influxdb",
     "run_id": "the id of a pass that wrote",
+}
+
+
+# By the part of a path that names a registry, the field that its id is in.
+_PATH_IDS = {
+    "entities": "entity_id",
+    "areas": "area_id",
+    "floors": "floor_id",
+    "labels": "label_id",
+    "integrations": "entry_id",
+    "runs": "run_id",
 }
 
 
@@ -68,11 +80,13 @@ def make_document(routes: Sequence[Route]) -> bytes:
         if "description" in component:
             # Docstrings keep their indentation before Python 3.13.
             component["description"] = cleandoc(component["description"])
+    for route in routes:
+        _tell_rows(route, components)
     by_query = {query: components.pop(query.__name__) for query in queries if query.__name__ in components}
     by_body = dict(zip(bodies, schemas, strict=False))
     paths = {
         _PARAMETER.sub(r"{\1}", route.path): {
-            "get": _operation(route, by_query[route.query], by_body.get(route.body))
+            "get": _operation(route, by_query[route.query], by_body.get(route.body), components)
         }
         for route in routes
     }
@@ -99,11 +113,25 @@ def make_document(routes: Sequence[Route]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _operation(route: Route, query: dict[str, Any], body: dict[str, Any] | None) -> dict[str, Any]:
+def _tell_rows(route: Route, components: dict[str, Any]) -> None:
+    """Say what the rows of a page are; with `fields` a row is less."""
+    field, row = getattr(route.body, "ROWS", ("", None))
+    if row is not None:
+        page = components[route.body.__name__]
+        page["properties"][field]["items"] = _published(
+            {"anyOf": [{"$ref": _REF.format(name=row.__name__)}, {"type": "object"}]}
+        )
+
+
+def _operation(
+    route: Route, query: dict[str, Any], body: dict[str, Any] | None, components: dict[str, Any]
+) -> dict[str, Any]:
     is_open = route.path in OPEN_PATHS
     schema = {"type": "string"} if body is None else body
     statuses = [*route.statuses, *(s for s in _COMMON_STATUSES if s != 401 or not is_open)]
-    content = {route.media_type: {"schema": schema}}
+    content: dict[str, Any] = {route.media_type: {"schema": schema}}
+    if body is not None:
+        content[route.media_type]["example"] = example_of(body, components)
     content |= {media_type: {"schema": {"type": "string"}} for media_type in route.other_media_types}
     responses = {"200": {"description": "The answer.", "content": content}}
     responses |= {str(status): _response(status, route) for status in sorted(statuses)}
@@ -140,6 +168,7 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
             "required": True,
             "description": _PATH_PARAMETERS.get(name, name),
             "schema": {"type": "string", "minLength": 1},
+            "example": _path_example(name, route.path),
         }
         for name in _PARAMETER.findall(route.path)
     ]
@@ -151,7 +180,7 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
             parameter["description"] = description
         if rest.get("type") == "array":
             parameter |= {"style": "form", "explode": True}
-        parameters.append({**parameter, "schema": rest})
+        parameters.append({**parameter, "schema": rest, "example": parameter_example(name, rest)})
     if route.media_type == EVENT_STREAM:
         schema = {"type": "string", "pattern": "^[0-9]{1,15}$"}
         text = "go on behind this change"
@@ -162,6 +191,13 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
                 "required": False,
                 "description": text,
                 "schema": schema,
+                "example": parameter_example("Last-Event-ID", schema),
             }
         )
     return parameters
+
+
+def _path_example(name: str, path: str) -> Any:
+    """The id of what the path is about."""
+    field = _PATH_IDS.get(path.split("/")[2], name) if name == "id" else name
+    return parameter_example(field, {"type": "string"})

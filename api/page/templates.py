@@ -4,8 +4,10 @@ import base64
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.page.wording import age_text, count_text
@@ -51,6 +53,7 @@ def _environment() -> Environment:
     digests = {name: digest(content) for name, content in STATIC.items()}
     environment.globals |= {"link": link, "static": lambda name: link(f"static/{name}", v=digests[name])}
     environment.filters |= {"rfc3339": rfc3339, "age": age_text, "count": count_text, "clock": _clock}
+    environment.filters |= {"example": _example, "pretty": _pretty, "address": _address, "takes": _takes}
     return environment
 
 
@@ -59,6 +62,35 @@ def link(path: str, fragment: str = "", **parameters: object) -> str:
     given = [(name, value) for name, value in parameters.items() if value not in (None, "", False)]
     query = f"?{urlencode(given, errors='replace')}" if given else ""
     return f"{path}{query}{'#' if fragment else ''}{fragment}"
+
+
+def _example(value: object) -> str:
+    """A parameter's example, as it is written in an address."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _takes(schema: dict[str, Any]) -> str:
+    """What a parameter may be, in words."""
+    if "enum" in schema:
+        text = f"one of {', '.join(map(str, schema['enum']))}"
+    else:
+        text = {"string": "text", "array": "may be given several times"}.get(schema["type"], schema["type"])
+    if "minimum" in schema:
+        text += f" from {schema['minimum']:,} to {schema['maximum']:,}"
+    return f"{text}, {schema['default']} if absent" if schema.get("default") not in (None, "", []) else text
+
+
+def _pretty(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _address(operation: dict[str, Any], path: str) -> str:
+    """The path of an operation, with the examples of what stands in it."""
+    for parameter in operation["parameters"]:
+        path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
+    return path
 
 
 def _clock(at: float) -> str:

@@ -56,7 +56,7 @@ FacetName = Literal[
 class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rows are counted, and by what."""
 
-    registry: RegistryName = "device"
+    registry: Annotated[RegistryName, Meta(description="the registry whose rows are counted")] = "device"
     facet: Annotated[
         tuple[FacetName, ...], Meta(max_length=20, description="only by these; absent: by all")
     ] = ()
@@ -71,7 +71,7 @@ class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sw_version: Annotated[Text, Meta(description="only with this firmware")] | UnsetType = UNSET
     label: Annotated[Text, Meta(description="only rows that have this label")] | UnsetType = UNSET
     domain: Annotated[Text, Meta(description="only of this domain")] | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
+    disabled: Annotated[bool, Meta(description="only rows that are disabled, or are not")] | UnsetType = UNSET
 
 
 class FacetValue(msgspec.Struct, frozen=True):

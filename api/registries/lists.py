@@ -6,11 +6,11 @@ the answer, or else reads the rows and encodes them, all in the inventory's thre
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -59,18 +59,18 @@ _NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "
 def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, Any]] = ()) -> type[Any]:
     """The page of a registry: (rows, count, limit, total, next, revision), behind the fields of `lead`."""
     rows = body.registry.route
-    # With `fields`, a row is less than the body.
-    items = {"items": {"anyOf": [{"$ref": f"#/components/schemas/{body.type.__name__}"}, {"type": "object"}]}}
     fields: list[tuple[str, Any]] = [
         *lead,
-        (rows, Annotated[list[dict[str, Any]], Meta(extra_json_schema=items)]),
+        (rows, list[dict[str, Any]]),  # with `fields`, a row is less than the body
         ("count", int),
         ("limit", int),
         ("total", int),
         ("next", str | None),
         ("revision", int | None),
     ]
-    page = msgspec.defstruct(name or f"{rows.capitalize()}Page", fields, frozen=True)
+    page = msgspec.defstruct(
+        name or f"{rows.capitalize()}Page", fields, frozen=True, namespace={"ROWS": (rows, body.type)}
+    )
     page.__doc__ = (
         "A page. `count` is its length, `total` that of all pages, `next` the `after` of the next one."
     )

@@ -204,10 +204,12 @@ async def test_the_policy_forbids_what_the_page_does_not_need(api: Api) -> None:
     assert [e.text for e in front.all("script")] == [""]
 
 
-async def test_all_of_it_weighs_no_more_than_forty_kilobytes(api: Api) -> None:
-    front = await api.client.get("/", headers={"accept-encoding": "gzip"})
-    parts = [gzip.compress(front.content, 1), *(gzip.compress(content, 1) for content in STATIC.values())]
-    assert sum(map(len, parts)) <= 40_000
+async def test_all_of_each_page_weighs_no_more_than_forty_kilobytes(api: Api) -> None:
+    static = sum(len(gzip.compress(content, 1)) for content in STATIC.values())
+    records = {"/device": "?id=none", "/entity": "?id=light.bed_light"}
+    for route in PAGE_ROUTES:
+        answer = await api.client.get(route.path + records.get(route.path, ""))
+        assert static + len(gzip.compress(answer.content, 1)) <= 40_000, route.path
 
 
 async def test_static_files_are_kept_by_their_address(api: Api) -> None:
@@ -272,6 +274,11 @@ async def test_the_api_is_rendered_from_its_document(api: Api) -> None:
     ids = {e["id"] for e in docs.all("details")}
     assert {"list_devices", "get_drift", "get_facets", "get_device_history"} <= ids
     assert "in any case" in docs.one("main").text
+    assert "from 1 to 1,000, 100 if absent; for example 100" in docs.one("main").text
+    assert any('"state": "real"' in example.text for example in docs.all("pre"))
+    commands = [code.text for code in docs.all("code") if code.text.startswith("curl")]
+    assert any(command.endswith("/api/entities/light.bed_light/history") for command in commands)
+    assert not [command for command in commands if "{" in command]
     assert [e["href"] for e in docs.all("a") if e["href"].startswith("http")] == []
 
 
