@@ -69,7 +69,7 @@ class Activity:
         now: float,
         recorded: RecordedDelays = _no_delays,
     ) -> None:
-        """Take down how far behind each replica is, and what has changed since the last look."""
+        """Record, at `now` (Unix seconds), how far behind each replica is and what has changed since the last call."""
         slot = int(now // SLOT_SECONDS)
         with suppress(ReplicaError):  # asked again with the next look
             await self._recall(recorded, slot)
@@ -116,7 +116,7 @@ class Activity:
             kept.append(seconds)
 
     def on_pass(self, report: Report, now: float) -> None:
-        """Take down how long Home Assistant's changes took to be in the rows."""
+        """Record how long Home Assistant's changes took to reach the rows, at `now` (Unix seconds)."""
         if len(report.records) > _RECORDS_MAX:
             return
         for record in report.records:
@@ -132,7 +132,7 @@ class Activity:
         return self._writes.get(write)
 
     def changes_day(self, now: float) -> Sparkline:
-        """Changes by slot over the last day."""
+        """Changes by slot over the day before `now` (Unix seconds)."""
         counts = [self._changes.get(slot, 0) for slot in _slots(now)]
         label = f"{count_text(sum(counts), 'change')} in the last 24 hours"
         if any(counts):
@@ -141,7 +141,7 @@ class Activity:
         return bars(counts, label)
 
     def delays_day(self, now: float) -> Sparkline | None:
-        """The longest that a change took to be written, by slot over the last day; None where no time is known."""
+        """The longest that a change took to be written, in seconds, by slot over the last day; None where no time is known."""
         slots = _slots(now)
         found = sorted(seconds for slot in slots for seconds in self._delays.get(slot, ()))
         if not found:
@@ -154,7 +154,7 @@ class Activity:
         return peaks([max(self._delays.get(slot, ()), default=None) for slot in slots], _DELAY_FLOOR, label)
 
     def lag_day(self, replica: str, now: float) -> Sparkline | None:
-        """A replica's greatest lag by slot over the last day; None while there is none to show."""
+        """A replica's greatest lag, in seconds, by slot over the last day; None while there is none to show."""
         lags = self._lags.get(replica, {})
         values = [lags.get(slot) for slot in _slots(now)]
         known = [value for value in values if value is not None]

@@ -169,7 +169,7 @@ async def in_timeline(context: AppContext, job: Callable[[Timeline], T]) -> T:
 
 
 async def recorded_delays(context: AppContext, since: float) -> Sequence[tuple[float, float]]:
-    """How long the updates since a time took to be recorded, as `Timeline.delays`; none where there are no records."""
+    """How many seconds the updates since a time (Unix seconds) took to be recorded, as `Timeline.delays`; none where there are no records."""
     if context.timeline is None:
         return ()
     return await in_timeline(context, lambda timeline: timeline.delays(since))

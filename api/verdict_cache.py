@@ -17,7 +17,7 @@ class VerdictCache:
         self._verdicts: Verdicts | None = None
 
     def verdicts(self, status: Status, now: float, freshness: Freshness) -> Verdicts:
-        """The verdicts as of `now`; the very same object while nothing has changed."""
+        """The verdicts as of `now` (Unix seconds); the very same object while nothing has changed."""
         basis = basis_of(status, now, freshness)
         if self._verdicts is None or basis != self._basis:
             self._verdicts = Verdicts(status, now, freshness)

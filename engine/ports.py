@@ -39,7 +39,7 @@ class Source(Protocol):
         return False
 
     def watch(self) -> AbstractAsyncContextManager["Watch"]:
-        """Open the line. What changes from then on is hinted at. Raises SourceError. For a source that can be followed."""
+        """Open the line. What changes from then on is hinted at. Raises SourceError, and TypeError for a source that cannot be followed."""
         raise TypeError(f"{self.origin} sends no hints of changes")
 
 
@@ -213,7 +213,7 @@ class Ledger(Protocol):
         """Those of the keys that Home Assistant was ever seen to have."""
 
     def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
-        """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
+        """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         """Remember what was first missed by a look, forget what returned, and what is moot for every replica.

@@ -58,7 +58,7 @@ class SitesPage(msgspec.Struct, frozen=True):
 
 
 def body_of(view: SiteView, now: float) -> SiteBody:
-    """A home as the API describes it."""
+    """A home as the API describes it at `now` (Unix seconds)."""
     status, report = view.status, view.status.report if view.status else None
     synced = [replica.synced_at for replica in status.replicas] if status else []
     times = [at for at in synced if at is not None]
@@ -88,7 +88,7 @@ def _replica_error(view: SiteView) -> str | None:
 
 
 def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[SiteBody]:
-    """The homes that a request wants."""
+    """The homes that a request wants; statuses are of `now` (Unix seconds)."""
     bodies = (body_of(view, now) for view in views if query.tag is UNSET or query.tag in view.tags)
     return [
         body

@@ -7,11 +7,11 @@ WORDS = ("blocked", "out_of_sync", "unknown", "in_sync")  # the worst first; unk
 
 
 def site_word(view: SiteView, now: float) -> str:
-    """The status of a home; one that is not kept is unknown."""
+    """The status of a home at `now` (Unix seconds); one that is not kept is unknown."""
     return status_word(view.status, now, view.freshness) if view.status else "unknown"
 
 
 def badness(view: SiteView, now: float) -> tuple[int, str]:
-    """What homes are sorted by so that the worst come first."""
+    """The sort key that puts the worst homes first; statuses are of `now` (Unix seconds)."""
     stages = (Stage.FAILED, Stage.INVALID)
     return (0 if view.stage in stages else 1 + WORDS.index(site_word(view, now)), view.name)

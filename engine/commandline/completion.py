@@ -44,7 +44,7 @@ def run_completion(arguments: Arguments) -> int:
 
 
 def answer_shell() -> NoReturn:
-    """Print what the word under the cursor may become, and end the process."""
+    """Print what the word under the cursor may become, and end: raises SystemExit."""
     grammar = build_grammar()
     for action in grammar.actions():
         if isinstance(action.metavar, str) and action.metavar in _OFFERS:

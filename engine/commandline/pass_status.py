@@ -7,7 +7,7 @@ from engine.core.words import SyncStatus
 
 
 def status_of(report: Report, now: float) -> Status:
-    """The status that one pass leaves behind."""
+    """The status that one pass leaves behind, at `now` (Unix seconds)."""
     compared_at = unix_seconds(report.compared_at)
     failed = {error.subject: error.message for error in report.errors}
     return Status(

@@ -42,7 +42,7 @@ class MirrorListener(Protocol):
         """Home Assistant was read (`read`), or was lost (the error's class name)."""
 
     def on_status(self, status: Status, now: float) -> None:
-        """The status at this moment; called often."""
+        """The status at `now` (Unix seconds); called often."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:
         """How much of a replica's log others hold; called often."""

@@ -135,7 +135,7 @@ def open_followed_source(
     stores: Stores | None = None,
     resources: Resources = Resources(),  # noqa: B008 (immutable)
 ) -> Source:
-    """The source, made to be followed: live by its events, files by looking at them now and then."""
+    """The source, to be followed: live by its events, files by polling. Raises SettingsError for one that cannot be."""
     if loaded.settings.source.uri == RECORDS_URI:
         raise SettingsError(
             "The source `records` restores the rows in one pass; a service follows Home Assistant.",

@@ -30,4 +30,4 @@ class PassListener(Protocol):
         """A pass ended."""
 
     def on_waiting(self, at: float) -> None:
-        """A look at Home Assistant at this time, by the engine's clock, would confirm what is missing."""
+        """A read of Home Assistant at `at` (Unix seconds, by the engine's clock) would confirm what is missing."""

@@ -109,7 +109,7 @@ class ReplicaController:
             self.status = msgspec.structs.replace(self.status, unproven_since=self._clock())
 
     def confirm(self, at: float) -> None:
-        """The newest snapshot is still true at `at`."""
+        """The newest snapshot is still true at `at` (Unix seconds)."""
         self._true_at = at
         if self._newest is self._done and self.status.status == SyncStatus.IN_SYNC:
             self.status = msgspec.structs.replace(self.status, synced_at=at)

@@ -89,7 +89,7 @@ class Service:
             controller.offer(snapshot)
 
     def on_confirmed(self, at: float) -> None:
-        """Nothing changed up to `at`."""
+        """Nothing changed up to `at` (Unix seconds)."""
         status = self._source_status
         self._source_status = SourceStatus(
             status.uri, True, status.version, status.state, status.connected_at, last_message_at=self._clock()
@@ -120,7 +120,7 @@ class Service:
         self._on_pass(report)
 
     def on_waiting(self, at: float) -> None:
-        """What is missing can be confirmed at this time."""
+        """What is missing can be confirmed at `at` (Unix seconds)."""
         self._informer.relist_within(at - self._clock())
 
     def _merged_report(self) -> Report | None:

@@ -109,7 +109,7 @@ class LoopLag:
 
 
 def render_site(view: SiteView, now: float, accept: str) -> tuple[bytes, str]:
-    """The series of one home in the format that the Accept header asks for, and its content type."""
+    """The series of one home at `now` (Unix seconds) in the format of the Accept header, and its content type."""
     registry = CollectorRegistry()
     registry.register(_OneSite(view, now))
     encode, content_type = choose_encoder(accept)

@@ -1,4 +1,4 @@
-"""The status that one pass leaves behind."""
+"""The status that one pass leaves behind, at `now` (Unix seconds)."""
 
 from engine.commandline.pass_status import status_of
 from engine.core.state.intervals import AGELESS

@@ -34,7 +34,7 @@ _ENTITY_FACTS = (
     *("entity_id", "platform", "device_class", "unit_of_measurement", "name_by_user", "original_name"),
     *("aliases", "labels", "disabled", "disabled_by", "hidden_by", "entity_category", "unique_id", "id"),
 )
-# Long fields that other pages show.
+# Long values that a person pastes elsewhere: they get a copy button.
 _COPIED = frozenset(
     {"id", "entity_id", "unique_id", "area_id", "floor_id", "label_id", "category_id", "entry_id"}
 )

@@ -78,7 +78,7 @@ class StatusView(msgspec.Struct, frozen=True):
 
 
 def status_view(status: Status, now: float, freshness: Freshness, activity: Activity) -> StatusView:
-    """The status as the page shows it."""
+    """The status as the page shows it at `now` (Unix seconds)."""
     report = status.report
     state = status_word(status, now, freshness)
     synced = [replica.synced_at for replica in status.replicas]

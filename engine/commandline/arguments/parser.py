@@ -140,7 +140,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def refuse(message: str, hint: str) -> NoReturn:
-    """End with the exit code of a usage error."""
+    """Print the error and end: raises SystemExit with the exit code of a usage error."""
     sys.stderr.write(f"Error: {message}\n{hint}\n")
     raise SystemExit(exit_codes.USAGE)
 

@@ -161,7 +161,7 @@ class StatusLines:
         self._logged: dict[str, str] = {}
 
     def log(self, status: Status, now: float) -> None:
-        """Log what is new in the status at this moment."""
+        """Log what is new in the status at `now` (Unix seconds)."""
         for replica in status.replicas:
             word, since = replica_status(replica, now, self._freshness)
             before = self._logged.get(replica.replica, SyncStatus.UNKNOWN)

@@ -249,7 +249,7 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
 
 
 def newest_version(written: Iterable[tuple[float, str | None]]) -> tuple[int, int] | None:
-    """Of (time, version) of some writes the version, (year, month), of the last that had one; None when none had."""
+    """Of (Unix seconds, version) of some writes the version, (year, month), of the last that had one; None when none had."""
     versions = [(at, version) for at, text in written if (version := version_of(text)) is not None]
     return max(versions)[1] if versions else None
 

@@ -66,7 +66,7 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
 
 
 def former_of(key: Key, revisions: Sequence[tuple[float, bool]]) -> list[Former]:
-    """A record as its timeline remembers it: (time, whether it ended then), oldest first; nothing without any."""
+    """A record as its timeline remembers it: (Unix seconds, whether it ended then), oldest first; None without any."""
     if not revisions:
         return []
     at, is_end = revisions[-1]

@@ -30,7 +30,7 @@ class Books:
         return {}
 
     def begin(self, at: float) -> None:
-        """Before the replica is written: forget what was booked of another store, and note which one this is."""
+        """Call before the replica is written, at `at` (Unix seconds): forget what was booked of another store, and note which one this is."""
         name, place = self._replica.name, self._place
         stale, self._stale = self._stale, frozenset()
         if stale:

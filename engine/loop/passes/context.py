@@ -49,7 +49,7 @@ class PassContext:
 
     @property
     def read_at(self) -> float:
-        """When Home Assistant was read, by the wall clock as it is set now."""
+        """When Home Assistant was read: Unix seconds, by the wall clock as it is set now."""
         return self.calendar.wall(self.desired.taken_at)
 
     @property
@@ -59,7 +59,7 @@ class PassContext:
 
     @property
     def wall_now(self) -> float:
-        """The time now, by the wall clock."""
+        """Unix seconds now, by the wall clock."""
         return self.calendar.wall(self.clock())
 
     @property

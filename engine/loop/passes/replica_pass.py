@@ -94,7 +94,7 @@ class ReplicaPass:
 
     @property
     def confirmed_by(self) -> float | None:
-        """The first time at which a look at Home Assistant confirms a delete that waits; None where none does."""
+        """The first time (Unix seconds) at which a read of Home Assistant confirms a delete that waits; None where none does."""
         if self.comparison is None:
             return None
         look, policy = self._context.look, self._context.options.policy

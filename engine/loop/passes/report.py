@@ -16,7 +16,7 @@ from engine.loop.passes.replica_pass import ReplicaPass
 
 
 def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: float) -> Report:
-    """The report of a pass that began at `started`, by the context's clock."""
+    """The report of a pass that began at `started`: Unix seconds, by the context's clock."""
     options, desired, errors = context.options, context.desired, context.errors
     parts = [replica_pass.report() for replica_pass in passes]
     replicas = tuple(replica for replica, _ in parts)

@@ -34,7 +34,7 @@ def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], r
 
 
 def note_of(dates: Dates, at: float) -> str | None:
-    """A note for readers of the history: which revisions were given a new date at that time, if any."""
+    """A note for readers of the history: which revisions were given a new date at `at` (Unix seconds), if any."""
     if not dates.redated:
         return None
     return (

@@ -36,9 +36,9 @@ def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> flo
 def check_kept(
     at_ns: int, window_start_ns: int, now: float, retention_seconds: int | None, wanted_seconds: float
 ) -> None:
-    """Raises HistoryForgotten where retention may have dropped some of the points that were live at a time.
+    """Raises HistoryForgotten where retention, at `now` (Unix seconds), may have dropped points that were live at `at_ns`.
 
-    They stand between `window_start_ns` (0 when no run says it) and that time. Part of a home is no home.
+    They are between `window_start_ns` (0 when no run gives it) and that time. Part of a home is not the home.
     """
     if not retention_seconds:
         return

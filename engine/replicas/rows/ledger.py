@@ -193,7 +193,7 @@ def read_by_digest(connection: apsw.Connection, replica: str, registry: str, pre
 def write_applied(
     connection: apsw.Connection, replica: str, entries: Iterable[tuple[Key, str, str | None]], at: float
 ) -> None:
-    """Record (key, version, row digest or None) as last applied."""
+    """Record (key, version, row digest or None) as last applied at `at` (Unix seconds)."""
     connection.executemany(
         "INSERT INTO reconcile_applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (replica, registry, id) DO UPDATE"
         " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at",
@@ -354,7 +354,7 @@ def write_run(connection: apsw.Connection, run: Run, counts: tuple[int, int, int
 
 
 def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: float) -> None:
-    """Keep the newest `changes_max` changes and runs, and tombstones not older than `tombstones_before`."""
+    """Keep the newest `changes_max` changes and runs, and tombstones not older than `tombstones_before` (Unix seconds)."""
     connection.execute(
         "DELETE FROM reconcile_changes WHERE seq <= (SELECT max(seq) FROM reconcile_changes) - ?",
         (changes_max,),

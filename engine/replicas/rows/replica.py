@@ -139,7 +139,7 @@ class SqliteRows(Replica, Ledger):
             return ledger.read_known(connection, list(keys))
 
     def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
-        """Record (or, with None, forget) last applied versions. Opens no transaction for nothing."""
+        """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
         settled = dict(versions)
         if not settled:
             return

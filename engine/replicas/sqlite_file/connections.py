@@ -123,7 +123,7 @@ class Connections:
         self._uses += 1
 
     def open(self, flags: int) -> apsw.Connection | None:
-        """A new connection to what stands there; None when there is no file. Call it within `used`."""
+        """A new connection to the file; None when there is none. Call it within `used`. Raises apsw.BusyError."""
         with self._turn:
             if self._files is None:
                 self._real_path = os.path.realpath(self._path)

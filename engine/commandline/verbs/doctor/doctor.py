@@ -209,7 +209,7 @@ def check_state(snapshot: Snapshot) -> Check:
 
 
 def check_clock(snapshot: Snapshot, now: float) -> Check:
-    """Whether Home Assistant wrote something in our future: no answer carries its time of day."""
+    """Whether Home Assistant wrote something later than `now` (Unix seconds): no answer carries its time of day."""
     newest = max((r.modified_at or 0.0 for r in snapshot.records.values()), default=0.0)
     ahead = newest - now
     if ahead > _SKEW_SECONDS_MAX:

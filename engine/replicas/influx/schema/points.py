@@ -106,7 +106,7 @@ class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
 class CommitClock:
     """Times for points: strictly increasing, in whole microseconds plus this writer's slot in nanoseconds.
 
-    Two engines with different slots never give one time to two versions. One thread at a time.
+    Two engines with different slots (0 to 999, else ValueError) never give one time to two versions. One thread at a time.
     """
 
     def __init__(self, slot: int) -> None:
