@@ -76,13 +76,13 @@ class Stand:
     def reconcile(self, desired: Snapshot) -> int:
         """One pass; returns the number of operations."""
         observed = self.replica.observe().versions
-        diff = compare(desired.hashes, observed, self._applied, desired.registries)
+        diff = compare(desired.home.hashes, observed, self._applied, desired.reading.registries)
         stored = self.replica.read([d.key for d in diff.differences if d.observed])
         plan = make_plan("influxdb", diff, desired, stored, with_derived=False, prune_foreign=False)
-        run = Run(f"run-{time.time_ns()}", time.time(), "bench", "2026.11.0", desired.hashes)
+        run = Run(f"run-{time.time_ns()}", time.time(), "bench", "2026.11.0", desired.home.hashes)
         self.replica.apply(plan.operations, run)
         self.replica.upkeep(desired, run)
-        self._applied = dict(desired.hashes)
+        self._applied = dict(desired.home.hashes)
         return len(plan.operations)
 
     async def plain_scan(self) -> float:
@@ -157,8 +157,10 @@ def _pass_figures(stand: Stand, after: Snapshot, text: str) -> list[Figure]:
 
 def _encoding(desired: Snapshot, text: str) -> Figure:
     points = [
-        Point(key, 1_795_435_200_000_000_000 + n, "update", 3, desired.hashes[key], encode_record(record))
-        for n, (key, record) in enumerate(desired.records.items())
+        Point(
+            key, 1_795_435_200_000_000_000 + n, "update", 3, desired.home.hashes[key], encode_record(record)
+        )
+        for n, (key, record) in enumerate(desired.home.records.items())
     ]
     seconds = []
     for _ in range(7):

@@ -126,37 +126,37 @@ def test_derive_and_row_versions(timed: Timed, records: list[Record], before: Sn
     """Derived values, and the versions that rows have with them."""
 
     def fresh() -> tuple[tuple[Snapshot], dict[str, object]]:
-        return (snapshot_of(records, hashes=before.hashes),), {}
+        return (snapshot_of(records, hashes=before.home.hashes),), {}
 
-    timed(lambda snapshot: snapshot.row_versions, setup=fresh)
+    timed(lambda snapshot: snapshot.home.row_versions, setup=fresh)
 
 
 def test_diff_of_equal_sides(timed: Timed, before: Snapshot) -> None:
     """Three sides that agree."""
-    held, applied = dict(before.row_versions), dict(before.row_versions)
-    found = timed(compare, before.row_versions, held, applied, before.registries)
+    held, applied = dict(before.home.row_versions), dict(before.home.row_versions)
+    found = timed(compare, before.home.row_versions, held, applied, before.reading.registries)
     assert not found.differences
 
 
 def test_diff_of_one_percent(timed: Timed, before: Snapshot, after: Snapshot) -> None:
     """Three sides that differ in 1 %."""
-    held, applied = dict(before.row_versions), dict(before.row_versions)
-    found = timed(compare, after.row_versions, held, applied, after.registries)
+    held, applied = dict(before.home.row_versions), dict(before.home.row_versions)
+    found = timed(compare, after.home.row_versions, held, applied, after.reading.registries)
     assert len(found.differences) == SIZE // 100 + SIZE // 100 // 20  # those replaced count twice
 
 
 def test_plan_of_a_first_fill(timed: Timed, before: Snapshot) -> None:
     """The plan that writes everything."""
     plan = timed(fill_plan, before)
-    assert len(plan.operations) == len(before.records)
+    assert len(plan.operations) == len(before.home.records)
 
 
 def test_rows_encoded_and_digested(timed: Timed, before: Snapshot) -> None:
     """Records into column values, and their digest."""
 
     def encode() -> None:
-        for key, record in before.records.items():
-            digest_row(encode_row(record, before.derived.get(key), "2026-11-23 12:00:00.000000"))
+        for key, record in before.home.records.items():
+            digest_row(encode_row(record, before.home.derived.get(key), "2026-11-23 12:00:00.000000"))
 
     timed(encode)
 
@@ -166,7 +166,7 @@ def test_rows_observed(timed: Timed, filled: Path, before: Snapshot) -> None:
     rows = open_rows(filled)
     observed = timed(rows.observe)
     rows.close()
-    assert observed.versions == before.row_versions
+    assert observed.versions == before.home.row_versions
 
 
 def test_rows_applied_first_fill(timed: Timed, before: Snapshot, tmp_path: Path) -> None:
@@ -189,7 +189,12 @@ def test_rows_applied_one_percent(
     def full() -> tuple[tuple[object, ...], dict[str, object]]:
         rows = open_rows(copy_rows(filled, tmp_path / f"{next(numbers)}.db"))
         rows.data_version()  # as a pass begins
-        diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
+        diff = compare(
+            after.home.row_versions,
+            before.home.row_versions,
+            before.home.row_versions,
+            after.reading.registries,
+        )
         stored = rows.read([d.key for d in diff.differences if d.observed])
         plan = make_plan(NAME, diff, after, stored, with_derived=True, prune_foreign=False)
         return (rows, plan.operations, run_of(after)), {}
@@ -200,8 +205,8 @@ def test_rows_applied_one_percent(
 def test_points_encoded(timed: Timed, before: Snapshot) -> None:
     """Records into line protocol."""
     points = [
-        Point(key, 1_795_435_200_000_000_000 + n, "update", 3, before.hashes[key], encode_record(record))
-        for n, (key, record) in enumerate(before.records.items())
+        Point(key, 1_795_435_200_000_000_000 + n, "update", 3, before.home.hashes[key], encode_record(record))
+        for n, (key, record) in enumerate(before.home.records.items())
     ]
     timed(lambda: [encode_point("home", RUN_ID, point) for point in points])
 
@@ -229,10 +234,10 @@ def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
 
 def fill_plan(desired: Snapshot) -> Plan:
     """The plan that writes everything."""
-    diff = compare(desired.row_versions, {}, {}, desired.registries)
+    diff = compare(desired.home.row_versions, {}, {}, desired.reading.registries)
     return make_plan(NAME, diff, desired, {}, with_derived=True, prune_foreign=False)
 
 
 def run_of(desired: Snapshot) -> Run:
     """A run that writes a snapshot."""
-    return Run("bench", desired.taken_at, desired.origin, None, desired.row_versions)
+    return Run("bench", desired.reading.taken_at, desired.reading.origin, None, desired.home.row_versions)

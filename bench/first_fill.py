@@ -20,11 +20,11 @@ from engine.replicas.sqlite_file.database import ApswFile
 async def bare_executemany(desired: Snapshot, folder: Path) -> float:
     """Insert rows that are ready, into the same tables, in one transaction; returns the seconds of that alone."""
     file = ApswFile(NAME, _absent(folder))
-    last_seen = format_time(desired.taken_at)
+    last_seen = format_time(desired.reading.taken_at)
     assert last_seen is not None
     rows = {
-        registry: [encode_row(desired.records[k], desired.derived.get(k), last_seen) for k in keys]
-        for registry, keys in groupby(desired.records, key=lambda key: key.registry)
+        registry: [encode_row(desired.home.records[k], desired.home.derived.get(k), last_seen) for k in keys]
+        for registry, keys in groupby(desired.home.records, key=lambda key: key.registry)
     }
     with file.writing() as connection:
         ensure_schema(connection, NAME)
@@ -40,9 +40,9 @@ async def bare_executemany(desired: Snapshot, folder: Path) -> float:
 async def write_only(desired: Snapshot, folder: Path) -> float:
     """The engine's write of a plan that is ready: encode, insert, read back, digests, change feed, ledger."""
     rows = open_rows(_absent(folder))
-    diff = compare(desired.row_versions, {}, {}, desired.registries)
+    diff = compare(desired.home.row_versions, {}, {}, desired.reading.registries)
     plan = make_plan(NAME, diff, desired, {}, with_derived=True, prune_foreign=False)
-    run = Run("bench", desired.taken_at, desired.origin, None, desired.row_versions)
+    run = Run("bench", desired.reading.taken_at, desired.reading.origin, None, desired.home.row_versions)
     started = time.perf_counter()
     rows.apply(plan.operations, run)
     seconds = time.perf_counter() - started

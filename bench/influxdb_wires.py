@@ -44,10 +44,12 @@ class Place(NamedTuple):
         """One pass of a command; returns its seconds."""
         started = time.perf_counter()
         replica = self.replica()
-        diff = compare(desired.hashes, replica.observe().versions, applied, desired.registries)
+        diff = compare(desired.home.hashes, replica.observe().versions, applied, desired.reading.registries)
         stored = replica.read([d.key for d in diff.differences if d.observed])
         plan = make_plan("influxdb", diff, desired, stored, with_derived=False, prune_foreign=False)
-        run = Run(f"run-{time.time_ns()}", time.time(), "bench", "2026.11.0", desired.hashes, None, desired)
+        run = Run(
+            f"run-{time.time_ns()}", time.time(), "bench", "2026.11.0", desired.home.hashes, None, desired
+        )
         replica.apply(plan.operations, run)
         replica.upkeep(desired, run)
         return time.perf_counter() - started
@@ -92,7 +94,7 @@ def measure(size: int, rounds: int) -> None:
         for place in found:
             old, new = next(turns[place.name[:3]])
             place.wire.calls.clear()
-            seconds_taken = place.reconcile(new, dict(old.hashes))
+            seconds_taken = place.reconcile(new, dict(old.home.hashes))
             calls = ", ".join(f"{name}: {count}" for name, count in sorted(place.wire.calls.items()))
             print(f"{place.name}, 200 changes: {seconds_taken:.2f} s; {calls}")
 

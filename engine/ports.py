@@ -194,7 +194,7 @@ class Run(msgspec.Struct, frozen=True):
     ha_version: str | None
     desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
     read_at: float | None = None  # when Home Assistant was read
-    home: Snapshot | None = None  # what is being written is part of, for a store that also records the whole
+    snapshot: Snapshot | None = None  # the whole, for a store that records it too
 
 
 class Ledger(Protocol):

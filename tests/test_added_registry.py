@@ -67,7 +67,7 @@ CHANGES = {
     ],
     "api/registries/bodies/small.py": [
         (BODY, "_MAKERS: tuple"),
-        ('BodyMaker(Zone, "zone", "Zones, by id."),\n    ', 'BodyMaker(Area, "area"'),
+        ('BodyMaker(Zone, "zone", "Zones, by id."),\n    ', 'BodyMaker(AreaBody, "area"'),
     ],
 }
 SERVE = """

@@ -97,7 +97,7 @@ class ReplicaController:
         """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
         self._newest = snapshot
         self._backlog.offer(snapshot)
-        self._true_at = snapshot.true_at
+        self._true_at = snapshot.reading.true_at
         self._newest_losses = self._losses
         self._note_backlog()
         self._wake.set()
@@ -209,7 +209,7 @@ class ReplicaController:
         self._backlog.take()
         self._registries = options.registries
         part = desired
-        if not desired.registries <= options.registries:
+        if not desired.reading.registries <= options.registries:
             part = await self._offload(partial(desired.only, options.registries))
         context = PassContext(
             options,
@@ -226,7 +226,7 @@ class ReplicaController:
             await work.compare()
         if (planned := work.planned_keys) is not None:
             self._under_way = planned
-            self._note_pending(len(planned), desired.taken_at)
+            self._note_pending(len(planned), desired.reading.taken_at)
             self._note_backlog()
         self._note_found(work.found_status)
         if options.mode == Mode.APPLY:
@@ -251,7 +251,7 @@ class ReplicaController:
         """What changed is pending from the moment it is known, however long a pass lasts."""
         changed = self._backlog.changed(self._registries)
         if changed and self._newest is not None:
-            self._note_pending(max(self.status.pending, len(changed)), self._newest.taken_at)
+            self._note_pending(max(self.status.pending, len(changed)), self._newest.reading.taken_at)
         if (known := changed | self._under_way) != self.status.changed:
             self.status = msgspec.structs.replace(self.status, changed=known)
 
@@ -278,10 +278,10 @@ class ReplicaController:
             status=found.status,
             status_since=self._status_since(found.status),
             synced_at=true_at if found.status == SyncStatus.IN_SYNC else before.synced_at,
-            compared_at=desired.taken_at if looked else before.compared_at,
+            compared_at=desired.reading.taken_at if looked else before.compared_at,
             succeeded_at=self._clock() if error is None else before.succeeded_at,
             pending=pending,
-            pending_since=(before.pending_since or desired.taken_at) if pending else None,
+            pending_since=(before.pending_since or desired.reading.taken_at) if pending else None,
             error=error,
             unproven_since=None if is_proven else before.unproven_since,
         )

@@ -79,8 +79,8 @@ class Service:
         self._source_status = SourceStatus(
             uri=self._source_status.uri,
             connected=True,
-            version=snapshot.health.ha_version,
-            state=snapshot.health.state,
+            version=snapshot.reading.health.ha_version,
+            state=snapshot.reading.health.state,
             connected_at=self._source_status.connected_at,
             last_message_at=self._clock(),
         )

@@ -52,10 +52,10 @@ def encode_learned(
     snapshot = learned.snapshot
     keys = [key_ for listed in learned.lists for key_ in listed.keys]
     if (
-        snapshot.set_aside
-        or snapshot.partly_read
-        or set(keys) != snapshot.records.keys()
-        or len(keys) != len(snapshot.records)
+        snapshot.home.set_aside
+        or snapshot.home.partly_read
+        or set(keys) != snapshot.home.records.keys()
+        or len(keys) != len(snapshot.home.records)
     ):
         return None
     rows = _Rows(snapshot, before)
@@ -68,9 +68,9 @@ def encode_learned(
         hash_version=HASH_VERSION,
         source=learned.source,
         reading=snapshot.reading,
-        names_as_of=snapshot.names_as_of,
-        entry_ids=snapshot.entry_ids,
-        positions=sorted(snapshot.positions.items()),
+        names_as_of=snapshot.home.names_as_of,
+        entry_ids=snapshot.home.entry_ids,
+        positions=sorted(snapshot.home.positions.items()),
         lists=tuple(listed.map for listed in learned.lists),
         replicas=tuple(replicas),
         index_bytes=0,
@@ -87,10 +87,13 @@ class _Rows:
 
     def __init__(self, snapshot: Snapshot, before: Cache | None) -> None:
         self._snapshot = snapshot
-        self._hashes, self._versions = dict(snapshot.hashes.items()), dict(snapshot.row_versions.items())
+        self._hashes, self._versions = (
+            dict(snapshot.home.hashes.items()),
+            dict(snapshot.home.row_versions.items()),
+        )
         self.records: list[bytes | memoryview] = []
         self._known: dict[Key, int] = {}  # positions in the cache of before
-        found = snapshot.records
+        found = snapshot.home.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
         if before is not None and isinstance(column, LazyMapping):
             self._known = {key: at for key, at in column.positions.by_key.items() if key not in changed}
@@ -113,7 +116,7 @@ class _Rows:
                 continue
             self._take_over(begin, end)
             begin = end = 0
-            record = self._snapshot.records[key]
+            record = self._snapshot.home.records[key]
             self.records.append(_encoded(key, record))
             lengths.append(len(self.records[-1]))
             places.append(place_of(record))

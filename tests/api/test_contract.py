@@ -40,7 +40,7 @@ def running(sample: tuple[Path, Report]) -> Iterator[Api]:
     """The application, its feed closed so that no long poll waits."""
     snapshot = anyio.run(lambda: CaptureSource(SAMPLE, clock=lambda: NOON).read(lambda *_: None))
     revision = Revision(Key("device", "0"), NOON, "create", 1, "b2:0", "r1", {})
-    timeline = MemoryTimeline(snapshot.records, [revision])
+    timeline = MemoryTimeline(snapshot.home.records, [revision])
     timeline.since = float("-inf")
     with anyio.from_thread.start_blocking_portal("asyncio") as portal:
         context = api_over(*sample, access=AccessRules(token=TOKEN), timeline=timeline)

@@ -17,7 +17,7 @@ AT = "at=2026-11-23T12:00:00Z"
 
 async def timeline_of_sample() -> MemoryTimeline:
     snapshot = await CaptureSource(SAMPLE, clock=lambda: NOON).read(lambda *_: None)
-    return MemoryTimeline(snapshot.records)
+    return MemoryTimeline(snapshot.home.records)
 
 
 def without_times(rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -22,9 +22,9 @@ def test_one_seed_and_size_give_the_same_bytes() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.25, 1.0])
 def test_as_many_entities_differ_as_were_asked_for(share: float) -> None:
     before, after = (snapshot_of(records_of(make_home(1_000, changed=part))) for part in (0.0, share))
-    same = before.hashes.items() & after.hashes.items()
-    assert len(before.hashes) - len(same) == 1_000 * share
-    assert len(before.hashes) == len(after.hashes)
+    same = before.home.hashes.items() & after.home.hashes.items()
+    assert len(before.home.hashes) - len(same) == 1_000 * share
+    assert len(before.home.hashes) == len(after.home.hashes)
 
 
 def test_rows_are_as_long_as_real_ones_and_devices_as_full() -> None:
@@ -47,7 +47,7 @@ async def test_passes_over_a_scripted_home_bring_the_rows_up_to_date(tmp_path: P
     async with kept(rows, ScriptedSource()) as replica:
         for connection in (before, after, before, after):
             await replica.relist(connection)
-    assert rows.observe().versions == snapshot_of(records_of(homes[1])).row_versions
+    assert rows.observe().versions == snapshot_of(records_of(homes[1])).home.row_versions
     rows.close()
     assert tokenise(homes[0]) > SIZE
 

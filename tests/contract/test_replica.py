@@ -264,16 +264,16 @@ def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
     assert stand.replica.order() == {}
     stand.reconcile(first)
     run = run_of(stand.replica, first)
-    stand.replica.keep_order(first.positions, run)
-    assert stand.replica.order() == first.positions
-    stand.replica.keep_order(moved.positions, run)
-    assert stand.replica.order() == moved.positions
+    stand.replica.keep_order(first.home.positions, run)
+    assert stand.replica.order() == first.home.positions
+    stand.replica.keep_order(moved.home.positions, run)
+    assert stand.replica.order() == moved.home.positions
     fresh = stand.reopen()
-    assert fresh.order() == moved.positions
+    assert fresh.order() == moved.home.positions
     # What is written afterwards does not lose it.
     stand.reconcile(ordered("a", "b", home=(ENTRY, device(1))), NOON + 1)
-    assert fresh.order() == moved.positions
-    assert stand.replica.observe().versions == ordered("a", "b", home=(ENTRY, device(1))).hashes
+    assert fresh.order() == moved.home.positions
+    assert stand.replica.observe().versions == ordered("a", "b", home=(ENTRY, device(1))).home.hashes
     fresh.close()
 
 

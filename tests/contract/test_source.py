@@ -60,7 +60,7 @@ def shared_hashes(
 ) -> dict[Key, str]:
     return {
         key: content_hash(without(record, unknown.get(key.registry, frozenset())))
-        for key, record in snapshot.records.items()
+        for key, record in snapshot.home.records.items()
         if key.registry in registries
     }
 
@@ -79,10 +79,10 @@ async def test_all_forms_of_a_home_agree_in_the_fields_they_share(
     reference = await read("storage", version, tmp_path)
     snapshot = await read(form, version, tmp_path)
     unknown = unknown_fields(form, version)
-    registries = snapshot.registries & reference.registries
+    registries = snapshot.reading.registries & reference.reading.registries
 
     assert shared_hashes(snapshot, unknown, registries) == shared_hashes(reference, unknown, registries)
-    assert len(snapshot.records) > 150
+    assert len(snapshot.home.records) > 150
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -90,9 +90,13 @@ async def test_a_recording_equals_what_was_recorded_in_full(version: str, tmp_pa
     capture = await read("capture", version, tmp_path)
     live = await read("websocket", version, tmp_path)
 
-    assert capture.hashes == live.hashes
-    assert capture.records == live.records
-    assert (capture.registries, capture.health, capture.splits) == (live.registries, live.health, live.splits)
+    assert capture.home.hashes == live.home.hashes
+    assert capture.home.records == live.home.records
+    assert (capture.reading.registries, capture.reading.health, capture.reading.splits) == (
+        live.reading.registries,
+        live.reading.health,
+        live.reading.splits,
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -100,10 +104,10 @@ async def test_a_backup_equals_the_folder_in_full(version: str, tmp_path: Path) 
     backup = await read("backup", version, tmp_path)
     storage = await read("storage", version, tmp_path)
 
-    assert backup.records == storage.records
-    assert backup.removed == storage.removed
-    assert backup.removed
-    assert backup.health.ha_version == version
+    assert backup.home.records == storage.home.records
+    assert backup.reading.removed == storage.reading.removed
+    assert backup.reading.removed
+    assert backup.reading.health.ha_version == version
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -114,10 +118,10 @@ async def test_a_source_tells_what_it_read_and_when(form: str, version: str, tmp
     # 2024.3.3 has no category registry: no command, and no file, which is not read as an empty one.
     knows_categories = version != "2024.3.3"
     expected = set(REGISTRIES) if knows_categories else set(REGISTRIES) - {"category"}
-    assert snapshot.registries == expected
-    assert snapshot.taken_at == (1795434000.5 if form == "backup" else 1795434000.0)
-    assert not snapshot.removed & snapshot.records.keys()
-    assert all(key.registry in snapshot.registries for key in snapshot.records)
+    assert snapshot.reading.registries == expected
+    assert snapshot.reading.taken_at == (1795434000.5 if form == "backup" else 1795434000.0)
+    assert not snapshot.reading.removed & snapshot.home.records.keys()
+    assert all(key.registry in snapshot.reading.registries for key in snapshot.home.records)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -126,8 +130,8 @@ async def test_two_reads_of_one_source_are_equal(form: str, version: str, tmp_pa
     async with source_of(form, version, tmp_path) as source:
         first, second = await source.read(quiet), await source.read(quiet)
 
-    assert first.hashes == second.hashes
-    assert first.row_versions == second.row_versions
+    assert first.home.hashes == second.home.hashes
+    assert first.home.row_versions == second.home.row_versions
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -148,7 +152,7 @@ async def test_the_order_of_rows_and_sets_means_nothing(seed: int, version: str,
                 fake.answers[command] = shuffled(answer, order, aliases_too=True)
         after = await source.read(quiet)
 
-    assert after.hashes == before.hashes
+    assert after.home.hashes == before.home.hashes
 
 
 # Lists that are sets. Everything else keeps its order: a pair in `identifiers`, options, capabilities.

@@ -15,7 +15,7 @@ def test_a_plan_converges_and_a_second_one_is_empty(old: list[Record], new: list
     replica, applied = filled(old)
     desired = snapshot(*new)
     replica.apply(plan_to(desired, replica, applied).operations, RUN)
-    assert replica.observe().versions == desired.row_versions
+    assert replica.observe().versions == desired.home.row_versions
     assert plan_to(desired, replica, replica.observe().versions).operations == ()
 
 
@@ -24,7 +24,7 @@ def test_a_plan_touches_each_differing_key_once_and_no_other(old: list[Record], 
     replica, applied = filled(old)
     desired = snapshot(*new)
     touched = [o.key for o in plan_to(desired, replica, applied).operations]
-    before, after = replica.observe().versions, desired.row_versions
+    before, after = replica.observe().versions, desired.home.row_versions
     assert len(touched) == len(set(touched))
     assert set(touched) == {k for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
 
@@ -48,7 +48,7 @@ def test_any_prefix_of_a_plan_then_a_new_pass_ends_the_same(
     replica.apply(done, RUN)  # and then the process died: nothing was recorded as applied
     again = plan_to(desired, replica, applied)
     replica.apply(again.operations, RUN)
-    assert replica.observe().versions == desired.row_versions
+    assert replica.observe().versions == desired.home.row_versions
     assert not {o.key for o in again.operations} & {o.key for o in done}
 
 
@@ -61,6 +61,6 @@ def test_renames_chains_and_swaps_are_moves_and_nothing_else(old: list[Record], 
     renamed = {
         key
         for key, name in names.items()
-        if key in desired.records and desired.records[key].entity_id != name  # type: ignore[attr-defined]
+        if key in desired.home.records and desired.home.records[key].entity_id != name  # type: ignore[attr-defined]
     }
     assert {o.key for o in plan.of(Action.MOVE)} == renamed

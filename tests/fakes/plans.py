@@ -17,7 +17,7 @@ RUN = Run("run", 0.0, "test", None)
 
 def plan_to(desired: Snapshot, replica: MemoryReplica, applied: dict[Key, str]) -> Plan:
     observed = replica.observe().versions
-    diff = compare(desired.row_versions, observed, applied, frozenset(REGISTRIES))
+    diff = compare(desired.home.row_versions, observed, applied, frozenset(REGISTRIES))
     return make_plan("m", diff, desired, replica.read(observed), with_derived=True, prune_foreign=False)
 
 
@@ -32,9 +32,9 @@ def operation_of(before: Record | None, after: Record | None = None, **changed: 
     assert before is not None or after is not None
     wanted = structs.replace(before, **changed) if before is not None and changed else after
     desired = snapshot(*([wanted] if wanted is not None else []))
-    observed = snapshot(*([before] if before is not None else [])).hashes
+    observed = snapshot(*([before] if before is not None else [])).home.hashes
     stored = {before.key: StoredRow(before.key, canonical_fields(before))} if before is not None else {}
-    diff = compare(desired.hashes, observed, observed, frozenset(REGISTRIES))
+    diff = compare(desired.home.hashes, observed, observed, frozenset(REGISTRIES))
     plan = make_plan("m", diff, desired, stored, with_derived=False, prune_foreign=False)
     [operation] = plan.operations
     return operation

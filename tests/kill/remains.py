@@ -39,10 +39,10 @@ def check_equal(folder: Path, home: Snapshot) -> None:
         open_history(folder / "history.db", read_only=True),
     )
     observed = rows.observe().versions
-    assert {key: observed.get(key) for key in home.records} == home.row_versions
-    assert history.observe().versions == home.hashes
-    assert rows.applied("sqlite") == home.row_versions
-    assert rows.applied("history") == home.hashes
+    assert {key: observed.get(key) for key in home.home.records} == home.home.row_versions
+    assert history.observe().versions == home.home.hashes
+    assert rows.applied("sqlite") == home.home.row_versions
+    assert rows.applied("history") == home.home.hashes
     rows.close()
     history.close()
 

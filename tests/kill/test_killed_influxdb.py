@@ -95,7 +95,7 @@ def check_site(folder: Path, site: str, server: InfluxServer) -> None:
         wire, InfluxOptions(site=site, read_only=True), outbox=outbox, clock=time.time, sleep=time.sleep
     )
     home = desired(folder)
-    assert records.observe(verify=True).versions == home.hashes
+    assert records.observe(verify=True).versions == home.home.hashes
     points: dict[Key, list[tuple[int, str]]] = {}
     of_registries = ", ".join(MEASUREMENTS)
     for row in server.query(f"SELECT rev, hash, id, op FROM {of_registries} WHERE site = '{site}'"):

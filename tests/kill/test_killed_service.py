@@ -90,7 +90,7 @@ def live_and_die(folder: Path, number: int, server: ForkServer, onlooker: Onlook
     converge(home, folder, server)
     seen = onlooker.stop()
     assert seen.wrong == []
-    assert set(seen.rows) <= {NOTHING.rows, *(digest_of(state.row_versions) for state in home.states)}
+    assert set(seen.rows) <= {NOTHING.rows, *(digest_of(state.home.row_versions) for state in home.states)}
     assert seen.looks
     return lives + 1
 
@@ -119,7 +119,7 @@ def converge(home: ChangingHome, folder: Path, server: ForkServer) -> None:
     finally:
         assert server.kill().code == KILLED
     end = look_at(folder / "rows.db", {})
-    assert (end.rows, end.wrong) == (digest_of(home.newest.row_versions), ())
+    assert (end.rows, end.wrong) == (digest_of(home.newest.home.row_versions), ())
     assert [change["seq"] for change in told] == list(range(1, len(end.feed) + 1))[: len(told)]
     check_revisions(folder)
 

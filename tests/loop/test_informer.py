@@ -108,7 +108,7 @@ async def test_after_a_loss_it_comes_back_and_reads_everything() -> None:
         for a, b in zip(ear.times("SourceUnavailable"), ear.times("SourceUnavailable")[1:], strict=False)
     ]
     assert waits == [0.75, 1.5, 3, 6, 7.5]
-    assert device(1).key in ear.snapshots[-1].records
+    assert device(1).key in ear.snapshots[-1].home.records
     assert ear.confirmed[-1] > NOON + 20
 
 
@@ -187,7 +187,7 @@ async def test_a_read_for_which_memory_does_not_suffice_is_tried_again(error: Ex
         assert len(ear.times("SourceUnavailable")) < 10
         home.is_too_large = False
         await anyio.sleep(30)
-        assert ear.snapshots[-1].records.keys() == home.now.records.keys()
+        assert ear.snapshots[-1].home.records.keys() == home.now.home.records.keys()
 
 
 async def test_a_mistake_of_ours_is_not_called_a_lack_of_memory() -> None:

@@ -19,7 +19,7 @@ async def test_a_snapshot_is_written_at_once() -> None:
         await anyio.sleep(3)
         kept.controller.offer(HOME)
         await anyio.sleep(0.01)
-        assert set(kept.replica.rows) == set(HOME.records)
+        assert set(kept.replica.rows) == set(HOME.home.records)
         assert kept.controller.status.status == "in_sync"
         assert kept.controller.status.synced_at == NOON
 

@@ -30,7 +30,7 @@ async def test_a_failing_store_is_tried_again_with_growing_waits_and_catches_up(
         await anyio.sleep(20)
         assert kept.controller.status.status == "in_sync"
         assert kept.controller.status.error is None
-        assert set(kept.replica.rows) == set(HOME.records)
+        assert set(kept.replica.rows) == set(HOME.home.records)
 
 
 async def test_changes_do_not_hammer_a_failing_store() -> None:
@@ -141,7 +141,7 @@ async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() ->
 
 async def test_a_write_that_fails_is_told_and_tried_again() -> None:
     async with keeping() as kept:
-        kept.controller.offer(snapshot(*HOME.records.values(), entity(2), at=NOON))
+        kept.controller.offer(snapshot(*HOME.home.records.values(), entity(2), at=NOON))
         await anyio.sleep(1)
         succeeded_at = kept.controller.status.succeeded_at
         kept.replica.fail_apply_with = ReplicaUnavailable("memory", "it is full", "make room")
@@ -182,7 +182,7 @@ async def test_a_store_that_was_away_for_days_is_used_again_within_half_a_minute
         await anyio.sleep(3 * 24 * 3600)
         kept.replica.fail_with = None
         await anyio.sleep(30)
-        assert set(kept.replica.rows) == set(HOME.records)
+        assert set(kept.replica.rows) == set(HOME.home.records)
 
 
 async def test_what_needs_a_change_is_tried_seldom() -> None:
@@ -224,7 +224,7 @@ async def test_a_pass_for_which_memory_does_not_suffice_is_tried_again(where: st
         await anyio.sleep(30)
         assert kept.controller.status.status == "in_sync"
         assert kept.controller.status.error is None
-        assert set(kept.replica.rows) == set(newest.records)
+        assert set(kept.replica.rows) == set(newest.home.records)
 
 
 async def test_what_a_failing_pass_read_is_let_go_at_once() -> None:

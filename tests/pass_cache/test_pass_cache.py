@@ -36,7 +36,7 @@ HOME = snapshot(ENTRY, Area(area_id="attic", name="Attic"), device(1), device(2)
 
 def learned(home: Snapshot) -> Learned:
     keys: dict[str, list[Key]] = {registry: [] for registry in REGISTRIES}
-    for key in home.records:
+    for key in home.home.records:
         keys[key.registry].append(key)
     lists = tuple(
         LearnedList(ListMap(name, name, len(found)), found, b"f" * 16 * len(found))
@@ -63,17 +63,17 @@ def reopened(data: bytes) -> Cache:
 
 def check_equal(found: Snapshot, home: Snapshot) -> None:
     assert found.reading == home.reading
-    assert found.records == home.records
-    assert found.hashes == home.hashes
-    assert found.derived == home.derived
-    assert found.row_versions == home.row_versions
-    assert found.counts == home.counts
-    assert found.positions == home.positions
-    assert found.entry_ids == home.entry_ids
-    assert found.entities.per_device == home.entities.per_device
-    for record in home.records.values():
+    assert found.home.records == home.home.records
+    assert found.home.hashes == home.home.hashes
+    assert found.home.derived == home.home.derived
+    assert found.home.row_versions == home.home.row_versions
+    assert found.home.counts == home.home.counts
+    assert found.home.positions == home.home.positions
+    assert found.home.entry_ids == home.home.entry_ids
+    assert found.home.entities.per_device == home.home.entities.per_device
+    for record in home.home.records.values():
         entity_id = getattr(record, "entity_id", "")
-        assert found.entities.key_of(entity_id) == home.entities.key_of(entity_id)
+        assert found.home.entities.key_of(entity_id) == home.home.entities.key_of(entity_id)
 
 
 @given(homes())
@@ -88,10 +88,12 @@ def test_a_snapshot_made_of_a_recalled_one_equals_one_made_anew_and_comes_back(
 ) -> None:
     cache = reopened(encode(snapshot(*old)))
     home, before = snapshot(*new), recall(cache)
-    gone = [key for key in before.records if key not in home.records]
-    changed = [(r, content_hash(r)) for r in home.records.values() if before.records.get(r.key) != r]
-    later = before.with_changes(changed, gone, taken_at=home.taken_at, positions=home.positions)
-    check_equal(later.read_as(registries=home.registries, origin=home.origin), home)
+    gone = [key for key in before.home.records if key not in home.home.records]
+    changed = [
+        (r, content_hash(r)) for r in home.home.records.values() if before.home.records.get(r.key) != r
+    ]
+    later = before.with_changes(changed, gone, taken_at=home.reading.taken_at, positions=home.home.positions)
+    check_equal(later.read_as(registries=home.reading.registries, origin=home.reading.origin), home)
     check_equal(recall(reopened(encode(later, cache))), later)
 
 
@@ -162,7 +164,7 @@ def test_what_is_appended_changes_nothing() -> None:
 
 def test_a_home_with_odd_rows_is_not_kept() -> None:
     twice = snapshot(ENTRY, entity(1), entity(1))
-    assert twice.set_aside
+    assert twice.home.set_aside
     assert encode_learned(learned(twice), (), program="1", key=KEY, before=None) is None
 
 

@@ -55,7 +55,7 @@ class Home:
         records = InfluxRecords(wire, options, outbox=outbox, clock=time.time, sleep=time.sleep)
         try:
             held = records.observe(verify=True).versions
-            assert held == self.desired().hashes
+            assert held == self.desired().home.hashes
             return {str(key): [revision.rev for revision in records.timeline(key)] for key in held}
         finally:
             records.close()

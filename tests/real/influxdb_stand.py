@@ -42,7 +42,7 @@ class AnyStand(Generic[Server]):
 
     def reconcile(self, *records: Record, at: float = NOON) -> None:
         one_pass(self.replica, self.rows, snapshot(*records), at=at)
-        assert self.replica.observe(verify=True).versions == snapshot(*records).hashes
+        assert self.replica.observe(verify=True).versions == snapshot(*records).home.hashes
 
     def catch_up(self, *records: Record) -> None:
         """Start the killed server again: a new process sends what waits, and the same bytes make the home whole."""
@@ -51,7 +51,7 @@ class AnyStand(Generic[Server]):
         self.replica = self.fresh()
         self.replica.upkeep(snapshot(*records), run_of(self.replica, snapshot(*records)))
         assert self.outbox.pending("influxdb") == []
-        assert self.replica.observe().versions == snapshot(*records).hashes
+        assert self.replica.observe().versions == snapshot(*records).home.hashes
 
     def close(self) -> None:
         self.wire.close()

@@ -22,7 +22,7 @@ def test_a_home_is_written_and_followed(stand: Stand) -> None:
     assert ops == [("create", 1, None), ("update", 2, "Lamp")]
     assert [(r.op, r.hash) for r in stand.replica.timeline(entity(2).key)][1:] == [("delete", "-")]
     before = stand.replica.as_of(NOON)
-    assert {key: revision.hash for key, revision in before.items()} == snapshot(*HOME).hashes
+    assert {key: revision.hash for key, revision in before.items()} == snapshot(*HOME).home.hashes
     assert stand.replica.as_of(NOON - 1) == {}
     assert set(stand.replica.as_of(time.time() + 3600)) == {r.key for r in (*HOME[:4], entity(3))}
 
@@ -62,7 +62,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampl
 def test_any_text_returns_from_the_server(stand: Stand, id_: str, name: str, extra: dict[str, str]) -> None:
     written = Device(id=id_, name=name, name_by_user=name[::-1], extra={f"x{k}": v for k, v in extra.items()})
     one_pass(stand.replica, stand.rows, snapshot(written))
-    assert stand.fresh().observe().versions == snapshot(written).hashes
+    assert stand.fresh().observe().versions == snapshot(written).home.hashes
     assert stand.replica.read([written.key])[written.key].fields == canonical_fields(written)
     assert stand.replica.timeline(written.key)[-1].fields == canonical_fields(written)
 
@@ -88,7 +88,7 @@ def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(own_stand
         Key("device", "bogus"): Cause.FOREIGN,
     }
     one_pass(own_stand.fresh(), own_stand.rows, snapshot(*HOME), prune_foreign=True, at=NOON + 1)
-    assert own_stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert own_stand.fresh().observe().versions == snapshot(*HOME).home.hashes
     assert own_stand.replica.timeline(altered.key)[-1].op == "repair"
 
 
@@ -96,7 +96,7 @@ def test_a_value_of_another_type_hides_no_record(own_stand: Stand) -> None:
     own_stand.reconcile(*HOME)
     week_ago = int((NOON - 9 * 86_400) * 1e9)
     own_stand.server.write(f"ha_entity,site=home,id=x hash=1.5 {week_ago}")
-    assert own_stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert own_stand.fresh().observe().versions == snapshot(*HOME).home.hashes
 
 
 def test_a_point_of_the_future_is_overruled(own_stand: Stand) -> None:

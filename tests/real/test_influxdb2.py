@@ -68,7 +68,7 @@ def test_a_home_is_written_and_followed(stand: Stand2) -> None:
         ("create", True),
     ]
     before = stand.replica.as_of(NOON)
-    assert {key: revision.hash for key, revision in before.items()} == snapshot(*HOME).hashes
+    assert {key: revision.hash for key, revision in before.items()} == snapshot(*HOME).home.hashes
     assert set(stand.replica.as_of(NOON + 60)) == {r.key for r in (*HOME[:4], entity(3))}
     assert stand.replica.as_of(NOON - 1) == {}
     assert stand.replica.as_of(0) == {}
@@ -88,7 +88,7 @@ def test_a_pass_without_changes_writes_nothing(stand: Stand2) -> None:
 def test_any_text_returns_from_the_server(stand: Stand2, id_: str, name: str) -> None:
     written = Device(id=id_, name=name, name_by_user=name[::-1], extra={f"x{name}": id_})
     one_pass(stand.replica, stand.rows, snapshot(written))
-    assert stand.fresh().observe().versions == snapshot(written).hashes
+    assert stand.fresh().observe().versions == snapshot(written).home.hashes
     assert stand.replica.read([written.key])[written.key].fields == canonical_fields(written)
     assert stand.replica.timeline(written.key)[-1].fields == canonical_fields(written)
 
@@ -112,7 +112,7 @@ def test_a_deleted_an_altered_and_a_foreign_point_are_found_and_healed(stand: St
         Key("device", "bogus"): Cause.FOREIGN,
     }
     one_pass(stand.fresh(), stand.rows, snapshot(*HOME), prune_foreign=True, at=NOON + 1)
-    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
     assert stand.replica.timeline(altered.key)[-1].op == "repair"
 
 
@@ -132,13 +132,13 @@ def test_a_restarted_server_is_verified(stand: Stand2) -> None:
     with pytest.raises(ReplicaUnavailable, match="nothing listens"):
         stand.replica.observe()
     stand.server.start()
-    assert stand.replica.observe().versions == snapshot(*HOME).hashes
+    assert stand.replica.observe().versions == snapshot(*HOME).home.hashes
     at_ns = stand.time_of(Key("area", "kitchen"))
     stand.wire.write(f'ha_area,site=home,id=kitchen payload="{{}}" {at_ns}'.encode())
-    assert stand.replica.observe().versions == snapshot(*HOME).hashes  # a plain look believes the hash
+    assert stand.replica.observe().versions == snapshot(*HOME).home.hashes  # a plain look believes the hash
     stand.server.stop()
     stand.server.start()
-    assert stand.replica.observe().versions != snapshot(*HOME).hashes
+    assert stand.replica.observe().versions != snapshot(*HOME).home.hashes
 
 
 def test_a_server_killed_after_its_204_has_the_points(stand: Stand2) -> None:
@@ -149,7 +149,7 @@ def test_a_server_killed_after_its_204_has_the_points(stand: Stand2) -> None:
     stand.reconcile(*home)
     stand.server.stop(signal.SIGKILL)
     stand.server.start()
-    assert stand.fresh().observe().versions == snapshot(*home).hashes
+    assert stand.fresh().observe().versions == snapshot(*home).home.hashes
 
 
 def test_a_server_killed_in_mid_batch_is_caught_up_with(stand: Stand2) -> None:
@@ -188,7 +188,7 @@ def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand
         with pytest.raises(ReplicaRejected, match=r"[Dd]elete (its|the) points"):
             stand.fresh().observe(verify=is_verified)
     stand.server.delete('_measurement="ha_entity" AND id="x"')
-    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
 
 
 def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(stand: Stand2) -> None:
@@ -197,8 +197,8 @@ def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(
     week_ago = int((NOON - 9 * 86_400) * 1e9)
     stand.wire.write(f"ha_entity,site=other,id=x hash=1.5 {week_ago}".encode())
     found = stand.fresh().observe(verify=True).versions
-    assert {key.registry for key in snapshot(*HOME).hashes.keys() ^ found.keys()} == set()
-    assert found != snapshot(*HOME).hashes
+    assert {key.registry for key in snapshot(*HOME).home.hashes.keys() ^ found.keys()} == set()
+    assert found != snapshot(*HOME).home.hashes
 
 
 def test_records_are_renewed_before_retention_takes_them(stand: Stand2) -> None:
@@ -210,7 +210,7 @@ def test_records_are_renewed_before_retention_takes_them(stand: Stand2) -> None:
     one_pass(replica, stand.rows, snapshot(*HOME), at=now)
     replica.upkeep(snapshot(*HOME), Run("refresh", now, "test", None))
     assert stand.time_of(entity(1).key) > (now - 60) * 1e9
-    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
     with pytest.raises(BatchRefused, match="retention"):
         stand.wire.write(f"m f=1i {int((now - 40 * 86_400) * 1e9)}".encode())
 
@@ -313,11 +313,11 @@ def test_auto_reads_a_home_over_influxql_unless_the_buckets_name_leads_elsewhere
         return versions, {measurement for scan in over_influxql for measurement in scan.measurements}
 
     versions, asked = look()
-    assert versions == snapshot(*HOME).hashes
+    assert versions == snapshot(*HOME).home.hashes
     assert "ha_entity" in asked
     stand.server.map_elsewhere()
     versions, asked = look()
-    assert versions == snapshot(*HOME).hashes
+    assert versions == snapshot(*HOME).home.hashes
     assert asked == {"ha_run"}
 
 

@@ -38,13 +38,15 @@ def test_a_restarted_server_is_verified(own_stand: Stand) -> None:
             run_of(own_stand.replica, snapshot(*HOME)),
         )
     own_stand.server.start()
-    assert own_stand.replica.observe().versions == snapshot(*HOME).hashes
+    assert own_stand.replica.observe().versions == snapshot(*HOME).home.hashes
     [row] = own_stand.server.query("SELECT payload FROM ha_area")
     own_stand.server.write(f'ha_area,site=home,id=kitchen payload="{{}}" {row["time"]}')
-    assert own_stand.replica.observe().versions == snapshot(*HOME).hashes  # a plain look believes the hash
+    assert (
+        own_stand.replica.observe().versions == snapshot(*HOME).home.hashes
+    )  # a plain look believes the hash
     own_stand.server.stop()
     own_stand.server.start()
-    assert own_stand.replica.observe().versions != snapshot(*HOME).hashes
+    assert own_stand.replica.observe().versions != snapshot(*HOME).home.hashes
 
 
 class DyingWire:
@@ -84,7 +86,7 @@ def test_a_server_that_returns_while_we_try_gets_the_batch(own_stand: Stand) -> 
     replica = own_stand.fresh()
     replica._sender._sleep = lambda _seconds: own_stand.server.start()
     one_pass(replica, own_stand.rows, snapshot(*HOME, entity(7)), at=NOON + 5)
-    assert replica.observe().versions == snapshot(*HOME, entity(7)).hashes
+    assert replica.observe().versions == snapshot(*HOME, entity(7)).home.hashes
     assert own_stand.outbox.pending("influxdb") == []
 
 
@@ -107,7 +109,7 @@ def test_updates_pass_though_creates_hit_the_limit_on_tag_values(own_stand: Stan
     changed = [entity(n, name="new") for n in range(3)]
     with pytest.raises(ReplicaRejected, match=r"refused 2 of 5 records.*max-values-per-tag"):
         one_pass(own_stand.replica, own_stand.rows, snapshot(*changed, entity(8), entity(9)), at=NOON + 1)
-    assert own_stand.fresh().observe().versions == snapshot(*changed).hashes
+    assert own_stand.fresh().observe().versions == snapshot(*changed).home.hashes
 
 
 def test_a_body_beyond_the_servers_limit_goes_in_halves(own_stand: Stand) -> None:
@@ -132,7 +134,7 @@ def test_retention_that_took_live_records_is_noticed(own_stand: Stand) -> None:
     one_pass(replica, own_stand.rows, snapshot(*HOME), at=now)
     replica.upkeep(snapshot(*HOME), Run("refresh", now, "test", None))
     own_stand.server.query(f"DELETE FROM ha_device WHERE time < {int((now - 3 * 86_400) * 1e9)}")
-    assert own_stand.fresh().observe().versions == snapshot(*HOME).hashes  # renewed before it was lost
+    assert own_stand.fresh().observe().versions == snapshot(*HOME).home.hashes  # renewed before it was lost
 
 
 def test_the_old_measurements_are_read_and_never_written(own_stand: Stand) -> None:
@@ -163,7 +165,7 @@ def test_two_writers_end_with_one_answer(own_stand: Stand) -> None:
     plans = [plan_of(replica, own_stand.rows, desired) for replica in (one, other)]
     for replica, plan in zip((one, other), plans, strict=True):
         replica.apply(plan.operations, run_of(replica, desired))
-    assert own_stand.fresh().observe().versions == desired.hashes
+    assert own_stand.fresh().observe().versions == desired.home.hashes
     assert len(own_stand.replica.timeline(entity(1).key)) == 2
 
 
@@ -197,7 +199,7 @@ def test_points_that_vanish_after_their_204_are_noticed_at_once(own_stand: Stand
     with pytest.raises(ReplicaDiverged, match="confirmed 5 points, but 5 of them do not read back"):
         one_pass(replica, own_stand.rows, snapshot(*HOME))
     own_stand.replica.upkeep(snapshot(*HOME), run_of(own_stand.replica, snapshot(*HOME)))
-    assert own_stand.fresh().observe().versions == snapshot(*HOME).hashes
+    assert own_stand.fresh().observe().versions == snapshot(*HOME).home.hashes
 
 
 def test_thousands_of_records_arrive_in_few_requests(own_stand: Stand) -> None:

@@ -84,7 +84,7 @@ def check_lost_answers(home: Home) -> None:
             time.sleep(0.05)
         service.wait_until_synced(time.time())
     assert batches.count > 7
-    assert home.revisions() == {str(key): [1] for key in home.desired().records}
+    assert home.revisions() == {str(key): [1] for key in home.desired().home.records}
 
 
 def test_answers_that_are_lost_double_nothing(home: Home) -> None:

@@ -18,16 +18,18 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def versions(replica: Replica, desired: Snapshot) -> Mapping[Key, str]:
-    return desired.row_versions if replica.stores_derived else desired.hashes
+    return desired.home.row_versions if replica.stores_derived else desired.home.hashes
 
 
 def run_of(replica: Replica, desired: Snapshot, at: float = NOON, run_id: str = "run") -> Run:
-    return Run(run_id, at, "test", "2026.11.0", versions(replica, desired), home=desired)
+    return Run(run_id, at, "test", "2026.11.0", versions(replica, desired), snapshot=desired)
 
 
 def plan_of(replica: Replica, ledger: Ledger, desired: Snapshot, *, prune_foreign: bool = False) -> Plan:
-    observed, aliases = adopt(replica.observe().versions, desired.records)
-    diff = compare(versions(replica, desired), observed, ledger.applied(replica.name), desired.registries)
+    observed, aliases = adopt(replica.observe().versions, desired.home.records)
+    diff = compare(
+        versions(replica, desired), observed, ledger.applied(replica.name), desired.reading.registries
+    )
     ledger.record_applied(replica.name, diff.settled, NOON)
     known_as = {aliases.get(d.key, d.key): d.key for d in diff.differences}
     stored = {known_as[key]: row for key, row in replica.read(known_as).items()}

@@ -38,7 +38,7 @@ def test_renames_swaps_and_returns_converge_and_other_columns_follow_the_entity(
         for step, names in enumerate(steps):
             desired = snapshot(*(entity(n, entity_id=name) for n, name in names.items()))
             one_pass(rows, rows, desired, at=NOON + step)
-            assert rows.observe().versions == desired.row_versions
+            assert rows.observe().versions == desired.home.row_versions
             assert one_pass(rows, rows, desired).operations == ()
             found = sql(path, "SELECT id, entity_id, theirs FROM entities ORDER BY id")
             assert found == sorted((entity(n).id, name, entity(n).id) for n, name in names.items())
@@ -71,9 +71,9 @@ def differing_tables(path: Path, records: list[Record]) -> list[str]:
             assert not records, "a home without rows may have no tables yet"
             continue
         connection.execute(str(create).replace("CREATE TABLE ", "CREATE TABLE expected.", 1))
-        for key, record in desired.records.items():
+        for key, record in desired.home.records.items():
             if key.registry == table.registry:
-                values = encode_row(record, desired.derived.get(key), "")
+                values = encode_row(record, desired.home.derived.get(key), "")
                 marks = ", ".join("?" * len(values))
                 connection.execute(
                     f"INSERT INTO expected.{table.name} ({', '.join(table.sql_names)}) VALUES ({marks})",

@@ -158,7 +158,7 @@ def use_everything(folder: Path) -> None:
     swapped = snapshot(ENTRY, *(entity(n, entity_id=f"sensor.s{n % (KEYS - 1) + 1}") for n in range(1, KEYS)))
     for at, desired in enumerate((records, renamed, swapped, records, snapshot(ENTRY))):
         for replica in (rows, history):
-            keys = sorted(desired.records)
+            keys = sorted(desired.home.records)
             plan = plan_of(replica, rows, desired)
             replica.read(keys)
             replica.apply(plan.operations, run_of(replica, desired, NOON + at, f"run {at}"))

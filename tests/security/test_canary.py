@@ -147,7 +147,7 @@ def test_no_command_leaks_a_token(
 
 async def read_all_loggers(uri: str) -> int:
     snapshot = await WebsocketSource(uri, HOME_TOKEN, timeout_seconds=60).read(quiet)
-    return len(snapshot.records)
+    return len(snapshot.home.records)
 
 
 def test_no_library_logs_a_token_at_any_level(

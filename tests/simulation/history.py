@@ -104,7 +104,7 @@ class History:
     def note_tampering(self) -> None:
         """Anything may have happened to the rows from now on, until they are looked at."""
         store = self.stores[0]
-        keys = [*store.held(), *self.world.truth().records]
+        keys = [*store.held(), *self.world.truth().home.records]
         store.tampering.changed.update(dict.fromkeys(keys, trio.current_time()))
         store.forget_held()
 

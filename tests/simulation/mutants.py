@@ -47,13 +47,13 @@ async def _answered_at(self: WebsocketWatch) -> float | None:
 
 def _claimed_at_once(self: ReplicaController, snapshot: Snapshot) -> None:
     if self.status.status == "in_sync":
-        self.status = msgspec.structs.replace(self.status, synced_at=snapshot.true_at)
+        self.status = msgspec.structs.replace(self.status, synced_at=snapshot.reading.true_at)
     _OFFER(self, snapshot)
 
 
 def _one_key_forgotten(self: Snapshot, *arguments: Any, **named: Any) -> Snapshot:
     later = _WITH_CHANGES(self, *arguments, **named)
-    touched = frozenset(sorted(later.touched)[1:])
+    touched = frozenset(sorted(later.home.touched)[1:])
     return Snapshot(msgspec.structs.replace(later.home, touched=touched), later.reading)
 
 
@@ -92,13 +92,13 @@ async def _heard_at(self: WebsocketWatch) -> float | None:
 def _any_look_confirms(
     operation: Operation, desired: Snapshot, missed: Any, calendar: Calendar, seconds: float
 ) -> bool:
-    now = calendar.look(desired.taken_at)
+    now = calendar.look(desired.reading.taken_at)
     return operation.difference.applied is None or elapsed(missed.get(operation.key, now), now) >= seconds
 
 
 def _guards_speak_late() -> Iterator[None]:
     def late(count: int, desired: Snapshot, *rest: Any) -> Any:
-        return None if desired.taken_at else _REFUSE_DELETES(count, desired, *rest)
+        return None if desired.reading.taken_at else _REFUSE_DELETES(count, desired, *rest)
 
     with mock.patch.object(guard, "_refuse_deletes", late):
         yield

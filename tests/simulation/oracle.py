@@ -86,7 +86,7 @@ class Oracle:
             return  # without the ledger, what a list lacks looks foreign
         if world.unreported.about_any(since):
             return  # what an event did not tell of a device is not known to the rows of its entities either
-        truth = world.truth().row_versions
+        truth = world.truth().home.row_versions
         if truth.keys() - write.after.keys():
             return  # something is believed to be gone, with evidence
         for key in sorted({operation.key for operation in write.operations} & truth.keys()):
@@ -263,7 +263,7 @@ class Oracle:
         truth = self._world.truth()
         problems = []
         for replica, store in zip(status.replicas, self.stores, strict=True):
-            wanted = truth.row_versions if store.stores_derived else truth.hashes
+            wanted = truth.home.row_versions if store.stores_derived else truth.home.hashes
             differing = _differing(store.held(), wanted)
             if replica.status != "in_sync":
                 problems.append(f"{store.name} is {replica.status} ({replica.error})")

@@ -73,9 +73,9 @@ def read_outside(path: Path) -> list[str] | None:
 def rows_of_home(truth: Snapshot) -> list[str]:
     """The rows that it must find."""
     rows = []
-    for key, record in truth.records.items():
+    for key, record in truth.home.records.items():
         table = TABLES[key.registry]
-        values = dict(zip(table.sql_names, encode_row(record, truth.derived.get(key), ""), strict=True))
+        values = dict(zip(table.sql_names, encode_row(record, truth.home.derived.get(key), ""), strict=True))
         rows.append(json.dumps([table.name, *(values[name] for name in _COLUMNS[table.name])]))
     return sorted(rows)
 

@@ -49,5 +49,5 @@ async def test_a_gated_source_reads_and_follows_as_the_source_does() -> None:
     assert source.origin == home.origin
     async with source.watch() as watch:
         found = await watch.read(lambda *_: None)
-    assert ENTRY.key in found.records
-    assert ENTRY.key in (await source.read(lambda *_: None)).records
+    assert ENTRY.key in found.home.records
+    assert ENTRY.key in (await source.read(lambda *_: None)).home.records

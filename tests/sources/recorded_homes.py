@@ -110,4 +110,4 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def records_of(snapshot: Snapshot, registry: str) -> dict[str, Record]:
-    return {key.id: record for key, record in snapshot.records.items() if key.registry == registry}
+    return {key.id: record for key, record in snapshot.home.records.items() if key.registry == registry}

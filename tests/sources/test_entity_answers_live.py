@@ -36,8 +36,8 @@ async def test_an_entity_id_that_home_assistant_takes_for_none_today_is_read_fro
         await reader.read(quiet)
 
     key = Key("entity", listed[5]["id"])
-    assert snapshot.records[key].entity_id == entity_id  # type: ignore[attr-defined]
-    assert set(snapshot.partly_read) == {key}
+    assert snapshot.home.records[key].entity_id == entity_id  # type: ignore[attr-defined]
+    assert set(snapshot.home.partly_read) == {key}
     assert len(records_of(snapshot, "entity")) == len(listed)
     assert fake.count(ENTITY_LIST) == 2
     assert fake.count(GET_ENTRIES) == 2
@@ -59,10 +59,10 @@ async def test_a_row_that_cannot_be_written_is_found_by_halving_and_asked_for_ag
         fake.answers[GET_ENTRIES] = entries_answer(rows)
         second = await reader.read(quiet)
 
-    assert set(first.partly_read) == {Key("entity", odd["id"])}
-    assert len(first.records) == len(second.records)
+    assert set(first.home.partly_read) == {Key("entity", odd["id"])}
+    assert len(first.home.records) == len(second.home.records)
     assert learned is None
-    assert second.partly_read == {}
+    assert second.home.partly_read == {}
 
 
 async def test_a_core_that_refuses_every_entity_is_not_asked_for_ever() -> None:
@@ -74,7 +74,7 @@ async def test_a_core_that_refuses_every_entity_is_not_asked_for_ever() -> None:
     async with fake_home_assistant(recorded | {GET_ENTRIES: entries}) as fake:
         snapshot = await source(fake).read(quiet)
 
-    assert len(snapshot.partly_read) == len(recorded[ENTITY_LIST])
+    assert len(snapshot.home.partly_read) == len(recorded[ENTITY_LIST])
     assert (
         fake.count(GET_ENTRIES) <= REFUSALS_MAX + 2
     )  # what is left of the chunks, and the command without rows

@@ -45,9 +45,9 @@ async def test_the_newest_revisions_are_the_home() -> None:
         {r.key: Revision(r.key, 1.0, "create", 1, content_hash(r), "run", canonical_fields(r)) for r in home}
     )
     found = await source(recorded).read(quiet)
-    assert found.records == snapshot(*home).records
-    assert found.hashes == snapshot(*home).hashes
-    assert (found.health.state, found.origin) == (None, "records (history)")
+    assert found.home.records == snapshot(*home).home.records
+    assert found.home.hashes == snapshot(*home).home.hashes
+    assert (found.reading.health.state, found.reading.origin) == (None, "records (history)")
     assert recorded.asked_at == [NOON]
 
 
@@ -72,7 +72,7 @@ async def test_entities_are_named_by_the_rule_of_the_core_that_was_seen_last(
             }
         )
     ).read(quiet)
-    assert found.derived[home[1].key].effective_name == shown
+    assert found.home.derived[home[1].key].effective_name == shown
 
 
 class Ordered(Recorded):
@@ -88,7 +88,7 @@ async def test_areas_come_back_in_the_order_that_was_kept() -> None:
         {r.key: Revision(r.key, 1.0, "create", 1, content_hash(r), "run", canonical_fields(r)) for r in home}
     )
     found = await source(recorded).read(quiet)
-    assert [found.derived[r.key].position for r in home] == [1, 0]
+    assert [found.home.derived[r.key].position for r in home] == [1, 0]
 
 
 async def test_no_record_is_no_empty_home() -> None:
@@ -121,6 +121,6 @@ async def test_a_record_that_is_no_such_one_any_more_is_set_aside_under_its_key(
             }
         )
     ).read(quiet)
-    assert set(found.records) == {device(1).key, device(3).key}
-    assert found.set_aside_keys == {device(2).key}
-    assert found.hashes[device(3).key] == content_hash(device(3, sw_version="['1']"))
+    assert set(found.home.records) == {device(1).key, device(3).key}
+    assert found.home.set_aside_keys == {device(2).key}
+    assert found.home.hashes[device(3).key] == content_hash(device(3, sw_version="['1']"))

@@ -36,10 +36,10 @@ async def test_an_entity_that_home_assistant_does_not_answer_for_is_read_from_th
         row["modified_at"] += 1
         await home.entity_event("update", ODD, changes={"name": None})
         after = await home.next(before)
-        record = after.records[Key("entity", row["id"])]
+        record = after.home.records[Key("entity", row["id"])]
         assert isinstance(record, Entity)
         assert record.name == "New name"
-        assert after.partly_read.keys() == {record.key}
+        assert after.home.partly_read.keys() == {record.key}
 
 
 async def test_an_entity_becomes_odd_and_is_well_again() -> None:
@@ -53,15 +53,15 @@ async def test_an_entity_becomes_odd_and_is_well_again() -> None:
         listed["modified_at"] += 1
         await home.entity_event("update", "sensor.renamed_one", changes={})
         odd = await home.next(before)
-        assert odd.set_aside_keys == {key}
-        assert before.records.keys() - odd.records.keys() == {key}
-        assert odd.removed == frozenset()
+        assert odd.home.set_aside_keys == {key}
+        assert before.home.records.keys() - odd.home.records.keys() == {key}
+        assert odd.reading.removed == frozenset()
         listed["unique_id"] = row["unique_id"] = good
         listed["modified_at"] += 1
         await home.entity_event("update", "sensor.renamed_one", changes={})
         after = await home.next(odd)
-        assert after.records.keys() == before.records.keys()
-        assert after.set_aside == ()
+        assert after.home.records.keys() == before.home.records.keys()
+        assert after.home.set_aside == ()
 
 
 async def test_a_list_with_an_odd_row_is_followed_and_the_row_is_not_gone() -> None:
@@ -73,15 +73,15 @@ async def test_a_list_with_an_odd_row_is_followed_and_the_row_is_not_gone() -> N
         other["name_by_user"] = "Renamed"
         await home.fake.push("device_registry_updated", {"action": "update", "device_id": other["id"]})
         odd = await home.next(before)
-        assert [row.registry for row in odd.set_aside] == ["device"]
-        assert before.records.keys() - odd.records.keys() == {odd_key}
+        assert [row.registry for row in odd.home.set_aside] == ["device"]
+        assert before.home.records.keys() - odd.home.records.keys() == {odd_key}
         asked = len(home.fake.received)
         other["name_by_user"] = "Renamed again"
         await home.fake.push("device_registry_updated", {"action": "update", "device_id": other["id"]})
         after = await home.next(odd)
-        record = after.records[Key("device", other["id"])]
+        record = after.home.records[Key("device", other["id"])]
         assert isinstance(record, Device)
         assert record.name_by_user == "Renamed again"
-        assert after.set_aside == odd.set_aside
+        assert after.home.set_aside == odd.home.set_aside
         # What was odd before does not make each change a full read.
         assert [c["type"] for c in home.fake.received[asked:]] == [DEVICE_LIST]

@@ -49,12 +49,12 @@ async def test_subentries_are_the_same_live_and_stored() -> None:
     stored = config_entry_from_store(read_object("config_entry", told, ENTRY_FIELDS))
     key = Key("config_entry", entries[0]["entry_id"])
     assert isinstance(stored, ConfigEntry)
-    found, unknown = live.records[key], without.records[key]
+    found, unknown = live.home.records[key], without.home.records[key]
     assert isinstance(found, ConfigEntry)
     assert isinstance(unknown, ConfigEntry)
     assert found.subentries == stored.subentries != ()
     assert unknown.subentries == ()
-    assert live.hashes[key] != without.hashes[key]
+    assert live.home.hashes[key] != without.home.hashes[key]
 
 
 async def test_the_users_order_is_told_by_cores_that_have_one() -> None:
@@ -68,13 +68,15 @@ async def test_the_users_order_is_told_by_cores_that_have_one() -> None:
         third = await reader.read(quiet)
 
     keys = [Key("area", row["area_id"]) for row in areas]
-    assert [first.positions[key] for key in keys] == list(range(len(keys)))
-    assert [second.positions[key] for key in keys] == list(range(len(keys)))[::-1]
-    assert second.hashes == first.hashes
-    assert second.touched == {key for key in keys if first.positions[key] != second.positions[key]}
-    assert third.generation is second.generation
+    assert [first.home.positions[key] for key in keys] == list(range(len(keys)))
+    assert [second.home.positions[key] for key in keys] == list(range(len(keys)))[::-1]
+    assert second.home.hashes == first.home.hashes
+    assert second.home.touched == {
+        key for key in keys if first.home.positions[key] != second.home.positions[key]
+    }
+    assert third.home.generation is second.home.generation
 
 
 async def test_the_order_of_an_old_cores_lists_means_nothing() -> None:
     async with fake_home_assistant(answers("2024.3.3"), ha_version="2024.3.3") as fake:
-        assert (await source(fake).read(quiet)).positions == {}
+        assert (await source(fake).read(quiet)).home.positions == {}

@@ -147,7 +147,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         )  # changed in the replica, which was read later
         seen_at = found_at if is_theirs and found_at is not None else compared_at
         since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
-        basis = (outcome, since, comparison.absences.get(key), key in desired.removed, is_trusted)
+        basis = (outcome, since, comparison.absences.get(key), key in desired.reading.removed, is_trusted)
         known = before.get(key)
         if known is None or known.operation is not operation or known.basis != basis:
             known = Reported(
@@ -177,7 +177,7 @@ def _operation_report(
         action=operation.action,
         outcome=outcome,
         fields=operation.fields,
-        source_hash=desired.hashes.get(operation.key),
+        source_hash=desired.home.hashes.get(operation.key),
         replica_hash=difference.observed,
         applied_hash=difference.applied,
         since=None if since is None else rfc3339(since),
@@ -218,7 +218,7 @@ def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) 
         reasons.append(f"it now has the entity_id of {operation.replaces}")
     if operation.action is Action.DELETE and operation.difference.applied is not None:
         key = operation.key
-        if key in desired.removed:
+        if key in desired.reading.removed:
             reasons.append("Home Assistant lists it as deleted")
         elif key in absences:
             reasons.append(f"missing from every read since {rfc3339(absences[key].wall)}")
@@ -266,6 +266,6 @@ def _whose(*, is_known: bool) -> str:
 def _populated(rows: Mapping[Key, StoredRow], desired: Snapshot) -> frozenset[str]:
     from_rows = {str(r.fields.get("device_id")) for r in rows.values() if r.key.registry == "entity"}
     from_home = {
-        str(getattr(r, "device_id", "")) for k, r in desired.records.items() if k.registry == "entity"
+        str(getattr(r, "device_id", "")) for k, r in desired.home.records.items() if k.registry == "entity"
     }
     return frozenset(from_rows | from_home)

@@ -32,18 +32,18 @@ class Kept(NamedTuple):
 
 def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Key, str], read: Read) -> Kept:
     """What a replica keeps; `observed` and `wanted` are versions, `read` returns the replica's rows."""
-    if not desired.set_aside:
+    if not desired.home.set_aside:
         return Kept()
-    registries = {row.registry for row in desired.set_aside}
+    registries = {row.registry for row in desired.home.set_aside}
     absent = [
         key
         for key in observed
-        if key.registry in registries and key not in desired.records and not _is_gone(key, desired)
+        if key.registry in registries and key not in desired.home.records and not _is_gone(key, desired)
     ]
     holders = _holders(read([key for key in absent if key.registry == "entity"]))
-    kept = {key for key in desired.set_aside_keys if key in observed}
+    kept = {key for key in desired.home.set_aside_keys if key in observed}
     unknown = Counter[str]()
-    for row in desired.set_aside:
+    for row in desired.home.set_aside:
         known = holders.get(row.entity_id, set())
         kept |= known
         if row.key is None and not known:
@@ -56,13 +56,13 @@ def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Ke
 
 def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snapshot:
     """The snapshot with what is not known of some records as the replica has it; the very same where all is known."""
-    keys = [key for key in desired.partly_read if key in observed]
+    keys = [key for key in desired.home.partly_read if key in observed]
     if not keys:
         return desired
     found = []
     for key, row in read(keys).items():
-        fields = canonical_fields(desired.records[key])
-        fields |= {name: row.fields[name] for name in desired.partly_read[key] if name in row.fields}
+        fields = canonical_fields(desired.home.records[key])
+        fields |= {name: row.fields[name] for name in desired.home.partly_read[key] if name in row.fields}
         # What another program wrote there, and is no value of such a field, is not kept.
         with suppress(SourceInvalid):
             found.append(make_record(key.registry, fields))
@@ -74,7 +74,7 @@ def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:
 
     The entities of a device that cannot be read have not lost its name, nor has a device an entity that cannot be.
     """
-    keys = [key for key in kept.keys if key.registry in _DERIVED_FROM and key not in desired.records]
+    keys = [key for key in kept.keys if key.registry in _DERIVED_FROM and key not in desired.home.records]
     found = []
     for row in read(keys).values() if keys else ():
         with suppress(SourceInvalid):
@@ -83,7 +83,7 @@ def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:
 
 
 def _is_gone(key: Key, desired: Snapshot) -> bool:
-    return key in desired.removed or (key.registry == "device" and key.id in desired.splits)
+    return key in desired.reading.removed or (key.registry == "device" and key.id in desired.reading.splits)
 
 
 def _holders(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:
@@ -100,7 +100,7 @@ def _clashing(
     clashing, looked_at = set[Key](), set[Key]()
     while rows := read([k for k in kept | clashing if k.registry == "entity" and k not in looked_at]):
         looked_at |= rows.keys()
-        heirs = {desired.entities.key_of(str(entity_id)) for entity_id in _holders(rows)}
+        heirs = {desired.home.entities.key_of(str(entity_id)) for entity_id in _holders(rows)}
         clashing |= {
             key
             for key in heirs

@@ -115,9 +115,9 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     wanted: Sequence[Difference] = diff.differences
     if foreign and not prune_foreign:
         wanted = [d for d in wanted if d.cause is not Cause.FOREIGN]
-    heirs = _split_heirs(wanted, desired) if desired.splits else {}
+    heirs = _split_heirs(wanted, desired) if desired.reading.splits else {}
     holders = _holders(wanted, desired, stored)
-    derived: Mapping[Key, Derived] = desired.derived if with_derived and wanted else {}
+    derived: Mapping[Key, Derived] = desired.home.derived if with_derived and wanted else {}
     given = _PlanContext(desired, stored, derived, heirs, holders, known)
     inherited = set(heirs.values())
     # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
@@ -147,7 +147,7 @@ def _operation(difference: Difference, given: _PlanContext) -> Operation:
     desired, stored, derived, heirs, holders, known = given
     key = difference.key
     moved_from = heirs.get(key)
-    before, after = stored.get(moved_from or key), desired.records.get(key)
+    before, after = stored.get(moved_from or key), desired.home.records.get(key)
     replaces = holders.get(after.entity_id) if isinstance(after, Entity) else None
     same = known.get(key)
     if (
@@ -215,7 +215,7 @@ def _holders(
     return {
         row.fields.get("entity_id"): key
         for key, row in stored.items()
-        if key.registry == "entity" and key not in desired.records
+        if key.registry == "entity" and key not in desired.home.records
     }
 
 
@@ -226,7 +226,7 @@ def _split_heirs(wanted: Sequence[Difference], desired: Snapshot) -> dict[Key, K
     for difference in wanted:
         old = difference.key
         if old.registry == "device" and difference.kind is Kind.ORPHANED:
-            candidates = [Key("device", new) for new in desired.splits.get(old.id, ())]
+            candidates = [Key("device", new) for new in desired.reading.splits.get(old.id, ())]
             heir = next((c for c in candidates if c in missing and c not in heirs), None)
             if heir is not None:
                 heirs[heir] = old

@@ -35,17 +35,17 @@ def track_absences(
     only those can be newly missing; what is `kept` may be there. Ask it only of a read that is of the home.
     """
     # A view of all records has to be made first, and is faster to look into.
-    listed = desired.records.keys() if len(absences) > _MANY else desired.records
+    listed = desired.home.records.keys() if len(absences) > _MANY else desired.home.records
     if keys is None:
-        candidates = known.keys() - desired.records.keys()
+        candidates = known.keys() - desired.home.records.keys()
     else:
         # One by one, because Python's set operations would go through all records for a handful.
         candidates = {key for key in keys if key in known}
     missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
-    now = calendar.look(desired.taken_at)
+    now = calendar.look(desired.reading.taken_at)
     # A clock was set, or the machine restarted: these might wait for a time that proves nothing when it comes.
     untimely = {k for k in missing if k in absences and elapsed(absences[k], now) < 0}
-    is_evidence = untrusted_read(desired) is None and not desired.health.recovery_mode
+    is_evidence = untrusted_read(desired) is None and not desired.reading.health.recovery_mode
     return Absences(
         begun=frozenset((missing - absences.keys()) | untimely) if is_evidence else frozenset(),
         # One by one, because Python's set operations would go through all records for a handful.
@@ -66,10 +66,10 @@ def is_confirmed(
         return True  # a foreign row, pruned because the user said so: there is no absence to wait for
     first = absences.get(operation.key)
     # A look at other registries since then missed nothing, and one from the time to come was by another clock.
-    last = desired.listed_at(operation.key.registry)
+    last = desired.reading.listed_at(operation.key.registry)
     return confirm_seconds == 0 or (
         first is not None
-        and last <= desired.taken_at
+        and last <= desired.reading.taken_at
         and elapsed(first, calendar.look(last)) >= confirm_seconds
     )
 

@@ -21,7 +21,7 @@ _REGISTRIES_OF_STORES = {registry.store: registry.name for registry in (CONFIG_E
 
 def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
     """The guard (name, message, hint) that says why a record missing from this read is no evidence; None if it is."""
-    health = desired.health
+    health = desired.reading.health
     if health.state not in (None, "RUNNING"):
         return (
             GuardName.NOT_RUNNING,
@@ -53,16 +53,16 @@ def rest_on_doubt(
     `missing` are the rows of records that are not listed and may not be deleted now. While Home Assistant is not running every missing
     record may come; of a registry whose store was corrupt, and which still misses records, no record is believed.
     """
-    is_starting = desired.health.state not in (None, "RUNNING")
+    is_starting = desired.reading.health.state not in (None, "RUNNING")
     deriving = [o for o in operations if o.derived is not None]
     if not deriving or not (missing or is_starting):
         return set()
     losing = {key.registry for key in missing}
-    corrupt = {_REGISTRIES_OF_STORES.get(store) for store in desired.health.corrupt_stores} & losing
+    corrupt = {_REGISTRIES_OF_STORES.get(store) for store in desired.reading.health.corrupt_stores} & losing
     fewer = {row.fields.get("device_id") for row in missing.values() if row is not None}
 
     def is_doubtful(key: Key) -> bool:
-        if key in desired.records:
+        if key in desired.home.records:
             return key.registry in corrupt
         return key in missing or (is_starting and desired.is_missing(key))
 
@@ -108,5 +108,5 @@ def _devices_from(device_id: str | None, desired: Snapshot) -> Iterator[Key]:
     while device_id and device_id not in seen:
         seen.add(device_id)
         yield Key("device", device_id)
-        device = desired.records.get(Key("device", device_id))
+        device = desired.home.records.get(Key("device", device_id))
         device_id = device.parent_device_id if isinstance(device, Device) else None

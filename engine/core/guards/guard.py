@@ -140,7 +140,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     certain = _find_certain(rows.keys(), plan, desired)
     untrusted = untrusted_read(desired)
     # For these nothing speaks but that the record is not listed.
-    doubted, today = [key for key in rows if key not in certain], calendar.wall(desired.taken_at)
+    doubted, today = [key for key in rows if key not in certain], calendar.wall(desired.reading.taken_at)
     spoken = untrusted if deletes else None
     if deletes and spoken is None and not is_allowed(doubted, today, policy.allow_deletes):
         spoken = _refuse_deletes(len(doubted), desired, applied, observed_count, policy)
@@ -199,20 +199,20 @@ def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
 def _refuse_everything(
     desired: Snapshot, homes: KnownHomes, policy: Policy
 ) -> tuple[GuardName, str, str] | None:
-    if desired.health.recovery_mode:
+    if desired.reading.health.recovery_mode:
         return (
             GuardName.RECOVERY_MODE,
-            f"Home Assistant {desired.health.ha_version} is in recovery mode and shows "
-            f"{len(desired.records)} records; what it shows is not the home.",
+            f"Home Assistant {desired.reading.health.ha_version} is in recovery mode and shows "
+            f"{len(desired.home.records)} records; what it shows is not the home.",
             "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
         )
-    if policy.allow_new_instance or homes.know(desired.entry_ids):
+    if policy.allow_new_instance or homes.know(desired.home.entry_ids):
         return None
-    if not desired.entry_ids and policy.allow_empty:
+    if not desired.home.entry_ids and policy.allow_empty:
         return None
     return (
         GuardName.WRONG_INSTANCE,
-        f"{desired.origin} has {len(desired.entry_ids)} config entries and is not the home of this store: of the "
+        f"{desired.reading.origin} has {len(desired.home.entry_ids)} config entries and is not the home of this store: of the "
         f"{homes.count} config entries that are known, some store knows none of these. It is another Home "
         "Assistant, or a backup from before they were set up.",
         "Nothing was changed. Check source.uri; to mirror this instance from now on, "
@@ -249,12 +249,12 @@ def _refuse_deletes(
 
 def _empty_registries(desired: Snapshot) -> list[str]:
     """Those that are never empty, and are."""
-    return [r for r in _NEVER_EMPTY if r in desired.registries and not desired.counts[r]]
+    return [r for r in _NEVER_EMPTY if r in desired.reading.registries and not desired.home.counts[r]]
 
 
 def _find_certain(keys: Set[Key], plan: Plan, desired: Snapshot) -> set[Key]:
     """Those of the keys of which Home Assistant itself says that the record is gone, by more than not listing it."""
-    certain = set(keys & desired.removed) | {Key("device", id_) for id_ in desired.splits}
+    certain = set(keys & desired.reading.removed) | {Key("device", id_) for id_ in desired.reading.splits}
     # entity_ids are unique: when another entity has this one's, this one is gone.
     certain |= {o.replaces for o in plan.operations if o.replaces}
     return certain & keys

@@ -31,7 +31,7 @@ def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> L
 
     `applied` are the versions last applied to the replica: a home that never had a registry misses nothing.
     """
-    unread = desired.unread
+    unread = desired.reading.unread
     reasons = unread.registries
     known = Counter(key.registry for key in applied if key.registry in reasons) if reasons else Counter()
     scopes = {
@@ -52,7 +52,7 @@ def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> L
     parts += [f"categories of the scope {scope!r} were not requested" for scope in sorted(scopes)]
     return Left(
         frozenset(held),
-        f"Not all that is known was read from {desired.origin}: {'; '.join(parts)}. It stays as it is.",
+        f"Not all that is known was read from {desired.reading.origin}: {'; '.join(parts)}. It stays as it is.",
         "Restore what is missing and run again. If the home really has none of it any more, set "
         "plan.allow_empty = true for one run (--allow-empty).",
     )

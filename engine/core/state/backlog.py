@@ -26,19 +26,19 @@ class Backlog:
     def offer(self, snapshot: Snapshot) -> None:
         """This is the newest one."""
         newest, self._newest = self._newest, snapshot
-        if newest is not None and snapshot.generation is newest.generation:
+        if newest is not None and snapshot.home.generation is newest.home.generation:
             return
-        if newest is not None and snapshot.base is newest.generation:
-            self._since_full |= snapshot.touched
-            self._add(snapshot.touched)
-        elif snapshot.generation is self._full:
+        if newest is not None and snapshot.home.base is newest.home.generation:
+            self._since_full |= snapshot.home.touched
+            self._add(snapshot.home.touched)
+        elif snapshot.home.generation is self._full:
             self._add(self._since_full)
-        elif snapshot.base is not None and snapshot.base is self._full:
-            self._add(self._since_full | snapshot.touched)
+        elif snapshot.home.base is not None and snapshot.home.base is self._full:
+            self._add(self._since_full | snapshot.home.touched)
         else:
             self._keys = None
         if not snapshot.reading.earlier_lists:  # all of it was read
-            self._full, self._since_full = snapshot.generation, set()
+            self._full, self._since_full = snapshot.home.generation, set()
 
     def take(self) -> None:
         """The newest one is taken up now."""
@@ -52,7 +52,7 @@ class Backlog:
         """The records of the registries that have changed; none also when that is unknown."""
         if self._newest is None or self._taken is None or not self._keys:
             return frozenset()
-        before, after = self._taken.hashes, self._newest.hashes
+        before, after = self._taken.home.hashes, self._newest.home.hashes
         keys = [key for key in self._keys if key.registry in registries]
         return frozenset(key for key in keys if before.get(key) != after.get(key))
 

@@ -12,7 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.passes.options import PassOptions
-from engine.ports import Ledger, Replica
+from engine.ports import Ledger, Replica, Run
 from engine.process.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thread
 
 
@@ -50,12 +50,12 @@ class PassContext:
     @property
     def read_at(self) -> float:
         """When Home Assistant was read: Unix seconds, by the wall clock as it is set now."""
-        return self.calendar.wall(self.desired.taken_at)
+        return self.calendar.wall(self.desired.reading.taken_at)
 
     @property
     def look(self) -> Look:
         """When Home Assistant was read, by every clock there is."""
-        return self.calendar.look(self.desired.taken_at)
+        return self.calendar.look(self.desired.reading.taken_at)
 
     @property
     def wall_now(self) -> float:
@@ -71,6 +71,20 @@ class PassContext:
     def is_ledger_writable(self) -> bool:
         """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""
         return self._ledger_keepers.isdisjoint(self.errors)
+
+    def run(self, wanted: Mapping[Key, str]) -> Run:
+        """What a store notes of this pass, which writes the versions `wanted`."""
+        reading = self.desired.reading
+        return Run(
+            self.options.run_id,
+            # Not when Home Assistant was read: what is healed minutes later was not changed then.
+            self.wall_now,
+            reading.origin,
+            reading.health.ha_version,
+            wanted,
+            self.read_at,
+            self.desired,
+        )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

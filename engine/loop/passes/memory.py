@@ -178,7 +178,7 @@ def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
 
 def versions_of(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
     """The versions of a replica that is equal to a snapshot."""
-    return snapshot.row_versions if replica.stores_derived else snapshot.hashes
+    return snapshot.home.row_versions if replica.stores_derived else snapshot.home.hashes
 
 
 def rows_of(
@@ -189,12 +189,12 @@ def rows_of(
     if since is not None and since.before is not None:
         before = since.before
         versions = versions_of(replica, before)
-        derived = before.derived if replica.stores_derived else {}
+        derived = before.home.derived if replica.stores_derived else {}
         rows = {
-            key: row_of(before.records[key], derived.get(key))
+            key: row_of(before.home.records[key], derived.get(key))
             for key in keys
             # Equal versions are equal rows.
-            if key in before.records and memory.versions[key] == versions[key]
+            if key in before.home.records and memory.versions[key] == versions[key]
         }
     names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}
     found = memory.rows_under(names, replica.read)

@@ -39,6 +39,6 @@ def what_changed(before: Snapshot | None, desired: Snapshot) -> Since | None:
     """What changed since a replica was compared with `before`, when that is what `desired` was made from."""
     if before is None:
         return None
-    if desired.generation is before.generation:
+    if desired.home.generation is before.home.generation:
         return Since(before, frozenset())
-    return Since(before, desired.touched) if desired.base is before.generation else None
+    return Since(before, desired.home.touched) if desired.home.base is before.home.generation else None

@@ -8,10 +8,10 @@ from engine.ports import Replica, Run
 
 def remember_order(replica: Replica, memory: ReplicaMemory, desired: Snapshot, run: Run) -> None:
     """Have the replica keep the order if it is another than the one it keeps. Raises ReplicaError."""
-    if not replica.keeps_order or desired.set_aside:
+    if not replica.keeps_order or desired.home.set_aside:
         return  # a row that is set aside keeps its place, which this read does not know
     known = replica.order() if memory.order is None else memory.order
-    wanted = later_order(known, desired.positions, desired.registries)
+    wanted = later_order(known, desired.home.positions, desired.reading.registries)
     if wanted != known:
         replica.keep_order(wanted, run)
     memory.order = wanted

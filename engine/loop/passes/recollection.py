@@ -97,7 +97,7 @@ class Recollection:
         homes = known_homes(replica, self._ledger, held, _raise)
         versions = versions_of(replica, self._before)
         self._memories[replica.name] = ReplicaMemory.recalled(
-            data_version, versions, self._before.counts, homes
+            data_version, versions, self._before.home.counts, homes
         )
         self._states[replica.name] = state
 
@@ -117,9 +117,9 @@ class Recollection:
         before = self._before
         if before is None or replica.name not in self._memories:
             return None
-        if desired.generation is before.generation:
+        if desired.home.generation is before.home.generation:
             return Since(None, frozenset())
-        return Since(None, desired.touched) if desired.base is before.generation else None
+        return Since(None, desired.home.touched) if desired.home.base is before.home.generation else None
 
     async def check(self, passes: Sequence[ReplicaPass]) -> None:
         """Look at all of the cache before anything is written that rests on it. Raises CacheDamaged."""

@@ -95,7 +95,7 @@ class Reconciler:
     ) -> tuple[PassContext, list[ReplicaPass]]:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
         read = await self._source.read(self._progress)
-        if recollection.is_used and (read.set_aside or read.partly_read):
+        if recollection.is_used and (read.home.set_aside or read.home.partly_read):
             # Only a read without a cache knows the position of an unusable row in its list.
             recollection.forget()
             read = await self._source.read(self._progress)

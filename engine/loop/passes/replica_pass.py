@@ -26,7 +26,7 @@ from engine.loop.passes.homes import known_homes, remember_home
 from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
 from engine.loop.passes.options import Since
 from engine.loop.passes.orders import remember_order
-from engine.ports import Replica, Run
+from engine.ports import Replica
 
 
 class ReplicaPass:
@@ -100,7 +100,7 @@ class ReplicaPass:
         look, policy = self._context.look, self._context.options.policy
         wait = partial(wait_seconds, now=look, confirm=policy.delete_confirm_seconds)
         waits = [wait(self.comparison.absences.get(key, look)) for key in self.waiting_keys]
-        return self._desired.taken_at + min(waits) if waits else None
+        return self._desired.reading.taken_at + min(waits) if waits else None
 
     async def compare(self) -> None:
         """Compare the replica, and decide what may be applied."""
@@ -147,7 +147,8 @@ class ReplicaPass:
         memory = self._refresh_memory()
         self._since, self._reported = memory.widened(self._since), memory.reported
         if self._since is None:
-            memory.adopt(*adopt(memory.versions, context.desired.records, context.desired.entities.key_of))
+            home = context.desired.home
+            memory.adopt(*adopt(memory.versions, home.records, home.entities.key_of))
         versions, applied = memory.versions, memory.applied
         desired = fill_in(context.desired, versions, replica.read)
         kept = kept_keys(desired, versions, versions_of(replica, desired), replica.read)
@@ -157,9 +158,11 @@ class ReplicaPass:
         if self._since is None:
             memory.share(wanted)
         sides = wanted, versions, applied
-        diff = compare(*sides, desired.registries, self.changed_keys, kept.keys, known=memory.differences)
+        diff = compare(
+            *sides, desired.reading.registries, self.changed_keys, kept.keys, known=memory.differences
+        )
         plan = self._plan(diff, desired, memory)
-        observed_count = sum(memory.counts[registry] for registry in desired.registries)
+        observed_count = sum(memory.counts[registry] for registry in desired.reading.registries)
         verdict = review(
             plan,
             desired,
@@ -213,7 +216,8 @@ class ReplicaPass:
         if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
             return False  # any entity may adopt a foreign row
         is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != Mode.APPLY)
-        return not (is_left and (self._context.desired.set_aside or self._context.desired.partly_read))
+        home = self._context.desired.home
+        return not (is_left and (home.set_aside or home.partly_read))
 
     def _refresh_memory(self) -> ReplicaMemory:
         """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
@@ -241,7 +245,7 @@ class ReplicaPass:
         """
         if self._replica.keeps_ledger:
             return
-        records = self._context.desired.records
+        records = self._context.desired.home.records
         returned = self._context.known_ids(memory.versions.keys() - memory.applied.keys() - records.keys())
         memory.applied = {**memory.applied, **dict.fromkeys(returned, UNDER_WAY)}
         self._claimed = returned
@@ -250,7 +254,7 @@ class ReplicaPass:
         context, replica = self._context, self._replica
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
         wanted = versions_of(replica, self._desired)
-        run = self._run(wanted)
+        run = context.run(wanted)
         if context.is_ledger_writable and not comparison.verdict.refused_whole:
             self._books.begin(context.read_at)
         if allowed:
@@ -268,21 +272,8 @@ class ReplicaPass:
         context.record_applied(self.name, [*claimed, *diff.settled, *fresh])
         assert self._memory is not None, "it was compared, and not refused whole"
         self._memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
-        remember_home(replica, self._memory, context.desired.entry_ids)
+        remember_home(replica, self._memory, context.desired.home.entry_ids)
         remember_order(replica, self._memory, context.desired, run)
-
-    def _run(self, wanted: Mapping[Key, str]) -> Run:
-        options, desired = self._context.options, self._context.desired
-        return Run(
-            options.run_id,
-            # Not when Home Assistant was read: what is healed minutes later was not changed then.
-            self._context.wall_now,
-            desired.origin,
-            desired.health.ha_version,
-            wanted,
-            self._context.read_at,
-            desired,
-        )
 
     def _mark_under_way(self, operations: Sequence[Operation]) -> None:
         """Mark in the ledger what is being written, so that a crash is not taken for drift."""

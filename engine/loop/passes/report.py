@@ -20,7 +20,7 @@ def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: fl
     options, desired, errors = context.options, context.desired, context.errors
     parts = [replica_pass.report() for replica_pass in passes]
     replicas = tuple(replica for replica, _ in parts)
-    health = desired.health
+    health = desired.reading.health
     return Report(
         schema_version=SCHEMA_VERSION,
         status=combined_status([replica.status for replica in replicas]),
@@ -30,17 +30,17 @@ def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: fl
         compared_at=rfc3339(context.read_at),
         duration_seconds=round(context.clock() - started, 6),
         source=SourceReport(
-            desired.origin,
+            desired.reading.origin,
             True,
             health.ha_version,
             health.state,
-            len(desired.records),
-            tuple(registry for registry in REGISTRIES if registry in desired.registries),
+            len(desired.home.records),
+            tuple(registry for registry in REGISTRIES if registry in desired.reading.registries),
         ),
         replicas=replicas,
         records=tuple(record for _, records in parts for record in records),
         errors=tuple(ErrorReport.of(subject, error) for subject, error in errors.items()),
         partial=bool(errors) and len(errors) < len(passes),
         phase_seconds=context.phase_seconds,
-        set_aside=desired.set_aside,
+        set_aside=desired.home.set_aside,
     )

@@ -177,14 +177,15 @@ class InfluxRecords(Records):
             self.observe()
         assert self._held is not None
         drafts = [draft for operation in operations for draft in draft_revisions(operation, run)]
-        if run.home is not None:
-            drafts += renewals(drafts, operations, run.home, self._held.versions)
+        if run.snapshot is not None:
+            drafts += renewals(drafts, operations, run.snapshot.home, self._held.versions)
         newest = self._newest_revs({draft.key for draft in drafts})
-        derived = run.home.derived if run.home is not None else {}
+        derived = run.snapshot.home.derived if run.snapshot is not None else {}
         next_ns = partial(self._times.next_ns, self._base(run))
         points = list(points_of(drafts, newest, self._held.times, derived, next_ns))
-        if run.home is not None:
-            self._order = later_order(self._order, run.home.positions, run.home.registries)
+        if run.snapshot is not None:
+            read = run.snapshot
+            self._order = later_order(self._order, read.home.positions, read.reading.registries)
         self._commit(points, frozenset(newest), run, operations)
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
@@ -203,7 +204,7 @@ class InfluxRecords(Records):
             return
         self._check_may_write()
         rows = self._lookup.newest(due, ("hash", "rev", "schema", "modified_us", "payload"), self._held)
-        base, points = self._base(run), []
+        base, points, derived = self._base(run), [], desired.home.derived
         for key, (at_ns, _, hash_, rev, schema, modified_us, payload) in sorted(rows.items()):
             check_schema(key, schema)
             version = version_of_payload(key, hash_, payload)
@@ -218,10 +219,10 @@ class InfluxRecords(Records):
                         version,
                         payload.encode(),
                         integer_or(modified_us, -1),
-                        shown_values(decode_record(key.registry, payload.encode()), desired.derived.get(key)),
+                        shown_values(decode_record(key.registry, payload.encode()), derived.get(key)),
                     )
                 )
-        self._commit(points, frozenset(rows), structs.replace(run, home=desired))
+        self._commit(points, frozenset(rows), structs.replace(run, snapshot=desired))
 
     def order(self) -> Mapping[Key, int]:
         """The positions of areas and floors, as the newest commit says them; none where it says none."""
@@ -337,7 +338,7 @@ class InfluxRecords(Records):
             if (point.key, point.time_ns) not in lost:
                 self._held.put(point.key, point.hash, point.time_ns)
         end = self._end(points, run, self._held)
-        counts = count_lines(self._options.site, run.home, areas, end.time_ns) if run.home is not None else ()
+        counts = count_lines(self._options.site, run.snapshot, areas, end.time_ns) if run.snapshot else ()
         self._committer.send_marker(self._line_of(end), list(counts))
         if refused:
             raise refusal_error(refused, len(points))

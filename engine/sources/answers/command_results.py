@@ -154,7 +154,7 @@ class SnapshotMaker:
         positions = self._positions(parts, health.ha_version, set_aside)
         odd = (set_aside, results.entities.partly_read)
         # Among rows that share an id (the snapshot sets them aside) changes cannot be identified.
-        is_told = self._last is None or self._last.set_aside == sorted_rows(set_aside)
+        is_told = self._last is None or self._last.home.set_aside == sorted_rows(set_aside)
         is_as_odd, self._odd = odd == self._odd and is_told, odd
         snapshot = None
         if is_as_odd:
@@ -182,9 +182,8 @@ class SnapshotMaker:
     ) -> Mapping[Key, int]:
         last, is_same = self._last, all(parts.get(n) is self.parts.get(n) for n in ORDERED_REGISTRIES)
         if last is not None and is_same and not (set_aside or self._odd[0]):
-            return (
-                last.positions if last.health.ha_version == ha_version else list_positions(parts, ha_version)
-            )
+            is_same = last.reading.health.ha_version == ha_version
+            return last.home.positions if is_same else list_positions(parts, ha_version)
         return list_positions(parts, ha_version, set_aside)
 
     def recall(self, snapshot: Snapshot, lists: Iterable[RecalledList]) -> None:
@@ -206,10 +205,10 @@ class SnapshotMaker:
         last = self._last
         if (
             last is None
-            or last.registries != registries
-            or last.splits != splits
+            or last.reading.registries != registries
+            or last.reading.splits != splits
             # Derived names depend on the version.
-            or last.health.ha_version != health.ha_version
+            or last.reading.health.ha_version != health.ha_version
         ):
             return None
         added: list[Known] = []
@@ -221,8 +220,8 @@ class SnapshotMaker:
                 new, old = after.changes_since(before)
                 added, gone = added + new, gone + old
         count = sum(map(len, parts.values()))
-        if not added and not gone and positions == last.positions:
-            return last if len(last.records) == count else None
+        if not added and not gone and positions == last.home.positions:
+            return last if len(last.home.records) == count else None
         keys = {row.key for row in added}
         changed = [(row.record, row.hash) for row in added]
         try:
@@ -234,7 +233,7 @@ class SnapshotMaker:
             )
         except SourceInvalid:
             return None  # an entity_id twice, as a key below: the constructor sets them aside
-        return later if len(later.records) == count else None
+        return later if len(later.home.records) == count else None
 
 
 def list_positions(

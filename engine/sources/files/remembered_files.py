@@ -53,7 +53,7 @@ class RememberedFiles:
         snapshot = self._newest
         if snapshot is None:
             return None
-        keys = {name: [key for key in snapshot.records if key.registry == name] for name in REGISTRIES}
+        keys = {name: [key for key in snapshot.home.records if key.registry == name] for name in REGISTRIES}
         source = CachedSource(form=self._form, seed=self.fingerprint.seed, answers=dict(self._answers))
         lists = tuple(LearnedList(ListMap(name, name, len(found)), found) for name, found in keys.items())
         return Learned(snapshot, source, lists)

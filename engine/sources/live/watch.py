@@ -91,8 +91,8 @@ class WebsocketWatch:
             snapshot = snapshot.with_evidence(
                 gathered.removed | _holders_of(self._newest, gathered.removed_entity_ids)
             )
-        self._unreported_listed_at = snapshot.taken_at
-        self.unreported &= snapshot.registries  # an old core does not have them all
+        self._unreported_listed_at = snapshot.reading.taken_at
+        self.unreported &= snapshot.reading.registries  # an old core does not have them all
         self._newest, self._taken = snapshot, Hints()
         return snapshot
 
@@ -124,7 +124,7 @@ class WebsocketWatch:
         true_at = None if self.has_all_events else self._unreported_listed_at
         later = await self._offload(partial(_changed_snapshot, newest, hints, *found, taken_at, true_at))
         if "category" in hints.registries:
-            later = later.read_as(unread=Unread(newest.unread.registries, self._listed_scopes))
+            later = later.read_as(unread=Unread(newest.reading.unread.registries, self._listed_scopes))
         self._newest, self._taken = later, Hints()
         return later
 
@@ -186,7 +186,7 @@ class WebsocketWatch:
                 found, set_aside = await self._read_list(registry)
             except CommandFailed:
                 return None  # a scope that is not listed; or the full read says what is wrong
-            known_aside = {row for row in newest.set_aside if row.registry == registry}
+            known_aside = {row for row in newest.home.set_aside if row.registry == registry}
             # The place of a row that is set aside is known to a full read only.
             is_placed = bool(set_aside) and registry in ORDERED_REGISTRIES
             if is_placed or set_aside != known_aside or len({known.key for known in found}) < len(found):
@@ -198,7 +198,7 @@ class WebsocketWatch:
         """The entities under these entity_ids; None when only a full read can find out."""
         if not entity_ids:
             return []
-        odd = {row.entity_id for row in newest.set_aside}
+        odd = {row.entity_id for row in newest.home.set_aside}
         if any(entity_id in odd or not is_valid(entity_id) for entity_id in entity_ids):
             return None
         answers = await ask_for_entries(
@@ -217,7 +217,7 @@ class WebsocketWatch:
                     found.append(known_record(entity_record(row, aliases_ordered=ordered), values))
                 except UnusableRow:
                     return None
-        odd_keys = newest.partly_read.keys() | newest.set_aside_keys
+        odd_keys = newest.home.partly_read.keys() | newest.home.set_aside_keys
         return None if any(known.key in odd_keys for known in found) else found
 
     async def _read_list(self, registry: str) -> tuple[list[Known], set[SetAside]]:
@@ -299,10 +299,12 @@ def _changed_snapshot(
 ) -> Snapshot:
     read = [*entities, *(known for _, rows in lists for known in rows)]
     read_keys = {known.key for known in read}
-    changed = [(known.record, known.hash) for known in read if newest.records.get(known.key) != known.record]
+    changed = [
+        (known.record, known.hash) for known in read if newest.home.records.get(known.key) != known.record
+    ]
     listed = {registry for registry, _ in lists}
     gone = (
-        {key for key in newest.records if key.registry in listed and key not in read_keys}
+        {key for key in newest.home.records if key.registry in listed and key not in read_keys}
         if listed
         else set()
     )
@@ -315,15 +317,15 @@ def _changed_snapshot(
         true_at=true_at,
         listed=frozenset(listed),
         positions={
-            **{key: place for key, place in newest.positions.items() if key.registry not in listed},
-            **list_positions(dict(lists), newest.health.ha_version),
+            **{key: place for key, place in newest.home.positions.items() if key.registry not in listed},
+            **list_positions(dict(lists), newest.reading.health.ha_version),
         },
     )
 
 
 def _holders_of(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
     """The entities that had these entity_ids."""
-    return {key for key in map(newest.entities.key_of, entity_ids) if key is not None}
+    return {key for key in map(newest.home.entities.key_of, entity_ids) if key is not None}
 
 
 def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:

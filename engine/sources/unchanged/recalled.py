@@ -59,7 +59,7 @@ class RecalledList:
 
     def _row(self, snapshot: Snapshot, nth: int) -> Known:
         key = self.keys[nth]
-        return Known(snapshot.records[key], self._cache.hashes[self._start + nth], key)
+        return Known(snapshot.home.records[key], self._cache.hashes[self._start + nth], key)
 
 
 def learned_list(

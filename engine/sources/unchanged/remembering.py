@@ -97,9 +97,9 @@ class RememberedAnswers:
         if (
             snapshot is None
             or entities is None
-            or snapshot.health.ha_version is None
-            or snapshot.set_aside
-            or snapshot.partly_read
+            or snapshot.reading.health.ha_version is None
+            or snapshot.home.set_aside
+            or snapshot.home.partly_read
         ):
             return None
         source = CachedSource(

@@ -33,7 +33,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     told = await write_home(tmp_path / "rows.db", HOME)
     mock = foreign("Mango", key=device(3).id)
     told = msgspec.structs.replace(told, records=(mock,))
-    async with api_over(tmp_path / "rows.db", told, timeline=MemoryTimeline(HOME.records)) as made:
+    async with api_over(tmp_path / "rows.db", told, timeline=MemoryTimeline(HOME.home.records)) as made:
         yield made
 
 
@@ -120,7 +120,9 @@ async def test_then_has_the_fields_of_now(api: Api) -> None:
 
 
 async def test_what_was_called_otherwise_is_found(api: Api, tmp_path: Path) -> None:
-    renamed = snapshot(*[r for r in HOME.records.values() if r.key != device(3).key], device(3, name="Pear"))
+    renamed = snapshot(
+        *[r for r in HOME.home.records.values() if r.key != device(3).key], device(3, name="Pear")
+    )
     await write_home(tmp_path / "rows.db", renamed, "r2")
     assert await names(api, "q=mango") == ["Pear"]
 

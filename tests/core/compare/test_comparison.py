@@ -29,11 +29,11 @@ def compared(
     desired: Snapshot, *stored: Record, ours: bool = True, absences: dict[Key, float] | None = None
 ) -> Comparison:
     have = snapshot(*stored)
-    applied = have.hashes if ours else {}
-    diff = compare(desired.hashes, have.hashes, applied, frozenset(REGISTRIES))
+    applied = have.home.hashes if ours else {}
+    diff = compare(desired.home.hashes, have.home.hashes, applied, frozenset(REGISTRIES))
     rows = {
         key: StoredRow(key, canonical_fields(r), stamps={"last_seen": "12:00"})
-        for key, r in have.records.items()
+        for key, r in have.home.records.items()
     }
     plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
     looks = {key: Look(at) for key, at in (absences or {}).items()}
@@ -41,7 +41,7 @@ def compared(
         plan,
         desired,
         applied=applied,
-        homes=KnownHomes(held=entries_among(have.hashes)),
+        homes=KnownHomes(held=entries_among(have.home.hashes)),
         observed_count=len(rows),
         absences=looks,
         policy=Policy(),
@@ -126,8 +126,8 @@ def test_a_beginning_that_nobody_knows_is_not_the_time_of_asking() -> None:
 def test_what_others_changed_was_found_when_the_replica_was_looked_at() -> None:
     desired = snapshot(ENTRY, device(1))
     have = snapshot(ENTRY, device(1, name="Mocked"))
-    diff = compare(desired.hashes, have.hashes, desired.hashes, frozenset(REGISTRIES))
-    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    diff = compare(desired.home.hashes, have.home.hashes, desired.home.hashes, frozenset(REGISTRIES))
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.home.records.items()}
     plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
     found = msgspec.structs.replace(compared(desired, ENTRY), plan=plan)
     verdict = msgspec.structs.replace(found.verdict, allowed=plan.operations)

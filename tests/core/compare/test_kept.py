@@ -24,12 +24,12 @@ def home(*records: Record, aside: Iterable[SetAside] = (), removed: Iterable[Key
 
 def kept(desired: Snapshot, *held: Record) -> Kept:
     before = home(*held)
-    rows = {key: row_of(record, None) for key, record in before.records.items()}
+    rows = {key: row_of(record, None) for key, record in before.home.records.items()}
 
     def read(keys: Iterable[Key]) -> Mapping[Key, StoredRow]:
         return {key: rows[key] for key in keys if key in rows}
 
-    return kept_keys(desired, before.hashes, desired.hashes, read)
+    return kept_keys(desired, before.home.hashes, desired.home.hashes, read)
 
 
 def odd(registry: str, id_: str | None = None, entity_id: str | None = None) -> SetAside:
@@ -88,10 +88,12 @@ def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
     )
     rows = {full.key: row_of(full, None)}
     found = fill_in(desired, {full.key: "x"}, lambda keys: {key: rows[key] for key in keys})
-    assert found.records[full.key] == entity(1, device_class="power", aliases=(None, "Meter"), name="New")
-    assert found.hashes[full.key] == home(found.records[full.key]).hashes[full.key]
-    assert found.row_versions[full.key] != desired.row_versions[full.key]
-    assert found.records[entity(2).key] == entity(2)
+    assert found.home.records[full.key] == entity(
+        1, device_class="power", aliases=(None, "Meter"), name="New"
+    )
+    assert found.home.hashes[full.key] == home(found.home.records[full.key]).home.hashes[full.key]
+    assert found.home.row_versions[full.key] != desired.home.row_versions[full.key]
+    assert found.home.records[entity(2).key] == entity(2)
 
 
 def test_what_somebody_else_put_there_is_not_kept() -> None:
@@ -104,7 +106,9 @@ def test_what_somebody_else_put_there_is_not_kept() -> None:
         partly_read={listed.key: frozenset({"aliases"})},
     )
     row = StoredRow(listed.key, {"aliases": "no list"})
-    assert fill_in(desired, {listed.key: "x"}, lambda _: {listed.key: row}).records == desired.records
+    assert (
+        fill_in(desired, {listed.key: "x"}, lambda _: {listed.key: row}).home.records == desired.home.records
+    )
     assert fill_in(desired, {}, lambda _: {}) is desired
 
 
@@ -112,16 +116,16 @@ def test_entities_keep_the_name_of_a_device_that_cannot_be_read() -> None:
     power = entity(1, device_id=device(1).id, original_name="Power")
     before = home(device(1), power)
     desired = home(power, aside=[odd("device", device(1).id)])
-    rows = {key: row_of(record, None) for key, record in before.records.items()}
+    rows = {key: row_of(record, None) for key, record in before.home.records.items()}
     found = stand_in(desired, Kept(frozenset({device(1).key})), lambda keys: {key: rows[key] for key in keys})
-    assert found.row_versions[power.key] == before.row_versions[power.key]
-    assert desired.row_versions[power.key] != before.row_versions[power.key]
+    assert found.home.row_versions[power.key] == before.home.row_versions[power.key]
+    assert desired.home.row_versions[power.key] != before.home.row_versions[power.key]
     assert stand_in(desired, Kept(), lambda _: {}) is desired
 
 
 def test_a_device_does_not_lose_an_entity_that_cannot_be_read() -> None:
     before = home(device(1), entity(1, device_id=device(1).id), entity(2, device_id=device(1).id))
     desired = home(device(1), entity(1, device_id=device(1).id), aside=[odd("entity", entity(2).id)])
-    rows = {key: row_of(record, None) for key, record in before.records.items()}
+    rows = {key: row_of(record, None) for key, record in before.home.records.items()}
     found = stand_in(desired, Kept(frozenset({entity(2).key})), lambda keys: {key: rows[key] for key in keys})
-    assert found.row_versions[device(1).key] == before.row_versions[device(1).key]
+    assert found.home.row_versions[device(1).key] == before.home.row_versions[device(1).key]

@@ -17,21 +17,25 @@ from tests.homes import ENTRY, device, entity, snapshot
 
 def derived_plan_for(desired: Snapshot, stored: Snapshot, known: Mapping[Key, Operation] = {}) -> Plan:
     """The plan for rows that carry derived values and are as `stored` has them; `known` is of the plan before."""
-    diff = compare(desired.row_versions, stored.row_versions, stored.row_versions, frozenset(REGISTRIES))
-    rows = {key: _row(stored, key) for key in stored.records}
+    diff = compare(
+        desired.home.row_versions, stored.home.row_versions, stored.home.row_versions, frozenset(REGISTRIES)
+    )
+    rows = {key: _row(stored, key) for key in stored.home.records}
     return make_plan("r", diff, desired, rows, with_derived=True, prune_foreign=False, known=known)
 
 
 @cache
 def _row(stored: Snapshot, key: Key) -> StoredRow:
-    return row_of(stored.records[key], stored.derived.get(key))
+    return row_of(stored.home.records[key], stored.home.derived.get(key))
 
 
 def plan_for(desired: Snapshot, *stored: Record, applied: bool = True, prune_foreign: bool = False) -> Plan:
     """The plan for a replica that holds `stored`, written by us or (`applied=False`) by somebody else."""
     have = snapshot(*stored)
-    diff = compare(desired.hashes, have.hashes, have.hashes if applied else {}, frozenset(REGISTRIES))
-    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    diff = compare(
+        desired.home.hashes, have.home.hashes, have.home.hashes if applied else {}, frozenset(REGISTRIES)
+    )
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.home.records.items()}
     return make_plan("r", diff, desired, rows, with_derived=False, prune_foreign=prune_foreign)
 
 
@@ -126,8 +130,8 @@ def test_an_operation_says_what_stood_there_and_what_is_to_stand_there() -> None
     assert (delete.before, delete.after) == (_row(before, device(2).key), None)
     for operation in (upsert, renewed):
         assert operation.before == _row(before, operation.key)
-        assert operation.after == after.records[operation.key]
-        assert operation.derived == after.derived[operation.key]
+        assert operation.after == after.home.records[operation.key]
+        assert operation.derived == after.home.derived[operation.key]
     assert upsert.fields == (
         FieldChange("effective_name", "New", "Device 1"),
         FieldChange("name", "New", "Device 1"),

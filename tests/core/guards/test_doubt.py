@@ -27,9 +27,9 @@ def judge(
 ) -> Verdict:
     """The verdict over rows with derived values, that were equal to `stored`."""
     have = snapshot(*stored)
-    booked = have.row_versions if are_booked else {}
-    diff = compare(desired.row_versions, have.row_versions, booked, desired.registries)
-    rows = {key: row_of(record, have.derived.get(key)) for key, record in have.records.items()}
+    booked = have.home.row_versions if are_booked else {}
+    diff = compare(desired.home.row_versions, have.home.row_versions, booked, desired.reading.registries)
+    rows = {key: row_of(record, have.home.derived.get(key)) for key, record in have.home.records.items()}
     plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
     return review(
         plan,
@@ -145,4 +145,4 @@ def test_devices_in_a_circle_are_no_trouble() -> None:
     assert isinstance(one, Device)
     desired = snapshot(ENTRY, one, two, entity(1, device_id=one.id), health=STARTING)
     assert len(changed(judge(desired))) == 4
-    assert desired.taken_at == NOON
+    assert desired.reading.taken_at == NOON

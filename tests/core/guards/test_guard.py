@@ -30,15 +30,15 @@ def judge(
     absences: Mapping[Key, float] | None = None,
 ) -> Verdict:
     have = snapshot(*stored)
-    diff = compare(desired.hashes, have.hashes, have.hashes, desired.registries)
-    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
+    diff = compare(desired.home.hashes, have.home.hashes, have.home.hashes, desired.reading.registries)
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.home.records.items()}
     plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
     return review(
         plan,
         desired,
-        applied=have.hashes,
-        homes=KnownHomes(held=entries_among(have.hashes)),
-        observed_count=len(have.records),
+        applied=have.home.hashes,
+        homes=KnownHomes(held=entries_among(have.home.hashes)),
+        observed_count=len(have.home.records),
         absences={key: Look(at) for key, at in (absences or {}).items()},
         policy=policy,
     )
@@ -168,9 +168,9 @@ def test_a_home_whose_only_config_entry_is_unusable_is_known_by_what_it_owns() -
     home = make_snapshot(
         records=HOME[1:], taken_at=NOON, origin="test", registries=frozenset(REGISTRIES), set_aside=[odd]
     )
-    assert home.entry_ids == {ENTRY.entry_id}
+    assert home.home.entry_ids == {ENTRY.entry_id}
     assert judge(home, HOME).refusals == ()
-    assert home.with_changes([], [HOME[-1].key], taken_at=NOON).entry_ids == {ENTRY.entry_id}
+    assert home.with_changes([], [HOME[-1].key], taken_at=NOON).home.entry_ids == {ENTRY.entry_id}
 
 
 def test_a_refusal_of_everything_is_told_where_nothing_differs() -> None:
@@ -262,7 +262,7 @@ def test_a_later_look_at_something_else_confirms_no_absence() -> None:
 
 
 def test_a_clock_that_was_set_back_neither_confirms_an_absence_nor_makes_it_wait_for_ever() -> None:
-    known = snapshot(*HOME).hashes
+    known = snapshot(*HOME).home.hashes
     first = snapshot(*ONE_GONE, at=NOON + 3600)
     later = first.with_changes([], [], taken_at=NOON, listed=frozenset())
     assert judge(later, HOME, Policy(), {GONE_KEY: NOON - 300}).allowed == ()
@@ -295,7 +295,7 @@ def test_registries_that_were_not_read_lose_nothing() -> None:
 
 
 def test_absences_begin_only_with_a_read_that_could_have_deleted() -> None:
-    known = snapshot(*HOME).hashes
+    known = snapshot(*HOME).home.hashes
     assert track_absences(snapshot(*ONE_GONE), known, {}, Calendar()) == Absences(begun=frozenset({GONE_KEY}))
     for health in (
         msgspec.structs.replace(RUNNING, state="STARTING"),
@@ -306,7 +306,7 @@ def test_absences_begin_only_with_a_read_that_could_have_deleted() -> None:
 
 
 def test_an_absence_ends_when_the_record_is_back_and_is_moot_when_it_is_held_no_longer() -> None:
-    known = snapshot(*HOME).hashes
+    known = snapshot(*HOME).home.hashes
     stranger = Key("entity", "never-ours")
     found = track_absences(snapshot(*HOME), known, {GONE_KEY: Look(1.0), stranger: Look(1.0)}, Calendar())
     assert found == Absences(returned=frozenset({GONE_KEY}), moot=frozenset({stranger}))

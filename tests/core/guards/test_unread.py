@@ -29,9 +29,9 @@ def read_without(*missing: str, records: list[Record], scopes: frozenset[str] | 
 
 def judge(desired: Snapshot, known: list[Record]) -> Verdict:
     have = snapshot(*known)
-    versions, held = desired.row_versions, have.row_versions
-    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.records.items()}
-    diff = compare(versions, held, held, desired.registries)
+    versions, held = desired.home.row_versions, have.home.row_versions
+    rows = {key: StoredRow(key, canonical_fields(r)) for key, r in have.home.records.items()}
+    diff = compare(versions, held, held, desired.reading.registries)
     plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
     policy = Policy(delete_confirm_seconds=0)
     return review(
@@ -88,7 +88,7 @@ def test_categories_of_a_scope_that_was_not_asked_for_are_not_missing() -> None:
     read = read_without(records=others, scopes=frozenset({"script"}))
     assert guards(judge(read, HOME)) == [("registry_unread", 1)]
     assert not read.is_missing(CATEGORY.key)
-    assert track_absences(read, snapshot(*HOME).hashes, {}, Calendar()).begun == frozenset()
+    assert track_absences(read, snapshot(*HOME).home.hashes, {}, Calendar()).begun == frozenset()
     asked = read_without(records=others, scopes=frozenset({"script", "mine"}))
     assert [o.key for o in judge(asked, HOME).allowed] == [CATEGORY.key]
 
@@ -102,12 +102,12 @@ def test_who_says_that_it_is_empty_is_believed() -> None:
 def test_of_registries_that_nobody_asked_for_nothing_is_said() -> None:
     read = read_without("label", records=HOME).only(frozenset({"device", "entity", "config_entry"}))
     assert judge(read, HOME).refusals == ()
-    assert read.entry_ids == {ENTRY.entry_id}
+    assert read.home.entry_ids == {ENTRY.entry_id}
 
 
 def test_state_that_cannot_be_read_holds_deletes_and_nothing_else() -> None:
     read = snapshot(ENTRY, device(1), device(2))
-    health = msgspec.structs.replace(read.health, unread=("repairs.issue_registry is not JSON",))
+    health = msgspec.structs.replace(read.reading.health, unread=("repairs.issue_registry is not JSON",))
     read = read.read_as(health=health)
     known: list[Record] = [ENTRY, device(1), entity(1)]
     verdict = judge(read, known)

@@ -10,36 +10,36 @@ from tests.homes import ENTRY, NOON, device, entity, snapshot
 
 def test_of_two_rows_with_one_id_none_is_trusted() -> None:
     found = snapshot(ENTRY, device(1), device(1, name="other"), device(2))
-    assert set(found.records) == {ENTRY.key, device(2).key}
-    assert found.set_aside_keys == {device(1).key}
-    assert found.counts["device"] == 2
+    assert set(found.home.records) == {ENTRY.key, device(2).key}
+    assert found.home.set_aside_keys == {device(1).key}
+    assert found.home.counts["device"] == 2
 
 
 def test_of_two_entities_with_one_entity_id_none_is_trusted() -> None:
     found = snapshot(entity(1), entity(2, entity_id="sensor.s1"), entity(3))
-    assert set(found.records) == {entity(3).key}
-    assert {row.field for row in found.set_aside} == {"entity_id"}
+    assert set(found.home.records) == {entity(3).key}
+    assert {row.field for row in found.home.set_aside} == {"entity_id"}
 
 
 def test_entities_of_a_device_that_is_listed_twice_are_named_as_home_assistant_names_them() -> None:
     twice = [device(1), device(1, name="Last")]
     found = snapshot(ENTRY, *twice, entity(1, device_id=device(1).id, original_name="Power"))
-    assert found.derived[entity(1).key].effective_name == "Last Power"
+    assert found.home.derived[entity(1).key].effective_name == "Last Power"
     later = found.with_changes(
         [(entity(2, device_id=device(1).id, original_name="Energy"), "h")], (), taken_at=NOON
     )
-    assert later.derived[entity(2).key].effective_name == "Last Energy"
+    assert later.home.derived[entity(2).key].effective_name == "Last Energy"
 
 
 def test_row_versions_follow_derived_values_and_hashes_do_not() -> None:
     plug, lamp = device(1), entity(1, device_id=device(1).id)
     before, after = snapshot(plug, lamp), snapshot(device(1, area_id="attic"), lamp)
-    assert before.hashes[lamp.key] == after.hashes[lamp.key] == content_hash(lamp)
-    assert before.row_versions[lamp.key] != after.row_versions[lamp.key]
+    assert before.home.hashes[lamp.key] == after.home.hashes[lamp.key] == content_hash(lamp)
+    assert before.home.row_versions[lamp.key] != after.home.row_versions[lamp.key]
 
 
 def test_records_without_derived_values_have_their_hash_as_row_version() -> None:
-    assert snapshot(ENTRY).row_versions[Key("config_entry", "entry")] == content_hash(ENTRY)
+    assert snapshot(ENTRY).home.row_versions[Key("config_entry", "entry")] == content_hash(ENTRY)
 
 
 def test_with_changes_refuses_a_second_bearer_of_an_entity_id() -> None:

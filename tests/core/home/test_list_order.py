@@ -30,25 +30,29 @@ def test_which_cores_tell_an_order(version: tuple[int, int] | None, tells: bool)
 
 def test_a_position_is_derived_and_changes_no_content() -> None:
     plain, found = snapshot(ENTRY, device(1), FLOOR, *AREAS), ordered("cab")
-    assert found.derived[Key("area", "c")] == Derived(position=0)
-    assert found.derived[Key("area", "b")] == Derived(position=2)
-    assert found.hashes == plain.hashes
-    changed = {key for key, version in found.row_versions.items() if version != plain.row_versions[key]}
+    assert found.home.derived[Key("area", "c")] == Derived(position=0)
+    assert found.home.derived[Key("area", "b")] == Derived(position=2)
+    assert found.home.hashes == plain.home.hashes
+    changed = {
+        key for key, version in found.home.row_versions.items() if version != plain.home.row_versions[key]
+    }
     assert changed == {FLOOR.key, *(area.key for area in AREAS)}
 
 
 def test_where_no_order_is_told_versions_are_what_they_were() -> None:
     plain = snapshot(ENTRY, *AREAS)
-    assert {plain.row_versions[area.key] for area in AREAS} == {plain.hashes[area.key] for area in AREAS}
-    assert not any(area.key in plain.derived for area in AREAS)
+    assert {plain.home.row_versions[area.key] for area in AREAS} == {
+        plain.home.hashes[area.key] for area in AREAS
+    }
+    assert not any(area.key in plain.home.derived for area in AREAS)
 
 
 def test_a_new_order_touches_what_moved_and_nothing_else() -> None:
     before = ordered("abc")
-    later = before.with_changes([], [], taken_at=2.0, positions=ordered("acb").positions)
-    assert later.touched == {Key("area", "b"), Key("area", "c")}
-    assert later.row_versions == ordered("acb").row_versions
-    assert later.derived == ordered("acb").derived
+    later = before.with_changes([], [], taken_at=2.0, positions=ordered("acb").home.positions)
+    assert later.home.touched == {Key("area", "b"), Key("area", "c")}
+    assert later.home.row_versions == ordered("acb").home.row_versions
+    assert later.home.derived == ordered("acb").home.derived
 
     gone = later.with_changes(
         [],
@@ -56,23 +60,27 @@ def test_a_new_order_touches_what_moved_and_nothing_else() -> None:
         taken_at=3.0,
         positions=positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]}),
     )
-    assert gone.derived[Key("area", "b")] == Derived(position=1)
-    assert Key("area", "c") not in gone.derived
+    assert gone.home.derived[Key("area", "b")] == Derived(position=1)
+    assert Key("area", "c") not in gone.home.derived
     same = later.with_changes([(device(1, name="New"), "h")], [], taken_at=3.0)
-    assert same.positions == later.positions
-    assert same.touched == {device(1).key}
+    assert same.home.positions == later.home.positions
+    assert same.home.touched == {device(1).key}
 
 
 def test_a_part_of_a_home_keeps_the_order_of_that_part() -> None:
     part = ordered("cab").only(frozenset({"area"}))
-    assert part.row_versions == {k: v for k, v in ordered("cab").row_versions.items() if k.registry == "area"}
+    assert part.home.row_versions == {
+        k: v for k, v in ordered("cab").home.row_versions.items() if k.registry == "area"
+    }
 
 
 def test_nothing_moves_up_while_one_may_still_be_there() -> None:
     positions = positions_of({"area": [AREAS[0].key, AREAS[1].key], "floor": [FLOOR.key]})
     before, after = ordered("cab"), snapshot(ENTRY, device(1), FLOOR, *AREAS[:2], positions=positions)
-    diff = compare(after.row_versions, before.row_versions, before.row_versions, after.registries)
-    rows = {key: row_of(record, before.derived.get(key)) for key, record in before.records.items()}
+    diff = compare(
+        after.home.row_versions, before.home.row_versions, before.home.row_versions, after.reading.registries
+    )
+    rows = {key: row_of(record, before.home.derived.get(key)) for key, record in before.home.records.items()}
     plan = make_plan("sqlite", diff, after, rows, with_derived=True, prune_foreign=False)
     moved = {operation.key for operation in plan.operations if operation.after is not None}
     gone = Key("area", "c")
@@ -83,7 +91,7 @@ def test_nothing_moves_up_while_one_may_still_be_there() -> None:
 
 
 def test_an_order_is_a_text_and_back() -> None:
-    positions = ordered("cab").positions
+    positions = ordered("cab").home.positions
     assert encode_order(positions) == '{"area":["c","a","b"],"floor":["f"]}'
     assert decode_order(encode_order(positions)) == positions
     assert encode_order({}) == ""
@@ -95,7 +103,7 @@ def test_what_is_no_order_says_none(text: object) -> None:
 
 
 def test_what_was_not_read_keeps_its_order() -> None:
-    known, listed = ordered("cab").positions, positions_of({"area": [Key("area", "b")]})
+    known, listed = ordered("cab").home.positions, positions_of({"area": [Key("area", "b")]})
     floor = {FLOOR.key: 0}
     assert later_order(known, listed, {"area"}) == {Key("area", "b"): 0, **floor}
     assert later_order(known, {}, {"area", "floor"}) == {}

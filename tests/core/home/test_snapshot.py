@@ -14,10 +14,10 @@ def test_a_part_keeps_what_was_derived_from_the_whole() -> None:
     whole = snapshot(ENTRY, device(1, area_id="attic"), entity(1, device_id=device(1).id))
     part = whole.only(frozenset({"entity"}))
     key = entity(1).key
-    assert set(part.records) == {key}
-    assert part.row_versions[key] == whole.row_versions[key]
-    assert part.registries == {"entity"}
-    assert part.entry_ids == {"entry"}
+    assert set(part.home.records) == {key}
+    assert part.home.row_versions[key] == whole.home.row_versions[key]
+    assert part.reading.registries == {"entity"}
+    assert part.home.entry_ids == {"entry"}
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,17 @@ def test_a_snapshot_with_changes_equals_one_made_of_the_same_records(
     old: list[Record], new: list[Record]
 ) -> None:
     before, expected = snapshot(*old), snapshot(*new)
-    assert before.row_versions is not None
-    changed = [(r, content_hash(r)) for k, r in expected.records.items() if before.records.get(k) != r]
-    gone = before.records.keys() - expected.records.keys()
+    assert before.home.row_versions is not None
+    changed = [
+        (r, content_hash(r)) for k, r in expected.home.records.items() if before.home.records.get(k) != r
+    ]
+    gone = before.home.records.keys() - expected.home.records.keys()
     later = before.with_changes(changed, gone, taken_at=5.0, removed=frozenset(gone))
-    assert later.records == expected.records
-    assert later.hashes == expected.hashes
-    assert later.derived == expected.derived
-    assert later.row_versions == expected.row_versions
-    assert later.counts == expected.counts
-    assert later.entry_ids == expected.entry_ids
-    assert set(later.removed) == set(gone)
-    assert later.taken_at == 5.0
+    assert later.home.records == expected.home.records
+    assert later.home.hashes == expected.home.hashes
+    assert later.home.derived == expected.home.derived
+    assert later.home.row_versions == expected.home.row_versions
+    assert later.home.counts == expected.home.counts
+    assert later.home.entry_ids == expected.home.entry_ids
+    assert set(later.reading.removed) == set(gone)
+    assert later.reading.taken_at == 5.0

@@ -80,8 +80,8 @@ def test_it_counts_what_differs(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             backlog.take()
             taken = newest
-        keys = taken.hashes.keys() | newest.hashes.keys()
-        assert backlog.count(ALL) == sum(taken.hashes.get(k) != newest.hashes.get(k) for k in keys)
+        keys = taken.home.hashes.keys() | newest.home.hashes.keys()
+        assert backlog.count(ALL) == sum(taken.home.hashes.get(k) != newest.home.hashes.get(k) for k in keys)
 
 
 def test_a_read_made_from_what_was_never_offered_says_nothing() -> None:

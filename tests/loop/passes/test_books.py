@@ -52,7 +52,7 @@ async def test_a_new_store_is_filled_and_not_called_vandalised() -> None:
     other = MemoryReplica()
     for mode in ("dry_run", "apply"):
         assert causes(await one_pass(other, ledger, OLD, "b", mode)) == {"pending": 3}
-    assert set(other.rows) == set(OLD.records)
+    assert set(other.rows) == set(OLD.home.records)
 
 
 async def test_a_store_that_was_emptied_in_its_place_is_filled() -> None:
@@ -75,7 +75,7 @@ async def test_what_is_booked_of_another_store_is_forgotten() -> None:
     ledger = PlacedLedger()
     await one_pass(MemoryReplica(), ledger, snapshot(ENTRY, device(1), device(9)), "a")
     await one_pass(MemoryReplica(), ledger, OLD, "b")
-    assert ledger.versions["memory"].keys() == OLD.records.keys()
+    assert ledger.versions["memory"].keys() == OLD.home.records.keys()
 
 
 async def test_rows_deleted_by_others_in_the_same_store_are_drift() -> None:

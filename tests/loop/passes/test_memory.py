@@ -23,7 +23,7 @@ def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> N
 
     replica.apply(plan.operations, RUN)
     memory.take(
-        plan.operations, plan.diff.settled, desired.row_versions, drops_replaced=replica.drops_replaced
+        plan.operations, plan.diff.settled, desired.home.row_versions, drops_replaced=replica.drops_replaced
     )
 
     found = replica.observe().versions
@@ -39,7 +39,7 @@ def test_a_row_whose_entity_id_another_one_bears_is_remembered_where_it_stays(
     memory = ReplicaMemory(0, replica.observe().versions, {})
     desired = snapshot(entity(2, entity_id="sensor.x"))
     [operation] = plan_to(desired, replica, {}).operations
-    memory.take([operation], (), desired.row_versions, drops_replaced=drops_replaced)
+    memory.take([operation], (), desired.home.row_versions, drops_replaced=drops_replaced)
     assert (entity(1).key in memory.versions) == stays
     assert memory.counts["entity"] == 1 + stays
 

@@ -24,7 +24,7 @@ def test_an_order_is_kept_when_it_changes_and_not_again(tmp_path: Path) -> None:
     history, memory = open_history(tmp_path / "h.db"), ReplicaMemory(None, {}, {})
     for order in ("ab", "ba"):
         remember_order(history, memory, home(order), run_of(history, home(order)))
-        assert history.order() == home(order).positions
+        assert history.order() == home(order).home.positions
     before = (tmp_path / "h.db").read_bytes()
     for known in (memory, ReplicaMemory(None, {}, {})):
         remember_order(history, known, home("ba"), run_of(history, home("ba")))
@@ -36,8 +36,8 @@ def test_what_was_not_read_keeps_its_order_and_a_core_without_one_ends_it(tmp_pa
     remember_order(history, memory, home("ba"), run_of(history, home("ba")))
     part = home("ab").only(frozenset({"floor"}))
     remember_order(history, memory, part, run_of(history, part))
-    assert history.order() == home("ba").positions
-    plain = snapshot(*home("ab").records.values())
+    assert history.order() == home("ba").home.positions
+    plain = snapshot(*home("ab").home.records.values())
     remember_order(history, memory, plain, run_of(history, plain))
     assert history.order() == {}
 

@@ -52,7 +52,7 @@ class Stand:
 
 def changed(before: Snapshot, after: list[Record]) -> Snapshot:
     rows = [(record, content_hash(record)) for record in after]
-    gone = before.records.keys() - {record.key for record in after}
+    gone = before.home.records.keys() - {record.key for record in after}
     return before.with_changes(rows, gone, taken_at=NOON + 1)
 
 
@@ -63,7 +63,7 @@ def test_it_tells_what_rows_held_without_reading_them(old: list[Record], new: li
         stand = Stand(before, stores_derived=stores_derived)
         after = changed(before, new)
 
-        told = stand.one_pass(after, "observe", Since(before, after.touched))
+        told = stand.one_pass(after, "observe", Since(before, after.home.touched))
         read = stand.one_pass(after, "observe")
 
         assert told == read
@@ -76,10 +76,10 @@ def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
     before = snapshot(*old, at=NOON)
     stand = Stand(before, stores_derived=stores_derived)
     after = changed(before, new)
-    stand.one_pass(after, "apply", Since(before, after.touched))
+    stand.one_pass(after, "apply", Since(before, after.home.touched))
     later = changed(after, newest)
 
-    told = stand.one_pass(later, "observe", Since(after, later.touched))
+    told = stand.one_pass(later, "observe", Since(after, later.home.touched))
     read = stand.one_pass(later, "observe")
 
     assert told == read
@@ -89,13 +89,13 @@ def test_what_still_waits_is_neither_read_nor_planned_nor_told_anew() -> None:
     home = snapshot(ENTRY, *(device(n) for n in range(50)), at=NOON)
     stand = Stand(home, stores_derived=True)
     smaller = changed(home, [ENTRY, *(device(n) for n in range(20))])
-    first = stand.one_pass(smaller, "apply", Since(home, smaller.touched))
+    first = stand.one_pass(smaller, "apply", Since(home, smaller.home.touched))
     assert (first.status, first.replicas[0].refusals[0].held) == ("blocked", 30)
     standing = stand.memories["memory"].standing
 
     observed, stand.replica.rows_read = stand.replica.observed, 0
     renamed = changed(smaller, [ENTRY, device(0, name="Other"), *(device(n) for n in range(1, 20))])
-    second = stand.one_pass(renamed, "apply", Since(smaller, renamed.touched))
+    second = stand.one_pass(renamed, "apply", Since(smaller, renamed.home.touched))
 
     assert [(r.key, r.outcome) for r in second.records if r.outcome != "held"] == [(device(0).id, "applied")]
     assert second.replicas[0].refusals[0].held == 30

@@ -45,8 +45,8 @@ def test_a_timeline_counts_every_revision_also_across_a_deletion(kept: Kept) -> 
     kept.write(HOME, NOON + 3)
     assert kept.story() == [("create", 1), ("update", 2), ("delete", 3), ("create", 4)]
     first, second, third, _ = kept.history.timeline(entity(1).key)
-    assert first.fields == canonical_fields(HOME.records[entity(1).key])
-    assert (first.hash, first.run_id) == (HOME.hashes[entity(1).key], "run")
+    assert first.fields == canonical_fields(HOME.home.records[entity(1).key])
+    assert (first.hash, first.run_id) == (HOME.home.hashes[entity(1).key], "run")
     assert second.fields["name"] == "Lamp"
     assert (third.hash, third.fields) == ("-", {})
     assert [round(r.at - NOON) for r in kept.history.timeline(entity(1).key)] == [0, 1, 2, 3]
@@ -60,16 +60,16 @@ def test_the_home_as_of_a_time_is_what_was_committed_by_then(kept: Kept) -> None
     kept.write(HOME)
     kept.write(snapshot(ENTRY, entity(1, name="Lamp")), NOON + 10)
     assert kept.history.as_of(NOON - 1) == {}
-    assert {k: r.hash for k, r in kept.history.as_of(NOON).items()} == HOME.hashes
-    assert {k: r.hash for k, r in kept.history.as_of(NOON + 9).items()} == HOME.hashes
+    assert {k: r.hash for k, r in kept.history.as_of(NOON).items()} == HOME.home.hashes
+    assert {k: r.hash for k, r in kept.history.as_of(NOON + 9).items()} == HOME.home.hashes
     assert set(kept.history.as_of(NOON + 10)) == {ENTRY.key, entity(1).key}
-    assert list(kept.history.as_of(NOON)) == sorted(HOME.records)
+    assert list(kept.history.as_of(NOON)) == sorted(HOME.home.records)
 
 
 def test_commit_times_increase_although_the_clock_goes_back(kept: Kept) -> None:
     kept.write(HOME, NOON)
     kept.write(snapshot(ENTRY, entity(1, name="Lamp")), NOON - 3600)
-    assert kept.history.observe().versions == snapshot(ENTRY, entity(1, name="Lamp")).hashes
+    assert kept.history.observe().versions == snapshot(ENTRY, entity(1, name="Lamp")).home.hashes
     times = sql(kept.history.path, "SELECT at_ns FROM records ORDER BY rowid")
     assert len(set(times)) == len(times) == 5
 
@@ -100,7 +100,7 @@ def test_an_altered_revision_is_repaired_by_another(kept: Kept, statement: str, 
     [operation] = plan_of(kept.history, kept.ledger, HOME).operations
     assert (operation.key, operation.difference.cause) == (entity(1).key, cause)
     kept.write(HOME, NOON + 1)
-    assert kept.history.observe().versions == HOME.hashes
+    assert kept.history.observe().versions == HOME.home.hashes
     assert kept.story()[-1][0] == "repair"
 
 
@@ -110,7 +110,7 @@ def test_an_altered_tombstone_is_no_record_and_is_buried_again(kept: Kept) -> No
     sql(kept.history.path, "UPDATE records SET hash = '1:0' WHERE op = 'delete' AND registry = 'entity'")
     assert entity(1).key in kept.history.observe().versions
     one_pass(kept.history, kept.ledger, snapshot(ENTRY), at=NOON + 2, prune_foreign=True)
-    assert kept.history.observe().versions == snapshot(ENTRY).hashes
+    assert kept.history.observe().versions == snapshot(ENTRY).home.hashes
 
 
 def test_a_split_device_ends_one_story_and_begins_another(kept: Kept) -> None:
@@ -126,6 +126,6 @@ def test_a_dry_run_reads_the_history_without_a_trace(kept: Kept) -> None:
     kept.ledger.close()
     before = folder_state(kept.history.path.parent)
     copy = open_history(kept.history.path, private_copy=True)
-    assert copy.observe().versions == HOME.hashes
+    assert copy.observe().versions == HOME.home.hashes
     assert len(copy.timeline(entity(1).key)) == 1
     assert folder_state(kept.history.path.parent) == before

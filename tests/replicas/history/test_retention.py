@@ -107,7 +107,7 @@ def test_of_a_record_that_had_ended_nothing_is_left_and_one_that_came_back_goes_
     assert history.timeline(device(2).key) == []
     assert history.forgotten(device(1).key).by_age == 2
     assert sql(history.path, "SELECT id, by_age, by_thinning FROM forgotten") == [(device(1).id, 2, 0)]
-    assert history.observe().versions == snapshot(ENTRY, device(1)).hashes
+    assert history.observe().versions == snapshot(ENTRY, device(1)).home.hashes
     one_pass(history, ledger, snapshot(ENTRY, device(1), device(2)), at=NOON + 4 * DAY)
     assert [(r.op, r.rev) for r in history.timeline(device(2).key)] == [("create", 1)]
 
@@ -158,7 +158,7 @@ def test_both_together_forget_each_revision_once(history: HistoryFile, ledger: S
     for t, state in states.items():
         assert history.as_of(t) == state, "at the end of each interval, and at the edge, nothing changed"
     versions = history.observe().versions
-    assert versions == snapshot(ENTRY, *(entity(n, name=name) for n, name in desired.items())).hashes
+    assert versions == snapshot(ENTRY, *(entity(n, name=name) for n, name in desired.items())).home.hashes
 
 
 def all_of(history: HistoryFile) -> list[Revision]:

@@ -14,7 +14,7 @@ from engine.replicas.history.revisions import (
 from tests.homes import NOON, entity, snapshot
 
 KEY = entity(1).key
-HASH = snapshot(entity(1)).hashes[KEY]
+HASH = snapshot(entity(1)).home.hashes[KEY]
 RUN = Run("run", NOON, "test", "2026.11.0")
 
 

@@ -35,7 +35,7 @@ class Stand:
         desired = snapshot(*records)
         one_pass(self.replica, self.rows, desired, at=self.now)
         self.replica.upkeep(desired, self.run())
-        assert self.replica.observe().versions == desired.hashes
+        assert self.replica.observe().versions == desired.home.hashes
 
     def run(self) -> Run:
         return Run("run", self.now, "test", "2026.11.0")

@@ -52,7 +52,7 @@ def test_it_lives_beside_the_rows_and_not_in_them(tmp_path: Path) -> None:
     outbox.put("influxdb", b"before the first pass")
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(ENTRY))
-    assert rows.observe().versions == snapshot(ENTRY).row_versions
+    assert rows.observe().versions == snapshot(ENTRY).home.row_versions
     assert [body for _, body in outbox.pending("influxdb")] == [b"before the first pass"]
     rows.close()
     outbox.close()

@@ -25,7 +25,7 @@ def test_a_run_stands_between_its_markers(stand: Stand) -> None:
     assert {k: commit[k] for k in ("state", "n_create", "n_update", "n_delete", "n_live", "window_s")} == {
         "state": "commit", "n_create": 4, "n_update": 0, "n_delete": 0, "n_live": 4, "window_s": 2,
     }  # fmt: skip
-    assert commit["digest"] == live_digest(snapshot(*HOME).hashes)
+    assert commit["digest"] == live_digest(snapshot(*HOME).home.hashes)
     times = [parse_line(line)[3] for line in stand.wire.lines()]
     assert times == sorted(set(times))
 
@@ -54,7 +54,7 @@ def test_after_long_silence_everything_is_still_seen(stand: Stand) -> None:
     stand.reconcile(*HOME, entity(3), after=3 * DAY)
     stand.now += 1000 * DAY
     stand.replica = stand.fresh()
-    assert stand.replica.observe().versions == snapshot(*HOME, entity(3)).hashes
+    assert stand.replica.observe().versions == snapshot(*HOME, entity(3)).home.hashes
 
 
 def test_a_plain_look_reads_a_window_and_not_all_history(stand: Stand) -> None:
@@ -228,7 +228,7 @@ def test_an_unknown_outcome_leaves_the_batch_in_the_outbox_and_the_same_bytes_fo
     stand.replica = stand.fresh()
     stand.replica.upkeep(snapshot(*HOME), run_of(stand.replica, snapshot(*HOME)))
     assert stand.outbox.pending("influxdb") == []
-    assert stand.replica.observe().versions == snapshot(*HOME).hashes
+    assert stand.replica.observe().versions == snapshot(*HOME).home.hashes
 
 
 def test_a_batch_of_a_killed_process_arrives_before_anything_is_compared(stand: Stand) -> None:
@@ -266,7 +266,7 @@ def test_what_another_pass_wrote_meanwhile_stays_newest(stand: Stand) -> None:
     stand.wire.before_write = lambda _body: None
     desired = snapshot(*HOME[:3], entity(2, name="new"))
     one_pass(stand.fresh(), stand.rows, desired, at=NOON + 2)
-    assert stand.fresh().observe().versions == desired.hashes
+    assert stand.fresh().observe().versions == desired.home.hashes
     assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "old", "new"]
 
 
@@ -278,7 +278,7 @@ def test_a_refused_record_is_named_and_the_run_ends_with_what_was_written(stand:
     stand.wire.before_write = refuse
     with pytest.raises(ReplicaRejected, match=rf"refused 1 of 4 records \(entity/{entity(2).id}\)"):
         one_pass(stand.replica, stand.rows, snapshot(*HOME))
-    assert stand.replica.observe().versions == snapshot(*HOME[:3]).hashes
+    assert stand.replica.observe().versions == snapshot(*HOME[:3]).home.hashes
     assert [m["n_live"] for m in stand.markers()] == [0, 3]
     assert stand.outbox.pending("influxdb") == []
 
@@ -313,8 +313,8 @@ def test_two_homes_share_a_bucket(stand: Stand) -> None:
     other = stand.fresh(site="other")
     assert other.observe().versions == {}
     one_pass(other, stand.rows, snapshot(entity(9)), at=NOON + 1)
-    assert stand.fresh().observe().versions == snapshot(*HOME).hashes
-    assert other.observe().versions == snapshot(entity(9)).hashes
+    assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
+    assert other.observe().versions == snapshot(entity(9)).home.hashes
 
 
 def test_the_home_as_of_a_time_sees_runs_whole(stand: Stand) -> None:
@@ -325,7 +325,7 @@ def test_the_home_as_of_a_time_sees_runs_whole(stand: Stand) -> None:
     assert len(stand.replica.as_of(NOON)) == 3000
     assert len(stand.replica.as_of(NOON + 59)) == 3000
     now = stand.replica.as_of(NOON + 60)
-    assert {key: revision.hash for key, revision in now.items()} == snapshot(*many[:10]).hashes
+    assert {key: revision.hash for key, revision in now.items()} == snapshot(*many[:10]).home.hashes
     assert list(now) == sorted(now)
 
 

@@ -24,7 +24,7 @@ SEEN = "2026-11-23 12:00:00.000000"
 
 
 def row_of(record: Record, desired: Snapshot | None = None) -> tuple[Value, ...]:
-    return encode_row(record, (desired or snapshot(record)).derived.get(record.key), SEEN)
+    return encode_row(record, (desired or snapshot(record)).home.derived.get(record.key), SEEN)
 
 
 def column(record: Record, name: str) -> Value:
@@ -32,12 +32,12 @@ def column(record: Record, name: str) -> Value:
 
 
 def assert_round_trip(desired: Snapshot) -> None:
-    for key, record in desired.records.items():
+    for key, record in desired.home.records.items():
         values = row_of(record, desired)
         stored = decode_row(TABLES[key.registry], key, values)
         assert stored.fields == canonical_fields(record)
         assert TABLES[key.registry].id_of(values, 1) == key.id
-        assert judge_row(key, values) == (desired.row_versions[key], True)
+        assert judge_row(key, values) == (desired.home.row_versions[key], True)
 
 
 @given(homes())
@@ -138,7 +138,10 @@ def test_a_row_that_is_no_record_has_no_version(name: str, value: Value) -> None
 def test_a_row_that_says_the_same_otherwise_is_not_as_written() -> None:
     values = list(row_of(entity(1)))
     values[TABLES["entity"].indexes["options"]] = "{}"
-    assert judge_row(entity(1).key, tuple(values)) == (snapshot(entity(1)).row_versions[entity(1).key], False)
+    assert judge_row(entity(1).key, tuple(values)) == (
+        snapshot(entity(1)).home.row_versions[entity(1).key],
+        False,
+    )
 
 
 def test_stamps_are_the_rows_own_text() -> None:

@@ -59,7 +59,7 @@ def test_the_feed_tells_what_a_row_held_at_last(rows: SqliteRows, edited: bool) 
     assert last.before is not None
     assert last.after is not None
     assert (last.before["name"], last.after["name"]) == ("Mocked" if edited else "Device 1", "New")
-    assert rows.observe().versions == later.row_versions
+    assert rows.observe().versions == later.home.row_versions
 
 
 def test_the_feed_and_the_runs_are_bounded_and_numbers_never_return(rows: SqliteRows) -> None:
@@ -111,7 +111,7 @@ def test_last_applied_is_kept_apart_per_replica_and_can_be_forgotten(rows: Sqlit
     rows.record_applied("influxdb", [(entity(1).key, "1:abc"), (entity(2).key, "1:def")], NOON)
     rows.record_applied("influxdb", [(entity(2).key, None)], NOON)
     assert rows.applied("influxdb") == {entity(1).key: "1:abc"}
-    assert rows.applied("sqlite") == HOME.row_versions
+    assert rows.applied("sqlite") == HOME.home.row_versions
 
 
 def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> None:

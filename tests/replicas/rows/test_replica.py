@@ -44,7 +44,7 @@ def test_a_homeiq_database_is_observed_without_changing_it(rows: SqliteRows) -> 
     before = folder_state(rows.path.parent)
     assert set(rows.observe().versions) == {Key("device", row["device_id"]) for row in devices}
     assert rows.applied("sqlite") == {}
-    assert rows.known_ids(HOME.records) == frozenset()
+    assert rows.known_ids(HOME.home.records) == frozenset()
     assert rows.last_change(device(1).key) is None
     rows.close()
     assert folder_state(rows.path.parent) == before
@@ -74,7 +74,7 @@ def test_pruning_removes_the_mock_devices_and_they_stay_unknown(rows: SqliteRows
     plan = one_pass(rows, rows, HOME, prune_foreign=True)
     gone = [Key("device", row["device_id"]) for row in devices]
     assert {o.difference.cause for o in plan.operations} == {Cause.FOREIGN, Cause.PENDING}
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
     assert rows.known_ids(gone) == frozenset()
     tombstone = rows.tombstone(gone[0])
     assert tombstone is not None
@@ -92,7 +92,7 @@ def test_rows_of_another_program_become_ours_and_keep_its_columns(rows: SqliteRo
     )
     assert Key("entity", "sensor.s1") in rows.observe().versions
     one_pass(rows, rows, HOME)
-    assert HOME.row_versions.items() <= rows.observe().versions.items()
+    assert HOME.home.row_versions.items() <= rows.observe().versions.items()
     assert sql(rows.path, "SELECT name, health_score FROM devices WHERE device_id = ?", device(1).id) == [
         ("Device 1", 70)
     ]
@@ -144,7 +144,7 @@ def test_any_touched_column_is_drift_and_healed(rows: SqliteRows, statement: str
     [operation] = plan_of(rows, rows, HOME).operations
     assert (operation.key, operation.difference.cause) == (device(1).key, cause)
     one_pass(rows, rows, HOME, at=NOON + 1)
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
     last = rows.last_change(device(1).key)
     assert last is not None
     assert last.cause == "drift"
@@ -159,7 +159,7 @@ def test_rows_without_a_usable_key_are_listed_read_and_pruned(rows: SqliteRows) 
     foreign = plan_of(rows, rows, HOME).foreign
     assert sorted(row.fields["name"] for row in foreign) == ["empty", "not text"]
     one_pass(rows, rows, HOME, prune_foreign=True)
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
 
 
 def test_a_row_in_the_way_of_a_rename_is_buried_not_lost(rows: SqliteRows) -> None:
@@ -170,7 +170,7 @@ def test_a_row_in_the_way_of_a_rename_is_buried_not_lost(rows: SqliteRows) -> No
     )
     renamed = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id, entity_id="sensor.new"))
     one_pass(rows, rows, renamed)
-    assert rows.observe().versions == renamed.row_versions
+    assert rows.observe().versions == renamed.home.row_versions
     buried = rows.tombstone(Key("entity", "sensor.new"))
     assert buried is not None
     assert (buried.fields["platform"], buried.cause) == ("other", "foreign")
@@ -183,7 +183,7 @@ def test_a_trigger_that_alters_what_is_written_undoes_the_pass(rows: SqliteRows)
     plan = plan_of(rows, rows, changed)
     with pytest.raises(ReplicaDiverged, match=r"device/d0+1"):
         rows.apply(plan.operations, run_of(rows, changed))
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
     assert len(rows.changes(0, 100)) == 3
 
 
@@ -207,7 +207,7 @@ def test_what_somebody_drops_while_we_have_the_file_open_is_made_again(
     sql(rows.path, statement)
     later = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
     one_pass(rows, rows, later, at=NOON + 1)
-    assert rows.observe().versions == later.row_versions
+    assert rows.observe().versions == later.home.row_versions
     assert sorted(sql(rows.path, "SELECT name FROM sqlite_schema")) == schema
     assert sorted(sql(rows.path, "SELECT name FROM pragma_table_info('devices')")) == columns
     assert len(rows.changes(0, 100)) > 0
@@ -220,7 +220,7 @@ def test_tables_of_a_first_pass_that_was_undone_are_made_by_the_next(rows: Sqlit
         one_pass(rows, rows, bad)
     assert sql(rows.path, "SELECT name FROM sqlite_schema WHERE type = 'table'") == [("labels",)]
     one_pass(rows, rows, good)
-    assert rows.observe().versions == good.row_versions
+    assert rows.observe().versions == good.home.row_versions
 
 
 # Dies as by kill -9 when everything is written and nothing committed.
@@ -243,7 +243,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_rows_as_they_were(rows: Sqli
         [sys.executable, "-c", KILLED, str(rows.path)], cwd=Path(__file__).parents[3], check=False
     )
     assert done.returncode == 9
-    assert rows.observe().versions == rows.applied("sqlite") == HOME.row_versions
+    assert rows.observe().versions == rows.applied("sqlite") == HOME.home.row_versions
     assert len(rows.changes(0, 100)) == 3
     assert one_pass(rows, rows, HOME).operations == ()
 
@@ -251,10 +251,10 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_rows_as_they_were(rows: Sqli
 def test_a_settled_row_is_known_by_its_digest(rows: SqliteRows) -> None:
     """Rows that turn out equal without a write are recorded, so that a later touch shows as drift."""
     one_pass(rows, rows, HOME)
-    rows.record_applied("sqlite", [(key, None) for key in HOME.records], NOON)
+    rows.record_applied("sqlite", [(key, None) for key in HOME.home.records], NOON)
     assert rows.applied("sqlite") == {}
     assert one_pass(rows, rows, HOME).operations == ()
-    assert rows.applied("sqlite") == HOME.row_versions
+    assert rows.applied("sqlite") == HOME.home.row_versions
     sql(rows.path, "UPDATE devices SET last_seen = '2020-01-01 00:00:00.000000'")
     assert [o.difference.cause for o in plan_of(rows, rows, HOME).operations] == [Cause.DRIFT]
 
@@ -271,7 +271,7 @@ def test_rows_of_an_older_column_layout_are_judged_by_content_until_the_next_wri
     sql(rows.path, "UPDATE reconcile_meta SET value = 0 WHERE name = 'row_layout'")
     digests = sql(rows.path, "SELECT row_digest FROM reconcile_applied")
     sql(rows.path, "UPDATE reconcile_applied SET row_digest = 'of another layout'")
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
     rows.note_absences(Absences(begun=frozenset({entity(2).key})), Look(NOON))  # any write
     assert sql(rows.path, "SELECT row_digest FROM reconcile_applied") == digests
 
@@ -279,7 +279,7 @@ def test_rows_of_an_older_column_layout_are_judged_by_content_until_the_next_wri
 def test_versions_of_another_hash_version_are_computed_anew(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_applied SET version = '0:' || version")
-    assert rows.observe().versions == HOME.row_versions
+    assert rows.observe().versions == HOME.home.row_versions
 
 
 def test_the_users_order_is_kept_and_a_new_one_moves_only_what_moved(tmp_path: Path) -> None:

@@ -113,10 +113,10 @@ def rows_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_a_dry_run_sees_the_rows_and_leaves_the_folder_as_it_was(rows_file: Path) -> None:
     before = folder_state(rows_file.parent)
     rows = open_rows(rows_file, private_copy=True)
-    expected = HOME.row_versions if before.get("rows.db") else {}
+    expected = HOME.home.row_versions if before.get("rows.db") else {}
     assert rows.observe().versions == expected
     assert rows.applied("sqlite") == expected
-    assert set(rows.read(HOME.records)) == set(expected)
+    assert set(rows.read(HOME.home.records)) == set(expected)
     assert rows.changes(0, 10) == [] or expected
     assert rows.data_version() >= 0
     rows.close()

@@ -27,12 +27,12 @@ def running(**fields: Any) -> CoreConfig:
 
 
 def test_of_two_answers_about_its_health_the_worse_counts() -> None:
-    assert snapshot(configs=(running(), running())).health.state == "RUNNING"
-    assert snapshot(configs=(running(state="STARTING"), running())).health.state == "STARTING"
-    assert snapshot(configs=(running(), running(state="STOPPING"))).health.state == "STOPPING"
-    assert snapshot(configs=(running(), running(recovery_mode=True))).health.recovery_mode is True
-    assert snapshot(configs=(running(), running())).health.recovery_mode is False
-    assert snapshot().health.recovery_mode is None
+    assert snapshot(configs=(running(), running())).reading.health.state == "RUNNING"
+    assert snapshot(configs=(running(state="STARTING"), running())).reading.health.state == "STARTING"
+    assert snapshot(configs=(running(), running(state="STOPPING"))).reading.health.state == "STOPPING"
+    assert snapshot(configs=(running(), running(recovery_mode=True))).reading.health.recovery_mode is True
+    assert snapshot(configs=(running(), running())).reading.health.recovery_mode is False
+    assert snapshot().reading.health.recovery_mode is None
 
 
 def test_of_get_config_no_position_is_decoded() -> None:
@@ -44,10 +44,10 @@ def test_of_get_config_no_position_is_decoded() -> None:
 def test_a_state_that_is_no_text_is_doubt_and_no_failure() -> None:
     odd = decode_config(raw({"state": ["RUNNING"]}))
 
-    assert snapshot(configs=(odd, odd)).health.unread == (
+    assert snapshot(configs=(odd, odd)).reading.health.unread == (
         "The answer to get_config has a state that is a list",
     )
-    assert snapshot(configs=(running(), odd)).health.state == "RUNNING"
+    assert snapshot(configs=(running(), odd)).reading.health.state == "RUNNING"
 
 
 @pytest.mark.parametrize("answer", [None, [], {"state": "RUNNING", "recovery_mode": "no"}])
@@ -61,8 +61,8 @@ def test_a_version_that_is_no_text_is_unknown() -> None:
 
 
 def test_a_list_that_was_not_answered_is_no_empty_registry() -> None:
-    assert snapshot(lists={"area": raw([])}).registries == {"entity", "area"}
-    assert snapshot(categories={}).registries == {"entity", "category"}
+    assert snapshot(lists={"area": raw([])}).reading.registries == {"entity", "area"}
+    assert snapshot(categories={}).reading.registries == {"entity", "category"}
 
 
 def test_one_category_id_in_two_scopes_is_two_categories() -> None:
@@ -70,7 +70,7 @@ def test_one_category_id_in_two_scopes_is_two_categories() -> None:
 
     found = snapshot(categories={"script": rows, "scene": rows})
 
-    assert {key.id for key in found.records} == {"script/c", "scene/c"}
+    assert {key.id for key in found.home.records} == {"script/c", "scene/c"}
 
 
 def test_a_read_without_changes_keeps_what_was_derived() -> None:
@@ -81,15 +81,15 @@ def test_a_read_without_changes_keeps_what_was_derived() -> None:
         taken_at=1.0,
         origin="x",
     )
-    versions = first.row_versions
+    versions = first.home.row_versions
     later = CommandResults(
         entities=Listing(), lists=rows, categories=None, configs=(running(state="STOPPING"),)
     )
     second = maker.make(later, taken_at=2.0, origin="x")
 
-    assert second.row_versions is versions
-    assert (first.taken_at, first.health.state) == (1.0, "RUNNING")
-    assert (second.taken_at, second.health.state) == (2.0, "STOPPING")
+    assert second.home.row_versions is versions
+    assert (first.reading.taken_at, first.reading.health.state) == (1.0, "RUNNING")
+    assert (second.reading.taken_at, second.reading.health.state) == (2.0, "STOPPING")
 
 
 def test_an_upgrade_without_changes_derives_anew() -> None:
@@ -102,7 +102,7 @@ def test_an_upgrade_without_changes_derives_anew() -> None:
 
     first, second = (maker.make(result, taken_at=1.0, origin="x") for result in results)
 
-    assert second.row_versions is not first.row_versions
+    assert second.home.row_versions is not first.home.row_versions
 
 
 @pytest.mark.parametrize("later_name", ["Lamp", "Lamp, renamed"])
@@ -116,13 +116,13 @@ def test_a_row_that_is_listed_twice_for_a_while_is_one_record_again_afterwards(l
         return maker.make(results, taken_at=1.0, origin="x")
 
     lamp, other = {"id": "d", "name": "Lamp"}, {"id": "e", "name": "Fan"}
-    assert set(read(lamp, other).records) == {Key("device", "d"), Key("device", "e")}
+    assert set(read(lamp, other).home.records) == {Key("device", "d"), Key("device", "e")}
     twice = read(lamp, other, lamp)
-    assert set(twice.records) == {Key("device", "e")}
-    assert twice.set_aside_keys == {Key("device", "d")}
+    assert set(twice.home.records) == {Key("device", "e")}
+    assert twice.home.set_aside_keys == {Key("device", "d")}
     once = read({**lamp, "name": later_name}, other)
-    assert set(once.records) == {Key("device", "d"), Key("device", "e")}
-    assert (once.set_aside, once.counts["device"]) == ((), 2)
+    assert set(once.home.records) == {Key("device", "d"), Key("device", "e")}
+    assert (once.home.set_aside, once.home.counts["device"]) == ((), 2)
 
 
 def test_an_area_that_is_set_aside_keeps_its_place_in_the_order() -> None:
@@ -135,4 +135,4 @@ def test_an_area_that_is_set_aside_keeps_its_place_in_the_order() -> None:
 
     found = snapshot(lists={"area": raw(rows)}, configs=(running(),))
 
-    assert found.positions == {Key("area", "b"): 1, Key("area", "d"): 3}
+    assert found.home.positions == {Key("area", "b"): 1, Key("area", "d"): 3}

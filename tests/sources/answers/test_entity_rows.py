@@ -150,8 +150,8 @@ def test_no_row_of_those_with_one_id_is_trusted(second: dict[str, Any], *, is_kn
         registries=frozenset({"entity"}),
         set_aside=entities.set_aside,
     )
-    assert {key.id for key in found.records} == {"id3"}
-    assert {key.id for key in found.set_aside_keys} == {"id1", second["id"]}
+    assert {key.id for key in found.home.records} == {"id3"}
+    assert {key.id for key in found.home.set_aside_keys} == {"id1", second["id"]}
 
 
 def test_a_row_without_an_id_is_set_aside_with_its_position() -> None:

@@ -60,13 +60,15 @@ def packed(**members: bytes) -> bytes:
 async def test_a_backup_is_read_as_of_its_date_and_version(tmp_path: Path) -> None:
     snapshot = await read(write_backup(tmp_path / "b.tar", STORAGE))
 
-    assert snapshot.taken_at == 1795434000.5
-    assert snapshot.health.ha_version == "2026.11.0"
-    assert len(snapshot.records) == 205
+    assert snapshot.reading.taken_at == 1795434000.5
+    assert snapshot.reading.health.ha_version == "2026.11.0"
+    assert len(snapshot.home.records) == 205
 
 
 async def test_a_backup_without_a_date_is_of_now(tmp_path: Path) -> None:
-    assert (await read(write_backup(tmp_path / "b.tar", STORAGE, info={"date": None}))).taken_at == clock()
+    assert (
+        await read(write_backup(tmp_path / "b.tar", STORAGE, info={"date": None}))
+    ).reading.taken_at == clock()
 
 
 @pytest.mark.parametrize("how", ["declared", "by its content"])
@@ -182,16 +184,16 @@ async def test_nothing_odd_in_what_a_backup_says_of_itself_refuses_it(
     tmp_path: Path, info: dict[str, Any], version: str | None
 ) -> None:
     snapshot = await read(write_backup(tmp_path / "b.tar", STORAGE, info=info))
-    assert snapshot.health.ha_version == version
-    assert snapshot.taken_at in (clock(), 1795434000.5)
-    assert len(snapshot.records) == 205
+    assert snapshot.reading.health.ha_version == version
+    assert snapshot.reading.taken_at in (clock(), 1795434000.5)
+    assert len(snapshot.home.records) == 205
 
 
 async def test_a_registry_that_a_backup_lacks_was_not_read(tmp_path: Path) -> None:
     members = {"data__.storage__core.device_registry": (STORAGE / "core.device_registry").read_bytes()}
     snapshot = await read(write_outer(tmp_path / "b.tar", packed(**members)))
-    assert snapshot.registries == {"device"}
-    assert "core.label_registry is missing in" in snapshot.unread.registries["label"]
+    assert snapshot.reading.registries == {"device"}
+    assert "core.label_registry is missing in" in snapshot.reading.unread.registries["label"]
 
 
 async def test_a_backup_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ async def test_names_that_lead_elsewhere_are_ignored(tmp_path: Path) -> None:
 
     snapshot = await read(write_outer(tmp_path / "b.tar", packed(**members)))
 
-    assert {key.registry for key in snapshot.records} == {"device"}
+    assert {key.registry for key in snapshot.home.records} == {"device"}
     assert names_below(tmp_path) == {"b.tar"}
 
 
@@ -258,7 +260,7 @@ async def test_secrets_of_config_entries_are_nowhere(tmp_path: Path) -> None:
 
     snapshot = await read(write_backup(tmp_path / "b.tar", storage))
 
-    assert not [k for k, record in snapshot.records.items() if b"hunter2" in encode_record(record)]
+    assert not [k for k, record in snapshot.home.records.items() if b"hunter2" in encode_record(record)]
 
 
 def header(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -321,8 +323,8 @@ async def test_an_encrypted_backup_is_read_with_its_key(
 
     snapshot = await read(file, KEY)
 
-    assert snapshot.hashes == whole.hashes
-    assert snapshot.registries == whole.registries
+    assert snapshot.home.hashes == whole.home.hashes
+    assert snapshot.reading.registries == whole.reading.registries
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -359,5 +361,5 @@ async def test_a_format_of_tomorrow_asks_for_an_update(tmp_path: Path) -> None:
 async def test_a_key_is_no_hindrance_to_a_plain_backup(tmp_path: Path) -> None:
     # As Home Assistant hands it out: decrypted on the way, and what it says of itself left as it was.
     file = write_backup(tmp_path / "b.tar", STORAGE, info={"protected": True})
-    assert len((await read(file, KEY)).records) == 205
-    assert len((await read(file)).records) == 205
+    assert len((await read(file, KEY)).home.records) == 205
+    assert len((await read(file)).home.records) == 205

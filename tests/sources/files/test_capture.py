@@ -32,7 +32,7 @@ def home(**results: Any) -> dict[str, Any]:
 
 
 async def test_the_sample_is_the_recorded_home() -> None:
-    assert (await read(SAMPLE)).hashes == (await read(RICH)).hashes
+    assert (await read(SAMPLE)).home.hashes == (await read(RICH)).home.hashes
 
 
 async def test_recovery_mode_is_told_though_its_lists_look_complete(tmp_path: Path) -> None:
@@ -41,17 +41,17 @@ async def test_recovery_mode_is_told_though_its_lists_look_complete(tmp_path: Pa
 
     snapshot = await read(write_capture(tmp_path, {names[c]: answer for c, answer in answers.items()}))
 
-    assert snapshot.health.recovery_mode is True
-    assert snapshot.health.state == "RUNNING"
-    assert sum(key.registry == "device" for key in snapshot.records) == 1
+    assert snapshot.reading.health.recovery_mode is True
+    assert snapshot.reading.health.state == "RUNNING"
+    assert sum(key.registry == "device" for key in snapshot.home.records) == 1
 
 
 async def test_two_files_are_enough_and_tell_nothing_of_the_rest(tmp_path: Path) -> None:
     snapshot = await read(write_capture(tmp_path, home()))
 
-    assert snapshot.registries == {"device", "entity"}
-    assert snapshot.records.keys() == {Key("device", "d"), Key("entity", "e")}
-    assert snapshot.health.recovery_mode is None
+    assert snapshot.reading.registries == {"device", "entity"}
+    assert snapshot.home.records.keys() == {Key("device", "d"), Key("entity", "e")}
+    assert snapshot.reading.health.recovery_mode is None
 
 
 @pytest.mark.parametrize("name", ["device_registry_list", "entity_registry_list"])
@@ -70,7 +70,7 @@ async def test_an_unknown_command_is_an_absent_registry(tmp_path: Path) -> None:
 
     snapshot = await read(write_capture(tmp_path, home(floor_registry_list=unknown, label_registry_list=[])))
 
-    assert snapshot.registries == {"device", "entity", "label"}
+    assert snapshot.reading.registries == {"device", "entity", "label"}
 
 
 async def test_another_failure_is_no_recording(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ async def test_rows_without_an_id_or_with_the_same_are_set_aside(
 ) -> None:
     snapshot = await read(write_capture(tmp_path, home(**{name: rows})))
 
-    assert {row.registry for row in snapshot.set_aside} == {name.partition("_")[0]}
-    assert not snapshot.set_aside_keys & snapshot.records.keys()
+    assert {row.registry for row in snapshot.home.set_aside} == {name.partition("_")[0]}
+    assert not snapshot.home.set_aside_keys & snapshot.home.records.keys()
 
 
 @pytest.mark.parametrize("entries", [{}, {"light.a": None}])
@@ -122,9 +122,9 @@ async def test_what_has_no_extended_row_is_read_from_the_list(
 ) -> None:
     snapshot = await read(write_capture(tmp_path, home(entity_registry_get_entries=entries)))
 
-    (key,) = snapshot.partly_read
-    assert snapshot.records[key].key == key
-    assert "aliases" in snapshot.partly_read[key]
+    (key,) = snapshot.home.partly_read
+    assert snapshot.home.records[key].key == key
+    assert "aliases" in snapshot.home.partly_read[key]
 
 
 @pytest.mark.parametrize("version", ["2024.3.3", "2026.11.0"])
@@ -135,8 +135,8 @@ async def test_without_a_version_the_aliases_tell_their_form(version: str, tmp_p
 
     guessed = await read(write_capture(tmp_path, {name: recorded(folder, name) for name in names}))
 
-    entities = {k: r for k, r in told.records.items() if isinstance(r, Entity)}
-    assert {k: r for k, r in guessed.records.items() if k.registry == "entity"} == entities
+    entities = {k: r for k, r in told.home.records.items() if isinstance(r, Entity)}
+    assert {k: r for k, r in guessed.home.records.items() if k.registry == "entity"} == entities
 
 
 async def test_splits_and_repair_issues_are_read(tmp_path: Path) -> None:
@@ -149,5 +149,5 @@ async def test_splits_and_repair_issues_are_read(tmp_path: Path) -> None:
         )
     )
 
-    assert snapshot.health.corrupt_stores == ("core.device_registry",)
-    assert snapshot.splits == {"old": ("b", "a"), "older": ("y", "z")}
+    assert snapshot.reading.health.corrupt_stores == ("core.device_registry",)
+    assert snapshot.reading.splits == {"old": ("b", "a"), "older": ("y", "z")}

@@ -34,7 +34,7 @@ async def test_a_changed_file_is_noticed_and_everything_is_read(home: Home) -> N
             hints = await watch.wait_for_hints()
         assert hints.relist
         after = await watch.refresh(hints, before)
-        (changed,) = {k for k, h in after.hashes.items() if before.hashes[k] != h}
+        (changed,) = {k for k, h in after.home.hashes.items() if before.home.hashes[k] != h}
         assert changed.id == device_id
 
 
@@ -73,7 +73,7 @@ async def test_of_a_configuration_folder_only_what_is_read_is_looked_at(home: Ho
 async def test_it_names_and_reads_what_it_wraps(home: Home) -> None:
     source = polling(home)
     assert source.origin == home.source
-    assert len((await source.read(quiet)).records) == 205
+    assert len((await source.read(quiet)).home.records) == 205
 
 
 async def test_a_folder_that_cannot_be_looked_at_is_lost_and_no_end(

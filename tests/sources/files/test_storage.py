@@ -55,14 +55,14 @@ def write_issues(config: Path, *issue_ids: str, at: float) -> None:
 async def test_the_configuration_folder_and_its_storage_are_one_source(config: Path) -> None:
     outer, inner = await read(config), await read(config / ".storage")
 
-    assert outer.hashes == inner.hashes
-    assert outer.health.ha_version == inner.health.ha_version == "2026.11.0"
+    assert outer.home.hashes == inner.home.hashes
+    assert outer.reading.health.ha_version == inner.reading.health.ha_version == "2026.11.0"
 
 
 async def test_a_folder_on_its_own_does_not_know_its_version(config: Path) -> None:
     (config / ".HA_VERSION").unlink()
 
-    assert (await read(config)).health.ha_version is None
+    assert (await read(config)).reading.health.ha_version is None
 
 
 async def test_secrets_of_config_entries_are_nowhere(config: Path) -> None:
@@ -76,14 +76,14 @@ async def test_secrets_of_config_entries_are_nowhere(config: Path) -> None:
 
     snapshot = await read(config)
 
-    assert any(key.registry == "config_entry" for key in snapshot.records)
-    assert not [k for k, record in snapshot.records.items() if b"hunter2" in encode_record(record)]
-    assert not [k for k, record in snapshot.records.items() if "hunter2" in repr(record)]
+    assert any(key.registry == "config_entry" for key in snapshot.home.records)
+    assert not [k for k, record in snapshot.home.records.items() if b"hunter2" in encode_record(record)]
+    assert not [k for k, record in snapshot.home.records.items() if "hunter2" in repr(record)]
 
 
 async def test_deleted_rows_are_removed_keys_unless_they_live_again(config: Path) -> None:
     before = await read(config)
-    back = next(key.id for key in before.removed if key.registry == "device")
+    back = next(key.id for key in before.reading.removed if key.registry == "device")
 
     def revive(content: dict[str, Any]) -> None:
         content["data"]["devices"].append({"id": back, "name": "Back", "config_entry_id": "c"})
@@ -91,8 +91,8 @@ async def test_deleted_rows_are_removed_keys_unless_they_live_again(config: Path
     edit(config / ".storage" / "core.device_registry", revive)
     after = await read(config)
 
-    assert Key("device", back) in before.removed
-    assert before.removed - after.removed == {Key("device", back)}
+    assert Key("device", back) in before.reading.removed
+    assert before.reading.removed - after.reading.removed == {Key("device", back)}
 
 
 async def test_a_registry_without_a_file_was_not_read(config: Path) -> None:
@@ -102,10 +102,10 @@ async def test_a_registry_without_a_file_was_not_read(config: Path) -> None:
 
     snapshot = await read(config)
 
-    assert snapshot.registries == {"device", "entity", "config_entry"}
-    assert {key.registry for key in snapshot.records} == {"device", "entity", "config_entry"}
-    assert snapshot.unread.registries.keys() == missing
-    assert f"core.floor_registry is missing in {config}" in snapshot.unread.registries["floor"]
+    assert snapshot.reading.registries == {"device", "entity", "config_entry"}
+    assert {key.registry for key in snapshot.home.records} == {"device", "entity", "config_entry"}
+    assert snapshot.reading.unread.registries.keys() == missing
+    assert f"core.floor_registry is missing in {config}" in snapshot.reading.unread.registries["floor"]
 
 
 @pytest.mark.parametrize("data", [{}, {"areas": None}, {"areas": {}}, None, []])
@@ -124,14 +124,14 @@ async def test_repair_issues_that_cannot_be_read_cost_the_trust_and_not_the_home
 
     snapshot = await read(config)
 
-    assert snapshot.records == whole.records
-    assert "repairs.issue_registry" in snapshot.health.unread[0]
-    assert whole.health.unread == ()
+    assert snapshot.home.records == whole.home.records
+    assert "repairs.issue_registry" in snapshot.reading.health.unread[0]
+    assert whole.reading.health.unread == ()
 
 
 async def test_repair_issues_that_are_no_file_are_as_good_as_damaged(config: Path) -> None:
     (config / ".storage" / "repairs.issue_registry").mkdir()
-    assert (await read(config)).health.unread
+    assert (await read(config)).reading.health.unread
 
 
 def _set_rows(name: str, rows: object, content: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ async def test_an_odd_list_of_deleted_rows_is_no_evidence(config: Path, deleted:
     for name in ("device", "entity"):
         rows = "deleted_devices" if name == "device" else "deleted_entities"
         edit(config / ".storage" / f"core.{name}_registry", partial(_set_rows, rows, deleted))
-    assert (await read(config)).removed == frozenset()
+    assert (await read(config)).reading.removed == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ async def test_a_version_file_that_says_something_else_says_nothing(
     config: Path, content: bytes, version: str | None
 ) -> None:
     (config / ".HA_VERSION").write_bytes(content)
-    assert (await read(config)).health.ha_version == version
+    assert (await read(config)).reading.health.ha_version == version
 
 
 async def test_a_version_file_that_cannot_be_opened_says_nothing(config: Path) -> None:
     (config / ".HA_VERSION").unlink(missing_ok=True)
     (config / ".HA_VERSION").mkdir()
-    assert (await read(config)).health.ha_version is None
+    assert (await read(config)).reading.health.ha_version is None
 
 
 async def test_a_folder_without_devices_and_entities_is_no_storage(config: Path, tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ async def test_a_version_of_another_type_does_not_cost_the_home(
 
     after = await read(config)
 
-    assert after.hashes == before.hashes
-    assert (after.positions == before.positions) is same_order
+    assert after.home.hashes == before.home.hashes
+    assert (after.home.positions == before.home.positions) is same_order
 
 
 @pytest.mark.parametrize("version", [None, [], "new", 1.5])
@@ -222,13 +222,15 @@ async def test_a_file_that_does_not_say_its_version_is_refused(config: Path, ver
 
 async def test_an_area_that_is_set_aside_keeps_its_place_in_the_order(config: Path) -> None:
     before = await read(config)
-    first, *others = sorted((place, key) for key, place in before.positions.items() if key.registry == "area")
+    first, *others = sorted(
+        (place, key) for key, place in before.home.positions.items() if key.registry == "area"
+    )
     edit(config / ".storage" / "core.area_registry", lambda content: content["data"]["areas"][0].pop("id"))
 
     after = await read(config)
 
-    assert first[1] not in after.positions
-    assert {key: place for key, place in after.positions.items() if key.registry == "area"} == {
+    assert first[1] not in after.home.positions
+    assert {key: place for key, place in after.home.positions.items() if key.registry == "area"} == {
         key: place for place, key in others
     }
 
@@ -238,7 +240,7 @@ async def test_a_byte_order_mark_does_not_cost_the_home(config: Path) -> None:
     file = config / ".storage" / "core.device_registry"
     file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
 
-    assert (await read(config)).hashes == before.hashes
+    assert (await read(config)).home.hashes == before.home.hashes
 
 
 async def test_a_newer_minor_version_is_read(config: Path) -> None:
@@ -246,7 +248,7 @@ async def test_a_newer_minor_version_is_read(config: Path) -> None:
 
     edit(config / ".storage" / "core.entity_registry", lambda content: content.update(minor_version=99))
 
-    assert (await read(config)).hashes == before.hashes
+    assert (await read(config)).home.hashes == before.home.hashes
 
 
 @pytest.mark.parametrize(
@@ -274,9 +276,11 @@ async def test_rows_without_an_id_or_with_the_same_are_set_aside(config: Path, c
     edit(config / ".storage" / "core.device_registry", break_rows)
     snapshot = await read(config)
 
-    (row,) = snapshot.set_aside
+    (row,) = snapshot.home.set_aside
     assert row.registry == "device"
-    assert before.records.keys() - snapshot.records.keys() == ({row.key} if change == "twice" else set())
+    assert before.home.records.keys() - snapshot.home.records.keys() == (
+        {row.key} if change == "twice" else set()
+    )
 
 
 async def test_files_written_while_they_are_read_are_read_again(config: Path) -> None:
@@ -289,7 +293,9 @@ async def test_files_written_while_they_are_read_are_read_again(config: Path) ->
 
     snapshot = await read(config, between=write_once)
 
-    assert any(getattr(record, "name", "") == "Renamed meanwhile" for record in snapshot.records.values())
+    assert any(
+        getattr(record, "name", "") == "Renamed meanwhile" for record in snapshot.home.records.values()
+    )
 
 
 async def test_files_that_nobody_wrote_are_read_once(config: Path) -> None:
@@ -301,9 +307,9 @@ async def test_files_that_nobody_wrote_are_read_once(config: Path) -> None:
     third = await source.read(quiet)
 
     assert len(reads) == 2
-    assert second.records is first.records
-    assert (first.taken_at, second.taken_at, third.taken_at) == (1.0, 2.0, 3.0)
-    assert {k.registry for k in first.records.keys() - third.records.keys()} == {"area"}
+    assert second.home.records is first.home.records
+    assert (first.reading.taken_at, second.reading.taken_at, third.reading.taken_at) == (1.0, 2.0, 3.0)
+    assert {k.registry for k in first.home.records.keys() - third.home.records.keys()} == {"area"}
 
 
 async def test_files_that_never_settle_are_worth_another_try(config: Path) -> None:
@@ -322,13 +328,13 @@ async def test_files_that_never_settle_are_worth_another_try(config: Path) -> No
 async def test_an_entity_of_an_unknown_device_is_accepted(config: Path) -> None:
     edit(config / ".storage" / "core.device_registry", lambda content: content["data"].update(devices=[]))
 
-    assert any(key.registry == "entity" for key in (await read(config)).records)
+    assert any(key.registry == "entity" for key in (await read(config)).home.records)
 
 
 async def test_a_renamed_corrupt_store_counts(config: Path) -> None:
     (config / ".storage" / CORRUPT).write_bytes(b"{")
 
-    assert (await read(config)).health.corrupt_stores == ("core.device_registry",)
+    assert (await read(config)).reading.health.corrupt_stores == ("core.device_registry",)
 
 
 async def test_a_corrupt_store_counts_until_its_repair_issue_is_settled(config: Path) -> None:
@@ -340,6 +346,6 @@ async def test_a_corrupt_store_counts_until_its_repair_issue_is_settled(config: 
     write_issues(config, "other", at=SETTLED_SECONDS)
     settled = await read(config)
 
-    assert not_saved_since.health.corrupt_stores == ("core.device_registry",)
-    assert open_issue.health.corrupt_stores == ("core.device_registry",)
-    assert settled.health.corrupt_stores == ()
+    assert not_saved_since.reading.health.corrupt_stores == ("core.device_registry",)
+    assert open_issue.reading.health.corrupt_stores == ("core.device_registry",)
+    assert settled.reading.health.corrupt_stores == ()

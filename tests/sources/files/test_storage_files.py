@@ -33,9 +33,9 @@ def test_children_and_splits_come_out_of_the_device_store() -> None:
         )
     )
 
-    assert found.records.keys() == {Key("device", "n1"), Key("device", "k")}
-    assert found.removed == {Key("device", "gone")}
-    assert found.splits == {"old": ("n1",)}
+    assert found.home.records.keys() == {Key("device", "n1"), Key("device", "k")}
+    assert found.reading.removed == {Key("device", "gone")}
+    assert found.reading.splits == {"old": ("n1",)}
 
 
 @pytest.mark.parametrize("ha_version", [None, "2024.3.3", "2026.11.0"])
@@ -56,8 +56,8 @@ def test_the_entity_stores_minor_version_alone_says_how_entities_are_named(
     files = StorageFiles("here", contents, frozenset(contents))
     found = snapshot_of_files(files, ha_version=ha_version, taken_at=1.0, origin="storage:here")
 
-    assert found.derived[Key("entity", "e")].effective_name == shown
-    assert found.only(frozenset({"entity"})).names_as_of == found.names_as_of
+    assert found.home.derived[Key("entity", "e")].effective_name == shown
+    assert found.only(frozenset({"entity"})).home.names_as_of == found.home.names_as_of
 
 
 def test_categories_carry_their_scope() -> None:
@@ -67,7 +67,7 @@ def test_categories_carry_their_scope() -> None:
         category_registry=(1, {"categories": {"script": [category], "scene": [category]}}),
     )
 
-    assert found.records.keys() == {Key("category", "script/c"), Key("category", "scene/c")}
+    assert found.home.records.keys() == {Key("category", "script/c"), Key("category", "scene/c")}
 
 
 def test_a_store_of_before_2021_12_is_refused_with_its_age() -> None:
@@ -92,6 +92,6 @@ def test_an_order_is_told_by_stores_that_have_one() -> None:
         files = StorageFiles("here", contents, frozenset(contents))
         return snapshot_of_files(files, ha_version=None, taken_at=1.0, origin="storage:here")
 
-    assert [key.id for key in read(9).positions] == ["c", "a", "b"]
-    assert read(8).positions == {}
-    assert read(9).hashes == read(8).hashes
+    assert [key.id for key in read(9).home.positions] == ["c", "a", "b"]
+    assert read(8).home.positions == {}
+    assert read(9).home.hashes == read(8).home.hashes

@@ -62,8 +62,8 @@ async def test_a_changed_entity_is_read_alone() -> None:
         home.entities["sensor.renamed_one"]["name"] = "New name"
         await home.entity_event("update", "sensor.renamed_one", changes={"name": None})
         after = await home.next(before)
-        (changed,) = (k for k, h in after.hashes.items() if before.hashes[k] != h)
-        record = after.records[changed]
+        (changed,) = (k for k, h in after.home.hashes.items() if before.home.hashes[k] != h)
+        record = after.home.records[changed]
         assert isinstance(record, Entity)
         assert record.name == "New name"
         assert [c["type"] for c in home.fake.received[asked:]] == [GET_ENTRIES]
@@ -76,8 +76,8 @@ async def test_a_rename_keeps_the_key() -> None:
         home.entities["sensor.other"] = row | {"entity_id": "sensor.other"}
         await home.entity_event("update", "sensor.other", old_entity_id="sensor.renamed_one", changes={})
         after = await home.next(before)
-        assert after.records.keys() == before.records.keys()
-        renamed = after.records[Key("entity", row["id"])]
+        assert after.home.records.keys() == before.home.records.keys()
+        renamed = after.home.records[Key("entity", row["id"])]
         assert isinstance(renamed, Entity)
         assert renamed.entity_id == "sensor.other"
 
@@ -89,8 +89,8 @@ async def test_a_removed_entity_is_gone_with_evidence() -> None:
         await home.entity_event("remove", "sensor.renamed_one")
         after = await home.next(before)
         key = Key("entity", row["id"])
-        assert before.records.keys() - after.records.keys() == {key}
-        assert after.removed == {key}
+        assert before.home.records.keys() - after.home.records.keys() == {key}
+        assert after.reading.removed == {key}
 
 
 async def test_a_remove_event_of_an_entity_that_is_back_removes_nothing() -> None:
@@ -98,8 +98,8 @@ async def test_a_remove_event_of_an_entity_that_is_back_removes_nothing() -> Non
         before = await home.watch.read(quiet)
         await home.entity_event("remove", "sensor.renamed_one")
         after = await home.next(before)
-        assert after.records.keys() == before.records.keys()
-        assert after.removed == frozenset()
+        assert after.home.records.keys() == before.home.records.keys()
+        assert after.reading.removed == frozenset()
 
 
 async def test_an_entity_that_was_renamed_and_removed_between_two_looks_is_gone() -> None:
@@ -110,7 +110,7 @@ async def test_an_entity_that_was_renamed_and_removed_between_two_looks_is_gone(
         await home.entity_event("update", "sensor.other", old_entity_id="sensor.renamed_one", changes={})
         await home.entity_event("remove", "sensor.other")
         after = await home.next(before)
-        assert before.records.keys() - after.records.keys() == {Key("entity", row["id"])}
+        assert before.home.records.keys() - after.home.records.keys() == {Key("entity", row["id"])}
 
 
 async def test_an_entity_id_that_another_entity_bears_unannounced_is_no_contradiction() -> None:
@@ -122,8 +122,8 @@ async def test_an_entity_id_that_another_entity_bears_unannounced_is_no_contradi
         home.fake.answers[ENTITY_LIST] = [r | {"id": "f" * 32} if r["id"] == old["id"] else r for r in listed]
         await home.entity_event("update", "sensor.renamed_one", changes={})
         after = await home.next(before)
-        assert Key("entity", "f" * 32) in after.records
-        assert Key("entity", old["id"]) not in after.records
+        assert Key("entity", "f" * 32) in after.home.records
+        assert Key("entity", old["id"]) not in after.home.records
 
 
 async def test_what_is_told_while_a_hint_is_followed_is_part_of_the_look() -> None:
@@ -146,7 +146,7 @@ async def test_what_is_told_while_a_hint_is_followed_is_part_of_the_look() -> No
                 device_event = {"action": "update", "device_id": "x", "changes": {}}
                 await home.fake.push("device_registry_updated", device_event)
                 home.fake.hold.pop(GET_ENTRIES).set()
-        device = found[0].records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
+        device = found[0].home.records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
         assert isinstance(device, Device)
         assert device.name_by_user == "Mine"
 
@@ -159,10 +159,10 @@ async def test_an_entity_id_that_changed_hands_is_one_gone_and_one_new() -> None
         await home.entity_event("remove", "sensor.renamed_one")
         await home.entity_event("create", "sensor.renamed_one")
         after = await home.next(before)
-        if Key("entity", "f" * 32) not in after.records:  # the two events may come apart
+        if Key("entity", "f" * 32) not in after.home.records:  # the two events may come apart
             after = await home.next(after)
-        assert Key("entity", old["id"]) in after.removed
-        assert Key("entity", "f" * 32) in after.records
+        assert Key("entity", old["id"]) in after.reading.removed
+        assert Key("entity", "f" * 32) in after.home.records
 
 
 async def test_a_device_event_lists_devices_again() -> None:
@@ -175,9 +175,9 @@ async def test_a_device_event_lists_devices_again() -> None:
         await home.fake.push("device_registry_updated", data)
         after = await home.next(before)
         key = Key("device", gone["id"])
-        assert key not in after.records
-        assert key in after.removed
-        renamed = after.records[Key("device", devices[0]["id"])]
+        assert key not in after.home.records
+        assert key in after.reading.removed
+        renamed = after.home.records[Key("device", devices[0]["id"])]
         assert isinstance(renamed, Device)
         assert renamed.name_by_user == "Mine"
 
@@ -188,8 +188,8 @@ async def test_what_vanishes_from_a_list_without_an_event_is_gone_without_eviden
         gone = home.fake.answers[DEVICE_LIST].pop(0)
         await home.fake.push("device_registry_updated", {"action": "update", "device_id": "x", "changes": {}})
         after = await home.next(before)
-        assert Key("device", gone["id"]) not in after.records
-        assert after.removed == frozenset()
+        assert Key("device", gone["id"]) not in after.home.records
+        assert after.reading.removed == frozenset()
 
 
 async def test_a_refresh_equals_a_full_read() -> None:
@@ -205,7 +205,7 @@ async def test_a_refresh_equals_a_full_read() -> None:
         listed = {row["id"]: row for row in home.fake.answers[ENTITY_LIST]}
         listed[home.entities["sensor.renamed_one"]["id"]]["modified_at"] += 1
         full = await home.watch.read(quiet)
-        assert refreshed.row_versions == full.row_versions
+        assert refreshed.home.row_versions == full.home.row_versions
 
 
 async def test_a_change_of_state_reads_everything() -> None:
@@ -213,7 +213,7 @@ async def test_a_change_of_state_reads_everything() -> None:
         before = await home.watch.read(quiet)
         home.fake.state = "STOPPING"
         await home.fake.push("core_config_updated", {})
-        assert (await home.next(before)).health.state == "STOPPING"
+        assert (await home.next(before)).reading.health.state == "STOPPING"
 
 
 async def test_a_lost_connection_ends_the_wait() -> None:
@@ -236,8 +236,8 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
                 hints = await watch.wait_for_hints()
             assert hints.registries == {"area"}
             # Of what is not told nothing can be said before it is listed again.
-            assert (await watch.refresh(hints, before)).true_at == before.taken_at
-            assert before.records
+            assert (await watch.refresh(hints, before)).reading.true_at == before.reading.taken_at
+            assert before.home.records
 
 
 async def test_events_beyond_what_is_kept_are_made_up_for_by_reading_everything() -> None:
@@ -252,7 +252,7 @@ async def test_events_beyond_what_is_kept_are_made_up_for_by_reading_everything(
         assert hints.relist
         after = await home.watch.refresh(hints, before)
         assert home.fake.count(ENTITY_LIST) == reads + 1
-        device = after.records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
+        device = after.home.records[Key("device", home.fake.answers[DEVICE_LIST][0]["id"])]
         assert isinstance(device, Device)
         assert device.name_by_user == "Mine"
 
@@ -302,8 +302,8 @@ async def test_what_was_told_to_be_removed_is_evidence_in_a_full_read_as_well(is
         else:
             assert await home.watch.heartbeat() is None  # the events have arrived
         after = await home.watch.read(quiet)
-        assert after.removed == {Key("entity", row["id"])}
-        assert (await home.watch.read(quiet)).removed == frozenset()
+        assert after.reading.removed == {Key("entity", row["id"])}
+        assert (await home.watch.read(quiet)).reading.removed == frozenset()
 
 
 async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() -> None:
@@ -319,9 +319,9 @@ async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() ->
             with anyio.fail_after(60):
                 hints = await watch.wait_for_hints()
             after = await watch.refresh(hints, before)
-    changed = [k.registry for k, h in after.hashes.items() if before.hashes[k] != h]
+    changed = [k.registry for k, h in after.home.hashes.items() if before.home.hashes[k] != h]
     assert changed == ["label"]
-    assert after.true_at == after.taken_at > before.taken_at
+    assert after.reading.true_at == after.reading.taken_at > before.reading.taken_at
     # 2024.3 has no categories, so they are not asked for.
     assert {c["type"] for c in fake.received[asked:]} == {LABEL_LIST, "config/floor_registry/list"}
 
@@ -335,14 +335,17 @@ async def test_an_event_names_a_scope_that_nobody_knew() -> None:
         await home.fake.push("category_registry_updated", event)
         second = await home.next(first)
 
-        assert Key("category", "garden/c") in second.records
-        assert second.unread.scopes is not None
-        assert "garden" in second.unread.scopes
+        assert Key("category", "garden/c") in second.home.records
+        assert second.reading.unread.scopes is not None
+        assert "garden" in second.reading.unread.scopes
 
         home.fake.answers[LABEL_LIST] = []
         await home.fake.push("label_registry_updated", {"action": "remove", "label_id": "x"})
         third = await home.next(second)
-        assert (Key("category", "garden/c") in third.records, third.unread) == (True, second.unread)
+        assert (Key("category", "garden/c") in third.home.records, third.reading.unread) == (
+            True,
+            second.reading.unread,
+        )
 
 
 async def test_a_new_order_of_areas_is_looked_at() -> None:
@@ -354,8 +357,8 @@ async def test_a_new_order_of_areas_is_looked_at() -> None:
         second = await home.next(first)
 
         keys = [Key("area", row["area_id"]) for row in listed]
-        assert [second.positions[key] for key in keys] == list(range(len(keys)))[::-1]
-        assert {k: v for k, v in second.positions.items() if k.registry == "floor"} == {
-            k: v for k, v in first.positions.items() if k.registry == "floor"
+        assert [second.home.positions[key] for key in keys] == list(range(len(keys)))[::-1]
+        assert {k: v for k, v in second.home.positions.items() if k.registry == "floor"} == {
+            k: v for k, v in first.home.positions.items() if k.registry == "floor"
         }
-        assert second.row_versions == (await home.watch.read(quiet)).row_versions
+        assert second.home.row_versions == (await home.watch.read(quiet)).home.row_versions

@@ -57,8 +57,8 @@ async def test_a_second_read_asks_for_no_entity_again() -> None:
         second = await reader.read(quiet)
 
     assert fake.count(GET_ENTRIES) == asked == 1
-    assert second.hashes == first.hashes
-    assert all(second.records[key] is record for key, record in first.records.items())
+    assert second.home.hashes == first.home.hashes
+    assert all(second.home.records[key] is record for key, record in first.home.records.items())
 
 
 async def test_a_core_without_stamps_is_asked_for_every_entity_again() -> None:
@@ -68,7 +68,7 @@ async def test_a_core_without_stamps_is_asked_for_every_entity_again() -> None:
         second = await reader.read(quiet)
 
     assert fake.count(GET_ENTRIES) == 2
-    assert second.hashes == first.hashes
+    assert second.home.hashes == first.home.hashes
 
 
 async def test_only_what_changed_is_asked_for_and_read() -> None:
@@ -86,7 +86,7 @@ async def test_only_what_changed_is_asked_for_and_read() -> None:
     assert fake.received[-1]["type"] == "get_config"
     asked = [c["entity_ids"] for c in fake.received if c["type"] == GET_ENTRIES][-1]
     assert asked == [listed[3]["entity_id"]]
-    assert {k for k in after.hashes if after.hashes[k] != before.hashes[k]} == {
+    assert {k for k in after.home.hashes if after.home.hashes[k] != before.home.hashes[k]} == {
         Key("entity", listed[3]["id"])
     }
 
@@ -166,7 +166,7 @@ async def test_a_command_that_the_core_does_not_know_is_an_unread_registry(
 
     snapshot = await read(recorded)
 
-    assert snapshot.registries == whole.registries - {registry}
+    assert snapshot.reading.registries == whole.reading.registries - {registry}
     assert not records_of(snapshot, registry)
 
 
@@ -197,9 +197,9 @@ async def test_what_is_no_registry_costs_trust_and_not_the_home(command: str, an
 
     snapshot = await read({**answers(), command: answer})
 
-    assert snapshot.records == whole.records
-    assert len(snapshot.health.unread) == 1
-    assert whole.health.unread == ()
+    assert snapshot.home.records == whole.home.records
+    assert len(snapshot.reading.health.unread) == 1
+    assert whole.reading.health.unread == ()
 
 
 async def test_a_registry_that_is_not_known_there_is_reported_as_not_read() -> None:
@@ -208,8 +208,8 @@ async def test_a_registry_that_is_not_known_there_is_reported_as_not_read() -> N
 
     snapshot = await read(recorded)
 
-    assert "floor" in snapshot.unread.registries["floor"]
-    assert snapshot.unread.scopes == frozenset({"automation", "helpers", "scene", "script"})
+    assert "floor" in snapshot.reading.unread.registries["floor"]
+    assert snapshot.reading.unread.scopes == frozenset({"automation", "helpers", "scene", "script"})
 
 
 async def test_categories_are_asked_for_in_the_scopes_that_are_stored() -> None:
@@ -221,9 +221,9 @@ async def test_categories_are_asked_for_in_the_scopes_that_are_stored() -> None:
     snapshot = await read(recorded, category_scopes=["garden"])
 
     assert records_of(without, "category") == {}
-    assert without.unread.leaves_out(Key("category", "garden/c"))
+    assert without.reading.unread.leaves_out(Key("category", "garden/c"))
     assert records_of(snapshot, "category").keys() == {"garden/c"}
-    assert not snapshot.unread.leaves_out(Key("category", "garden/c"))
+    assert not snapshot.reading.unread.leaves_out(Key("category", "garden/c"))
 
 
 async def test_a_scope_that_is_refused_was_not_read() -> None:
@@ -234,9 +234,9 @@ async def test_a_scope_that_is_refused_was_not_read() -> None:
 
     snapshot = await read(recorded, category_scopes=["odd scope"])
 
-    assert snapshot.unread.scopes is not None
-    assert "odd scope" not in snapshot.unread.scopes
-    assert "category" in snapshot.registries
+    assert snapshot.reading.unread.scopes is not None
+    assert "odd scope" not in snapshot.reading.unread.scopes
+    assert "category" in snapshot.reading.registries
 
 
 async def test_repair_issues_and_splits_are_read() -> None:
@@ -249,8 +249,8 @@ async def test_repair_issues_and_splits_are_read() -> None:
 
     snapshot = await read(recorded)
 
-    assert snapshot.health.corrupt_stores == ("core.entity_registry",)
-    assert snapshot.splits == {"old": ("b", "a")}
+    assert snapshot.reading.health.corrupt_stores == ("core.entity_registry",)
+    assert snapshot.reading.splits == {"old": ("b", "a")}
 
 
 @pytest.mark.parametrize(("field", "bad"), [("state", "STOPPING"), ("recovery_mode", True)])
@@ -262,7 +262,7 @@ async def test_home_assistant_must_be_well_before_and_after(field: str, bad: Any
     configs = iter(told)
     recorded["get_config"] = lambda _: next(configs)
 
-    assert getattr((await read(recorded)).health, field) == bad
+    assert getattr((await read(recorded)).reading.health, field) == bad
 
 
 async def test_a_home_whose_state_is_no_text_is_doubted_and_mirrored() -> None:
@@ -271,9 +271,9 @@ async def test_a_home_whose_state_is_no_text_is_doubted_and_mirrored() -> None:
 
     snapshot = await read(recorded | {"get_config": odd})
 
-    assert snapshot.records == (await read(recorded)).records
-    assert snapshot.health.unread
-    assert snapshot.health.ha_version == "2026.11.0"
+    assert snapshot.home.records == (await read(recorded)).home.records
+    assert snapshot.reading.health.unread
+    assert snapshot.reading.health.ha_version == "2026.11.0"
 
 
 @pytest.mark.parametrize("answer", ["no", ["x"], 5, {"recovery_mode": 1}, Refusal("unknown_error")])
@@ -289,7 +289,7 @@ async def test_recovery_mode_is_told_though_its_lists_look_complete() -> None:
 
     snapshot = await read(recorded)
 
-    assert snapshot.health.recovery_mode is True
+    assert snapshot.reading.health.recovery_mode is True
     assert len(records_of(snapshot, "device")) == 1
 
 
@@ -310,10 +310,10 @@ async def test_rows_that_cannot_be_trusted_are_set_aside(command: str, change: s
     snapshot = await read(recorded | {command: rows})
 
     registry = command.split("/")[1].partition("_")[0]
-    row = snapshot.set_aside[0]
+    row = snapshot.home.set_aside[0]
     lost = rows[0][id_field] if change == "twice" else recorded[command][1][id_field]
     assert (row.registry, row.field) == (registry, id_field)
-    assert before.records.keys() - snapshot.records.keys() == {Key(registry, lost)}
+    assert before.home.records.keys() - snapshot.home.records.keys() == {Key(registry, lost)}
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ async def test_a_read_that_breaks_off_is_no_snapshot(
             await reader.read(quiet)
         fake.misbehave.clear()
 
-        assert len((await reader.read(quiet)).records) == 205
+        assert len((await reader.read(quiet)).home.records) == 205
 
 
 async def test_an_answer_beyond_the_bound_names_the_setting() -> None:

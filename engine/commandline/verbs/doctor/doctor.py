@@ -138,15 +138,15 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
     except EngineError as error:
         yield _failed("source", error)
         return
-    summary = plural(len(snapshot.records), "record")
-    version = snapshot.health.ha_version
+    summary = plural(len(snapshot.home.records), "record")
+    version = snapshot.reading.health.ha_version
     yield Check(
         "source",
         "ok",
         f"{source.origin} was read: Home Assistant {version or '(version unknown)'}, {summary}",
     )
     yield from check_unread(snapshot)
-    if snapshot.set_aside:
+    if snapshot.home.set_aside:
         yield check_rows_of_source(snapshot)
     yield check_state(snapshot)
     yield check_clock(snapshot, time.time())
@@ -154,7 +154,7 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
 
 def check_rows_of_source(snapshot: Snapshot) -> Check:
     """The rows whose record cannot be identified."""
-    rows = snapshot.set_aside
+    rows = snapshot.home.set_aside
     summary = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_SHOWN])
     more = f"; and {len(rows) - _ROWS_SHOWN} more (`reconcile drift`)" if len(rows) > _ROWS_SHOWN else ""
     return Check(
@@ -167,7 +167,7 @@ def check_rows_of_source(snapshot: Snapshot) -> Check:
 
 def check_unread(snapshot: Snapshot) -> Iterator[Check]:
     """Which registries were not read, and why."""
-    if reasons := snapshot.unread.registries:
+    if reasons := snapshot.reading.unread.registries:
         summary = "; ".join(reasons[registry] for registry in sorted(reasons))
         yield Check(
             "registries",
@@ -179,7 +179,7 @@ def check_unread(snapshot: Snapshot) -> Iterator[Check]:
 
 def check_state(snapshot: Snapshot) -> Check:
     """Whether Home Assistant is in a state in which it may say that something is gone."""
-    health = snapshot.health
+    health = snapshot.reading.health
     if health.corrupt_stores:
         stores = ", ".join(health.corrupt_stores)
         return Check(
@@ -210,7 +210,7 @@ def check_state(snapshot: Snapshot) -> Check:
 
 def check_clock(snapshot: Snapshot, now: float) -> Check:
     """Whether Home Assistant wrote something later than `now` (Unix seconds): no answer carries its time of day."""
-    newest = max((r.modified_at or 0.0 for r in snapshot.records.values()), default=0.0)
+    newest = max((r.modified_at or 0.0 for r in snapshot.home.records.values()), default=0.0)
     ahead = newest - now
     if ahead > _SKEW_SECONDS_MAX:
         return Check(

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.core.compare.plan import Operation
 from engine.core.home.derived import Derived
-from engine.core.home.snapshot import Snapshot
+from engine.core.home.home import Home
 from engine.core.records.record import Key, encode_record
 from engine.replicas.history.revisions import Draft
 from engine.replicas.influx.reading import check_schema
@@ -16,7 +16,7 @@ REFRESH = "refresh"
 
 
 def renewals(
-    drafts: Sequence[Draft], operations: Sequence[Operation], home: Snapshot, held: Mapping[Key, str]
+    drafts: Sequence[Draft], operations: Sequence[Operation], home: Home, held: Mapping[Key, str]
 ) -> list[Draft]:
     """Refreshes of what did not change itself, but now shows another name or area because its device did."""
     inheriting = inheriting_keys(operations, home) - {draft.key for draft in drafts}

@@ -46,8 +46,8 @@ _MEASUREMENTS = {
 def find_legacy(wire: Wire, desired: Snapshot, *, start_ns: int = 0) -> LegacyReport:
     """Compare the old measurements with the home. Reads points from `start_ns` on. Raises ReplicaError."""
     known = {
-        "devices": {key.id for key in desired.records if key.registry == "device"},
-        "entities": {r.entity_id for r in desired.records.values() if isinstance(r, Entity)},
+        "devices": {key.id for key in desired.home.records if key.registry == "device"},
+        "entities": {r.entity_id for r in desired.home.records.values() if isinstance(r, Entity)},
     }
     series = 0
     duplicates: list[LegacyRow] = []

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import LABEL_FIELDS
 from engine.core.home.derived import Derived, affected_keys
+from engine.core.home.home import Home
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Device, Entity, Key, Record
 from engine.replicas.influx.schema.points import COUNT_MEASUREMENT, NONE, SHOWN_FIELDS, field_text, tag_text
@@ -31,7 +32,7 @@ def shown_values(record: Record | None, derived: Derived | None) -> tuple[str, .
     return tuple(str(shown[field] or NONE) for field in SHOWN_FIELDS)
 
 
-def inheriting_keys(operations: Iterable[Operation], home: Snapshot) -> set[Key]:
+def inheriting_keys(operations: Iterable[Operation], home: Home) -> set[Key]:
     """What now shows another name or area although its own record did not change: a device's entities and parts."""
     moved = [
         operation.key
@@ -41,15 +42,16 @@ def inheriting_keys(operations: Iterable[Operation], home: Snapshot) -> set[Key]
     return affected_keys(home.records, home.records, moved) - set(moved) if moved else set()
 
 
-def count_lines(site: str, home: Snapshot, gone_areas: Iterable[str], time_ns: int) -> Iterator[bytes]:
+def count_lines(site: str, read: Snapshot, gone_areas: Iterable[str], time_ns: int) -> Iterator[bytes]:
     """One line per registry, and for devices and entities per area; an area that is gone, or empty, counts none.
 
     Where areas are not mirrored, devices and entities are not counted.
     """
+    home = read.home
     areas = {key.id: record for key, record in home.records.items() if isinstance(record, Area)}
     counts: Counter[tuple[str, str]] = Counter()
-    with_area = _WITH_AREA if "area" in home.registries else ()
-    for registry in home.registries - (set(_WITH_AREA) - set(with_area)):
+    with_area = _WITH_AREA if "area" in read.reading.registries else ()
+    for registry in read.reading.registries - (set(_WITH_AREA) - set(with_area)):
         for area in ("", *areas, *gone_areas) if registry in with_area else ("",):
             counts[registry, area] = 0
     for key in home.records:

@@ -39,7 +39,7 @@ def home() -> Snapshot:
 
 
 def past(home: Snapshot) -> PastHome:
-    return PastHome(home.records, derive(home.records, None), dict.fromkeys(home.records, 0.0))
+    return PastHome(home.home.records, derive(home.home.records, None), dict.fromkeys(home.home.records, 0.0))
 
 
 async def now(home: Snapshot, tmp_path: Path) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:

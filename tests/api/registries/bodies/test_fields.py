@@ -44,8 +44,8 @@ every_body = pytest.mark.parametrize(
 def test_a_record_has_the_body_of_its_row(body: BodyMaker, is_listed: bool) -> None:  # type: ignore[type-arg]
     name = body.registry.name
     home = snapshot(ENTRY, *HOME.values(), positions={HOME["area"].key: 0, HOME["floor"].key: 1})
-    record = home.records[HOME[name].key]
-    derived = home.derived.get(record.key)
+    record = home.home.records[HOME[name].key]
+    derived = home.home.derived.get(record.key)
     values = encode_row(record, derived, "2026-11-23 12:00:00.000000")
     by_name = dict(zip(TABLES[name].sql_names, values, strict=True))
     key = by_name["entity_id"] if name == "entity" else record.id_value

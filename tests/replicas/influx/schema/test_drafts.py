@@ -23,7 +23,7 @@ def test_points_count_on_from_the_newest_row_and_follow_it() -> None:
         Draft(KEY, "refresh", entity(1), "1:a"),
     ]
     newest = {KEY: [50, KEY.id, "1:x", 3, 1]}
-    points = list(points_of(drafts, newest, {KEY: 70}, HOME.derived, lambda after: after + 1))
+    points = list(points_of(drafts, newest, {KEY: 70}, HOME.home.derived, lambda after: after + 1))
     assert [(p.op, p.rev, p.time_ns) for p in points] == [
         ("delete", 4, 71),
         ("create", 5, 72),
@@ -39,10 +39,10 @@ def test_a_row_of_a_newer_program_is_not_built_upon() -> None:
 
 def test_what_inherits_is_renewed_unless_it_is_written_anyway_or_differs() -> None:
     moved = [operation_of(device(1), area_id="kitchen")]
-    held = {**HOME.hashes, entity(2).key: "1:other"}
-    assert [(d.key, d.op) for d in renewals([], moved, HOME, HOME.hashes)] == [
+    held = {**HOME.home.hashes, entity(2).key: "1:other"}
+    assert [(d.key, d.op) for d in renewals([], moved, HOME.home, HOME.home.hashes)] == [
         (KEY, "refresh"),
         (entity(2).key, "refresh"),
     ]
-    assert [d.key for d in renewals([], moved, HOME, held)] == [KEY]
-    assert renewals([Draft(KEY, "update", entity(1), "1:a")], moved, HOME, held) == []
+    assert [d.key for d in renewals([], moved, HOME.home, held)] == [KEY]
+    assert renewals([Draft(KEY, "update", entity(1), "1:a")], moved, HOME.home, held) == []

@@ -12,7 +12,7 @@ HOME = (ENTRY, KITCHEN, ATTIC, LAMP, device(2), entity(1, device_id=LAMP.id), en
 
 
 def shown(record: Record | None, *home: Record) -> tuple[str, ...]:
-    return shown_values(record, snapshot(*home).derived.get(record.key) if record and home else None)
+    return shown_values(record, snapshot(*home).home.derived.get(record.key) if record and home else None)
 
 
 def test_a_record_shows_what_it_has_and_a_dash_for_the_rest() -> None:
@@ -34,9 +34,9 @@ def test_what_belongs_to_a_device_that_moved_inherits_anew() -> None:
     child = device(3, parent_device_id=LAMP.id)
     home = snapshot(*HOME, child, entity(3, device_id=child.id))
     moved = operation_of(LAMP, area_id="attic")
-    assert inheriting_keys([moved], home) == {child.key, entity(1).key, entity(3).key}
-    assert inheriting_keys([operation_of(LAMP, sw_version="2")], home) == set()
-    assert inheriting_keys([], home) == set()
+    assert inheriting_keys([moved], home.home) == {child.key, entity(1).key, entity(3).key}
+    assert inheriting_keys([operation_of(LAMP, sw_version="2")], home.home) == set()
+    assert inheriting_keys([], home.home) == set()
 
 
 def counts(*records: Record, gone: tuple[str, ...] = (), **more: object) -> dict[tuple[str, str], object]:
