@@ -187,11 +187,23 @@ class PastHome(msgspec.Struct, frozen=True):
     recorded_at: Mapping[Key, float]
 
 
+def _nothing_of(at: datetime, begins_at: float | None) -> Problem:
+    """The answer about a time of which there are no records; `begins_at` is when the first was made, if that is known."""
+    if begins_at is None:
+        return Problem(404, f"The records do not reach back to {at.isoformat()}.")
+    begin = rfc3339(begins_at)
+    if begins_at <= at.timestamp():
+        return Problem(404, f"All that was recorded since {begin} had been deleted by {at.isoformat()}.")
+    problem = Problem(404, f"The records do not reach back to {at.isoformat()}; they begin at {begin}.")
+    problem.known_from = begin
+    return problem
+
+
 def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> PastHome:
     """The records of these registries at a time. Raises Problem when nothing is known of then."""
     revisions = timeline.as_of(at.timestamp())
     if not revisions:
-        raise Problem(404, f"The records do not reach back to {at.isoformat()}.")
+        raise _nothing_of(at, timeline.begins_at())
     try:
         records = {
             key: make_record(key.registry, revision.fields)

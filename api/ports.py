@@ -143,5 +143,8 @@ class Timeline(Protocol):
     def delays(self, since: float, /) -> Sequence[tuple[float, float]]:
         """(Unix seconds, seconds behind Home Assistant's change) of the updates since then. Raises ReplicaError."""
 
+    def begins_at(self) -> float | None:
+        """When the first record that is kept was made, Unix seconds; None where that is not known. Raises ReplicaError."""
+
     def forgotten(self, key: Key, /) -> Forgotten:
         """What is not known any more, of the home and of this record. Raises ReplicaError."""

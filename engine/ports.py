@@ -73,11 +73,7 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class Replica(Protocol):
-    """A store kept equal to the source.
-
-    What only some stores are or do has a default here: a class that names this protocol as its base says only how
-    it differs.
-    """
+    """A store kept equal to the source. What only some stores are or do has a default: a class names this as its base."""
 
     @property
     def name(self) -> str:
@@ -272,6 +268,10 @@ class Records(Replica, Protocol):
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record live at a time (Unix seconds). Raises HistoryForgotten before what is kept."""
+
+    def begins_at(self) -> float | None:
+        """When the first revision that is kept was made, Unix seconds; None where it is not known."""
+        return None
 
     def forgotten(self, key: Key) -> Forgotten:
         """What is not known any more, of the home and of this record."""

@@ -26,14 +26,16 @@ from api.http.openapi import make_document
 from api.http.problems import RETRY_SECONDS, Problem
 from api.http.queries import NoQuery
 from api.http.routing import LIVE_HEADERS, Route, answer_live, route
-from api.page.routes import page_endpoints
+from api.page.routes import PAGE_ROUTES, page_endpoints
 from api.sites import fleet, listing
 from api.sites.listing import Asked, no_such_home
 from api.sites.page import away_page, page_route
-from api.sites.ports import Sites, Stage
+from api.sites.ports import Sites, SiteView, Stage
 from api.state.health import get_liveness
 
 _PREFIXES = ("/api/sites/", "/sites/")
+# What a person looks at is answered with a page, also where there is none of the home.
+_PAGES = frozenset(route.path for route in PAGE_ROUTES)
 
 
 class FleetReady(msgspec.Struct, frozen=True):
@@ -88,21 +90,23 @@ class OfHome:
         """Answer for the home; where it is not kept, with a page in place of its page, or raise Problem."""
         name = str(scope["path_params"]["site"])
         view = self._sites.view(name)
-        if view is None:
-            raise no_such_home(name)
-        context = await self._sites.open(name)
-        if context is None:
-            problem = Problem(
-                503,
-                f"The home {name} is {view.stage}: {view.reason or 'it is about to be started'}",
-                headers={"retry-after": str(RETRY_SECONDS)},
-            )
-            if scope["path"] != f"/sites/{name}/":
-                raise problem
-            await away_page(view, problem)(scope, receive, send)
+        context = await self._sites.open(name) if view is not None else None
+        if context is not None:
+            scope["home"] = context
+            await self._router(scope, receive, send)
             return
-        scope["home"] = context
-        await self._router(scope, receive, send)
+        problem = _not_kept(view) if view is not None else no_such_home(name)
+        if str(scope["path"]).removeprefix(f"/sites/{name}") not in _PAGES:
+            raise problem
+        await away_page(name, view, problem)(scope, receive, send)
+
+
+def _not_kept(view: SiteView) -> Problem:
+    return Problem(
+        503,
+        f"The home {view.name} is {view.stage}: {view.reason or 'it is about to be started'}",
+        headers={"retry-after": str(RETRY_SECONDS)},
+    )
 
 
 def _home_of(request: Request) -> AppContext:

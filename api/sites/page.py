@@ -41,9 +41,11 @@ def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
     return [StarletteRoute("/", call, name="page_sites"), static_route()]
 
 
-def away_page(view: SiteView, problem: Problem) -> Response:
-    """The page shown instead of one of a home that is not kept: why it is not."""
-    body = render("away.html", {"site": view, "detail": problem.detail})
+def away_page(name: str, view: SiteView | None, problem: Problem) -> Response:
+    """The page shown instead of one of a home that is not kept, or does not exist: why."""
+    title = f"{view.label or name} is {view.stage}" if view else "There is no such home"
+    values = {"title": title, "name": name[:64], "detail": problem.detail, "is_kept_later": view is not None}
+    body = render("away.html", values)
     return Response(body, problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
 
 

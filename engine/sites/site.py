@@ -120,11 +120,11 @@ class Site:
         backoff = Backoff(_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX, self._surroundings.draw)
         while True:
             self._changed = anyio.Event()
-            if self.file.error is not None:
-                self._stand(Stage.INVALID, str(self.file.error))
-                await self._changed.wait()
-            elif self.is_paused:
+            if self.is_paused:  # also one whose file is broken: that hinders nothing now
                 self._stand(Stage.PAUSED, "paused with `reconcile site pause`")
+                await self._changed.wait()
+            elif self.file.error is not None:
+                self._stand(Stage.INVALID, str(self.file.error))
                 await self._changed.wait()
             elif (reason := self._surroundings.why_wait()) is not None:
                 self._stand(Stage.WAITING, reason)

@@ -117,7 +117,7 @@ class MemoryTimeline:
             for key, record in records.items()
         }
         self.revisions = list(revisions)
-        self.since = NOON
+        self.since: float | None = NOON
         self.delayed: list[tuple[float, float]] = []
         self.known = NOTHING_FORGOTTEN
 
@@ -136,7 +136,10 @@ class MemoryTimeline:
     def as_of(self, at: float) -> Mapping[Key, Revision]:
         if self.known.known_from is not None and at < self.known.known_from:
             raise HistoryForgotten("history", self.known.known_from, "", "then")
-        return self.records if at >= self.since else {}
+        return self.records if self.since is not None and at >= self.since else {}
+
+    def begins_at(self) -> float | None:
+        return self.since
 
     def delays(self, since: float) -> list[tuple[float, float]]:
         return [(at, seconds) for at, seconds in self.delayed if at > since]

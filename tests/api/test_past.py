@@ -87,6 +87,22 @@ async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Rep
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         problem = await api.get("/api/devices?at=2020-01-01T00:00:00Z", 404)
         assert "do not reach back" in problem["detail"]
+        assert "they begin at 2026-11-23T12:00:00.000Z" in problem["detail"]
+        assert problem["known_from"] == "2026-11-23T12:00:00.000Z"
+        assert (await api.get(f"/api/devices?at={problem['known_from']}"))["total"] > 0
+
+
+async def test_where_all_had_been_deleted_or_nothing_was_recorded_the_answer_names_no_begin(
+    sample: tuple[Path, Report],
+) -> None:
+    timeline = MemoryTimeline({})
+    async with api_over(*sample, timeline=timeline) as api:
+        problem = await api.get(f"/api/devices?{AT}", 404)
+        assert "All that was recorded since 2026-11-23T12:00:00.000Z had been deleted" in problem["detail"]
+        timeline.since = None
+        problem = await api.get(f"/api/devices?{AT}", 404)
+        assert problem["detail"] == "The records do not reach back to 2026-11-23T12:00:00+00:00."
+        assert "known_from" not in problem
 
 
 async def test_what_was_forgotten_is_gone_and_not_an_empty_home(sample: tuple[Path, Report]) -> None:

@@ -6,16 +6,14 @@ import msgspec
 
 from api.page.templates import link
 from api.page.wording import count_text, replica_text
-from engine.core.compare.diff import Kind
-from engine.core.state.advice import GUARDS, KINDS
+from engine.core.state.advice import DELETES_HELD, GUARDS, KINDS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State
 from engine.core.state.record_verdict import Verdicts
-from engine.core.state.report import RefusalReport
+from engine.core.state.report import RefusalReport, are_deletes_held
 from engine.core.state.status import Status
-from engine.core.words import Mode, Outcome, SyncStatus
+from engine.core.words import Mode, SyncStatus
 
 _OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
-_HELD = "A guard holds all these deletes back; what lifts it stands above."
 _WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
 
 
@@ -35,7 +33,7 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
         is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
-        found += _kinds(verdicts, is_observing=is_observing, are_deletes_held=_are_deletes_held(status))
+        found += _kinds(verdicts, is_observing=is_observing, is_held_back=are_deletes_held(status.report))
     return found
 
 
@@ -70,20 +68,14 @@ def _naming(refusal: RefusalReport) -> str:
     )
 
 
-def _are_deletes_held(status: Status) -> bool:
-    records = status.report.records if status.report else ()
-    deletes = [r for r in records if r.kind is Kind.ORPHANED and r.action is not None]
-    return bool(deletes) and all(r.outcome == Outcome.HELD for r in deletes)
-
-
-def _kinds(verdicts: Verdicts, *, is_observing: bool, are_deletes_held: bool) -> Iterator[TodoView]:
+def _kinds(verdicts: Verdicts, *, is_observing: bool, is_held_back: bool) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
             observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
-            is_held = are_deletes_held and state is State.GONE
-            action, command = (_HELD, None) if is_held else (advice.action, advice.command)
+            is_held = is_held_back and state is State.GONE
+            action, command = (DELETES_HELD, None) if is_held else (advice.action, advice.command)
             yield TodoView(
                 f"todo-{state}",
                 f"{LABELS[state]}: {count_text(counts[state], 'record')}",

@@ -56,6 +56,10 @@ class DeleteLimit(NamedTuple):
     records_max: int | None
     ratio_max: float | None
 
+    def __str__(self) -> str:
+        """As it is typed."""
+        return f"{self.records_max}" if self.ratio_max is None else f"{self.ratio_max * 100:g}%"
+
 
 class Arguments(argparse.Namespace):
     """The parsed command line."""

@@ -39,6 +39,7 @@ class PlanText(msgspec.Struct, frozen=True):
     is_full: bool = False
     registries: tuple[str, ...] | None = None  # None: all
     confirm_seconds: float = 60.0
+    allowed: str = ""  # the options by which this run was allowed to delete, which the next one needs as well
 
 
 def render_plan(report: Report, form: PlanText) -> str:
@@ -141,11 +142,14 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
     waited = min(compared_at - unix_seconds(r.since) if r.since else 0.0 for r in waiting)
     left = math.ceil(max(form.confirm_seconds - waited, 1))
     if report.mode == Mode.APPLY:
+        if form.allowed:
+            return [f"{summary} run again in {left} s with {form.allowed}, or add --confirm-deletes to that."]
         return [f"{summary} run again in {left} s, or pass --confirm-deletes."]
     # This one wrote nothing, so it need not know the option that deletes; and only one that writes remembers
     # what it missed.
     when = f"in {left} s" if waited > 0 else f"twice, {left} s apart"
-    return [f"{summary} run `reconcile` {when}, or `reconcile --confirm-deletes` now."]
+    command = f"reconcile {form.allowed}".rstrip()
+    return [f"{summary} run `{command}` {when}, or `{command} --confirm-deletes` now."]
 
 
 def _foreign_lines(report: Report) -> list[str]:

@@ -63,6 +63,16 @@ def report_errors(report: Report) -> None:
         print_error(error.message, error.hint)
 
 
+def _allowed(arguments: Arguments) -> str:
+    """The options of this run that let it delete more than the settings do."""
+    limit, options = arguments.max_delete, list[str]()
+    if limit is not None:
+        options.append(f"--max-delete {limit}")
+    if arguments.allow_empty:
+        options.append("--allow-empty")
+    return " ".join(options)
+
+
 def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None:
     paint = choose_paint(arguments.color, os.environ)
     form = PlanText(
@@ -70,6 +80,7 @@ def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None
         is_full=arguments.full,
         registries=arguments.only,
         confirm_seconds=loaded.settings.plan.delete_confirm_seconds,
+        allowed=_allowed(arguments),
     )
     if arguments.format == "json":
         emit_json(msgspec.json.encode(report))

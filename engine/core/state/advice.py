@@ -125,6 +125,9 @@ KINDS: dict[str, Advice] = {
     ),
 }
 
+# In place of the advice on what is gone, where guards hold all deletes back.
+DELETES_HELD = "A guard holds all these deletes back; what lifts it stands above."
+
 # Whose change a difference is, as a report says it among the reasons.
 WHOSE_CHANGE: dict[Cause, str] = {
     Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",

@@ -201,6 +201,14 @@ class HistoryFile(Records):
             is_there = has_records(connection, NAME)
             return fetch_delays(partial(_fetch, connection), int(since * _NS)) if is_there else []
 
+    def begins_at(self) -> float | None:
+        """When the first revision that is kept was made, Unix seconds; None where there is none."""
+        with self._file.reading() as connection:
+            if not has_records(connection, NAME):
+                return None
+            [(first_ns,)] = connection.execute("SELECT min(at_ns) FROM records")
+            return None if first_ns is None else first_ns / _NS
+
     def forgotten(self, key: Key) -> Forgotten:
         """What is not known any more, of the home and of this record."""
         with self._file.reading() as connection:

@@ -31,6 +31,9 @@ _NS = 1_000_000_000
 _DAY_NS = 86_400 * _NS
 _START_NS = -(2**63)
 FORGETFUL_SCHEMA = 2
+_COMPACTED = (
+    "The history file was compacted, by history.keep_days or by `reconcile history compact --before`."
+)
 
 _TABLE = """CREATE TABLE IF NOT EXISTS forgotten (registry TEXT NOT NULL, id TEXT NOT NULL, by_age INTEGER NOT NULL,
   by_thinning INTEGER NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID"""
@@ -122,9 +125,7 @@ def check_known(connection: apsw.Connection, replica: str, at_ns: int) -> None:
     known_from_ns = read_memory(connection).known_from_ns
     if at_ns < known_from_ns:
         known_from = known_from_ns / _NS
-        raise HistoryForgotten(
-            replica, known_from, "The history file was compacted (history.keep_days).", rfc3339(known_from)
-        )
+        raise HistoryForgotten(replica, known_from, _COMPACTED, rfc3339(known_from))
 
 
 def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:

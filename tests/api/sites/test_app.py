@@ -64,7 +64,7 @@ async def test_a_home_that_is_not_there_or_not_kept_is_one_clear_sentence(
 ) -> None:
     sites = MemorySites(kept("one"), away("two", Stage.INVALID, "its file is broken"))
     async with asking(sample, sites) as client:
-        for path in ("/api/sites/none", "/api/sites/none/devices", "/sites/none/"):
+        for path in ("/api/sites/none", "/api/sites/none/devices", "/sites/none/api/devices"):
             answer = await client.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
             assert "'none'" in answer.json()["detail"]

@@ -35,6 +35,19 @@ async def test_very_many_homes_come_in_pages(sample: tuple[Path, Report]) -> Non
         assert (await client.get("/?page=2")).text.count('<a href="sites/') == 50
 
 
+@pytest.mark.parametrize("path", ["/sites/none/", "/sites/none/devices", "/sites/%3Cb%3E/"])
+async def test_a_page_of_a_home_that_there_is_not_is_a_page_that_says_so(
+    sample: tuple[Path, Report], path: str
+) -> None:
+    async with asking(sample, MemorySites(kept("one"))) as client:
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "This service has no home called" in answer.text
+        assert "<b>" not in answer.text
+        assert 'href="../../"' in answer.text
+        assert "refresh" not in answer.text
+
+
 async def test_a_home_that_is_not_kept_has_a_page_that_says_why(sample: tuple[Path, Report]) -> None:
     async with asking(sample, MemorySites(away("broken", Stage.INVALID, "file <x>"))) as client:
         answer = await client.get("/sites/broken/")

@@ -144,6 +144,19 @@ Applied: 1 added, 1 held (sqlite); nothing to do (history).
 
 
 @pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("apply", "run again in 60 s with --max-delete 40, or add --confirm-deletes to that."),
+        ("dry_run", "run `reconcile --max-delete 40` twice, 60 s apart, or `reconcile --max-delete 40 --confirm-deletes` now."),
+    ],
+)  # fmt: skip
+def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode: str, told: str) -> None:
+    waiting = removed("Old", outcome="waiting", since="2026-11-23T12:00:00.000Z")
+    text = render_plan(report(waiting, mode=mode), PlanText(allowed="--max-delete 40"))
+    assert f"1 delete waits for a second look: {told}" in text.splitlines()
+
+
+@pytest.mark.parametrize(
     ("mode", "since", "told"),
     [
         ("apply", "2026-11-23T12:00:00.000Z", "1 delete waits for a second look: run again in 60 s, or pass --confirm-deletes."),

@@ -96,6 +96,18 @@ def test_a_delete_waits_for_a_second_look(mirror: Reconcile, home: Home) -> None
     assert mirror("show", f"label/{label}").code == 0
 
 
+@pytest.mark.parametrize("limit", ["40", "90%"])
+def test_a_delete_that_was_allowed_and_waits_says_how_to_allow_it_again(
+    mirror: Reconcile, home: Home, limit: str
+) -> None:
+    mirror()
+    home.remove_label()
+    out = mirror("--only", "label", "--max-delete", limit, "--allow-empty").out
+    assert (
+        f"run again in 60 s with --max-delete {limit} --allow-empty, or add --confirm-deletes to that." in out
+    )
+
+
 def test_confirmed_deletes_are_made_in_one_run(
     mirror: Reconcile, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

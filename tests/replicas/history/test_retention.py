@@ -45,7 +45,9 @@ def daily(history: HistoryFile, ledger: SqliteRows, days: int) -> None:
 def test_a_record_keeps_its_state_at_the_edge_and_all_after_it(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
+    assert history.begins_at() is None
     daily(history, ledger, 10)
+    assert history.begins_at() == pytest.approx(NOON)
     now = NOON + 9.5 * DAY
     assert compact(history, Retention(keep_days=4), now) == (5, 0)
     # The edge is noon and a half day after the fifth day: its state is what was recorded on the sixth.
@@ -72,7 +74,8 @@ def test_the_past_before_the_edge_is_refused_and_from_it_on_it_is_what_it_was(
             assert history.as_of(at) == before[at]
             continue
         with pytest.raises(
-            HistoryForgotten, match=r"known from 20.* on; what was before is forgotten"
+            HistoryForgotten,
+            match=r"known from 20.* on; what was before is forgotten.*history\.keep_days or by `reconcile history compact",
         ) as refused:
             history.as_of(at)
         assert refused.value.known_from == edge

@@ -11,10 +11,11 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
-from engine.core.state.advice import GUARDS, KINDS
+from engine.core.state.advice import DELETES_HELD, GUARDS, KINDS
 from engine.core.state.intervals import AGELESS
-from engine.core.state.record_states import BY_URGENCY, LABELS
+from engine.core.state.record_states import BY_URGENCY, LABELS, State
 from engine.core.state.record_verdict import Verdicts
+from engine.core.state.report import are_deletes_held
 from engine.core.state.status import Status
 from engine.settings.sections import LoadedSettings
 
@@ -42,6 +43,8 @@ def checks_of(status: Status) -> Iterator[Check]:
         if counts[state]:
             advice = KINDS[state]
             hint = f"{advice.action} `{advice.command}`" if advice.command else advice.action
+            if state is State.GONE and are_deletes_held(report):
+                hint = DELETES_HELD
             yield Check(
                 "drift", "warn", f"{LABELS[state]}: {plural(counts[state], 'record')}. {advice.meaning}", hint
             )

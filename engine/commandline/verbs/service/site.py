@@ -110,7 +110,7 @@ def run_site(arguments: Arguments, stop: Interruption) -> int:
 
 def _line(homes: Homes, file: SiteFile) -> SiteLine:
     settings = file.loaded.settings if file.loaded else None
-    state = "invalid" if file.error else "paused" if is_paused(homes.state(file.name)) else "ready"
+    state = "paused" if is_paused(homes.state(file.name)) else "invalid" if file.error else "ready"
     return SiteLine(
         name=file.name,
         file=str(file.path),

@@ -5,7 +5,7 @@ import apsw
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.doctor.now import checks_of
 from tests.commandline.in_process import Reconcile
-from tests.commandline.reports import refusal, replica, report
+from tests.commandline.reports import refusal, removed, replica, report
 
 
 def test_a_foreign_row_is_told_with_what_to_do(mirror: Reconcile) -> None:
@@ -25,3 +25,13 @@ def test_a_guard_that_speaks_is_told_with_its_command() -> None:
     (check,) = checks_of(status_of(told, 1e9))
     assert (check.name, check.status) == (f"guard {refusal().guard}", "warn")
     assert "raise plan.delete_ratio_max" in check.hint
+
+
+def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
+    guarded = (replica(status="blocked", refusals=(refusal(),)),)
+    told = report(removed("Old", outcome="held"), replicas=guarded)
+    _, gone = checks_of(status_of(told, 1e9))
+    assert gone.hint == "A guard holds all these deletes back; what lifts it stands above."
+    waits = report(removed("Old", outcome="held"), removed("Older", outcome="waiting"), replicas=guarded)
+    _, gone = checks_of(status_of(waits, 1e9))
+    assert "`reconcile --confirm-deletes`" in gone.hint

@@ -49,6 +49,18 @@ def test_a_broken_file_is_listed_with_what_is_wrong(reconcile: Reconcile, folder
     assert answer.out.startswith("invalid odd  Unknown setting x in sites.d/odd.toml.")
 
 
+def test_a_paused_home_whose_file_breaks_stays_paused_and_says_what_is_wrong(
+    reconcile: Reconcile, home: Home, folder: Path
+) -> None:
+    reconcile("site", "add", "first", "--source", home.source)
+    reconcile("site", "pause", "first")
+    (folder / "sites.d" / "first.toml").write_text("x = 1", encoding="utf-8")
+    assert (
+        reconcile("site", "list").out == "paused  first  "
+        "Unknown setting x in sites.d/first.toml. `reconcile config show` lists all settings.\n"
+    )
+
+
 def test_a_home_is_paused_removed_and_forgotten(reconcile: Reconcile, home: Home, folder: Path) -> None:
     reconcile("site", "add", "first", "--source", home.source)
     assert reconcile("site", "pause", "first").out == "first is paused.\n"
