@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-IMAGE_FOLDERS = ("opt", "data", "config")
+IMAGE_FOLDERS = ("opt", "data", "config", "share")
 LEFT_TO_DOCKER = ("ARG", "EXPOSE", "VOLUME")
 SECONDS_MAX = 500
 
