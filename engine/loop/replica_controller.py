@@ -283,6 +283,7 @@ class ReplicaController:
             pending=pending,
             pending_since=(before.pending_since or desired.reading.taken_at) if pending else None,
             error=error,
+            is_error_elsewhere=error is not None and all(e.subject != found.replica for e in report.errors),
             unproven_since=None if is_proven else before.unproven_since,
         )
 

@@ -126,6 +126,23 @@ async def test_a_change_that_is_written_at_once_is_no_change_of_status() -> None
         assert (kept.controller.status.status, kept.controller.status.status_since) == ("in_sync", since)
 
 
+async def test_where_only_the_books_cannot_be_kept_what_was_written_is_known() -> None:
+    async with keeping() as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.ledger.fail_with = ReplicaUnavailable("books", "the disk is full")
+        kept.controller.offer(later(HOME, device(1, name="New")))
+        await anyio.sleep(20)
+        status = kept.controller.status
+        assert device(1).key in kept.replica.rows
+        assert replica_status(status, clock(), PACE.freshness)[0] == "in_sync"
+        assert status.error == "the disk is full"
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        kept.replica.edits += 1
+        await anyio.sleep(20)
+        assert replica_status(kept.controller.status, clock(), PACE.freshness)[0] == "unknown"
+
+
 async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)

@@ -1,6 +1,8 @@
 """The service while its stores fail: InfluxDB stopped and started under it, and a disk that fills up."""
 
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
+from tests.kill.scenarios import SAMPLE, edit
 from tests.real.influxdb import DATABASE, InfluxServer
 from tests.real.small_disk import SmallDisk, mounted
 from tests.service_process import Service, get, poll
@@ -77,6 +80,35 @@ def test_a_disk_that_fills_up_is_reported_and_recovered_from(small_disk: SmallDi
         poll(address, "/api/status", "in_sync")
         names = apsw.Connection(str(folder / "rows.db")).execute("SELECT name FROM devices").fetchall()
         assert ("Bed Light",) in names
+        assert service.stop()[0] == 0
+    finally:
+        service.process.kill()
+
+
+@pytest.mark.optional_server
+def test_a_full_disk_under_the_rows_alone_leaves_the_other_store_known(
+    small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(SAMPLE, tmp_path / "source"))
+    rows = small_disk.folder / "rows.db"
+    stores = ("--rows", str(rows), "--records", f"history:{tmp_path / 'history.db'}")
+    environ = {**FAST, "RECONCILE_LOOP__POLL_SECONDS": "0.1"}
+    service = Service(tmp_path, *stores, source=f"capture:{source}", **environ)
+    try:
+        address = service.wait_until_serving()
+        poll(address, "/api/status", "in_sync")
+        connection = apsw.Connection(str(rows))
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.close()
+        small_disk.fill()
+        edit(source, "area_registry_list", lambda areas: areas[0].update(name="Meanwhile"))
+        poll(address, "/api/status", "out_of_sync")
+        time.sleep(2.0)  # some passes later
+        assert "full" in replica(address, "sqlite")["error"]
+        assert replica(address, "sqlite")["status"] == "out_of_sync"
+        assert replica(address, "history")["status"] == "in_sync"
+        small_disk.make_room()
+        poll(address, "/api/status", "in_sync")
         assert service.stop()[0] == 0
     finally:
         service.process.kill()

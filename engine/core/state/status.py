@@ -54,6 +54,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     changed: frozenset[Key] = (
         frozenset()
     )  # of what is pending, the records that the last report does not know of
+    # The error is of the ledger, which is another replica's file: what this one holds is known all the same.
+    is_error_elsewhere: bool = False
 
     def shifted(self, seconds: float) -> "ReplicaStatus":
         """The same with all times so much later."""
@@ -85,7 +87,7 @@ def replica_status(
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
     What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
-    needs a watermark that is not too old, and a pass without an error; with work that waits it is `out_of_sync`.
+    needs a watermark that is not too old, and a pass without an error of this store; with work that waits it is `out_of_sync`.
     """
     if replica.status == SyncStatus.UNKNOWN:
         return SyncStatus.UNKNOWN, replica.status_since
@@ -100,7 +102,7 @@ def replica_status(
         expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
     if now > expires_at:
         return SyncStatus.UNKNOWN, expires_at
-    if replica.status == SyncStatus.IN_SYNC and replica.error is not None:
+    if replica.status == SyncStatus.IN_SYNC and replica.error is not None and not replica.is_error_elsewhere:
         return SyncStatus.UNKNOWN, replica.status_since
     if replica.status == SyncStatus.IN_SYNC and replica.pending:
         return SyncStatus.OUT_OF_SYNC, replica.pending_since

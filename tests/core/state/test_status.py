@@ -70,6 +70,12 @@ def test_the_whole_is_not_in_sync_while_a_pass_could_not_look_everywhere() -> No
         assert status_word(whole, 100.0, FRESHNESS) == word
 
 
+def test_an_error_of_another_store_takes_no_knowledge_of_this_one() -> None:
+    known = in_sync(error="the disk of the ledger is full", is_error_elsewhere=True)
+    assert replica_status(known, 101.0, FRESHNESS)[0] == "in_sync"
+    assert replica_status(in_sync(error="its own disk is full"), 101.0, FRESHNESS)[0] == "unknown"
+
+
 def test_one_line_has_the_word_of_the_whole_and_of_each_replica() -> None:
     both = status(in_sync(), ReplicaStatus("b", SyncStatus.BLOCKED, compared_at=99.0))
     assert status_line(both, 100.0, FRESHNESS) == "blocked: a in_sync, b blocked"
