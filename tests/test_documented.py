@@ -260,3 +260,16 @@ def headings(text: str) -> set[str]:
 def test_every_file_that_the_text_names_exists(name: str) -> None:
     named = set(re.findall(r"`((?:docs|engine|ops|tests)/[\w./-]+|[A-Z]+\.md)`", TEXTS[name]))
     assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+def test_the_design_says_where_things_are() -> None:
+    """Each row of "Where is what" names files that there are, and functions that stand in one of them."""
+    design = (ROOT / "engine" / "DESIGN.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (where [^|]*\?) \| (.*) \|$", design)
+    assert len(rows) == 6
+    for question, answer in rows:
+        named = re.findall(r"`([^`]+)`", answer)
+        files = [ROOT / "engine" / name for name in named if name.endswith(".py")]
+        assert files, question
+        text = "".join(file.read_text(encoding="utf-8") for file in files)
+        assert [n for n in named if not n.endswith(".py") and f"def {n}(" not in text] == [], question

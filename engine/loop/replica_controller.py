@@ -148,7 +148,7 @@ class ReplicaController:
         if self._retry_at is not None:
             # Until then a failing store is left alone, whatever Home Assistant does.
             return now >= self._retry_at
-        return self._newest is not self._done or now >= self._verify_at or await self._is_touched()
+        return self._newest is not self._done or now >= self._verify_at or await self._is_changed_elsewhere()
 
     def _retry_after(self, report: Report, asked_seconds: float) -> float | None:
         """The wait before a failed pass is tried again, seconds; None when it did not fail.
@@ -183,23 +183,23 @@ class ReplicaController:
         self._wake = anyio.Event()
         return scope.cancelled_caught
 
-    async def _is_touched(self) -> bool:
+    async def _is_changed_elsewhere(self) -> bool:
         if self._memory is None:
             return False
         file_signature = self._replica.file_signature()
         if file_signature is not None and file_signature == self._file_signature:
             return False
         try:
-            is_touched = await self._offload(self._replica.data_version) != self._memory.data_version
+            is_changed = await self._offload(self._replica.data_version) != self._memory.data_version
         except ReplicaError:
-            is_touched = True  # the pass says what is wrong
-        self._file_signature = None if is_touched else file_signature
-        if is_touched:
+            is_changed = True  # the pass says what is wrong
+        self._file_signature = None if is_changed else file_signature
+        if is_changed:
             # What others wrote may be anything, until the pass that comes now has looked.
             self.status = msgspec.structs.replace(
                 self.status, status=SyncStatus.UNKNOWN, status_since=self._status_since(SyncStatus.UNKNOWN)
             )
-        return is_touched
+        return is_changed
 
     async def _pass(self, desired: Snapshot, listener: PassListener, *, verify: bool) -> float | None:
         """Make the replica equal to `desired`; returns after how many seconds to try again, None when it succeeded."""

@@ -30,7 +30,7 @@ DEFAULTS: Mapping[str, Json] = {
     "rows.cache_kib": 128,
 }
 
-Stamp = tuple[int, int, int]
+FileSignature = tuple[int, int, int]
 
 
 class SiteFile(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class SiteFile(msgspec.Struct, frozen=True):
 
     path: Path
     name: str  # of the home, as far as it is known
-    stamp: Stamp  # changes with the file
+    signature: FileSignature  # changes with the file
     loaded: LoadedSettings | None = None
     error: EngineError | None = None
 
@@ -104,15 +104,15 @@ class SiteFiles:
     def _read(self, path: Path) -> SiteFile:
         known = self._known.get(path)
         try:
-            stamp = _stamp(path)
-            if known is not None and known.stamp == stamp and self._is_current(known):
+            signature = _signature(path)
+            if known is not None and known.signature == signature and self._is_current(known):
                 return known
             loaded = self._load(path)
         except SettingsError as error:
             # A file that breaks goes on speaking of its home.
             name = known.name if known is not None else _written(path.stem)
-            return SiteFile(path, name, _stamp(path), error=error)
-        return SiteFile(path, loaded.settings.site.name, stamp, loaded)
+            return SiteFile(path, name, _signature(path), error=error)
+        return SiteFile(path, loaded.settings.site.name, signature, loaded)
 
     def _is_current(self, known: SiteFile) -> bool:
         """Whether a file that did not change says what it said: a token that opens its home may have come since."""
@@ -258,7 +258,7 @@ def _written(path: Path | str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _stamp(path: Path) -> Stamp:
+def _signature(path: Path) -> FileSignature:
     try:
         status = path.stat()
     except OSError:

@@ -67,7 +67,7 @@ class Site:
 
     def update(self, file: SiteFile, *, is_paused: bool) -> None:
         """Go on with this file. A home that is kept stays so with its earlier settings while the file is broken."""
-        is_same = file.stamp == self.file.stamp and is_paused == self.is_paused
+        is_same = file.signature == self.file.signature and is_paused == self.is_paused
         self._file_error = file.error
         if (is_same and (file.error is None) == (self.file.error is None)) or (
             file.error is not None and self.mirror is not None and not is_paused

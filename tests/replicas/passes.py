@@ -33,7 +33,7 @@ def plan_of(replica: Replica, ledger: Ledger, desired: Snapshot, *, prune_foreig
     ledger.record_applied(replica.name, diff.settled, NOON)
     known_as = {aliases.get(d.key, d.key): d.key for d in diff.differences}
     stored = {known_as[key]: row for key, row in replica.read(known_as).items()}
-    stored = {key: StoredRow(key, row.fields, row.derived, row.stamps) for key, row in stored.items()}
+    stored = {key: StoredRow(key, row.fields, row.derived, row.timestamps) for key, row in stored.items()}
     return make_plan(
         replica.name, diff, desired, stored, with_derived=replica.stores_derived, prune_foreign=prune_foreign
     )

@@ -231,7 +231,7 @@ def test_a_token_that_opens_a_home_is_taken_up_when_it_comes(tmp_path: Path) -> 
     found = homes.read()["a"]
     assert found.loaded is not None
     assert found.loaded.http_token.reveal() == "opens"
-    assert found.stamp == first.stamp, "the home goes on"
+    assert found.signature == first.signature, "the home goes on"
     assert homes.read()["a"] is found
 
 

@@ -97,7 +97,7 @@ async def test_a_home_whose_code_raises_is_started_again_and_stays_failed_in_the
         assert "ValueError: odd" in str(site.view().reason)
         assert played.told[0] == ("a", "its code raised ValueError: odd")
         played.error = None
-        site.update(msgspec.structs.replace(FILE, stamp=(2, 2, 2)), is_paused=False)
+        site.update(msgspec.structs.replace(FILE, signature=(2, 2, 2)), is_paused=False)
         await eventually(lambda: site.stage is Stage.KEPT)
 
 
@@ -132,7 +132,9 @@ async def test_a_home_is_paused_and_goes_on(played: Played) -> None:
 
 
 async def test_a_file_that_breaks_leaves_its_home_as_it_is_and_says_so(played: Played) -> None:
-    broken = msgspec.structs.replace(FILE, stamp=(2, 2, 2), loaded=None, error=SettingsError("Broken.", ""))
+    broken = msgspec.structs.replace(
+        FILE, signature=(2, 2, 2), loaded=None, error=SettingsError("Broken.", "")
+    )
     async with running(played) as site:
         await eventually(lambda: site.stage is Stage.KEPT)
         site.update(broken, is_paused=False)

@@ -159,7 +159,7 @@ def _look_up(stores: Stores, text: str) -> StoredRecord:
         {name: stores.rows.applied(name).get(key) for name in names},
         row.fields,
         row.derived,
-        row.stamps,
+        row.timestamps,
         LastChange(rfc3339(change.at), change.op, change.run_id) if change else None,
     )
 

@@ -19,7 +19,7 @@ def foreign_reasons(
     `known_ids` are the keys Home Assistant was ever seen to have (tombstones included);
     `populated_devices` the ids of devices that some entity row points to.
     """
-    shared = Counter((column, stamp) for row in rows.values() for column, stamp in row.stamps.items())
+    shared = Counter((column, stamp) for row in rows.values() for column, stamp in row.timestamps.items())
     return {key: tuple(_reasons(key, row, known_ids, populated_devices, shared)) for key, row in rows.items()}
 
 
@@ -33,7 +33,7 @@ def _reasons(
     reasons = []
     if key not in known_ids:
         reasons.append("Home Assistant was never seen to have this id")
-    for column, stamp in sorted(row.stamps.items()):
+    for column, stamp in sorted(row.timestamps.items()):
         others = shared[column, stamp] - 1
         if others:
             reasons.append(

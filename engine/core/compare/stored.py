@@ -15,12 +15,12 @@ LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
 
 
 class StoredRow(msgspec.Struct, frozen=True):
-    """One row of a replica; `stamps` are the row's own timestamps as text, by column."""
+    """One row of a replica; `timestamps` are the row's own timestamps as text, by column."""
 
     key: Key
     fields: dict[str, Json]
     derived: dict[str, Json] = {}
-    stamps: dict[str, str] = {}
+    timestamps: dict[str, str] = {}
 
     @property
     def label(self) -> str:

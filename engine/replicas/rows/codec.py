@@ -192,12 +192,12 @@ def decode_row(table: Table, key: Key, values: tuple[Value, ...]) -> StoredRow:
     """The fields of a row, whichever program wrote it. Values that fit no field stay as they are."""
     fields, derived = _decode_values(table, values)
     record = _record(table.registry, fields)
-    stamps = {name: values[table.indexes[name]] for name in ("last_seen", "created_at")}
+    timestamps = {name: values[table.indexes[name]] for name in ("last_seen", "created_at")}
     return StoredRow(
         key=key,
         fields=canonical_fields(record) if record is not None else fields,
         derived=derived,
-        stamps={name: str(value) for name, value in stamps.items() if value is not None},
+        timestamps={name: str(value) for name, value in timestamps.items() if value is not None},
     )
 
 

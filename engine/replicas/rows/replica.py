@@ -51,7 +51,7 @@ class SqliteRows(Replica, Ledger):
         self._file = file
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
-        self._stamp = -1  # the data version that the newest plan is based on
+        self._planned_at_version = -1  # the data version that the newest plan is based on
         self._schema_version = -1  # with which everything was there
         self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
 
@@ -89,7 +89,7 @@ class SqliteRows(Replica, Ledger):
                 NAME,
                 operations,
                 run,
-                is_as_planned=self._stamp == version,
+                is_as_planned=self._planned_at_version == version,
                 touched=touched if looked_at == version else None,
             )
             ledger.prune(
@@ -237,8 +237,8 @@ class SqliteRows(Replica, Ledger):
 
     def data_version(self) -> int:
         """A number that changes when another program writes to the file. It means nothing in another process."""
-        self._stamp = self._file.data_version()
-        return self._stamp
+        self._planned_at_version = self._file.data_version()
+        return self._planned_at_version
 
     def close(self) -> None:
         """Release the file. May be called twice."""

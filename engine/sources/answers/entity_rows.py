@@ -52,7 +52,7 @@ class _Listed(msgspec.Struct, frozen=True):
 
     id: str
     entity_id: str
-    is_stamped: bool
+    has_modified_at: bool
     fingerprint: bytes
     row: msgspec.Raw
     position: int
@@ -108,7 +108,7 @@ class EntityRows:
         self._taken, self._set_aside = found.rows, []
         listed = [row for row in map(self._listed, found.fresh) if row is not None]
         self._wanted = self._asked_for(listed)
-        if self._set_aside or not all(row.is_stamped for row in listed):
+        if self._set_aside or not all(row.has_modified_at for row in listed):
             self._taken = None
         return list(self._wanted)
 
@@ -160,7 +160,7 @@ class EntityRows:
         )
 
     def _finish(self, added: dict[bytes, Known], by_extended_row: dict[bytes, Known]) -> None:
-        is_stamped = self._taken is not None
+        has_modified_at = self._taken is not None
         entities = with_changes(self._kept, added, ())
         # Where each entity was known by its list row, there is nothing to look for.
         if self._map is not None:
@@ -168,7 +168,7 @@ class EntityRows:
         else:
             later = Listing(entities.values())
         self._map = self._taken
-        self._by_list_row = entities if is_stamped else {}
+        self._by_list_row = entities if has_modified_at else {}
         self._by_extended_row = by_extended_row
         self._take_over(later)
         self._partly = {name: known for name, known in self._partly.items() if name in entities}
@@ -263,8 +263,8 @@ class EntityRows:
         except UnusableRow as error:
             self._set_row_aside(error.row, row.position)
             return None
-        is_stamped = found.modified_at is not None
-        return _Listed(found.id, found.entity_id, is_stamped, row.fingerprint, row.data, row.position)
+        has_modified_at = found.modified_at is not None
+        return _Listed(found.id, found.entity_id, has_modified_at, row.fingerprint, row.data, row.position)
 
     def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
         """The listed entities by entity_id; those that share one are set aside, for there is one answer for it."""

@@ -34,13 +34,13 @@ _VERSION_BYTES_MAX = 100
 _VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
 
 # (inode, modification in ns, size), or None for an absent file.
-_Stamp = tuple[int, int, int] | None
+_FileSignature = tuple[int, int, int] | None
 
 
 class _Look(NamedTuple):
     """All that shows from outside whether a folder changed: signatures of the files we read, names of all."""
 
-    stamps: dict[str, _Stamp]
+    signatures: dict[str, _FileSignature]
     names: frozenset[str]
     ha_version: str | None
 
@@ -132,10 +132,10 @@ class StorageSource(Source):
 def _look(folder: Path) -> _Look:
     # Every write goes through a temporary file first, of any store, also of those we do not read.
     names = frozenset(path.name for path in folder.iterdir() if not path.name.startswith("tmp"))
-    return _Look({name: _stamp(folder / name) for name in FILES}, names, _read_version(folder))
+    return _Look({name: _file_signature(folder / name) for name in FILES}, names, _read_version(folder))
 
 
-def _stamp(path: Path) -> _Stamp:
+def _file_signature(path: Path) -> _FileSignature:
     try:
         stat = path.stat()
     except FileNotFoundError:

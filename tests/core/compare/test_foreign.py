@@ -6,7 +6,7 @@ from engine.core.records.record import Key
 
 
 def row(id_: str, stamp: str) -> StoredRow:
-    return StoredRow(Key("device", id_), {"id": id_}, stamps={"last_seen": stamp})
+    return StoredRow(Key("device", id_), {"id": id_}, timestamps={"last_seen": stamp})
 
 
 def test_identical_timestamps_no_entities_and_an_unknown_id_are_named() -> None:

@@ -146,6 +146,6 @@ def test_a_row_that_says_the_same_otherwise_is_not_as_written() -> None:
 
 def test_stamps_are_the_rows_own_text() -> None:
     stored = decode_row(TABLES["device"], device(1).key, row_of(device(1, created_at=NOON)))
-    assert stored.stamps == {"last_seen": SEEN, "created_at": SEEN}
+    assert stored.timestamps == {"last_seen": SEEN, "created_at": SEEN}
     assert ENTRY.key.registry in TABLES
     assert {Device.REGISTRY, Entity.REGISTRY} <= set(TABLES)
