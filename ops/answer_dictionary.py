@@ -27,7 +27,7 @@ REPORT = {
         "uri": "`source.uri`",
         "connected": "whether it could be read",
         "version": "Home Assistant's version",
-        "state": "Home Assistant's own state, such as `RUNNING`; null in files that do not tell it",
+        "state": "Home Assistant's own state, such as `RUNNING`; null in files that do not have it",
         "records": "records that it has",
         "registries": "registries that were read and compared; null when nothing was",
     },
@@ -96,7 +96,7 @@ REPORT = {
     "SetAside": {
         "registry": REGISTRY,
         "field": "the field that is unusable",
-        "found": "JSON type of what stands there",
+        "found": "JSON type of what was found there",
         "reason": "why that does not identify a record",
         "id": "its id, as far as known",
         "entity_id": "its entity_id, as far as known",

@@ -1,6 +1,6 @@
 """The reference pages below docs/reference and the manual page, made from the code: `sh ops/docs` writes them.
 
-Nothing here knows a setting, a route or a column by itself, so a page cannot tell another story than the program.
+Nothing here lists a setting, a route or a column itself, so a page cannot differ from the program.
 `tests/test_documented.py` makes each page again and fails when it is stale.
 """
 

@@ -2,7 +2,7 @@
 
     environment.py DIRECTORY REQUIREMENTS STAMP
 
-The stamp is written last, so an environment that was cut off is built anew; two set-ups take turns, and installers that outlive
+The stamp is written last, so an environment that was cut off is rebuilt; two set-ups take turns, and installers that outlive
 one hold its lock. Nothing stays outside the checkout. Standard library only, Python >= 3.11.
 """
 

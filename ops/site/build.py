@@ -1,6 +1,6 @@
 """Makes docs/ a site in a folder: `sh ops/docs --site`.
 
-The site is built from copies, because some of what it shows stands elsewhere in the checkout: the runbook, the changelog,
+The site is built from copies, because some of what it shows is elsewhere in the checkout: the runbook, the changelog,
 screenshots. A link to those is turned into one within the site; a link to any other file outside docs/ is an error, and so
 is everything that the site generator warns of.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 OURS = Path(__file__).resolve().parent
-# What the site shows besides docs/: where it stands in the checkout, and in the site.
+# What the site shows besides docs/: its path in the checkout, and in the site.
 OTHERS = {
     "CHANGELOG.md": "changelog.md",
     "engine/DESIGN.md": "design.md",

@@ -1,7 +1,7 @@
 """The rows of a list's answer by their fingerprints, and which of them were not known before.
 
 A home hardly changes between two reads, so nearly all of an answer are the bytes of last time. They are compared in
-stretches of a few rows; only what stands between known stretches is taken apart. With 1 % of 20,000 rows changed this
+stretches of a few rows; only what is between known stretches is taken apart. With 1 % of 20,000 rows changed this
 costs less than half of splitting all of them.
 
 Invariant: what is found are the rows of the JSON list, whatever the answer looks like. A known stretch was rows and

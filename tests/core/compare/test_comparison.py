@@ -32,7 +32,7 @@ def compared(
     applied = have.home.hashes if ours else {}
     diff = compare(desired.home.hashes, have.home.hashes, applied, frozenset(REGISTRIES))
     rows = {
-        key: StoredRow(key, canonical_fields(r), timetimestamps={"last_seen": "12:00"})
+        key: StoredRow(key, canonical_fields(r), timestamps={"last_seen": "12:00"})
         for key, r in have.home.records.items()
     }
     plan = make_plan("sqlite", diff, desired, rows, with_derived=False, prune_foreign=False)
