@@ -18,6 +18,9 @@ settings.register_profile(
     "repository", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repository")
+settings.register_profile(
+    "fast", settings.get_profile("repository"), max_examples=8
+)  # for `sh ops/test --fast`
 
 # Servers of tests are on loopback; a proxy set for the machine, as in many a CI, must not be asked for them.
 for _name in ("no_proxy", "NO_PROXY"):

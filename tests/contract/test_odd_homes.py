@@ -23,6 +23,7 @@ from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.sources.records import RecordsSource
 from tests.contract.odd_homes import FORMS, OddHome, json_values
+from tests.examples import at_most
 from tests.homes import NOON
 
 # Deletes are confirmed at once: what is not deleted then is protected by nothing but what was set aside.
@@ -87,8 +88,9 @@ async def check(form: str, registry: str, position: int, field: str | None, valu
         mirror.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=25)
+@settings(max_examples=at_most(25))
 @given(st.data())
 def test_any_value_in_any_field_costs_at_most_that_record(form: str, data: st.DataObject) -> None:
     registry = data.draw(st.sampled_from(REGISTRIES), label="registry")
@@ -140,7 +142,8 @@ async def check_records(registry: str, position: int, field: str, value: Any) ->
         history.close()
 
 
-@settings(max_examples=25)
+@pytest.mark.slow
+@settings(max_examples=at_most(25))
 @given(st.data())
 def test_any_value_in_a_stored_revision_costs_at_most_that_record(data: st.DataObject) -> None:
     registry = data.draw(st.sampled_from(REGISTRIES), label="registry")

@@ -363,6 +363,7 @@ def test_every_record_of_a_real_home_reads_back_as_it_is(stand: Stand, version: 
     assert {key: row.fields for key, row in stored.items()} == {r.key: canonical_fields(r) for r in records}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 80, 100, 166, 167, 200, 201, 1_000])
 def test_any_number_of_records_changes_returns_and_is_read(stand: Stand, count: int) -> None:
     home = [entity(n, name="old") for n in range(count)]

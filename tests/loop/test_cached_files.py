@@ -31,7 +31,6 @@ from tests.loop.changing_core import ODD
 from tests.sources.files.test_backup import KEY, encrypted
 from tests.sources.recorded_homes import DATA, clock, inner_archive, quiet, write_backup, write_outer
 
-pytestmark = pytest.mark.anyio
 RECORDED = DATA / "2026.11.0"
 
 Open = Callable[[], Recalling]
@@ -214,6 +213,7 @@ async def test_a_storage_folder_that_is_the_same_is_not_decoded(
     assert (await storage.kept.run()).status == "in_sync"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("registry", ["device", "entity", "area", "label"])
 async def test_a_storage_folder_lives_through_edits_as_without_a_cache(storage: Home, registry: str) -> None:
     random, path = Random(registry), storage.folder / "home" / ".storage" / f"core.{registry}_registry"

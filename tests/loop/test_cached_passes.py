@@ -26,6 +26,7 @@ from engine.pass_cache.file import PassCacheFile
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.sources.live.websocket import WebsocketSource
+from tests.examples import at_most
 from tests.homes import NOON
 from tests.loop.changing_core import Core
 from tests.sources.recorded_homes import quiet
@@ -171,7 +172,7 @@ def _disturbances(random: Random) -> Iterator[tuple[str, bool]]:
         yield random.choice(STRANGERS_OF_HISTORY), True
 
 
-@settings(max_examples=25)
+@settings(max_examples=at_most(25))
 @given(st.integers(0, 2**32))
 def test_a_pass_with_a_cache_ends_as_one_without(seed: int) -> None:
     anyio.run(live, seed, 8)

@@ -115,6 +115,7 @@ def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, tuple[int,
     }
 
 
+@pytest.mark.slow
 def test_no_table_grows_without_end(stores: Stores) -> None:
     stores.live(PASSES)
     before = stores.counts()
@@ -141,6 +142,7 @@ def test_a_new_table_without_a_bound_is_found(stores: Stores) -> None:
     assert grown(before, stores.counts()) == {"reconcile_unbounded": (2, 12)}
 
 
+@pytest.mark.slow
 def test_the_files_do_not_grow_either(stores: Stores) -> None:
     stores.live(PASSES)
     before = sizes(stores.folder)

@@ -159,7 +159,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     "a record is deleted when it is missed once": (_replaced(guard, "is_confirmed", lambda *_: True), 19),
     "a look at something else confirms an absence": (
         _replaced(guard, "is_confirmed", _any_look_confirms),
-        44,
+        413,
     ),
     "what is derived from missing records is written": (
         _replaced(guard, "rest_on_doubt", lambda *_: set()),
@@ -168,11 +168,14 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     "guards speak when a delete is confirmed, and not before": (_guards_speak_late, 0),
     "renames go on although one of their chain is held": (
         _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
-        56,
+        134,
     ),
     "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
     "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
-    "events on their way are not waited for": (_replaced(WebsocketWatch, "_hear", _hear_nothing), 15),
+    "events on their way are not waited for": (
+        _replaced(WebsocketWatch, "_collect_events", _hear_nothing),
+        177,
+    ),
     "registries that cannot be followed are taken to be quiet": (
         _replaced(WebsocketWatch, "heartbeat", _heard_at),
         435,
@@ -182,7 +185,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         1,
     ),
     "a change is claimed when it is heard of": (_replaced(ReplicaController, "offer", _claimed_at_once), 1),
-    "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 2),
+    "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 3),
     "a write that failed is taken for done": (_replaced(ReplicaPass, "_apply", _believed_done), 50),
     "events beyond what is kept are not made up for": (
         _replaced(WebsocketWatch, "follow", _losses_forgotten),
@@ -194,12 +197,12 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     ),
     "what waits to be written is not pending": (
         _replaced(ReplicaController, "_note_pending", lambda *_: None),
-        1,
+        18,
     ),
     "errors of writing are not reported": (_replaced(ReplicaPass, "apply", _errors_of_writing_dropped), 50),
     "a core that was away for long is left alone for long": (
         _replaced(Informer, "_delay_after", _waited_for_ever_longer),
-        129,
+        165,
     ),
     "what a pass left is not compared again": (
         _replaced(ReplicaMemory, "widened", lambda _self, since: since),

@@ -42,6 +42,7 @@ def test_what_once_failed_does_not_fail_again(seed: int) -> None:
     assert not outcome.violations, describe(outcome)
 
 
+@pytest.mark.slow
 def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_said() -> None:
     outcomes = [play(seed, with_misfortunes=True) for seed in range(HISTORIES_WITH_MISFORTUNES)]
     failed = "\n".join(describe(outcome) for outcome in outcomes if outcome.violations)
@@ -50,6 +51,7 @@ def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_sai
     assert all(any(f"the rows file {told}" in line for line in lines) for told in ("is ", "lost its log"))
 
 
+@pytest.mark.slow
 def test_the_histories_are_hostile() -> None:
     outcomes = [play(seed) for seed in range(60)]
     played = {name for name in ALL_STEPS if any(f": {name}" in line for o in outcomes for line in o.lines)}

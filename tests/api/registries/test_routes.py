@@ -13,6 +13,7 @@ from api.registries.bodies.devices_and_entities import DeviceBody, EntityBody
 from engine.core.records.record import Area, Key
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_home
+from tests.examples import at_most
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import sql
 
@@ -69,7 +70,9 @@ async def test_areas_come_in_the_users_order_and_go_on_behind_one_that_is_gone(t
         assert [row["area_id"] for row in page["areas"]] == ["d", "c"]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=at_most(15), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(limit=st.integers(1, 200), domain=st.sampled_from(["sensor", "LIGHT", "none", "switch"]))
 def test_filtered_pages_hold_every_row_exactly_once(
     sample: tuple[Path, Report], limit: int, domain: str

@@ -82,6 +82,7 @@ def test_a_point_that_does_not_read_back_is_told(bench: Bench) -> None:
     assert bench.sender.is_doubtful
 
 
+@pytest.mark.slow
 def test_many_points_go_in_bounded_batches(bench: Bench) -> None:
     bench.committer.write([point(n) for n in range(12_001)], frozenset(), "run")
     assert [body.count(b"\n") + 1 for body in bench.wire.bodies] == [5000, 5000, 2001]

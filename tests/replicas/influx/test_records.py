@@ -66,6 +66,7 @@ def test_a_plain_look_reads_a_window_and_not_all_history(stand: Stand) -> None:
     assert start_ns > (stand.now - 6 * DAY) * 1e9
 
 
+@pytest.mark.slow
 def test_however_long_the_history_and_however_many_changes_no_read_begins_at_its_beginning(
     stand: Stand,
 ) -> None:
@@ -317,6 +318,7 @@ def test_two_homes_share_a_bucket(stand: Stand) -> None:
     assert other.observe().versions == snapshot(entity(9)).home.hashes
 
 
+@pytest.mark.slow
 def test_the_home_as_of_a_time_sees_runs_whole(stand: Stand) -> None:
     many = [entity(n) for n in range(3000)]  # their points are three milliseconds apart
     stand.reconcile(*many)
