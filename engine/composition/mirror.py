@@ -21,6 +21,7 @@ from api.past import recorded_delays
 from engine.composition.follow import make_service
 from engine.composition.resources import Resources
 from engine.composition.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
+from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
@@ -43,6 +44,9 @@ class MirrorListener(Protocol):
 
     def on_status(self, status: Status, now: float) -> None:
         """The status at `now` (Unix seconds); called often."""
+
+    def on_growth(self, growth: Growth | None, now: float) -> None:
+        """What the records store has forgotten; called often."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:
         """How much of a replica's log others hold; called often."""
@@ -168,6 +172,7 @@ class Mirror:
             status, now = self.status(), self.clock()
             for listener in self._listeners:
                 listener.on_status(status, now)
+                listener.on_growth(self.growth(), now)
                 for replica, held_bytes in self.held_logs.items():
                     listener.on_held_log(replica, held_bytes())
             await anyio.sleep(self._status_seconds)

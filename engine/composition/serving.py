@@ -22,6 +22,7 @@ from api.http.server import serve as serve_http
 from engine import __version__
 from engine.composition.mirror import Mirror, MirrorListener, open_mirror
 from engine.composition.run import Clock
+from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
 from engine.core.words import Mode
@@ -70,6 +71,9 @@ class MirrorMetrics:
         self._metrics.on_source(what)
 
     def on_status(self, status: Status, now: float) -> None:
+        """Nothing to do: each scrape reads it."""
+
+    def on_growth(self, growth: Growth | None, now: float) -> None:
         """Nothing to do: each scrape reads it."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:

@@ -17,6 +17,7 @@ from engine.composition.run import Clock
 from engine.composition.serving import options_of, serve_beside
 from engine.core.records.record import Json
 from engine.core.state.intervals import AGELESS
+from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
@@ -75,6 +76,9 @@ class CountedHome:
         self._metrics.on_source(what)
 
     def on_status(self, status: Status, now: float) -> None:
+        """Nothing to do: each scrape reads it."""
+
+    def on_growth(self, growth: Growth | None, now: float) -> None:
         """Nothing to do: each scrape reads it."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:

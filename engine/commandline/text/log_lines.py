@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from engine.commandline.text.forgotten_lines import ForgottenLines
 from engine.commandline.text.library_records import LibraryRecords
 from engine.commandline.text.log_limit import RepeatLimit
 from engine.commandline.text.safe_text import value_text, visible
@@ -240,6 +241,7 @@ class HomeLines:
         self.on_report = ReportLines(logger).log
         self.on_status = StatusLines(logger, freshness).log
         self.on_held_log = HeldLogLines(logger).log
+        self.on_growth = ForgottenLines(logger).log
         self._source = SourceLines(logger)
 
     def on_source(self, _what: str, source: SourceStatus) -> None:

@@ -1,6 +1,6 @@
 """Which home a store belongs to, by Home Assistant's config entries: their ids are random and live long.
 
-A store remembers every config entry it ever saw of its home, and so does the ledger. All that remember must agree
+A store remembers the config entries it ever saw of its home, and so does the ledger. All that remember must agree
 with what Home Assistant lists: one that knows only strangers is of another home, whatever the others say. A home
 that replaces its entries one by one stays the same home, because each list has something in common with the memory.
 """
@@ -10,6 +10,11 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.core.records.record import Key
+
+# So many config entries that are gone are remembered: a home in which they come and go for ever would fill its stores
+# with them. What is forgotten is missed only by a store that was away while all of these came and went, and that is refused.
+OTHERS_MAX = 1_000
+_TIMED_LENGTH = 26
 
 
 class KnownHomes(msgspec.Struct, frozen=True):
@@ -39,7 +44,14 @@ class KnownHomes(msgspec.Struct, frozen=True):
         """What is known once a home with these config entries was accepted; another home replaces what was known."""
         if entry_ids <= self.own:
             return self
-        return KnownHomes(own=self.own | entry_ids if self.know(entry_ids) else entry_ids)
+        return KnownHomes(own=_newest(self.own, entry_ids) if self.know(entry_ids) else entry_ids)
+
+
+def _newest(known: frozenset[str], listed: frozenset[str]) -> frozenset[str]:
+    """All that are listed, and of the others as many as are kept, the newest."""
+    # Home Assistant's ids begin with the time at which they were made, in 26 characters; older ones are random and longer.
+    others = sorted(known - listed, key=lambda id_: (len(id_) == _TIMED_LENGTH, id_))
+    return listed | frozenset(others[-OTHERS_MAX:])
 
 
 def entries_among(keys: Iterable[Key]) -> frozenset[str]:

@@ -43,4 +43,6 @@ class Growth(msgspec.Struct, frozen=True):
     known_from: float | None = None  # Unix seconds; None: nothing was forgotten by age
     forgotten_by_age: int = 0  # revisions
     forgotten_by_thinning: int = 0
+    just_by_age: int = 0  # of these, what this process has forgotten
+    just_by_thinning: int = 0
     doubt: str | None = None  # why nothing is forgotten although the settings ask for it

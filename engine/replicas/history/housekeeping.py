@@ -4,6 +4,7 @@ A step is one transaction over a bounded number of revisions or pages, or a read
 steps may stop between any two: what is not done is found again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -53,6 +54,7 @@ class Housekeeper:
         self._rested_ns: int | None = None  # when the last round ended
         self._looks = 0
         self._thinned_until_ns = 0
+        self._just = Counter[bool]()  # what was forgotten here, by whether that was by thinning
         self.growth = Growth()
 
     def tidy(self, *, is_calm: bool) -> bool:
@@ -88,6 +90,8 @@ class Housekeeper:
                 known_from=memory.known_from_ns / _NS if memory.known_from_ns else None,
                 forgotten_by_age=memory.forgotten_by_age,
                 forgotten_by_thinning=memory.forgotten_by_thinning,
+                just_by_age=self._just[False],
+                just_by_thinning=self._just[True],
                 doubt=doubt if self._retention else None,
             )
         found = [] if doubt else stretches(memory, self._retention, now_ns, newest_ns, self._thinned_until_ns)
@@ -102,6 +106,7 @@ class Housekeeper:
         for stretch in plan.stretches:
             for count in self._forget(stretch):
                 forgotten += count
+                self._just[bool(stretch.interval_ns)] += count
                 yield count
             if stretch.interval_ns:
                 self._thinned_until_ns = stretch.end_ns
@@ -170,6 +175,8 @@ class Housekeeper:
             known_from=memory.known_from_ns / _NS if memory.known_from_ns else None,
             forgotten_by_age=memory.forgotten_by_age,
             forgotten_by_thinning=memory.forgotten_by_thinning,
+            just_by_age=self._just[False],
+            just_by_thinning=self._just[True],
         )
 
     def _now_ns(self) -> int:

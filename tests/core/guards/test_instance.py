@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.core.guards import instance
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.records.record import Key
 
@@ -45,6 +46,22 @@ def test_a_home_that_replaces_its_entries_one_by_one_stays_the_same() -> None:
         homes = homes.after(now)
     # Nothing of what is listed now was there in the beginning; an old backup is of the same home.
     assert homes.know(frozenset({"e0"}))
+
+
+def test_what_is_remembered_is_bounded_and_all_that_is_listed_stays() -> None:
+    timed = [f"01{number:024}" for number in range(instance.OTHERS_MAX + 500)]
+    old = [f"{number:032x}" for number in range(50)]
+    homes = KnownHomes().after(frozenset({*old, timed[0]}))
+    for number in range(1, len(timed), 100):
+        homes = homes.after(frozenset({timed[0], *timed[number : number + 100]}))
+    listed = frozenset({timed[0], *timed[-99:]})
+    assert len(homes.own) == len(homes.own & listed) + instance.OTHERS_MAX
+    assert listed <= homes.own, "however old"
+    assert not homes.own & frozenset(old), "the oldest are forgotten first"
+    assert homes.own >= frozenset(timed[-instance.OTHERS_MAX :])
+    assert homes.know(frozenset(timed[-500:-400]))
+    many = frozenset(f"02{number:024}" for number in range(3 * instance.OTHERS_MAX))
+    assert homes.after(many | listed).own >= many, "a home with more of them is known whole"
 
 
 def test_a_store_that_was_away_meanwhile_is_of_the_same_home() -> None:

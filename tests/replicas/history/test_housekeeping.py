@@ -77,6 +77,7 @@ def test_the_running_service_forgets_step_by_step_and_gives_the_space_back(
     assert count(path) == 6, "five days, and the state at the edge"
     growth = history.growth()
     assert (growth.forgotten_by_age, growth.known_from, growth.doubt) == (14, NOW - 5 * DAY, None)
+    assert (growth.just_by_age, growth.just_by_thinning) == (14, 0)
     history.close()
     assert path.stat().st_size < size / 2
 
