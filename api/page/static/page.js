@@ -242,6 +242,14 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// A page without a live part is loaded again, but not from under somebody who reads on or types.
+if (document.body.dataset.again) {
+  setInterval(() => {
+    const isUsed = document.activeElement !== document.body || getSelection().toString();
+    if (!document.hidden && !isUsed) location.reload();
+  }, document.body.dataset.again * 1000);
+}
+
 for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = zoned.resolvedOptions().timeZone;
 setClock(document);
 tick();
