@@ -167,7 +167,7 @@ class EntityRows:
             later = self._entities.then(entities.values(), list(added.values()), self._gone)
         else:
             later = Listing(entities.values())
-        self._map = self._taken
+        self._map, self._wanted = self._taken, {}  # what was wanted holds the whole answer
         self._by_list_row = entities if has_modified_at else {}
         self._by_extended_row = by_extended_row
         self._take_over(later)
