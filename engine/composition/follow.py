@@ -16,6 +16,9 @@ from engine.loop.informer import Informer
 from engine.loop.passes.options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
+from engine.loop.source_memory import SourceMemory
+from engine.pass_cache.file import PassCacheFile
+from engine.pass_cache.ports import Recalling
 from engine.process.clock import ProcessClock
 from engine.settings.sections import LoadedSettings, Settings
 
@@ -48,9 +51,12 @@ def make_service(  # noqa: PLR0913 (by keyword)
         )
         for replica in stores.replicas
     ]
-    source = resources.wrap(open_followed_source(loaded, times, stores, resources))
+    source = open_followed_source(loaded, times, stores, resources)
+    memory = None
+    if mode == Mode.APPLY and isinstance(source, Recalling):
+        memory = SourceMemory(PassCacheFile(stores.rows.path), source, stores.rows, resources.files)
     return Service(
-        Informer(source, settings.loop, draw, lambda *_: None),
+        Informer(resources.wrap(source), settings.loop, draw, lambda *_: None, memory),
         controllers,
         site=settings.site.name,
         version=__version__,

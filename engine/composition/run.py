@@ -26,6 +26,7 @@ from engine.files.store_lock import hold_store
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.pass_cache.file import PassCacheFile
+from engine.pass_cache.ports import Recalling
 from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread
@@ -146,6 +147,7 @@ def open_followed_source(
         return source
     from engine.sources.files.polling import PollingSource
 
+    assert isinstance(source, Recalling), "every form of files is"
     path = Path(loaded.settings.source.uri.partition(":")[2])
     return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock, resources.source_files)
 

@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import anyio
 
+from engine.core.home.snapshot import Snapshot
 from engine.core.state.backoff import Backoff
 from engine.core.state.hints import Hints
 from engine.core.state.intervals import Intervals
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.listeners import HomeListener
+from engine.loop.source_memory import SourceMemory
 from engine.ports import Progress, Source, Watch
 from engine.process.offload import MORE_MEMORY, lacks_memory
 
@@ -34,8 +36,10 @@ class Informer:
         intervals: Intervals,
         draw: Callable[[], float],
         progress: Progress,
+        memory: SourceMemory | None = None,
     ) -> None:
         self._source = source
+        self._memory = memory
         self._pace = intervals
         self._draw = draw
         self._progress = progress
@@ -57,6 +61,8 @@ class Informer:
     async def run(self, listener: HomeListener) -> None:
         """Follow the source until cancelled."""
         backoff = Backoff(self._pace.retry_seconds_min, self._pace.retry_seconds_max, self._draw)
+        if self._memory is not None:
+            await self._memory.begin()
         while True:
             has_connected = False
             try:
@@ -90,18 +96,25 @@ class Informer:
 
     async def _follow(self, watch: Watch, listener: HomeListener, backoff: Backoff) -> None:
         self._relist_at = self._next_relist()
-        newest = await watch.read(self._progress)
+        newest = await self._read(watch)
         listener.on_snapshot(newest)
         backoff.reset()
         while True:
             hints = await self._wait_for_hints(watch, listener)
             if hints is None or hints.relist:
                 self._relist_at = self._next_relist()
-                newest = await watch.read(self._progress)
+                newest = await self._read(watch)
             else:
                 newest = await watch.refresh(hints, newest)
             listener.on_snapshot(newest)
             await anyio.sleep(self._pace.coalesce_seconds)
+
+    async def _read(self, watch: Watch) -> Snapshot:
+        """Read everything. Raises SourceError."""
+        read = await watch.read(self._progress)
+        if self._memory is not None and self._memory.doubts(read):
+            read = await watch.read(self._progress)
+        return read
 
     async def _wait_for_hints(self, watch: Watch, listener: HomeListener) -> Hints | None:
         """Hints as soon as there are any; None when it is time to read everything."""
@@ -113,6 +126,8 @@ class Informer:
             confirmed_at = await watch.heartbeat()
             if confirmed_at is not None:
                 listener.on_confirmed(confirmed_at)
+                if self._memory is not None:
+                    await self._memory.keep()
         return None
 
     def _next_relist(self) -> float:

@@ -34,6 +34,7 @@ _START_BYTES = 2**19  # the front of a home of 20,000 entities, and more
 _FRONT_AT = len(_MARK) + _SEAL_BYTES + _LENGTH_BYTES
 
 Read: TypeAlias = Callable[[int, int], bytes]
+Piece: TypeAlias = bytes | bytearray | memoryview
 
 _NO_PLACE: tuple[str, str | None] = ("", None)
 
@@ -228,9 +229,7 @@ def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
     return Cache(front, key, read, end)
 
 
-def seal_cache(
-    front: Front, index: Sequence[ListRows], records: Sequence[bytes | memoryview], key: bytes
-) -> list[bytes | memoryview]:
+def seal_cache(front: Front, index: Sequence[ListRows], records: Sequence[Piece], key: bytes) -> list[Piece]:
     """The bytes of a cache in pieces, one behind the other; the sizes and digests in `front` are filled in.
 
     No copy is made of the records, which are most of it.
@@ -248,7 +247,7 @@ def seal_cache(
     return [_MARK, _digest((encoded,), key, _SEAL_BYTES), length, encoded, encoded_index, *records]
 
 
-def _digest(pieces: Iterable[bytes | memoryview], key: bytes, size: int) -> bytes:
+def _digest(pieces: Iterable[Piece], key: bytes, size: int) -> bytes:
     digest = blake2b(digest_size=size, key=key)
     for piece in pieces:
         digest.update(piece)

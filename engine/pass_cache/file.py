@@ -38,7 +38,7 @@ class PassCacheFile:
         except OSError:
             return b""
 
-    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """Keep this, one piece behind the other, in place of it. An unfinished file of a process that was killed is replaced, too."""
         with suppress(OSError):
             path = self.path

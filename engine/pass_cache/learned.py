@@ -19,6 +19,7 @@ from engine.pass_cache.contents import (
     Front,
     ListMap,
     ListRows,
+    Piece,
     seal_cache,
 )
 
@@ -44,7 +45,7 @@ class Learned(msgspec.Struct, frozen=True):
 
 def encode_learned(
     learned: Learned, replicas: Iterable[CachedReplica], *, program: str, key: bytes, before: Cache | None
-) -> list[bytes | memoryview] | None:
+) -> list[Piece] | None:
     """A cache, in pieces, of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
 
     None where this home cannot be kept: rows of it were set aside or only partly read, or it is too large.
@@ -91,7 +92,7 @@ class _Rows:
             dict(snapshot.home.hashes.items()),
             dict(snapshot.home.row_versions.items()),
         )
-        self.records: list[bytes | memoryview] = []
+        self.records: list[bytearray | memoryview] = []
         self._known: dict[Key, int] = {}  # positions in the cache of before
         found = snapshot.home.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
@@ -117,8 +118,7 @@ class _Rows:
             self._take_over(begin, end)
             begin = end = 0
             record = self._snapshot.home.records[key]
-            self.records.append(_encoded(key, record))
-            lengths.append(len(self.records[-1]))
+            lengths.append(self._add(_encoded(key, record)))
             places.append(place_of(record))
         self._take_over(begin, end)
         is_of_entities = listed.map.registry == "entity"
@@ -132,6 +132,15 @@ class _Rows:
             [place[1] for place in places] if is_of_entities else [],
             listed.extended,
         )
+
+    def _add(self, encoded: bytes) -> int:
+        # Into one piece: thousands of small ones leave holes in the memory of a service.
+        last = self.records[-1] if self.records else None
+        if isinstance(last, bytearray):
+            last += encoded
+        else:
+            self.records.append(bytearray(encoded))
+        return len(encoded)
 
     def _take_over(self, begin: int, end: int) -> None:
         if begin < end and self._before is not None:

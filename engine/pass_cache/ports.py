@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from engine.core.home.snapshot import Snapshot
-from engine.pass_cache.contents import Cache
+from engine.pass_cache.contents import Cache, Piece
 from engine.pass_cache.learned import Learned
 from engine.ports import Source
 
@@ -32,7 +32,7 @@ class CacheFile(Protocol):
     def read(self, at: int, size: int) -> bytes:
         """So many bytes from a place on of what stands there now; fewer where there are no more."""
 
-    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def write(self, pieces: Sequence[Piece]) -> None:
         """Keep this, one piece behind the other, in place of it."""
 
     def remove(self) -> None:

@@ -28,6 +28,7 @@ from engine.loop.informer import Informer
 from engine.loop.passes.options import PassOptions
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
+from engine.loop.source_memory import SourceMemory
 from engine.process.clock import ProcessClock
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
@@ -36,6 +37,7 @@ from engine.sources.live import sockets as ha_socket
 from engine.sources.live import websocket
 from engine.sources.live.websocket import WebsocketSource
 from tests.fakes.world import MemoryLedger
+from tests.simulation.caches import CacheKey, HostileCache
 from tests.simulation.disturbers import disturb_memory, disturb_rows, leave_alone
 from tests.simulation.stores import HostileStore, KnownRows, Write
 from tests.simulation.wire import EVENTS_MAX, TOKEN
@@ -81,6 +83,8 @@ class Engine:
         self.service: Service | None = None
         self._stores = stores
         self._ledger = ledger
+        # Of its own numbers: what else happens in a history is the same with a cache and without.
+        self.cache = HostileCache(Random(str(random.getstate())))
         self._random = random
         self._scope = trio.CancelScope()
         self._passes = 0
@@ -118,8 +122,10 @@ class Engine:
             )
             for store in self._stores
         ]
+        self.cache.be_disturbed()
+        memory = SourceMemory(self.cache, source, CacheKey())
         return Service(
-            Informer(source, PACE, draw, lambda *_: None),
+            Informer(source, PACE, draw, lambda *_: None, memory),
             controllers,
             site="home",
             version="0",

@@ -19,7 +19,7 @@ from engine.loop.passes.homes import known_homes
 from engine.loop.passes.memory import ReplicaMemory, versions_of
 from engine.loop.passes.options import PassOptions, Since
 from engine.loop.passes.replica_pass import ReplicaPass
-from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
+from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, Piece, open_cache
 from engine.pass_cache.learned import Learned, encode_learned
 from engine.pass_cache.ports import CacheFile, Recalling
 from engine.ports import Ledger, Replica, Source
@@ -152,9 +152,7 @@ class Recollection:
         else:
             self._file.remove()  # it would be read in vain
 
-    def _encode(
-        self, learned: Learned | None, states: Mapping[str, CachedReplica]
-    ) -> list[bytes | memoryview] | None:
+    def _encode(self, learned: Learned | None, states: Mapping[str, CachedReplica]) -> list[Piece] | None:
         key = self._ledger.make_secret() if learned is not None else None
         if learned is None or key is None:
             return None

@@ -12,6 +12,9 @@ import anyio
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
+from engine.pass_cache.contents import Cache
+from engine.pass_cache.learned import Learned
+from engine.pass_cache.ports import Recalling
 from engine.ports import Progress, Source, Watch
 from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import reading_failed
@@ -25,7 +28,7 @@ class PollingSource(Source):
 
     def __init__(
         self,
-        source: Source,
+        source: Recalling,
         path: Path,
         poll_seconds: float,
         clock: Callable[[], float],
@@ -45,6 +48,18 @@ class PollingSource(Source):
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry. Raises SourceError."""
         return await self._source.read(progress)
+
+    def recall(self, cache: Cache | None) -> Snapshot | None:
+        """Begin with what an earlier process learned, or with nothing; see `Recalling`."""
+        return self._source.recall(cache)
+
+    def has_learned(self) -> bool:
+        """Whether there is anything that does not stand in the cache."""
+        return self._source.has_learned()
+
+    def learned(self) -> Learned | None:
+        """What the last read learned."""
+        return self._source.learned()
 
     @property
     def can_be_followed(self) -> bool:

@@ -1,0 +1,90 @@
+"""What a service knows of Home Assistant when it starts, and what it leaves for its next start: the pass cache, without replicas.
+
+A service verifies its replicas when it starts, whatever anybody remembers of them. What it need not do again is to decode, hash
+and derive every record of a home that is still the one it was.
+"""
+
+import math
+from contextlib import suppress
+
+import anyio
+
+from engine import __version__
+from engine.core.home.snapshot import Snapshot
+from engine.errors import ReplicaError
+from engine.pass_cache.contents import Cache, CacheDamaged, open_cache
+from engine.pass_cache.learned import Learned, encode_learned
+from engine.pass_cache.ports import CacheFile, Recalling
+from engine.ports import Ledger
+from engine.process.offload import Offload, to_thread
+
+# It is a file as large as the home's records, and what changed since it was written costs no more than it would have then.
+_KEEP_SECONDS = 86_400.0
+
+
+class SourceMemory:
+    """The cache of one service: `begin` before the first read, `keep` now and then behind one."""
+
+    def __init__(
+        self, file: CacheFile, source: Recalling, ledger: Ledger, offload: Offload = to_thread
+    ) -> None:
+        """Nothing is read yet."""
+        self._file = file
+        self._source = source
+        self._ledger = ledger
+        self._offload = offload
+        self._cache: Cache | None = None  # while it is used
+        self._keep_at = -math.inf  # by anyio's clock
+
+    async def begin(self) -> None:
+        """Let the source begin with what an earlier process learned."""
+        await self._offload(self._begin)
+
+    def _begin(self) -> None:
+        with suppress(ReplicaError, CacheDamaged):  # whoever reads the file says what is wrong with it
+            key = self._ledger.secret()
+            if key is None:
+                return
+            cache = open_cache(self._file.read, key, __version__)
+            if cache is not None:
+                # All of it now: what is asked for later can then be relied upon.
+                cache.check()
+                self._cache = cache if self._source.recall(cache) is not None else None
+
+    def doubts(self, snapshot: Snapshot) -> bool:
+        """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can tell."""
+        if self._cache is None or not (snapshot.home.set_aside or snapshot.home.partly_read):
+            return False
+        self.forget()
+        return True
+
+    def forget(self) -> None:
+        """Go on without a cache."""
+        self._source.recall(None)
+        self._cache = None
+
+    async def keep(self) -> None:
+        """Leave the next process what the last read learned, now and then. Nothing depends on it."""
+        if anyio.current_time() >= self._keep_at:
+            self._keep_at = anyio.current_time() + _KEEP_SECONDS
+            await self._offload(self._keep)
+
+    def _keep(self) -> None:
+        if self._cache is not None and not self._source.has_learned():
+            return
+        learned = self._source.learned()
+        if learned is None:
+            self._file.remove()  # it would be read in vain
+            return
+        if learned.snapshot.reading.health.recovery_mode:
+            return  # what was read is not of the home
+        with suppress(ReplicaError):
+            self._write(learned)
+
+    def _write(self, learned: Learned) -> None:
+        key = self._ledger.make_secret()
+        if key is None:
+            return
+        pieces = encode_learned(learned, (), program=__version__, key=key, before=self._cache)
+        if pieces is not None:
+            self._file.write(pieces)

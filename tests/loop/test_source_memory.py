@@ -1,0 +1,184 @@
+"""A service that starts with the pass cache reads what one without reads, whatever happened to the file in between."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import anyio
+import pytest
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.core.home.snapshot import Snapshot
+from engine.core.state.hints import Hints
+from engine.errors import SourceError, SourceUnavailable
+from engine.loop.informer import Informer
+from engine.loop.source_memory import SourceMemory
+from engine.pass_cache.file import PassCacheFile
+from engine.ports import Progress
+from engine.sources.live.websocket import WebsocketSource
+from tests.fakes.world import MemoryLedger
+from tests.loop.changing_core import Core
+from tests.loop.test_cached_passes import damage
+from tests.loop.virtual_time import PACE, clock, inline
+from tests.sources.recorded_homes import quiet
+
+
+class Books(MemoryLedger):
+    """Has a key, or none."""
+
+    def __init__(self, key: bytes | None = b"k" * 32) -> None:
+        super().__init__()
+        self._key = key
+
+    def secret(self) -> bytes | None:
+        return self._key
+
+    def make_secret(self) -> bytes | None:
+        return self.secret()
+
+
+class Followed(WebsocketSource):
+    """A core that is followed without a socket: it is silent, and only read."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__("ws://core", "token", clock=clock, offload=inline)
+        self.core = core
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator["Followed"]:
+        yield self
+
+    async def read(self, progress: Progress) -> Snapshot:
+        return await self.read_from(self.core, progress)
+
+    async def wait_for_hints(self) -> Hints:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        return newest
+
+    async def heartbeat(self) -> float | None:
+        return clock()
+
+
+class Ear:
+    """Compares each snapshot with what somebody reads who knows nothing."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.snapshots: list[Snapshot] = []
+
+    def on_connected(self) -> None:
+        pass
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def on_confirmed(self, at: float) -> None:
+        pass
+
+    def on_disconnected(self, error: SourceError) -> None:
+        assert isinstance(error, SourceUnavailable), error
+
+
+async def serve(core: Core, file: PassCacheFile, seconds: float) -> Ear:
+    """One service from its start to its death."""
+    ear, source = Ear(core), Followed(core)
+    memory = SourceMemory(file, source, Books(), inline)
+    with anyio.move_on_after(seconds):
+        await Informer(source, PACE, lambda: 0.5, quiet, memory).run(ear)
+    return ear
+
+
+async def check_newest(ear: Ear) -> None:
+    fresh = await Followed(ear.core).read(quiet)
+    found = ear.snapshots[-1]
+    assert found.home.records == fresh.home.records
+    assert found.home.hashes == fresh.home.hashes
+    assert found.home.row_versions == fresh.home.row_versions
+    assert found.home.derived == fresh.home.derived
+    assert found.home.positions == fresh.home.positions
+    assert found.home.set_aside == fresh.home.set_aside
+    assert found.home.partly_read == fresh.home.partly_read
+    assert found.reading.registries == fresh.reading.registries
+
+
+async def live(seed: int, starts: int) -> None:
+    random, core, older = Random(seed), Core(), list[bytes]()
+    with TemporaryDirectory() as folder:
+        file = PassCacheFile(Path(folder) / "rows.db")
+        for start in range(starts):
+            for _ in range(random.choice([0, 1, 1, 2, 6]) if start else 0):
+                core.edit(random)
+            if random.random() < 0.3:
+                damage(file, random, older)
+            ear = await serve(core, file, 15 if random.random() < 0.8 else 1)
+            if ear.snapshots:
+                await check_newest(ear)
+            core.edit(random)
+            ear = await serve(core, file, 700)  # with a relist
+            if ear.snapshots:
+                await check_newest(ear)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32))
+def test_a_start_with_a_cache_reads_what_one_without_reads(seed: int) -> None:
+    anyio.run(live, seed, 4, backend="trio", backend_options=_virtual())
+
+
+def _virtual() -> dict[str, object]:
+    return {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+@pytest.mark.anyio
+@pytest.mark.virtual_time
+class TestOneFile:
+    async def test_what_is_known_is_not_asked_for_again(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        await serve(core, file, 15)
+        assert core.asked_for > 0
+        core.asked_for = 0
+        row = core.rows("entity")[0]
+        core.change("entity", row, {"name": "Another"})
+        ear = await serve(core, file, 5)
+        assert core.asked_for == 1
+        await check_newest(ear)
+
+    async def test_it_is_written_once_a_day_and_only_if_something_changed(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        await serve(core, file, 5)
+        assert not file.path.exists(), "not before it is calm"
+        await serve(core, file, 15)
+        first = file.path.read_bytes()
+        await serve(core, file, 3 * 86_400)
+        assert file.path.read_bytes() == first
+        file.remove()
+        core.change("entity", core.rows("entity")[0], {"name": "Another"})
+        await serve(core, file, 15)
+        second = file.path.read_bytes()
+        assert second != first
+
+    async def test_a_home_with_odd_rows_leaves_none(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        await serve(core, file, 15)
+        del core.rows("area")[0]["area_id"]
+        ear = await serve(core, file, 15)
+        assert ear.snapshots[-1].home.set_aside
+        await check_newest(ear)
+        assert not file.path.exists()
+
+    async def test_a_ledger_without_a_key_is_no_reason_not_to_follow(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        ear, source = Ear(core), Followed(core)
+        with anyio.move_on_after(30):
+            await Informer(
+                source, PACE, lambda: 0.5, quiet, SourceMemory(file, source, Books(None), inline)
+            ).run(ear)
+        await check_newest(ear)
+        assert not file.path.exists()
