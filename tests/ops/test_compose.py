@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.settings.layers import load_settings
+from engine.settings.layers import load_settings, merge_layers, settings_layers
 from engine.settings.sections import SECRETS, SETTING_NAMES
+from engine.sites.files import SiteFiles
 from tests.ops.programs import OPS, run, tool
 
 COMPOSE = OPS / "compose.yaml"
+HOMES = OPS / "compose.homes.yaml"  # many homes in one service
+EACH = pytest.mark.parametrize("file", [COMPOSE, HOMES], ids=lambda file: str(file.stem))
 GIVEN = {"RECONCILE_SOURCE__URI": "ws://192.168.1.10:8123"}
 
 
@@ -26,14 +29,19 @@ def interpolated(text: str, variables: dict[str, str]) -> str:
     return re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", value, text)
 
 
+def load(file: Path) -> Any:
+    return yaml.safe_load(interpolated(file.read_text(encoding="utf-8"), GIVEN))
+
+
 @pytest.fixture
 def compose() -> Any:
-    return yaml.safe_load(interpolated(COMPOSE.read_text(encoding="utf-8"), GIVEN))
+    return load(COMPOSE)
 
 
-def test_the_compose_specification_has_nothing_to_say() -> None:
+@EACH
+def test_the_compose_specification_has_nothing_to_say(file: Path) -> None:
     check = tool("check-jsonschema", "check-jsonschema from PyPI")
-    done = run(check, "--builtin-schema", "vendor.compose-spec", COMPOSE)
+    done = run(check, "--builtin-schema", "vendor.compose-spec", file)
     assert done.returncode == 0, done.stdout
 
 
@@ -51,7 +59,49 @@ def test_the_services_environment_is_made_of_settings_it_accepts(compose: Any, t
     assert settings.records.uri == "history:/data/history.db"
 
 
-def test_the_services_secrets_are_found_by_their_names(compose: Any) -> None:
+def test_the_service_of_many_homes_keeps_those_of_its_folder(tmp_path: Path) -> None:
+    ours = load(HOMES)["services"]["reconcile"]
+    image = {"RECONCILE_ROWS__FILE": "/data/home.db", "RECONCILE_RECORDS__URI": "history:/data/history.db"}
+    environment = {**image, **ours["environment"]}
+    settings = load_settings({}, environment, None, tmp_path).settings
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in ours["volumes"]}
+    assert mounted == {"/homes": "./homes", "/data": "data"}
+    assert settings.sites.directory.startswith("/homes/")
+    assert settings.sites.secrets.startswith("/homes/")
+    assert settings.sites.state.startswith("/data/")
+    # Each home has stores of its own, whatever the image says of a single one.
+    folder = tmp_path / "homes" / "sites.d"
+    folder.mkdir(parents=True)
+    (folder / "mill.toml").write_text('[source]\nuri = "ws://10.8.0.4:8123"\n')
+    (tmp_path / "homes" / "secrets" / "mill").mkdir(parents=True)
+    (tmp_path / "homes" / "secrets" / "mill" / "source_token").write_text("token")
+    here = {
+        name: value.replace("/homes/", f"{tmp_path}/homes/").replace("/data/", f"{tmp_path}/data/")
+        for name, value in environment.items()
+    }
+    layers = settings_layers({}, here, None, tmp_path)
+    found = SiteFiles(merge_layers(layers, here)[0].sites, layers, here).read()["mill"]
+    assert found.error is None
+    assert found.loaded
+    assert found.loaded.settings.rows.file == f"{tmp_path}/data/sites/mill/rows.db"
+    assert found.loaded.settings.records.uri == f"history:{tmp_path}/data/sites/mill/history.db"
+    assert found.loaded.token.reveal() == "token"
+
+
+@EACH
+def test_prometheus_has_all_rules_that_its_configuration_names(file: Path) -> None:
+    mounted = [
+        volume.split(":")[0].rpartition("/")[2]
+        for volume in load(file)["services"]["prometheus"]["volumes"]
+        if volume.startswith("./prometheus/")
+    ]
+    text = (OPS / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    assert mounted == ["prometheus.yml", *yaml.safe_load(text)["rule_files"]]
+
+
+@EACH
+def test_the_services_secrets_are_found_by_their_names(file: Path) -> None:
+    compose = load(file)
     assert {name.replace(".", "_") for name in SECRETS} >= set(compose["services"]["reconcile"]["secrets"])
     used = {name for service in compose["services"].values() for name in service.get("secrets", ())}
     assert used == set(compose["secrets"])
@@ -64,17 +114,23 @@ def test_a_secret_that_is_no_regular_file_is_none(tmp_path: Path) -> None:
     assert not loaded.records_token
 
 
-def test_every_file_it_names_is_there(compose: Any) -> None:
+@EACH
+def test_every_file_it_names_is_there(file: Path) -> None:
+    compose = load(file)
     build = compose["services"]["reconcile"]["build"]
     assert (OPS / build["context"] / build["dockerfile"]).is_file()
     mounts = [
         volume.split(":") for service in compose["services"].values() for volume in service.get("volumes", ())
     ]
-    assert [m for m in mounts if m[0].startswith(".") and not (OPS / m[0]).exists()] == []
+    made_by_people = {"./homes"}
+    named = [m[0] for m in mounts if m[0].startswith(".") and m[0] not in made_by_people]
+    assert [name for name in named if not (OPS / name).exists()] == []
     assert {m[0] for m in mounts if not m[0].startswith(".")} == set(compose["volumes"])
 
 
-def test_nothing_is_open_to_other_machines_and_nothing_gains_rights(compose: Any) -> None:
+@EACH
+def test_nothing_is_open_to_other_machines_and_nothing_gains_rights(file: Path) -> None:
+    compose = load(file)
     for name, service in compose["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
         assert service["security_opt"] == ["no-new-privileges:true"], name

@@ -50,12 +50,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         configuration = place_configuration(
             folder / "prometheus", homes.address.removeprefix("http://"), token
         )
-        text = configuration.read_text(encoding="utf-8")
-        label = "        labels:\n          site: home\n"
-        assert text.count(label) == 1
-        configuration.write_text(
-            text.replace(label, ""), encoding="utf-8"
-        )  # as a service of many homes has it
         with running_prometheus(configuration) as running:
             _bring_into_trouble(homes, running)
             yield running
@@ -119,5 +113,5 @@ def test_prometheus_evaluates_every_rule_and_the_home_that_is_refused_is_about_t
             if rule.get("alerts")
         }
 
-    wanted = {"ReconcileSiteDisconnected": ["refuse"], "ReconcileSitesInvalid": [""]}
+    wanted = {"ReconcileSiteDisconnected": ["refuse"], "ReconcileSitesInvalid": ["home"]}
     wait_until(lambda: pending() == wanted, "the alerts of these homes and no others")
