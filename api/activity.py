@@ -13,8 +13,9 @@ import anyio
 from api.page.sparkline import Sparkline, bars, line, peaks
 from api.page.wording import count_text, span_text
 from api.ports import Clock, ReadTransaction, RowsReader, StatusSource
-from engine.core.state.report import Report, rfc3339, write_lag_seconds
+from engine.core.state.report import Report, write_lag_seconds
 from engine.core.state.status import lag_seconds
+from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
 SLOT_SECONDS = 600

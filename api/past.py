@@ -22,7 +22,7 @@ from engine.core.home.derived import Derived, derive
 from engine.core.home.snapshot import newest_version
 from engine.core.records.record import Key, Record, make_record
 from engine.core.state.kept_past import Forgotten
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from api.registries.bodies.small import SMALL
 from api.registries.selection import Selection
 from engine.core.home.derived import Derived
 from engine.core.records.record import Area, Device, Entity, Key
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 NONE = "-"  # what rows without a value are found under, as in the store
 _NOTHING = Derived()

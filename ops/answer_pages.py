@@ -9,13 +9,14 @@ import msgspec
 from api.app import ROUTES
 from api.http.openapi import make_document
 from engine.core.state.report import Report
+from engine.core.times import instant_schema
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.markdown import page, table
 
 
 def report_page() -> str:
     """The document that `--json` prints."""
-    _, components = msgspec.json.schema_components([Report])
+    _, components = msgspec.json.schema_components([Report], schema_hook=instant_schema)
     kinds = [
         (f"`{name}`", kind_of(component))
         for name, component in sorted(components.items())

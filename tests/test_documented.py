@@ -23,6 +23,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import AGELESS
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
+from engine.core.times import instant_schema
 from engine.core.words import GuardName
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
@@ -132,7 +133,7 @@ def test_every_column_is_explained_and_nothing_else_is() -> None:
 
 
 def test_every_field_of_a_report_and_of_a_change_is_explained_and_nothing_else_is() -> None:
-    _, report = msgspec.json.schema_components([Report])
+    _, report = msgspec.json.schema_components([Report], schema_hook=instant_schema)
     _, change = msgspec.json.schema_components([ChangesPage])
     for components, meanings in ((report, REPORT), (change, CHANGE)):
         structures = {name: set(c["properties"]) for name, c in components.items() if "properties" in c}

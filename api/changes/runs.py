@@ -10,7 +10,7 @@ from api.http.problems import Problem
 from api.http.queries import NoQuery, RunsQuery
 from api.http.routing import answer_live, route
 from api.ports import ReadTransaction, Row
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 
 class RunBody(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from api.http.openapi_examples import example_of, parameter_example
 from api.http.problems import MEDIA_TYPE as PROBLEM_TYPE
 from api.http.problems import ProblemBody, phrase
 from api.http.routing import EVENT_STREAM, Route
+from engine.core.times import instant_schema
 
 API_VERSION = "1"
 
@@ -73,7 +74,9 @@ def make_document(routes: Sequence[Route]) -> bytes:
     """The document of all routes, as indented JSON."""
     bodies = [route.body for route in routes if route.media_type != EVENT_STREAM]
     queries = list(dict.fromkeys(route.query for route in routes))
-    made = msgspec.json.schema_components([*bodies, ProblemBody, *queries], ref_template=_REF)
+    made = msgspec.json.schema_components(
+        [*bodies, ProblemBody, *queries], ref_template=_REF, schema_hook=instant_schema
+    )
     schemas = [_published(schema) for schema in made[0]]
     components = {schema["title"]: schema for schema in map(_published, made[1].values())}
     for component in components.values():

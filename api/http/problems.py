@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import HistoryForgotten, ReplicaError
 
 MEDIA_TYPE = "application/problem+json"

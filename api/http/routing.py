@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from api.http.queries import NoQuery, parse_query
+from engine.core.times import encode_document
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -74,4 +75,4 @@ def route(
 
 def answer_live(body: msgspec.Struct, status: int = 200) -> Response:
     """An answer from memory that holds at this moment only."""
-    return Response(msgspec.json.encode(body), status, LIVE_HEADERS, JSON)
+    return Response(encode_document(body), status, LIVE_HEADERS, JSON)

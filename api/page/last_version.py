@@ -8,7 +8,7 @@ from api.ports import PastRevision
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
 from engine.core.records.record import Device, Entity, Key, make_record
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 
 _NAMES = ("name_by_user", "name", "title", "original_name")

@@ -26,7 +26,7 @@ from api.page.views.home_index import (
 )
 from api.past import in_timeline, read_home
 from api.ports import ReadTransaction, Timeline
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
 T = TypeVar("T")

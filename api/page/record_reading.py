@@ -29,18 +29,19 @@ from api.page.views.record import (
     plain_facts,
     version_views,
 )
-from api.page.views.verdict import verdict_view
-from api.page.wording import registry_text
+from api.page.views.verdict import VerdictView, verdict_view
+from api.page.wording import Names, registry_text
 from api.past import in_timeline, read_home
 from api.ports import PastRevision, ReadTransaction, Timeline
 from api.registries import fate as fates
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from api.registries.bodies.small import SMALL
+from api.registries.bodies.sync import since_text
 from api.registries.fate import find_fate
 from engine.core.records.record import Device, Entity, Key, canonical_fields
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.record_verdict import RecordVerdict, Verdicts
-from engine.core.state.report import rfc3339
+from engine.core.state.record_verdict import Verdicts
+from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
 ENTITIES_MAX = 1000
@@ -101,7 +102,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         versions_missing=without,
         versions_forgotten=forgotten,
         is_gone=found.is_gone,
-        verdict=None if at is not None else verdict_view(_verdict(verdicts, found, revisions), names),
+        verdict=None if at is not None else _verdict(verdicts, found, revisions, names),
         inside={} if found.is_gone else inside(found.key, found.facts),
         home_assistant=_own_page(reader, verdicts, found, asked),
     )
@@ -113,12 +114,15 @@ def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> 
     return own_page(reader.context.home_assistant_url, found.key, asked)
 
 
-def _verdict(verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision]) -> RecordVerdict:
+def _verdict(
+    verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision], names: Names
+) -> VerdictView:
     """The verdict on what is shown; of what is gone, since its last version."""
     written_at = found.written_at
     if found.is_gone and revisions:
         written_at = rfc3339(revisions[-1].at)
-    return verdicts.of(found.key, entity_id=found.entity_id, written_at=written_at, has_row=not found.is_gone)
+    verdict = verdicts.of(found.key, entity_id=found.entity_id, has_row=not found.is_gone)
+    return verdict_view(verdict, since_text(verdict, written_at), names)
 
 
 def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, str]:

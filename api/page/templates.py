@@ -11,7 +11,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.page.wording import age_text, count_text
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 FOLDER = Path(__file__).parent
 STATIC = {

@@ -9,6 +9,7 @@ from api.http.problems import Became, Problem
 from api.ports import ReadTransaction, Timeline
 from engine.core.records.record import Key
 from engine.core.state.fate import Fate, Former, fate_of, former_of
+from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
 
@@ -46,7 +47,8 @@ async def missing(context: AppContext, registry: str, asked: str, otherwise: str
     fate = await find_fate(context, registry, asked)
     if fate is None:
         return Problem(404, otherwise)
-    return Problem(404, fate.text, became=Became(fate.what, fate.id, fate.now_called, fate.at))
+    at = None if fate.at is None else rfc3339(fate.at)
+    return Problem(404, fate.text, became=Became(fate.what, fate.id, fate.now_called, at))
 
 
 def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:

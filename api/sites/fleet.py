@@ -23,6 +23,7 @@ from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
 from engine.core.state.status import replica_status
+from engine.core.times import Instant
 from engine.core.words import SyncStatus
 from engine.errors import ReplicaError
 
@@ -105,7 +106,7 @@ class FleetDifference(msgspec.Struct, frozen=True):
     kind: str
     cause: str
     outcome: str
-    since: str | None
+    since: Instant | None
 
 
 class FleetDrift(msgspec.Struct, frozen=True):

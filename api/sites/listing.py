@@ -13,7 +13,8 @@ from api.http.queries import After, Limit100, NoQuery, Text
 from api.http.routing import Route, answer_live, route
 from api.sites.ports import Sites, SiteView, Stage
 from api.sites.words import site_word
-from engine.core.state.report import open_keys, rfc3339
+from engine.core.state.report import open_keys
+from engine.core.times import rfc3339
 
 Tag = Annotated[Text, Meta(description="has this tag")]
 

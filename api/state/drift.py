@@ -23,10 +23,10 @@ from engine.core.state.report import (
     ReplicaReport,
     Report,
     SourceReport,
-    unix_seconds,
     unknown_replica,
 )
 from engine.core.state.status import Status, replica_status, status_word
+from engine.core.times import Instant
 from engine.core.words import Mode, SyncStatus
 
 
@@ -43,7 +43,7 @@ class Drift(msgspec.Struct, frozen=True):
     mode: str | None
     run_id: str | None
     site: str
-    compared_at: str | None
+    compared_at: Instant | None
     age_seconds: float | None
     duration_seconds: float | None
     source: SourceReport
@@ -66,7 +66,7 @@ class DriftRecord(msgspec.Struct, frozen=True):
     before: dict[str, Any]
     after: dict[str, Any]
     status: str
-    compared_at: str
+    compared_at: Instant
 
 
 @route("/api/drift", Drift, statuses=(404,))
@@ -90,7 +90,7 @@ async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -
         mode=status.report.mode if status.report else None,
         run_id=report.run_id or None,
         site=report.site,
-        compared_at=report.compared_at or None,
+        compared_at=status.report.compared_at if status.report else None,
         age_seconds=_age(status.report, now),
         duration_seconds=report.duration_seconds if status.report else None,
         source=msgspec.structs.replace(report.source, connected=status.source.connected),
@@ -148,7 +148,7 @@ def _no_report(status: Status) -> Report:
         mode=Mode.OBSERVE,
         run_id="",
         site=status.site,
-        compared_at="",
+        compared_at=Instant(0),
         duration_seconds=0.0,
         source=SourceReport(source.uri, source.connected, source.version, source.state),
         replicas=tuple(unknown_replica(replica.replica, replica.error) for replica in status.replicas),
@@ -161,7 +161,7 @@ def _no_report(status: Status) -> Report:
 def _age(report: Report | None, now: float) -> float | None:
     if report is None:
         return None
-    return round(max(0.0, now - unix_seconds(report.compared_at)), 3)
+    return round(max(0.0, now - report.compared_at), 3)
 
 
 def _page_key(record: RecordReport) -> str:

@@ -8,7 +8,7 @@ from api.app_context import AppContext
 from api.http.queries import NoQuery
 from api.http.routing import answer_live, route
 from engine.core.state.intervals import Freshness
-from engine.core.state.report import RefusalReport, Report, left_by_kind, open_keys, rfc3339
+from engine.core.state.report import RefusalReport, Report, left_by_kind, open_keys
 from engine.core.state.status import (
     ReplicaStatus,
     Status,
@@ -17,6 +17,7 @@ from engine.core.state.status import (
     status_word,
     why_not_ready,
 )
+from engine.core.times import rfc3339
 from engine.core.words import SyncStatus
 
 

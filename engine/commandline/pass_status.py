@@ -1,14 +1,14 @@
 """The status that one pass leaves behind: what a command knows of the home at the moment it looked."""
 
 from engine import __version__
-from engine.core.state.report import ReplicaReport, Report, unix_seconds
+from engine.core.state.report import ReplicaReport, Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 
 
 def status_of(report: Report, now: float) -> Status:
     """The status that one pass leaves behind, at `now` (Unix seconds)."""
-    compared_at = unix_seconds(report.compared_at)
+    compared_at = report.compared_at
     failed = {error.subject: error.message for error in report.errors}
     return Status(
         site=report.site,

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.state.report import SCHEMA_VERSION, Report
+from engine.core.times import encode_document
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.files.modes import OWNER_ONLY, write_whole
@@ -35,7 +36,7 @@ class _Versioned(msgspec.Struct):
 
 def write_plan(path: Path, report: Report) -> None:
     """Write the report as JSON, in one step. Raises EngineError; an older file then stays as it was."""
-    document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    document = msgspec.json.format(encode_document(report), indent=2) + b"\n"
     try:
         write_whole(path, document, OWNER_ONLY)
     except OSError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from engine.core.state.kept_past import Growth
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import EngineError, ReplicaError, StoreHeld
 from engine.files.store_lock import hold_store
 from engine.replicas.history.housekeeping import Housekeeper

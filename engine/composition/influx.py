@@ -10,7 +10,8 @@ from pathlib import Path
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import RecordReport, rfc3339
+from engine.core.state.report import RecordReport
+from engine.core.times import Instant
 from engine.core.words import Outcome
 from engine.ports import Records
 from engine.replicas.influx.doctor import InfluxCheck, check_server
@@ -88,7 +89,7 @@ def _legacy_record(row: LegacyRow, kind: Kind) -> RecordReport:
         source_hash=None,
         replica_hash=None,
         applied_hash=None,
-        since=rfc3339(row.newest_at),
+        since=Instant(row.newest_at),
         why=(why, "it is never written or deleted by this program"),
         entity_id=row.id if is_entity else None,
     )

@@ -1,6 +1,9 @@
 """Hand-made reports, from which the exact-output tests start."""
 
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
@@ -14,9 +17,21 @@ from engine.core.state.report import (
     Report,
     SourceReport,
 )
+from engine.core.times import Instant
 from engine.core.words import GuardName, Mode
+from tests import homes
 
-NOON = "2026-11-23T12:00:00.000Z"
+NOON = Instant(homes.NOON)
+
+
+def read_report(document: bytes | str) -> Report:
+    """A report as it was written."""
+    return msgspec.json.decode(document, type=Report, strict=True, dec_hook=_instant)
+
+
+def _instant(type_: type, text: str) -> Instant:
+    assert type_ is Instant
+    return Instant(datetime.fromisoformat(text).timestamp())
 
 
 def record(name: str, **given: Any) -> RecordReport:

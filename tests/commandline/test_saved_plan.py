@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from engine.commandline import saved_plan
 from engine.commandline.saved_plan import read_fingerprints, write_plan
-from engine.core.state.report import Report
+from engine.core.times import encode_document
 from engine.errors import EngineError
-from tests.commandline.reports import added, replica, report
+from tests.commandline.reports import added, read_report, replica, report
 
 GOOD = report(added("Plug"))
 
@@ -18,7 +17,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     write_plan(path, GOOD)
     assert read_fingerprints(path, "home") == {"sqlite": "f", "history": "f"}
-    assert msgspec.json.decode(path.read_bytes(), type=Report) == GOOD
+    assert read_report(path.read_bytes()) == GOOD
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -51,10 +50,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (b'{"schema_version": 1, "new": ' + b"[" * 10_000, "is not a saved plan"),
         (b'{"schema_version": 1, "mode": "dry_run", "site": "\xff", "replicas": []}', "is not a saved plan"),
         (b'{"schema_version": 2}', "has schema_version 2; this program reads 1"),
-        (msgspec.json.encode(report(mode="apply")), "is the report of a pass that wrote"),
-        (msgspec.json.encode(report(site="cabin")), "is for the site cabin, not for home"),
-        (msgspec.json.encode(report(replicas=(replica(fingerprint=None),))), "is incomplete: sqlite"),
-        (msgspec.json.encode(report(replicas=())), "is incomplete: no replica"),
+        (encode_document(report(mode="apply")), "is the report of a pass that wrote"),
+        (encode_document(report(site="cabin")), "is for the site cabin, not for home"),
+        (encode_document(report(replicas=(replica(fingerprint=None),))), "is incomplete: sqlite"),
+        (encode_document(report(replicas=())), "is incomplete: no replica"),
     ],
 )
 def test_a_file_that_is_no_plan_for_this_home_is_refused(tmp_path: Path, content: bytes, told: str) -> None:

@@ -4,7 +4,7 @@ import anyio
 import msgspec
 import pytest
 
-from engine.core.state.report import rfc3339
+from engine.core.words import Outcome
 from engine.errors import ReplicaUnavailable
 from engine.ports import Observed
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
@@ -135,12 +135,12 @@ async def test_what_is_held_differs_since_it_was_found_first_however_often_it_is
             kept.controller.offer(snapshot(ENTRY, device(2), named, health=health, at=clock()))
             await anyio.sleep(20)
             found = {r.key: r.since for r in kept.reports[-1][1].records if r.outcome != "applied"}
-            assert found == dict.fromkeys((device(1).id, named.id, entity(2).id), rfc3339(lost_at))
+            assert found == dict.fromkeys((device(1).id, named.id, entity(2).id), lost_at)
         await anyio.sleep(30)
         kept.controller.offer(snapshot(ENTRY, device(2), named, at=clock()))
         await anyio.sleep(1)
         written = {r.key: (r.outcome, r.since) for r in kept.reports[-1][1].records}
-        assert written == dict.fromkeys((device(1).id, named.id, entity(2).id), ("applied", rfc3339(lost_at)))
+        assert written == dict.fromkeys((device(1).id, named.id, entity(2).id), (Outcome.APPLIED, lost_at))
 
 
 async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:

@@ -10,8 +10,9 @@ from engine.core.guards.guard import Policy
 from engine.core.guards.look import Calendar
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.hints import Hints
-from engine.core.state.report import APPLIED_MAX, Report, rfc3339
+from engine.core.state.report import APPLIED_MAX, Report
 from engine.core.state.status import lag_seconds, replica_status, status_word
+from engine.core.times import rfc3339
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from engine.loop.informer import Informer
@@ -266,7 +267,7 @@ async def test_a_wall_clock_that_is_set_changes_no_age_and_no_status(seconds: fl
                 assert replica.status_since is not None
                 assert now - replica.status_since == pytest.approx(anyio.current_time(), abs=1.1)
         assert status.report is not None
-        assert status.report.compared_at[:4] == rfc3339(machine.wall())[:4]
+        assert rfc3339(status.report.compared_at)[:4] == rfc3339(machine.wall())[:4]
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0])

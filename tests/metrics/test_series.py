@@ -20,6 +20,7 @@ from engine.core.state.report import (
     unknown_replica,
 )
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.times import Instant
 from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.metrics.series import Metrics
 from tests.homes import NOON
@@ -37,7 +38,7 @@ RECORD = RecordReport(
     source_hash="1:new",
     replica_hash="1:old",
     applied_hash="1:old",
-    since="2026-11-23T11:59:59.700Z",
+    since=Instant(NOON - 0.3),
 )
 
 
@@ -56,7 +57,7 @@ def report(*records: RecordReport, refusals: tuple[RefusalReport, ...] = (), err
         mode=Mode.APPLY,
         run_id="run",
         site="home",
-        compared_at="2026-11-23T12:00:00.000Z",
+        compared_at=Instant(NOON),
         duration_seconds=0.02,
         source=SourceReport("test", True),
         replicas=(replica,),

@@ -43,7 +43,7 @@ class DriftRow(msgspec.Struct, frozen=True):
     href: str
     sides: list[SideView]
     causes: list[str]
-    since: str | None
+    since: float | None
     reasons: list[str]
     fates: list[str]
 

@@ -4,6 +4,7 @@ Each record counts once, however many replicas differ on it. What all records of
 what will be done and the command, is shown once.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
@@ -178,7 +179,7 @@ def _order(sort: str):  # type: ignore[no-untyped-def]  # a key of any comparabl
         return item.name.casefold(), item.key
 
     def since(item: _DriftItem) -> tuple[object, ...]:
-        return item.verdict.since or "9999", item.key
+        return math.inf if item.verdict.since is None else item.verdict.since, item.key
 
     return {"cause": cause, "name": name, "since": since}[sort]
 

@@ -5,7 +5,7 @@ import msgspec
 from api.page.templates import link
 from api.page.views.drift import FieldView
 from api.page.wording import Names, field_text, replica_text, value_text
-from api.registries.bodies.sync import served_sync
+from api.registries.bodies.sync import served_differs
 from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
@@ -62,9 +62,9 @@ def badge(verdict: RecordVerdict) -> Badge:
     return Badge(LABELS[verdict.state], _TONES[verdict.state], " ".join(verdict.reasons)[:300])
 
 
-def verdict_view(verdict: RecordVerdict, names: Names) -> VerdictView:
-    """A verdict with all that is known of it."""
-    differs = served_sync(verdict).differs
+def verdict_view(verdict: RecordVerdict, since: str | None, names: Names) -> VerdictView:
+    """A verdict with all that is known of it; `since` as RFC 3339."""
+    differs = served_differs(verdict)
     fields = [
         (
             replica_text(each.replica),
@@ -79,7 +79,7 @@ def verdict_view(verdict: RecordVerdict, names: Names) -> VerdictView:
     ]
     return VerdictView(
         badge(verdict),
-        verdict.since,
+        since,
         list(verdict.reasons),
         fields,
         len(differs) - len(fields),

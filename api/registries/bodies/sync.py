@@ -5,6 +5,7 @@ import msgspec
 from api.registries.bodies.options import served_options
 from engine.core.records.record import Key
 from engine.core.state.record_verdict import Differs, RecordVerdict, Verdicts
+from engine.core.times import rfc3339
 
 
 class Sync(msgspec.Struct, frozen=True, gc=False):
@@ -33,20 +34,32 @@ def sync_of(
     """The `sync` of a record; None where there are no verdicts, as for the past."""
     if verdicts is None:
         return None
-    return served_sync(verdicts.of(key, entity_id=entity_id, written_at=written_at))
+    return served_sync(verdicts.of(key, entity_id=entity_id), written_at)
 
 
-def served_sync(verdict: RecordVerdict) -> Sync:
-    """A verdict as it is served: without what might be a secret."""
+def since_text(verdict: RecordVerdict, written_at: str | None) -> str | None:
+    """Since when it is so, RFC 3339; `written_at` is when the row was last written, as the row says it."""
+    if verdict.lasts_since_written:
+        return written_at
+    return None if verdict.since is None else rfc3339(verdict.since)
+
+
+def served_sync(verdict: RecordVerdict, written_at: str | None) -> Sync:
+    """A verdict on a row as it is served: without what might be a secret."""
     return Sync(
         str(verdict.state),
         verdict.cause,
-        verdict.since,
+        since_text(verdict, written_at),
         verdict.reasons,
-        tuple(map(_served, verdict.differs)),
+        served_differs(verdict),
         verdict.next,
         verdict.command,
     )
+
+
+def served_differs(verdict: RecordVerdict) -> tuple[Differs, ...]:
+    """What differs, without what might be a secret."""
+    return tuple(map(_served, verdict.differs))
 
 
 def _served(differs: Differs) -> Differs:

@@ -16,5 +16,5 @@ async def sync_now(context: AppContext, key: Key, entity_id: str | None = None) 
     except ReplicaError:
         return None
     written_at = time_text(rows[0][1]) if rows else None
-    verdict = context.verdicts().of(key, entity_id=entity_id, written_at=written_at, has_row=bool(rows))
-    return served_sync(verdict)
+    verdict = context.verdicts().of(key, entity_id=entity_id, has_row=bool(rows))
+    return served_sync(verdict, written_at)

@@ -18,6 +18,7 @@ from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
 from engine.core.compare.diff import UNDER_WAY, Cause, Kind
 from engine.core.state.report import RecordReport, ReplicaReport, Report
+from engine.core.times import rfc3339
 from engine.core.words import SyncStatus
 
 
@@ -68,7 +69,7 @@ def which_side(record: RecordReport) -> str:
 
 
 def _block(record: RecordReport, form: DriftText) -> list[str]:
-    since = f", since {record.since}" if record.since else ""
+    since = f", since {rfc3339(record.since)}" if record.since else ""
     lines = [headline(record, form.paint, f"{record.cause}: {which_side(record)}{since}")]
     for change in record.fields:
         sides = f"Home Assistant {value_text(change.source)}, {record.replica} {value_text(change.replica)}"

@@ -3,7 +3,7 @@
 import logging
 
 from engine.core.state.kept_past import Growth
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

@@ -21,7 +21,7 @@ from engine.commandline.text.record_lines import (
 )
 from engine.commandline.text.safe_text import visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, set_aside_lines
-from engine.core.state.report import RecordReport, ReplicaReport, Report, unix_seconds
+from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.words import Mode, Outcome
 
 _REMARKS = {
@@ -138,8 +138,7 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
     count = len({(r.registry, r.key) for r in waiting})
     verb = "waits" if count == 1 else "wait"
     summary = f"{plural(count, 'delete')} {verb} for a second look:"
-    compared_at = unix_seconds(report.compared_at)
-    waited = min(compared_at - unix_seconds(r.since) if r.since else 0.0 for r in waiting)
+    waited = min(report.compared_at - r.since if r.since else 0.0 for r in waiting)
     left = math.ceil(max(form.confirm_seconds - waited, 1))
     if report.mode == Mode.APPLY:
         if form.allowed:

@@ -3,11 +3,12 @@
 from engine.commandline.text.safe_text import value_text, visible
 from engine.core.state.record_states import LABELS
 from engine.core.state.record_verdict import RecordVerdict
+from engine.core.times import rfc3339
 
 
 def verdict_lines(verdict: RecordVerdict) -> list[str]:
     """The lines below a record's headline."""
-    since = f" since {verdict.since}" if verdict.since else ""
+    since = f" since {rfc3339(verdict.since)}" if verdict.since else ""
     reasons = [visible(reason) for reason in verdict.reasons]
     lines = [
         f"  {LABELS[verdict.state]}{since}: {_sentence(reasons[0])}"

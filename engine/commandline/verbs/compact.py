@@ -12,7 +12,8 @@ from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.history import check_store
 from engine.composition.compaction import Compaction, compact_history
-from engine.core.state.report import SCHEMA_VERSION, rfc3339
+from engine.core.state.report import SCHEMA_VERSION
+from engine.core.times import rfc3339
 from engine.errors import EngineError
 from engine.settings.sections import LoadedSettings
 

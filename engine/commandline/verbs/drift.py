@@ -3,8 +3,6 @@
 import os
 import time
 
-import msgspec
-
 from engine.commandline.arguments.loading import load
 from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import drift_code
@@ -14,6 +12,7 @@ from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.drift import DriftText, render_drift
 from engine.commandline.verbs.run_pass import make_report, report_errors
 from engine.composition.run import pass_options
+from engine.core.times import encode_document
 from engine.core.words import Mode
 
 
@@ -23,7 +22,7 @@ def run_drift(arguments: Arguments, stop: Interruption) -> int:
     options = pass_options(loaded.settings, Mode.DRIFT, time.time())
     report = make_report(arguments, loaded, options, stop)
     if arguments.format == "json":
-        emit_json(msgspec.json.encode(report))
+        emit_json(encode_document(report))
     elif not arguments.quiet:
         paint = choose_paint(arguments.color, os.environ)
         emit_text(

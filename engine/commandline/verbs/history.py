@@ -20,7 +20,8 @@ from engine.composition.run import Stores, open_stores
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict
-from engine.core.state.report import SCHEMA_VERSION, rfc3339
+from engine.core.state.report import SCHEMA_VERSION
+from engine.core.times import encode_document, rfc3339
 from engine.errors import EngineError
 from engine.ports import Records, Revision
 
@@ -76,8 +77,8 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         known = stores.records.forgotten(key)
     verdicts = compared_now(arguments, loaded, stop)
     entity_id = str(row.fields["entity_id"]) if row is not None and row.fields.get("entity_id") else None
-    written_at = rfc3339(revisions[-1].at) if revisions else None
-    sync = verdicts.of(key, entity_id=entity_id, written_at=written_at, has_row=row is not None)
+    verdict = verdicts.of(key, entity_id=entity_id, has_row=row is not None)
+    sync = verdict.of_row(revisions[-1].at if revisions else None)
     timeline = RecordHistory(
         SCHEMA_VERSION,
         key.registry,
@@ -88,7 +89,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         known.revisions,
     )
     if arguments.format == "json":
-        emit_json(msgspec.json.encode(timeline))
+        emit_json(encode_document(timeline))
     else:
         summary = render_timeline(timeline, is_full=arguments.full, total=total)
         emit_text(f"{summary}{known.sentence}\n" if known.sentence else summary)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.composition.compaction import history_growth
 from engine.core.state.kept_past import Growth
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import EngineError
 from engine.settings.sections import HistorySettings, LoadedSettings
 

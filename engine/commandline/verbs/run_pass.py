@@ -19,6 +19,7 @@ from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
 from engine.commandline.text.progress import ProgressLine
 from engine.composition.run import needs_event_loop, pass_options, reconcile_once
 from engine.core.state.report import Report
+from engine.core.times import encode_document
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
 from engine.settings.sections import LoadedSettings
@@ -83,7 +84,7 @@ def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None
         allowed=_allowed(arguments),
     )
     if arguments.format == "json":
-        emit_json(msgspec.json.encode(report))
+        emit_json(encode_document(report))
     elif not arguments.quiet:
         emit_text(render_plan(report, form))
     if arguments.quiet:

@@ -21,7 +21,8 @@ from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.fate import Former, former_of
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
-from engine.core.state.report import SCHEMA_VERSION, rfc3339
+from engine.core.state.report import SCHEMA_VERSION
+from engine.core.times import Instant, encode_document, rfc3339
 from engine.errors import EngineError, ReplicaError
 from engine.settings.sections import LoadedSettings
 
@@ -32,7 +33,7 @@ _NO_NOTE = "no note that the engine wrote it (after a restore, notes reach to th
 class LastChange(msgspec.Struct, frozen=True):
     """When and by which run the row was last written; `op` is c, u or d (created, updated, deleted)."""
 
-    at: str
+    at: Instant
     op: str
     run_id: str
 
@@ -68,7 +69,7 @@ def run_show(arguments: Arguments, stop: Interruption) -> int:
         sync = verdict_on(record, compared_now(arguments, loaded, stop))
         record = msgspec.structs.replace(record, sync=sync)
     if arguments.format == "json":
-        emit_json(msgspec.json.encode(record))
+        emit_json(encode_document(record))
     else:
         emit_text(render_record(record))
     return OK
@@ -120,7 +121,7 @@ def verdict_on(record: StoredRecord, verdicts: Verdicts) -> RecordVerdict:
     """The verdict on a record of the rows file."""
     entity_id = str(record.fields["entity_id"]) if record.fields.get("entity_id") else None
     written_at = record.last_change.at if record.last_change else None
-    return verdicts.of(Key(record.registry, record.key), entity_id=entity_id, written_at=written_at)
+    return verdicts.of(Key(record.registry, record.key), entity_id=entity_id).of_row(written_at)
 
 
 def _missing(text: str, verdicts: Verdicts, unknown: KeyUnknown) -> StoredRecord:
@@ -160,7 +161,7 @@ def _look_up(stores: Stores, text: str) -> StoredRecord:
         row.fields,
         row.derived,
         row.timestamps,
-        LastChange(rfc3339(change.at), change.op, change.run_id) if change else None,
+        LastChange(Instant(change.at), change.op, change.run_id) if change else None,
     )
 
 
@@ -175,7 +176,9 @@ def render_record(record: StoredRecord) -> str:
         summary = _NO_NOTE if version is None else version or "unknown, a write was cut off"
         lines.append(f"  last applied to {replica}: {summary}")
     if record.last_change:
-        lines.append(f"  last written {record.last_change.at} by run {visible(record.last_change.run_id)}")
+        lines.append(
+            f"  last written {rfc3339(record.last_change.at)} by run {visible(record.last_change.run_id)}"
+        )
     parts = (("fields", record.fields), ("derived", record.derived), ("row timestamps", record.stamps))
     for title, values in parts:
         if values:

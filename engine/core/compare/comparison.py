@@ -18,7 +18,8 @@ from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.state.advice import WHOSE_CHANGE
-from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport, rfc3339
+from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalReport, ReplicaReport
+from engine.core.times import instant, rfc3339
 from engine.core.words import Outcome, SyncStatus
 
 
@@ -180,7 +181,7 @@ def _operation_report(
         source_hash=desired.home.hashes.get(operation.key),
         replica_hash=difference.observed,
         applied_hash=difference.applied,
-        since=None if since is None else rfc3339(since),
+        since=instant(since),
         why=tuple(_why(operation, desired, comparison.absences)),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.core.records.record import Key
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Fate(msgspec.Struct, frozen=True):
     registry: str
     id: str
     now_called: str | None  # the entity_id, or the id, under which it is found now
-    at: str | None  # when that was found, UTC; null: not known
+    at: float | None  # when that was found, Unix seconds; None: not known
     text: str
 
 
@@ -53,16 +53,15 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
     seen_at = max(former.seen_at for former in own)
     # A store that was written to after the deletion knows better.
     if ended and max(ended) >= seen_at:
-        at = rfc3339(max(ended))
+        at = max(ended)
         whose = "a foreign row, which was pruned" if any(f.is_foreign for f in own) else "deleted"
-        text = f"The {named} is gone: it was {whose} at {at} (id {key.id})."
+        text = f"The {named} is gone: it was {whose} at {rfc3339(at)} (id {key.id})."
         return Fate("deleted", *key, None, at, text)
-    at = rfc3339(seen_at)
     text = (
-        f"The row of the {named} (id {key.id}) is missing, although it was last written at {at} and was not deleted"
+        f"The row of the {named} (id {key.id}) is missing, although it was last written at {rfc3339(seen_at)} and was not deleted"
         " since, as far as is known: the next pass compares it with Home Assistant."
     )
-    return Fate("lost", *key, None, at, text)
+    return Fate("lost", *key, None, seen_at, text)
 
 
 def former_of(key: Key, revisions: Sequence[tuple[float, bool]]) -> list[Former]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 
 class Forgotten(msgspec.Struct, frozen=True):

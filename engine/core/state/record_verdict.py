@@ -16,8 +16,9 @@ from engine.core.state.advice import GUARDS, KINDS, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
 from engine.core.state.intervals import Freshness
 from engine.core.state.record_states import State, state_of
-from engine.core.state.report import RecordReport, RefusalReport, Report, open_records, rfc3339
+from engine.core.state.report import RecordReport, RefusalReport, Report, open_records
 from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown
+from engine.core.times import Instant, instant
 from engine.core.words import GuardName, Outcome, SyncStatus
 
 # What these say of Home Assistant is that it is not this home: then nothing that was compared counts.
@@ -41,11 +42,22 @@ class RecordVerdict(msgspec.Struct, frozen=True):
 
     state: State
     cause: Cause | None
-    since: str | None
+    since: Instant | None
     reasons: tuple[str, ...]
     differs: tuple[Differs, ...]
     next: str
     command: str | None
+
+    @property
+    def lasts_since_written(self) -> bool:
+        """Whether it has been so since the row was last written, as far as is known."""
+        return self.state in (State.REAL, State.GONE)
+
+    def of_row(self, written_at: float | None) -> "RecordVerdict":
+        """The verdict on a row that was last written at this time, Unix seconds; None: not known."""
+        if not self.lasts_since_written:
+            return self
+        return msgspec.structs.replace(self, since=instant(written_at))
 
 
 class Verdicts:
@@ -116,10 +128,9 @@ class Verdicts:
         key: Key,
         *,
         entity_id: str | None = None,
-        written_at: str | None = None,
         has_row: bool = True,
     ) -> RecordVerdict:
-        """The verdict on a record; `written_at` is when its row was last written, if it has one.
+        """The verdict on a record.
 
         A record without a row of which nothing is reported is gone: neither Home Assistant nor a store has it.
         """
@@ -141,11 +152,11 @@ class Verdicts:
             return _verdict(State.UNKNOWN, None, None, (f"The registry {key.registry} was not read.",))
         if not has_row:
             reason = "Neither Home Assistant nor a store has it any more."
-            return RecordVerdict(State.GONE, None, written_at, (reason,), (), "Nothing is to be done.", None)
+            return RecordVerdict(State.GONE, None, None, (reason,), (), "Nothing is to be done.", None)
         # A file or a store that is the source speaks for itself, not for Home Assistant.
         speaker = self._report.source.speaker if self._report else "Home Assistant"
         reason = KINDS["real"].meaning.replace("Home Assistant", speaker)
-        return _verdict(State.REAL, None, written_at, (reason,))
+        return _verdict(State.REAL, None, None, (reason,))
 
     def _differing(self, records: list[RecordReport]) -> RecordVerdict:
         states = [(_STATES.index(state_of(record)), record) for record in records]
@@ -232,12 +243,9 @@ def _command(state: State, record: RecordReport, refusal: RefusalReport | None) 
     return command_for(state, record.outcome if record.cause is not Cause.FOREIGN else None)
 
 
-def _verdict(
-    state: State, cause: Cause | None, since: float | str | None, reasons: Iterable[str]
-) -> RecordVerdict:
+def _verdict(state: State, cause: Cause | None, since: float | None, reasons: Iterable[str]) -> RecordVerdict:
     advice = KINDS[state]
-    at = since if since is None or isinstance(since, str) else rfc3339(since)
-    return RecordVerdict(state, cause, at, tuple(reasons), (), advice.action, advice.command)
+    return RecordVerdict(state, cause, instant(since), tuple(reasons), (), advice.action, advice.command)
 
 
 def _distrusted(report: Report | None) -> dict[str, GuardName]:

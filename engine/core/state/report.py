@@ -1,11 +1,9 @@
 """The report: one document for `reconcile --json`, `reconcile drift --json` and the drift endpoint.
 
 `status` never says more than was looked at: a pass that could not read one side is `unknown` for it, and
-`errors` is then not empty. Times are RFC 3339 in UTC, durations seconds.
+`errors` is then not empty. Times are Unix seconds, and RFC 3339 in UTC where the report is written; durations are seconds.
 """
 
-from datetime import UTC, datetime
-from functools import cache
 from typing import Self
 
 import msgspec
@@ -13,6 +11,7 @@ import msgspec
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.records.set_aside import SetAside
+from engine.core.times import Instant
 from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 
@@ -91,7 +90,7 @@ class RecordReport(msgspec.Struct, frozen=True):
     source_hash: str | None
     replica_hash: str | None
     applied_hash: str | None
-    since: str | None
+    since: Instant | None
     why: tuple[str, ...] = ()
     entity_id: str | None = None
 
@@ -150,7 +149,7 @@ class Report(msgspec.Struct, frozen=True):
     mode: Mode
     run_id: str
     site: str
-    compared_at: str
+    compared_at: Instant
     duration_seconds: float
     source: SourceReport
     replicas: tuple[ReplicaReport, ...]
@@ -213,17 +212,15 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
     before = {key: at for key, at in found.items() if key[0] in looked_at}
     for key in before:
         del found[key]
-    # Thousands that are held were found at the same few times.
-    at, shown = cache(unix_seconds), cache(rfc3339)
     records = []
     for record in report.records:
         key = (record.replica, record.registry, record.key, record.kind)
-        began_at = now if record.since is None else at(record.since) - shift
+        began_at = now if record.since is None else record.since - shift
         began_at = min(began_at, before.get(key, began_at))
         if record.outcome != Outcome.APPLIED:
             found[key] = began_at
-        if record.since != (since := shown(began_at + shift)):
-            record = msgspec.structs.replace(record, since=since)  # noqa: PLW2901
+        if record.since != (since := began_at + shift):
+            record = msgspec.structs.replace(record, since=Instant(since))  # noqa: PLW2901
         records.append(record)
     return msgspec.structs.replace(report, records=tuple(records))
 
@@ -237,21 +234,10 @@ def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
     return left
 
 
-def rfc3339(unix_seconds: float) -> str:
-    """A point in time as text, UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(unix_seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def unix_seconds(text: str) -> float:
-    """The point in time that `rfc3339` wrote."""
-    return datetime.fromisoformat(text).timestamp()
-
-
 def write_lag_seconds(record: RecordReport, written_at: float) -> float | None:
     """How long after Home Assistant changed a record the change was written; None for anything else.
 
     Only of records that were there before: a first fill is no lag.
     """
     is_change = record.outcome == Outcome.APPLIED and record.cause is Cause.PENDING and record.replica_hash
-    return max(0.0, written_at - unix_seconds(record.since)) if is_change and record.since else None
+    return max(0.0, written_at - record.since) if is_change and record.since else None

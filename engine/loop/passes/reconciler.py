@@ -17,9 +17,9 @@ from engine.core.state.report import (
     ErrorReport,
     Report,
     SourceReport,
-    rfc3339,
     unknown_replica,
 )
+from engine.core.times import Instant
 from engine.core.words import Mode, combined_status
 from engine.errors import PlanStale, SourceError
 from engine.loop.passes.context import PassContext
@@ -151,7 +151,7 @@ class Reconciler:
             mode=options.mode,
             run_id=options.run_id,
             site=options.site,
-            compared_at=rfc3339(self._calendar().wall(started)),
+            compared_at=Instant(self._calendar().wall(started)),
             duration_seconds=round(self._clock() - started, 6),
             source=SourceReport(self._source.origin, False),
             replicas=replicas,

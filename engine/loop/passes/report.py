@@ -8,8 +8,8 @@ from engine.core.state.report import (
     ErrorReport,
     Report,
     SourceReport,
-    rfc3339,
 )
+from engine.core.times import Instant
 from engine.core.words import combined_status
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.replica_pass import ReplicaPass
@@ -27,7 +27,7 @@ def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: fl
         mode=options.mode,
         run_id=options.run_id,
         site=options.site,
-        compared_at=rfc3339(context.read_at),
+        compared_at=Instant(context.read_at),
         duration_seconds=round(context.clock() - started, 6),
         source=SourceReport(
             desired.reading.origin,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from engine.core.records.record import Key
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import ReplicaDiverged
 from engine.ports import Run
 from engine.replicas.history.dates import Dates, find_dates

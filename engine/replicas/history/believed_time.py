@@ -10,7 +10,7 @@ Every function works on a connection inside a transaction that the caller holds.
 import apsw
 
 from engine.core.guards.look import PLAUSIBLE_SINCE
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 
 _NS = 1_000_000_000
 _MOMENT_NS = 60 * _NS

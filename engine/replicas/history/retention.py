@@ -23,7 +23,7 @@ import msgspec
 
 from engine.core.records.record import Key
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import HistoryForgotten
 from engine.replicas.sqlite_file.tables import has_table
 

@@ -8,7 +8,7 @@ written in one batch is not refreshed in one batch forever.
 from zlib import crc32
 
 from engine.core.records.record import Key
-from engine.core.state.report import rfc3339
+from engine.core.times import rfc3339
 from engine.errors import HistoryForgotten, ReplicaRejected
 from engine.replicas.influx.schema.points import REPLICA
 

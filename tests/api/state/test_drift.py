@@ -10,6 +10,7 @@ from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.state.report import ErrorReport, RecordReport, Report
 from engine.core.state.status import SourceStatus
+from engine.core.times import encode_document
 from engine.core.words import Outcome
 from tests.api.serving import Api, status_of
 
@@ -54,7 +55,7 @@ def test_it_has_every_field_of_the_report() -> None:
 async def test_it_is_the_report_of_the_last_pass(api: Api, report: Report) -> None:
     api.status = status_of(report)
     body = await api.get("/api/drift")
-    own = msgspec.json.decode(msgspec.json.encode(report))
+    own = msgspec.json.decode(encode_document(report))
     assert {k: v for k, v in body.items() if k in own and k != "records"} == {
         k: v for k, v in own.items() if k != "records"
     }

@@ -8,7 +8,8 @@ from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift, which_side
 from engine.core.compare.diff import UNDER_WAY, Cause, Kind
 from engine.core.state.report import RecordReport
-from tests.commandline.reports import added, changed, foreign, record, removed, replica, report, unread
+from engine.core.times import Instant
+from tests.commandline.reports import NOON, added, changed, foreign, record, removed, replica, report, unread
 
 PLAIN = DriftText()
 BACK = "the replica was changed by someone else after the engine wrote it"
@@ -16,7 +17,7 @@ BACK = "the replica was changed by someone else after the engine wrote it"
 
 def test_each_record_says_which_side_differs_since_when_and_why() -> None:
     found = report(
-        changed("Hub", ("name", "old", "new"), since="2026-11-23T10:00:00.000Z"),
+        changed("Hub", ("name", "old", "new"), since=Instant(NOON - 2 * 3600)),
         changed("Lamp", ("area_id", "attic", None), cause=Cause.DRIFT, why=(BACK,)),
         removed("Gone"),
         added("Plug"),

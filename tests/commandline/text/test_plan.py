@@ -10,7 +10,9 @@ from engine.commandline.text.plan import PlanText, render_plan
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action
 from engine.core.state.report import Report, SourceReport
+from engine.core.times import Instant
 from tests.commandline.reports import (
+    NOON,
     added,
     changed,
     foreign,
@@ -159,22 +161,22 @@ def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode
 @pytest.mark.parametrize(
     ("mode", "since", "told"),
     [
-        ("apply", "2026-11-23T12:00:00.000Z", "1 delete waits for a second look: run again in 60 s, or pass --confirm-deletes."),
-        ("apply", "2026-11-23T11:59:30.000Z", "1 delete waits for a second look: run again in 30 s, or pass --confirm-deletes."),
+        ("apply", NOON, "1 delete waits for a second look: run again in 60 s, or pass --confirm-deletes."),
+        ("apply", Instant(NOON - 30), "1 delete waits for a second look: run again in 30 s, or pass --confirm-deletes."),
         ("apply", None, "1 delete waits for a second look: run again in 60 s, or pass --confirm-deletes."),
         (
             "dry_run",
-            "2026-11-23T12:00:00.000Z",
+            NOON,
             "1 delete waits for a second look: run `reconcile` twice, 60 s apart, or `reconcile --confirm-deletes` now.",
         ),
         (
             "drift",
-            "2026-11-23T11:59:30.000Z",
+            Instant(NOON - 30),
             "1 delete waits for a second look: run `reconcile` in 30 s, or `reconcile --confirm-deletes` now.",
         ),
     ],
 )  # fmt: skip
-def test_a_waiting_delete_tells_how_long(mode: str, since: str | None, told: str) -> None:
+def test_a_waiting_delete_tells_how_long(mode: str, since: Instant | None, told: str) -> None:
     both = [removed("Old", outcome="waiting", since=since, replica=name) for name in ("sqlite", "history")]
     lines = render_plan(report(*both, mode=mode), PLAIN).splitlines()
     assert lines[-2] == told

@@ -4,13 +4,15 @@ from engine.commandline.text.verdict import verdict_lines
 from engine.core.compare.diff import Cause
 from engine.core.state.record_states import State
 from engine.core.state.record_verdict import Differs, RecordVerdict
+from engine.core.times import Instant
+from tests.homes import NOON
 
 
 def test_it_says_since_when_why_field_by_field_and_what_to_do() -> None:
     verdict = RecordVerdict(
         State.DRIFTED,
         Cause.DRIFT,
-        "2026-11-23T12:00:00.000Z",
+        Instant(NOON),
         ("Another program changed it in sqlite", "an odd \x1b[2J reason"),
         (Differs("sqlite", "name", "Lamp", None),),
         "Will be written with the next pass.",

@@ -5,12 +5,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from engine.core.state.report import SCHEMA_VERSION, Report
+from engine.core.times import encode_document
 from tests.commandline.homes import RICH, Home, recorded_homes
 from tests.commandline.in_process import Reconcile
+from tests.commandline.reports import read_report
 
 STORES = ("--rows", "rows.db", "--records", "history:history.db")
 
@@ -22,7 +23,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def decoded(text: str) -> Report:
-    return msgspec.json.decode(text, type=Report, strict=True)
+    return read_report(text)
 
 
 def test_a_first_pass_adds_everything_and_a_second_finds_nothing_to_do(mirror: Reconcile) -> None:
@@ -43,7 +44,7 @@ def test_json_is_one_report_for_every_recorded_home(reconcile: Reconcile, folder
         assert (code, err) == (0, "")
         report = decoded(out)
         assert report.schema_version == SCHEMA_VERSION
-        assert msgspec.json.encode(report).decode() + "\n" == out
+        assert encode_document(report).decode() + "\n" == out
     assert report.status == "in_sync"
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from engine.commandline.verbs.show import LastChange, StoredRecord, render_record
 from engine.core.records.record import Key
+from engine.core.times import Instant
 from tests.api.registries.test_fate import DELETED, LOST, fill
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
-from tests.homes import entity
+from tests.homes import NOON, entity
 
 
 def test_a_record_is_shown_with_version_last_applied_and_derived_values(mirror: Reconcile) -> None:
@@ -64,7 +65,7 @@ def test_the_text_is_complete_and_harmless() -> None:
         {"name": "Lamp\x1b[2J", "labels": ["x"]},
         {"entity_count": 2},
         {"created_at": "2026-11-23"},
-        LastChange("2026-11-23T12:00:00.000Z", "u", "run"),
+        LastChange(Instant(NOON), "u", "run"),
     )
     assert (
         render_record(record)

@@ -69,10 +69,9 @@ def test_each_kind_of_difference_has_its_state(
 def test_two_records_of_one_name_are_told_apart() -> None:
     told = out_of_sync(foreign("Sun", key="mock"))
     verdicts = Verdicts(status(told), NOW, FRESHNESS)
-    written = "2026-11-23T12:00:00Z"
-    real = verdicts.of(Key("device", "real"), written_at=written)
+    real = verdicts.of(Key("device", "real")).of_row(NOW - 60)
     assert (verdicts.of(Key("device", "mock")).state, real.state) == (State.FOREIGN, State.REAL)
-    assert (real.since, real.cause, real.differs, real.command) == (written, None, (), None)
+    assert (real.since, real.cause, real.differs, real.command) == (NOW - 60, None, (), None)
 
 
 def test_what_differs_is_told_field_by_field_for_each_replica() -> None:

@@ -6,13 +6,14 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.compare.diff import Cause
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Record
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.report import Report, rfc3339
-from engine.core.words import Mode
+from engine.core.state.report import Report
+from engine.core.words import Mode, Outcome
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.options import PassOptions, Since
@@ -178,4 +179,4 @@ def test_what_others_changed_is_found_when_the_replica_is_looked_at_and_not_when
     stand = Stand(snapshot(ENTRY, device(1), at=NOON - 300), stores_derived=True)
     stand.replica.edit(device(1).key, name="Mocked")
     (record,) = stand.one_pass(snapshot(ENTRY, device(1), at=NOON - 200), "apply").records
-    assert (record.cause, record.outcome, record.since) == ("drift", "applied", rfc3339(NOON))
+    assert (record.cause, record.outcome, record.since) == (Cause.DRIFT, Outcome.APPLIED, NOON)

@@ -22,7 +22,7 @@ def test_a_badge_is_a_word_with_the_colour_of_a_status() -> None:
 
 def test_many_fields_are_cut_and_counted() -> None:
     told = report(changed("Lamp", *FIELDS, cause=Cause.DRIFT))
-    shown = verdict_view(Verdicts(status_of(told), NOON, FRESHNESS).of(Key("device", "lamp")), {})
+    shown = verdict_view(Verdicts(status_of(told), NOON, FRESHNESS).of(Key("device", "lamp")), None, {})
     assert (len(shown.fields), shown.left) == (FIELDS_MAX, 2)
     replica, field = shown.fields[0]
     assert (replica, field.label, field.was, field.is_) == ("SQLite", "field 0", "0", "1")

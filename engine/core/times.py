@@ -1,0 +1,44 @@
+"""Points in time: numbers inside, Unix seconds; text only where a document is written."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+class Instant(float):
+    """A point in time of a document: it counts as the number that it is, and is written as RFC 3339."""
+
+    __slots__ = ()
+
+
+def rfc3339(unix_seconds: float) -> str:
+    """A point in time as text, UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(unix_seconds: float | None) -> Instant | None:
+    """The point in time for a document; None stays None."""
+    return None if unix_seconds is None else Instant(unix_seconds)
+
+
+def instant_schema(type_: type) -> dict[str, Any]:
+    """What msgspec is to say of an `Instant` in a JSON Schema. Raises NotImplementedError for other types."""
+    if type_ is not Instant:
+        raise NotImplementedError
+    return {"type": "string"}
+
+
+def _written(value: object) -> str:
+    if not isinstance(value, Instant):
+        raise NotImplementedError(f"no document shows a {type(value).__name__}")
+    return rfc3339(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_written).encode
+
+
+def encode_document(document: object) -> bytes:
+    """A document as JSON, its points in time as RFC 3339."""
+    return _encode(document)
