@@ -5,7 +5,7 @@
 Input: a seeded home, written once, and beside it a record with 200,000 versions; the application as the service builds it,
 asked in process, without a socket. Method: CPU of the whole process, worker thread included, the worst of three, each a
 question that was not asked before, so that no kept answer serves it. *Behind a commit*: nothing that was kept is true any
-more, so all texts are read anew.
+more, so all texts are read again.
 """
 
 import argparse

@@ -121,7 +121,7 @@ class KeptReplica:
         )
 
     async def relist(self, connection: ScriptedConnection) -> float:
-        """Read everything anew and wait for the pass; returns the seconds of both."""
+        """Read everything again and wait for the pass; returns the seconds of both."""
         self._source.connection = connection
         self._reported = anyio.Event()
         self.started_at = time.perf_counter()

@@ -43,7 +43,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def sqlalchemy_delete_and_insert(file: Path) -> Callable[[Rows], None]:
-    """Empty the tables and add every row anew, through the ORM."""
+    """Empty the tables and add every row again, through the ORM."""
     sqlalchemy = importlib.import_module("sqlalchemy")
 
     def replace(session: Any, _registry: str, model: Any, rows: Sequence[dict[str, Any]]) -> None:

@@ -158,10 +158,10 @@ class Replica(Protocol):
         """Keep these positions in place of earlier ones. For a replica that keeps the user's order."""
         return
 
-    def digest(self, *, anew: bool = True) -> str | None:
+    def digest(self, *, reread: bool = True) -> str | None:
         """A digest over all columns of all rows; None where it cannot be had, or the rows cannot be ours.
 
-        Not `anew`, None also if another program wrote since the rows were looked at. For a replica that can digest.
+        Unless it may `reread`, None also if another program wrote since the rows were read. For a replica that can digest.
         """
         return None
 
@@ -218,14 +218,14 @@ class Ledger(Protocol):
         """
 
     def place(self, replica: str) -> str | None:
-        """The store that its books of a replica are about; None when that is not known."""
+        """The store that its entries for a replica are about; None when that is not known."""
         return None
 
     def note_place(self, replica: str, place: str) -> None:
-        """The books are about this store from now on."""
+        """From now on the entries are about this store."""
         return
 
-    def books_digest(self, replica: str) -> str | None:
+    def ledger_digest(self, replica: str) -> str | None:
         """A digest over the versions last applied to a replica; None where it cannot be had."""
         return None
 

@@ -17,7 +17,7 @@ from api.page.routes import HTML, static_route
 from api.page.templates import render
 from api.sites.listing import SitesQuery, body_of, chosen
 from api.sites.ports import Sites, SiteView
-from api.sites.words import WORDS, badness
+from api.sites.words import WORDS, severity
 
 PAGE_SIZE = 100
 
@@ -50,7 +50,7 @@ def away_page(name: str, view: SiteView | None, problem: Problem) -> Response:
 
 
 def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object]:
-    views = sorted(sites.views(), key=lambda view: badness(view, now))
+    views = sorted(sites.views(), key=lambda view: severity(view, now))
     counts = dict.fromkeys(WORDS, 0)
     for view in views:
         counts[body_of(view, now).status] += 1

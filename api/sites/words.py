@@ -11,7 +11,7 @@ def site_word(view: SiteView, now: float) -> str:
     return status_word(view.status, now, view.freshness) if view.status else "unknown"
 
 
-def badness(view: SiteView, now: float) -> tuple[int, str]:
+def severity(view: SiteView, now: float) -> tuple[int, str]:
     """The sort key that puts the worst homes first; statuses are of `now` (Unix seconds)."""
     stages = (Stage.FAILED, Stage.INVALID)
     return (0 if view.stage in stages else 1 + WORDS.index(site_word(view, now)), view.name)

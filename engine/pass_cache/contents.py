@@ -68,11 +68,11 @@ class ListRows(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CachedReplica(msgspec.Struct, frozen=True, array_like=True):
-    """A replica that was equal to the home: digests of all its rows and of the ledger's books of it."""
+    """A replica that was equal to the home: digests of all its rows and of its ledger entries."""
 
     name: str
     rows: str
-    books: str
+    ledger_digest: str
 
 
 class CachedSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,9 +23,9 @@ from engine.errors import SettingsError, SourceRefused
 from engine.ports import Source
 from engine.settings.secrets import read_secret
 from engine.settings.sites import SitesSettings
+from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from engine.sites.files import SiteFile, SiteFiles, check_plain
 from engine.sites.followed import FollowedChanges
-from engine.sites.gates import Gate, GatedSource
 from engine.sites.limits import resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
@@ -71,7 +71,10 @@ class Fleet:
         self._listeners = listeners
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
         self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
-        self._connecting, self._reading = Gate(settings.connecting_max), Gate(settings.reading_max)
+        self._connecting, self._reading = (
+            ConcurrencyLimiter(settings.connecting_max),
+            ConcurrencyLimiter(settings.reading_max),
+        )
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._memory_max = settings.memory_mib_max * _MIB or share_of_group()
         self._surroundings = SiteDependencies(
@@ -189,7 +192,7 @@ class Fleet:
             source_files=self._read.of_home(),
             files=self._store.of_home(),
             remote=self._remote.of_home(),
-            wrap=self._gated,
+            wrap=self._limited,
             token=partial(_read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,
@@ -197,8 +200,8 @@ class Fleet:
             status_seconds=_STATUS_SECONDS,
         )
 
-    def _gated(self, source: Source) -> Source:
-        return GatedSource(source, self._connecting, self._reading)
+    def _limited(self, source: Source) -> Source:
+        return LimitedSource(source, self._connecting, self._reading)
 
     def _listeners_of(self, mirror: Mirror) -> tuple[MirrorListener, ...]:
         return self._listeners(mirror.name, mirror)

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from engine.process.offload import Offload
-from engine.sites.gates import PATIENCE_SECONDS, Gate
+from engine.sites.concurrency_limiter import PATIENCE_SECONDS, ConcurrencyLimiter
 
 _PER_HOME = 2
 
@@ -23,7 +23,7 @@ class Threads:
     """So many threads at work. Make it inside the event loop."""
 
     def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._places = Gate(threads, patience_seconds)
+        self._places = ConcurrencyLimiter(threads, patience_seconds)
         self._unbounded = anyio.CapacityLimiter(math.inf)  # the bounds are the places, and two for each home
 
     def of_home(self) -> Offload:

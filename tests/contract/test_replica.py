@@ -286,7 +286,7 @@ def test_whether_a_row_stays_whose_entity_id_another_one_was_given_is_known_with
     stand: Stand,
 ) -> None:
     stand.reconcile(snapshot(entity(1, entity_id="sensor.x"), entity(3)))
-    # Without books the first one looks foreign, so nobody deletes it.
+    # Without ledger entries the first one looks foreign, so it is not deleted.
     desired = snapshot(entity(2, entity_id="sensor.x"), entity(3))
     plan = plan_of(stand.replica, MemoryLedger(), desired)
     [operation] = plan.operations

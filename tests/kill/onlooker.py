@@ -1,6 +1,6 @@
 """What another program sees of a rows file, and a process that looks all the time.
 
-One look is one read transaction. Whatever instant it falls on, the rows are those of one whole plan, the books are
+One look is one read transaction. Whatever instant it falls on, the rows are those of one whole plan, the ledger's are
 the rows', and the change feed is complete and gives the rows when it is replayed.
 
 Run as `python -m tests.kill.onlooker`, it takes `watch FILE` and `stop`, and answers `stop` with what it saw.
@@ -36,7 +36,7 @@ class Look(msgspec.Struct, frozen=True):
     """What one read transaction showed."""
 
     rows: str  # digest of the versions of all rows
-    booked: int  # rows that are in the books
+    booked: int  # rows that are in the ledger
     feed: tuple[str, ...]  # a digest of every entry
     wrong: tuple[str, ...]  # what must never be seen
     fields: dict[Key, Fields] = {}
@@ -78,7 +78,7 @@ def look(connection: apsw.Connection, start: Mapping[Key, Fields]) -> Look:
         wrong = []
         if [change.seq for change in feed] != list(range(1, len(feed) + 1)):
             wrong.append(f"the feed's numbers are {[change.seq for change in feed]}")
-        # Rows of fewer columns, as an older program left them, say less than books and feed until they are migrated.
+        # Rows of fewer columns, as an older program left them, say less than ledger and feed until they are migrated.
         if _row_layout(connection) == ROW_LAYOUT:
             digests = {key: digest_row(row.values) for key, row in found.items()}
             wrong += _wrong_books(connection, digests)
@@ -110,9 +110,9 @@ def _wrong_books(connection: apsw.Connection, digests: Mapping[Key, str]) -> lis
         for id_, (digest, _) in ledger.read_digests(connection, "sqlite", registry).items():
             key = Key(registry, id_)
             if key not in digests:
-                wrong.append(f"{key} is in the books and not among the rows")
+                wrong.append(f"{key} is in the ledger and not among the rows")
             elif digest is not None and digest != digests[key]:
-                wrong.append(f"{key} is not what the books say")
+                wrong.append(f"{key} is not what the ledger says")
     return wrong
 
 

@@ -75,7 +75,7 @@ async def keeping(
         tasks.cancel_scope.cancel()
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Lets worker threads hang: what is named in `closed` does not return before it is opened."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The informer in virtual time: at once, then gathered; anew after every loss; never hammering."""
+"""The informer in virtual time: at once, then gathered; a full read after every loss; never hammering."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -11,7 +11,7 @@ from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Observed
 from tests.fakes.world import MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.loop.kept import HOME, Gate, Short, keeping, later
+from tests.loop.kept import HOME, ConcurrencyLimiter, Short, keeping, later
 from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -44,7 +44,7 @@ async def test_changes_do_not_hammer_a_failing_store() -> None:
 
 @pytest.mark.parametrize("hanging", ["_compare", "_apply"])
 async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: str) -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
@@ -71,7 +71,7 @@ async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: 
 
 async def test_what_is_found_out_of_order_is_known_before_the_pass_ends() -> None:
     """A row of ours looks foreign where the ledger cannot be read: nothing is to be written, and it is not equal."""
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1.2)
@@ -86,7 +86,7 @@ async def test_what_is_found_out_of_order_is_known_before_the_pass_ends() -> Non
 
 
 async def test_a_store_that_cannot_be_read_is_unknown_before_the_pass_ends() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
@@ -100,7 +100,7 @@ async def test_a_store_that_cannot_be_read_is_unknown_before_the_pass_ends() -> 
 
 
 async def test_what_changes_within_a_pass_is_pending_behind_it() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)

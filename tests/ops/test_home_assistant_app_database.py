@@ -256,7 +256,7 @@ def test_other_programs_read_the_file_in_the_share_while_the_app_keeps_it_there(
     address = serve(database="share")
     assert names_of_devices(shared) == before != []
     assert not private.exists()
-    # It is the same file, with its feed: nothing was written anew.
+    # It is the same file, with its feed: nothing was rewritten.
     assert get(address, "/api/changes?limit=1000")["changes"] == feed != []
     assert "moved from" in "".join(services[-1].lines)
     services[-1].stop()

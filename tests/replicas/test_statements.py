@@ -164,7 +164,7 @@ def use_everything(folder: Path) -> None:
             replica.apply(plan.operations, run_of(replica, desired, NOON + at, f"run {at}"))
             rows.record_applied("influxdb", [(key, "v") for key in keys], NOON)
             replica.digest()
-            rows.books_digest(replica.name)
+            rows.ledger_digest(replica.name)
             rows.make_secret()
         for key in keys:
             history.timeline(key)

@@ -85,12 +85,12 @@ class History:
         return all(
             any(key.registry == "config_entry" for key in keys)
             for store in self.stores
-            for keys in (self._books.known(store.name), store.held())
+            for keys in (self._ledger_entries.known(store.name), store.held())
         )
 
     def lose_books(self) -> bool:
-        """The ledger is lost, as with a new rows file; returns whether it could be. The engine starts anew."""
-        is_lost = self._books.forget()
+        """The ledger is lost, as with a new rows file; returns whether it could be. The engine restarts."""
+        is_lost = self._ledger_entries.forget()
         if is_lost:
             self.oracle.are_books_lost = True
             self.engine.kill()
@@ -98,7 +98,7 @@ class History:
 
     def note_failing(self, store: HostileStore) -> None:
         """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
-        if store is self._books:
+        if store is self._ledger_entries:
             self.oracle.has_failing_ledger = True
 
     def note_tampering(self) -> None:
@@ -176,7 +176,7 @@ class History:
             make = partial(stack.enter_context, file_stores(self._random, self.oracle.on_write))
             made = make() if self._uses_files else memory_stores(self._random, self.oracle.on_write)
             self.stores, ledger = made
-            self._books = ledger
+            self._ledger_entries = ledger
             self.all_stores = [*self.stores, *([] if ledger in self.stores else [ledger])]
             self.oracle.stores = self.stores
             self.engine = Engine(self.world, self.stores, ledger, self._random)

@@ -255,7 +255,7 @@ class World:
             self.unlisted.begin(key)
 
     async def restart(self, random: Random, change: Callable[[], object] = lambda: None) -> None:
-        """Down, changed, and up again; rows are missing while it starts if it has to build them anew."""
+        """Down, changed, and up again; rows are missing while it starts if it has to rebuild them."""
         if self._busy:
             return
         self._busy = True

@@ -16,7 +16,7 @@ from engine.commandline.text.record_lines import (
 )
 from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
-from engine.core.compare.diff import UNDER_WAY, Cause, Kind
+from engine.core.compare.diff import IN_PROGRESS, Cause, Kind
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.times import rfc3339
 from engine.core.words import SyncStatus
@@ -59,7 +59,7 @@ def which_side(record: RecordReport) -> str:
         return f"deleted from {replica} by someone else" if kind is Kind.MISSING else f"changed in {replica}"
     if kind is Kind.ORPHANED:
         return "gone from Home Assistant"
-    if record.applied_hash == UNDER_WAY:
+    if record.applied_hash == IN_PROGRESS:
         return f"a write to {replica} was cut off"
     if record.applied_hash is None:
         return (

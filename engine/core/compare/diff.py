@@ -19,7 +19,7 @@ import msgspec
 from engine.core.records.record import Entity, Key, Record
 
 # Last applied of a key that is being written: whatever the replica holds then, it is ours.
-UNDER_WAY = ""
+IN_PROGRESS = ""
 
 
 class Cause(StrEnum):
@@ -129,6 +129,6 @@ def adopt(
 def _cause(desired: str | None, observed: str | None, applied: str | None) -> Cause:
     if applied is None:
         return Cause.PENDING if desired is not None else Cause.FOREIGN
-    if applied in (observed, UNDER_WAY):
+    if applied in (observed, IN_PROGRESS):
         return Cause.PENDING
     return Cause.DRIFT if desired == applied else Cause.CONFLICT

@@ -45,7 +45,7 @@ def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
     return None
 
 
-def rest_on_doubt(
+def depend_on_untrusted(
     operations: tuple[Operation, ...], missing: Mapping[Key, StoredRow | None], desired: Snapshot
 ) -> set[Key]:
     """The operations that would write a derived value which rests on a record that is missing and may not be gone.

@@ -16,10 +16,10 @@ from msgspec import Meta
 from engine.core.compare.plan import Action, Operation, Plan
 from engine.core.guards.absences import is_confirmed
 from engine.core.guards.allowed import is_allowed, name_of_deletes
-from engine.core.guards.doubt import rest_on_doubt, untrusted_read
+from engine.core.guards.doubt import depend_on_untrusted, untrusted_read
 from engine.core.guards.instance import KnownHomes
 from engine.core.guards.look import Calendar, Look
-from engine.core.guards.unread import leave_unread
+from engine.core.guards.unread import hold_unread
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
 from engine.core.words import GuardName
@@ -123,17 +123,17 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     absences: Mapping[Key, Look],
     policy: Policy,
     calendar: Calendar = _PLAIN,
-    has_books: bool = True,
+    has_ledger: bool = True,
 ) -> Verdict:
     """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key.
 
-    Without `has_books` what was applied is unknown.
+    Without `has_ledger` what was applied is unknown.
     """
     if all_of := _refuse_everything(desired, homes, policy):
         # Also where there is nothing to do: what seems to be in order is so by chance.
         refusal = Refusal(*all_of, len(plan.operations))
         return Verdict((), plan.operations, (), (refusal,), refused_whole=True)
-    left = leave_unread(plan, desired, applied)
+    left = hold_unread(plan, desired, applied)
     unread = left.keys if left else frozenset()
     deletes = tuple(o for o in plan.of(Action.DELETE) if o.key not in unread)
     rows = {o.key: o.before for o in deletes}
@@ -151,10 +151,10 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
         and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
     }
     stopped = rows if spoken else {key: rows[key] for key in waiting}
-    # A row that is ours looks foreign where the books are lost, or know nothing yet; a read in doubt is no better.
-    is_believed = has_books and untrusted is None
+    # A row that is ours looks foreign where the ledger is lost or still empty; a read in doubt is no better.
+    is_believed = has_ledger and untrusted is None
     unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
-    doubtful = rest_on_doubt(plan.operations, stopped | unbooked, desired)
+    doubtful = depend_on_untrusted(plan.operations, stopped | unbooked, desired)
     if doubtful and spoken is None:
         spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)

@@ -18,7 +18,7 @@ from engine.core.records.registries import REGISTRIES
 _MADE_WITH = {"entity": ("device",), "device": ("entity", "config_entry")}
 
 
-class Left(NamedTuple):
+class UnreadHold(NamedTuple):
     """What is left as it is, and why."""
 
     keys: frozenset[Key]  # operations that are held
@@ -26,7 +26,7 @@ class Left(NamedTuple):
     hint: str
 
 
-def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> Left | None:
+def hold_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> UnreadHold | None:
     """What the plan may not do because of registries that were not read; None when nothing is known of them.
 
     `applied` are the versions last applied to the replica: a home that never had a registry misses nothing.
@@ -50,7 +50,7 @@ def leave_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> L
     held |= {o.key for o in plan.of(Action.DELETE) if unread.leaves_out(o.key)}
     parts = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
     parts += [f"categories of the scope {scope!r} were not requested" for scope in sorted(scopes)]
-    return Left(
+    return UnreadHold(
         frozenset(held),
         f"Not all that is known was read from {desired.reading.origin}: {'; '.join(parts)}. It stays as it is.",
         "Restore what is missing and run again. If the home really has none of it any more, set "

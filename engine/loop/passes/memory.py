@@ -56,7 +56,7 @@ class ReplicaMemory:
     def recalled(
         cls, data_version: int | None, versions: Mapping[Key, str], counts: Counter[str], homes: KnownHomes
     ) -> "ReplicaMemory":
-        """The memory of a replica that is equal to the home of another process, and so are the books of it.
+        """The memory of a replica that is equal to the home of another process, and so are its ledger entries.
 
         `versions` are the home's; nothing of them is looked at before it is needed.
         """

@@ -1,7 +1,7 @@
 """The reconciler: read Home Assistant, then compare, apply and report every replica. One call is one pass.
 
 A pass keeps nothing in memory that the next one needs, so it may be cut off anywhere and simply run again.
-`recollection` says what it may leave out because an earlier process learned it.
+`warm_start` says what it may leave out because an earlier process learned it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,9 +25,9 @@ from engine.errors import PlanStale, SourceError
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.missing_records import note_absences
 from engine.loop.passes.options import PassOptions
-from engine.loop.passes.recollection import Recollection
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.passes.report import report_pass
+from engine.loop.passes.warm_start import WarmStart
 from engine.pass_cache.contents import CacheDamaged
 from engine.pass_cache.ports import CacheFile
 from engine.ports import Ledger, Progress, Replica, Source
@@ -65,21 +65,21 @@ class Reconciler:
     async def run(self, options: PassOptions) -> Report:
         """Do one pass. Raises PlanStale; every other failure is part of the report."""
         started = self._clock()
-        recollection = Recollection(self._cache, self._source, self._ledger, options)
-        await recollection.begin(self._replicas)
+        warm_start = WarmStart(self._cache, self._source, self._ledger, options)
+        await warm_start.begin(self._replicas)
         try:
             try:
-                return await self._pass(options, recollection, started)
+                return await self._pass(options, warm_start, started)
             except CacheDamaged:
                 # Nothing was written yet: before that all of the cache is looked at.
-                recollection.forget()
-                return await self._pass(options, recollection, started)
+                warm_start.forget()
+                return await self._pass(options, warm_start, started)
         except SourceError as error:
             return self._unread(options, error, started)
 
-    async def _pass(self, options: PassOptions, recollection: Recollection, started: float) -> Report:
+    async def _pass(self, options: PassOptions, warm_start: WarmStart, started: float) -> Report:
         """Raises SourceError, PlanStale and CacheDamaged."""
-        context, passes = await self._look(options, recollection)
+        context, passes = await self._look(options, warm_start)
         _check_expected(options, passes)
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
@@ -87,19 +87,19 @@ class Reconciler:
                     await one.apply()
                 await note_absences(context, passes)
         report = report_pass(context, passes, started)
-        await recollection.keep(passes)
+        await warm_start.keep(passes)
         return report
 
     async def _look(
-        self, options: PassOptions, recollection: Recollection
+        self, options: PassOptions, warm_start: WarmStart
     ) -> tuple[PassContext, list[ReplicaPass]]:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
         read = await self._source.read(self._progress)
-        if recollection.is_used and (read.home.set_aside or read.home.partly_read):
+        if warm_start.is_used and (read.home.set_aside or read.home.partly_read):
             # Only a read without a cache knows the position of an unusable row in its list.
-            recollection.forget()
+            warm_start.forget()
             read = await self._source.read(self._progress)
-        context, passes = await self._compare(read, options, {}, recollection)
+        context, passes = await self._compare(read, options, {}, warm_start)
         waiting = set[Key]().union(*(one.waiting_keys for one in passes))
         if options.confirm_deletes and waiting:
             first_missed = dict.fromkeys(waiting, context.look)
@@ -107,7 +107,7 @@ class Reconciler:
             await self._sleep(options.policy.delete_confirm_seconds)
             read = await self._source.read(self._progress)
             context, passes = await self._compare(read, options, first_missed, None)
-        await recollection.check(passes)
+        await warm_start.check(passes)
         return context, passes
 
     async def _compare(
@@ -115,7 +115,7 @@ class Reconciler:
         read: Snapshot,
         options: PassOptions,
         first_missed: Mapping[Key, Look],
-        recollection: Recollection | None,
+        warm_start: WarmStart | None,
     ) -> tuple[PassContext, list[ReplicaPass]]:
         desired = await to_thread(partial(read.only, options.registries))
         context = PassContext(
@@ -132,8 +132,8 @@ class Reconciler:
             ReplicaPass(
                 replica,
                 context,
-                memory=recollection.memory_of(replica) if recollection else None,
-                since=recollection.since(replica, desired) if recollection else None,
+                memory=warm_start.memory_of(replica) if warm_start else None,
+                since=warm_start.since(replica, desired) if warm_start else None,
             )
             for replica in self._replicas
         ]

@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from engine.core.compare.comparison import Comparison, Reported, report_records, report_replica, status_of
-from engine.core.compare.diff import UNDER_WAY, Cause, Diff, adopt, compare
+from engine.core.compare.diff import IN_PROGRESS, Cause, Diff, adopt, compare
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.plan import Operation, Plan, make_plan
 from engine.core.guards.absences import wait_seconds
@@ -20,9 +20,9 @@ from engine.core.records.record import Key
 from engine.core.state.report import RecordReport, ReplicaReport, unknown_replica
 from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
-from engine.loop.passes.books import Books
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.homes import known_homes, remember_home
+from engine.loop.passes.ledger_entries import LedgerEntries
 from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
 from engine.loop.passes.options import Since
 from engine.loop.passes.orders import remember_order
@@ -45,7 +45,9 @@ class ReplicaPass:
         self._context = context
         self._memory = memory
         self._since = since
-        self._books = Books(replica, context.ledger, context.options.places.get(replica.name))
+        self._ledger_entries = LedgerEntries(
+            replica, context.ledger, context.options.places.get(replica.name)
+        )
         self._desired = context.desired  # with what the replica has of rows that were only partly read
         self._looked_at: float | None = None  # when the replica was looked at
         self._claimed = frozenset[Key]()
@@ -173,7 +175,7 @@ class ReplicaPass:
             absences=absences,
             policy=context.options.policy,
             calendar=context.calendar,
-            has_books=not self._is_forgetful,
+            has_ledger=not self._is_forgetful,
         )
         memory.leave(plan, verdict, is_known=self._is_narrow(plan, verdict, kept))
         return self._conclude(plan, verdict, observed_count, kept, versions)
@@ -230,7 +232,7 @@ class ReplicaPass:
         applied = context.applied(self.name)
         # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
         self._is_forgetful = applied is None
-        applied = self._books.about(versions, applied)
+        applied = self._ledger_entries.about(versions, applied)
         homes = known_homes(replica, context.ledger, versions, context.note_error)
         memory = self._memory = ReplicaMemory(data_version, versions, applied or {}, homes)
         if applied is not None:
@@ -247,7 +249,7 @@ class ReplicaPass:
             return
         records = self._context.desired.home.records
         returned = self._context.known_ids(memory.versions.keys() - memory.applied.keys() - records.keys())
-        memory.applied = {**memory.applied, **dict.fromkeys(returned, UNDER_WAY)}
+        memory.applied = {**memory.applied, **dict.fromkeys(returned, IN_PROGRESS)}
         self._claimed = returned
 
     def _apply(self, comparison: Comparison) -> None:
@@ -256,9 +258,9 @@ class ReplicaPass:
         wanted = versions_of(replica, self._desired)
         run = context.run(wanted)
         if context.is_ledger_writable and not comparison.verdict.refused_whole:
-            self._books.begin(context.read_at)
+            self._ledger_entries.begin(context.read_at)
         if allowed:
-            self._mark_under_way(allowed)
+            self._mark_in_progress(allowed)
             replica.apply(allowed, run)
         self.is_applied = True
         replica.upkeep(self._desired, run)
@@ -268,14 +270,14 @@ class ReplicaPass:
         moved = [(o.moved_from, None) for o in allowed if o.moved_from]
         # A replica that keeps the ledger recorded what it wrote in the same transaction.
         fresh = [] if replica.keeps_ledger else [*written, *moved]
-        claimed = [(key, UNDER_WAY) for key in sorted(self._claimed)]
+        claimed = [(key, IN_PROGRESS) for key in sorted(self._claimed)]
         context.record_applied(self.name, [*claimed, *diff.settled, *fresh])
         assert self._memory is not None, "it was compared, and not refused whole"
         self._memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
         remember_home(replica, self._memory, context.desired.home.entry_ids)
         remember_order(replica, self._memory, context.desired, run)
 
-    def _mark_under_way(self, operations: Sequence[Operation]) -> None:
+    def _mark_in_progress(self, operations: Sequence[Operation]) -> None:
         """Mark in the ledger what is being written, so that a crash is not taken for drift."""
         # A replica that keeps the ledger writes rows and ledger at once.
         if self._replica.keeps_ledger:
@@ -283,7 +285,7 @@ class ReplicaPass:
         keys = sorted({key for o in operations for key in (o.key, o.moved_from) if key})
         # Without the ledger nothing is held back, for it is another replica's file.
         with suppress(ReplicaError):
-            self._context.record_applied(self.name, [(key, UNDER_WAY) for key in keys])
+            self._context.record_applied(self.name, [(key, IN_PROGRESS) for key in keys])
 
     def _outcome(self) -> Outcome:
         if self._context.options.mode == Mode.APPLY:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from engine.core.state.kept_past import Growth
-from engine.replicas.history.believed_time import find_doubt
 from engine.replicas.history.growth import bytes_per_second
 from engine.replicas.history.holders import forget_holders, is_whole, read_in
 from engine.replicas.history.retention import (
@@ -25,6 +24,7 @@ from engine.replicas.history.retention import (
     stretches,
 )
 from engine.replicas.history.schema import has_records
+from engine.replicas.history.trusted_time import find_doubt
 from engine.replicas.sqlite_file.database import ApswFile
 
 _NS = 1_000_000_000

@@ -164,10 +164,10 @@ class HistoryFile(Records):
                 (encode_order(positions),),
             )
 
-    def digest(self, *, anew: bool = True) -> str | None:
+    def digest(self, *, reread: bool = True) -> str | None:
         """A digest over the newest revision of every key; None where they cannot be ours. See `Replica.digest`."""
         with self._file.reading() as connection:
-            if anew:
+            if reread:
                 self._file.note_seen()
             elif not self._file.is_as_seen():
                 return None

@@ -1,7 +1,7 @@
 """Columns whose declared type another program changed, and how to read them all the same.
 
 SQLite converts what is written to the affinity of the column's declared type, which a tool that makes a table
-anew may have changed: a 0 becomes 0.0 in a FLOAT column, the text "7" a number in an INTEGER column
+again may have changed: a 0 becomes 0.0 in a FLOAT column, the text "7" a number in an INTEGER column
 (https://www.sqlite.org/datatype3.html#determination_of_column_affinity, seen 2026-11-28). Where that lost nothing,
 the value is read as it was written. Pure: makes SQL, runs none.
 """

@@ -109,7 +109,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def read_place(connection: apsw.Connection, replica: str) -> str | None:
-    """Which store the books of a replica are about; None when that was not noted."""
+    """Which store the entries for a replica are about; None when that was not noted."""
     if not has_table(connection, "reconcile_meta"):
         return None
     rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (f"place {replica}",))
@@ -117,7 +117,7 @@ def read_place(connection: apsw.Connection, replica: str) -> str | None:
 
 
 def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
-    """Note which store the books of a replica are about."""
+    """Note which store the entries for a replica are about."""
     connection.execute(
         "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (f"place {replica}", place),

@@ -165,26 +165,26 @@ class SqliteRows(Replica, Ledger):
                 ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
     def place(self, replica: str) -> str | None:
-        """The store that the ledger's books of a replica are about; None when that is not known."""
+        """The store that the ledger's entries for a replica are about; None when that is not known."""
         with self._reading() as connection:
             return ledger.read_place(connection, replica)
 
     def note_place(self, replica: str, place: str) -> None:
-        """The books are about this store from now on."""
+        """From now on the entries are about this store."""
         with self._writing() as connection:
             ledger.write_place(connection, replica, place)
 
-    def digest(self, *, anew: bool = True) -> str | None:
+    def digest(self, *, reread: bool = True) -> str | None:
         """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
-            if anew:
+            if reread:
                 self._file.note_seen()
             elif not self._file.is_as_seen():
                 return None
             statements = select_all(connection)
             return None if statements is None else digest_texts(connection, statements)
 
-    def books_digest(self, replica: str) -> str | None:
+    def ledger_digest(self, replica: str) -> str | None:
         """A digest over the versions last applied to a replica; None where they cannot be ours. Raises ReplicaError."""
         with self._reading() as connection:
             return ledger.digest_applied(connection, replica)

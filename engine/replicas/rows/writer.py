@@ -39,7 +39,7 @@ def write_operations(
     is_as_planned: bool,
     touched: dict[Key, FoundRow] | None = None,
 ) -> None:
-    """Do the deletes, then moves and upserts, then the books. Raises ReplicaDiverged; the caller rolls back.
+    """Do the deletes, then moves and upserts, then the ledger. Raises ReplicaDiverged; the caller rolls back.
 
     `is_as_planned`: no other program wrote since the operations' rows were read; `touched` are those that
     `find_touched` finds, if the caller knows.

@@ -18,7 +18,7 @@ def test_it_is_valid() -> None:
 
 
 def test_it_changes_only_on_purpose() -> None:
-    """RECONCILE_TEST=write-golden writes it anew; the difference is for the review."""
+    """RECONCILE_TEST=write-golden rewrites it; the difference is for the review."""
     if os.environ.get("RECONCILE_TEST") == "write-golden":
         GOLDEN.write_bytes(make_document(ROUTES))
     assert GOLDEN.read_bytes() == make_document(ROUTES)

@@ -1,7 +1,7 @@
 """One word for a home, and which homes are worse."""
 
 from api.sites.ports import Stage
-from api.sites.words import badness, site_word
+from api.sites.words import severity, site_word
 from tests.homes import NOON
 from tests.sites.homes import away, kept
 
@@ -19,4 +19,4 @@ def test_what_needs_a_person_is_worst() -> None:
         away("b", Stage.INVALID, "x"),
         away("a", Stage.PAUSED, "x"),
     ]
-    assert [v.name for v in sorted(views, key=lambda view: badness(view, NOON))] == ["b", "c", "d", "a", "e"]
+    assert [v.name for v in sorted(views, key=lambda view: severity(view, NOON))] == ["b", "c", "d", "a", "e"]

@@ -6,7 +6,7 @@ import pytest
 
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift, which_side
-from engine.core.compare.diff import UNDER_WAY, Cause, Kind
+from engine.core.compare.diff import IN_PROGRESS, Cause, Kind
 from engine.core.state.report import RecordReport
 from engine.core.times import Instant
 from tests.commandline.reports import NOON, added, changed, foreign, record, removed, replica, report, unread
@@ -51,7 +51,7 @@ Drift: 3 pending, 1 drift, 1 foreign in sqlite; history in sync.
         (record("A", cause=Cause.CONFLICT), "both sides changed"),
         (record("A", cause=Cause.DRIFT, kind=Kind.MISSING), "deleted from sqlite by someone else"),
         (record("A", applied_hash=None), "never written to sqlite by the engine"),
-        (record("A", applied_hash=UNDER_WAY), "a write to sqlite was cut off"),
+        (record("A", applied_hash=IN_PROGRESS), "a write to sqlite was cut off"),
         (foreign("A"), "only sqlite has it"),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_difference_that_goes_on_does_not_begin_again() -> None:
     assert told(NOON + 80, None, cause=Cause.FOREIGN) == NOON - 30
     # The wall clock was an hour behind, and is set.
     assert told(NOON + 90, None, shift=3600) == NOON - 30 + 3600
-    # Once it is written, the next one begins anew.
+    # Once it is written, the next one starts over.
     assert told(NOON + 100, NOON + 100, outcome="applied") == NOON - 30
     assert told(NOON + 110, None) == NOON + 110
 

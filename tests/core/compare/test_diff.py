@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.compare.diff import UNDER_WAY, Cause, Diff, Kind, adopt, compare
+from engine.core.compare.diff import IN_PROGRESS, Cause, Diff, Kind, adopt, compare
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from tests.homes import entity
@@ -29,9 +29,9 @@ def differ(desired: str | None, observed: str | None, applied: str | None) -> Di
         ("new", None, "old", Cause.CONFLICT, Kind.MISSING),
         (None, "edited", "old", Cause.CONFLICT, Kind.ORPHANED),
         (None, "odd", None, Cause.FOREIGN, Kind.ORPHANED),
-        ("new", None, UNDER_WAY, Cause.PENDING, Kind.MISSING),
-        ("old", "new", UNDER_WAY, Cause.PENDING, Kind.STALE),
-        (None, "new", UNDER_WAY, Cause.PENDING, Kind.ORPHANED),
+        ("new", None, IN_PROGRESS, Cause.PENDING, Kind.MISSING),
+        ("old", "new", IN_PROGRESS, Cause.PENDING, Kind.STALE),
+        (None, "new", IN_PROGRESS, Cause.PENDING, Kind.ORPHANED),
     ],
 )
 def test_every_difference_has_one_cause(
@@ -50,8 +50,8 @@ def test_every_difference_has_one_cause(
         ("same", "same", None, ((K, "same"),)),
         (None, None, "old", ((K, None),)),
         (None, None, None, ()),
-        ("same", "same", UNDER_WAY, ((K, "same"),)),
-        (None, None, UNDER_WAY, ((K, None),)),
+        ("same", "same", IN_PROGRESS, ((K, "same"),)),
+        (None, None, IN_PROGRESS, ((K, None),)),
     ],
 )
 def test_agreement_needs_at_most_bookkeeping(

@@ -109,11 +109,11 @@ def test_what_a_missing_device_does_not_decide_is_written() -> None:
 
 
 def test_nothing_is_believed_of_a_registry_that_was_corrupt_and_still_misses_records() -> None:
-    anew = device(9)
-    moved = entity(1, device_id=anew.id)
-    desired = snapshot(anew, moved, *without(KITCHEN, LAMP), health=CORRUPT)
+    device_9 = device(9)
+    moved = entity(1, device_id=device_9.id)
+    desired = snapshot(device_9, moved, *without(KITCHEN, LAMP), health=CORRUPT)
     verdict = judge(desired, *HOME)
-    assert changed(verdict) == {anew.key}
+    assert changed(verdict) == {device_9.key}
     assert {o.key for o in verdict.held} == keys(KITCHEN, LAMP)
 
 

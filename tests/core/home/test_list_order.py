@@ -5,7 +5,7 @@ import pytest
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
-from engine.core.guards.doubt import rest_on_doubt
+from engine.core.guards.doubt import depend_on_untrusted
 from engine.core.home.derived import Derived
 from engine.core.home.list_order import decode_order, encode_order, has_order, later_order, positions_of
 from engine.core.home.snapshot import Snapshot
@@ -86,8 +86,8 @@ def test_nothing_moves_up_while_one_may_still_be_there() -> None:
     gone = Key("area", "c")
 
     assert moved == {AREAS[0].key, AREAS[1].key}
-    assert rest_on_doubt(plan.operations, {gone: rows[gone]}, after) == moved
-    assert rest_on_doubt(plan.operations, {}, after) == set()
+    assert depend_on_untrusted(plan.operations, {gone: rows[gone]}, after) == moved
+    assert depend_on_untrusted(plan.operations, {}, after) == set()
 
 
 def test_an_order_is_a_text_and_back() -> None:

@@ -1,4 +1,4 @@
-"""An empty history file, and rows that keep the books of it."""
+"""An empty history file, and rows that keep its ledger."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables that another tool made anew, with other column types: what loses nothing is read as it was written."""
+"""Tables that another tool recreated, with other column types: what loses nothing is read as it was written."""
 
 from pathlib import Path
 

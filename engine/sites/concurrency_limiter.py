@@ -1,7 +1,7 @@
-"""Gates that homes pass when they connect and when they are read in full: so many at a time, the others wait.
+"""Limits how many homes connect, and how many are read in full, at the same time; the others wait.
 
-A home that hangs would keep a place for as long as its timeout, and a few of them all places. So a place is given
-back after a while, whatever became of who has it.
+A home that hangs would keep a place for as long as its timeout, and a few of them all places. So a place is
+released after a while, whatever its holder does.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from engine.ports import Progress, Source, Watch
 PATIENCE_SECONDS = 5.0
 
 
-class Gate:
-    """Lets so many through at a time, in the order in which they came."""
+class ConcurrencyLimiter:
+    """Lets `places` callers through at a time, in the order in which they came."""
 
     def __init__(self, places: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """All places are free."""
@@ -26,7 +26,7 @@ class Gate:
 
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
-        """Hold a place while the block runs, but not for longer than the gate has patience."""
+        """Hold a place while the block runs, but for `patience_seconds` at most."""
         await self._places.acquire()
         is_held = True
 
@@ -44,10 +44,10 @@ class Gate:
             give_back()
 
 
-class GatedSource(Source):
+class LimitedSource(Source):
     """A source that connects, and is read in full, when it is its turn."""
 
-    def __init__(self, source: Source, connecting: Gate, reading: Gate) -> None:
+    def __init__(self, source: Source, connecting: ConcurrencyLimiter, reading: ConcurrencyLimiter) -> None:
         """Nothing is connected yet."""
         self._source = source
         self._connecting = connecting
@@ -74,13 +74,13 @@ class GatedSource(Source):
         async with AsyncExitStack() as stack:
             async with self._connecting.passed():
                 watch = await stack.enter_async_context(self._source.watch())
-            yield _GatedWatch(watch, self._reading)
+            yield _LimitedWatch(watch, self._reading)
 
 
-class _GatedWatch:
+class _LimitedWatch:
     """An open line that is read in full when it is its turn; a read of what an event named does not wait."""
 
-    def __init__(self, watch: Watch, reading: Gate) -> None:
+    def __init__(self, watch: Watch, reading: ConcurrencyLimiter) -> None:
         self._watch = watch
         self._reading = reading
         self.wait_for_hints = watch.wait_for_hints

@@ -26,7 +26,7 @@ from engine.ports import Ledger, Replica, Source
 from engine.process.offload import Offload, to_thread
 
 
-class Recollection:
+class WarmStart:
     """The cache of one pass. `begin` first, `keep` last."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Recollection:
             self._before = self._source.recall(self._cache)
 
     def _recognise(self, replica: Replica) -> None:
-        """Take over the memory of a replica that holds what it held, if the books of it say what they said."""
+        """Take over the memory of a replica whose rows and ledger entries are unchanged."""
         assert self._cache is not None, "there is a snapshot of it"
         assert self._before is not None, "asked before"
         front = self._cache.front
@@ -89,7 +89,7 @@ class Recollection:
         if state is None or not replica.can_digest:
             return
         data_version = replica.data_version()
-        if replica.digest() != state.rows or self._ledger.books_digest(replica.name) != state.books:
+        if replica.digest() != state.rows or self._ledger.ledger_digest(replica.name) != state.ledger_digest:
             return
         # A home whose config entries were not read is known by those of what it has, of which there are no rows.
         ids = front.entry_ids if "config_entry" in front.reading.registries else ()
@@ -167,16 +167,16 @@ class Recollection:
             for one in equal
             if one.name not in self._states or not _found_nothing(one)
         ]
-        books = {replica.name: self._ledger.books_digest(replica.name) for replica in fresh}
+        ledger_digests = {replica.name: self._ledger.ledger_digest(replica.name) for replica in fresh}
         # The ledger last: if its data version is unchanged, its digests are of what was read.
-        rows = {r.name: r.digest(anew=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
+        rows = {r.name: r.digest(reread=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
         states: dict[str, CachedReplica] = {}
         for one in equal:
             name = one.name
             if name not in rows:
                 states[name] = self._states[name]
-            elif (digest := rows[name]) is not None and (book := books[name]) is not None:
-                states[name] = CachedReplica(name, digest, book)
+            elif (digest := rows[name]) is not None and (ledger_digest := ledger_digests[name]) is not None:
+                states[name] = CachedReplica(name, digest, ledger_digest)
         has_ledger = any(self._replicas[name].keeps_ledger for name in states)
         return states if has_ledger else {}
 
@@ -203,7 +203,7 @@ class Recollection:
 
 
 def _found_nothing(one: ReplicaPass) -> bool:
-    """Whether a replica and its books were found to be as they should be."""
+    """Whether a replica and its ledger entries are as they should be."""
     if one.comparison is None:
         return True
     diff = one.comparison.plan.diff

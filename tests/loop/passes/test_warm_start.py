@@ -15,7 +15,7 @@ from engine.core.guards.guard import Policy
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.loop.passes import recollection
+from engine.loop.passes import warm_start
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.pass_cache.file import PassCacheFile
@@ -136,7 +136,7 @@ async def test_another_version_of_this_program_is_not_believed(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await home.run()
-    monkeypatch.setattr(recollection, "__version__", "0.0.0")
+    monkeypatch.setattr(warm_start, "__version__", "0.0.0")
     assert not await home.was_cut_short()
 
 

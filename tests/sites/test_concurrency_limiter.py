@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from engine.sites.gates import Gate, GatedSource
+from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from tests.homes import ENTRY, snapshot
 from tests.loop.virtual_time import LiveHome
 
@@ -11,12 +11,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_so_many_pass_at_a_time_and_the_others_follow() -> None:
-    gate, inside, most = Gate(2), 0, 0
+    limiter, inside, most = ConcurrencyLimiter(2), 0, 0
     release = anyio.Event()
 
     async def pass_through() -> None:
         nonlocal inside, most
-        async with gate.passed():
+        async with limiter.passed():
             inside += 1
             most = max(most, inside)
             await release.wait()
@@ -32,20 +32,20 @@ async def test_so_many_pass_at_a_time_and_the_others_follow() -> None:
 
 
 async def test_a_place_is_given_back_once_although_who_has_it_hangs() -> None:
-    gate = Gate(1, patience_seconds=0)
+    limiter = ConcurrencyLimiter(1, patience_seconds=0)
     async with anyio.create_task_group() as tasks:
         with anyio.fail_after(60):
-            async with gate.passed(), gate.passed():  # the second waits until patience ends
+            async with limiter.passed(), limiter.passed():  # the second waits until patience ends
                 pass
-            async with gate.passed():
+            async with limiter.passed():
                 pass
         tasks.cancel_scope.cancel()
-    assert gate._places._value == 1
+    assert limiter._places._value == 1
 
 
-async def test_a_gated_source_reads_and_follows_as_the_source_does() -> None:
+async def test_a_limited_source_reads_and_follows_as_the_source_does() -> None:
     home = LiveHome(snapshot(ENTRY))
-    source = GatedSource(home, Gate(1), Gate(1))
+    source = LimitedSource(home, ConcurrencyLimiter(1), ConcurrencyLimiter(1))
     assert source.origin == home.origin
     async with source.watch() as watch:
         found = await watch.read(lambda *_: None)

@@ -66,7 +66,7 @@ async def test_an_older_store_is_brought_up_to_date_and_its_rows_are_no_drift() 
     await one_pass(first, ledger, OLD, "a")
     await one_pass(second, ledger, NEW, "b")
     assert causes(await one_pass(first, ledger, NEW, "a")) == {"pending": 1}
-    # From then on it is the store that the books are about.
+    # From then on it is the store that the entries are about.
     first.edit(device(1).key, name="Mocked")
     assert causes(await one_pass(first, ledger, NEW, "a")) == {"drift": 1}
 

@@ -1,4 +1,4 @@
-"""Whose books they are: what the ledger says of a replica is about one store, and says nothing about another.
+"""Which store the ledger's entries for a replica are about: they say nothing about another store.
 
 When `records.uri` names another store, or the store stands empty, nothing in it was changed behind our back: it is
 filled, and what the ledger remembers of the store before is forgotten.
@@ -10,7 +10,7 @@ from engine.core.records.record import Key
 from engine.ports import Ledger, Replica
 
 
-class Books:
+class LedgerEntries:
     """The ledger's memory of where a replica is. `place` names its store; without it the ledger does not note one."""
 
     def __init__(self, replica: Replica, ledger: Ledger, place: str | None) -> None:
@@ -21,7 +21,7 @@ class Books:
 
     def about(self, versions: Mapping[Key, str], applied: dict[Key, str] | None) -> dict[Key, str] | None:
         """`applied` if it is about the store that holds `versions`, else nothing. Raises ReplicaError."""
-        # A replica that keeps the ledger is the store that the books are in.
+        # A replica that keeps the ledger is the store that the ledger is in.
         if not applied or self._replica.keeps_ledger:
             return applied
         if versions and not self._is_elsewhere():

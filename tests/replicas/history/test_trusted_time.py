@@ -3,8 +3,8 @@
 import apsw
 import pytest
 
-from engine.replicas.history.believed_time import find_doubt
 from engine.replicas.history.schema import ensure_records
+from engine.replicas.history.trusted_time import find_doubt
 from tests.homes import NOON
 
 DAY = 86_400
