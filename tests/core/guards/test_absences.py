@@ -34,6 +34,25 @@ def test_a_wall_clock_that_jumped_over_the_wait_confirms_nothing(wall: float) ->
     assert confirmed(Look(wall, "a", 40.0), running(100))
 
 
+def test_what_was_never_missed_is_confirmed_only_where_no_second_look_is_asked_for() -> None:
+    assert is_confirmed(DELETE, HOME, {}, running(100), 0)
+    assert not is_confirmed(DELETE, HOME, {}, running(100), 1)
+
+
+def test_a_foreign_row_that_is_to_be_pruned_was_never_there_to_be_missed() -> None:
+    foreign = Operation(Action.DELETE, Difference(GONE, Cause.FOREIGN, None, "1:a", None), None, None)
+    assert is_confirmed(foreign, HOME, {}, running(100), 60.0)
+
+
+def test_a_look_at_other_registries_confirms_nothing() -> None:
+    earlier = snapshot(ENTRY, device(2), at=NOON - 60)
+    newer = earlier.with_changes([], frozenset(), taken_at=NOON, listed=frozenset({"entity"}))
+    first = running(100).look(NOON - 60)
+    assert not is_confirmed(DELETE, newer, {GONE: first}, running(100), 60.0)
+    listed = earlier.with_changes([], frozenset(), taken_at=NOON, listed=frozenset({"device"}))
+    assert is_confirmed(DELETE, listed, {GONE: first}, running(100), 60.0)
+
+
 def test_a_machine_that_has_just_started_confirms_nothing() -> None:
     first = Look(5.0, "earlier", 9.0)
     assert not confirmed(first, running(59))
@@ -56,4 +75,5 @@ def test_how_long_the_next_look_has_to_wait() -> None:
     assert wait_seconds(now, now=now, confirm=60) == pytest.approx(60, abs=0.03)
     assert wait_seconds(Look(5.0, "a", 70.0), now=now, confirm=60) == pytest.approx(30, abs=0.03)
     assert wait_seconds(Look(NOON, "a", 1.0), now=now, confirm=60) == 0
+    assert wait_seconds(Look(NOON, "a", 99.5), now=now, confirm=60) == pytest.approx(59.5, abs=0.03)
     assert wait_seconds(Look(NOON + 5, "b", 1.0), now=now, confirm=60) == 60

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.guards.look import Calendar, Look, elapsed
+from engine.core.guards.look import PLAUSIBLE_SINCE, Calendar, Look, elapsed
 from tests.homes import NOON
 
 EPOCH = 5.0  # a machine without a clock of its own starts in 1970
@@ -37,6 +37,11 @@ def test_without_a_clock_that_nobody_sets_the_wall_clock_counts_where_it_can_be_
     assert elapsed(Look(EPOCH), Look(NOON)) < 0
     assert elapsed(Look(EPOCH), Look(EPOCH + 90)) == 0
     assert elapsed(Look(NOON, "a", 5.0), Look(NOON + 60)) == 60
+
+
+def test_a_wall_clock_is_plausible_from_the_first_second_of_this_program_on() -> None:
+    assert elapsed(Look(PLAUSIBLE_SINCE), Look(PLAUSIBLE_SINCE + 60)) == 60
+    assert elapsed(Look(PLAUSIBLE_SINCE - 60), Look(PLAUSIBLE_SINCE)) < 0
 
 
 def test_a_calendar_says_what_the_times_of_a_process_are() -> None:

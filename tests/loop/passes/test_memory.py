@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 
 from engine.core.compare.stored import StoredRow
+from engine.core.guards.guard import Verdict
+from engine.core.guards.instance import KnownHomes
+from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key, Record
-from engine.loop.passes.memory import ReplicaMemory
+from engine.loop.passes.memory import ReplicaMemory, known_to
+from engine.loop.passes.options import Since
 from tests.fakes.plans import RUN, filled, plan_to
 from tests.homes import device, entity, snapshot
 from tests.strategies import homes
@@ -63,3 +67,73 @@ def test_a_row_is_read_again_only_when_another_version_of_it_stands_there() -> N
     assert memory.rows_under({second: second}, read) == {second: once[second]}
     memory.rows_under({first: first}, read)
     assert asked[2:] == [{first}], "what the last pass had no use for is not kept"
+
+
+def leaving(*, is_known: bool) -> tuple[ReplicaMemory, Snapshot]:
+    """What is remembered after a pass that found two devices missing."""
+    replica, applied = filled([device(3)])
+    desired = snapshot(device(1), device(2), device(3))
+    memory = ReplicaMemory(0, replica.observe().versions, applied)
+    plan = plan_to(desired, replica, applied)
+    memory.leave(plan, Verdict((), plan.operations, (), ()), is_known=is_known)
+    return memory, desired
+
+
+def test_the_next_pass_looks_at_what_changed_and_at_what_the_last_one_left() -> None:
+    memory, desired = leaving(is_known=True)
+    widened = memory.widened(Since(desired, frozenset({device(3).key})))
+    assert widened is not None
+    assert widened.before is desired
+    assert list(widened.keys) == [device(1).key, device(2).key, device(3).key]
+    assert set(memory.differences) == {device(1).key, device(2).key}
+
+
+def test_the_next_pass_looks_at_everything_where_nobody_knows_what_changed_or_was_left() -> None:
+    memory, desired = leaving(is_known=True)
+    assert memory.widened(None) is None
+    since = Since(desired, frozenset({device(3).key}))
+    assert memory.widened(since) is None, "the pass before broke off"
+    assert leaving(is_known=False)[0].widened(since) is None
+
+
+def test_rows_of_other_programs_are_remembered_under_the_keys_that_they_were_given() -> None:
+    stranger, owner = Key("entity", "light.x"), Key("entity", "id-1")
+    memory = ReplicaMemory(0, {stranger: "v1"}, {})
+    memory.adopt({stranger: "v1"}, {})
+    assert (memory.versions, memory.aliases) == ({stranger: "v1"}, {})
+    memory.adopt({owner: "v1"}, {owner: stranger})
+    assert (memory.versions, memory.aliases) == ({owner: "v1"}, {owner: stranger})
+
+
+def test_equal_versions_are_shared_and_others_stay_what_they_are() -> None:
+    key, version = device(1).key, "".join(["v", "1"])
+    memory = ReplicaMemory(0, {key: "v1"}, {key: "v0"})
+    memory.share({key: version})
+    assert memory.versions[key] is version
+    assert memory.applied == {key: "v0"}
+    assert not memory.is_equal({key: "v1"})
+    memory.applied = {key: "v1"}
+    memory.share({key: version})
+    assert memory.applied[key] is version
+    assert memory.is_equal({key: "v1"})
+    assert not memory.is_equal({key: "v2"})
+
+
+def test_what_another_process_left_equal_is_known_without_a_look() -> None:
+    versions, counts = {device(1).key: "v1"}, Counter({"device": 1})
+    memory = ReplicaMemory.recalled(7, versions, counts, KnownHomes(own=frozenset({"e"})))
+    assert (memory.data_version, memory.counts, memory.homes.own) == (7, counts, {"e"})
+    assert memory.is_equal(versions)
+    counts["device"] += 1
+    assert memory.counts["device"] == 1, "a count of its own"
+    widened = memory.widened(Since(None, frozenset({device(2).key})))
+    assert widened is not None
+    assert list(widened.keys) == [device(2).key]
+
+
+def test_what_any_of_the_replicas_holds_of_ours_is_known() -> None:
+    one, two = device(1).key, device(2).key
+    first, second = ReplicaMemory(0, {}, {one: "a"}), ReplicaMemory(0, {}, {one: "b", two: "c"})
+    assert known_to([first]) is first.applied
+    assert dict(known_to([first, second])) == {one: "a", two: "c"}
+    assert dict(known_to([])) == {}

@@ -138,6 +138,25 @@ def test_an_error_of_a_write_is_reported_with_what_is_known_of_it() -> None:
         assert (found.applied.upsert, found.pending) == (outcomes.count("applied"), outcomes.count("failed"))
 
 
+class NotingReplica(MemoryReplica):
+    """A store that has something to tell after each use."""
+
+    def take_note(self) -> str:
+        return "the outbox is full"
+
+
+def test_what_a_store_has_to_tell_is_reported_whether_the_pass_succeeds_or_fails() -> None:
+    stand = Stand(snapshot(ENTRY), stores_derived=True, replica=NotingReplica())
+    (written,) = stand.one_pass(snapshot(ENTRY, device(1)), "apply").replicas
+    assert (written.note, written.error) == ("the outbox is full", None)
+    stand.replica.fail_apply_with = ReplicaUnavailable("memory", "cut off")
+    (unwritten,) = stand.one_pass(snapshot(ENTRY, device(2)), "apply").replicas
+    assert (unwritten.note, unwritten.error) == ("the outbox is full", "cut off")
+    stand.replica.fail_with = ReplicaUnavailable("memory", "away")
+    (unread,) = stand.one_pass(snapshot(ENTRY, device(3)), "apply").replicas
+    assert (unread.status, unread.note, unread.error) == ("unknown", "the outbox is full", "away")
+
+
 def test_an_error_after_the_write_does_not_unsay_it() -> None:
     stand = Stand(snapshot(ENTRY), stores_derived=True, replica=UpkeepReplica())
     report = stand.one_pass(snapshot(ENTRY, device(1)), "apply")
