@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.real.home_assistant import HomeAssistant
-from tests.service_process import Service, get, poll
+from tests.service_process import Service, get, poll, wait_until
 
 pytestmark = pytest.mark.real_server
 
@@ -73,5 +73,39 @@ def test_a_rename_is_in_the_rows_in_the_history_and_on_the_stream(
         assert code == 0
         assert home_assistant.token not in said
         assert home_assistant.read_only_token() not in said
+    finally:
+        service.process.kill()
+
+
+def test_the_watermark_of_a_read_only_user_moves_with_heartbeats_and_not_with_full_reads(
+    home_assistant: HomeAssistant, tmp_path: Path
+) -> None:
+    """2024.3 to 2024.7 do not let such a user follow everything; with full reads alone an alert would call it a hang."""
+    (tmp_path / "token").write_text(home_assistant.read_only_token())
+    service = Service(
+        tmp_path,
+        source=home_assistant.url,
+        RECONCILE_SOURCE__TOKEN_FILE="token",
+        RECONCILE_LOOP__RELIST_SECONDS="3600",
+        RECONCILE_LOOP__VERIFY_SECONDS="3600",
+        RECONCILE_LOOP__HEARTBEAT_SECONDS="1",
+    )
+    try:
+        address = service.wait_until_serving()
+        poll(address, "/api/status", "in_sync")
+
+        def synced() -> list[str]:
+            return [replica["synced_at"] for replica in get(address, "/api/status")["replicas"]]
+
+        seen = [synced()]
+
+        def has_moved() -> bool:
+            now = synced()
+            if all(later > earlier for later, earlier in zip(now, seen[-1], strict=True)):
+                seen.append(now)
+            return len(seen) > 3
+
+        wait_until(has_moved, f"three times later than {seen[0]}")
+        assert service.stop()[0] == 0
     finally:
         service.process.kill()
