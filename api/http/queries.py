@@ -114,7 +114,7 @@ class IntegrationsQuery(ListQuery, frozen=True, kw_only=True):
 class DevicesQuery(ListQuery, frozen=True, kw_only=True):
     """A page of devices; all filters must hold."""
 
-    limit: Limit100 = 100
+    limit: Limit10000 = 100
     after: After = ""
     manufacturer: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
     model: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET

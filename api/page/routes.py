@@ -21,7 +21,7 @@ from api.page.record_reading import read_record
 from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
 from api.page.views.changes import changes_view
 from api.page.views.drift_groups import DriftPageQuery, drift_page
-from api.page.views.home import HomeQuery
+from api.page.views.home import HomeQuery, other_pages
 from api.page.views.home_index import KeptIndex
 from api.page.views.status import status_view
 from api.page.views.table import TableQuery, table_view
@@ -101,7 +101,8 @@ class Page:
 
 async def _front(page: Page, _request: Request, query: HomeQuery) -> bytes:
     read = await page.reader.front(query)
-    return render("front.html", {**page.live(read), "home": read.home, "query": query, "at": _unix(query.at)})
+    values = {"home": read.home, "query": query, "at": _unix(query.at), "others": other_pages(read.index)}
+    return render("front.html", {**page.live(read), **values})
 
 
 async def _live(page: Page, _request: Request, _query: NoQuery) -> bytes:

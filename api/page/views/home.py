@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from api.http.queries import Text
+from api.page.templates import link
 from api.page.views.home_index import DeviceLine, EntityLine, HomeIndex
+from api.page.wording import registry_text
 
 PAGE_SIZE = 100
 HITS_MAX = 50
@@ -103,6 +105,17 @@ def _found(index: HomeIndex, query: HomeQuery, texts: Mapping[str, str]) -> list
     for word in query.words:
         found = [d for d in found if word in texts.get(d.id, "") or word in areas[d.area_id]]
     return list(found)
+
+
+def other_pages(index: HomeIndex) -> dict[str, list[tuple[str, str]]]:
+    """(name, page) of the floors, labels and integrations, by name."""
+    others = {}
+    for registry in ("floor", "label", "config_entry"):
+        page = registry_text(registry)
+        found = [(name, link(page, id=id_)) for (of, id_), name in index.names.items() if of == registry]
+        if found:
+            others[f"{page}s"] = sorted(found, key=lambda item: item[0].casefold())
+    return others
 
 
 def _areas(index: HomeIndex, query: HomeQuery) -> list[AreaView]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from api.page.templates import link
 from api.page.views.drift import FieldView
 from api.page.views.home_index import EntityLine
 from api.page.views.verdict import VerdictView
@@ -18,6 +19,14 @@ _FIELDS_MAX = 12
 _STAMPS = frozenset({"created_at", "modified_at"})
 # What other fields say as well, under the names that HomeIQ has for it.
 _DOUBLED = frozenset({"display_name", "label", "prefix", "state"})
+# Fields whose value is the id of a record that has a page.
+_LINKED = {
+    "via_device": "device",
+    "device_id": "device",
+    "area_id": "area",
+    "floor_id": "floor",
+    "config_entry_id": "integration",
+}
 _OPS = {
     "create": "First seen",
     "update": "Changed",
@@ -47,6 +56,7 @@ class Fact(msgspec.Struct, frozen=True):
     value: str
     href: str | None = None
     is_copied: bool = False
+    parts: list[tuple[str, str]] = []  # what a list consists of: (name, where more is)
 
 
 class VersionView(msgspec.Struct, frozen=True):
@@ -86,16 +96,27 @@ def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
     return _facts(entity, _ENTITY_FACTS, names)
 
 
+def _linked(field: str, value: Any, names: Names) -> tuple[str | None, list[tuple[str, str]]]:
+    """Where more is known of a value that is another record's id, and of each label."""
+    if field == "labels":
+        return None, [(names.get(("label", id_), id_), link("label", id=id_)) for id_ in value]
+    page = _LINKED.get(field)
+    return (link(page, id=value) if page and isinstance(value, str) else None), []
+
+
 def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
     """What is known of a record of a small registry: all of it but when it was written."""
-    facts = (
-        (name, value_text(name, value, {} if name in _COPIED else names))
-        for name, value in fields.items()
-        if value not in (None, [], "", {}) and name not in _STAMPS | _DOUBLED
-    )
-    return [
-        Fact(field_text(name), text, is_copied=name in _COPIED) for name, text in facts if text is not None
-    ]
+    own_id = next((name for name in fields if name in _COPIED), None)
+    facts = []
+    for name, value in fields.items():
+        if value in (None, [], "", {}) or name in _STAMPS | _DOUBLED:
+            continue
+        is_own = name == own_id
+        text = value_text(name, value, {} if is_own else names)
+        href, parts = (None, []) if is_own else _linked(name, value, names)
+        if text is not None:
+            facts.append(Fact(field_text(name), text, href, is_own, parts))
+    return facts
 
 
 def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> list[Fact]:
@@ -103,8 +124,11 @@ def _facts(record: msgspec.Struct, fields: tuple[str, ...], names: Names) -> lis
     for field in fields:
         value = getattr(record, field)
         text = value_text(field, value, names) if value not in (None, [], "", False) else None
+        href, parts = _linked(field, value, names) if text is not None else (None, [])
+        if field in ("integration", "platform") and (entry_id := getattr(record, "config_entry_id", None)):
+            href = link("integration", id=entry_id)
         if text is not None:
-            found.append(Fact(field_text(field), text, is_copied=field in _COPIED))
+            found.append(Fact(field_text(field), text, href, field in _COPIED, parts))
     return found
 
 

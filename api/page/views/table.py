@@ -20,6 +20,7 @@ from engine.core.state.record_verdict import Verdicts
 
 PAGE_SIZE = 100
 _CHOICES_MAX = 200
+EXPORT_MAX = 10_000  # rows of one answer of the API
 _TITLES = {"state": "verdict", "domain": "domain", "platform": "integration", "disabled": "disabled"}
 # (what it is called, column to sort by) of each column of a table.
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -122,6 +123,7 @@ class TableView(msgspec.Struct, frozen=True):
     page: int
     pages: int
     exports: dict[str, str]
+    exported: int  # how many rows these hold
 
 
 def table_view(
@@ -157,13 +159,16 @@ def table_view(
         total=transaction.count(registry, ()),
         page=page,
         pages=pages,
-        exports=_exports(registry, path, kept, sort),
+        exports=_exports(path, kept, sort),
+        exported=min(len(keys), EXPORT_MAX),
     )
 
 
-def _exports(registry: str, path: str, kept: dict[str, object], sort: str) -> dict[str, str]:
-    most = 1000 if registry == "device" else 10_000
-    asked = {name: value for name, value in kept.items() if name != "sort"} | {"sort": sort, "limit": most}
+def _exports(path: str, kept: dict[str, object], sort: str) -> dict[str, str]:
+    asked = {name: value for name, value in kept.items() if name != "sort"} | {
+        "sort": sort,
+        "limit": EXPORT_MAX,
+    }
     return {form.upper(): link(f"api/{path}", "", **asked, format=form) for form in ("csv", "json")}
 
 

@@ -30,7 +30,7 @@ def test_values_are_typed() -> None:
     ("query", "named"),
     [
         (b"limit=0", "limit"),
-        (b"limit=1001", "limit"),
+        (b"limit=10001", "limit"),
         (b"limit=ten", "limit"),
         (b"limit=", "limit"),
         (b"limit=null", "limit"),

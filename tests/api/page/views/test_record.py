@@ -90,3 +90,18 @@ def test_ids_are_there_to_be_copied_and_all_that_rows_know_is_told() -> None:
         ("area", "kitchen", True),
         ("name", "Kitchen", False),
     ]
+
+
+def test_what_a_record_refers_to_is_a_link_under_its_name() -> None:
+    record = device(1, via_device_id=device(2).id, labels=("a", "b"))
+    facts = {
+        f.label: f for f in device_facts(DEVICES.of_record(record, Derived(integration="hue"), ""), NAMES)
+    }
+    assert (facts["via device"].value, facts["via device"].href) == ("Bridge", f"device?id={device(2).id}")
+    assert facts["labels"].parts == [("Alpha", "label?id=a"), ("b", "label?id=b")]
+    assert facts["integration"].href == "integration?id=entry"
+    area = {"area_id": "kitchen", "floor_id": "f", "labels": ["a"]}
+    own, floor, labels = plain_facts(area, {**NAMES, ("floor", "f"): "Ground"})
+    assert (own.href, own.is_copied) == (None, True)
+    assert (floor.value, floor.href, floor.is_copied) == ("Ground", "floor?id=f", False)
+    assert labels.parts == [("Alpha", "label?id=a")]
