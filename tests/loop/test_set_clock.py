@@ -9,6 +9,7 @@ from engine.commandline.text.plan import PlanText, render_plan
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.report import RecordReport
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
@@ -32,6 +33,7 @@ class Cron:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.db"
         self.running, self.boot = 1000.0, "first"
+        self.records: tuple[RecordReport, ...] = ()  # that differed in the last pass
 
     async def run(self, wall: float, *, later: float = 0.0, gone: bool = True) -> bool:
         """One pass `later` than the one before; returns whether the record that may be `gone` is still held."""
@@ -50,6 +52,7 @@ class Cron:
             reconciler = Reconciler(Now(), [rows], rows, clock, lambda *_: None, calendar=clock.calendar)
             report = await reconciler.run(options)
             assert not report.errors
+            self.records = report.records
             return entity(2).key in rows.observe().versions
 
     def restart(self) -> None:
@@ -76,6 +79,24 @@ async def test_a_clock_that_was_set_between_two_looks_confirms_nothing_and_puts_
     assert await cron.run(NOON, later=1)
     assert await cron.run(wall, later=30)
     assert not await cron.run(wall, later=30)
+
+
+@pytest.mark.parametrize("wrong", [EPOCH, NOON + 90 * DAY, NOON - DAY])
+async def test_what_was_missed_under_a_wrong_clock_is_told_by_the_right_one(cron: Cron, wrong: float) -> None:
+    assert await cron.run(wrong, later=1)
+    assert await cron.run(NOON + 30, later=30)
+    (waiting,) = (r for r in cron.records if r.action == "delete")
+    assert waiting.since == pytest.approx(NOON, abs=0.01)
+    assert waiting.why == ("missing from every read since 2026-11-23T12:00:00.000Z",)
+
+
+async def test_what_was_missed_under_a_wrong_clock_before_a_restart_has_no_time(cron: Cron) -> None:
+    assert await cron.run(EPOCH, later=1)
+    cron.restart()
+    assert await cron.run(NOON + 30)
+    (waiting,) = (r for r in cron.records if r.action == "delete")
+    assert waiting.since is None
+    assert waiting.why == ("missing from this read and from earlier ones",)
 
 
 async def test_a_restart_of_the_machine_puts_it_off_until_it_has_been_running_as_long(cron: Cron) -> None:

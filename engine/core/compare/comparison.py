@@ -13,7 +13,7 @@ from engine.core.compare.plan import Action, Operation, Plan
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.guard import Verdict
-from engine.core.guards.look import Look
+from engine.core.guards.look import Look, begun_at
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
@@ -33,6 +33,14 @@ class Comparison(msgspec.Struct, frozen=True):
     known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
     kept: Kept = Kept()
     kept_count: int = 0  # of the rows observed, those that are kept
+    look: Look | None = None  # at Home Assistant, that it was compared with
+
+    def missed_at(self, key: Key) -> float | None:
+        """When it was first missed, by the wall clock as it is set now; None where it was not, or that is not known."""
+        first = self.absences.get(key)
+        if first is None or self.look is None:
+            return None if first is None else first.wall
+        return begun_at(first, self.look)
 
     @property
     def replica(self) -> str:
@@ -182,7 +190,7 @@ def _operation_report(
         replica_hash=difference.observed,
         applied_hash=difference.applied,
         since=instant(since),
-        why=tuple(_why(operation, desired, comparison.absences)),
+        why=tuple(_why(operation, desired, comparison)),
     )
 
 
@@ -197,7 +205,7 @@ def _since(
     after, cause = operation.after, operation.difference.cause
     first = comparison.absences.get(operation.key)
     if after is None and cause is not Cause.FOREIGN and first is not None:
-        return first.wall
+        return comparison.missed_at(operation.key)
     if after is not None and cause is Cause.PENDING and after.modified_at and not _is_derived(operation):
         return min(after.modified_at, compared_at)
     begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
@@ -210,7 +218,7 @@ def _is_derived(operation: Operation) -> bool:
     return bool(fields) and all(field.name in Derived.__struct_fields__ for field in fields)
 
 
-def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) -> list[str]:
+def _why(operation: Operation, desired: Snapshot, comparison: Comparison) -> list[str]:
     whose = WHOSE_CHANGE.get(operation.difference.cause)
     reasons = [whose] if whose else []
     if operation.moved_from:
@@ -221,8 +229,13 @@ def _why(operation: Operation, desired: Snapshot, absences: Mapping[Key, Look]) 
         key = operation.key
         if key in desired.reading.removed:
             reasons.append("Home Assistant lists it as deleted")
-        elif key in absences:
-            reasons.append(f"missing from every read since {rfc3339(absences[key].wall)}")
+        elif key in comparison.absences:
+            since = comparison.missed_at(key)
+            reasons.append(
+                f"missing from every read since {rfc3339(since)}"
+                if since is not None
+                else "missing from this read and from earlier ones"
+            )
         elif untrusted_read(desired) is not None:
             reasons.append("missing from this read, which is no evidence that it is gone")
         else:

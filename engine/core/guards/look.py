@@ -41,6 +41,17 @@ class Calendar(msgspec.Struct, frozen=True):
         return Look(self.wall(at), self.boot, uptime)
 
 
+def begun_at(first: Look, now: Look) -> float | None:
+    """When a look was taken by the wall clock as it is set `now`, Unix seconds; None where that is not known.
+
+    Its own wall clock may have been wrong; within one start of the machine, how long ago it was is known all the same.
+    """
+    if first.uptime is not None and now.uptime is not None and first.boot == now.boot:
+        return round(now.wall - max(0.0, now.uptime - first.uptime), 3)
+    is_plausible = PLAUSIBLE_SINCE <= first.wall <= now.wall or now.wall < PLAUSIBLE_SINCE
+    return first.wall if is_plausible else None
+
+
 def elapsed(first: Look, last: Look) -> float:
     """Seconds that went by for sure. Below zero: the looks cannot be compared, and the wait starts again."""
     wall = last.wall - first.wall

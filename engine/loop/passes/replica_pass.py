@@ -209,6 +209,7 @@ class ReplicaPass:
             self._context.known_ids(foreign),
             kept,
             sum(key in versions for key in kept.keys),
+            self._context.look,
         )
 
     def _is_narrow(self, plan: Plan, verdict: Verdict, kept: Kept) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.guards.look import PLAUSIBLE_SINCE, Calendar, Look, elapsed
+from engine.core.guards.look import PLAUSIBLE_SINCE, Calendar, Look, begun_at, elapsed
 from tests.homes import NOON
 
 EPOCH = 5.0  # a machine without a clock of its own starts in 1970
@@ -48,3 +48,17 @@ def test_a_calendar_says_what_the_times_of_a_process_are() -> None:
     calendar = Calendar(shift=DAY, boot="a", booted_at=NOON - 100)
     assert calendar.look(NOON) == Look(NOON + DAY, "a", 100.0)
     assert Calendar().look(NOON) == Look(NOON)
+
+
+@pytest.mark.parametrize("wall", [EPOCH, NOON + 90 * DAY, NOON - 30])
+def test_when_a_look_was_taken_is_known_by_the_clock_that_is_right_now(wall: float) -> None:
+    assert begun_at(Look(wall, "a", 70.0), Look(NOON, "a", 100.0)) == NOON - 30
+
+
+def test_of_an_earlier_start_only_a_time_that_can_be_is_told() -> None:
+    now = Look(NOON, "b", 100.0)
+    assert begun_at(Look(NOON - 500, "a", 70.0), now) == NOON - 500
+    assert begun_at(Look(EPOCH, "a", 70.0), now) is None
+    assert begun_at(Look(NOON + DAY, "a", 70.0), now) is None
+    assert begun_at(Look(NOON - 500), Look(NOON)) == NOON - 500
+    assert begun_at(Look(EPOCH), Look(EPOCH + 60)) == EPOCH, "there is no better clock"

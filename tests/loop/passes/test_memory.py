@@ -122,7 +122,7 @@ def test_equal_versions_are_shared_and_others_stay_what_they_are() -> None:
 def test_what_another_process_left_equal_is_known_without_a_look() -> None:
     versions, counts = {device(1).key: "v1"}, Counter({"device": 1})
     memory = ReplicaMemory.recalled(7, versions, counts, KnownHomes(own=frozenset({"e"})))
-    assert (memory.data_version, memory.counts, memory.homes.own) == (7, counts, {"e"})
+    assert (memory.data_version, memory.counts, memory.homes.own) == (7, counts, frozenset({"e"}))
     assert memory.is_equal(versions)
     counts["device"] += 1
     assert memory.counts["device"] == 1, "a count of its own"
