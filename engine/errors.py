@@ -11,7 +11,8 @@
     |  |- ReplicaUnavailable     transient  locked, disk full, unreachable
     |  |- HistoryForgotten       terminal   the requested time is before the edge of what was kept
     |  |- ReplicaRejected        terminal   read-only, newer schema, another program's
-    |  |  `- ReplicaDamaged      terminal   not readable as a database
+    |  |  |- ReplicaDamaged      terminal   not readable as a database
+    |  |  `- OwnershipLost       terminal   another process keeps the home now
     |  `- ReplicaDiverged        transient  read back after the write, another value stood there
     `- PlanStale                 terminal   a saved plan no longer describes what there is to do
 
@@ -84,6 +85,10 @@ class ReplicaRejected(ReplicaError):
 
 class ReplicaDamaged(ReplicaRejected):
     """The store's file is damaged, or no database at all."""
+
+
+class OwnershipLost(ReplicaRejected):
+    """This process does not own the home any more, so it writes nothing of it."""
 
 
 class HistoryForgotten(ReplicaError):

@@ -32,7 +32,7 @@ REPORT = {
         "registries": "registries that were read and compared; null when nothing was",
     },
     "ReplicaReport": {
-        "replica": "`sqlite`, `history` or `influxdb`",
+        "replica": "`sqlite`, `history`, `influxdb` or `kafka`",
         "status": STATUS,
         "counts": "records by how they compared, before anything was written",
         "planned": "operations that were to be done",

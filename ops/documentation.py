@@ -31,6 +31,7 @@ from engine.sites.metrics import LoopLag, SiteMetrics
 from ops.advice_parts import advice_parts
 from ops.answer_pages import events_page, kind_of, report_page
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
+from ops.kafka_dictionary import kafka_page
 from ops.man_page import man_page
 from ops.markdown import page, table
 
@@ -241,6 +242,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "sqlite.md": sqlite_page,
     "influxdb.md": influxdb_page,
+    "kafka.md": kafka_page,
 }
 
 

@@ -27,11 +27,13 @@ from engine.core.times import instant_schema
 from engine.core.words import GuardName
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
+from engine.replicas.kafka.events import Envelope, EventSource
 from engine.replicas.rows.codec import TABLES
 from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
 from ops.documentation import FOLDER, PAGES, site_metrics_text
+from ops.kafka_dictionary import ENVELOPE, SOURCE
 
 ROOT = Path(__file__).parents[1]
 README_LINES_MAX = 150
@@ -148,6 +150,11 @@ def test_every_field_in_influxdb_is_explained_and_nothing_else_is() -> None:
     assert sorted(OTHER_MEASUREMENTS["ha_run"][2]) == sorted(written)
 
 
+def test_every_field_in_kafka_is_explained_and_nothing_else_is() -> None:
+    assert list(ENVELOPE) == [field.name for field in msgspec.structs.fields(Envelope)]
+    assert list(SOURCE) == [field.name for field in msgspec.structs.fields(EventSource)]
+
+
 # What people wrote
 
 
@@ -174,7 +181,7 @@ def local_links(text: str) -> Iterable[str]:
 @every_text
 def test_every_option_in_the_text_exists(name: str) -> None:
     ours = re.sub(
-        r"(?m)^.*(?:python3? -|ops/\w+\.py|pip install|pipx |datasette |docker |git |openssl ).*$",
+        r"(?m)^.*(?:python3? -|ops/\w+\.py|pip install|pipx |datasette |docker |git |openssl |kafka-).*$",
         "",
         TEXTS[name],
     )

@@ -27,7 +27,7 @@ PAGES = {
 # What somebody reads first fills ./var; every other page starts from there.
 FIRST = ("README.md", "docs/tutorial.md")
 SHOWN = [name for name, text in PAGES.items() if "```console" in text and name not in FIRST]
-ELSEWHERE = re.compile(r"docker |systemctl|pipx |datasette |8123|influxdb:|before-upgrade")
+ELSEWHERE = re.compile(r"docker |systemctl|pipx |datasette |8123|influxdb:|kafka:|kafka-|before-upgrade")
 LIE = """python3 -c "
 import sqlite3; db = sqlite3.connect('var/home.db', 60)
 db.execute('UPDATE devices SET name = \\'Mocked lamp\\' WHERE name = \\'Bed Light\\'')

@@ -53,6 +53,14 @@ WITHOUT_TWIN = {
     "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/intervals.py",  # one struct; tests/loop run by it
+    "engine/composition/kafka.py",  # wiring, tested by tests/real/test_kafka_home.py
+    "engine/replicas/kafka/cluster/administration.py",  # what a broker answers, tested on one by tests/real/test_kafka_topics.py
+    "engine/replicas/kafka/cluster/clients.py",  # what a broker that is away says, tested by tests/real/test_kafka_faults.py
+    "engine/replicas/kafka/cluster/log.py",  # wiring; the contract suite runs on it
+    "engine/replicas/kafka/cluster/writing.py",  # transactions of a broker, tested on one by tests/real/test_kafka_faults.py
+    "engine/replicas/kafka/log.py",  # a contract without code
+    "engine/replicas/kafka/open.py",  # wiring
+    "engine/settings/records.py",  # structs; tests/settings/test_layers.py loads them
     "engine/composition/influx.py",  # wiring, tested by tests/real/test_influxdb_home.py
     "engine/settings/sites.py",  # one struct; tests/sites load it
     "engine/secret.py",  # tested with what holds one, by tests/settings/test_layers.py

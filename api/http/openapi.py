@@ -32,7 +32,7 @@ _PATH_PARAMETERS = {
     "id": "the record's id; an entity's entity_id",
     "key": "the record's id in its registry",
     "registry": "area, category, config_entry, device, entity, floor or label",
-    "replica": "sqlite, history or influxdb",
+    "replica": "sqlite, history, influxdb or kafka",
     "run_id": "the id of a pass that wrote",
 }
 

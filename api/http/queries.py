@@ -167,9 +167,9 @@ class DriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Limit100 = 100
     after: After = ""
-    replica: Annotated[Text, Meta(description="of this store: sqlite, history or influxdb")] | UnsetType = (
-        UNSET
-    )
+    replica: (
+        Annotated[Text, Meta(description="of this store: sqlite, history, influxdb or kafka")] | UnsetType
+    ) = UNSET
     registry: Annotated[RegistryName, Meta(description="of this registry only")] | UnsetType = UNSET
     kind: Annotated[KindName, Meta(description="how it looks from the store")] | UnsetType = UNSET
 

@@ -43,7 +43,7 @@ _SHADOWS = {
     "effective_name": frozenset({"name", "name_by_user", "original_name"}),
 }
 _PLAIN = {"effective_area_id": "area", "effective_name": "name"}
-_REPLICAS = {"sqlite": "SQLite", "history": "History file", "influxdb": "InfluxDB"}
+_REPLICAS = {"sqlite": "SQLite", "history": "History file", "influxdb": "InfluxDB", "kafka": "Kafka"}
 _SPANS = (
     (1.5, 0.001, "ms"),
     (90, 1, "s"),

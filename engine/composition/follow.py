@@ -9,7 +9,7 @@ import msgspec
 
 from engine import __version__
 from engine.composition.resources import Resources
-from engine.composition.run import Clock, Stores, is_influx, open_followed_source, pass_options
+from engine.composition.run import Clock, Stores, open_followed_source, pass_options
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.informer import Informer
@@ -21,6 +21,9 @@ from engine.pass_cache.file import PassCacheFile
 from engine.pass_cache.ports import Recalling
 from engine.process.clock import ProcessClock
 from engine.settings.sections import LoadedSettings, Settings
+
+# Stores behind a network.
+_REMOTE = ("influxdb", "kafka")
 
 
 def make_service(  # noqa: PLR0913 (by keyword)
@@ -37,7 +40,6 @@ def make_service(  # noqa: PLR0913 (by keyword)
     settings = loaded.settings
     times = resources.times or ProcessClock(clock)
     draw = random.random
-    is_remote = is_influx(settings.records.uri)
     controllers = [
         ReplicaController(
             replica=replica,
@@ -47,7 +49,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
             clock=times,
             draw=draw,
             calendar=times.calendar,
-            offload=resources.files if replica is stores.rows or not is_remote else resources.remote,
+            offload=resources.remote if replica.name in _REMOTE else resources.files,
         )
         for replica in stores.replicas
     ]

@@ -8,7 +8,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
@@ -31,6 +31,7 @@ from engine.ports import Progress, Replica, Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread
 from engine.settings.sections import LoadedSettings, Settings
+from engine.settings.stores import is_kafka, kafka_uri
 from engine.settings.text import WEBSOCKET_SCHEMES, looks_like_path
 
 if TYPE_CHECKING:
@@ -49,17 +50,13 @@ class Stores(msgspec.Struct, frozen=True):
     """The opened replicas of one home: `rows`, which is also the ledger, and any others."""
 
     rows: "SqliteRows"
-    others: tuple["Records", ...] = ()
+    records: "Records | None" = None  # the one that is asked for the past
+    kafka: "Replica | None" = None
 
     @property
     def replicas(self) -> "tuple[Replica, ...]":
         """All of them, in the order in which they are reported."""
-        return (self.rows, *self.others)
-
-    @property
-    def records(self) -> "Records | None":
-        """The replica that answers about the past."""
-        return next(iter(self.others), None)
+        return tuple(store for store in (self.rows, self.records, self.kafka) if store is not None)
 
 
 def open_source(
@@ -161,22 +158,25 @@ def open_stores(
 
     settings = loaded.settings
     _check_apart(settings)
-    rows = open_rows(
-        Path(settings.rows.file),
-        changes_max=settings.rows.changes_max,
-        tombstone_days=settings.rows.tombstone_days,
-        cache_kib=settings.rows.cache_kib,
-        private_copy=private_copy,
-    )
-    try:
+    with ExitStack() as opened:
+        rows = open_rows(
+            Path(settings.rows.file),
+            changes_max=settings.rows.changes_max,
+            tombstone_days=settings.rows.tombstone_days,
+            cache_kib=settings.rows.cache_kib,
+            private_copy=private_copy,
+        )
+        opened.callback(rows.close)
         records = _open_records(loaded, private_copy=private_copy, clock=clock)
-        try:
-            yield Stores(rows, () if records is None else (records,))
-        finally:
-            if records is not None:
-                records.close()
-    finally:
-        rows.close()
+        if records is not None:
+            opened.callback(records.close)
+        kafka = None
+        if kafka_uri(settings):
+            from engine.composition.kafka import open_kafka_records
+
+            kafka = open_kafka_records(loaded, read_only=private_copy)
+            opened.callback(kafka.close)
+        yield Stores(rows, records, kafka)
 
 
 def check_folders(settings: Settings) -> None:
@@ -282,7 +282,8 @@ def open_records_source(stores: Stores, clock: Clock = time.time) -> Source:
 
     if stores.records is None:
         raise SettingsError(
-            "The source is the records replica, and records.uri is none.", "Set records.uri (--records)."
+            "The source is the records replica, and records.uri names none that can be read back.",
+            "Set records.uri (--records) to history:FILE or influxdb://HOST:8086/BUCKET.",
         )
     return RecordsSource(stores.records, clock)
 
@@ -309,16 +310,17 @@ def needs_event_loop(settings: Settings) -> bool:
 
 def _store_places(settings: Settings) -> dict[str, str]:
     """Which stores may be exchanged for others, by replica, as a digest: an address may hold a secret."""
-    uri = settings.records.uri
+    uri, kafka = settings.records.uri, kafka_uri(settings)
+    places = {"kafka": _digest(kafka.partition("?")[0])} if kafka else {}
     if is_influx(uri):
-        return {"influxdb": _digest(uri.partition("?")[0])}
+        return places | {"influxdb": _digest(uri.partition("?")[0])}
     scheme, _, path = uri.partition(":")
     if scheme != "history":
-        return {}
+        return places
     try:
-        return {"history": _digest(os.path.abspath(path))}  # noqa: PTH100 (a path that may not exist)
+        return places | {"history": _digest(os.path.abspath(path))}  # noqa: PTH100 (a path that may not exist)
     except OSError:
-        return {}  # the working folder is gone: opening the file will fail and say so
+        return places  # the working folder is gone: opening the file will fail and say so
 
 
 def _digest(text: str) -> str:
@@ -350,7 +352,7 @@ def new_run_id(at: float) -> str:
 def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -> "Records | None":
     uri = loaded.settings.records.uri
     scheme, _, rest = uri.partition(":")
-    if uri == "none":
+    if uri == "none" or is_kafka(uri):
         return None
     if scheme == "history" and rest:
         from engine.composition.compaction import open_kept_history
@@ -363,7 +365,7 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -
     # Only the part before the colon: what follows may hold a password.
     raise SettingsError(
         f"Setting records.uri = {scheme}:... names no store.",
-        "Use history:FILE, influxdb://HOST:8086/BUCKET, or none.",
+        "Use history:FILE, influxdb://HOST:8086/BUCKET, kafka://HOST:9092/PREFIX, or none.",
     )
 
 

@@ -13,6 +13,7 @@ from engine.core.records.record import Json
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import Intervals
 from engine.secret import Secret
+from engine.settings.records import HistorySettings, RecordsSettings
 from engine.settings.sites import SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
@@ -91,73 +92,6 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             le=1_048_576,
         ),
     ] = 2000
-
-
-class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The records replica: every version of every record."""
-
-    uri: Annotated[
-        str,
-        Meta(
-            description="history:FILE; influxdb://HOST:8086/BUCKET?org=ORG&wire=v2 (or v1, auto; influxdbs: TLS; "
-            "with wire v1 BUCKET is DATABASE or DATABASE/POLICY); or none"
-        ),
-    ] = "history:reconcile-history.db"
-    token_file: Annotated[
-        str, Meta(description="file that holds an InfluxDB token which may read and write the bucket")
-    ] = ""
-    username: Annotated[str, Meta(description="InfluxDB 1.x user; its password is never in this file")] = ""
-    password_file: Annotated[str, Meta(description="file that holds the InfluxDB user's password")] = ""
-    timeout_seconds: Annotated[
-        float, Meta(description="seconds to wait for an answer of InfluxDB", ge=1, le=600)
-    ] = 30.0
-    refresh_days: Annotated[
-        float,
-        Meta(
-            description="days after which an unchanged record is written to InfluxDB again; at most half of what "
-            "the bucket's retention keeps is waited in any case",
-            ge=0.25,
-            le=365,
-        ),
-    ] = 5.0
-    verify_seconds: Annotated[
-        float,
-        Meta(
-            description="seconds after which InfluxDB's payloads are read and hashed again, not only their hashes",
-            ge=0,
-            le=604_800,
-        ),
-    ] = 3_600.0
-    outbox_bytes_max: Annotated[
-        int,
-        Meta(
-            description="most bytes kept for InfluxDB beside the rows file while it has not confirmed them",
-            ge=1_000_000,
-            le=2**31,
-        ),
-    ] = 64 * 1024 * 1024
-
-
-class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the history file may forget. As it is, nothing."""
-
-    keep_days: Annotated[
-        int,
-        Meta(
-            description="days of history to keep, with each record's state at the edge; 0 keeps all of it",
-            ge=0,
-            le=36_500,
-        ),
-    ] = 0
-    thin_seconds: Annotated[
-        int,
-        Meta(
-            description="interval in seconds, of which, once it is over, at most one version of a record is kept, the last; "
-            "0 keeps all of them",
-            ge=0,
-            le=604_800,
-        ),
-    ] = 0
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -248,7 +182,7 @@ class LoadedSettings(msgspec.Struct, frozen=True):
 
     @property
     def records_password(self) -> Secret:
-        """The password of InfluxDB's user."""
+        """The password of the user of InfluxDB or Kafka."""
         return self.secrets["records.password"]
 
     @property

@@ -54,7 +54,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads_store: Annotated[
         int,
         Meta(
-            description="threads that compare and write files; as many again read homes from files, and as many wait for InfluxDB",
+            description="threads that compare and write files; as many again read homes from files, and as many wait for InfluxDB and Kafka",
             ge=1,
             le=64,
         ),

@@ -30,7 +30,7 @@ from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
 
-_REPLICAS = ("sqlite", "history", "influxdb")
+_REPLICAS = ("sqlite", "history", "influxdb", "kafka")
 _STATUS_SECONDS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""What every replica keeps, whatever it stands on: one suite over the rows file, the history file and InfluxDB."""
+"""What every replica keeps, whatever it stands on: one suite over the rows file, the history file, InfluxDB and Kafka."""
 
 import itertools
 import math
@@ -27,6 +27,7 @@ from engine.replicas.influx.schema.points import MEASUREMENTS
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Scan, Wire
 from engine.replicas.rows.replica import SqliteRows, open_rows
+from tests.contract.kafka_stand import KafkaStand, broker_stand, memory_stand
 from tests.fakes.influxdb import MemoryWire
 from tests.fakes.world import MemoryLedger
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -103,6 +104,10 @@ def influx_stand(wire: Wire, site: str, store: Callable[[bytes], object], ledger
     )
 
 
+def kafka_stand(made: KafkaStand, ledger: Ledger) -> Stand:
+    return Stand(made.replica, ledger, made.contents, made.alter, made.make_newer, made.reopen)
+
+
 def file_contents(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
@@ -141,6 +146,9 @@ SITES = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
         pytest.param("influxdb 1.8", marks=pytest.mark.real_server),
         pytest.param("influxdb 1.8 over Flux", marks=pytest.mark.real_server),
         pytest.param("influxdb 2.x", marks=pytest.mark.optional_server),
+        "kafka in memory",
+        pytest.param("kafka", marks=pytest.mark.real_server),
+        pytest.param("older_kafka", marks=pytest.mark.real_server),
         pytest.param("influxdb 2.x, auto", marks=pytest.mark.optional_server),
     ]
 )
@@ -153,6 +161,10 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     elif request.param == "influxdb in memory":
         memory = MemoryWire(lambda: NOON)
         made = influx_stand(memory, "home", memory.store, rows)
+    elif request.param == "kafka in memory":
+        made = kafka_stand(memory_stand(), rows)
+    elif "kafka" in request.param:
+        made = kafka_stand(broker_stand(request.getfixturevalue(request.param), next(SITES)), rows)
     else:
         if "2.x" in request.param:
             uri, credentials = request.getfixturevalue("influxdb2")

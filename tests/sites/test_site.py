@@ -16,7 +16,8 @@ from engine.composition.resources import Resources
 from engine.core.state.intervals import AGELESS
 from engine.core.words import Mode
 from engine.errors import SettingsError
-from engine.settings.sections import LoadedSettings, RecordsSettings, RowsSettings, Settings
+from engine.settings.records import RecordsSettings
+from engine.settings.sections import LoadedSettings, RowsSettings, Settings
 from engine.sites import site as module
 from engine.sites.files import SiteFile
 from engine.sites.site import Site, SiteDependencies

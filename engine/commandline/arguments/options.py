@@ -10,7 +10,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     add_source(group)
     add_rows(group)
-    group.add_argument("--records", metavar="URI", help="history:FILE, influxdb://HOST:8086/BUCKET, or none")
+    group.add_argument(
+        "--records",
+        metavar="URI",
+        help="history:FILE, influxdb://HOST:8086/BUCKET, kafka://HOST:9092/PREFIX, or none",
+    )
     add_settings_file(group)
     add_name(group)
 

@@ -24,6 +24,7 @@ from engine.core.state.report import SCHEMA_VERSION
 from engine.core.times import encode_document, rfc3339
 from engine.errors import EngineError
 from engine.ports import Records, Revision
+from engine.settings.stores import is_kafka
 
 
 class FieldDifference(msgspec.Struct, frozen=True):
@@ -64,6 +65,11 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
     if loaded.settings.records.uri == "none":
         raise EngineError(
             "Setting records.uri = 'none': no store keeps a history.", "Set it to history:FILE (--records)."
+        )
+    if is_kafka(loaded.settings.records.uri):
+        raise EngineError(
+            "records.uri names Kafka, which keeps the newest version of each record: no store keeps a history.",
+            "Name the Kafka in records.kafka_uri, and history:FILE in records.uri; then both are kept.",
         )
     check_store(loaded.settings.records.uri)
     with open_stores(loaded, private_copy=True) as stores:

@@ -9,7 +9,8 @@ from engine.composition.compaction import history_growth
 from engine.core.state.kept_past import Growth
 from engine.core.times import rfc3339
 from engine.errors import EngineError
-from engine.settings.sections import HistorySettings, LoadedSettings
+from engine.settings.records import HistorySettings
+from engine.settings.sections import LoadedSettings
 
 _DAY_SECONDS = 86_400
 _YEAR_DAYS = 365

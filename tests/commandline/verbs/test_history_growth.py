@@ -4,7 +4,7 @@ import pytest
 
 from engine.commandline.verbs.history_growth import judge
 from engine.core.state.kept_past import Growth
-from engine.settings.sections import HistorySettings
+from engine.settings.records import HistorySettings
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
 from tests.homes import NOON

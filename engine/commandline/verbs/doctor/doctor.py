@@ -24,6 +24,7 @@ from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.check import Check
+from engine.commandline.verbs.doctor.kafka import check_kafka, without_kafka
 from engine.commandline.verbs.doctor.now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
 from engine.composition.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
@@ -31,7 +32,9 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
 from engine.files.causes import cause_of, find_number
-from engine.settings.sections import LoadedSettings, RecordsSettings
+from engine.settings.records import RecordsSettings
+from engine.settings.sections import LoadedSettings
+from engine.settings.stores import is_kafka
 from engine.settings.text import FILE_SCHEMES
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
@@ -88,10 +91,11 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
     yield from check_rows(loaded)
     if is_influx(loaded.settings.records.uri):
         yield from check_influx(loaded)
-    else:
+    elif not is_kafka(loaded.settings.records.uri):
         yield check_records(loaded)
         if size := look_at_size(loaded):
             yield Check("history", "ok" if size.is_well else "warn", size.message, size.hint)
+    yield from check_kafka(loaded)
     if Path(loaded.settings.rows.file).exists():
         yield from check_now(arguments, loaded, stop)
 
@@ -256,7 +260,7 @@ def check_records(loaded: LoadedSettings) -> Check:
     """Whether the records store can be opened and read."""
     uri = loaded.settings.records.uri
     try:
-        with open_stores(loaded, private_copy=True) as stores:
+        with open_stores(without_kafka(loaded), private_copy=True) as stores:
             if stores.records is None:
                 return Check("records", "ok", "none is set; `reconcile history` has nothing to show")
             held = len(stores.records.observe().versions)

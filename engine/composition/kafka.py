@@ -1,0 +1,68 @@
+"""Kafka put together from settings: the records store and its checks.
+
+Apart from `run.py` because few homes have a Kafka, and its client need be neither loaded nor installed for the others.
+"""
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from engine.claims import claim_alone
+from engine.errors import SettingsError
+from engine.ports import Replica
+from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.cluster.access import Access, read_properties
+from engine.settings.sections import LoadedSettings
+from engine.settings.stores import kafka_uri
+
+if TYPE_CHECKING:
+    from engine.replicas.kafka.doctor import KafkaCheck
+
+
+def open_kafka_records(loaded: LoadedSettings, *, read_only: bool) -> Replica:
+    """The records store in Kafka. Connects to nothing yet. Raises SettingsError, also without the client library."""
+    settings = loaded.settings
+    access = _access(loaded)
+    try:
+        from engine.replicas.kafka.open import open_kafka  # noqa: PLC0415 (the client may not be installed)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    return open_kafka(
+        access,
+        site=settings.site.name,
+        claim=claim_alone(settings.site.name),
+        verify_seconds=settings.records.verify_seconds,
+        # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
+        read_only=read_only or settings.plan.mode == "observe",
+    )
+
+
+def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
+    """What `reconcile doctor` says of Kafka. Raises SettingsError; what fails there is a finding."""
+    access, site = _access(loaded), loaded.settings.site.name
+    try:
+        from engine.replicas.kafka.cluster.log import ClusterLog  # noqa: PLC0415 (see above)
+        from engine.replicas.kafka.doctor import examine_kafka  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    with closing(ClusterLog(access, site)) as log:
+        return examine_kafka(log, access.address, site)
+
+
+def _access(loaded: LoadedSettings) -> Access:
+    records = loaded.settings.records
+    return Access(
+        parse_address(kafka_uri(loaded.settings)),
+        records.username,
+        loaded.records_password,
+        read_properties(records.properties_file) if records.properties_file else {},
+        records.timeout_seconds,
+    )
+
+
+def _not_installed(error: ModuleNotFoundError) -> SettingsError:
+    if (error.name or "").partition(".")[0] != "confluent_kafka":
+        raise error
+    return SettingsError(
+        "records.uri or records.kafka_uri names a Kafka, and its client confluent-kafka is not installed.",
+        "Install the extra: pip install 'ha-reconcile[kafka]'.",
+    )

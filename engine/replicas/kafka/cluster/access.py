@@ -1,0 +1,97 @@
+"""How a cluster is reached: addresses, a user, and what else somebody wrote into a file of librdkafka's properties.
+
+Pure but for reading that file. What this program's promises rest on cannot be set there.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import SettingsError
+from engine.replicas.kafka.address import KafkaAddress
+from engine.secret import Secret
+
+# With these set otherwise something would be lost, written twice, or read before it is certain.
+_OURS = frozenset(
+    {
+        "acks",
+        "request.required.acks",
+        "allow.auto.create.topics",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "metadata.broker.list",
+        "enable.auto.commit",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "isolation.level",
+        "max.in.flight",
+        "max.in.flight.requests.per.connection",
+        "message.timeout.ms",
+        "delivery.timeout.ms",
+        "transaction.timeout.ms",
+        "transactional.id",
+    }
+)
+
+
+class Access(msgspec.Struct, frozen=True):
+    """A cluster, and who asks."""
+
+    address: KafkaAddress
+    username: str = ""
+    password: Secret = Secret("")
+    properties: Mapping[str, str] = {}
+    timeout_seconds: float = 30.0
+
+    @property
+    def where(self) -> str:
+        """The cluster, for messages."""
+        return ",".join(self.address.servers)
+
+    def configuration(self) -> dict[str, object]:
+        """What every client is made with; it holds the password."""
+        found: dict[str, object] = {
+            "bootstrap.servers": self.where,
+            "client.id": "ha-reconcile",
+            "allow.auto.create.topics": False,
+            "reconnect.backoff.max.ms": 1_000,
+            "security.protocol": self._protocol(),
+        }
+        if self.username:
+            found |= {
+                "sasl.mechanism": self.address.sasl,
+                "sasl.username": self.username,
+                "sasl.password": self.password.reveal(),
+            }
+        return found | dict(self.properties)
+
+    def _protocol(self) -> str:
+        if self.username:
+            return "SASL_SSL" if self.address.tls else "SASL_PLAINTEXT"
+        return "SSL" if self.address.tls else "PLAINTEXT"
+
+
+def read_properties(file: str) -> dict[str, str]:
+    """The properties in a file: `name=value`, one a line; lines with # are comments. Raises SettingsError, without values."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise SettingsError(f"records.properties_file = {file} cannot be read: {reason}.") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"records.properties_file = {file} has no `name=value` in line {number}.")
+        if name.strip() in _OURS:
+            raise SettingsError(
+                f"records.properties_file = {file} sets {name.strip()} in line {number}, which this program sets itself.",
+                "Take the line out.",
+            )
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,153 @@
+"""Topics as the cluster describes them, made where they are missing; and how far each reaches."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.log import Cluster
+from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
+
+_NONE_THERE = KafkaError.UNKNOWN_TOPIC_OR_PART
+_STEP_SECONDS = 0.05
+_ATTEMPTS_MAX = 3
+# The client's own words for an answer that did not come.
+_UNHEARD = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})  # noqa: SLF001
+# While a partition gets another leader, or a topic has just been made.
+_MOVING = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    }
+)
+_SHOWN = frozenset({"cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.ms"})
+
+
+class Administration:
+    """Asks about the topics of one prefix. Every method raises ReplicaError."""
+
+    def __init__(self, clients: ClusterClients, names: TopicNames, partition: int) -> None:
+        self._clients = clients
+        self._names = names
+        self._partition = partition
+        self._admin: AdminClient | None = None
+
+    def cluster(self) -> Cluster:
+        """Ask the cluster who it is."""
+        tried = "be reached"
+        found = self._asked(
+            lambda admin, seconds: {"": admin.describe_cluster(request_timeout=seconds)}, tried
+        )[""]
+        if isinstance(found, KafkaError):
+            raise self._clients.error(found, tried=tried)
+        return Cluster(len(found.nodes))
+
+    def describe(self) -> dict[str, TopicState]:
+        """Those of the topics that exist."""
+        tried, topics = "describe its topics", TopicCollection(list(self._names.all))
+        answers = self._asked(lambda a, seconds: a.describe_topics(topics, request_timeout=seconds), tried)
+        described = {}
+        for topic, found in answers.items():
+            if not isinstance(found, KafkaError):
+                described[topic] = found
+            elif found.code() != _NONE_THERE:
+                raise self._clients.error(found, tried=tried)
+        settings = self._settings(described)
+        return {topic: self._state(found, settings[topic]) for topic, found in described.items()}
+
+    def create(self, topics: Sequence[str], *, partitions: int, replicas: int) -> None:
+        """Make topics. One that exists by now, because another home made it, is as good."""
+        admin, tried = self._client(), f"make topic {topics[0]}"
+        wanted = [
+            NewTopic(t, partitions, replicas, config=settings_of(self._names, t, replicas)) for t in topics
+        ]
+        for found in self._clients.results(admin, admin.create_topics(wanted), tried=tried).values():
+            if isinstance(found, KafkaError) and found.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise self._clients.error(found, tried=tried)
+        deadline = self._clients.deadline()
+        while not self.describe().keys() >= set(topics):  # every broker has yet to hear of them
+            admin.poll(_STEP_SECONDS)
+            self._clients.check(deadline, tried=tried)
+
+    def begins(self, topics: Collection[str]) -> dict[str, int]:
+        """The offsets of the first message of each topic that is still there."""
+        return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def ends(self, topics: Collection[str]) -> dict[str, int]:
+        """The offsets behind the last message of each topic, committed or not."""
+        return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, topics: Collection[str], wanted: OffsetSpec) -> dict[str, int]:
+        tried, level = "be read", IsolationLevel.READ_UNCOMMITTED
+        asked = {TopicPartition(topic, self._partition): wanted for topic in topics}
+        deadline = self._clients.deadline()
+        while True:
+            found = self._asked(
+                lambda admin, seconds: admin.list_offsets(
+                    asked, isolation_level=level, request_timeout=seconds
+                ),
+                tried,
+            )
+            refusals = [answer for answer in found.values() if isinstance(answer, KafkaError)]
+            # Without a leader a partition has an offset below 0, which to a reader would mean its end.
+            if not refusals and all(answer.offset >= 0 for answer in found.values()):
+                return {place.topic: answer.offset for place, answer in found.items()}
+            if refusals and refusals[0].code() not in _MOVING:
+                raise self._clients.error(refusals[0], tried=tried)
+            self._clients.check(deadline, tried=tried)
+            self._client().poll(_STEP_SECONDS)
+
+    def close(self) -> None:
+        """Let the client go."""
+        self._admin = None
+
+    def _client(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = self._clients.admin()
+        return self._admin
+
+    def _asked(self, ask: Callable[[AdminClient, float], Mapping[Any, Any]], tried: str) -> dict[Any, Any]:
+        """What the cluster answers. A client may hold on to a broker that is away; the next one asks another broker."""
+        seconds = self._clients.timeout_seconds / _ATTEMPTS_MAX
+        found: dict[Any, Any] = {}
+        for _ in range(_ATTEMPTS_MAX):
+            admin = self._client()
+            found = self._clients.results(admin, ask(admin, seconds), tried=tried)
+            if not all(
+                isinstance(answer, KafkaError) and answer.code() in _UNHEARD for answer in found.values()
+            ):
+                return found
+            self._admin = None
+        return found
+
+    def _settings(self, topics: Collection[str]) -> dict[str, Mapping[str, str] | None]:
+        """Those of the topics' settings that matter here; None where this user may not see them."""
+        if not topics:
+            return {}
+        resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
+        asked, tried = list(resources.values()), "tell how its topics are set up"
+        found = self._asked(
+            lambda admin, seconds: admin.describe_configs(asked, request_timeout=seconds), tried
+        )
+        shown: dict[str, Mapping[str, str] | None] = {}
+        for topic, resource in resources.items():
+            answer = found[resource]
+            if isinstance(answer, KafkaError) and answer.code() in _UNHEARD:
+                raise self._clients.error(answer, tried=tried)
+            is_hidden = isinstance(answer, KafkaError)
+            shown[topic] = None if is_hidden else {n: answer[n].value for n in _SHOWN if n in answer}
+        return shown
+
+    def _state(self, found: Any, settings: Mapping[str, str] | None) -> TopicState:
+        partitions = {partition.id: partition for partition in found.partitions}
+        ours = partitions.get(self._partition)
+        return TopicState(
+            len(partitions),
+            len(ours.replicas) if ours else 0,
+            len(ours.isr) if ours else 0,
+            settings,
+        )

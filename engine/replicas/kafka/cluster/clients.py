@@ -1,0 +1,133 @@
+"""Clients of one cluster, and why it does not answer.
+
+librdkafka goes on trying for as long as a call may take, and says what is the matter only beside it, to a callback. A user
+that is refused is not worth waiting for, and neither is a cluster of which no broker is left. That librdkafka says also while it
+turns from a broker that is away to another one, so it is believed only after a moment.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from engine.errors import ReplicaError, SettingsError
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.failures import AWAY, HOPELESS, replica_error
+
+Name = TypeVar("Name")
+T = TypeVar("T")
+
+_STEP_SECONDS = 0.05
+# How long a cluster without brokers is waited for: one that never answered, and one that did.
+_STRANGER_SECONDS = 1.0
+_FRIEND_SECONDS = 5.0
+
+# librdkafka would write to stderr by itself; what matters of it is raised.
+_SILENT = logging.getLogger("engine.replicas.kafka")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class ClusterClients:
+    """Makes clients, and knows what went wrong with them. One thread at a time."""
+
+    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is connected yet. `clock` gives seconds, and never jumps."""
+        self._access = access
+        self._clock = clock
+        self._reason: KafkaError | None = None  # the newest reason why a broker is away
+        self._down_at: float | None = None  # since when all of them are
+        self._has_answered = False
+        self.timeout_seconds = access.timeout_seconds
+
+    def consumer(self, **more: object) -> Consumer:
+        """A client that reads. Raises SettingsError for properties that librdkafka does not know."""
+        return self._made(Consumer, more)
+
+    def producer(self, **more: object) -> Producer:
+        """A client that writes. Raises SettingsError."""
+        return self._made(Producer, more)
+
+    def admin(self) -> AdminClient:
+        """A client that asks and makes topics. Raises SettingsError."""
+        return self._made(AdminClient, {})
+
+    def forget(self) -> None:
+        """What went wrong was with clients that are gone."""
+        self._reason = self._down_at = None
+        self._has_answered = False
+
+    def note_answer(self) -> None:
+        """A broker answered: what went wrong before is over."""
+        self._reason = self._down_at = None
+        self._has_answered = True
+
+    def deadline(self) -> float:
+        """When a call that begins now has taken too long."""
+        return self._clock() + self.timeout_seconds
+
+    def is_over(self, deadline: float) -> bool:
+        """Whether that time has come."""
+        return self._clock() >= deadline
+
+    def check(self, deadline: float | None, *, tried: str) -> None:
+        """Raises ReplicaError when there is nothing to wait for any more."""
+        reason = self._reason
+        if reason is not None and (reason.code() in HOPELESS or self._is_down()):
+            raise self.error(reason, tried=tried)
+        if deadline is not None and self.is_over(deadline):
+            raise self.error(KafkaError(KafkaError._TIMED_OUT), tried=tried)  # noqa: SLF001
+
+    def error(self, error: KafkaError, *, tried: str) -> ReplicaError:
+        """The error to raise for what a call said; a better reason is told where one is known."""
+        if self._reason is not None and error.code() in (KafkaError._TIMED_OUT, *AWAY):  # noqa: SLF001
+            error = self._reason
+        if error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
+            error = KafkaError(error.code(), f"it did not answer within {self.timeout_seconds:g} seconds")
+        return replica_error(error, self._access.where, tried=tried)
+
+    def results(
+        self, admin: AdminClient, futures: Mapping[Name, "Future[Any]"], *, tried: str
+    ) -> dict[Name, Any]:
+        """What the cluster answered by name, a KafkaError where it refused. Raises ReplicaError when it does not answer."""
+        deadline = self.deadline()
+        while wait(futures.values(), _STEP_SECONDS).not_done:
+            admin.poll(0)  # says what is the matter with the connections
+            self.check(deadline, tried=tried)
+        results = {name: _result(future) for name, future in futures.items()}
+        # The client's own codes are negative: no broker said that.
+        if any(not isinstance(found, KafkaError) or found.code() > 0 for found in results.values()):
+            self.note_answer()
+        return results
+
+    def _made(self, kind: Callable[..., T], more: Mapping[str, object]) -> T:
+        configuration = self._access.configuration() | dict(more)
+        try:
+            return kind({**configuration, "error_cb": self._note}, logger=_SILENT)
+        except KafkaException as error:
+            # It names the property, and may repeat its value only where that is no secret's.
+            raise SettingsError(
+                f"Kafka's client does not take its settings: {error.args[0].str()}.",
+                "Correct records.properties_file; the names are those of librdkafka.",
+            ) from error
+
+    def _is_down(self) -> bool:
+        patience = _FRIEND_SECONDS if self._has_answered else _STRANGER_SECONDS
+        return self._down_at is not None and self._clock() - self._down_at >= patience
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._down_at = self._clock() if self._down_at is None else self._down_at
+        else:
+            self._reason = error
+
+
+def _result(future: "Future[Any]") -> Any:
+    try:
+        return future.result(0)
+    except KafkaException as error:
+        return error.args[0]

@@ -1,0 +1,81 @@
+"""The `Log` of a home on a cluster: its clients, put together."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.administration import Administration
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.reading import PartitionReader
+from engine.replicas.kafka.cluster.writing import PartitionWriter
+from engine.replicas.kafka.log import Cluster
+from engine.replicas.kafka.messages import Message, TopicEntry
+from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of
+
+
+class ClusterLog:
+    """See `Log`. Nothing is connected before it is used."""
+
+    def __init__(self, access: Access, site: str) -> None:
+        address = access.address
+        self._address = address
+        partition = partition_of(site, address.partitions)
+        self._clients = ClusterClients(access)
+        name = f"{address.prefix}.{site}"
+        self._administration = Administration(self._clients, TopicNames(address.prefix), partition)
+        self._reading = PartitionReader(self._clients, partition, name)
+        self._writing = PartitionWriter(self._clients, partition, name)
+
+    @property
+    def is_writer(self) -> bool:
+        """See `Log`."""
+        return self._writing.is_open
+
+    def cluster(self) -> Cluster:
+        """See `Log`."""
+        return self._administration.cluster()
+
+    def describe(self) -> dict[str, TopicState]:
+        """See `Log`."""
+        return self._administration.describe()
+
+    def create(self, topics: Sequence[str]) -> None:
+        """See `Log`."""
+        self._administration.create(
+            topics, partitions=self._address.partitions, replicas=self._address.replicas
+        )
+
+    def take_over(self, batch_bytes: int | None) -> None:
+        """See `Log`."""
+        self._writing.take_over(batch_bytes)
+
+    def ends(self, topics: Collection[str]) -> dict[str, int]:
+        """See `Log`."""
+        return self._administration.ends(topics)
+
+    def follow(self, topics: Collection[str]) -> None:
+        """See `Log`."""
+        # Looking for the beginning by itself would take the client half a second.
+        self._reading.follow(self._administration.begins(topics))
+
+    def read_to(self, ends: Mapping[str, int]) -> Iterator[TopicEntry]:
+        """See `Log`."""
+        return self._reading.read_to(ends)
+
+    def arrived(self) -> Iterator[TopicEntry]:
+        """See `Log`."""
+        return self._reading.arrived()
+
+    def fetch(self, topic: str, offsets: Sequence[int]) -> dict[int, TopicEntry]:
+        """See `Log`."""
+        return self._reading.fetch(topic, offsets)
+
+    def commit(self, messages: Sequence[Message]) -> list[int]:
+        """See `Log`."""
+        return self._writing.commit(messages)
+
+    def close(self) -> None:
+        """See `Log`."""
+        self._writing.close()
+        self._reading.close()
+        self._administration.close()
+        self._clients.forget()

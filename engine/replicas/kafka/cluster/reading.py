@@ -1,0 +1,175 @@
+"""Committed messages of one partition, read in order from the beginning on, and some of them again by their offsets.
+
+Nothing is committed for a consumer group and none is joined: where reading stands is known here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from engine.errors import ReplicaUnavailable
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.messages import TopicEntry
+from engine.replicas.kafka.topics import REPLICA
+
+_AT_ONCE = 10_000
+# How long a broker holds a request while there is nothing new. What is asked next has to wait for that.
+_SOON_MS = 10
+_IDLE_MS = 500
+_STEP_SECONDS = 0.1
+# Closer offsets than this are read in one go.
+_GAP = 1_000
+_END = KafkaError._PARTITION_EOF  # noqa: SLF001
+_SETTINGS = {
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    # A topic that was cut or made anew is read anew, and not from wherever it may begin.
+    "auto.offset.reset": "error",
+    "queued.max.messages.kbytes": 16_384,
+}
+
+
+class PartitionReader:
+    """Reads a home's partition of some topics. Every method raises ReplicaError."""
+
+    def __init__(self, clients: ClusterClients, partition: int, group: str) -> None:
+        """`group` only names the reader to brokers that allow by group."""
+        self._clients = clients
+        self._partition = partition
+        self._group = group
+        self._tail: Consumer | None = None
+        self._again: Consumer | None = None
+        self._positions: dict[str, int] = {}  # the next offset to be read, by topic
+        self._is_hurried = False  # reading all there is, and not following
+
+    def follow(self, begins: Mapping[str, int]) -> None:
+        """Read these topics, each from an offset on."""
+        self.close()
+        self._positions = dict(begins)
+        self._tail, self._is_hurried = self._consumer(_SOON_MS), True
+        self._tail.assign([TopicPartition(t, self._partition, at) for t, at in begins.items()])
+
+    def read_to(self, ends: Mapping[str, int]) -> Iterator[TopicEntry]:
+        """What is committed, from where reading stands to these offsets. Waits as long as something still comes."""
+        deadline = self._clients.deadline()
+        while late := [topic for topic, end in ends.items() if self._positions.get(topic, 0) < end]:
+            messages = self._take(self._tail, _STEP_SECONDS)
+            for message in messages:
+                if (entry := self._advance(message)) is not None:
+                    yield entry
+            if any(message.error() is None for message in messages):
+                deadline = self._clients.deadline()
+            else:
+                self._check(deadline, late[0])
+        if self._is_hurried:
+            self._slow_down()
+
+    def arrived(self) -> Iterator[TopicEntry]:
+        """What is committed and has arrived since. Does not wait."""
+        while messages := self._take(self._tail, 0):
+            for message in messages:
+                if (entry := self._advance(message)) is not None:
+                    yield entry
+        self._clients.check(None, tried="be read")
+
+    def fetch(self, topic: str, offsets: Sequence[int]) -> dict[int, TopicEntry]:
+        """The messages at these offsets, as far as they still stand there."""
+        found: dict[int, TopicEntry] = {}
+        wanted = frozenset(offsets)
+        for first, last in stretches(sorted(wanted)):
+            found |= {e.offset: e for e in self._stretch(topic, first, last) if e.offset in wanted}
+        self._let_go()
+        return found
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for consumer in (self._tail, self._again):
+            if consumer is not None:
+                consumer.close()
+        self._tail = self._again = None
+
+    def _slow_down(self) -> None:
+        """Follow with few requests from here on: what arrives is answered at once all the same."""
+        hurried, self._tail, self._is_hurried = self._tail, self._consumer(_IDLE_MS), False
+        self._tail.assign([TopicPartition(t, self._partition, at) for t, at in self._positions.items()])
+        if hurried is not None:
+            hurried.close()
+
+    def _consumer(self, wait_ms: int) -> Consumer:
+        more = {"group.id": self._group, "fetch.wait.max.ms": wait_ms}
+        return self._clients.consumer(**_SETTINGS, **more)
+
+    def _stretch(self, topic: str, first: int, last: int) -> Iterator[TopicEntry]:
+        if self._again is None:
+            self._again = self._consumer(_SOON_MS)
+        self._again.assign([TopicPartition(topic, self._partition, first)])
+        deadline = self._clients.deadline()
+        at = first
+        while at <= last:
+            messages = self._take(self._again, _STEP_SECONDS)
+            for message in messages:
+                at = (message.offset() or 0) + (message.error() is None)
+                if message.error() is None:
+                    yield _entry(message)
+                elif at <= last:
+                    return  # the end of what is committed: the rest is not there any more
+            if not messages:
+                self._clients.check(deadline, tried="be read")
+
+    def _let_go(self) -> None:
+        """So that nothing is fetched that nobody reads."""
+        if self._again is not None:
+            self._again.unassign()
+
+    def _take(self, consumer: Consumer | None, seconds: float) -> list[Message]:
+        """Messages, and the ends of partitions; anything else is raised."""
+        assert consumer is not None, "following comes first"
+        # Waiting for many would wait for all of them.
+        first = consumer.poll(seconds)
+        messages = [first, *consumer.consume(_AT_ONCE, timeout=0)] if first is not None else []
+        for message in messages:
+            error = message.error()
+            if error is not None and error.code() != _END:
+                raise self._clients.error(error, tried=f"read topic {message.topic()}")
+        if messages:
+            self._clients.note_answer()
+        return messages
+
+    def _advance(self, message: Message) -> TopicEntry | None:
+        topic, offset, is_message = message.topic() or "", message.offset() or 0, message.error() is None
+        # The end of a partition lies behind the marks of transactions, which are no messages.
+        self._positions[topic] = max(self._positions.get(topic, 0), offset + is_message)
+        return _entry(message) if is_message else None
+
+    def _check(self, deadline: float, topic: str) -> None:
+        self._clients.check(None, tried="be read")
+        if self._clients.is_over(deadline):
+            # The cluster does answer, as far as it may: what follows belongs to a transaction that nobody ended yet.
+            raise ReplicaUnavailable(
+                REPLICA,
+                f"Topic {topic} cannot be read to its end: in partition {self._partition}, which homes share, a "
+                "transaction of another program is open.",
+                "It ends by itself when its timeout is over.",
+            )
+
+
+def stretches(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of ascending offsets that are worth reading in one go."""
+    first = last = None
+    for offset in offsets:
+        if first is None or last is None:
+            first = offset
+        elif offset - last > _GAP:
+            yield first, last
+            first = offset
+        last = offset
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _entry(message: Message) -> TopicEntry:
+    given = message.headers()
+    pairs = given.items() if isinstance(given, dict) else given or ()
+    headers = {name: value for name, value in pairs if isinstance(value, bytes)}
+    return TopicEntry(message.topic() or "", message.offset() or 0, message.key(), message.value(), headers)

@@ -1,0 +1,163 @@
+"""The home's writer: messages in transactions, of which all is committed or nothing.
+
+A writer has an epoch. A later one of the same home ends what an earlier one left open, and whatever the earlier one still
+sends is refused. A refusal that does not plainly leave the writer usable ends it, too: aborting after a timeout was seen to
+fail, while a new writer always knows where it stands.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as Delivered
+
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.failures import TOO_LARGE
+from engine.replicas.kafka.log import TooLarge
+from engine.replicas.kafka.messages import Message
+from engine.replicas.kafka.topics import REPLICA
+
+_STEP_SECONDS = 0.1
+_TRANSACTION_SECONDS_MIN = 60.0
+_BATCH_BYTES = 1_000_000
+# What the client takes; what the cluster takes is for the cluster to say.
+_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+_LATER = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})  # noqa: SLF001
+
+
+class PartitionWriter:
+    """Writes to a home's partition. Every method raises ReplicaError."""
+
+    def __init__(self, clients: ClusterClients, partition: int, writer: str) -> None:
+        """`writer` is the same for every process that ever writes this home, and no other's."""
+        self._clients = clients
+        self._partition = partition
+        self._writer = writer
+        self._producer: Producer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a writer that can write."""
+        return self._producer is not None
+
+    def take_over(self, batch_bytes: int | None) -> None:
+        """Become the home's writer. `batch_bytes` is the most that the topics take at once, where that is known."""
+        self.close()
+        seconds = self._clients.timeout_seconds
+        producer = self._clients.producer(
+            **{
+                "transactional.id": self._writer,
+                "transaction.timeout.ms": int(1000 * max(_TRANSACTION_SECONDS_MIN, 2 * seconds)),
+                "message.timeout.ms": int(1000 * seconds),
+                "message.max.bytes": _MESSAGE_BYTES_MAX,
+                "batch.size": min(_BATCH_BYTES, batch_bytes or _BATCH_BYTES),
+                # The one that every client reads without a further library.
+                "compression.type": "gzip",
+            }
+        )
+        tried = "be written"
+        try:
+            self._wait(producer, partial(producer.init_transactions, _STEP_SECONDS), tried)
+        except KafkaException as error:
+            raise self._clients.error(error.args[0], tried=tried) from error
+        self._producer = producer
+
+    def commit(self, messages: Sequence[Message]) -> list[int]:
+        """Write messages in one transaction; returns their offsets. Raises TooLarge, too."""
+        producer = self._producer
+        assert producer is not None, "taking over comes first"
+        offsets: list[int] = [-1] * len(messages)
+        refused: set[bytes] = set()
+        done = partial(_note_delivery, offsets, refused, messages)
+        try:
+            producer.begin_transaction()
+            for number, message in enumerate(messages):
+                self._produce(producer, message, partial(done, number))
+            self._wait(producer, partial(producer.commit_transaction, _STEP_SECONDS), "be written")
+        except KafkaException as error:
+            found: KafkaError = error.args[0]
+            if not (found.txn_requires_abort() and self._abort(producer)):
+                self.close()
+            if refused:
+                raise _too_large(refused) from error
+            raise self._clients.error(found, tried="be written") from error
+        except BaseException:
+            self.close()  # what became of it, the next writer finds out
+            raise
+        return offsets
+
+    def close(self) -> None:
+        """End the writer; what it has not committed is void."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaException):
+                producer.purge(blocking=False)
+
+    def _produce(
+        self, producer: Producer, message: Message, done: Callable[[KafkaError | None, Delivered], None]
+    ) -> None:
+        deadline = self._clients.deadline()
+        while True:
+            try:
+                producer.produce(
+                    message.topic,
+                    value=message.value,
+                    key=message.key,
+                    partition=self._partition,
+                    headers=list(message.headers),
+                    on_delivery=done,
+                )
+            except BufferError:  # so much waits already
+                producer.poll(_STEP_SECONDS)
+                self._clients.check(deadline, tried="be written")
+            except KafkaException as error:
+                if error.args[0].code() in TOO_LARGE:
+                    raise _too_large({message.key}) from error
+                raise
+            else:
+                return
+
+    def _wait(self, producer: Producer, step: Callable[[], None], tried: str) -> None:
+        """Repeat a step until it has not run out of time. Raises KafkaException for what is no matter of time."""
+        deadline = self._clients.deadline()
+        while True:
+            try:
+                step()
+            except KafkaException as error:
+                found: KafkaError = error.args[0]
+                is_final = found.fatal() or found.txn_requires_abort() or self._clients.is_over(deadline)
+                if is_final or not (found.retriable() or found.code() in _LATER):
+                    raise
+                producer.poll(0)  # says what is the matter with the connections
+                self._clients.check(None, tried=tried)
+            else:
+                self._clients.note_answer()
+                return
+
+    def _abort(self, producer: Producer) -> bool:
+        try:
+            producer.abort_transaction(self._clients.timeout_seconds)
+        except KafkaException:
+            return False
+        return True
+
+
+def _note_delivery(
+    offsets: list[int],
+    refused: set[bytes],
+    messages: Sequence[Message],
+    number: int,
+    error: KafkaError | None,
+    delivered: Delivered,
+) -> None:
+    if error is None:
+        offsets[number] = delivered.offset() or 0
+    elif error.code() in TOO_LARGE:
+        refused.add(messages[number].key)
+
+
+def _too_large(keys: set[bytes]) -> TooLarge:
+    error = TooLarge(REPLICA, f"{len(keys)} messages are larger than the cluster takes.")
+    error.keys = frozenset(keys)
+    return error

@@ -1,0 +1,95 @@
+"""What `reconcile doctor` wants to know of Kafka. Looks only: nothing is made or written, and no writer is fenced."""
+
+from typing import Literal
+
+import msgspec
+
+from engine.errors import ReplicaError
+from engine.replicas.kafka.address import KafkaAddress
+from engine.replicas.kafka.holding import HeldRecords
+from engine.replicas.kafka.log import Log
+from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, partition_of, shortage_of
+
+
+class KafkaCheck(msgspec.Struct, frozen=True):
+    """One finding; `advice` is empty when there is nothing to do."""
+
+    name: str  # cluster, topics, replicas, records, messages
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    advice: str = ""
+
+
+def examine_kafka(log: Log, address: KafkaAddress, site: str) -> tuple[KafkaCheck, ...]:
+    """Every check, in order. A cluster that cannot be reached, and topics that cannot be used, end them."""
+    names = TopicNames(address.prefix)
+    name = "cluster"
+    checks = []
+    try:
+        brokers = log.cluster().brokers
+        checks.append(_cluster_check(brokers, address))
+        name = "topics"
+        topics = log.describe()
+        check_topics(names, topics, address.partitions)
+        checks.append(_topics_check(names, topics, address, site))
+        checks += _shortages(topics)
+        name = "records"
+        checks += _records_checks(log, names, topics, site)
+    except ReplicaError as error:
+        checks.append(KafkaCheck(name, "failed", error.message, error.hint))
+    return tuple(checks)
+
+
+def _cluster_check(brokers: int, address: KafkaAddress) -> KafkaCheck:
+    found = f"{brokers} broker{'' if brokers == 1 else 's'} at {address}"
+    if brokers >= address.replicas:
+        return KafkaCheck("cluster", "ok", found)
+    return KafkaCheck(
+        "cluster",
+        "warning",
+        f"{found}, and topics are made with {address.replicas} replicas",
+        "Where the topics do not exist yet, start the other brokers, or add replicas=1 to the address.",
+    )
+
+
+def _topics_check(
+    names: TopicNames, topics: dict[str, TopicState], address: KafkaAddress, site: str
+) -> KafkaCheck:
+    partition = partition_of(site, address.partitions)
+    missing = [topic for topic in names.all if topic not in topics]
+    if not missing:
+        found = f"{len(topics)} topics; this home is partition {partition} of {address.partitions} in each"
+        return KafkaCheck("topics", "ok", found)
+    return KafkaCheck(
+        "topics", "ok", f"{', '.join(missing)} do not exist yet; the first pass that writes makes them"
+    )
+
+
+def _shortages(topics: dict[str, TopicState]) -> list[KafkaCheck]:
+    found = [s for topic, state in sorted(topics.items()) if (s := shortage_of(topic, state))]
+    return [KafkaCheck("replicas", "failed", found[0], "Start the brokers that are away.")] if found else []
+
+
+def _records_checks(
+    log: Log, names: TopicNames, topics: dict[str, TopicState], site: str
+) -> list[KafkaCheck]:
+    followed = [topic for topic in names.records if topic in topics]
+    held = HeldRecords(site, names)
+    if followed:
+        ends = log.ends(followed)
+        log.follow(followed)
+        for entry in log.read_to(ends):
+            held.fold(entry)
+    count = len(held.versions)
+    checks = [KafkaCheck("records", "ok", f"{count} record{'' if count == 1 else 's'} of {site}")]
+    if held.first_strange is not None:
+        topic, offset = held.first_strange
+        checks.append(
+            KafkaCheck(
+                "messages",
+                "warning",
+                f"{held.strange} messages are not this program's, the first in {topic} at offset {offset}",
+                "They are left alone. Keep other programs from writing to these topics.",
+            )
+        )
+    return checks

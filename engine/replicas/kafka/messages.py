@@ -1,0 +1,124 @@
+"""Messages of the topics, read: a key that says which record, and what its value says of it.
+
+Pure. Keys have one spelling, because compaction compares bytes: a message whose key is spelled otherwise, in a topic of
+another registry, or that is none at all, is another program's and no record. What a message says is believed only as
+far as its payload goes: versions are hashed from `after`, never taken from a header.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from engine.core.decode_errors import DECODE_ERRORS
+from engine.core.records.content_hash import content_hash
+from engine.core.records.record import Json, Key, Record, decode_record
+from engine.errors import ReplicaRejected, SourceInvalid
+from engine.replicas.history.revisions import payload_fields
+from engine.replicas.kafka.topics import REPLICA
+
+SCHEMA_VERSION = 1  # a program that writes another shape sets another
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message to send; a value of None is a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class TopicEntry(msgspec.Struct, frozen=True):
+    """A message as it stands in a topic."""
+
+    topic: str
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes] = {}
+
+
+class _KeyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    site: str
+    registry: str
+    id: str
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    after: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_key = msgspec.json.Decoder(_KeyText).decode
+_decode_payload = msgspec.json.Decoder(_Payload).decode
+
+
+def encode_key(site: str, key: Key) -> bytes:
+    """The one spelling of a record's key."""
+    return _encode(_KeyText(site, key.registry, key.id))
+
+
+def site_prefix(site: str) -> bytes:
+    """What every key of a home begins with."""
+    return b'{"site":' + _encode(site) + b","
+
+
+def decode_key(data: bytes | None, registry: str) -> Key | None:
+    """The record that a key names; None for one that this program would not have written in that registry's topic."""
+    if data is None:
+        return None
+    try:
+        found = _decode_key(data)
+    except DECODE_ERRORS:
+        return None
+    key = Key(found.registry, found.id)
+    return key if key.registry == registry and data == encode_key(found.site, key) else None
+
+
+def version_in(entry: TopicEntry, key: Key) -> str | None:
+    """The version of the record as its payload says it; None for one that ended. Raises ReplicaRejected for a newer schema."""
+    _check_schema(entry, key)
+    if entry.value is None:
+        return None
+    record = _record_in(entry.value, key)
+    if record is None:
+        return f"?:{blake2b(entry.value, digest_size=16).hexdigest()}"
+    return content_hash(record) if isinstance(record, Record) else None
+
+
+def fields_in(entry: TopicEntry, key: Key) -> dict[str, Json] | None:
+    """What a message says of a record, for people, whatever it is; None for one that ended. Raises ReplicaRejected."""
+    _check_schema(entry, key)
+    if entry.value is None:
+        return None
+    try:
+        after = _decode_payload(entry.value).after
+    except DECODE_ERRORS:
+        return payload_fields(key.registry, entry.value.decode("utf-8", "replace"))
+    if bytes(after) == b"null":
+        return None
+    return payload_fields(key.registry, bytes(after).decode("utf-8", "replace"))
+
+
+def _check_schema(entry: TopicEntry, key: Key) -> None:
+    text = entry.headers.get("schema", b"").decode("ascii", "replace")
+    if text.isdigit() and int(text[:9]) > SCHEMA_VERSION:
+        raise ReplicaRejected(
+            REPLICA,
+            f"{key} was written with schema version {text}, and this program knows {SCHEMA_VERSION}.",
+            "Nothing was changed. Update this program.",
+        )
+
+
+def _record_in(value: bytes, key: Key) -> Record | Literal[False] | None:
+    """The record in a value; False for one that ended, None where there is none that can be read."""
+    try:
+        after = _decode_payload(value).after
+        if bytes(after) == b"null":
+            return False
+        record = decode_record(key.registry, after)
+    except (SourceInvalid, *DECODE_ERRORS):
+        return None
+    return record if record.id_value == key.id else None

@@ -1,0 +1,100 @@
+"""The topics of a prefix: their names, which partition a home has in all of them, and how they must be set up.
+
+Pure. A home's partition is a hash of its name modulo the number of partitions, so that number never changes: with
+another one a home's records would stand in two partitions, and a reader would see it twice.
+"""
+
+from collections.abc import Mapping
+from zlib import crc32
+
+import msgspec
+
+from engine.core.records.registries import REGISTRIES
+from engine.errors import ReplicaRejected
+
+REPLICA = "kafka"
+CHANGES_DAYS = 90
+TOMBSTONE_DAYS = 7
+
+_DAY_MS = 86_400_000
+
+
+class TopicState(msgspec.Struct, frozen=True):
+    """One topic as the cluster describes it."""
+
+    partitions: int
+    replicas: int
+    in_sync: int  # replicas of the home's partition that are up to date
+    settings: Mapping[str, str] | None  # None: this user may not see them
+
+    def number(self, name: str) -> int | None:
+        """A setting that is a number; None where it is not known."""
+        text = (self.settings or {}).get(name, "")
+        return int(text) if text.lstrip("-").isdigit() else None
+
+
+class TopicNames:
+    """The names of a prefix's topics."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = f"{prefix}."
+        self.records = tuple(self.of(registry) for registry in REGISTRIES)
+        self.changes = self.of("changes")
+        self.all = (*self.records, self.changes)
+
+    def of(self, registry: str) -> str:
+        """The topic of a registry's records."""
+        return f"{self._prefix}{registry}"
+
+    def registry(self, topic: str) -> str:
+        """The registry whose records a topic has."""
+        return topic.removeprefix(self._prefix)
+
+
+def partition_of(site: str, partitions: int) -> int:
+    """The partition of a home in every topic."""
+    return crc32(site.encode()) % partitions
+
+
+def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
+    """How a topic is set up when it is made."""
+    safe = {"min.insync.replicas": "2" if replicas > 2 else "1"}
+    if topic == names.changes:
+        return {"cleanup.policy": "delete", "retention.ms": str(CHANGES_DAYS * _DAY_MS)} | safe
+    return {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_DAYS * _DAY_MS)} | safe
+
+
+def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions: int) -> None:
+    """Raises ReplicaRejected for a topic in which records would be lost, or found twice."""
+    for topic, state in sorted(found.items()):
+        if state.partitions != partitions:
+            raise ReplicaRejected(
+                REPLICA,
+                f"Topic {topic} has {state.partitions} partitions, and {partitions} are asked for; with another "
+                "number a home would stand in two partitions.",
+                f"If all topics of the prefix have {state.partitions}, add partitions={state.partitions} to records.uri; "
+                "if somebody added partitions, name another prefix, and the home is written there anew.",
+            )
+        policy = (state.settings or {}).get("cleanup.policy")
+        wanted = "delete" if topic == names.changes else "compact"
+        if policy is not None and policy != wanted:
+            lost = "changes" if topic == names.changes else "records"
+            raise ReplicaRejected(
+                REPLICA,
+                f"Topic {topic} has cleanup.policy={policy}, so Kafka would drop {lost} that are still needed; "
+                f"it has to be {wanted}.",
+                f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+                f"--add-config cleanup.policy={wanted}",
+            )
+
+
+def shortage_of(topic: str, state: TopicState) -> str | None:
+    """Why nothing can be written to the topic although its broker answers, if so."""
+    # A topic with fewer replicas needs no more than it has.
+    needed = min(state.number("min.insync.replicas") or 1, state.replicas)
+    if state.in_sync >= needed:
+        return None
+    return (
+        f"Topic {topic} has {state.in_sync} of the {needed} up-to-date replicas that min.insync.replicas asks for, "
+        "so the cluster takes no writes"
+    )

@@ -1,0 +1,42 @@
+"""Each failure of the client, in a sentence."""
+
+import pytest
+from confluent_kafka import KafkaError
+
+from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.replicas.kafka.cluster.failures import replica_error
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (KafkaError._TRANSPORT, ReplicaUnavailable, "Check that its brokers run"),
+        (KafkaError._AUTHENTICATION, ReplicaRejected, "the user or the password"),
+        (KafkaError._SSL, ReplicaRejected, "ssl.ca.location"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ReplicaRejected, "may not do that"),
+        (KafkaError._FENCED, ReplicaUnavailable, "another process has become this home's writer"),
+        (KafkaError._UNSUPPORTED_FEATURE, ReplicaRejected, "too old"),
+        (KafkaError.INVALID_REPLICATION_FACTOR, ReplicaRejected, "replicas=1"),
+        (KafkaError.KAFKA_STORAGE_ERROR, ReplicaUnavailable, "disk is full"),
+        (KafkaError.NOT_ENOUGH_REPLICAS, ReplicaUnavailable, "too few replicas"),
+        (KafkaError.MSG_SIZE_TOO_LARGE, ReplicaRejected, "max.message.bytes"),
+        (KafkaError.POLICY_VIOLATION, ReplicaRejected, "policy"),
+        (KafkaError.COORDINATOR_NOT_AVAILABLE, ReplicaUnavailable, "its words"),
+    ],
+)
+def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, told: str) -> None:
+    error = replica_error(KafkaError(code, "its words."), "a:9092", tried="be written")
+    assert type(error) is kind
+    assert error.message.startswith("Kafka at a:9092 cannot be written: ")
+    assert error.message.endswith(".")
+    assert "its words" in error.message
+    assert told in str(error)
+    assert error.hint.endswith(".")
+
+
+def test_the_names_that_the_client_gives_its_connections_are_left_out() -> None:
+    said = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused"
+    error = replica_error(KafkaError(KafkaError._TRANSPORT, said), "a:1", tried="be read")
+    assert error.message == (
+        "Kafka at a:1 cannot be read: Connect to ipv4#127.0.0.1:1 failed: Connection refused."
+    )
