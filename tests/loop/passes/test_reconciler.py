@@ -12,6 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
+from engine.core.times import encode_document
 from engine.core.words import Mode
 from engine.errors import EngineError, PlanStale, ReplicaUnavailable, SourceRefused, SourceUnavailable
 from engine.loop.passes.context import PassContext
@@ -266,7 +267,7 @@ async def test_a_split_device_moves_and_the_ledger_follows(home: Home) -> None:
 
 async def test_reports_of_equal_worlds_are_equal(home: Home) -> None:
     one, two = [await home.run(snapshot(*HOME), mode="dry_run") for _ in range(2)]
-    assert msgspec.json.encode(one) == msgspec.json.encode(two)
+    assert encode_document(one) == encode_document(two)
 
 
 async def test_a_warm_pass_reads_no_replica_and_writes_what_changed(home: Home) -> None:
