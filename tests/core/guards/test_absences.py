@@ -6,6 +6,7 @@ from engine.core.compare.diff import Cause, Difference
 from engine.core.compare.plan import Action, Operation
 from engine.core.guards.absences import Absences, is_confirmed, track_absences, wait_seconds
 from engine.core.guards.look import Calendar, Look
+from engine.core.home.reading import SourceHealth
 from tests.homes import ENTRY, NOON, device, snapshot
 
 GONE = device(1).key
@@ -77,3 +78,38 @@ def test_how_long_the_next_look_has_to_wait() -> None:
     assert wait_seconds(Look(NOON, "a", 1.0), now=now, confirm=60) == 0
     assert wait_seconds(Look(NOON, "a", 99.5), now=now, confirm=60) == pytest.approx(59.5, abs=0.03)
     assert wait_seconds(Look(NOON + 5, "b", 1.0), now=now, confirm=60) == 60
+
+
+NOW = Look(NOON)
+
+
+def test_a_record_that_is_missed_for_the_first_time_begins_an_absence() -> None:
+    assert track_absences(HOME, KNOWN, {}, Calendar()).begun == {GONE}
+    assert track_absences(HOME, KNOWN, {GONE: NOW}, Calendar()) == Absences(), "it goes on"
+    assert track_absences(HOME, KNOWN, {}, Calendar(), {GONE, device(2).key, device(7).key}).begun == {GONE}
+    assert track_absences(HOME, KNOWN, {}, Calendar(), {device(2).key}) == Absences()
+
+
+def test_what_is_kept_is_neither_missed_nor_moot() -> None:
+    kept = frozenset({GONE})
+    assert track_absences(HOME, KNOWN, {}, Calendar(), kept=kept) == Absences()
+    assert track_absences(HOME, {}, {GONE: NOW}, Calendar(), kept=kept) == Absences(returned=kept)
+
+
+def test_what_is_listed_again_has_returned() -> None:
+    back = device(2).key
+    assert track_absences(HOME, {}, {back: NOW}, Calendar()) == Absences(returned=frozenset({back}))
+
+
+def test_what_no_replica_holds_any_more_is_moot() -> None:
+    assert track_absences(HOME, {}, {GONE: NOW}, Calendar()) == Absences(moot=frozenset({GONE}))
+
+
+def test_a_read_that_may_not_delete_begins_no_absence_and_ends_those_that_are_over() -> None:
+    back = device(2).key
+    for doubtful in (
+        SourceHealth(state="STARTING", recovery_mode=False),
+        SourceHealth(state="RUNNING", recovery_mode=True),
+    ):
+        home = HOME.read_as(health=doubtful)
+        assert track_absences(home, KNOWN, {back: NOW}, Calendar()) == Absences(returned=frozenset({back}))

@@ -62,3 +62,12 @@ def test_of_an_earlier_start_only_a_time_that_can_be_is_told() -> None:
     assert begun_at(Look(NOON + DAY, "a", 70.0), now) is None
     assert begun_at(Look(NOON - 500), Look(NOON)) == NOON - 500
     assert begun_at(Look(EPOCH), Look(EPOCH + 60)) == EPOCH, "there is no better clock"
+    assert begun_at(Look(PLAUSIBLE_SINCE), Look(NOON)) == PLAUSIBLE_SINCE
+    assert begun_at(Look(EPOCH), Look(PLAUSIBLE_SINCE)) is None
+    assert begun_at(Look(NOON, "a", 70.0), now) == NOON
+
+
+def test_when_a_look_was_taken_is_told_to_the_millisecond() -> None:
+    # So that it is the same in each report, although clocks count finer.
+    assert begun_at(Look(NOON, "a", 70.0), Look(NOON + 0.1234567, "a", 100.0)) == round(NOON - 29.877, 3)
+    assert begun_at(Look(NOON, "a", 100.0), Look(NOON, "a", 100.0)) == NOON
