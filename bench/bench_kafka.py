@@ -32,7 +32,7 @@ from tests.real.kafka import KafkaBroker, running_kafka
 
 SITE = "home"
 CHANGES = 100
-REPLAY_CPU_MAX, COMMIT_P50_MAX = 4.0, 150.0
+REPLAY_CPU_MAX, COMMIT_P50_MAX = 1.5, 150.0
 
 
 class KafkaStand:

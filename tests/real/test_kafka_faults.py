@@ -141,6 +141,10 @@ def test_too_few_replicas_are_told(own_broker: KafkaBroker, tmp_path: Path) -> N
         impatient.ledger = home.ledger
         with pytest.raises(ReplicaUnavailable, match=f"Topic {topic} has 1 of the 2 up-to-date replicas"):
             impatient.reconcile(CHANGED)
+        second.start()
+        home.records.close()  # a process that begins now, and ends what the other one left open
+        home.reconcile(CHANGED)
+        assert home.held() == CHANGED.home.hashes
     finally:
         second.stop(signal.SIGKILL)
 

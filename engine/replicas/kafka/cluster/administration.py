@@ -11,7 +11,7 @@ from engine.replicas.kafka.log import Cluster
 from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
 
 _NONE_THERE = KafkaError.UNKNOWN_TOPIC_OR_PART
-_STEP_SECONDS = 0.05
+_STEP_SECONDS, _RETRY_SECONDS = 0.05, 0.25
 _ATTEMPTS_MAX = 3
 # The client's own words for an answer that did not come.
 _UNHEARD = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})  # noqa: SLF001
@@ -99,7 +99,9 @@ class Administration:
             if refusals and refusals[0].code() not in _MOVING:
                 raise self._clients.error(refusals[0], tried=tried)
             self._clients.check(deadline, tried=tried)
-            self._client().poll(_STEP_SECONDS)
+            # A client goes on asking the leader that it knows; the next one finds out who leads now.
+            self._client().poll(_RETRY_SECONDS)
+            self._admin = None
 
     def close(self) -> None:
         """Let the client go."""
