@@ -1,0 +1,46 @@
+"""The guard against slower code: what callgrind says is read, and what is above a ceiling ends with a failure."""
+
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from bench import instructions
+
+
+@pytest.mark.parametrize(("factor", "is_held"), [(0.9, True), (1.1, False)])
+def test_a_path_above_its_ceiling_fails(
+    factor: float, is_held: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {name: int(ceiling * 1e6 * factor) for name, ceiling in instructions.CEILINGS.items()}
+    with (
+        mock.patch.object(instructions, "counts", return_value=found),
+        mock.patch.object(instructions, "publish"),
+        mock.patch.object(instructions, "_PYTHON", sys.version_info[:2]),
+    ):
+        if is_held:
+            instructions.main([])
+        else:
+            with pytest.raises(SystemExit, match="1"):
+                instructions.main([])
+            assert "raise the ceiling" in capsys.readouterr().out
+
+
+def test_another_python_is_not_judged() -> None:
+    found = {name: int(ceiling * 1e7) for name, ceiling in instructions.CEILINGS.items()}
+    with (
+        mock.patch.object(instructions, "counts", return_value=found),
+        mock.patch.object(instructions, "publish"),
+        mock.patch.object(instructions, "_PYTHON", (2, 7)),
+    ):
+        instructions.main([])
+
+
+def test_the_documented_ceilings_are_those_that_are_held() -> None:
+    text = (Path(instructions.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name, ceiling in instructions.CEILINGS.items():
+        row = next(
+            line for line in text.splitlines() if line.startswith(f"| {name} |") and line.count("|") == 4
+        )
+        assert row.endswith(f"| {ceiling:,.0f} |"), row
