@@ -13,20 +13,15 @@ from engine.core.guards.look import Calendar, Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.state.report import (
-    SCHEMA_VERSION,
-    ErrorReport,
     Report,
-    SourceReport,
-    unknown_replica,
 )
-from engine.core.times import Instant
-from engine.core.words import Mode, combined_status
+from engine.core.words import Mode
 from engine.errors import PlanStale, SourceError
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.missing_records import note_absences
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.replica_pass import ReplicaPass
-from engine.loop.passes.report import report_pass
+from engine.loop.passes.report import report_pass, report_unread
 from engine.loop.passes.warm_start import WarmStart
 from engine.pass_cache.contents import CacheDamaged
 from engine.pass_cache.ports import CacheFile
@@ -75,7 +70,9 @@ class Reconciler:
                 warm_start.forget()
                 return await self._pass(options, warm_start, started)
         except SourceError as error:
-            return self._unread(options, error, started)
+            at, seconds = self._calendar().wall(started), self._clock() - started
+            names = [replica.name for replica in self._replicas]
+            return report_unread(options, self._source.origin, error, names, at=at, seconds=seconds)
 
     async def _pass(self, options: PassOptions, warm_start: WarmStart, started: float) -> Report:
         """Raises SourceError, PlanStale and CacheDamaged."""
@@ -141,24 +138,6 @@ class Reconciler:
             for one in passes:
                 await one.compare()
         return context, passes
-
-    def _unread(self, options: PassOptions, error: SourceError, started: float) -> Report:
-        """The report of a pass that could not read Home Assistant."""
-        replicas = tuple(unknown_replica(replica.name, None) for replica in self._replicas)
-        return Report(
-            schema_version=SCHEMA_VERSION,
-            status=combined_status([replica.status for replica in replicas]),
-            mode=options.mode,
-            run_id=options.run_id,
-            site=options.site,
-            compared_at=Instant(self._calendar().wall(started)),
-            duration_seconds=round(self._clock() - started, 6),
-            source=SourceReport(self._source.origin, False),
-            replicas=replicas,
-            records=(),
-            errors=(ErrorReport.of("source", error),),
-            partial=False,
-        )
 
 
 def _check_expected(options: PassOptions, passes: Sequence[ReplicaPass]) -> None:
