@@ -52,8 +52,8 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "category": CategoriesQuery,
     "config_entry": IntegrationsQuery,
 }
-# What a query says besides filters.
-_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet"})
+# What a query says besides filters of rows; `tag` is of homes.
+_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet", "tag"})
 
 
 def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, Any]] = ()) -> type[Any]:

@@ -18,7 +18,8 @@ from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
 from api.http.routing import EVENT_STREAM, Route, answer_live, route
-from api.ports import Filter, ReadTransaction, Row
+from api.ports import ReadTransaction, Row
+from api.registries.lists import filters_of
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
@@ -121,11 +122,7 @@ class FleetDrift(msgspec.Struct, frozen=True):
 async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
     """Devices of all homes."""
     site, _, behind = query.after.partition("/")
-    filters: list[Filter] = []
-    for name in ("manufacturer", "model", "sw_version"):
-        value = getattr(query, name)
-        if value is not UNSET:
-            filters.append((name, value))
+    filters = filters_of(query)
     devices, not_asked = list[FleetDevice](), 0
     for name in _names(found.sites, query.tag):
         if name < site:
