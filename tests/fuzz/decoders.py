@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
-import msgspec
 from starlette.datastructures import Headers
 
 from api import past
@@ -26,6 +25,7 @@ from api.registries import routes as registries
 from api.state import drift
 from engine.commandline.saved_plan import read_fingerprints
 from engine.core.records.record import Key
+from engine.core.times import encode_document
 from engine.errors import EngineError
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention
@@ -209,7 +209,7 @@ def rows_file(data: bytes) -> None:
             rows.absences,
             lambda: rows.known_ids([Key("device", "x")]),
             lambda: rows.changes(0, 1000),
-            lambda: msgspec.json.encode(anyio.run(mirror, rows)),
+            lambda: encode_document(anyio.run(mirror, rows)),
         )
         for attempt in look:
             with suppress(EngineError):
@@ -236,7 +236,7 @@ def history_file(data: bytes) -> None:
             lambda: history.housekeeper.count(history.housekeeper.plan(before_ns=10**18 * 2)),
             lambda: list(history.housekeeper.steps(history.housekeeper.plan(before_ns=10**18 * 2))),
             lambda: [history.tidy(is_calm=True) for _ in range(20)],
-            lambda: msgspec.json.encode(anyio.run(mirror, rows, history)),
+            lambda: encode_document(anyio.run(mirror, rows, history)),
         )
         for attempt in look:
             with suppress(EngineError):

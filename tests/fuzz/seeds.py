@@ -17,6 +17,7 @@ import msgspec
 from engine.core.guards.guard import Policy
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
+from engine.core.times import encode_document
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
@@ -76,7 +77,7 @@ def stores() -> dict[str, bytes]:
         plan = msgspec.structs.replace(report, mode="dry_run")
         names = ("*.db", "*.cache")
         return {p.name: p.read_bytes() for name in names for p in folder.glob(name)} | {
-            "plan.json": msgspec.json.encode(plan)
+            "plan.json": encode_document(plan)
         }
 
 
