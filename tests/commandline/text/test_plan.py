@@ -153,7 +153,7 @@ Applied: 1 added, 1 held (sqlite); nothing to do (history).
     ],
 )  # fmt: skip
 def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode: str, told: str) -> None:
-    waiting = removed("Old", outcome="waiting", since="2026-11-23T12:00:00.000Z")
+    waiting = removed("Old", outcome="waiting", since=NOON)
     text = render_plan(report(waiting, mode=mode), PlanText(allowed="--max-delete 40"))
     assert f"1 delete waits for a second look: {told}" in text.splitlines()
 
