@@ -1,5 +1,6 @@
 """The workflow of a code forge runs what everybody runs, and its files are what forges read."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_issue_forms_are_what_forges_read() -> None:
 
 def test_the_workflow_runs_what_readme_and_contributing_name() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
-    (job,) = workflow["jobs"].values()
+    job = workflow["jobs"]["ci"]
     assert [step["run"] for step in job["steps"] if ".ci/run" in step.get("run", "")] == ["sh .ci/run"]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_tries_every_python_that_is_named() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    named = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["pythons"]["strategy"]["matrix"]["python"] == [
+        *named,
+        "3.14",
+    ]  # the newest is tried
+    assert workflow["jobs"]["pythons"]["steps"][-1]["run"] == "sh ops/test --fast"
