@@ -108,19 +108,19 @@ def test_every_metric_is_documented_and_nothing_else_is() -> None:
     status = Status("home", "0", 0.0, SourceStatus("x", connected=True, last_message_at=1.0), ())
     metrics = Metrics(lambda: status, lambda: 0.0, version="0", replicas=["sqlite"], freshness=AGELESS)
     text = metrics.render("")[0].decode()
-    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
+    reported = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", text)
     documented = table("reference/metrics.md", "metric")
-    assert [(name.strip("`"), meaning) for name, _, meaning in documented] == told
+    assert [(name.strip("`"), meaning) for name, _, meaning in documented] == reported
 
 
 def test_every_route_and_metric_of_many_homes_is_documented() -> None:
     served = [(f"`{route.path}`", route.summary) for route in SITES_ROUTES]
     assert [tuple(row) for row in table("reference/http.md", "route of many homes")] == served
-    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
+    reported = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
     documented = [
         (name.strip("`"), text) for name, text in table("reference/metrics.md", "metric of many homes")
     ]
-    assert documented == told
+    assert documented == reported
 
 
 def test_every_column_is_explained_and_nothing_else_is() -> None:

@@ -172,7 +172,7 @@ def run_all(visitor: Visitor, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIRST)
-def test_what_somebody_reads_first_is_what_is_answered(visitor: Visitor, name: str) -> None:
+def test_what_another_program_reads_first_is_what_is_answered(visitor: Visitor, name: str) -> None:
     run_all(visitor, PAGES[name])
 
 
@@ -237,9 +237,9 @@ def test_what_is_typed_for_systemd_leaves_a_service_that_can_start(visitor: Visi
     assert (token.read_text(), token.stat().st_mode & 0o777) == ("a-token\n", 0o600)
     settings = load_settings({}, {}, system / "etc/ha-reconcile/reconcile.toml", system).settings
     assert settings.source.uri == "ws://homeassistant.local:8123"
-    told = said.read_text()
-    assert "pip -m pip install --require-hashes" in told
-    assert told.endswith("enable ha-reconcile\nstart ha-reconcile\nstatus ha-reconcile\n")
+    reported = said.read_text()
+    assert "pip -m pip install --require-hashes" in reported
+    assert reported.endswith("enable ha-reconcile\nstart ha-reconcile\nstatus ha-reconcile\n")
 
 
 def test_what_is_typed_for_many_homes_keeps_one(visitor: Visitor) -> None:

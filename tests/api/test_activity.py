@@ -75,19 +75,19 @@ async def test_a_store_that_cannot_be_read_is_looked_at_again(tmp_path: Path) ->
 
 def test_only_changes_of_home_assistant_to_known_records_took_a_time() -> None:
     activity = Activity()
-    told = report(
+    reported = report(
         changed("Lamp", ("name", "a", "b"), outcome="applied"),
         changed("Drifted", ("name", "a", "b"), outcome="applied", cause=Cause.DRIFT),
         changed("Held", ("name", "a", "b"), outcome="held"),
         added("New", outcome="applied"),
     )
-    activity.on_pass(told, NOON + 0.038)
-    took = activity.write_seconds((told.run_id, "device", "lamp"))
+    activity.on_pass(reported, NOON + 0.038)
+    took = activity.write_seconds((reported.run_id, "device", "lamp"))
     assert took == pytest.approx(0.038, abs=1e-4)
     for key in ("drifted", "held", "new"):
-        assert activity.write_seconds((told.run_id, "device", key)) is None
+        assert activity.write_seconds((reported.run_id, "device", key)) is None
     activity.on_pass(report(*[changed(f"r{n}", outcome="applied") for n in range(51)]), NOON)
-    assert activity.write_seconds((told.run_id, "device", "r1")) is None, "a first fill is no lag"
+    assert activity.write_seconds((reported.run_id, "device", "r1")) is None, "a first fill is no lag"
 
 
 async def test_delays_are_recalled_from_the_records_once_and_go_on_from_there(rows: Path) -> None:

@@ -24,9 +24,9 @@ async def test_answers_about_a_thinned_time_say_how_exact_they_are(sample: tuple
     async with api_over(*sample, timeline=timeline) as api:
         id_ = (await api.get("/api/devices?limit=1"))["devices"][0]["device_id"]
         for path in ("/api/devices", f"/api/devices/{id_}"):
-            for at, told in (("12:30", "600"), ("13:00", None)):
+            for at, reported in (("12:30", "600"), ("13:00", None)):
                 answer = await api.client.get(f"{path}?at=2026-11-23T{at}:00Z")
-                assert (answer.status_code, answer.headers.get(HEADER)) == (200, told)
+                assert (answer.status_code, answer.headers.get(HEADER)) == (200, reported)
 
 
 async def test_the_page_of_a_record_says_what_is_forgotten(sample: tuple[Path, Report]) -> None:

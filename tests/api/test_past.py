@@ -173,8 +173,8 @@ async def test_the_history_of_an_entity_goes_on_through_a_rename(sample: tuple[P
         [Revision(key, NOON + n, "update", n, f"b2:{n}", "r", {"entity_id": names[n % 2]}) for n in (1, 2)],
     )
     async with api_over(*sample, timeline=timeline) as api:
-        for asked, told in ((entity_id, entity_id), (id_, entity_id)):
+        for asked, reported in ((entity_id, entity_id), (id_, entity_id)):
             history = await api.get(f"/api/entities/{asked}/history")
-            assert (history["entity_id"], history["id"], history["total"]) == (told, id_, 2)
+            assert (history["entity_id"], history["id"], history["total"]) == (reported, id_, 2)
             assert [r["fields"]["entity_id"] for r in history["revisions"]] == ["light.older", entity_id]
         await api.get("/api/entities/light.never/history", 404)

@@ -7,8 +7,8 @@ from tests.commandline.reports import foreign, report
 from tests.homes import NOON
 
 
-def asked(verdict_cache: VerdictCache, told: Report, now: float = NOON) -> object:
-    return verdict_cache.verdicts(status_of(told), now, FRESHNESS)
+def asked(verdict_cache: VerdictCache, reported: Report, now: float = NOON) -> object:
+    return verdict_cache.verdicts(status_of(reported), now, FRESHNESS)
 
 
 def test_the_same_knowledge_is_the_same_object() -> None:

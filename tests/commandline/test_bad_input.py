@@ -193,7 +193,7 @@ def test_a_rows_file_that_cannot_be_used_stays_as_it_is_and_the_history_is_serve
     assert [r["key"] for r in report["records"] if r["outcome"] == "applied"] == [renamed]
 
 
-def test_a_damaged_rows_file_moved_away_is_built_anew(mirror: Reconcile, tmp_path: Path) -> None:
+def test_a_damaged_rows_file_moved_away_is_built_again(mirror: Reconcile, tmp_path: Path) -> None:
     mirror()
     (tmp_path / "rows.db").write_bytes(b"garbage" * 999)
     assert mirror().code == 1

@@ -52,7 +52,7 @@ def test_a_pass_over_files_loads_no_event_loop(records: str, tmp_path: Path) -> 
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-def test_help_tells_the_exit_codes(reconcile: Reconcile) -> None:
+def test_help_shows_the_exit_codes(reconcile: Reconcile) -> None:
     code, out, err = reconcile("--help")
     assert (code, err) == (0, "")
     for number in ("0 ", "1 ", "2 ", "3 ", "64", "130"):

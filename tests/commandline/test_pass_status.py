@@ -8,5 +8,5 @@ from tests.commandline.reports import replica, report
 
 def test_its_word_is_that_of_the_report() -> None:
     for word in ("in_sync", "out_of_sync", "blocked", "unknown"):
-        told = report(replicas=(replica(status=word),), status=word)
-        assert status_word(status_of(told, 1e9), 2e9, AGELESS) == word
+        reported = report(replicas=(replica(status=word),), status=word)
+        assert status_word(status_of(reported, 1e9), 2e9, AGELESS) == word

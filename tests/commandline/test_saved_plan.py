@@ -40,7 +40,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "is not a saved plan"),
         (b"\xff\xfe", "is not a saved plan"),
@@ -56,10 +56,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (encode_document(report(replicas=())), "is incomplete: no replica"),
     ],
 )
-def test_a_file_that_is_no_plan_for_this_home_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_no_plan_for_this_home_is_refused(
+    tmp_path: Path, content: bytes, reported: str
+) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(content)
-    with pytest.raises(EngineError, match=told):
+    with pytest.raises(EngineError, match=reported):
         read_fingerprints(path, "home")
 
 

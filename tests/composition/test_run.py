@@ -40,12 +40,12 @@ def test_what_names_no_source_says_what_would(tmp_path: Path, uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"), [("/config", "storage:/config"), ("old/2026.tar", "backup:old/2026.tar")]
+    ("uri", "reported"), [("/config", "storage:/config"), ("old/2026.tar", "backup:old/2026.tar")]
 )
-def test_a_path_without_the_form_of_source_is_told_which_one_is_meant(
-    tmp_path: Path, uri: str, told: str
+def test_a_path_without_the_form_of_source_is_reported_which_one_is_meant(
+    tmp_path: Path, uri: str, reported: str
 ) -> None:
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=reported):
         open_source(loaded(tmp_path, source__uri=uri))
 
 

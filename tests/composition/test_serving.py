@@ -55,7 +55,9 @@ def test_observing_writes_nothing(tmp_path: Path, services: list[Service]) -> No
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".db"] == []
 
 
-def test_a_home_that_is_lost_is_told_once_and_its_return_too(tmp_path: Path, services: list[Service]) -> None:
+def test_a_home_that_is_lost_is_reported_once_and_its_return_too(
+    tmp_path: Path, services: list[Service]
+) -> None:
     home = Home(tmp_path / "home")
     often = {"RECONCILE_LOOP__POLL_SECONDS": "0.1", "RECONCILE_LOOP__RETRY_SECONDS_MAX": "1"}
     services.append(Service(tmp_path, source=home.source, **often))
@@ -68,8 +70,8 @@ def test_a_home_that_is_lost_is_told_once_and_its_return_too(tmp_path: Path, ser
     said = services[0].stop()[1]
     changes = [json.loads(line) for line in said.splitlines() if '"status changed"' in line]
     for replica in ("sqlite", "history"):
-        told = [(c["before"], c["status"]) for c in changes if c["replica"] == replica]
-        assert told == [("unknown", "in_sync"), ("in_sync", "unknown"), ("unknown", "in_sync")]
+        reported = [(c["before"], c["status"]) for c in changes if c["replica"] == replica]
+        assert reported == [("unknown", "in_sync"), ("in_sync", "unknown"), ("unknown", "in_sync")]
     first, *lost, last = re.findall(r'"message":"(Home Assistant is [^"]*)"', said)
     assert (first, last) == ("Home Assistant is followed", "Home Assistant is followed")
     # Twice, if a read was under way: first a file is missing, then the folder.

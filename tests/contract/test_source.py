@@ -112,7 +112,7 @@ async def test_a_backup_equals_the_folder_in_full(version: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_source_tells_what_it_read_and_when(form: str, version: str, tmp_path: Path) -> None:
+async def test_a_source_shows_what_it_read_and_when(form: str, version: str, tmp_path: Path) -> None:
     snapshot = await read(form, version, tmp_path)
 
     # 2024.3.3 has no category registry: no command, and no file, which is not read as an empty one.

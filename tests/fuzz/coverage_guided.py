@@ -50,18 +50,18 @@ def main() -> int:
 
 def is_sound(name: str, bounds: dict[str, int]) -> bool:
     """Whether one decoder, in a process of its own, stood it within libFuzzer's `bounds`; prints its last words."""
-    with tempfile.TemporaryFile() as told, tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
+    with tempfile.TemporaryFile() as reported, tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            os.dup2(told.fileno(), 1)
-            os.dup2(told.fileno(), 2)
+            os.dup2(reported.fileno(), 1)
+            os.dup2(reported.fileno(), 2)
             fuzz(name, bounds, Path(folder))
         _, status = os.waitpid(child, 0)
         with suppress(OSError):
             (CRASHES / name).rmdir()  # which fails while it holds something
-        told.seek(0)
-        words = told.read().decode("utf-8", "replace")
+        reported.seek(0)
+        words = reported.read().decode("utf-8", "replace")
     if status:
         print(f"{name}: FAILED\n{words[-TOLD_BYTES_MAX:]}", flush=True)
     else:

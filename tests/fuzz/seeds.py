@@ -147,8 +147,12 @@ def _inner() -> bytes:
 def _messages(*starts: str) -> list[bytes]:
     """What the recorded server said in conversations that are called so, one message a line."""
     recording = json.loads((RECORDED / "protocol.json").read_text())
-    told = [told for name, told in recording.items() if name.startswith(starts) and isinstance(told, list)]
-    return [b"\n".join(json.dumps(message).encode() for message in messages) for messages in told]
+    reported = [
+        reported
+        for name, reported in recording.items()
+        if name.startswith(starts) and isinstance(reported, list)
+    ]
+    return [b"\n".join(json.dumps(message).encode() for message in messages) for messages in reported]
 
 
 def _events() -> list[bytes]:

@@ -130,14 +130,14 @@ def test_a_name_forges_no_log_line(tmp_path_factory: pytest.TempPathFactory, nam
     report = anyio.run(mirror, path, name, 1)
     assert len(report.records) == 1
     for format_ in ("text", "json"):
-        told = logged(report, format_)
-        assert told.endswith("\n")
-        assert not _LINE_ENDS.search(told[:-1]), "one record is one line"
+        reported = logged(report, format_)
+        assert reported.endswith("\n")
+        assert not _LINE_ENDS.search(reported[:-1]), "one record is one line"
         if format_ == "json":
-            assert msgspec.json.decode(told)["message"] == "change written"
+            assert msgspec.json.decode(reported)["message"] == "change written"
         else:
-            assert all(is_harmless(c) for c in told[:-1])
-            assert re.match(r"\S+Z info    change written replica=sqlite record=", told)
+            assert all(is_harmless(c) for c in reported[:-1])
+            assert re.match(r"\S+Z info    change written replica=sqlite record=", reported)
 
 
 @QUICK
@@ -146,9 +146,9 @@ def test_a_name_is_shown_and_never_obeyed(tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("plan") / "rows.db"
     report = anyio.run(mirror, path, name)
     other = anyio.run(mirror, tmp_path_factory.mktemp("plan") / "rows.db", "name")
-    told, ordinary = (render_plan(r, PlanText(is_full=True)) for r in (report, other))
-    assert told.count("\n") == ordinary.count("\n")
-    assert all(is_harmless(c) for c in told.replace("\n", ""))
+    reported, ordinary = (render_plan(r, PlanText(is_full=True)) for r in (report, other))
+    assert reported.count("\n") == ordinary.count("\n")
+    assert all(is_harmless(c) for c in reported.replace("\n", ""))
 
 
 @given(st.text())

@@ -115,12 +115,12 @@ def converge(home: ChangingHome, folder: Path, server: ForkServer) -> None:
         address = wait_for_address(folder / "said.txt")
         poll(address, "/api/status", "in_sync")
         check_equal(folder, home.newest)
-        told = get(address, "/api/changes?after=0&limit=1000")["changes"]
+        reported = get(address, "/api/changes?after=0&limit=1000")["changes"]
     finally:
         assert server.kill().code == KILLED
     end = look_at(folder / "rows.db", {})
     assert (end.rows, end.wrong) == (digest_of(home.newest.home.row_versions), ())
-    assert [change["seq"] for change in told] == list(range(1, len(end.feed) + 1))[: len(told)]
+    assert [change["seq"] for change in reported] == list(range(1, len(end.feed) + 1))[: len(reported)]
     check_revisions(folder)
 
 

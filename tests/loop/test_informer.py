@@ -64,7 +64,7 @@ async def test_it_lists_first_and_again_from_time_to_time() -> None:
     assert ear.times("connected") == [0]
 
 
-async def test_the_first_change_is_told_at_once_and_the_next_ones_are_gathered() -> None:
+async def test_the_first_change_is_reported_at_once_and_the_next_ones_are_gathered() -> None:
     home = LiveHome(snapshot(ENTRY))
     async with following(home) as ear:
         await anyio.sleep(5)

@@ -132,7 +132,7 @@ async def test_rows_without_our_tables_tell_their_home_by_themselves(desk: Desk)
     assert not any((await desk.run(OURS, "r.db", "new.db")).values())
 
 
-async def test_a_file_of_an_earlier_version_tells_its_home_by_what_was_written(desk: Desk) -> None:
+async def test_a_file_of_an_earlier_version_shows_its_home_by_what_was_written(desk: Desk) -> None:
     await desk.run(OURS, "r.db", "h.db")
     sql(desk.folder / "r.db", "DELETE FROM reconcile_meta WHERE name = 'home'")
     sql(desk.folder / "h.db", "DELETE FROM meta WHERE name = 'home'")

@@ -32,7 +32,7 @@ async def test_without_a_snapshot_it_knows_nothing_and_does_nothing() -> None:
         assert kept.controller.status.synced_at is None
 
 
-async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
+async def test_what_another_program_wrote_is_healed_within_the_watch() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(10.1)
@@ -44,7 +44,7 @@ async def test_what_somebody_else_wrote_is_healed_within_the_watch() -> None:
         assert [(f.name, f.source, f.replica) for f in record.fields] == [("name", "Device 1", "Mocked")]
 
 
-async def test_while_a_store_shows_no_trace_of_a_write_its_stamp_is_not_asked() -> None:
+async def test_while_a_store_shows_no_trace_of_a_write_its_signature_is_not_asked() -> None:
     async with keeping() as kept:
         kept.replica.left_behind = "written at noon"
         kept.controller.offer(HOME)
@@ -143,7 +143,7 @@ async def test_what_is_held_differs_since_it_was_found_first_however_often_it_is
         assert written == dict.fromkeys((device(1).id, named.id, entity(2).id), (Outcome.APPLIED, lost_at))
 
 
-async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> None:
+async def test_a_status_that_nobody_could_vouch_for_in_between_starts_over() -> None:
     async with keeping() as kept:
         kept.controller.offer(snapshot(ENTRY, device(1), at=clock()))
         await anyio.sleep(PACE.freshness.stale_seconds + 100)
@@ -154,7 +154,7 @@ async def test_a_status_that_nobody_could_vouch_for_in_between_begins_anew() -> 
         assert kept.controller.status.status_since == pytest.approx(back, abs=1)
 
 
-async def test_it_verifies_from_time_to_time_and_finds_what_no_stamp_told() -> None:
+async def test_it_verifies_from_time_to_time_and_finds_what_no_signature_told() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)

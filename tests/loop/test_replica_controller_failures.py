@@ -156,7 +156,7 @@ async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() ->
         assert (status.pending, status.pending_since, status.error) == (1, changed_at, "away")
 
 
-async def test_a_write_that_fails_is_told_and_tried_again() -> None:
+async def test_a_write_that_fails_is_reported_and_tried_again() -> None:
     async with keeping() as kept:
         kept.controller.offer(snapshot(*HOME.home.records.values(), entity(2), at=NOON))
         await anyio.sleep(1)

@@ -35,7 +35,7 @@ class Running:
         self.home = LiveHome(snapshot(ENTRY, device(1), entity(1)))
         self.rows = MemoryReplica("rows")
         self.records = MemoryReplica("records", stores_derived=False)
-        self.told: list[Report] = []
+        self.reported: list[Report] = []
         calendar = Calendar if machine is None else machine.process.calendar
         ledger = MemoryLedger()
         self.service = Service(
@@ -59,7 +59,7 @@ class Running:
             version="0",
             clock=times,
             calendar=calendar,
-            on_report=self.told.append,
+            on_report=self.reported.append,
         )
 
     def word(self) -> str:
@@ -99,7 +99,7 @@ async def test_a_large_fill_is_passed_on_whole_and_kept_as_counts(entities: int,
         await anyio.sleep(1)
         report = it.service.status().report
         assert report is not None
-        assert [len(told.records) for told in it.told] == [entities + 2] * 2
+        assert [len(reported.records) for reported in it.reported] == [entities + 2] * 2
         assert len(report.records) == 2 * kept
         assert [r.applied.upsert for r in report.replicas] == [entities + 2] * 2
 
@@ -124,17 +124,17 @@ async def test_an_evidenced_delete_is_done_at_once_and_any_other_after_the_next_
     async with running() as it:
         it.home.change(snapshot(ENTRY, device(1), *(entity(n) for n in range(4))))
         await anyio.sleep(1)
-        told, unreported = entity(1).key, entity(2).key
-        without = snapshot(ENTRY, device(1), entity(0), entity(3), removed=[told])
+        reported, unreported = entity(1).key, entity(2).key
+        without = snapshot(ENTRY, device(1), entity(0), entity(3), removed=[reported])
         it.home.change(without, Hints(removed_entity_ids=frozenset({"sensor.s1"})))
         await anyio.sleep(0.05)
-        assert told not in it.rows.rows
+        assert reported not in it.rows.rows
         assert unreported in it.rows.rows
         await anyio.sleep(PACE.relist_seconds * 1.1)
         assert unreported not in it.rows.rows
 
 
-async def test_while_home_assistant_is_away_the_watermark_stands_and_nobody_knows() -> None:
+async def test_while_home_assistant_is_away_the_watermark_stands_and_it_is_not_known() -> None:
     async with running() as it:
         await anyio.sleep(25)
         it.home.take_down(SourceUnavailable("gone"))
@@ -170,7 +170,7 @@ async def test_a_healthy_service_is_in_sync_at_every_moment() -> None:
         assert len(it.home.reads) > 2
 
 
-async def test_between_a_reconnect_and_the_comparison_with_its_first_read_nobody_knows() -> None:
+async def test_between_a_reconnect_and_the_comparison_with_its_first_read_it_is_not_known() -> None:
     async with running() as it:
         await anyio.sleep(5)
         it.home.take_down(SourceUnavailable("gone"))
@@ -188,7 +188,9 @@ async def test_between_a_reconnect_and_the_comparison_with_its_first_read_nobody
         assert it.word() == "in_sync"
 
 
-async def test_what_somebody_wrecks_while_home_assistant_is_away_is_healed_from_what_is_known() -> None:
+async def test_what_another_program_wrecks_while_home_assistant_is_away_is_healed_from_what_is_known() -> (
+    None
+):
     async with running() as it:
         await anyio.sleep(5)
         it.home.take_down(SourceUnavailable("gone"))

@@ -112,7 +112,7 @@ async def test_a_machine_that_was_off_meanwhile_confirms_with_the_next_look(cron
     assert not await cron.run(NOON + DAY, later=60)
 
 
-async def test_a_clock_that_was_set_back_over_a_restart_begins_the_wait_anew(cron: Cron) -> None:
+async def test_a_clock_that_was_set_back_over_a_restart_begins_the_wait_again(cron: Cron) -> None:
     assert await cron.run(NOON + DAY, later=1)
     cron.restart()
     assert await cron.run(NOON, later=90)
@@ -128,7 +128,7 @@ async def test_an_absence_that_an_earlier_version_noted_has_its_wall_clock_only(
     assert not await cron.run(NOON + 60, later=1)
 
 
-async def test_a_report_tells_of_revisions_that_were_dated_anew(tmp_path: Path) -> None:
+async def test_a_report_shows_of_revisions_that_were_dated_again(tmp_path: Path) -> None:
     in_2099 = NOON + 73 * 365 * DAY
     with closing(open_rows(tmp_path / "r.db")) as rows, closing(open_history(tmp_path / "h.db")) as history:
         notes = []

@@ -64,7 +64,7 @@ async def test_what_changed_is_written() -> None:
     assert report.errors
 
 
-async def test_a_ledger_that_cannot_note_what_is_missing_is_told() -> None:
+async def test_a_ledger_that_cannot_note_what_is_missing_is_reported() -> None:
     class Full(MemoryLedger):
         def note_absences(self, absences: Absences, at: Look) -> None:
             if absences.begun:

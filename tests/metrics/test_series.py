@@ -231,7 +231,7 @@ def test_reads_losses_sizes_and_streams(engine: Engine) -> None:
     assert scraped["reconcile_http_stream_clients"] == 3
 
 
-def test_phases_are_timed_and_failures_told_apart(engine: Engine) -> None:
+def test_phases_are_timed_and_failures_distinguished(engine: Engine) -> None:
     engine.metrics.on_report(msgspec.structs.replace(report(error=True), phase_seconds={"compare": 0.25}))
     scraped = engine.scrape()
     name = "reconcile_phase_duration_seconds_sum{'phase': 'compare', 'replica': 'sqlite'}"

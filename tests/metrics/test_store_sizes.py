@@ -12,7 +12,7 @@ def scrape(sizes: StoreSizes) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_sizes_are_told_and_what_a_reader_holds_of_a_log_is_asked_for_each_time() -> None:
+def test_sizes_are_reported_and_what_a_reader_holds_of_a_log_is_asked_for_each_time() -> None:
     sizes, held = StoreSizes(), [0]
     assert scrape(sizes) == {}
     sizes.sizes = {"db": 4096}
@@ -26,7 +26,7 @@ def test_sizes_are_told_and_what_a_reader_holds_of_a_log_is_asked_for_each_time(
     assert scrape(sizes) == expected | {("reconcile_store_log_held_bytes", "sqlite"): 8192.0}
 
 
-def test_the_growth_of_a_history_is_told_and_what_it_forgot() -> None:
+def test_the_growth_of_a_history_is_reported_and_what_it_forgot() -> None:
     sizes = StoreSizes()
     sizes.growth = lambda: Growth(bytes_per_second=2.5, forgotten_by_age=3, forgotten_by_thinning=4)
     expected = {

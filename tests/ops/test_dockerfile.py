@@ -91,7 +91,7 @@ def _run(image: Image, *argv: str, **environ: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-def test_it_follows_a_core_is_healthy_and_ends_when_told_to(
+def test_it_follows_a_core_is_healthy_and_ends_on_a_signal(
     service_image: Image, core: FakeHomeAssistant, services: list[Service], tmp_path: Path
 ) -> None:
     for name, secret in (("source_token", TOKEN), ("http_token", "very-secret")):

@@ -94,7 +94,7 @@ def test_what_is_in_the_log_alone_is_moved_too(run: ModuleType, folders: Folders
     assert names(folders.public / "home.db") == ["Sun", "Moon"]
 
 
-def test_a_file_that_stands_there_is_used_and_the_other_is_told_of(
+def test_a_file_that_stands_there_is_used_and_the_other_is_reported_of(
     run: ModuleType, folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders.share.mkdir()

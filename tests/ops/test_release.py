@@ -91,13 +91,13 @@ def test_two_runs_give_the_same_bytes(checkout: Path, files: Path) -> None:
 
 def test_the_checksums_are_those_of_all_files(files: Path) -> None:
     lines = (files / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    told = {name: digest for digest, name in (line.split("  ") for line in lines)}
-    assert told == {
+    reported = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert reported == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files.iterdir()
         if path.name != "SHA256SUMS"
     }
-    assert set(told) == {
+    assert set(reported) == {
         f"ha_reconcile-{__version__}-py3-none-any.whl",
         f"ha_reconcile-{__version__}.tar.gz",
         f"ha_reconcile-{__version__}.cdx.json",
@@ -174,10 +174,10 @@ def test_pipx_installs_it_into_an_empty_home(what: str, files: Path, checkout: P
     )
     assert done.returncode == 0, done.stderr
     command = [str(tmp_path / ".local" / "bin" / "reconcile"), "--version"]
-    told = subprocess.run(
+    reported = subprocess.run(
         command, cwd=tmp_path, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    assert told.stdout == f"reconcile {__version__}\n"
+    assert reported.stdout == f"reconcile {__version__}\n"
     pages = subprocess.run(
         [command[0], "docs", "upgrade"], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
     )

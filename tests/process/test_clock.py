@@ -55,7 +55,7 @@ def test_without_the_machines_own_clock_looks_have_the_wall_clock_only() -> None
     assert clock.calendar().look(NOON) == Look(NOON)
 
 
-def test_this_machine_tells_what_it_can() -> None:
+def test_this_machine_shows_what_it_can() -> None:
     clock = ProcessClock()
     one, two = clock(), clock()
     assert one <= two
@@ -64,7 +64,7 @@ def test_this_machine_tells_what_it_can() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "no number", "\xff"])
-def test_a_system_that_does_not_tell_is_none(
+def test_a_system_that_does_not_report_is_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
 ) -> None:
     path = tmp_path / "told"

@@ -17,7 +17,7 @@ from engine.process.offload import lacks_memory, run_alone, sleep, to_thread
         (RuntimeError("dictionary changed size during iteration"), False),
     ],
 )
-def test_a_lack_of_memory_is_told_from_a_mistake(error: Exception, is_it: bool) -> None:
+def test_a_lack_of_memory_is_reported_from_a_mistake(error: Exception, is_it: bool) -> None:
     assert lacks_memory(error) is is_it
 
 
@@ -58,8 +58,8 @@ def test_a_sleep_is_ended_by_it_too() -> None:
     looks = iter([None, None, Told()])
 
     def between() -> None:
-        if (told := next(looks)) is not None:
-            raise told
+        if (reported := next(looks)) is not None:
+            raise reported
 
     async def work() -> None:
         await sleep(3600)

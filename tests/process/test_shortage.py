@@ -53,9 +53,9 @@ def test_a_command_that_runs_out_of_memory_ends_with_a_sentence(
 
     monkeypatch.setattr(commands, "_dispatch", run_out)
     assert commands.run_command(parse(["version"])) == FAILED
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
+    reported = capsys.readouterr().err
+    assert "Traceback" not in reported
     assert (
         "Cannot go on: there is not enough memory. Give this process or machine more memory."
-        in told.replace("\n", " ")
+        in reported.replace("\n", " ")
     )

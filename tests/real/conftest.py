@@ -77,8 +77,8 @@ def _python_of(release: Release, config: pytest.Config) -> Path:
     except InstallationMissingError as missing:
         skip_or_fail(str(missing))
     if not installation.is_complete():
-        told = f"no real Home Assistant {release.version}: run `python -m tests.real.installation`"
-        skip_or_fail(config.stash[REASONS].get(release.version, told))
+        reported = f"no real Home Assistant {release.version}: run `python -m tests.real.installation`"
+        skip_or_fail(config.stash[REASONS].get(release.version, reported))
     return installation.python
 
 

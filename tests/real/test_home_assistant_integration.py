@@ -149,10 +149,10 @@ def test_the_dialogue_says_what_is_wrong_and_the_entities_show_what_the_service_
     wait_for(core, status="out_of_sync", records_that_differ="1", not_in_sync="on")
     assert issues(core) == []
 
-    told = request("GET", f"{core.url}/api/diagnostics/config_entry/{entry_id}", token=core.token)["data"]
-    assert told["entry"] == {"url": running.address, "token": "**REDACTED**"}
-    assert told["status"]["status"] == "out_of_sync"
-    assert TOKEN not in str(told)
+    reported = request("GET", f"{core.url}/api/diagnostics/config_entry/{entry_id}", token=core.token)["data"]
+    assert reported["entry"] == {"url": running.address, "token": "**REDACTED**"}
+    assert reported["status"]["status"] == "out_of_sync"
+    assert TOKEN not in str(reported)
 
 
 def test_a_guard_is_a_repair_issue_with_what_to_do_until_it_lets_go(
@@ -170,12 +170,12 @@ def test_a_guard_is_a_repair_issue_with_what_to_do_until_it_lets_go(
     (issue,) = issues(core)
     assert issue["translation_key"] == "guard_delete_ratio"
     assert (issue["severity"], issue["is_fixable"]) == ("warning", False)
-    told = issue["translation_placeholders"]
-    assert f"Plan deletes {REMOVED} of" in told["message"]
-    assert f"--max-delete {REMOVED}" in told["hint"]
+    reported = issue["translation_placeholders"]
+    assert f"Plan deletes {REMOVED} of" in reported["message"]
+    assert f"--max-delete {REMOVED}" in reported["hint"]
     guards = running.wait_for("blocked")["guards"]
-    assert told["name"].endswith(f": `{guards[0]['name']}`")
-    assert (told["message"], told["hint"]) in [(guard["message"], guard["hint"]) for guard in guards]
+    assert reported["name"].endswith(f": `{guards[0]['name']}`")
+    assert (reported["message"], reported["hint"]) in [(guard["message"], guard["hint"]) for guard in guards]
     assert issue["learn_more_url"] == f"{running.address}/"
 
     rows.write_bytes(whole)

@@ -109,7 +109,7 @@ def expected(answer: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def told(core: HomeAssistant) -> list[dict[str, Any]]:
+def reported(core: HomeAssistant) -> list[dict[str, Any]]:
     """The automation's notifications; Home Assistant makes others of its own."""
     notifications = core.command("persistent_notification/get")
     return [n for n in notifications if n["notification_id"] == "reconcile"]
@@ -127,7 +127,7 @@ def test_home_assistant_takes_the_package(core: HomeAssistant) -> None:
     assert "Invalid config for 'rest'" in said, said
 
 
-def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
+def test_the_sensors_show_what_the_api_said_and_the_automation_shows(
     core: HomeAssistant, start_service: Callable[..., str], tmp_path: Path
 ) -> None:
     with watching() as witness:
@@ -157,15 +157,15 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_tells(
         witness.upstream = keeping
         wait_until(lambda: shown(core)[SENSORS[0]] == "in_sync", "in sync")
         wait_until(is_shown, "the three sensors show one answer")
-        assert told(core) == []
+        assert reported(core) == []
 
         with closing(apsw.Connection(str(tmp_path / "keeping" / "rows.db"))) as other_program:
             other_program.set_busy_timeout(60_000)
             other_program.execute("INSERT INTO devices (device_id, name) VALUES ('mocked', 'Sun')")
         wait_until(lambda: shown(core)[SENSORS[2]] == "1", "one record differs")
         wait_until(is_shown, "the three sensors show one answer")
-        wait_until(lambda: told(core) != [], "it tells")
-        (notification,) = told(core)
+        wait_until(lambda: reported(core) != [], "it tells")
+        (notification,) = reported(core)
         assert notification["title"] == "Reconcile: out_of_sync"
         assert "sqlite: out_of_sync, records that differ: 1." in notification["message"]
         assert "history" not in notification["message"]

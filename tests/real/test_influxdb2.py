@@ -236,7 +236,7 @@ def test_the_old_measurements_are_read(stand: Stand2) -> None:
 @pytest.mark.parametrize(
     ("old", "new"), [("/homes", "/nowhere"), ("org=org", "org=nobody"), ("org=org&", "")]
 )
-def test_a_wrong_bucket_or_org_is_told_and_no_empty_home(
+def test_a_wrong_bucket_or_org_is_reported_and_no_empty_home(
     influxdb2: InfluxServer2, old: str, new: str
 ) -> None:
     wire = open_wire(influxdb2.uri.replace(old, new), influxdb2.credentials, timeout_seconds=60)
@@ -244,13 +244,13 @@ def test_a_wrong_bucket_or_org_is_told_and_no_empty_home(
         lambda: list(wire.scan(Scan(measurements=("ha_run",), fields=("run",)))),
         wire.check_may_write,
     ):
-        with pytest.raises(ReplicaRejected, match=r"correct BUCKET and org|org=ORG") as told:
+        with pytest.raises(ReplicaRejected, match=r"correct BUCKET and org|org=ORG") as reported:
             attempt()
-        assert not isinstance(told.value, BatchRefused)
+        assert not isinstance(reported.value, BatchRefused)
     wire.close()
 
 
-def test_read_and_write_permission_are_told_apart(influxdb2: InfluxServer2) -> None:
+def test_read_and_write_permission_are_distinguished(influxdb2: InfluxServer2) -> None:
     wrong = Credentials(token=Secret("a-wrong-token"))
     cases = {
         ("ok", "ok"): [influxdb2.credentials, influxdb2.token("read", "write")],
@@ -321,7 +321,7 @@ def test_auto_reads_a_home_over_influxql_unless_the_buckets_name_leads_elsewhere
     assert asked == {"ha_run"}
 
 
-def test_what_the_server_refuses_is_told_apart(influxdb2: InfluxServer2) -> None:
+def test_what_the_server_refuses_is_distinguished(influxdb2: InfluxServer2) -> None:
     wire = open_wire(influxdb2.uri, influxdb2.credentials, timeout_seconds=60)
     with pytest.raises(BatchRefused, match="unable to parse"):
         wire.write(b"no line\nfine,site=x f=1i 5")
@@ -332,7 +332,7 @@ def test_what_the_server_refuses_is_told_apart(influxdb2: InfluxServer2) -> None
     wire.close()
 
 
-def test_each_mistake_in_the_address_or_the_token_is_told_by_its_name(influxdb2: InfluxServer2) -> None:
+def test_each_mistake_in_the_address_or_the_token_is_reported_by_its_name(influxdb2: InfluxServer2) -> None:
     bucket = influxdb2._bucket()
     own, all_ = influxdb2.credentials, influxdb2.uri
     cases = {
@@ -340,9 +340,9 @@ def test_each_mistake_in_the_address_or_the_token_is_told_by_its_name(influxdb2:
         "bucket's name": (all_.replace("/homes", f"/{bucket['id']}"), own),
         "read the bucket too": (all_, influxdb2.token("write")),
     }
-    for told, (uri, credentials) in cases.items():
+    for reported, (uri, credentials) in cases.items():
         wire = open_wire(uri, credentials, timeout_seconds=60)
-        with pytest.raises(ReplicaRejected, match=told):
+        with pytest.raises(ReplicaRejected, match=reported):
             list(wire.scan(Scan(measurements=("ha_run",), fields=("run",))))
         wire.close()
     influxdb2.keep(30 * 86_400)

@@ -20,28 +20,30 @@ from tests.real.influxdb import ADMIN, DATABASE, InfluxServer
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("nowhere", r"Create the bucket or database"),
         (f"{DATABASE}/nope", r"influxdb://HOST/DATABASE/POLICY"),
     ],
 )
-def test_a_wrong_bucket_is_told_and_no_empty_home(influxdb: InfluxServer, path: str, told: str) -> None:
+def test_a_wrong_bucket_is_reported_and_no_empty_home(
+    influxdb: InfluxServer, path: str, reported: str
+) -> None:
     uri = f"influxdb://127.0.0.1:{influxdb.port}/{path}?wire=v1"
     wire = open_wire(uri, Credentials(), timeout_seconds=60)
     if path == "nowhere":
         replica = InfluxRecords(
             wire, InfluxOptions(site="home"), outbox=None, clock=time.time, sleep=lambda _: None
         )
-        with pytest.raises(ReplicaRejected, match=told):
+        with pytest.raises(ReplicaRejected, match=reported):
             replica.observe()
     else:
-        with pytest.raises(ReplicaRejected, match=told):
+        with pytest.raises(ReplicaRejected, match=reported):
             wire.write(b"m,site=a f=1i 5")
     wire.close()
 
 
-def test_what_the_server_refuses_is_told_apart(influxdb: InfluxServer) -> None:
+def test_what_the_server_refuses_is_distinguished(influxdb: InfluxServer) -> None:
     wire = open_wire(influxdb.uri, Credentials(), timeout_seconds=60)
     with pytest.raises(BatchRefused, match="unable to parse"):
         wire.write(b"no line\nfine,site=x f=1i 5")
@@ -81,7 +83,7 @@ def test_auto_finds_wire_v1(influxdb: InfluxServer) -> None:
         ("", "", {"read": "failed", "write": "failed"}),
     ],
 )
-def test_read_and_write_permission_are_told_apart(
+def test_read_and_write_permission_are_distinguished(
     guarded_influxdb: InfluxServer, name: str, password: str, found: dict[str, str]
 ) -> None:
     wire = open_wire(
@@ -151,10 +153,10 @@ def test_tls_works_and_its_failures_name_what_to_change(
         ),
         (f"influxdb://localhost:{port}/{DATABASE}?wire=", r"influxdbs://"),
     ]
-    for uri, told in cases:
+    for uri, reported in cases:
         for name in ("v1", "v2"):
             wire = open_wire(uri + name, Credentials(), timeout_seconds=60)
-            with pytest.raises(ReplicaRejected, match=told):
+            with pytest.raises(ReplicaRejected, match=reported):
                 wire.write(b"m,site=a f=1i 5")
             wire.close()
     monkeypatch.setenv("SSL_CERT_FILE", str(files / "certificate.pem"))

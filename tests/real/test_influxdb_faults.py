@@ -96,7 +96,7 @@ def test_answers_of_a_server_2_that_are_lost_double_nothing(home2: Home) -> None
     check_lost_answers(home2)
 
 
-def test_a_line_slower_than_our_patience_is_told_and_caught_up_with(home: Home) -> None:
+def test_a_line_slower_than_our_patience_is_reported_and_caught_up_with(home: Home) -> None:
     with home.serve() as service:
         service.wait_until_synced(time.time())
         home.proxy.delay_seconds = 3.0  # records.timeout_seconds is two
@@ -111,7 +111,9 @@ def test_a_line_slower_than_our_patience_is_told_and_caught_up_with(home: Home) 
     assert set(map(tuple, home.revisions().values())) == {(1,), (1, 2)}
 
 
-def test_a_full_disk_under_the_server_is_told_and_what_it_only_showed_is_written_again(home: Home) -> None:
+def test_a_full_disk_under_the_server_is_reported_and_what_it_only_showed_is_written_again(
+    home: Home,
+) -> None:
     server = home.server
     with home.serve() as service:
         service.wait_until_synced(time.time())

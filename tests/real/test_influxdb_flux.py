@@ -37,14 +37,14 @@ def check(checker: list[str], *files: Path) -> tuple[int, str]:
 def test_a_text_has_no_fault(checker: list[str], tmp_path: Path, name: str) -> None:
     file = tmp_path / f"{name}.flux"
     file.write_text(flux_script("homes", SCANS[name]))
-    status, told = check(checker, file)
-    assert status == 0, told
+    status, reported = check(checker, file)
+    assert status == 0, reported
 
 
 def test_the_check_finds_faults(checker: list[str], tmp_path: Path) -> None:
     file = tmp_path / "wrong.flux"
     file.write_text('from(bucket: 5) |> range(start: 0) |> keep(colums: ["a"])')
-    status, told = check(checker, file)
+    status, reported = check(checker, file)
     assert status == 1
-    assert "expected string but found int" in told
-    assert "colums" in told
+    assert "expected string but found int" in reported
+    assert "colums" in reported

@@ -47,7 +47,7 @@ def test_answers_and_lines_are_packed_on_the_way(place: tuple[InfluxServer, Wire
     assert sum(len(rows) for _, rows in wire.scan(scan)) == 2_000
 
 
-def test_flux_that_is_switched_off_is_told(tmp_path: Path) -> None:
+def test_flux_that_is_switched_off_is_reported(tmp_path: Path) -> None:
     with influxdb_or_skip(tmp_path / "server", version="1.8") as server:
         server.configure("flux-enabled = true", "flux-enabled = false")
         wire = open_wire(server.flux_uri, Credentials(), timeout_seconds=60)

@@ -69,11 +69,11 @@ def test_the_rows_are_restored_from_the_records_when_home_assistant_is_gone(home
     assert home.run("--json", rows="restored.db").report["records"] == []
 
 
-def test_history_of_a_record_is_told(home: Home) -> None:
+def test_history_of_a_record_is_reported(home: Home) -> None:
     home.run()
-    told = home.run("history", "light.bed_light")
-    assert told.code == 0
-    assert "rev 1" in told.out
+    reported = home.run("history", "light.bed_light")
+    assert reported.code == 0
+    assert "rev 1" in reported.out
 
 
 def test_doctor_looks_at_the_server(home: Home) -> None:
@@ -101,8 +101,8 @@ def test_homeiqs_measurements_are_reported_and_never_touched(home: Home, own_inf
         'devices,device_id=gone,manufacturer=Acme,model=X,area_id=attic name="Old" 1000000000',
     )
     own_influxdb.write("\n".join(lines))
-    told = home.run("drift", "--json")
-    legacy = [r for r in told.report["records"] if "HomeIQ" in r["replica"]]
+    reported = home.run("drift", "--json")
+    legacy = [r for r in reported.report["records"] if "HomeIQ" in r["replica"]]
     assert [(r["key"], r["kind"]) for r in legacy] == [(known, "stale"), ("gone", "orphaned")]
     assert "area_id=kitchen" in legacy[0]["why"][0]
     assert home.run("drift").out.count("HomeIQ") > 0

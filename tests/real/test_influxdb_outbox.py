@@ -41,7 +41,7 @@ def told_of_outbox(service: WatchedService) -> list[str]:
 
 
 @pytest.mark.optional_server
-def test_a_full_disk_under_the_outbox_is_told_once_and_holds_nothing_back(
+def test_a_full_disk_under_the_outbox_is_reported_once_and_holds_nothing_back(
     home: Home, small_disk: SmallDisk
 ) -> None:
     (small_disk.folder / "outbox").touch()

@@ -57,7 +57,9 @@ def test_what_cannot_be_installed_says_how_to_name_another(
     assert not found.is_complete()
 
 
-def test_a_machine_that_is_no_debian_is_told_which_python_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_is_no_debian_is_reported_which_python_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv(NEWEST.place_variable, raising=False)
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(InstallationMissingError, match=r"2026\.11\.0 runs on Python 3\.99.*no apt-get"):

@@ -82,9 +82,9 @@ def test_a_newcomer_has_their_own_home_mirrored(
     newcomer.type(paste, home_assistant.read_only_token() + "\n")
     assert (checkout / "token").stat().st_mode & 0o777 == 0o600
     newcomer.type(export)
-    told = newcomer.type(doctor)
-    assert "fail" not in told, told
-    assert f"Home Assistant {home_assistant.version}" in told
+    reported = newcomer.type(doctor)
+    assert "fail" not in reported, reported
+    assert f"Home Assistant {home_assistant.version}" in reported
     assert "Nothing was written." in newcomer.type(dry_run)
     assert list(checkout.glob("*.db")) == []
     assert "Applied:" in newcomer.type(one_pass)

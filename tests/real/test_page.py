@@ -66,7 +66,7 @@ def texts(browser: Browser, selector: str) -> list[str]:
 
 
 @pytest.mark.real_server
-def test_wrecked_rows_are_told_put_right_and_told_again(
+def test_wrecked_rows_are_reported_put_right_and_told_again(
     browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     with serving_home(tmp_path / "service", home_assistant) as address:
@@ -94,7 +94,7 @@ def test_wrecked_rows_are_told_put_right_and_told_again(
 
 
 @pytest.mark.real_server
-def test_a_file_that_is_no_database_any_more_is_told_and_built_anew(
+def test_a_file_that_is_no_database_any_more_is_reported_and_built_again(
     browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     folder = tmp_path / "service"

@@ -58,9 +58,9 @@ def test_what_is_wrong_and_since_when(answers: tuple[Browser, str]) -> None:
     browser, _ = answers
     assert "reconcile --prune-foreign" in browser.text("todo-foreign")
     browser.click(By.CSS_SELECTOR, "#todo-drifted h3 a")
-    told = main_of(browser, "Wrecked")
-    assert "since" in told
-    assert "Another program changed it in sqlite" in told
+    reported = main_of(browser, "Wrecked")
+    assert "since" in reported
+    assert "Another program changed it in sqlite" in reported
 
 
 def test_whether_sun_is_real(answers: tuple[Browser, str]) -> None:
@@ -104,9 +104,9 @@ def test_why_nothing_was_deleted_and_what_would_change_that(
         poll(address, "/api/status", "blocked")
         browser.show_as(scheme=look[0], width=look[1])
         browser.open(address)
-        told = browser.text("status")
-        assert "Guard delete_ratio" in told
-        assert "plan.delete_ratio_max" in told
+        reported = browser.text("status")
+        assert "Guard delete_ratio" in reported
+        assert "plan.delete_ratio_max" in reported
         command = browser.driver.find_element(By.CSS_SELECTOR, ".todo .command code").text
         assert command.startswith("reconcile --max-delete")
         browser.click(By.CSS_SELECTOR, ".todo a[href^='help']")
@@ -152,9 +152,9 @@ def test_a_room_as_it_was_last_tuesday_and_what_became_of_its_lamp(
             browser.open(address)
             browser.driver.find_element(By.ID, "q").send_keys("light.bed_light", Keys.ENTER)
             browser.click(By.CSS_SELECTOR, "#found .entities a")
-            told = main_of(browser, "Timeline")
-            assert "Real" in told
-            assert "light.bed_light →" in told.replace("\n", " ")
+            reported = main_of(browser, "Timeline")
+            assert "Real" in reported
+            assert "light.bed_light →" in reported.replace("\n", " ")
             assert browser.run("return document.documentElement.scrollWidth") == look[1]
             assert browser.errors() == []
     finally:

@@ -78,7 +78,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.mark.optional_server
-def test_a_disk_without_inodes_is_told_and_recovered_from(
+def test_a_disk_without_inodes_is_reported_and_recovered_from(
     disk: SmallDisk, source: Path, services: list[Service]
 ) -> None:
     service, address = serve(disk.folder, source, services)
@@ -98,7 +98,7 @@ def test_a_disk_without_inodes_is_told_and_recovered_from(
 
 
 @pytest.mark.optional_server
-def test_a_disk_that_is_mounted_read_only_is_told(
+def test_a_disk_that_is_mounted_read_only_is_reported(
     disk: SmallDisk, source: Path, services: list[Service]
 ) -> None:
     service, address = serve(disk.folder, source, services)
@@ -159,12 +159,12 @@ def test_with_32_files_no_number_of_clients_stops_the_mirror(
         for client in clients:
             client.close()
     poll(address, "/api/status", "in_sync")
-    code, told = service.stop()
+    code, reported = service.stop()
     assert code == 0
-    assert "pass failed" not in told
+    assert "pass failed" not in reported
 
 
-def test_memory_that_does_not_suffice_is_told_and_recovered_from(
+def test_memory_that_does_not_suffice_is_reported_and_recovered_from(
     tmp_path: Path, source: Path, services: list[Service]
 ) -> None:
     """By the service itself, or if there is not even enough for that, by its next start."""
@@ -189,9 +189,9 @@ def test_memory_that_does_not_suffice_is_told_and_recovered_from(
     else:
         assert service.process.returncode == 1
         assert service.process.stderr is not None
-        told = service.process.stderr.read()
-        assert "Cannot go on: there is not enough memory" in told
-        assert "Traceback" not in told
+        reported = service.process.stderr.read()
+        assert "Cannot go on: there is not enough memory" in reported
+        assert "Traceback" not in reported
         service, address = serve(tmp_path, source, services)
     poll(address, "/api/status", "in_sync")
     assert "Large" in names(tmp_path / "rows.db")
@@ -214,9 +214,9 @@ def test_a_service_that_was_stopped_for_a_while_claims_nothing_of_that_time(
         assert said["status"] in ("unknown", "out_of_sync")
     poll(address, "/api/status", "in_sync")
     assert "While it stood" in names(tmp_path / "rows.db")
-    code, told = service.stop()
+    code, reported = service.stop()
     assert code == 0
-    assert "error" not in {json.loads(line)["level"] for line in told.splitlines()}
+    assert "error" not in {json.loads(line)["level"] for line in reported.splitlines()}
 
 
 @pytest.fixture
@@ -247,13 +247,13 @@ def test_what_the_kernel_kills_for_its_memory_goes_on_where_it_was(
     change(source, "Larger", more=20_000)
     assert service.process.wait(120) == -signal.SIGKILL
     for name in ("rows.db", "history.db"):
-        told = subprocess.run(
+        reported = subprocess.run(
             ["sqlite3", str(tmp_path / name), "PRAGMA integrity_check"],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert told.stdout == "ok\n"
+        assert reported.stdout == "ok\n"
     service, address = serve(tmp_path, source, services)
     poll(address, "/api/status", "in_sync")
     assert len(names(tmp_path / "rows.db")) > 20_000

@@ -239,7 +239,7 @@ def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
         ("SELECT * FROM small CROSS JOIN big ON big.a = small.a", False),
     ],
 )
-def test_the_look_at_a_plan_tells_a_scan_for_each_row(tmp_path: Path, statement: str, repeated: bool) -> None:
+def test_the_look_at_a_plan_shows_a_scan_for_each_row(tmp_path: Path, statement: str, repeated: bool) -> None:
     path = tmp_path / "x.db"
     sql(path, "CREATE TABLE small (a INTEGER PRIMARY KEY)")
     sql(path, "CREATE TABLE big (a INTEGER PRIMARY KEY, b)")

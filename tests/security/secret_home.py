@@ -62,9 +62,9 @@ def leaks_below(folder: Path, but: Iterable[Path] = ()) -> dict[str, list[bytes]
     found = {}
     for path in folder.rglob("*"):
         if path.is_file() and not any(path.is_relative_to(given) for given in kept):
-            told = leaks(path.name.encode() + b"\0" + path.read_bytes())
-            if told:
-                found[str(path)] = told
+            reported = leaks(path.name.encode() + b"\0" + path.read_bytes())
+            if reported:
+                found[str(path)] = reported
     return found
 
 

@@ -179,14 +179,15 @@ async def test_the_connection_behind_the_api_cannot_write(
 async def test_security_headers_are_once_on_every_answer(filled: tuple[Path, Report]) -> None:
     async with server_over(*filled) as served:
         answers = {
-            path: await told(served, f"GET {path} HTTP/1.1") for path in ("/api/devices", "/none", "/healthz")
+            path: await reported(served, f"GET {path} HTTP/1.1")
+            for path in ("/api/devices", "/none", "/healthz")
         }
-        answers["HEAD"] = await told(served, "HEAD /api/devices HTTP/1.1")
-        answers["POST"] = await told(served, "POST /api/devices HTTP/1.1")
-        answers["query"] = await told(served, "GET /api/devices?x=1 HTTP/1.1")
-        answers["no HTTP"] = await told(served, "no HTTP at all")
+        answers["HEAD"] = await reported(served, "HEAD /api/devices HTTP/1.1")
+        answers["POST"] = await reported(served, "POST /api/devices HTTP/1.1")
+        answers["query"] = await reported(served, "GET /api/devices?x=1 HTTP/1.1")
+        answers["no HTTP"] = await reported(served, "no HTTP at all")
         del served.api.status  # any error of our own
-        answers["500"] = await told(served, "GET /api/status HTTP/1.1")
+        answers["500"] = await reported(served, "GET /api/status HTTP/1.1")
     assert [answers[name].split()[1] for name in ("/api/devices", "/none", "no HTTP", "500")] == [
         "200",
         "404",
@@ -200,7 +201,7 @@ async def test_security_headers_are_once_on_every_answer(filled: tuple[Path, Rep
         assert "access-control-allow-origin" not in head, name
 
 
-async def told(served: Served, first_line: str) -> str:
+async def reported(served: Served, first_line: str) -> str:
     """The whole answer to one request on a connection of its own."""
     import anyio
 

@@ -167,9 +167,9 @@ def test_no_library_logs_a_token_at_any_level(
         for wire_type in (WireV1, WireV2):
             wire: Wire = wire_type(parse_address(influxdb.uri("v2")), credential, timeout_seconds=60)
             for attempt in (lambda w=wire: list(w.scan(SCAN)), lambda w=wire: w.write(b"a b=1"), wire.probe):
-                with pytest.raises(ReplicaError) as told:
+                with pytest.raises(ReplicaError) as reported:
                     attempt()
-                assert leaks(traceback_text(told.value).encode()) == []
+                assert leaks(traceback_text(reported.value).encode()) == []
             wire.close()
     # The fake server's own log has what it received, as a real one's might.
     ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]

@@ -78,7 +78,7 @@ def test_influxdb_is_not_followed(
 def test_home_assistant_is_not_followed(elsewhere: ScriptedPeer, status: int) -> None:
     with redirecting(status, f"ws://localhost:{elsewhere.port}/api/websocket?token=s3cret") as port:
         source = WebsocketSource(f"ws://127.0.0.1:{port}", "s3cret-token", timeout_seconds=60)
-        with pytest.raises(SourceInvalid, match="points to") as told:
+        with pytest.raises(SourceInvalid, match="points to") as reported:
             anyio.run(source.read, quiet)
     assert elsewhere.requests == []
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)

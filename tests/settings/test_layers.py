@@ -212,9 +212,9 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_repeated(
     tmp_path: Path, name: str, token: str
 ) -> None:
     variable = f"RECONCILE_{name.upper().replace('.', '__')}"
-    with pytest.raises(SettingsError, match=variable) as told:
+    with pytest.raises(SettingsError, match=variable) as reported:
         load(tmp_path, environ={variable: token})
-    assert "s3" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
+    assert "s3" not in f"{reported.value}{reported.value!r}{reported.value.__cause__!r}"
 
 
 def test_a_password_may_be_any_text(tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_a_password_may_be_any_text(tmp_path: Path) -> None:
 
 def test_a_secret_file_that_is_no_text_leaves_no_trace_of_it_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(b"s3cret\xff")
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as reported:
         load(tmp_path, f'[source]\ntoken_file = "{tmp_path}/token"')
-    assert told.value.__cause__ is None
+    assert reported.value.__cause__ is None
 
 
 def test_what_compose_files_and_editors_leave_is_read(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_an_address_as_people_paste_it(written: str, uri: str) -> None:
     ("text", "is_path"),
     [("/config", True), ("./c", True), ("~/c", True), ("b.tar", True), ("c/.storage", True), ("h", False)],
 )
-def test_a_path_is_told_from_an_address(text: str, is_path: bool) -> None:
+def test_a_path_is_reported_from_an_address(text: str, is_path: bool) -> None:
     assert looks_like_path(text) is is_path
 
 

@@ -200,8 +200,8 @@ class History:
                 random = Random(seed)
                 await pause(random)
                 if self._plays(index):
-                    told = ALL_STEPS[name](self, random)
-                    self.log(f"step {index}: {name}{f' ({told})' if told else ''}")
+                    reported = ALL_STEPS[name](self, random)
+                    self.log(f"step {index}: {name}{f' ({reported})' if reported else ''}")
                     self._look()
             await trio.sleep(max(1.0, self._lasts_until - trio.current_time()))
             self._nursery.cancel_scope.cancel()

@@ -48,7 +48,9 @@ def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_sai
     failed = "\n".join(describe(outcome) for outcome in outcomes if outcome.violations)
     assert not failed, failed
     lines = [line for outcome in outcomes for line in outcome.lines]
-    assert all(any(f"the rows file {told}" in line for line in lines) for told in ("is ", "lost its log"))
+    assert all(
+        any(f"the rows file {reported}" in line for line in lines) for reported in ("is ", "lost its log")
+    )
 
 
 @pytest.mark.slow
@@ -66,7 +68,7 @@ def test_a_seed_is_a_history() -> None:
     assert once == again
     # Sets are ordered otherwise in every process; that must not matter.
     for hash_seed in ("1", "2"):
-        told = subprocess.run(
+        reported = subprocess.run(
             [sys.executable, "-m", "tests.simulation", str(seed)],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -74,7 +76,7 @@ def test_a_seed_is_a_history() -> None:
             text=True,
             check=True,
         )
-        assert told.stdout.splitlines()[:-1] == list(once.lines)
+        assert reported.stdout.splitlines()[:-1] == list(once.lines)
 
 
 def test_a_history_that_fails_is_made_short_and_says_how_to_see_it_again() -> None:

@@ -53,8 +53,8 @@ class Moments:
 
         A time that was never read was invented: that is a KeyError.
         """
-        told = (at - NOON - offset for offset in reversed(self._offsets))
-        return self._stamps[next((value for value in told if value in self._stamps), at)]
+        reported = (at - NOON - offset for offset in reversed(self._offsets))
+        return self._stamps[next((value for value in reported if value in self._stamps), at)]
 
     def _running(self) -> float:
         return (round(trio.current_time() / _TICK) + self._readings) * _TICK

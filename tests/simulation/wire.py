@@ -185,13 +185,13 @@ class Server:
 
     def push(self, event_type: str, event: object, *, late: float = 0.0) -> bool:
         """Send an event to all who follow its type; returns whether anybody does."""
-        told = False
+        reported = False
         for socket in list(self.sockets):
             for subscription, subscribed in list(socket.subscriptions.items()):
                 if subscribed == event_type:
                     socket.put({"id": subscription, "type": "event", "event": event}, late=late)
-                    told = socket.ended is None
-        return told
+                    reported = socket.ended is None
+        return reported
 
     def spoil(self, frame: bytes) -> bytes | None:
         """The frame as it arrives; None when the line breaks instead."""
@@ -235,8 +235,8 @@ class Server:
         try:
             result = self._run_steps(socket, command_id, kind, command)
         except Refused as error:
-            told = {"code": str(error), "message": "Refused."}
-            socket.put({"id": command_id, "type": "result", "success": False, "error": told})
+            reported = {"code": str(error), "message": "Refused."}
+            socket.put({"id": command_id, "type": "result", "success": False, "error": reported})
             return
         socket.put({"id": command_id, "type": "result", "success": True, "result": result})
         if kind == "config_entries/subscribe":

@@ -12,7 +12,7 @@ from engine.sites.limits import (
 )
 
 
-def test_memory_is_told_in_bytes() -> None:
+def test_memory_is_reported_in_bytes() -> None:
     assert 1 << 20 < resident_bytes() < 1 << 40
     assert share_of_group() >= 0
 

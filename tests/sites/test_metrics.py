@@ -54,7 +54,7 @@ def test_one_home_can_be_asked_alone() -> None:
     assert content_type.startswith("text/plain")
 
 
-def test_the_longest_lag_is_told_once() -> None:
+def test_the_longest_lag_is_reported_once() -> None:
     lag = LoopLag()
     lag._longest = 0.5
     assert (lag.take(), lag.take()) == (0.5, 0.0)

@@ -33,7 +33,7 @@ class Played:
     def __init__(self) -> None:
         self.starts = 0
         self.error: Callable[[], BaseException] | None = None
-        self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.why: str | None = None
         self.rests = 0
 
@@ -68,7 +68,7 @@ class Played:
             resources=lambda _file: Resources(),
             listeners=lambda _mirror: (),
             why_wait=lambda: self.why,
-            on_failed=lambda site, what, _error: self.told.append((site, what)),
+            on_failed=lambda site, what, _error: self.reported.append((site, what)),
         )
 
 
@@ -96,7 +96,7 @@ async def test_a_home_whose_code_raises_is_started_again_and_stays_failed_in_the
         await eventually(lambda: site.stage is Stage.FAILED)
         assert played.starts == 5
         assert "ValueError: odd" in str(site.view().reason)
-        assert played.told[0] == ("a", "its code raised ValueError: odd")
+        assert played.reported[0] == ("a", "its code raised ValueError: odd")
         played.error = None
         site.update(msgspec.structs.replace(FILE, signature=(2, 2, 2)), is_paused=False)
         await eventually(lambda: site.stage is Stage.KEPT)

@@ -90,7 +90,7 @@ def inner_archive(storage: Path, *, compressed: bool = True) -> bytes:
 def write_outer(
     file: Path, inner: bytes, *, info: dict[str, Any] | None = None, name: str = "homeassistant.tar.gz"
 ) -> Path:
-    told = {
+    reported = {
         "slug": "0357370a",
         "date": "2026-11-23T11:40:00.500000+00:00",
         "homeassistant": {"version": "2026.11.0", "exclude_database": True},
@@ -98,7 +98,7 @@ def write_outer(
         **(info or {}),
     }
     with tarfile.open(file, "w") as outer:
-        _add(outer, "./backup.json", json.dumps(told).encode())
+        _add(outer, "./backup.json", json.dumps(reported).encode())
         _add(outer, f"./{name}", inner)
     return file
 

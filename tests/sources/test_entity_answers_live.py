@@ -85,6 +85,6 @@ async def test_a_command_that_is_refused_without_any_row_is_no_fault_of_the_rows
         await read(answers() | {GET_ENTRIES: Refusal("unknown_error")})
 
 
-async def test_a_user_who_may_not_ask_for_entities_is_told() -> None:
+async def test_a_user_who_may_not_ask_for_entities_is_reported() -> None:
     with pytest.raises(CommandFailed, match="unauthorized"):
         await read(answers() | {GET_ENTRIES: Refusal("unauthorized")})

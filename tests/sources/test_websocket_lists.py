@@ -45,8 +45,8 @@ async def test_subentries_are_the_same_live_and_stored() -> None:
     without = await read(recorded)
 
     entry = {name: entries[0][name] for name in ("entry_id", "domain")}
-    told = json.dumps({**entry, "subentries": [{**agent, "data": {"k": 1}}]}).encode()
-    stored = config_entry_from_store(read_object("config_entry", told, ENTRY_FIELDS))
+    reported = json.dumps({**entry, "subentries": [{**agent, "data": {"k": 1}}]}).encode()
+    stored = config_entry_from_store(read_object("config_entry", reported, ENTRY_FIELDS))
     key = Key("config_entry", entries[0]["entry_id"])
     assert isinstance(stored, ConfigEntry)
     found, unknown = live.home.records[key], without.home.records[key]
@@ -57,7 +57,7 @@ async def test_subentries_are_the_same_live_and_stored() -> None:
     assert live.home.hashes[key] != without.home.hashes[key]
 
 
-async def test_the_users_order_is_told_by_cores_that_have_one() -> None:
+async def test_the_users_order_is_reported_by_cores_that_have_one() -> None:
     recorded = answers()
     areas = copy.deepcopy(recorded["config/area_registry/list"])
     async with fake_home_assistant(recorded) as fake:

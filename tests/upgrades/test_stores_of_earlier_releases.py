@@ -64,7 +64,7 @@ def test_the_change_feed_goes_on_without_a_gap(stores: Path, reconcile: Reconcil
     assert len(numbers) > newest
 
 
-def test_history_of_the_earlier_release_is_told(stores: Path, reconcile: Reconcile) -> None:
+def test_history_of_the_earlier_release_is_reported(stores: Path, reconcile: Reconcile) -> None:
     reconcile("--source", f"capture:{RICH}", *STORES)
     code, out, _ = reconcile("history", "living_room", *STORES)
     assert code == 0

@@ -56,7 +56,7 @@ async def test_without_the_token_nobody_gets_in(
         assert (await api.client.get("/healthz", headers=headers)).status_code == 200
 
 
-async def test_programs_are_told_of_bearer_and_browsers_of_basic(sample: tuple[Path, Report]) -> None:
+async def test_programs_are_reported_of_bearer_and_browsers_of_basic(sample: tuple[Path, Report]) -> None:
     async with api_over(*sample, access=AccessRules(token="secret")) as api:
         for path, scheme in (("/api/devices", "Bearer"), ("/metrics", "Bearer"), ("/", "Basic")):
             challenge = (await api.client.get(path)).headers["www-authenticate"]

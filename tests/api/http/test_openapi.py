@@ -39,7 +39,7 @@ async def test_it_is_served(api: Api) -> None:
     await api.get("/openapi.json?x=1", 400)
 
 
-def test_every_route_has_a_tag_that_is_described_and_every_path_parameter_is_told() -> None:
+def test_every_route_has_a_tag_that_is_described_and_every_path_parameter_is_reported() -> None:
     document = msgspec.json.decode(make_document(ROUTES))
     tags = {tag["name"] for tag in document["tags"]}
     for path, operations in document["paths"].items():

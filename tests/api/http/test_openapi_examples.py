@@ -32,7 +32,7 @@ def test_each_parameter_and_answer_has_an_example_that_fits(path: str) -> None:
             assert media_type in (EVENT_STREAM, "text/csv; charset=utf-8")
 
 
-def test_rows_of_a_list_are_told_field_by_field() -> None:
+def test_rows_of_a_list_are_reported_field_by_field() -> None:
     (row,) = DOCUMENT["paths"]["/api/devices"]["get"]["responses"]["200"]["content"]["application/json"][
         "example"
     ]["devices"]

@@ -98,8 +98,8 @@ async def test_only_what_home_assistant_has_leads_to_its_page_there(sample: Samp
         _, _, device_id = await first_entity(api)
         record = await read_record(Reader(api.context, KeptIndex()), "device", device_id, None)
         assert record.home_assistant == f"http://ha:8123/config/devices/device/{device_id}"
-    told = msgspec.structs.replace(sample[1], records=(foreign("Sun", key=device_id),))
-    async with api_over(sample[0], told, home_assistant_url="http://ha:8123") as api:
+    reported = msgspec.structs.replace(sample[1], records=(foreign("Sun", key=device_id),))
+    async with api_over(sample[0], reported, home_assistant_url="http://ha:8123") as api:
         record = await read_record(Reader(api.context, KeptIndex()), "device", device_id, None)
         assert record.home_assistant is None
 

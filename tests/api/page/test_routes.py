@@ -73,9 +73,9 @@ async def test_every_state_is_a_word_a_symbol_and_a_class(sample: Sample) -> Non
 
 async def test_the_guards_sentence_and_setting_are_on_the_page(sample: Sample) -> None:
     async with api_over(*sample) as api:
-        told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+        reported = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
         api.status = status_of(
-            told, replicas=(ReplicaStatus("sqlite", SyncStatus.BLOCKED, compared_at=NOON),)
+            reported, replicas=(ReplicaStatus("sqlite", SyncStatus.BLOCKED, compared_at=NOON),)
         )
         said = (await page(api)).text_of("status")
         assert "Plan deletes 412 of 980 records (42%)." in said
@@ -92,7 +92,7 @@ async def test_a_lost_home_assistant_is_never_fresh(api: Api) -> None:
     assert front.one("title").text.startswith("Unknown")
 
 
-async def test_a_store_that_cannot_be_read_is_told_on_the_page(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_read_is_reported_on_the_page(tmp_path: Path) -> None:
     async with api_over(tmp_path / "none.db", looked=False) as api:
         front = await page(api)
         assert front.text_of("status-word") == "Unknown"
@@ -124,9 +124,9 @@ async def test_differences_are_grouped_counted_and_paged(sample: Sample) -> None
 
 
 async def test_what_to_do_stands_first_with_a_command_and_its_paragraph(sample: Sample) -> None:
-    told = report(foreign("Sun"), replicas=(replica(status="blocked", refusals=(refusal(),)),))
+    reported = report(foreign("Sun"), replicas=(replica(status="blocked", refusals=(refusal(),)),))
     async with api_over(*sample) as api:
-        api.status = status_of(told)
+        api.status = status_of(reported)
         front = await page(api)
         ids = [e["id"] for e in front.elements if "id" in e.attributes]
         assert ids.index("status-proof") < ids.index("todo-title") < ids.index("drift")
@@ -149,12 +149,12 @@ async def test_names_are_text_wherever_they_stand(tmp_path: Path, hostile: str) 
         entity(1, name=hostile, device_id=device(1).id, unique_id=hostile, platform=hostile),
         entity(2, original_name=hostile),
     )
-    told = await write_home(tmp_path / "rows.db", home)
+    reported = await write_home(tmp_path / "rows.db", home)
     difference = changed(
         hostile, ("name", hostile, "x"), ("model", None, hostile), key=hostile, why=(hostile,)
     )
-    told = msgspec.structs.replace(told, records=(difference, foreign(hostile, key=hostile)))
-    async with api_over(tmp_path / "rows.db", told) as api:
+    reported = msgspec.structs.replace(reported, records=(difference, foreign(hostile, key=hostile)))
+    async with api_over(tmp_path / "rows.db", reported) as api:
         source = msgspec.structs.replace(api.status.source, error=hostile)
         api.status = msgspec.structs.replace(api.status, source=source)
         paths = ("/", "/drift", "/changes", f"/device?id={device(1).id}", "/entity?id=sensor.s1")
@@ -256,7 +256,7 @@ async def test_the_home_at_a_time(sample: Sample) -> None:
         ("/device?id=x&at=2026-11-23", 501, "records.uri"),
     ],
 )
-async def test_what_goes_wrong_is_told_as_a_page(api: Api, path: str, status: int, detail: str) -> None:
+async def test_what_goes_wrong_is_reported_as_a_page(api: Api, path: str, status: int, detail: str) -> None:
     wrong = await page(api, path, status)
     assert detail in wrong.one("main").text
     assert wrong.one("a", class_="brand")["href"] == "./"

@@ -30,10 +30,10 @@ LISTS = ("devices", "entities", "areas", "floors", "labels", "categories", "inte
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    told = await write_home(tmp_path / "rows.db", HOME)
+    reported = await write_home(tmp_path / "rows.db", HOME)
     mock = foreign("Mango", key=device(3).id)
-    told = msgspec.structs.replace(told, records=(mock,))
-    async with api_over(tmp_path / "rows.db", told, timeline=MemoryTimeline(HOME.home.records)) as made:
+    reported = msgspec.structs.replace(reported, records=(mock,))
+    async with api_over(tmp_path / "rows.db", reported, timeline=MemoryTimeline(HOME.home.records)) as made:
         yield made
 
 

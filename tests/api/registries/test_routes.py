@@ -186,7 +186,7 @@ async def test_an_unchanged_answer_is_304_before_any_row_is_read(rows: Path) -> 
         assert other.status_code == 200
 
 
-async def test_a_commit_by_anybody_makes_a_new_answer(rows: Path) -> None:
+async def test_a_commit_by_any_program_makes_a_new_answer(rows: Path) -> None:
     async with api_over(rows) as api:
         first = await api.client.get("/api/devices?limit=1")
         id_ = first.json()["devices"][0]["device_id"]

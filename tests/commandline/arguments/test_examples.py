@@ -20,11 +20,11 @@ def test_every_command_has_examples_that_can_be_run() -> None:
 def test_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert without_help(["help"]) == ["--help"]
     assert without_help(["show", "help"]) == ["show", "help"]
-    for argv, told in ((["help"], "examples:"), (["help", "show"], "reconcile show light.kitchen")):
+    for argv, reported in ((["help"], "examples:"), (["help", "show"], "reconcile show light.kitchen")):
         with pytest.raises(SystemExit) as ended:
             parse(argv)
         assert ended.value.code == 0
-        assert told in capsys.readouterr().out
+        assert reported in capsys.readouterr().out
 
 
 def test_an_option_that_is_a_setting_says_how_to_set_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def test_no_option_takes_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "reported"),
     [
         (["--dryrun"], "Error: --dryrun is not an option of reconcile.\nDid you mean --dry-run?\n"),
         (["--sorce", "x"], "Error: --sorce is not an option of reconcile.\nDid you mean --source?\n"),
@@ -102,10 +102,10 @@ def test_no_option_takes_a_secret() -> None:
     ],
 )
 def test_a_usage_error_is_one_message_one_hint_and_64(
-    argv: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    argv: list[str], reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     err = refused(capsys, *argv)
-    assert err.startswith(told)
+    assert err.startswith(reported)
     assert len(err.splitlines()) == 2
 
 

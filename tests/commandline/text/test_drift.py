@@ -46,7 +46,7 @@ Drift: 3 pending, 1 drift, 1 foreign in sqlite; history in sync.
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "reported"),
     [
         (record("A", cause=Cause.CONFLICT), "both sides changed"),
         (record("A", cause=Cause.DRIFT, kind=Kind.MISSING), "deleted from sqlite by someone else"),
@@ -55,8 +55,8 @@ Drift: 3 pending, 1 drift, 1 foreign in sqlite; history in sync.
         (foreign("A"), "only sqlite has it"),
     ],
 )
-def test_the_side_that_changed_is_named(found: RecordReport, told: str) -> None:
-    assert which_side(found) == told
+def test_the_side_that_changed_is_named(found: RecordReport, reported: str) -> None:
+    assert which_side(found) == reported
 
 
 def test_in_sync_needs_every_replica_compared() -> None:

@@ -55,7 +55,7 @@ def test_a_library_is_named_and_not_quoted(name: str, text: str) -> None:
     assert text not in stream.getvalue()
 
 
-def test_arguments_that_do_not_fit_and_errors_are_told_too() -> None:
+def test_arguments_that_do_not_fit_and_errors_are_reported_too() -> None:
     stream = io.StringIO()
     log_to(stream)
     logging.getLogger("sloppy").error("%d of %d", *["x"])
@@ -69,7 +69,7 @@ def test_arguments_that_do_not_fit_and_errors_are_told_too() -> None:
     assert "pip" not in stream.getvalue()
 
 
-def test_a_warning_of_a_library_is_told_in_the_same_way() -> None:
+def test_a_warning_of_a_library_is_reported_in_the_same_way() -> None:
     stream = io.StringIO()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -80,7 +80,7 @@ def test_a_warning_of_a_library_is_told_in_the_same_way() -> None:
     assert (line["message"], line["library"]) == ("message of a library", "py.warnings")
 
 
-def test_ours_is_told_as_it_is_and_with_debug_theirs_is_quoted() -> None:
+def test_ours_is_reported_as_it_is_and_with_debug_theirs_is_quoted() -> None:
     stream = io.StringIO()
     logger = log_to(stream, "debug")
     logger.warning("ours", extra={"fields": {"a": "b"}})

@@ -33,7 +33,7 @@ def logging_as_it_was() -> Iterator[None]:
     logging.captureWarnings(False)
 
 
-def told(*reports: Report, format_: str = "text") -> list[str]:
+def reported(*reports: Report, format_: str = "text") -> list[str]:
     stream = io.StringIO()
     lines = ReportLines(set_up_logging(stream, format_=format_, level="info"))
     for each in reports:
@@ -43,7 +43,7 @@ def told(*reports: Report, format_: str = "text") -> list[str]:
 
 def test_a_change_is_one_line() -> None:
     lamp = changed("Lamp", ("area_id", "kitchen", "dining"), outcome="applied")
-    assert told(report(lamp)) == [
+    assert reported(report(lamp)) == [
         "info    change written replica=sqlite record=device/lamp name=Lamp action=upsert "
         'fields=\'area_id: "kitchen" -> "dining"\''
     ]
@@ -51,12 +51,12 @@ def test_a_change_is_one_line() -> None:
 
 def test_drift_is_a_warning() -> None:
     lamp = changed("Lamp", ("name", "a", "b"), cause=Cause.DRIFT, outcome="applied")
-    assert told(report(lamp))[0].startswith("warning drift healed")
+    assert reported(report(lamp))[0].startswith("warning drift healed")
 
 
 def test_a_record_for_programs_is_one_object() -> None:
     lamp = changed("Lamp", ("name", "a", "b"), outcome="applied")
-    (line,) = told(report(lamp), format_="json")
+    (line,) = reported(report(lamp), format_="json")
     decoded = json.loads(line)
     assert (decoded["level"], decoded["message"], decoded["record"]) == (
         "info",
@@ -65,30 +65,32 @@ def test_a_record_for_programs_is_one_object() -> None:
     )
 
 
-def test_many_changes_are_told_as_a_number() -> None:
-    lines = told(report(*(changed(f"Lamp {n}", ("name", "a", "b"), outcome="applied") for n in range(60))))
+def test_many_changes_are_reported_as_a_number() -> None:
+    lines = reported(
+        report(*(changed(f"Lamp {n}", ("name", "a", "b"), outcome="applied") for n in range(60)))
+    )
     assert lines == ['info    many records replica=sqlite what="change written" count=60']
 
 
 def test_a_refusal_and_an_error_say_what_to_do() -> None:
     refusal = RefusalReport(GuardName.RECOVERY_MODE, "It is in recovery mode.", "Repair it.", 3)
     error = ErrorReport("history", "The disk is full.", "Make room.", True)
-    lines = told(report(replicas=(replica("sqlite", refusals=(refusal,)),), errors=(error,)))
+    lines = reported(report(replicas=(replica("sqlite", refusals=(refusal,)),), errors=(error,)))
     assert lines[0].startswith("warning changes held back replica=sqlite guard=recovery_mode held=3")
     assert 'hint="Make room."' in lines[1]
 
 
 def test_hostile_names_stay_on_their_line() -> None:
     lamp = changed("Lamp\n2026 error fake\x1b[31m", ("name", "a", "b"), outcome="applied")
-    assert len(told(report(lamp))) == 1
-    assert "\x1b" not in told(report(lamp))[0]
+    assert len(reported(report(lamp))) == 1
+    assert "\x1b" not in reported(report(lamp))[0]
 
 
-def test_nothing_is_told_of_nothing() -> None:
-    assert told(report()) == []
+def test_nothing_is_reported_of_nothing() -> None:
+    assert reported(report()) == []
 
 
-def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
+def test_what_stays_as_it_was_reported_is_not_told_at_each_pass() -> None:
     refusal = RefusalReport(GuardName.DELETE_RATIO, "Too many.", "Raise it.", 3)
     error = ErrorReport("sqlite", "The disk is full.", "Make room.", True)
     blocked = report(
@@ -96,7 +98,7 @@ def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
     )
     lost = report(replicas=(replica(status="unknown"),), errors=(error,))
     more = report(foreign("Sun"), foreign("Moon"), replicas=(replica(status="out_of_sync"),))
-    lines = told(blocked, blocked, lost, blocked, more, report(replicas=(replica("sqlite"),)), more)
+    lines = reported(blocked, blocked, lost, blocked, more, report(replicas=(replica("sqlite"),)), more)
     assert [re.sub(r" action=.*| held=.*| reason=.*", "", line) for line in lines] == [
         "warning difference found replica=sqlite record=device/sun name=Sun",
         "warning changes held back replica=sqlite guard=delete_ratio",
@@ -109,7 +111,7 @@ def test_what_stays_as_it_was_told_is_not_told_at_each_pass() -> None:
     ]
 
 
-def test_a_store_that_fails_in_the_passes_of_two_replicas_is_told_once_and_again_when_it_fails_in_none() -> (
+def test_a_store_that_fails_in_the_passes_of_two_replicas_is_reported_once_and_again_when_it_fails_in_none() -> (
     None
 ):
     full, away = (
@@ -117,7 +119,7 @@ def test_a_store_that_fails_in_the_passes_of_two_replicas_is_told_once_and_again
         ErrorReport("influxdb", "Away.", "", True),
     )
     of_rows, of_records = (replica("sqlite", status="unknown"),), (replica("influxdb", status="unknown"),)
-    lines = told(
+    lines = reported(
         report(replicas=of_rows, errors=(full,)),
         report(replicas=of_records, errors=(full, away)),
         report(replicas=of_records, errors=(away,)),  # it did not come so far as to need the rows file
@@ -133,12 +135,12 @@ def test_a_store_that_fails_in_the_passes_of_two_replicas_is_told_once_and_again
     ]
 
 
-def test_what_is_written_each_time_is_told_each_time() -> None:
+def test_what_is_written_each_time_is_reported_each_time() -> None:
     lamp = changed("Lamp", ("name", "a", "b"), cause=Cause.DRIFT, outcome="applied")
-    assert len(told(report(lamp), report(lamp))) == 2
+    assert len(reported(report(lamp), report(lamp))) == 2
 
 
-def test_a_change_of_status_is_told_once_in_both_directions() -> None:
+def test_a_change_of_status_is_reported_once_in_both_directions() -> None:
     stream = io.StringIO()
     lines = StatusLines(set_up_logging(stream, format_="text", level="info"), Freshness(1200.0, 60.0))
     source = SourceStatus("ws://home", connected=True)
@@ -165,7 +167,7 @@ def test_a_change_of_status_is_told_once_in_both_directions() -> None:
     ]
 
 
-def test_a_reader_that_makes_a_log_grow_is_told_once_and_so_is_its_end() -> None:
+def test_a_reader_that_makes_a_log_grow_is_reported_once_and_so_is_its_end() -> None:
     stream = io.StringIO()
     lines = HeldLogLines(set_up_logging(stream, format_="text", level="info"))
     for held_bytes in (0, 4096, 5_000_000, 6_000_000, 100, 0, 0):
@@ -176,7 +178,7 @@ def test_a_reader_that_makes_a_log_grow_is_told_once_and_so_is_its_end() -> None
     assert "log no longer held by a reader" in last
 
 
-def test_home_assistants_absence_is_told_once_and_so_is_its_return() -> None:
+def test_home_assistants_absence_is_reported_once_and_so_is_its_return() -> None:
     stream = io.StringIO()
     lines = SourceLines(set_up_logging(stream, format_="text", level="info"))
     there = SourceStatus("ws://home", connected=True, version="2026.11.0")

@@ -49,12 +49,12 @@ def test_a_step_that_a_server_named_cannot_move_the_cursor() -> None:
 
 
 def test_elsewhere_there_is_one_line_per_step_if_asked_for() -> None:
-    told, silent, quiet = io.StringIO(), io.StringIO(), io.StringIO()
-    for stream, is_quiet, verbose in ((told, False, True), (silent, False, False), (quiet, True, True)):
+    reported, silent, quiet = io.StringIO(), io.StringIO(), io.StringIO()
+    for stream, is_quiet, verbose in ((reported, False, True), (silent, False, False), (quiet, True, True)):
         with ProgressLine(stream, quiet=is_quiet, verbose=verbose) as progress:
             for step in ("devices", "entities", "entities"):
                 progress(step, 0, None)
-    assert told.getvalue() == "devices\nentities\n"
+    assert reported.getvalue() == "devices\nentities\n"
     assert silent.getvalue() == quiet.getvalue() == ""
 
 

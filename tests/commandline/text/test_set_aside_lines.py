@@ -33,9 +33,9 @@ def test_a_pass_and_drift_name_each_row_and_call_nothing_equal_without_them() ->
 
 def test_rows_that_were_not_compared_are_counted() -> None:
     replicas = (replica(status="out_of_sync", counts=Counts(kept=3)),)
-    told = render_drift(report(set_aside=ROWS, replicas=replicas), DriftText())
-    assert "  3 rows not compared in sqlite because of that\n" in told
-    assert told.endswith("\nDrift: 3 rows not compared in sqlite.\n")
+    reported = render_drift(report(set_aside=ROWS, replicas=replicas), DriftText())
+    assert "  3 rows not compared in sqlite because of that\n" in reported
+    assert reported.endswith("\nDrift: 3 rows not compared in sqlite.\n")
 
 
 def test_without_any_there_is_nothing_to_say() -> None:

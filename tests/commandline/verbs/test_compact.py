@@ -80,8 +80,8 @@ def test_what_was_forgotten_is_said_wherever_the_past_is_asked(
     assert revisions(path) == 31
     out = mirror("history", device).out
     assert f"Forgotten: 31 older than {answer['known_from']}." in out
-    told = json.loads(mirror("history", device, "--json").out)
-    assert (told["known_from"], told["forgotten"]) == (answer["known_from"], 31)
+    reported = json.loads(mirror("history", device, "--json").out)
+    assert (reported["known_from"], reported["forgotten"]) == (answer["known_from"], 31)
     assert "Nothing to forget" in mirror("history", "compact").out
     assert mirror().code == 0, "the next pass finds nothing missing"
 

@@ -11,9 +11,9 @@ from tests.commandline.reports import foreign, report
 from tests.homes import NOON
 
 
-def test_candidates_are_told_apart_by_their_verdicts() -> None:
+def test_candidates_are_distinguished_by_their_verdicts() -> None:
     keys = [Key("device", "d1"), Key("device", "mock")]
     rows = {key: StoredRow(key, {"name": "Sun"}, {}, {}) for key in keys}
     verdicts = Verdicts(status_of(report(foreign("Sun", key="mock"))), NOON, AGELESS)
-    told = distinguished(Ambiguous("sun", keys, rows), verdicts)
-    assert told.hint == "Say which: device/mock (Sun, foreign), device/d1 (Sun, real)."
+    reported = distinguished(Ambiguous("sun", keys, rows), verdicts)
+    assert reported.hint == "Say which: device/mock (Sun, foreign), device/d1 (Sun, real)."

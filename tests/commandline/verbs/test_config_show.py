@@ -11,7 +11,7 @@ from tests.commandline.in_process import Reconcile
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
 
-def test_every_setting_tells_its_value_and_where_it_comes_from(
+def test_every_setting_shows_its_value_and_where_it_comes_from(
     reconcile: Reconcile, nobodys_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (nobodys_machine / "reconcile.toml").write_text('[rows]\nfile = "home.db"\n')

@@ -13,10 +13,10 @@ MIB = 1024 * 1024
 CALM = Growth(bytes_per_second=MIB / 86_400)
 
 
-def test_size_pace_and_what_is_kept_are_told() -> None:
-    told = judge(3 * MIB, 10_000 * MIB, CALM, HistorySettings())
-    assert told.is_well
-    assert told.message == "3.0 MiB, about 365.0 MiB more a year; kept forever"
+def test_size_pace_and_what_is_kept_are_reported() -> None:
+    reported = judge(3 * MIB, 10_000 * MIB, CALM, HistorySettings())
+    assert reported.is_well
+    assert reported.message == "3.0 MiB, about 365.0 MiB more a year; kept forever"
     forgetful = Growth(bytes_per_second=1.0, known_from=NOON, forgotten_by_age=1_000, forgotten_by_thinning=5)
     assert judge(0, MIB, forgetful, HistorySettings(keep_days=30, thin_seconds=60)).message.endswith(
         "30 days are kept, one version per record and 60 s, known from 2026-11-23T12:00:00.000Z on (1,005 versions forgotten)"
@@ -29,14 +29,17 @@ def test_a_disk_that_will_be_full_and_a_doubtful_clock_are_warnings() -> None:
     assert "history.keep_days" in full.hint
     assert judge(3 * MIB, 100 * MIB, CALM, HistorySettings(keep_days=30)).is_well
     doubtful = Growth(bytes_per_second=1.0, doubt="the clock jumped")
-    told = judge(3 * MIB, 10_000 * MIB, doubtful, HistorySettings(keep_days=30))
-    assert (told.is_well, told.message.endswith("nothing is forgotten, because the clock jumped")) == (
+    reported = judge(3 * MIB, 10_000 * MIB, doubtful, HistorySettings(keep_days=30))
+    assert (
+        reported.is_well,
+        reported.message.endswith("nothing is forgotten, because the clock jumped"),
+    ) == (
         False,
         True,
     )
 
 
-def test_doctor_tells_it(mirror: Reconcile, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_shows_it(mirror: Reconcile, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror()
     home.rename_device("Renamed")
     mirror()

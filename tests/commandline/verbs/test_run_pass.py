@@ -164,7 +164,7 @@ def test_quiet_prints_nothing_when_nothing_is_wrong(mirror: Reconcile) -> None:
     assert decoded(mirror("-q", "--json").out).status == "in_sync"
 
 
-def test_verbose_tells_each_step_on_stderr(mirror: Reconcile) -> None:
+def test_verbose_shows_each_step_on_stderr(mirror: Reconcile) -> None:
     _, out, err = mirror("-v")
     assert "device list\n" in err
     assert "device list" not in out

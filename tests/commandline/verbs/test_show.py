@@ -101,7 +101,7 @@ def test_a_renamed_record_is_shown_under_its_new_name(former: Reconcile) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("light.deleted", "was deleted at 2026-11-23T12:01:00.000Z"),
         (DELETED.id, "was deleted at 2026-11-23T12:01:00.000Z"),
@@ -110,10 +110,10 @@ def test_a_renamed_record_is_shown_under_its_new_name(former: Reconcile) -> None
         ("light.never", "No stored record is called"),
     ],
 )
-def test_what_has_no_row_says_what_became_of_it(former: Reconcile, text: str, told: str) -> None:
+def test_what_has_no_row_says_what_became_of_it(former: Reconcile, text: str, reported: str) -> None:
     code, out, err = former("show", text)
     assert (code, out) == (1, "")
-    assert told in err
+    assert reported in err
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def mock(statement: str) -> None:
     connection.close()
 
 
-def test_of_two_records_of_one_name_the_foreign_one_is_told(mirror: Reconcile) -> None:
+def test_of_two_records_of_one_name_the_foreign_one_is_reported(mirror: Reconcile) -> None:
     mirror()
     mock("INSERT INTO devices (device_id, name) VALUES ('mock', 'Sun')")
     several = mirror("show", "sun")
@@ -169,7 +169,7 @@ def test_a_real_record_says_so_and_since_when(mirror: Reconcile) -> None:
     assert "  Real since" in mirror("history", "light.kitchen_lights").out
 
 
-def test_a_record_that_somebody_changed_says_what_differs(mirror: Reconcile) -> None:
+def test_a_record_that_another_program_changed_says_what_differs(mirror: Reconcile) -> None:
     mirror()
     mock("UPDATE entities SET original_name = 'Wrecked' WHERE entity_id = 'light.kitchen_lights'")
     out = mirror("show", "light.kitchen_lights").out

@@ -25,8 +25,8 @@ def test_a_snapshot_and_its_restore_say_what_they_did(
 ) -> None:
     mirror("-q")
     store = ("--rows", "rows.db")
-    told = reconcile("store", "snapshot", "a.db", *store)
-    assert told == (0, "Snapshot of rows.db in a.db: 205 records, all as the engine wrote them.\n", "")
+    reported = reconcile("store", "snapshot", "a.db", *store)
+    assert reported == (0, "Snapshot of rows.db in a.db: 205 records, all as the engine wrote them.\n", "")
 
     home.rename_device("Later")
     assert "Applied: 10 changed (sqlite)" in mirror().out
@@ -58,16 +58,18 @@ def test_a_snapshot_replaces_nothing_unless_told_to(
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "reported"),
     [
         (("snapshot", "a.db"), "The rows file rows.db does not exist."),
         (("restore", "a.db"), "a.db is no file."),
     ],
 )
-def test_what_is_not_there_is_one_clear_error(argv: tuple[str, str], told: str, reconcile: Reconcile) -> None:
+def test_what_is_not_there_is_one_clear_error(
+    argv: tuple[str, str], reported: str, reconcile: Reconcile
+) -> None:
     code, out, err = reconcile("store", *argv, "--rows", "rows.db")
     assert (code, out) == (1, "")
-    assert err.startswith(f"Error: {told}\n")
+    assert err.startswith(f"Error: {reported}\n")
 
 
 def run(folder: Path, *argv: str) -> Answer:

@@ -95,11 +95,11 @@ def test_what_follows_from_another_record_did_not_begin_when_this_one_was_change
         found = msgspec.structs.replace(
             comparison, plan=plan, verdict=msgspec.structs.replace(comparison.verdict, allowed=allowed)
         )
-        told = [
+        reported = [
             report_records(found, desired, done=Outcome(done), compared_at=NOON)[0].since
             for done in ("planned", "applied")
         ]
-        assert told == since
+        assert reported == since
 
 
 def test_an_absence_began_when_it_was_first_missed() -> None:
@@ -111,7 +111,7 @@ def test_an_absence_began_when_it_was_first_missed() -> None:
     assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)
 
 
-def test_a_beginning_that_nobody_knows_is_not_the_time_of_asking() -> None:
+def test_a_beginning_that_is_unknown_is_not_the_time_of_asking() -> None:
     desired = snapshot(ENTRY, device(1, name="New"))
     comparison = compared(desired, ENTRY, device(1), device(2))
     for done, since in (("planned", [None, None]), ("observed", [None, None]), ("applied", [NOON, NOON])):
@@ -154,7 +154,7 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
     assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
 
 
-def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> None:
+def test_a_difference_is_first_found_by_the_pass_that_first_shows_of_it() -> None:
     found: dict[FoundKey, float] = {}
     made = (
         report(foreign("Sun"), replicas=(replica(),)),
@@ -163,11 +163,11 @@ def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> Non
         report(foreign("Sun"), replicas=(replica(),)),
         report(foreign("Moon"), replicas=(replica(),)),
     )
-    told = [
+    reported = [
         [(r.name, r.since) for r in with_first_found(each, found, NOON + number).records]
         for number, each in enumerate(made, 1)
     ]
-    assert told == [
+    assert reported == [
         [("Sun", NOON + 1)],
         [("Sun", NOON + 1), ("Moon", NOON + 2), ("Lamp", NOON)],
         [],
@@ -179,22 +179,22 @@ def test_a_difference_is_first_found_by_the_pass_that_first_tells_of_it() -> Non
 def test_a_difference_that_goes_on_does_not_begin_again() -> None:
     found: dict[FoundKey, float] = {}
 
-    def told(at: float, since: float | None, shift: float = 0.0, **fields: object) -> float | None:
+    def reported(at: float, since: float | None, shift: float = 0.0, **fields: object) -> float | None:
         lamp = changed("Lamp", since=instant(since), **fields)
         (record,) = with_first_found(report(lamp, replicas=(replica(),)), found, at, shift).records
         return record.since
 
-    assert told(NOON, None) == NOON
+    assert reported(NOON, None) == NOON
     # It is missed with evidence now, and changed once more.
-    assert told(NOON + 60, NOON + 60) == NOON
+    assert reported(NOON + 60, NOON + 60) == NOON
     # What was known before that is the beginning.
-    assert told(NOON + 70, NOON - 30) == NOON - 30
-    assert told(NOON + 80, None, cause=Cause.FOREIGN) == NOON - 30
+    assert reported(NOON + 70, NOON - 30) == NOON - 30
+    assert reported(NOON + 80, None, cause=Cause.FOREIGN) == NOON - 30
     # The wall clock was an hour behind, and is set.
-    assert told(NOON + 90, None, shift=3600) == NOON - 30 + 3600
+    assert reported(NOON + 90, None, shift=3600) == NOON - 30 + 3600
     # Once it is written, the next one starts over.
-    assert told(NOON + 100, NOON + 100, outcome="applied") == NOON - 30
-    assert told(NOON + 110, None) == NOON + 110
+    assert reported(NOON + 100, NOON + 100, outcome="applied") == NOON - 30
+    assert reported(NOON + 110, None) == NOON + 110
 
 
 def test_what_a_guard_holds_has_no_beginning_that_a_pass_without_memory_knows() -> None:

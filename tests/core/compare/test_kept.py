@@ -96,7 +96,7 @@ def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
     assert found.home.records[entity(2).key] == entity(2)
 
 
-def test_what_somebody_else_put_there_is_not_kept() -> None:
+def test_what_another_program_put_there_is_not_kept() -> None:
     listed = entity(1)
     desired = make_snapshot(
         records=[listed],

@@ -61,7 +61,7 @@ def test_a_machine_that_has_just_started_confirms_nothing() -> None:
 
 
 @pytest.mark.parametrize("first", [Look(NOON + 60), Look(5.0), Look(NOON, "a", 200.0)])
-def test_an_absence_whose_time_says_nothing_begins_anew(first: Look) -> None:
+def test_an_absence_whose_time_says_nothing_starts_over(first: Look) -> None:
     found = track_absences(HOME, KNOWN, {GONE: first}, running(100))
     assert found == Absences(begun=frozenset({GONE}), returned=frozenset({GONE}))
 

@@ -106,13 +106,13 @@ FIRST_LOOK = Policy()
         (msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)), "storage_corruption"),
     ],
 )
-def test_a_doubtful_state_is_told_at_the_first_look(health: SourceHealth, guard: str) -> None:
+def test_a_doubtful_state_is_reported_at_the_first_look(health: SourceHealth, guard: str) -> None:
     verdict = judge(snapshot(*ONE_GONE, health=health), HOME, FIRST_LOOK)
     assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 1)]
     assert ([o.key for o in verdict.held], verdict.waiting) == ([GONE_KEY], ())
 
 
-def test_an_empty_registry_is_told_at_the_first_look() -> None:
+def test_an_empty_registry_is_reported_at_the_first_look() -> None:
     verdict = judge(snapshot(*(r for r in HOME if r.key.registry != "device")), HOME, FIRST_LOOK)
     assert [(r.guard, r.held) for r in verdict.refusals] == [("empty_source", 40)]
 
@@ -121,7 +121,9 @@ def test_an_empty_registry_is_told_at_the_first_look() -> None:
     ("left", "policy", "guard"),
     [(60, FIRST_LOOK, "delete_ratio"), (98, Policy(delete_count_max=2), "delete_count")],
 )
-def test_half_a_home_that_vanishes_in_one_read_is_told_at_once(left: int, policy: Policy, guard: str) -> None:
+def test_half_a_home_that_vanishes_in_one_read_is_reported_at_once(
+    left: int, policy: Policy, guard: str
+) -> None:
     verdict = judge(snapshot(*HOME[:left]), HOME, policy)
     assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 101 - left)]
     assert verdict.waiting == ()
@@ -173,7 +175,7 @@ def test_a_home_whose_only_config_entry_is_unusable_is_known_by_what_it_owns() -
     assert home.with_changes([], [HOME[-1].key], taken_at=NOON).home.entry_ids == {ENTRY.entry_id}
 
 
-def test_a_refusal_of_everything_is_told_where_nothing_differs() -> None:
+def test_a_refusal_of_everything_is_reported_where_nothing_differs() -> None:
     floors = frozenset({"floor"})
     other = snapshot(ConfigEntry(entry_id="other", domain="demo")).only(floors)
     verdict = judge(other, HOME)
@@ -194,7 +196,7 @@ def test_a_registry_that_is_suddenly_empty_keeps_its_rows(registry: str) -> None
     assert verdict.allowed == ()
 
 
-def test_an_empty_home_is_believed_when_told_to() -> None:
+def test_an_empty_home_is_believed_on_a_signal() -> None:
     generous = Policy(delete_confirm_seconds=0, allow_empty=True, delete_few_max=1000)
     verdict = judge(snapshot(), HOME, generous)
     assert len(verdict.allowed) == len(HOME)

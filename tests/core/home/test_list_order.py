@@ -39,7 +39,7 @@ def test_a_position_is_derived_and_changes_no_content() -> None:
     assert changed == {FLOOR.key, *(area.key for area in AREAS)}
 
 
-def test_where_no_order_is_told_versions_are_what_they_were() -> None:
+def test_where_no_order_is_reported_versions_are_what_they_were() -> None:
     plain = snapshot(ENTRY, *AREAS)
     assert {plain.home.row_versions[area.key] for area in AREAS} == {
         plain.home.hashes[area.key] for area in AREAS

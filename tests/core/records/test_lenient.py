@@ -132,7 +132,7 @@ def test_a_field_of_the_identity_that_is_absent_is_named(registry: str) -> None:
         assert (caught.value.row.field, caught.value.row.found) == (name, "absent")
 
 
-def test_what_is_known_of_an_unusable_row_is_told() -> None:
+def test_what_is_known_of_an_unusable_row_is_reported() -> None:
     with pytest.raises(UnusableRow) as caught:
         read_fields("entity", {**LEAST["entity"], "unique_id": [1], "original_name": "Lamp"})
     row = caught.value.row

@@ -21,7 +21,7 @@ def test_the_last_of_several_rows_stands_in() -> None:
     assert stand_ins == {device(1).key: device(1, name="Last")}
 
 
-def test_a_row_is_told_by_what_is_known_of_it() -> None:
+def test_a_row_is_reported_by_what_is_known_of_it() -> None:
     assert ODD.known_as == "entity, row 3, sensor.s1, id e"
     assert SetAside("device", "id", "null", "its id is null").known_as == "device, without an id"
     assert ODD.key == Key("entity", "e")

@@ -23,7 +23,7 @@ def test_what_is_done_about_it(action: Action | None, outcome: str, text: str) -
     assert outcome_text(changed("Lamp", action=action, outcome=outcome)) == text
 
 
-def test_whose_change_it_was_is_told_once() -> None:
+def test_whose_change_it_was_is_reported_once() -> None:
     whose = WHOSE_CHANGE[Cause.DRIFT]
     assert further_reasons(changed("Lamp", cause=Cause.DRIFT, why=(whose, "and more"))) == ["and more"]
     assert done_word(removed("Lamp")) == "deleted"

@@ -23,16 +23,18 @@ FRESHNESS = Freshness(stale_seconds=1200.0, unknown_seconds=60.0)
 READ = SourceReport("ws://home", True, "2026.11.0", "RUNNING", 183, REGISTRIES)
 
 
-def status(told: Report | None, *replicas: ReplicaStatus, **given: Any) -> Status:
+def status(reported: Report | None, *replicas: ReplicaStatus, **given: Any) -> Status:
     own = replicas or tuple(
         ReplicaStatus(r.replica, r.status, synced_at=NOW, compared_at=NOW)
-        for r in (told.replicas if told else ())
+        for r in (reported.replicas if reported else ())
     )
-    return Status("home", "1", 0.0, SourceStatus("ws://home", True), own, told, **given)
+    return Status("home", "1", 0.0, SourceStatus("ws://home", True), own, reported, **given)
 
 
-def verdict(told: Report | None, key: str = "lamp", *replicas: ReplicaStatus, **given: Any) -> RecordVerdict:
-    return Verdicts(status(told, *replicas), NOW, FRESHNESS).of(Key("device", key), **given)
+def verdict(
+    reported: Report | None, key: str = "lamp", *replicas: ReplicaStatus, **given: Any
+) -> RecordVerdict:
+    return Verdicts(status(reported, *replicas), NOW, FRESHNESS).of(Key("device", key), **given)
 
 
 def out_of_sync(*records: Any, **given: Any) -> Report:
@@ -66,21 +68,21 @@ def test_each_kind_of_difference_has_its_state(
     assert found.command
 
 
-def test_two_records_of_one_name_are_told_apart() -> None:
-    told = out_of_sync(foreign("Sun", key="mock"))
-    verdicts = Verdicts(status(told), NOW, FRESHNESS)
+def test_two_records_of_one_name_are_distinguished() -> None:
+    reported = out_of_sync(foreign("Sun", key="mock"))
+    verdicts = Verdicts(status(reported), NOW, FRESHNESS)
     real = verdicts.of(Key("device", "real")).of_row(NOW - 60)
     assert (verdicts.of(Key("device", "mock")).state, real.state) == (State.FOREIGN, State.REAL)
     assert (real.since, real.cause, real.differs, real.command) == (NOW - 60, None, (), None)
 
 
-def test_what_differs_is_told_field_by_field_for_each_replica() -> None:
-    told = out_of_sync(
+def test_what_differs_is_reported_field_by_field_for_each_replica() -> None:
+    reported = out_of_sync(
         changed("Lamp", ("name", "Old", "New"), cause=Cause.DRIFT),
         changed("Lamp", ("model", None, "X"), replica="history"),
         replicas=(replica(status="out_of_sync"), replica("history", status="out_of_sync")),
     )
-    found = verdict(told)
+    found = verdict(reported)
     assert found.state is State.DRIFTED, "the most alarming of its replicas"
     assert [msgspec.structs.astuple(d) for d in found.differs] == [
         ("sqlite", "name", "New", "Old"),
@@ -109,8 +111,8 @@ FAILED = ReplicaStatus(
     ],
 )
 def test_while_its_replica_is_unknown_a_record_is_not_known(given: ReplicaStatus, reason: str) -> None:
-    told = out_of_sync(foreign("Sun", key="mock"))
-    real, mock = verdict(told, "real", given), verdict(told, "mock", given)
+    reported = out_of_sync(foreign("Sun", key="mock"))
+    real, mock = verdict(reported, "real", given), verdict(reported, "mock", given)
     assert (real.state, mock.state) == (State.UNKNOWN, State.UNKNOWN)
     assert reason in real.reasons[0]
     assert "When last compared: Only sqlite has it." in mock.reasons
@@ -118,10 +120,10 @@ def test_while_its_replica_is_unknown_a_record_is_not_known(given: ReplicaStatus
 
 
 def test_a_replica_that_is_unknown_hides_no_difference_of_another() -> None:
-    told = out_of_sync(foreign("Sun", key="mock"))
+    reported = out_of_sync(foreign("Sun", key="mock"))
     known = ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOW)
     verdicts = Verdicts(
-        status(told, known, ReplicaStatus("influxdb", SyncStatus.UNKNOWN, error="away")), NOW, FRESHNESS
+        status(reported, known, ReplicaStatus("influxdb", SyncStatus.UNKNOWN, error="away")), NOW, FRESHNESS
     )
     assert verdicts.of(Key("device", "mock")).state is State.FOREIGN
     assert verdicts.of(Key("device", "real")).state is State.UNKNOWN
@@ -134,19 +136,19 @@ def test_nothing_compared_yet_is_not_known() -> None:
 @pytest.mark.parametrize("guard", ["recovery_mode", "wrong_instance"])
 def test_what_is_not_this_home_proves_nothing(guard: str) -> None:
     refused = replica(status="blocked", refusals=(RefusalReport(GuardName(guard), "m", "h", 1),))
-    told = out_of_sync(removed("Lamp", outcome="held"), replicas=(refused,))
+    reported = out_of_sync(removed("Lamp", outcome="held"), replicas=(refused,))
     for key in ("lamp", "other"):
-        found = verdict(told, key)
+        found = verdict(reported, key)
         assert found.state is State.UNKNOWN
         assert GUARDS[GuardName(guard)].title in found.reasons[0]
 
 
 def test_what_a_guard_holds_names_the_guard_and_its_command() -> None:
     refusal = RefusalReport(GuardName.DELETE_RATIO, "m", "h", 412, "reconcile --max-delete 412")
-    told = out_of_sync(
+    reported = out_of_sync(
         removed("Lamp", outcome="held"), replicas=(replica(status="blocked", refusals=(refusal,)),)
     )
-    found = verdict(told)
+    found = verdict(reported)
     assert (found.state, found.command) == (State.GONE, "reconcile --max-delete 412")
     assert found.next == "Held back by a guard (delete_ratio)."
 
@@ -173,11 +175,11 @@ def test_a_change_that_no_report_knows_of_is_pending() -> None:
 def test_what_is_set_aside_says_which_row_of_home_assistant_it_may_be() -> None:
     row = SetAside("device", "id", "number", "its name is a number", id="lamp")
     kept = replica(kept=("device/shade",))
-    told = report(source=READ, set_aside=(row,), replicas=(kept,))
-    assert verdict(told).state is State.SET_ASIDE
-    assert "its name is a number" in verdict(told).reasons[0]
-    assert verdict(told, "shade").state is State.SET_ASIDE
-    assert verdict(told, "other").state is State.REAL
+    reported = report(source=READ, set_aside=(row,), replicas=(kept,))
+    assert verdict(reported).state is State.SET_ASIDE
+    assert "its name is a number" in verdict(reported).reasons[0]
+    assert verdict(reported, "shade").state is State.SET_ASIDE
+    assert verdict(reported, "other").state is State.REAL
     by_name = SetAside("entity", "id", "null", "its id is missing", entity_id="light.a")
     verdicts = Verdicts(status(report(source=READ, set_aside=(by_name,))), NOW, FRESHNESS)
     assert verdicts.of(Key("entity", "e1"), entity_id="light.a").state is State.SET_ASIDE
@@ -188,10 +190,10 @@ def test_an_applied_difference_is_none() -> None:
 
 
 def test_the_basis_changes_with_what_is_known_and_with_nothing_else() -> None:
-    told = report(source=READ)
-    before = basis_of(status(told), NOW, FRESHNESS)
+    reported = report(source=READ)
+    before = basis_of(status(reported), NOW, FRESHNESS)
     assert basis_of(status(report(source=READ)), NOW + 5, FRESHNESS) == before
-    assert basis_of(status(told), NOW + 100, FRESHNESS) != before, "too old by now"
+    assert basis_of(status(reported), NOW + 100, FRESHNESS) != before, "too old by now"
     assert basis_of(status(out_of_sync(foreign("Sun"))), NOW, FRESHNESS) != before
 
 
@@ -201,17 +203,17 @@ def test_every_state_has_a_label_and_advice() -> None:
 
 
 def test_a_file_does_not_speak_for_home_assistant() -> None:
-    told = report(source=SourceReport("records (history)", True, records=183))
-    assert verdict(told).reasons == ("Every store holds exactly what records (history) has.",)
+    reported = report(source=SourceReport("records (history)", True, records=183))
+    assert verdict(reported).reasons == ("Every store holds exactly what records (history) has.",)
 
 
 def test_whoever_may_have_another_verdict_is_singled_out() -> None:
-    told = out_of_sync(
+    reported = out_of_sync(
         foreign("Lamp"),
         set_aside=(SetAside("entity", "id", "null", "it has no id", entity_id="light.odd"),),
         replicas=(replica(status="out_of_sync", kept=("device/kept",)),),
     )
-    verdicts = Verdicts(status(told), NOW, FRESHNESS)
-    assert verdicts.singled_out("device") >= {told.records[0].key, "kept"}
+    verdicts = Verdicts(status(reported), NOW, FRESHNESS)
+    assert verdicts.singled_out("device") >= {reported.records[0].key, "kept"}
     assert "light.odd" in verdicts.singled_out("entity")
-    assert told.records[0].key not in verdicts.singled_out("entity")
+    assert reported.records[0].key not in verdicts.singled_out("entity")

@@ -24,7 +24,7 @@ def test_all_that_remember_are_asked(tmp_path: Path) -> None:
     assert errors == []
 
 
-def test_a_ledger_that_cannot_say_is_told_and_knows_nothing() -> None:
+def test_a_ledger_that_cannot_say_is_reported_and_knows_nothing() -> None:
     ledger = MemoryLedger()
     ledger.fail_with = ReplicaUnavailable("rows", "locked")
     errors: list[ReplicaError] = []

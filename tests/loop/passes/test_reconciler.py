@@ -279,7 +279,7 @@ async def test_a_warm_pass_reads_no_replica_and_writes_what_changed(home: Home) 
     assert (await home.warm_pass(snapshot(*HOME[:-1], entity(2, name="New")))).records == ()
 
 
-async def test_a_warm_pass_looks_again_when_somebody_wrote(home: Home) -> None:
+async def test_a_warm_pass_looks_again_when_another_program_wrote(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
     home.rows.edit(device(2).key, name="Mocked")
     (found,) = (await home.warm_pass(snapshot(*HOME))).records
@@ -376,7 +376,9 @@ async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Ho
     assert entity(9).key in home.records.rows
 
 
-async def test_a_row_that_somebody_wrote_again_is_foreign_in_a_file_that_others_write(tmp_path: Path) -> None:
+async def test_a_row_that_another_program_wrote_again_is_foreign_in_a_file_that_others_write(
+    tmp_path: Path,
+) -> None:
     rows = open_rows(tmp_path / "rows.db")
     options = PassOptions(Mode.APPLY, Policy(delete_confirm_seconds=0), frozenset(REGISTRIES), "run", "home")
 

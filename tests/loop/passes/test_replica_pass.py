@@ -58,16 +58,16 @@ def changed(before: Snapshot, after: list[Record]) -> Snapshot:
 
 
 @given(homes(), homes())
-def test_it_tells_what_rows_held_without_reading_them(old: list[Record], new: list[Record]) -> None:
+def test_it_shows_what_rows_held_without_reading_them(old: list[Record], new: list[Record]) -> None:
     for stores_derived in (True, False):
         before = snapshot(*old, at=NOON)
         stand = Stand(before, stores_derived=stores_derived)
         after = changed(before, new)
 
-        told = stand.one_pass(after, "observe", Since(before, after.home.touched))
+        reported = stand.one_pass(after, "observe", Since(before, after.home.touched))
         read = stand.one_pass(after, "observe")
 
-        assert told == read
+        assert reported == read
 
 
 @given(homes(), homes(), homes(), st.booleans())
@@ -80,13 +80,13 @@ def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
     stand.one_pass(after, "apply", Since(before, after.home.touched))
     later = changed(after, newest)
 
-    told = stand.one_pass(later, "observe", Since(after, later.home.touched))
+    reported = stand.one_pass(later, "observe", Since(after, later.home.touched))
     read = stand.one_pass(later, "observe")
 
-    assert told == read
+    assert reported == read
 
 
-def test_what_still_waits_is_neither_read_nor_planned_nor_told_anew() -> None:
+def test_what_still_waits_is_neither_read_nor_planned_nor_told_again() -> None:
     home = snapshot(ENTRY, *(device(n) for n in range(50)), at=NOON)
     stand = Stand(home, stores_derived=True)
     smaller = changed(home, [ENTRY, *(device(n) for n in range(20))])

@@ -89,7 +89,7 @@ async def test_the_pass_after_a_first_fill_is_cut_short_and_says_the_same(home: 
     assert (await home.run(mode="dry_run")).replicas == whole.replicas
 
 
-async def test_a_row_that_somebody_changed_is_found_and_healed(home: Home) -> None:
+async def test_a_row_that_another_program_changed_is_found_and_healed(home: Home) -> None:
     await home.run()
     home.sql("UPDATE devices SET model = 'Mocked' WHERE rowid = 1")
     healed = await home.run()
@@ -114,7 +114,7 @@ async def test_no_change_of_the_rows_goes_unseen(home: Home, statement: str) -> 
     assert report.records
 
 
-async def test_a_change_at_home_assistant_is_read_and_proved_anew(home: Home) -> None:
+async def test_a_change_at_home_assistant_is_read_and_proved_again(home: Home) -> None:
     await home.run()
     listed = home.core.answers[ENTITY_LIST]
     listed[3]["modified_at"] += 1
@@ -140,7 +140,7 @@ async def test_another_version_of_this_program_is_not_believed(
     assert not await home.was_cut_short()
 
 
-async def test_the_state_of_home_assistant_is_told_although_nothing_else_changed(home: Home) -> None:
+async def test_the_state_of_home_assistant_is_reported_although_nothing_else_changed(home: Home) -> None:
     await home.run()
     home.core.state = "NOT_RUNNING"
     report = await home.run()
@@ -201,7 +201,7 @@ async def test_with_a_history_each_replica_is_known_by_itself(home: Home, tmp_pa
         history.close()
 
 
-async def test_rows_written_by_somebody_else_during_the_pass_are_looked_at_in_the_next(
+async def test_rows_written_by_another_program_during_the_pass_are_looked_at_in_the_next(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SqliteRows.apply

@@ -84,7 +84,7 @@ def test_a_clock_that_is_corrected_by_seconds_leaves_what_was_written(history: H
     assert sql(history.path, "SELECT max(at_ns) - min(at_ns) FROM records") == [(3,)]
 
 
-def test_a_clock_of_1970_dates_nothing_anew(history: HistoryFile) -> None:
+def test_a_clock_of_1970_dates_nothing_again(history: HistoryFile) -> None:
     write(history, "one", NOON)
     assert write(history, "two", EPOCH) is None
     assert write(history, "three", NOON + 60) is None

@@ -25,7 +25,7 @@ def per_day(connection: apsw.Connection) -> float:
     return bytes_per_second(connection, int(NOW * 1_000_000_000)) * DAY
 
 
-def test_a_weeks_revisions_are_told_as_of_a_second() -> None:
+def test_a_weeks_revisions_are_reported_as_of_a_second() -> None:
     times = [NOW - 30 * DAY, *(NOW - 7 * DAY * n / 70 for n in range(1, 70))]
     assert per_day(file_with(times)) == pytest.approx(10 * 1_200, rel=0.1)
 

@@ -73,7 +73,7 @@ def test_a_record_that_was_refused_and_changed_since_gets_another_chance(bench: 
     assert len(bench.wire.bodies) == 1
 
 
-def test_a_point_that_does_not_read_back_is_told(bench: Bench) -> None:
+def test_a_point_that_does_not_read_back_is_reported(bench: Bench) -> None:
     bench.wire.is_forgetful = True
     with pytest.raises(
         ReplicaDiverged, match="confirmed 2 points, but 2 of them do not read back, device/d1 first"

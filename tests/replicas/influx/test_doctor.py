@@ -41,7 +41,7 @@ def test_a_server_that_is_away_ends_the_examination(wire: MemoryWire) -> None:
     )
 
 
-def test_reading_and_writing_are_told_apart(wire: MemoryWire) -> None:
+def test_reading_and_writing_are_distinguished(wire: MemoryWire) -> None:
     def refuse(_body: bytes) -> None:
         raise ReplicaRejected("influxdb", "403", "Grant it.")
 
@@ -51,7 +51,7 @@ def test_reading_and_writing_are_told_apart(wire: MemoryWire) -> None:
     assert (checks["write"].found, checks["write"].advice) == ("403", "Grant it.")
 
 
-def test_a_bucket_that_cannot_be_read_is_told_once(wire: MemoryWire) -> None:
+def test_a_bucket_that_cannot_be_read_is_reported_once(wire: MemoryWire) -> None:
     def scan(_scan: Scan) -> None:
         raise ReplicaRejected("influxdb", "403", "Grant it.")
 
@@ -62,7 +62,7 @@ def test_a_bucket_that_cannot_be_read_is_told_once(wire: MemoryWire) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retention", "status", "told"),
+    ("retention", "status", "reported"),
     [
         (7 * DAY, "ok", "kept 7 days; every record is renewed within 3.5 days"),
         (3600, "failed", "1 hours only"),
@@ -70,16 +70,16 @@ def test_a_bucket_that_cannot_be_read_is_told_once(wire: MemoryWire) -> None:
     ],
 )
 def test_retention_is_held_against_the_refresh(
-    wire: MemoryWire, retention: int | None, status: str, told: str
+    wire: MemoryWire, retention: int | None, status: str, reported: str
 ) -> None:
     wire.retention = retention
     check = examined(wire)["retention"]
     assert check.status == status
-    assert told in check.found
+    assert reported in check.found
 
 
 @pytest.mark.parametrize(
-    ("skew", "status", "told"),
+    ("skew", "status", "reported"),
     [
         (0, "ok", "less than 2 seconds"),
         (59, "ok", "59 seconds"),
@@ -87,10 +87,10 @@ def test_retention_is_held_against_the_refresh(
         (3600, "failed", "3600 seconds"),
     ],
 )
-def test_clocks_are_compared(wire: MemoryWire, skew: float, status: str, told: str) -> None:
+def test_clocks_are_compared(wire: MemoryWire, skew: float, status: str, reported: str) -> None:
     check = examined(wire, NOON + skew)["clock"]
     assert check.status == status
-    assert told in check.found
+    assert reported in check.found
 
 
 def test_points_of_the_future_are_counted(wire: MemoryWire) -> None:

@@ -44,7 +44,7 @@ def test_auto_asks_once_and_keeps_to_it(version: str, path: str) -> None:
         wire.close()
 
 
-def test_three_core_tells_its_version_in_the_body() -> None:
+def test_three_core_shows_its_version_in_the_body() -> None:
     with scripted_peer() as peer:
         peer.say("/ping", Reply(status=200, body=b'{"version":"3.10.1","process_id":"x"}'))
         wire = open_wire(peer.uri("auto"), Credentials(), timeout_seconds=5)

@@ -45,7 +45,7 @@ def test_refreshes_are_spread_over_the_last_quarter() -> None:
     ("days_ago", "window_days_ago", "retention_days"),
     [(0, 3, 30), (20, 25, 30), (24, 29.9, 30), (400, 405, 0), (5, 10, None), (20, None, 30)],
 )
-def test_the_past_is_told_where_all_of_it_is_kept(
+def test_the_past_is_reported_where_all_of_it_is_kept(
     days_ago: float, window_days_ago: float | None, retention_days: int | None
 ) -> None:
     check_past(days_ago, window_days_ago, retention_days)

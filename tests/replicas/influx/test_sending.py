@@ -116,7 +116,7 @@ def test_a_server_that_hangs_is_not_asked_again_at_once(bench: Bench) -> None:
     assert len(bench.wire.bodies) == 1
 
 
-def test_attempts_end_and_the_error_is_told(bench: Bench) -> None:
+def test_attempts_end_and_the_error_is_reported(bench: Bench) -> None:
     bench.wire.before_write = failing(*[InfluxUnavailable("away")] * 99)
     with pytest.raises(InfluxUnavailable, match="away"):
         bench.sender.send([line(1)])
@@ -208,7 +208,7 @@ def test_an_outbox_whose_file_is_broken_holds_nothing_back(bench: Bench) -> None
     assert bench.stored() == {"1"}
 
 
-def test_an_outbox_that_cannot_be_used_is_told_once_until_it_can_be_again() -> None:
+def test_an_outbox_that_cannot_be_used_is_reported_once_until_it_can_be_again() -> None:
     bench = Bench()
     bench.outbox.is_full = True
     assert bench.sender.keep([[line(1)]]) == []
@@ -230,7 +230,7 @@ def test_what_of_the_outbox_passed_before_anybody_asked_is_not_told(bench: Bench
     assert bench.sender.take_note() is None
 
 
-def test_an_outbox_that_can_neither_be_read_nor_written_is_told_once(bench: Bench) -> None:
+def test_an_outbox_that_can_neither_be_read_nor_written_is_reported_once(bench: Bench) -> None:
     bench.outbox.is_broken = bench.outbox.is_full = True
     for _ in range(3):
         bench.sender.send_pending()
@@ -241,7 +241,7 @@ def test_an_outbox_that_can_neither_be_read_nor_written_is_told_once(bench: Benc
     assert bench.sender.take_note() is None
 
 
-def test_an_outbox_that_cannot_be_read_is_told() -> None:
+def test_an_outbox_that_cannot_be_read_is_reported() -> None:
     bench = Bench()
     bench.outbox.is_broken = True
     bench.sender.send_pending()
@@ -258,9 +258,9 @@ def test_what_another_home_left_to_be_sent_is_not_sent_and_stays() -> None:
     sender.send_pending()
     assert wire.bodies == [b"ha_run,site=home run=1i 3\n" + ours]
     assert sorted(outbox.held.values()) == sorted([theirs, b"\xff\x00 no line"])
-    told = sender.take_note()
-    assert told is not None
-    assert "lines of another site than home" in told
+    reported = sender.take_note()
+    assert reported is not None
+    assert "lines of another site than home" in reported
     sender.drop(sender.keep([[ours]]))
     sender.send_pending()
     assert sender.take_note() is None, "told once, also when batches of ours come and go beside it"

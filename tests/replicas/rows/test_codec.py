@@ -113,7 +113,7 @@ def test_a_text_that_is_no_time_is_none(text: str) -> None:
     assert parse_time(text) is None
 
 
-def test_a_digest_tells_every_value_and_type_apart() -> None:
+def test_a_digest_shows_every_value_and_type_apart() -> None:
     values: list[Value] = [None, "", "1", 1, 1.5, b"1", b"", float("inf"), float("-inf"), "null", 0, "MQ=="]
     assert len({digest_row((value, SEEN)) for value in values}) == len(values)
 

@@ -94,7 +94,7 @@ def test_a_column_that_loses_what_is_written_is_named(tmp_path: Path) -> None:
     changed = [*HOME[:-3], device(1, sw_version="1.10"), *HOME[-2:]]
     with pytest.raises(
         ReplicaDiverged, match=r"devices\.sw_version \(VARCHAR\) gives back another text"
-    ) as told:
+    ) as reported:
         one_pass(rows, rows, snapshot(*changed), at=NOON + 1)
-    assert "1.1" not in str(told.value)
+    assert "1.1" not in str(reported.value)
     rows.close()

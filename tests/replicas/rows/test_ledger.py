@@ -24,7 +24,7 @@ def rows(tmp_path: Path) -> Iterator[SqliteRows]:
     made.close()
 
 
-def test_the_feed_tells_before_and_after_in_order(rows: SqliteRows) -> None:
+def test_the_feed_shows_before_and_after_in_order(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME, run_id="first")
     one_pass(rows, rows, snapshot(ENTRY, device(1, name="New")), at=NOON + 1, run_id="second")
     feed = rows.changes(0, 100)
@@ -46,7 +46,7 @@ def test_the_feed_tells_before_and_after_in_order(rows: SqliteRows) -> None:
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_the_feed_tells_what_a_row_held_at_last(rows: SqliteRows, edited: bool) -> None:
+def test_the_feed_shows_what_a_row_held_at_last(rows: SqliteRows, edited: bool) -> None:
     one_pass(rows, rows, HOME)
     later = snapshot(ENTRY, device(1, name="New"), entity(1))
     rows.data_version()
@@ -127,7 +127,7 @@ def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> 
     "damage",
     ["changed_at = NULL", "after = '{'", "after = 5", "after = '[]'", "registry = NULL", "op = x'00'"],
 )
-def test_a_feed_that_somebody_damaged_is_refused_and_does_not_hold_up_a_pass(
+def test_a_feed_that_another_program_damaged_is_refused_and_does_not_hold_up_a_pass(
     rows: SqliteRows, damage: str
 ) -> None:
     one_pass(rows, rows, HOME)

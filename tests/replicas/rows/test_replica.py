@@ -198,7 +198,7 @@ def test_a_trigger_that_alters_what_is_written_undoes_the_pass(rows: SqliteRows)
         "ALTER TABLE devices DROP COLUMN model",
     ],
 )
-def test_what_somebody_drops_while_we_have_the_file_open_is_made_again(
+def test_what_another_program_drops_while_we_have_the_file_open_is_made_again(
     rows: SqliteRows, statement: str
 ) -> None:
     one_pass(rows, rows, HOME)
@@ -276,7 +276,7 @@ def test_rows_of_an_older_column_layout_are_judged_by_content_until_the_next_wri
     assert sql(rows.path, "SELECT row_digest FROM reconcile_applied") == digests
 
 
-def test_versions_of_another_hash_version_are_computed_anew(rows: SqliteRows) -> None:
+def test_versions_of_another_hash_version_are_computed_again(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_applied SET version = '0:' || version")
     assert rows.observe().versions == HOME.home.row_versions

@@ -50,7 +50,7 @@ def test_a_table_of_the_same_name_without_the_key_is_refused() -> None:
         ensure_schema(connection, "sqlite")
 
 
-def test_a_schema_that_nobody_knows_is_refused() -> None:
+def test_a_schema_that_is_unknown_is_refused() -> None:
     connection = apsw.Connection(":memory:")
     ensure_schema(connection, "sqlite")
     connection.execute("UPDATE reconcile_meta SET value = 'x' WHERE name = 'schema_version'")

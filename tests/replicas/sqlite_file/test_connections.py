@@ -199,7 +199,7 @@ def test_a_stop_does_not_move_the_log_into_a_file_that_others_changed(file: Apsw
     assert file.path.read_bytes() == before
 
 
-def test_bytes_that_somebody_changed_in_the_file_are_seen(file: ApswFile, reader: ApswFile) -> None:
+def test_bytes_that_another_program_changed_in_the_file_are_seen(file: ApswFile, reader: ApswFile) -> None:
     with file.writing() as connection:
         connection.execute("CREATE TABLE names (name)")
         connection.execute("INSERT INTO names VALUES ('Kitchen of ours')")

@@ -242,7 +242,7 @@ def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> N
     assert sql(tmp_path / "x.db", "SELECT name FROM sqlite_schema") == [("u",)]
 
 
-def test_the_data_version_tells_other_programs_commits_from_ours(tmp_path: Path) -> None:
+def test_the_data_version_shows_other_programs_commits_from_ours(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     absent = file.data_version()
     write(file, "CREATE TABLE t (a)")
@@ -253,7 +253,7 @@ def test_the_data_version_tells_other_programs_commits_from_ours(tmp_path: Path)
     assert file.data_version() != ours
 
 
-def test_a_file_that_others_make_or_remove_is_told_from_one_that_we_made(tmp_path: Path) -> None:
+def test_a_file_that_others_make_or_remove_is_reported_from_one_that_we_made(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     seen = [file.data_version()]
     write(file, "CREATE TABLE t (a)")

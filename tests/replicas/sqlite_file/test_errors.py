@@ -51,7 +51,7 @@ def test_each_failure_names_the_file_and_says_what_to_do(
         (MemoryError(), 0, "not enough memory"),
     ],
 )
-def test_what_the_system_kept_from_sqlite_is_told_and_tried_again(
+def test_what_the_system_kept_from_sqlite_is_reported_and_tried_again(
     tmp_path: Path, raised: Exception, number: int, words: str
 ) -> None:
     path = tmp_path / "rows.db"

@@ -26,7 +26,7 @@ def test_what_is_kept_is_found_and_replaces_what_was_kept(connection: apsw.Conne
 
 
 @pytest.mark.parametrize("value", [7, None, "no JSON", '{"a": 1}', "[1, 2]", b"\xff"])
-def test_what_somebody_else_wrote_there_is_no_memory(connection: apsw.Connection, value: object) -> None:
+def test_what_another_program_wrote_there_is_no_memory(connection: apsw.Connection, value: object) -> None:
     connection.execute("INSERT INTO meta VALUES ('home', ?)", (value,))
     assert decode_home(connection, "meta") == frozenset()
 

@@ -92,7 +92,7 @@ def test_a_read_without_changes_keeps_what_was_derived() -> None:
     assert (second.reading.taken_at, second.reading.health.state) == (2.0, "STOPPING")
 
 
-def test_an_upgrade_without_changes_derives_anew() -> None:
+def test_an_upgrade_without_changes_derives_again() -> None:
     maker = SnapshotMaker()
     lists = {"device": raw([{"id": "d", "name": "Lamp"}])}
     results = [

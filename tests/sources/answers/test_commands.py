@@ -12,5 +12,5 @@ def test_it_names_the_command_and_home_assistants_own_word() -> None:
     assert failed.hint == ""
 
 
-def test_a_user_who_may_not_is_told_of_another_token() -> None:
+def test_a_user_who_may_not_is_reported_of_another_token() -> None:
     assert "source.token_file" in CommandFailed("get_config", "unauthorized", "Unauthorized").hint

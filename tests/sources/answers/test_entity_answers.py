@@ -74,7 +74,7 @@ async def test_a_command_that_fails_whatever_it_is_asked_for_is_no_matter_of_row
 
 
 @pytest.mark.parametrize("code", ["unauthorized", "unknown_command"])
-async def test_what_is_not_about_rows_is_told(code: str) -> None:
+async def test_what_is_not_about_rows_is_reported(code: str) -> None:
     with pytest.raises(CommandFailed, match=code):
         await ask_for_entries(Core(lambda _: True, code), IDS, 10, quiet)
 

@@ -50,7 +50,7 @@ def test_only_entities_whose_list_row_changed_are_asked_for() -> None:
     assert ids(rows.take_entries([extended(changed, list_row(3))])) == {"id1", "id2", "id3"}
 
 
-def test_rows_without_a_stamp_are_asked_for_every_time() -> None:
+def test_rows_without_a_signature_are_asked_for_every_time() -> None:
     rows = EntityRows()
     unstamped = list_row(1, modified_at=None)
     rows.begin(aliases_ordered=True)
@@ -191,6 +191,6 @@ def test_the_scopes_in_use_are_those_of_the_entities() -> None:
     assert rows.category_scopes == {"garden"}
 
 
-def test_a_null_among_the_aliases_tells_a_recent_core() -> None:
+def test_a_null_among_the_aliases_shows_a_recent_core() -> None:
     assert aliases_look_ordered(raw({"light.a": {"aliases": []}, "light.b": {"aliases": [None]}}))
     assert not aliases_look_ordered(raw({"light.a": {"aliases": ["x"]}, "light.b": None}))

@@ -13,7 +13,7 @@ def test_repair_issues_name_the_corrupt_registry_stores() -> None:
     assert corrupt_stores_of_issues(issues) == ("core.device_registry",)
 
 
-def test_a_renamed_store_tells_when_it_was_found_corrupt() -> None:
+def test_a_renamed_store_shows_when_it_was_found_corrupt() -> None:
     assert corrupted_at("core.entity_registry.corrupt.2026-11-23T11:00:00") == (
         "core.entity_registry",
         "2026-11-23T11:00:00",

@@ -93,7 +93,7 @@ def test_a_config_entry_never_carries_what_may_be_secret() -> None:
 @pytest.mark.parametrize(
     "registry", ["device", "entity", "area", "floor", "label", "category", "config_entry"]
 )
-def test_a_key_that_nobody_knows_survives(registry: str) -> None:
+def test_a_key_that_is_unknown_survives(registry: str) -> None:
     folder = DATA / "2026.11.0" / "rich"
     file = {
         "category": "category_registry_list_automation",

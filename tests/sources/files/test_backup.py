@@ -334,9 +334,9 @@ async def test_another_key_is_one_clear_sentence(tmp_path: Path, version: int) -
 
     with pytest.raises(
         SourceRefused, match=r"^The key in source\.backup_key_file does not open .*b\.tar\."
-    ) as told:
+    ) as reported:
         await read(file, "WRONG-KEY")
-    assert "WRONG-KEY" not in str(told.value)
+    assert "WRONG-KEY" not in str(reported.value)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])

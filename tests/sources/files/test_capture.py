@@ -35,7 +35,7 @@ async def test_the_sample_is_the_recorded_home() -> None:
     assert (await read(SAMPLE)).home.hashes == (await read(RICH)).home.hashes
 
 
-async def test_recovery_mode_is_told_though_its_lists_look_complete(tmp_path: Path) -> None:
+async def test_recovery_mode_is_reported_though_its_lists_look_complete(tmp_path: Path) -> None:
     answers = json.loads((DATA / "2026.11.0" / "recovery_mode_lists.json").read_text(encoding="utf-8"))
     names = {command: command.removeprefix("config/").replace("/", "_") for command in answers}
 
@@ -131,11 +131,11 @@ async def test_what_has_no_extended_row_is_read_from_the_list(
 async def test_without_a_version_the_aliases_tell_their_form(version: str, tmp_path: Path) -> None:
     folder = DATA / version / "rich"
     names = ("device_registry_list", "entity_registry_list", "entity_registry_get_entries")
-    told = await read(folder)
+    reported = await read(folder)
 
     guessed = await read(write_capture(tmp_path, {name: recorded(folder, name) for name in names}))
 
-    entities = {k: r for k, r in told.home.records.items() if isinstance(r, Entity)}
+    entities = {k: r for k, r in reported.home.records.items() if isinstance(r, Entity)}
     assert {k: r for k, r in guessed.home.records.items() if k.registry == "entity"} == entities
 
 

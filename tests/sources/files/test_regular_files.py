@@ -67,7 +67,7 @@ def test_a_file_whose_size_says_nothing_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (
             OSError(errno.EMFILE, "Too many open files", "/home/x"),
@@ -79,7 +79,7 @@ def test_a_file_whose_size_says_nothing_is_read_whole() -> None:
         ),
     ],
 )
-def test_what_the_system_would_not_read_is_tried_again(error: OSError, told: str) -> None:
+def test_what_the_system_would_not_read_is_tried_again(error: OSError, reported: str) -> None:
     found = reading_failed("capture:/home", error)
     assert found.transient
-    assert found.message == told
+    assert found.message == reported

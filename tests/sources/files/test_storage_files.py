@@ -80,7 +80,7 @@ def test_a_store_of_before_2021_12_is_refused_with_its_age() -> None:
         assert "newer" not in str(refused.value)
 
 
-def test_an_order_is_told_by_stores_that_have_one() -> None:
+def test_an_order_is_reported_by_stores_that_have_one() -> None:
     areas = {"areas": [{"id": name, "name": name} for name in "cab"]}
 
     def read(minor: int) -> Snapshot:

@@ -63,7 +63,7 @@ async def test_parameters_reach_home_assistant() -> None:
         assert decoded(answer) == [{"scope": "scene"}]
 
 
-async def test_an_unknown_command_is_told_apart_from_a_failure_and_harms_nothing() -> None:
+async def test_an_unknown_command_is_distinguished_from_a_failure_and_harms_nothing() -> None:
     async with connected({LIST_AREAS: AREAS, "config/update": Refusal("unauthorized")}) as (_, connection):
         with pytest.raises(CommandFailed) as unknown:
             await connection.command("config/floor_registry/list")

@@ -199,11 +199,11 @@ def test_a_name_that_cannot_be_looked_up_points_to_the_name() -> None:
     assert isinstance(failure, SourceUnavailable)
     assert failure.message == f"The host name in {URI} could not be looked up: Name or service not known."
     assert "multicast DNS" in failure.hint
-    for uri, told in (
+    for uri, reported in (
         ("ws://home.example/api/websocket", "Check the name"),
         ("ws://supervisor/core/websocket", "apps"),
     ):
-        assert told in connect_failure(error, uri, 30.0).hint
+        assert reported in connect_failure(error, uri, 30.0).hint
 
 
 @pytest.mark.parametrize(("uri", "helped"), [("ws://home.local/api/websocket", True), (URI, False)])

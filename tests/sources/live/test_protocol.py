@@ -304,11 +304,11 @@ def protocol_in(phase: Phase) -> HomeAssistantProtocol:
 
 def everything_said(error: BaseException) -> str:
     """All that a log, a traceback or a debugger's summary would show of an error and what caused it."""
-    told = f"{error} {error!r} {error.args} {vars(error)}"
+    reported = f"{error} {error!r} {error.args} {vars(error)}"
     chained = [cause for cause in (error.__cause__, error.__context__) if cause is not None]
     if error.__suppress_context__:
         chained = [cause for cause in chained if cause is error.__cause__]
-    return " ".join([told, *map(everything_said, chained)])
+    return " ".join([reported, *map(everything_said, chained)])
 
 
 @given(st.sampled_from([Phase.WAITING, Phase.AUTHENTICATING, Phase.READY]), st.lists(frames, max_size=3))

@@ -126,7 +126,7 @@ async def test_an_entity_id_that_another_entity_bears_unannounced_is_no_contradi
         assert Key("entity", old["id"]) not in after.home.records
 
 
-async def test_what_is_told_while_a_hint_is_followed_is_part_of_the_look() -> None:
+async def test_what_is_reported_while_a_hint_is_followed_is_part_of_the_look() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         home.entities["sensor.renamed_one"]["name"] = "New name"
@@ -265,12 +265,12 @@ async def test_a_burst_in_several_frames_loses_nothing() -> None:
             ids = (f"light.gone_{number}" for number in range(frame * EVENTS_MAX, (frame + 1) * EVENTS_MAX))
             events = [{"action": "remove", "entity_id": id_} for id_ in ids]
             await home.fake.push("entity_registry_updated", *events)
-        told: set[str] = set()
+        reported: set[str] = set()
         with anyio.fail_after(60):
-            while len(told) < frames * EVENTS_MAX:
+            while len(reported) < frames * EVENTS_MAX:
                 hints = await home.watch.wait_for_hints()
                 assert not hints.relist
-                told |= hints.removed_entity_ids
+                reported |= hints.removed_entity_ids
 
 
 async def test_nothing_is_confirmed_over_events_that_were_not_looked_at() -> None:
@@ -306,7 +306,7 @@ async def test_what_was_told_to_be_removed_is_evidence_in_a_full_read_as_well(is
         assert (await home.watch.read(quiet)).reading.removed == frozenset()
 
 
-async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() -> None:
+async def test_what_an_old_core_does_not_report_is_listed_with_each_heartbeat() -> None:
     answers = copy.deepcopy(fake_answers(DATA / "2024.3.3" / "rich"))
     times = iter(range(1000))
     async with fake_home_assistant(answers) as fake:
@@ -326,7 +326,7 @@ async def test_what_an_old_core_does_not_tell_is_listed_with_each_heartbeat() ->
     assert {c["type"] for c in fake.received[asked:]} == {LABEL_LIST, "config/floor_registry/list"}
 
 
-async def test_an_event_names_a_scope_that_nobody_knew() -> None:
+async def test_an_event_names_a_scope_that_was_unknown() -> None:
     async with watched() as home:
         first = await home.watch.read(quiet)
         rows = {"garden": [{"category_id": "c", "name": "Beds"}]}

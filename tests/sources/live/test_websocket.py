@@ -258,8 +258,8 @@ async def test_repair_issues_and_splits_are_read() -> None:
 async def test_home_assistant_must_be_well_before_and_after(field: str, bad: Any, when: str) -> None:
     recorded = answers()
     good = recorded["get_config"]
-    told = [{**good, field: bad}, good] if when == "before" else [good, {**good, field: bad}]
-    configs = iter(told)
+    reported = [{**good, field: bad}, good] if when == "before" else [good, {**good, field: bad}]
+    configs = iter(reported)
     recorded["get_config"] = lambda _: next(configs)
 
     assert getattr((await read(recorded)).reading.health, field) == bad
@@ -282,7 +282,7 @@ async def test_a_home_that_may_be_in_recovery_mode_is_not_read(answer: Any) -> N
         await read(answers() | {"get_config": answer})
 
 
-async def test_recovery_mode_is_told_though_its_lists_look_complete() -> None:
+async def test_recovery_mode_is_reported_though_its_lists_look_complete() -> None:
     lists = json.loads((DATA / "2026.11.0" / "recovery_mode_lists.json").read_text(encoding="utf-8"))
     rows = {row["entity_id"]: row for row in lists[ENTITY_LIST]}
     recorded = answers() | lists | {GET_ENTRIES: entries_answer(rows)}
@@ -355,10 +355,10 @@ def test_an_address_that_is_none_is_refused_at_once(tmp_path: Path) -> None:
         WebsocketSource(str(tmp_path), TOKEN)
 
 
-async def test_progress_tells_how_many_of_how_many() -> None:
-    told: list[tuple[str, int, int | None]] = []
+async def test_progress_shows_how_many_of_how_many() -> None:
+    reported: list[tuple[str, int, int | None]] = []
     async with fake_home_assistant(answers()) as fake:
-        await source(fake).read(lambda what, done, total: told.append((what, done, total)))
+        await source(fake).read(lambda what, done, total: reported.append((what, done, total)))
 
-    assert ("entities", 0, 111) in told
-    assert told[-1] == ("registry lists", 5, 5)
+    assert ("entities", 0, 111) in reported
+    assert reported[-1] == ("registry lists", 5, 5)

@@ -8,7 +8,7 @@ from engine.sources.unchanged.fingerprint import Fingerprint
 ONE, TWO = msgspec.Raw(b'{"id":"1"}'), msgspec.Raw(b'{"id":"2"}')
 
 
-def test_rows_are_told_by_their_bytes_and_entity_ids() -> None:
+def test_rows_are_reported_by_their_bytes_and_entity_ids() -> None:
     rows = ExtendedRows(Fingerprint())
     rows.note(b"a", "light.one", ONE)
     rows.note(b"b", "light.two", TWO)

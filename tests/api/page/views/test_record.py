@@ -16,7 +16,7 @@ def revision(rev: int, op: str, **fields: object) -> Revision:
     return Revision(KEY, NOON + rev, op, rev, hash_, "r", fields)
 
 
-def test_versions_are_told_newest_first_against_the_one_before() -> None:
+def test_versions_are_reported_newest_first_against_the_one_before() -> None:
     views = version_views(
         [
             revision(1, "create", name="One", area_id="kitchen"),
@@ -27,8 +27,8 @@ def test_versions_are_told_newest_first_against_the_one_before() -> None:
         ],
         NAMES,
     )
-    told = [(v.word, [(f.label, f.was, f.is_) for f in v.fields]) for v in views]
-    assert told == [
+    reported = [(v.word, [(f.label, f.was, f.is_) for f in v.fields]) for v in views]
+    assert reported == [
         ("First seen", []),
         ("Gone", []),
         ("Changed", [("area", "Küche", None)]),
@@ -71,14 +71,14 @@ def test_an_entitys_secrets_are_no_facts() -> None:
     assert "default_code" not in repr(views)
 
 
-def test_ids_are_there_to_be_copied_and_all_that_rows_know_is_told() -> None:
+def test_ids_are_there_to_be_copied_and_all_that_rows_know_is_reported() -> None:
     record = device(1, hw_version="rev b", identifiers=(("hue", "00:17"),), configuration_url="http://h")
-    told = {
+    reported = {
         f.label: (f.value, f.is_copied) for f in device_facts(DEVICES.of_record(record, Derived(), ""), {})
     }
-    assert told["id"] == (record.id, True)
-    assert told["hw version"] == ("rev b", False)
-    assert told["identifiers"] == ("hue, 00:17", False)
+    assert reported["id"] == (record.id, True)
+    assert reported["hw version"] == ("rev b", False)
+    assert reported["identifiers"] == ("hue, 00:17", False)
     one = entity(1, hidden_by="user", entity_category="config")
     facts = {
         f.label: (f.value, f.is_copied) for f in entity_facts(ENTITIES.of_record(one, Derived(), ""), {})

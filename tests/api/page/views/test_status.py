@@ -19,14 +19,14 @@ CONNECTED = SourceStatus("ws://home", True, "2026.11.0", "RUNNING")
 
 
 def status(
-    *words: str, records: tuple[Any, ...] = (), told: Any = (), errors: Any = (), **given: Any
+    *words: str, records: tuple[Any, ...] = (), reported: Any = (), errors: Any = (), **given: Any
 ) -> Status:
     names = ("sqlite", "history")[: len(words)]
     replicas = tuple(
         ReplicaStatus(n, SyncStatus(w), synced_at=NOON, compared_at=NOON)
         for n, w in zip(names, words, strict=True)
     )
-    made = report(*records, replicas=told, errors=errors)
+    made = report(*records, replicas=reported, errors=errors)
     return status_of(made, **{"replicas": replicas, "source": CONNECTED, **given})
 
 
@@ -49,7 +49,7 @@ def test_a_file_does_not_speak_for_home_assistant() -> None:
     assert shown.sentence == "SQLite and the history file hold exactly what storage:/config has: 183 records."
 
 
-def test_without_home_assistant_nobody_knows() -> None:
+def test_without_home_assistant_it_is_not_known() -> None:
     for error, word in (("refused", "Out of reach"), (None, "Connecting")):
         source = SourceStatus("ws://home", False, error=error)
         known = status("in_sync", "in_sync", source=source)
@@ -87,7 +87,7 @@ def test_a_replica_that_could_not_be_read_is_named() -> None:
 def test_a_guard_speaks_for_itself() -> None:
     held = replica(status="blocked", refusals=(refusal(),))
     kept = [changed(name, replica=r, outcome="held") for name in ("A", "B") for r in ("sqlite", "history")]
-    shown = view(status("blocked", records=tuple(kept), told=(held,)))
+    shown = view(status("blocked", records=tuple(kept), reported=(held,)))
     assert (shown.state, shown.word) == ("blocked", "Held back by a guard")
     assert shown.sentence.startswith("Changes of 2 records are held back")
     (guard,) = shown.guards
@@ -123,7 +123,7 @@ def test_what_was_never_equal_was_never_proven() -> None:
     assert view(status("unknown", replicas=replicas)).proven_at is None
 
 
-def test_since_when_is_told_of_what_is_known_and_of_what_is_unknown() -> None:
+def test_since_when_is_reported_of_what_is_known_and_of_what_is_unknown() -> None:
     replicas = (
         ReplicaStatus("sqlite", SyncStatus.IN_SYNC, status_since=NOON - 60, synced_at=NOON, compared_at=NOON),
     )
@@ -141,7 +141,7 @@ def test_rows_set_aside_are_named_and_nothing_is_called_equal_without_them() -> 
     assert shown.set_aside == list(rows)
 
 
-def test_rows_that_were_not_compared_are_told() -> None:
-    told = (replica(status="out_of_sync", counts=Counts(kept=2)),)
-    shown = view(status("out_of_sync", told=told))
+def test_rows_that_were_not_compared_are_reported() -> None:
+    reported = (replica(status="out_of_sync", counts=Counts(kept=2)),)
+    shown = view(status("out_of_sync", reported=reported))
     assert shown.sentence == "2 rows not compared, because a row that cannot be used may be theirs."

@@ -29,9 +29,9 @@ HOME = snapshot(
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    told = await write_home(tmp_path / "rows.db", HOME)
-    told = msgspec.structs.replace(told, records=(foreign("Sun", key=device(4).id),))
-    async with api_over(tmp_path / "rows.db", told, home_assistant_url="http://ha:8123") as made:
+    reported = await write_home(tmp_path / "rows.db", HOME)
+    reported = msgspec.structs.replace(reported, records=(foreign("Sun", key=device(4).id),))
+    async with api_over(tmp_path / "rows.db", reported, home_assistant_url="http://ha:8123") as made:
         yield made
 
 
@@ -67,7 +67,7 @@ async def test_facets_count_and_filter(api: Api) -> None:
     assert (await table(api, f"/entities?q={device(1).id}"))[0] == ["Zebra Lamp"]
 
 
-async def test_two_suns_are_told_apart(api: Api) -> None:
+async def test_two_suns_are_distinguished(api: Api) -> None:
     _, markup = await table(api, "/devices?q=sun")
     badges = [e.text for e in markup.all("span") if "badge" in (e.attributes.get("class") or "")]
     assert sorted(badges) == ["Foreign", "Real"]

@@ -18,8 +18,8 @@ def todos(status: Status) -> list[TodoView]:
 
 
 def given(*records: Any, **changes: Any) -> Status:
-    told = report(*records, replicas=(replica(status="out_of_sync"),))
-    return status_of(told, **changes)
+    reported = report(*records, replicas=(replica(status="out_of_sync"),))
+    return status_of(reported, **changes)
 
 
 def test_in_sync_there_is_nothing_to_do() -> None:
@@ -36,8 +36,10 @@ def test_each_kind_of_difference_is_one_thing_with_its_count() -> None:
 
 
 def test_a_service_that_only_observes_says_so() -> None:
-    told = report(removed("C", outcome="observed"), replicas=(replica(status="out_of_sync"),), mode="observe")
-    (gone,) = todos(status_of(told))
+    reported = report(
+        removed("C", outcome="observed"), replicas=(replica(status="out_of_sync"),), mode="observe"
+    )
+    (gone,) = todos(status_of(reported))
     assert "only observes" in gone.sentences[1]
 
 
@@ -52,17 +54,17 @@ def test_what_a_guard_holds_is_not_said_to_be_lifted_by_a_second_look() -> None:
 
 
 def test_a_guard_says_what_lifts_it() -> None:
-    told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
-    (guard,) = todos(status_of(told))
+    reported = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+    (guard,) = todos(status_of(reported))
     assert "412" in guard.title
     assert guard.help == f"help#guard-{refusal().guard}"
     assert guard.command
 
 
-def test_the_name_of_held_deletes_is_told_where_there_is_one() -> None:
+def test_the_name_of_held_deletes_is_reported_where_there_is_one() -> None:
     named = replace(refusal(), name="40-0123456789")
-    told = report(replicas=(replica(status="blocked", refusals=(named,)),))
-    (guard,) = todos(status_of(told))
+    reported = report(replicas=(replica(status="blocked", refusals=(named,)),))
+    (guard,) = todos(status_of(reported))
     assert guard.sentences[-1] == (
         "Or name these deletes in plan.allow_deletes, in the app its option: 40-0123456789."
     )

@@ -13,16 +13,16 @@ FIELDS = tuple((f"field_{n}", n, n + 1) for n in range(FIELDS_MAX + 2))
 
 
 def test_a_badge_is_a_word_with_the_colour_of_a_status() -> None:
-    told = report(foreign("Sun", key="mock"), foreign("Sun", registry="entity", key="sun.mock"))
-    badges = Badges(Verdicts(status_of(told), NOON, FRESHNESS))
+    reported = report(foreign("Sun", key="mock"), foreign("Sun", registry="entity", key="sun.mock"))
+    badges = Badges(Verdicts(status_of(reported), NOON, FRESHNESS))
     assert (badges.of("device", "mock").label, badges.of("device", "mock").tone) == ("Foreign", "out_of_sync")
     assert badges.of("entity", "", "sun.mock").label == "Foreign"
     assert (badges.of("device", "d1").label, badges.of("device", "d1").tone) == ("Real", "in_sync")
 
 
 def test_many_fields_are_cut_and_counted() -> None:
-    told = report(changed("Lamp", *FIELDS, cause=Cause.DRIFT))
-    shown = verdict_view(Verdicts(status_of(told), NOON, FRESHNESS).of(Key("device", "lamp")), None, {})
+    reported = report(changed("Lamp", *FIELDS, cause=Cause.DRIFT))
+    shown = verdict_view(Verdicts(status_of(reported), NOON, FRESHNESS).of(Key("device", "lamp")), None, {})
     assert (len(shown.fields), shown.left) == (FIELDS_MAX, 2)
     replica, field = shown.fields[0]
     assert (replica, field.label, field.was, field.is_) == ("SQLite", "field 0", "0", "1")
@@ -30,5 +30,5 @@ def test_many_fields_are_cut_and_counted() -> None:
 
 
 def test_every_state_has_a_tone() -> None:
-    told = Verdicts(status_of(report()), NOON, FRESHNESS)
-    assert Badges(told).of("device", "x").label in LABELS.values()
+    reported = Verdicts(status_of(report()), NOON, FRESHNESS)
+    assert Badges(reported).of("device", "x").label in LABELS.values()

@@ -40,10 +40,10 @@ async def test_every_record_of_every_registry_carries_its_verdict(api: Api, name
         assert (row["sync"]["state"], row["sync"]["since"]) == ("real", row["timestamp"])
 
 
-async def test_two_suns_are_told_apart_in_api_and_page(sample: Sample, rows: Path) -> None:
+async def test_two_suns_are_distinguished_in_api_and_page(sample: Sample, rows: Path) -> None:
     two_suns(rows)
-    told = msgspec.structs.replace(sample[1], records=MOCKS)
-    async with api_over(rows, told) as api:
+    reported = msgspec.structs.replace(sample[1], records=MOCKS)
+    async with api_over(rows, reported) as api:
         devices = (await api.get("/api/devices?limit=1000"))["devices"]
         states = {d["device_id"]: d["sync"]["state"] for d in devices}
         assert states.pop("mock") == "foreign"

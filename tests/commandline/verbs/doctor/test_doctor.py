@@ -51,7 +51,7 @@ def test_before_the_first_pass_that_is_no_fault(mirror: Reconcile) -> None:
     assert "ok   rows: rows.db does not exist yet; the first pass makes it\n" in out
 
 
-def test_every_fault_is_told_with_what_to_change(reconcile: Reconcile, nobodys_machine: Path) -> None:
+def test_every_fault_is_reported_with_what_to_change(reconcile: Reconcile, nobodys_machine: Path) -> None:
     (nobodys_machine / "rows.db").write_bytes(b"this is no database, and long enough to be looked at" * 100)
     argv = ("doctor", "--source", "capture:nowhere", "--rows", "rows.db", "--records", "history:nowhere/h.db")
     code, out, _ = reconcile(*argv, "--json")
@@ -99,7 +99,7 @@ def test_a_token_is_needed_for_a_live_home_only(
         (SourceHealth(state="RUNNING", corrupt_stores=("core.entity_registry",)), "fail"),
     ],
 )
-def test_a_state_in_which_nothing_may_be_deleted_is_told(health: SourceHealth, status: str) -> None:
+def test_a_state_in_which_nothing_may_be_deleted_is_reported(health: SourceHealth, status: str) -> None:
     assert check_state(snapshot(health=health)).status == status
 
 
@@ -115,7 +115,7 @@ def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
     assert check_place("rows file", tmp_path / "rows.db").status in ("ok", "warn")
 
 
-def test_a_log_that_a_reader_makes_grow_is_told(tmp_path: Path) -> None:
+def test_a_log_that_a_reader_makes_grow_is_reported(tmp_path: Path) -> None:
     rows = tmp_path / "rows.db"
     assert list(check_log(rows)) == []
     with rows.with_name("rows.db-wal").open("wb") as log:
@@ -142,7 +142,7 @@ def test_rows_that_cannot_be_used_are_named() -> None:
     assert check.message.endswith("and 2 more (`reconcile drift`)")
 
 
-def test_a_registry_without_a_file_is_told_and_no_alarm() -> None:
+def test_a_registry_without_a_file_is_reported_and_no_alarm() -> None:
     """A home that never had a label has no file of them, and that is most homes."""
     unread = Unread({"label": "core.label_registry is missing in .storage"})
     home = make_snapshot(

@@ -8,7 +8,7 @@ from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import refusal, removed, replica, report
 
 
-def test_a_foreign_row_is_told_with_what_to_do(mirror: Reconcile) -> None:
+def test_a_foreign_row_is_reported_with_what_to_do(mirror: Reconcile) -> None:
     mirror()
     assert "ok   drift: sqlite and history as Home Assistant is, 205 records" in mirror("doctor").out
     connection = apsw.Connection("rows.db")
@@ -20,17 +20,17 @@ def test_a_foreign_row_is_told_with_what_to_do(mirror: Reconcile) -> None:
     assert "`reconcile --prune-foreign`" in out
 
 
-def test_a_guard_that_speaks_is_told_with_its_command() -> None:
-    told = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
-    (check,) = checks_of(status_of(told, 1e9))
+def test_a_guard_that_speaks_is_reported_with_its_command() -> None:
+    reported = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
+    (check,) = checks_of(status_of(reported, 1e9))
     assert (check.name, check.status) == (f"guard {refusal().guard}", "warn")
     assert "raise plan.delete_ratio_max" in check.hint
 
 
 def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
     guarded = (replica(status="blocked", refusals=(refusal(),)),)
-    told = report(removed("Old", outcome="held"), replicas=guarded)
-    _, gone = checks_of(status_of(told, 1e9))
+    reported = report(removed("Old", outcome="held"), replicas=guarded)
+    _, gone = checks_of(status_of(reported, 1e9))
     assert gone.hint == "A guard holds all these deletes back; what lifts it stands above."
     waits = report(removed("Old", outcome="held"), removed("Older", outcome="waiting"), replicas=guarded)
     _, gone = checks_of(status_of(waits, 1e9))

@@ -70,7 +70,7 @@ def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_sa
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         (http("503 Service Unavailable", "{}"), "/healthz was answered with 503"),
         (http("200 OK", "<html>somebody else"), "what answers /healthz is not reconcile"),
@@ -79,10 +79,10 @@ def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_sa
     ],
 )
 def test_another_answer_is_unhealthy_and_one_line_says_why(
-    answer: bytes, told: str, reconcile: Reconcile, answer_with: AnswerWith
+    answer: bytes, reported: str, reconcile: Reconcile, answer_with: AnswerWith
 ) -> None:
     url = answer_with(answer)
-    assert reconcile("healthcheck", "--url", url) == (1, "", f"{url}: {told}.\n")
+    assert reconcile("healthcheck", "--url", url) == (1, "", f"{url}: {reported}.\n")
 
 
 def test_a_service_that_hangs_is_not_waited_for(

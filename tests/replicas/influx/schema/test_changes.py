@@ -10,7 +10,7 @@ from tests.fakes.plans import operation_of
 from tests.homes import device, entity
 
 
-def told(*operations: Operation) -> list[dict[str, Any]]:
+def reported(*operations: Operation) -> list[dict[str, Any]]:
     times = itertools.count(5)
     parsed = [parse_line(line) for line in change_lines("home", "run", operations, lambda: next(times))]
     assert [at for *_, at in parsed] == list(range(5, 5 + len(parsed)))
@@ -19,7 +19,7 @@ def told(*operations: Operation) -> list[dict[str, Any]]:
 
 
 def test_every_changed_field_is_a_line() -> None:
-    [area, version] = told(operation_of(device(1, name="Lamp"), area_id="kitchen", sw_version="2"))
+    [area, version] = reported(operation_of(device(1, name="Lamp"), area_id="kitchen", sw_version="2"))
     assert area == {
         "registry": "device", "record": device(1).id, "name": "Lamp", "entity_id": "-", "op": "update",
         "field": "area_id", "before": "-", "after": "kitchen", "cause": "pending", "run": "run",
@@ -29,14 +29,14 @@ def test_every_changed_field_is_a_line() -> None:
 
 
 def test_what_comes_and_goes_is_one_line() -> None:
-    [created] = told(operation_of(None, entity(1)))
-    [deleted] = told(operation_of(entity(1), None))
+    [created] = reported(operation_of(None, entity(1)))
+    [deleted] = reported(operation_of(entity(1), None))
     assert (created["op"], created["field"], created["entity_id"]) == ("create", "-", "sensor.s1")
     assert (deleted["op"], deleted["field"], deleted["text"]) == ("delete", "-", "sensor.s1: delete")
 
 
 def test_a_rename_says_both_names_and_a_list_is_json() -> None:
-    moved = told(operation_of(entity(1), entity_id="sensor.new", labels=("a", "b")))
+    moved = reported(operation_of(entity(1), entity_id="sensor.new", labels=("a", "b")))
     assert [(m["op"], m["field"], m["before"], m["after"]) for m in moved] == [
         ("move", "entity_id", "sensor.s1", "sensor.new"),
         ("move", "labels", "-", '["a","b"]'),
@@ -44,6 +44,6 @@ def test_a_rename_says_both_names_and_a_list_is_json() -> None:
 
 
 def test_a_long_value_is_cut_and_no_value_breaks_the_line() -> None:
-    [change] = told(operation_of(device(1), name='x\n" \\' + "y" * 1000))
+    [change] = reported(operation_of(device(1), name='x\n" \\' + "y" * 1000))
     assert len(change["after"]) == 503
     assert change["after"].startswith('x " \\y')

@@ -36,7 +36,7 @@ def test_wire_v1_reads_the_bucket_as_database_and_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "reported"),
     [
         ("influxdb://h", "names no InfluxDB bucket"),
         ("influxdb:///bucket", "names no InfluxDB bucket"),
@@ -47,10 +47,10 @@ def test_wire_v1_reads_the_bucket_as_database_and_policy() -> None:
         ("influxdb://user:s3cret@h/b", "records.password_file"),
     ],
 )
-def test_what_is_no_address_is_refused_without_repeating_a_secret(uri: str, told: str) -> None:
+def test_what_is_no_address_is_refused_without_repeating_a_secret(uri: str, reported: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_address(uri)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
 
@@ -58,12 +58,12 @@ def test_what_is_no_address_is_refused_without_repeating_a_secret(uri: str, told
     "uri", ["influxdb://a..b/homes", "influxdb://h/\udcff", "influxdb://" + "x" * 300 + "/b"]
 )
 def test_a_host_that_no_lookup_takes_and_what_is_not_utf_8_are_refused(uri: str) -> None:
-    with pytest.raises(SettingsError, match="cannot be read") as told:
+    with pytest.raises(SettingsError, match="cannot be read") as reported:
         parse_address(uri)
-    assert told.value.__cause__ is None
+    assert reported.value.__cause__ is None
 
 
 def test_a_token_in_the_wrong_place_is_not_repeated() -> None:
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as reported:
         parse_address("influxdb://host?token=s3cret")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)

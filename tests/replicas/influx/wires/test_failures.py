@@ -22,7 +22,7 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "body", "kind", "told"),
+    ("status", "headers", "body", "kind", "reported"),
     [
         (429, JSON, b'{"code":"too many requests","message":"slow down"}', InfluxUnavailable, "slow down"),
         (503, TEXT, b"request throttled, queue full", InfluxUnavailable, "queue full"),
@@ -122,11 +122,11 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
     ],
 )
 def test_an_answer_means(
-    status: int, headers: dict[str, str], body: bytes, kind: type[Exception], told: str
+    status: int, headers: dict[str, str], body: bytes, kind: type[Exception], reported: str
 ) -> None:
     error = explain_answer("write to", "influxdb://h:1/b", status, headers, body)
     assert type(error) is kind
-    assert told in str(error)
+    assert reported in str(error)
     assert error.replica == "influxdb"
     assert "influxdb://h:1/b" in error.message
     assert "\n" not in str(error)
@@ -152,7 +152,7 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], seconds: flo
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "told"),
+    ("text", "kind", "reported"),
     [
         ("database not found: homes", BucketMissing, "Create"),
         ("error parsing query: found FROM", ReplicaRejected, "understand"),
@@ -162,14 +162,14 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], seconds: flo
         ("engine is closed", InfluxUnavailable, "Nothing was derived"),
     ],
 )
-def test_a_failed_statement_means(text: str, kind: type[Exception], told: str) -> None:
+def test_a_failed_statement_means(text: str, kind: type[Exception], reported: str) -> None:
     error = explain_statement("h", text)
     assert type(error) is kind
-    assert told in str(error)
+    assert reported in str(error)
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "kind", "reported"),
     [
         (ConnectionRefusedError(), InfluxUnavailable, "nothing listens"),
         (TimeoutError(), InfluxUnavailable, "records.timeout_seconds"),
@@ -180,10 +180,10 @@ def test_a_failed_statement_means(text: str, kind: type[Exception], told: str) -
         (ssl.SSLEOFError(8, "eof"), InfluxUnavailable, "broke"),
     ],
 )
-def test_a_broken_connection_means(error: Exception, kind: type[Exception], told: str) -> None:
+def test_a_broken_connection_means(error: Exception, kind: type[Exception], reported: str) -> None:
     explained = explain_exception("reach", "h", error)
     assert type(explained) is kind
-    assert told in str(explained)
+    assert reported in str(explained)
 
 
 def test_a_certificate_that_is_not_accepted_names_why() -> None:
@@ -211,6 +211,6 @@ def test_a_long_text_is_cut() -> None:
 
 def test_a_question_that_is_refused_is_no_refused_line() -> None:
     body = b'{"code":"invalid","message":"error @1:1: Program is nested too deep"}'
-    told = explain_answer("read", "influxdb://h/b", 400, JSON, body)
-    assert type(told) is ReplicaRejected
-    assert "understand" in told.hint
+    reported = explain_answer("read", "influxdb://h/b", 400, JSON, body)
+    assert type(reported) is ReplicaRejected
+    assert "understand" in reported.hint

@@ -140,9 +140,9 @@ def test_several_tables_may_have_several_columns() -> None:
 
 def test_a_column_of_another_type_is_refused() -> None:
     text = CSV.replace("dateTime:RFC3339,string,string,string", "dateTime:RFC3339,string,double,string")
-    with pytest.raises(ReplicaRejected, match=r"hash of type double.*Delete the points") as told:
+    with pytest.raises(ReplicaRejected, match=r"hash of type double.*Delete the points") as reported:
         blocks(text.replace("1:ab", "1.5").replace("1:cd", "2.5"))
-    assert "ha_area" in told.value.message
+    assert "ha_area" in reported.value.message
 
 
 def test_an_empty_answer_is_an_empty_result() -> None:
@@ -155,12 +155,14 @@ ERROR_TABLE = '\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n
 
 @pytest.mark.parametrize("before", ["", CSV])
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("reported", "kind"),
     [("query terminated: timeout exceeded", InfluxUnavailable), ("bucket not found", ReplicaRejected)],
 )
-def test_an_error_table_is_an_error_also_after_rows(before: str, told: str, kind: type[ReplicaError]) -> None:
-    with pytest.raises(kind, match=told):
-        blocks(before + ERROR_TABLE.format(told))
+def test_an_error_table_is_an_error_also_after_rows(
+    before: str, reported: str, kind: type[ReplicaError]
+) -> None:
+    with pytest.raises(kind, match=reported):
+        blocks(before + ERROR_TABLE.format(reported))
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_the_retention_of_the_named_policy_is_found(peer: ScriptedPeer, wire: Wi
     assert wire.retention_seconds() is None
 
 
-def test_a_server_without_retention_policies_does_not_tell(peer: ScriptedPeer, wire: WireV1) -> None:
+def test_a_server_without_retention_policies_does_not_report(peer: ScriptedPeer, wire: WireV1) -> None:
     body = result('{"error":"This feature is not implemented: SHOW RETENTION POLICIES"}')
     peer.say("/query", Reply(status=200, headers=JSON, body=body))
     assert wire.retention_seconds() is None
@@ -149,14 +149,14 @@ def test_database_and_policy_are_named_in_every_write(peer: ScriptedPeer, wire: 
         (Reply(status=404, body=b"404 page not found"), None),
     ],
 )
-def test_the_time_of_start_is_told_or_not(
+def test_the_time_of_start_is_reported_or_not(
     peer: ScriptedPeer, wire: WireV1, reply: Reply, started: str | None
 ) -> None:
     peer.say("/debug/vars", reply)
     assert wire.started() == started
 
 
-def test_the_time_of_start_of_a_2_x_server_is_told_as_well(peer: ScriptedPeer, wire: WireV1) -> None:
+def test_the_time_of_start_of_a_2_x_server_is_reported_as_well(peer: ScriptedPeer, wire: WireV1) -> None:
     """So that a restart is followed by a verification, which `started` asks for."""
     peer.say("/debug/vars", Reply(status=200, headers={"Content-Type": "text/html"}, body=b"<html>UI</html>"))
     peer.say(
@@ -232,7 +232,7 @@ def test_victoriametrics_is_no_influxdb(peer: ScriptedPeer, wire: WireV1) -> Non
         list(wire.scan(SCAN))
 
 
-def test_a_database_that_may_only_be_written_to_is_told_from_one_that_is_not_there(
+def test_a_database_that_may_only_be_written_to_is_reported_from_one_that_is_not_there(
     peer: ScriptedPeer, wire: WireV1
 ) -> None:
     missing = result('{"statement_id":0,"error":"database not found: homes"}')
@@ -250,7 +250,7 @@ def test_an_empty_body_that_is_refused_as_such_may_be_written(peer: ScriptedPeer
     wire.check_may_write()
 
 
-def test_types_are_told_by_measurement_and_field(peer: ScriptedPeer, wire: WireV1) -> None:
+def test_types_are_reported_by_measurement_and_field(peer: ScriptedPeer, wire: WireV1) -> None:
     text = (
         '{"statement_id":0,"series":[{"name":"ha_area","columns":["fieldKey","fieldType"],'
         '"values":[["hash","float"],["hash","string"],["rev","integer"]]}]}'

@@ -92,7 +92,7 @@ def test_a_field_of_half_a_megabyte_is_read(peer: ScriptedPeer, wire: WireV2) ->
         (Reply(status=404, body=b"404 page not found"), None),
     ],
 )
-def test_the_retention_is_told_or_not(
+def test_the_retention_is_reported_or_not(
     peer: ScriptedPeer, wire: WireV2, reply: Reply, seconds: int | None
 ) -> None:
     peer.say("/api/v2/buckets", reply)
@@ -120,7 +120,7 @@ def test_whether_it_may_write_is_asked_without_writing(
     assert peer.requests[0].body.startswith(b"#")
 
 
-def test_the_time_of_start_is_told_by_2x(peer: ScriptedPeer, wire: WireV2) -> None:
+def test_the_time_of_start_is_reported_by_2x(peer: ScriptedPeer, wire: WireV2) -> None:
     peer.say(
         "/ready", Reply(status=200, body=b'{"status":"ready","started":"2026-11-23T14:12:16Z","up":"4m"}')
     )
@@ -188,13 +188,13 @@ def test_a_missing_organization_is_asked_for(peer: ScriptedPeer) -> None:
     wire.close()
 
 
-def test_a_bucket_that_is_not_read_is_told_by_what_may_be_written(peer: ScriptedPeer) -> None:
+def test_a_bucket_that_is_not_read_is_reported_by_what_may_be_written(peer: ScriptedPeer) -> None:
     body = b'{"code":"not found","message":"could not find bucket"}'
     peer.say("/api/v2/query", Reply(status=404, headers=JSON, body=body))
-    for bucket, told in (("homes", "read the bucket too"), ("f5c8351ef0b27b24", "bucket's name")):
+    for bucket, reported in (("homes", "read the bucket too"), ("f5c8351ef0b27b24", "bucket's name")):
         address = msgspec.structs.replace(parse_address(peer.uri("v2")), bucket=bucket)
         wire = WireV2(address, Credentials(), timeout_seconds=5)
-        with pytest.raises(ReplicaRejected, match=told):
+        with pytest.raises(ReplicaRejected, match=reported):
             list(wire.scan(SCAN))
         wire.close()
 

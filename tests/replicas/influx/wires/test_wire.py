@@ -159,7 +159,7 @@ def test_a_server_that_does_not_answer_ends_in_a_timeout(line: Line) -> None:
     wire.close()
 
 
-def test_a_server_that_is_away_is_told() -> None:
+def test_a_server_that_is_away_is_reported() -> None:
     with scripted_peer() as peer:
         uris = [peer.uri(wire) for wire in ("v1", "v2", "auto")]
     for uri in uris:

@@ -142,7 +142,7 @@ async def test_the_revision_moves_with_every_commit_and_only_then(
     assert await revision() == second
 
 
-async def test_the_witness_tells_of_every_commit_and_of_another_file(
+async def test_the_data_version_shows_of_every_commit_and_of_another_file(
     reader: SqliteRowsReader, path: Path, tmp_path: Path
 ) -> None:
     seen = [reader.data_version(), reader.data_version()]
@@ -160,7 +160,9 @@ async def test_the_witness_tells_of_every_commit_and_of_another_file(
     assert reader.data_version() is None
 
 
-async def test_a_locked_file_has_no_witness_and_nobody_waits(reader: SqliteRowsReader, path: Path) -> None:
+async def test_a_locked_file_has_no_data_version_and_nobody_waits(
+    reader: SqliteRowsReader, path: Path
+) -> None:
     sql(path, "PRAGMA journal_mode = delete")
     connection = apsw.Connection(str(path))
     connection.execute("BEGIN EXCLUSIVE")
@@ -187,7 +189,7 @@ async def test_totals_are_counted_once_per_revision(reader: SqliteRowsReader, pa
     assert await reader.read(lambda m: m.count("device", ())) == 0
 
 
-async def test_rows_of_anybody_are_read(reader: SqliteRowsReader, path: Path) -> None:
+async def test_rows_of_any_program_are_read(reader: SqliteRowsReader, path: Path) -> None:
     bad = "INSERT INTO devices (device_id, name, labels, entity_count) VALUES (?, ?, ?, ?)"
     sql(path, bad, "foreign", 5, b"\xff\x00", "many")
     sql(path, bad, b"\x01", "Bytes for a key", None, None)
@@ -223,7 +225,7 @@ async def test_an_absent_file_is_unavailable_until_it_is_there(tmp_path: Path, p
     await reader.aclose()
 
 
-async def test_a_file_that_was_replaced_is_read_anew(
+async def test_a_file_that_was_replaced_is_read_again(
     reader: SqliteRowsReader, path: Path, tmp_path: Path
 ) -> None:
     first = await reader.read(lambda m: m.revision)
@@ -273,7 +275,7 @@ async def test_what_a_job_raises_arrives(reader: SqliteRowsReader) -> None:
 
 
 @pytest.mark.parametrize("value", ["NULL", "'x'", "x'00'", "9e999", "'['"])
-async def test_a_feed_and_runs_of_anybodys_values_are_served_as_far_as_they_say_something(
+async def test_a_feed_and_runs_of_any_programs_values_are_served_as_far_as_they_say_something(
     path: Path, reader: SqliteRowsReader, value: str
 ) -> None:
     for table in ("reconcile_changes", "reconcile_runs"):
