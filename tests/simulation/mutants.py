@@ -162,7 +162,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         413,
     ),
     "what is derived from missing records is written": (
-        _replaced(guard, "rest_on_doubt", lambda *_: set()),
+        _replaced(guard, "depend_on_untrusted", lambda *_: set()),
         14,
     ),
     "guards speak when a delete is confirmed, and not before": (_guards_speak_late, 0),
