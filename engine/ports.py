@@ -94,6 +94,11 @@ class Replica(Protocol):
         return False
 
     @property
+    def is_exclusive(self) -> bool:
+        """Whether nobody else writes to it, so that whatever it holds of the home is ours."""
+        return False
+
+    @property
     def remembers_home(self) -> bool:
         """Whether it remembers which home it is of, beyond the records that it holds."""
         return False
@@ -118,7 +123,6 @@ class Replica(Protocol):
 
     def file_signature(self) -> Hashable | None:
         """What any write leaves behind: while it stays equal, so does the data version. None when only the data version shows it.
-
         Never waits and never raises, so it may be called outside of a worker thread.
         """
 
@@ -172,7 +176,6 @@ class Replica(Protocol):
 
     def tidy(self, *, is_calm: bool) -> bool:
         """Tidy up, and say whether nothing is left of it. Raises ReplicaError. For a replica that needs tidying.
-
         Called after passes; `is_calm` when nothing happened for a moment. Until then what takes long may wait.
         """
         return True
@@ -212,10 +215,7 @@ class Ledger(Protocol):
         """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
 
     def note_absences(self, absences: Absences, at: Look) -> None:
-        """Remember what was first missed by a look, forget what returned, and what is moot for every replica.
-
-        Opens no transaction for nothing.
-        """
+        """Remember what was first missed by a look, forget what returned, and what is moot. For nothing it opens no transaction."""
 
     def place(self, replica: str) -> str | None:
         """The store that its entries for a replica are about; None when that is not known."""

@@ -6,7 +6,7 @@ Apart from `run.py` because few homes have a Kafka, and its client need be neith
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from engine.claims import claim_alone
+from engine.claims import Claim, claim_alone
 from engine.errors import SettingsError
 from engine.ports import Replica
 from engine.replicas.kafka.address import parse_address
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.replicas.kafka.doctor import KafkaCheck
 
 
-def open_kafka_records(loaded: LoadedSettings, *, read_only: bool) -> Replica:
+def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim | None = None) -> Replica:
     """The records store in Kafka. Connects to nothing yet. Raises SettingsError, also without the client library."""
     settings = loaded.settings
     access = _access(loaded)
@@ -29,7 +29,7 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool) -> Replica:
     return open_kafka(
         access,
         site=settings.site.name,
-        claim=claim_alone(settings.site.name),
+        claim=claim or claim_alone(settings.site.name),
         verify_seconds=settings.records.verify_seconds,
         # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
         read_only=read_only or settings.plan.mode == "observe",

@@ -213,7 +213,7 @@ def _open(
     """All that waits for a disk: what is opened, and what the source and the clock are to know."""
     check_folders(loaded.settings)
     held = opened.enter_context(hold_store(Path(loaded.settings.rows.file)))
-    stores = opened.enter_context(open_stores(loaded, clock=clock))
+    stores = opened.enter_context(open_stores(loaded, clock=clock, claim=resources.claim))
     past = opened.enter_context(_closing(open_past(loaded)))
     known = msgspec.structs.replace(
         resources, category_scopes=stored_scopes(stores), times=ProcessClock(clock)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.claims import Claim
 from engine.ports import Source
 from engine.process.clock import ProcessClock
 from engine.process.offload import Offload, to_thread
@@ -20,6 +21,7 @@ def _as_it_is(source: Source) -> Source:
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """The defaults are those of a process that keeps one home."""
 
+    claim: Claim | None = None  # on the home; None: the process keeps it by itself
     decode: Offload = to_thread  # of Home Assistant's answers
     category_scopes: frozenset[str] | None = None  # of stored categories; None: the source looks itself
     times: ProcessClock | None = None  # None: it is made where it is needed

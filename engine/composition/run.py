@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.claims import Claim
 from engine.composition.resources import Resources
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
@@ -151,9 +152,13 @@ def open_followed_source(
 
 @contextmanager
 def open_stores(
-    loaded: LoadedSettings, *, private_copy: bool = False, clock: Clock = time.time
+    loaded: LoadedSettings,
+    *,
+    private_copy: bool = False,
+    clock: Clock = time.time,
+    claim: Claim | None = None,
 ) -> Iterator[Stores]:
-    """Open the replicas for one command; with `private_copy` nothing on disk can change."""
+    """Open the replicas for one command; with `private_copy` nothing on disk can change. `claim` is on the home."""
     from engine.replicas.rows.replica import open_rows
 
     settings = loaded.settings
@@ -174,7 +179,7 @@ def open_stores(
         if kafka_uri(settings):
             from engine.composition.kafka import open_kafka_records
 
-            kafka = open_kafka_records(loaded, read_only=private_copy)
+            kafka = open_kafka_records(loaded, read_only=private_copy, claim=claim)
             opened.callback(kafka.close)
         yield Stores(rows, records, kafka)
 

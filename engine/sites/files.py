@@ -6,14 +6,14 @@ A file that is broken is a finding about its own home. It must not keep any othe
 import os
 import re
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from engine.core.records.record import Json
-from engine.errors import EngineError, SettingsError
+from engine.errors import EngineError, SettingsError, SourceRefused
 from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
+from engine.settings.secrets import read_secret
 from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.sites import SitesSettings
 
@@ -48,19 +48,18 @@ class SiteFiles:
 
     def __init__(self, settings: SitesSettings, layers: Iterable[Layer], environ: Mapping[str, str]) -> None:
         """`layers` are those of the process, those that win last, and of these the flags."""
-        self._settings = settings
+        self.settings = settings
         self._layers = list(layers)
         self._environ = environ
         self._known: dict[Path, SiteFile] = {}
         self._owners: dict[str, Path] = {}
-        self._shard = parse_shard(settings.shard)
 
     def read(self) -> dict[str, SiteFile]:
-        """All homes of this process, by name. Files that did not change are not read again.
+        """All homes, by name, whoever keeps them. Files that did not change are not read again.
 
         Raises SettingsError when the folder cannot be listed.
         """
-        folder = Path(self._settings.directory)
+        folder = Path(self.settings.directory)
         try:
             paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
         except OSError as error:
@@ -84,8 +83,7 @@ class SiteFiles:
                 name = _written(found.path.name)
                 homes[name] = msgspec.structs.replace(found, name=name, loaded=None, error=double)
         self._owners = {name: found.path for name, found in homes.items()}
-        apart = _apart(homes, Path(self._settings.state))
-        return {name: found for name, found in apart.items() if is_of_shard(name, self._shard)}
+        return _apart(homes, Path(self.settings.state))
 
     def claims(self, name: str) -> Path | None:
         """The file that is of this home, or may be: one that cannot be read, and has the name in it. After `read`."""
@@ -96,7 +94,7 @@ class SiteFiles:
 
     def state_folder(self, name: str) -> Path:
         """Where the stores of a home stand."""
-        return Path(self._settings.state) / name
+        return Path(self.settings.state) / name
 
     def _rank(self, found: SiteFile) -> tuple[bool, bool, Path]:
         return self._owners.get(found.name) != found.path, found.name != found.path.stem, found.path
@@ -118,8 +116,8 @@ class SiteFiles:
         """Whether a file that did not change says what it said: a token that opens its home may have come since."""
         if known.loaded is None:
             return False
-        token = Path(self._settings.secrets) / known.name / "http_token"
-        has_token = not self._settings.secrets or known.loaded.settings.http.token_file
+        token = Path(self.settings.secrets) / known.name / "http_token"
+        has_token = not self.settings.secrets or known.loaded.settings.http.token_file
         return bool(has_token) or not os.path.exists(token)  # noqa: PTH110
 
     def _load(self, path: Path) -> LoadedSettings:
@@ -173,9 +171,9 @@ class SiteFiles:
         """The files in the folder of secrets, if there is one, where the home names no others."""
         replace = msgspec.structs.replace
         source, http = settings.source, replace(settings.http, token_file="")  # the process's own token
-        if not self._settings.secrets:
+        if not self.settings.secrets:
             return replace(settings, http=http)
-        folder = Path(self._settings.secrets) / settings.site.name
+        folder = Path(self.settings.secrets) / settings.site.name
         token, http_token = folder / "source_token", folder / "http_token"
         # A folder that may not be looked into is a finding about its home, too: pathlib's `exists` raises there.
         if not source.token_file and (os.path.exists(token) or source.uri.startswith(("ws", "http"))):  # noqa: PTH110
@@ -194,22 +192,24 @@ def check_plain(*files: Path | str) -> None:
             )
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """I and N of `I/N`. Raises SettingsError."""
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise SettingsError(
-            f"The shard {text} (sites.shard, --shard) is none.",
-            "Write I/N, from 1/N to N/N; 1/1 is all homes.",
-        )
-    return int(number), int(count)
+def http_token(file: SiteFile) -> str | None:
+    """The token that opens this home only, as its file has it now; None without one, or while it is broken."""
+    if file.loaded is None or not file.loaded.settings.http.token_file:
+        return None
+    try:
+        check_plain(file.loaded.settings.http.token_file)
+        return read_secret("http.token", file.loaded.settings.http.token_file, {})[0].reveal() or None
+    except SettingsError:
+        return None
 
 
-def is_of_shard(name: str, shard: tuple[int, int]) -> bool:
-    """Whether a home belongs to a shard: always the same one, whichever other homes there are."""
-    number, count = shard
-    digest = blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % count == number - 1
+def read_token(file: str) -> str:
+    """The token as its file has it now. Raises SourceRefused."""
+    try:
+        check_plain(file)
+        return read_secret("source.token", file, {})[0].reveal()
+    except SettingsError as error:
+        raise SourceRefused(error.message, error.hint) from error
 
 
 def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -15,16 +15,15 @@ import anyio.to_thread
 from api.app_context import AppContext
 from api.ports import ReadTransaction
 from api.sites.ports import SiteChange, SiteView
+from engine.claims import Claim, Ownership
 from engine.composition.mirror import Mirror, MirrorListener
 from engine.composition.resources import Resources
 from engine.core.state.report import Report
 from engine.core.words import Mode
-from engine.errors import SettingsError, SourceRefused
+from engine.errors import SettingsError
 from engine.ports import Source
-from engine.settings.secrets import read_secret
-from engine.settings.sites import SitesSettings
 from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
-from engine.sites.files import SiteFile, SiteFiles, check_plain
+from engine.sites.files import SiteFile, SiteFiles, http_token, read_token
 from engine.sites.followed import FollowedChanges
 from engine.sites.limits import resident_bytes, share_of_group
 from engine.sites.metrics import render_site
@@ -52,13 +51,21 @@ class _SiteOnDisk(NamedTuple):
     token: str | None
 
 
+class _Running(NamedTuple):
+    """A home's task, and the claim that it holds for as long as it runs."""
+
+    claim: Claim
+    scope: anyio.CancelScope
+    ended: anyio.Event
+
+
 class Fleet:
-    """All homes. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
+    """All homes that `ownership` gives to this process. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
 
     def __init__(
         self,
         files: SiteFiles,
-        settings: SitesSettings,
+        ownership: Ownership,
         *,
         mode: Mode,
         clock: Callable[[], float],
@@ -67,7 +74,10 @@ class Fleet:
     ) -> None:
         """Make it inside the event loop. Nothing is read yet."""
         self._files = files
-        self._settings = settings
+        settings = files.settings
+        self._ownership = ownership
+        self._claims: list[Claim] = []
+        self._moved = anyio.Event()
         self._listeners = listeners
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
         self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
@@ -77,17 +87,18 @@ class Fleet:
         )
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._memory_max = settings.memory_mib_max * _MIB or share_of_group()
-        self._surroundings = SiteDependencies(
+        self._clock = clock
+        self._dependencies = partial(
+            SiteDependencies,
             mode=mode,
             clock=clock,
             draw=random.random,
-            resources=self._resources,
             listeners=self._listeners_of,
             why_wait=self._why_wait,
             on_failed=on_failed,
         )
         self._sites: dict[str, Site] = {}
-        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._running: dict[str, _Running] = {}
         self._followers: set[FollowedChanges] = set()
         self._found: dict[str, _SiteOnDisk] = {}
         self._resident_bytes = 0
@@ -96,16 +107,19 @@ class Fleet:
 
     async def begin(self) -> None:
         """Read the folder. Raises SettingsError when it cannot be listed."""
-        self._found = await anyio.to_thread.run_sync(self._look)
+        self._found = await self._looked()
 
     async def run(self) -> None:
         """Keep all homes until cancelled."""
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._ownership.run, self._gain, self._lose)
             while True:
                 await self._take_up(tasks)
-                await anyio.sleep(_RELOAD_SECONDS)
+                with anyio.move_on_after(_RELOAD_SECONDS):
+                    await self._moved.wait()
+                self._moved = anyio.Event()
                 try:
-                    self._found = await anyio.to_thread.run_sync(self._look)
+                    self._found = await self._looked()
                     self._is_told = False
                 except SettingsError as error:
                     # An unmounted folder is no reason to stop homes.
@@ -151,7 +165,7 @@ class Fleet:
 
     def metrics(self, name: str, accept: str) -> tuple[bytes, str]:
         """The series of one home."""
-        return render_site(self._sites[name].view(), self._surroundings.clock(), accept)
+        return render_site(self._sites[name].view(), self._clock(), accept)
 
     @contextmanager
     def follow(self) -> Iterator["FollowedChanges"]:
@@ -174,26 +188,33 @@ class Fleet:
         for follower in self._followers:
             follower.put(changes)
 
-    def _look(self) -> dict[str, "_SiteOnDisk"]:
-        """What the disk says; called in a thread. Raises SettingsError when the folder cannot be listed."""
+    async def _looked(self) -> dict[str, _SiteOnDisk]:
+        """What the disk says. Raises SettingsError when the folder cannot be listed."""
+        look = partial(self._look, tuple(self._claims), frozenset(self._running))
+        return await anyio.to_thread.run_sync(look)
+
+    def _look(self, claims: Sequence[Claim], running: Set[str]) -> dict[str, _SiteOnDisk]:
+        """What the disk says of the homes that are claimed, or still run; called in a thread. Raises SettingsError."""
         self._resident_bytes = resident_bytes()
         return {
-            name: _SiteOnDisk(file, is_paused(self._files.state_folder(name)), _http_token(file))
+            name: _SiteOnDisk(file, is_paused(self._files.state_folder(name)), http_token(file))
             for name, file in self._files.read().items()
+            if name in running or any(claim.covers(name) for claim in claims)
         }
 
     # What homes are given
 
-    def _resources(self, file: SiteFile) -> Resources:
+    def _resources(self, claim: Claim, file: SiteFile) -> Resources:
         assert file.loaded is not None, "only a home with settings is started"
         token_file = file.loaded.settings.source.token_file
         return Resources(
+            claim=claim,
             decode=self._decode.of_home(),
             source_files=self._read.of_home(),
             files=self._store.of_home(),
             remote=self._remote.of_home(),
             wrap=self._limited,
-            token=partial(_read_token, token_file) if token_file else None,
+            token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,
             up="../../",
@@ -214,40 +235,45 @@ class Fleet:
             "keep fewer homes here, with sites.shard"
         )
 
+    # What the process is given of homes, and loses
+
+    async def _gain(self, claim: Claim) -> None:
+        self._claims.append(claim)
+        self._moved.set()
+
+    async def _lose(self, claim: Claim) -> None:
+        """Let go of a claim's homes. Returns when none of them runs any more."""
+        self._claims.remove(claim)
+        lost = {name: running for name, running in self._running.items() if running.claim is claim}
+        for running in lost.values():
+            running.scope.cancel()
+        for name, running in lost.items():
+            await running.ended.wait()
+            if self._running.get(name) is running:
+                del self._running[name], self._sites[name]
+
     async def _take_up(self, tasks: anyio.abc.TaskGroup) -> None:
         for name in self._sites.keys() - self._found.keys():
-            self._scopes.pop(name).cancel()
+            self._running.pop(name).scope.cancel()
             del self._sites[name]
         for name, found in self._found.items():
             if name in self._sites:
                 self._sites[name].update(found.file, is_paused=found.is_paused)
-            else:
-                site = self._sites[name] = Site(found.file, self._surroundings, is_paused=found.is_paused)
-                scope = self._scopes[name] = anyio.CancelScope()
-                tasks.start_soon(_run_within, scope, site)
+            elif (claim := next((c for c in self._claims if c.covers(name)), None)) is not None:
+                self._start(name, found, claim, tasks)
             await anyio.lowlevel.checkpoint()  # a thousand files are no reason to keep others waiting
 
+    def _start(self, name: str, found: _SiteOnDisk, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
+        # The home holds the claim: looked up again later, another one could have taken its place.
+        given = self._dependencies(resources=partial(self._resources, claim))
+        site = self._sites[name] = Site(found.file, given, is_paused=found.is_paused)
+        running = self._running[name] = _Running(claim, anyio.CancelScope(), anyio.Event())
+        tasks.start_soon(_run_within, running, site)
 
-async def _run_within(scope: anyio.CancelScope, site: Site) -> None:
-    with scope:
-        await site.run()
 
-
-def _http_token(file: SiteFile) -> str | None:
-    """The token that opens this home only, as its file has it now; None without one, or while it is broken."""
-    if file.loaded is None or not file.loaded.settings.http.token_file:
-        return None
+async def _run_within(running: _Running, site: Site) -> None:
     try:
-        check_plain(file.loaded.settings.http.token_file)
-        return read_secret("http.token", file.loaded.settings.http.token_file, {})[0].reveal() or None
-    except SettingsError:
-        return None
-
-
-def _read_token(file: str) -> str:
-    """The token as its file has it now. Raises SourceRefused."""
-    try:
-        check_plain(file)
-        return read_secret("source.token", file, {})[0].reveal()
-    except SettingsError as error:
-        raise SourceRefused(error.message, error.hint) from error
+        with running.scope:
+            await site.run()
+    finally:
+        running.ended.set()

@@ -29,6 +29,7 @@ from engine.sites.files import SiteFiles
 from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
+from engine.sites.shards import StaticShard
 
 _REPLICAS = ("sqlite", "history", "influxdb", "kafka")
 _STATUS_SECONDS = 5.0
@@ -99,7 +100,7 @@ class SitesService:
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
         self.fleet = Fleet(
             SiteFiles(settings.sites, layers, given.environ),
-            settings.sites,
+            StaticShard(settings.sites.shard),
             mode=mode,
             clock=clock,
             listeners=self._listeners,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import SettingsError
+from engine.errors import SettingsError, SourceRefused
 from engine.settings.layers import merge_layers, settings_layers
-from engine.sites.files import SiteFile, SiteFiles, is_of_shard, parse_shard
+from engine.settings.sections import HttpSettings, LoadedSettings, Settings
+from engine.sites.files import SiteFile, SiteFiles, http_token, read_token
 from engine.sites.pauses import is_paused
 
 URI = 'uri = "ws://home:8123"'
@@ -244,16 +245,17 @@ def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     assert homes.read()["a"] != first
 
 
-def test_each_home_is_of_one_shard(tmp_path: Path) -> None:
-    for number in range(40):
-        write(tmp_path, f"home{number}")
-    shards = [set(files(tmp_path, shard=f"{number}/3").read()) for number in (1, 2, 3)]
-    assert sum(map(len, shards)) == len(set().union(*shards)) == 40
-    assert min(map(len, shards)) > 5
-    assert is_of_shard("any", (1, 1))
+def test_a_token_file_that_is_gone_is_a_refusal_and_no_crash(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused, match="cannot be read"):
+        read_token(str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "x/y", "1/0"])
-def test_a_shard_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"sites\.shard"):
-        parse_shard(text)
+def test_the_token_that_opens_a_home_is_as_its_file_has_it_now(tmp_path: Path) -> None:
+    token = tmp_path / "http_token"
+    settings = Settings(http=HttpSettings(token_file=str(token)))
+    file = SiteFile(tmp_path / "a.toml", "a", (1, 1, 1), LoadedSettings(settings, {}, {}, {}))
+    assert http_token(file) is None
+    for text in ("first", "second"):
+        token.write_text(text, encoding="utf-8")
+        assert http_token(file) == text
+    assert http_token(SiteFile(tmp_path / "a.toml", "a", (1, 1, 1))) is None

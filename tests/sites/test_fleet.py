@@ -8,26 +8,28 @@ import anyio
 import pytest
 
 from api.sites.ports import Stage
+from engine.claims import Claim, ClaimListener, Ownership
 from engine.core.words import Mode
-from engine.errors import SourceRefused
+from engine.files.store_lock import hold_store
 from engine.settings.layers import merge_layers, settings_layers
 from engine.sites import fleet as module
 from engine.sites.files import SiteFiles
 from engine.sites.fleet import Fleet
 from engine.sites.pauses import pause
+from engine.sites.shards import StaticShard
 from tests.api.serving import SAMPLE, eventually
 
 pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Fleet]:
+async def running(folder: Path, ownership: Ownership | None = None) -> AsyncIterator[Fleet]:
     flags = {"sites.directory": str(folder / "sites.d"), "sites.state": str(folder / "state")}
     layers = settings_layers(flags, {}, None, None)
     settings = merge_layers(layers, {})[0].sites
     fleet = Fleet(
         SiteFiles(settings, layers, {}),
-        settings,
+        ownership or StaticShard(settings.shard),
         mode=Mode.APPLY,
         clock=lambda: 1_800_000_000.0,
         listeners=lambda _site, _mirror: (),
@@ -99,11 +101,6 @@ async def test_the_rows_of_a_home_are_read_without_being_followed(folder: Path) 
         assert b'site="one"' in fleet.metrics("one", "")[0]
 
 
-def test_a_token_file_that_is_gone_is_a_refusal_and_no_crash(tmp_path: Path) -> None:
-    with pytest.raises(SourceRefused, match="cannot be read"):
-        module._read_token(str(tmp_path / "none"))
-
-
 async def test_above_its_memory_the_process_starts_no_further_home(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,3 +109,52 @@ async def test_above_its_memory_the_process_starts_no_further_home(
         await eventually(lambda: stages(fleet) == {"one": "waiting"} and fleet.views()[0].reason is not None)
         assert "sites.memory_mib_max" in str(fleet.views()[0].reason)
         assert fleet.views()[0].stage is Stage.WAITING
+
+
+class PassedAround:
+    """An ownership that a test hands out: one claim at a time, on the homes that it names."""
+
+    def __init__(self) -> None:
+        self.gained: ClaimListener | None = None
+        self.lost: ClaimListener | None = None
+
+    async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
+        self.gained, self.lost = gained, lost
+        await anyio.sleep_forever()
+
+
+class NamedClaim:
+    """A claim on the homes that are named."""
+
+    owner = "test@1"
+    is_exclusive = True
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def covers(self, site: str) -> bool:
+        return site in self._names
+
+    def check(self) -> None:
+        """It lasts."""
+
+
+async def test_only_homes_that_are_owned_are_kept_and_they_end_before_they_are_given_up(folder: Path) -> None:
+    add(folder, "two")
+    ownership = PassedAround()
+    async with running(folder, ownership) as fleet:
+        await eventually(lambda: ownership.gained is not None)
+        assert ownership.gained
+        assert ownership.lost
+        assert stages(fleet) == {}
+        first: Claim = NamedClaim("one")
+        await ownership.gained(first)
+        await ownership.gained(NamedClaim("two"))
+        await eventually(lambda: stages(fleet) == {"one": "kept", "two": "kept"})
+        await ownership.lost(first)
+        assert stages(fleet) == {"two": "kept"}
+        # Its stores are free at once: whoever has the home next need not wait for them.
+        with hold_store(folder / "state" / "one" / "rows.db"):
+            pass
+        await ownership.gained(NamedClaim("one"))
+        await eventually(lambda: stages(fleet) == {"one": "kept", "two": "kept"})

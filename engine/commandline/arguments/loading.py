@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import msgspec
-
 from engine.commandline.arguments.parser import Arguments
 from engine.core.records.record import Json
 from engine.errors import SettingsError
@@ -48,8 +46,7 @@ def _load_site(
             f"This is about one home, and {sites.directory} (sites.directory) has many.",
             "Say which with --site NAME; `reconcile site list` shows them.",
         )
-    whole = msgspec.structs.replace(sites, shard="1/1")
-    homes = SiteFiles(whole, settings_layers(given_settings(arguments), os.environ, file, folder), os.environ)
+    homes = SiteFiles(sites, settings_layers(given_settings(arguments), os.environ, file, folder), os.environ)
     found = homes.read().get(arguments.site)
     if found is None:
         raise SettingsError(

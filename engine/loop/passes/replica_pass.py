@@ -244,12 +244,13 @@ class ReplicaPass:
         """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
 
         Only in a records replica, where other programs have no rows: there a record of this site that Home
-        Assistant once had is one we wrote. It goes as any other does, with evidence.
+        Assistant once had is one we wrote. In an exclusive one it is ours in any case, for an earlier owner of the
+        home wrote it, whose ledger is on another machine. It goes as any other does, with evidence.
         """
         if self._replica.keeps_ledger:
             return
-        records = self._context.desired.home.records
-        returned = self._context.known_ids(memory.versions.keys() - memory.applied.keys() - records.keys())
+        unknown = memory.versions.keys() - memory.applied.keys() - self._context.desired.home.records.keys()
+        returned = frozenset(unknown) if self._replica.is_exclusive else self._context.known_ids(unknown)
         memory.applied = {**memory.applied, **dict.fromkeys(returned, IN_PROGRESS)}
         self._claimed = returned
 

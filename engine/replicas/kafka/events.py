@@ -65,6 +65,14 @@ class Sent(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     event: Message  # the same for the feed of changes
 
+    @property
+    def size(self) -> int:
+        """The largest of its messages, bytes."""
+        return max(
+            len(message.key) + len(message.value or b"") + sum(len(n) + len(v) for n, v in message.headers)
+            for message in self.messages
+        )
+
 
 def events_of(
     operations: Sequence[Operation], run: Run, writer: Writer, *, is_filling: bool

@@ -61,6 +61,11 @@ class KafkaRecords(Replica):
         self._told_strange = 0
         self._note: str | None = None
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether the claim keeps all others from writing the home's records."""
+        return self._claim.is_exclusive
+
     def data_version(self) -> int:
         """A number that changes when a message about this home arrives that we did not write."""
         return self._guarded(self._listen)
@@ -245,7 +250,7 @@ class KafkaRecords(Replica):
         """Which records cannot be written: those of the refused that are larger than a topic takes, or the largest."""
         self._topics = self._log.describe()
         named = [event for event in chosen if encode_key(self._options.site, event.key) in keys] or chosen
-        sizes = {event.key: _size(event) for event in named}
+        sizes = {event.key: event.size for event in named}
         limits = [state.number("max.message.bytes") or 0 for state in self._topics.values()]
         limit = min(limits, default=0)
         over = {key: size for key, size in sizes.items() if limit and size > limit}
@@ -276,13 +281,6 @@ class KafkaRecords(Replica):
             f"{held.strange} messages in the topics are not this program's, the first in {topic} at offset {offset}; "
             "they are left alone."
         )
-
-
-def _size(event: Sent) -> int:
-    return max(
-        len(message.key) + len(message.value or b"") + sum(len(n) + len(v) for n, v in message.headers)
-        for message in event.messages
-    )
 
 
 def _refusal(refused: dict[Key, int], total: int) -> ReplicaRejected:

@@ -12,7 +12,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Record
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.report import Report
+from engine.core.state.report import RecordReport, Report
 from engine.core.words import Mode, Outcome
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
@@ -23,6 +23,12 @@ from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import inline
 from tests.loop.warm_passes import Memories, warm_pass
 from tests.strategies import homes
+
+
+class ExclusiveReplica(MemoryReplica):
+    """A replica of which only the holder of a claim writes."""
+
+    is_exclusive = True
 
 
 class Stand:
@@ -199,3 +205,19 @@ def test_what_others_changed_is_found_when_the_replica_is_looked_at_and_not_when
     stand.replica.edit(device(1).key, name="Mocked")
     (record,) = stand.one_pass(snapshot(ENTRY, device(1), at=NOON - 200), "apply").records
     assert (record.cause, record.outcome, record.since) == (Cause.DRIFT, Outcome.APPLIED, NOON)
+
+
+def orphan_after_a_take_over(replica: MemoryReplica) -> RecordReport:
+    """What is reported of a record that another process wrote, and that was deleted before this one took over."""
+    before, after = snapshot(ENTRY, device(1), device(2)), snapshot(ENTRY, device(1))
+    Stand(before, stores_derived=False, replica=replica)
+    stand = Stand(after, stores_derived=False, replica=replica, ledger=MemoryLedger())
+    (found,) = stand.one_pass(after, "observe").records
+    assert found.key == device(2).id
+    return found
+
+
+def test_what_stands_in_an_exclusive_replica_is_ours_whoever_wrote_it() -> None:
+    found = orphan_after_a_take_over(ExclusiveReplica(stores_derived=False))
+    assert (found.cause, found.outcome) == (Cause.PENDING, Outcome.WAITING)  # for its second look
+    assert orphan_after_a_take_over(MemoryReplica(stores_derived=False)).cause == Cause.FOREIGN

@@ -28,6 +28,7 @@ from engine.files.store_lock import hold_store
 from engine.settings.layers import merge_layers, settings_layers
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
+from engine.sites.shards import StaticShard
 
 
 class SiteLine(msgspec.Struct, frozen=True):
@@ -63,14 +64,15 @@ class Homes:
                 "Set sites.directory (RECONCILE_SITES__DIRECTORY) in reconcile.toml.",
             )
         self._files = SiteFiles(self.settings, layers, os.environ)
+        self._share = StaticShard(self.settings.shard).claim
 
     def read(self) -> dict[str, SiteFile]:
-        """All of them, by name."""
-        return self._files.read()
+        """Those of this process's share, by name."""
+        return {name: file for name, file in self._files.read().items() if self._share.covers(name)}
 
     def claims(self, name: str) -> Path | None:
         """The file that is of this home, or may be."""
-        self.read()
+        self._files.read()
         return self._files.claims(name)
 
     def state(self, name: str) -> Path:
