@@ -6,10 +6,10 @@ import msgspec
 
 from api.page.templates import link
 from api.page.wording import count_text, replica_text
-from engine.core.state.advice import DELETES_HELD, GUARDS, KINDS
-from engine.core.state.record_states import BY_URGENCY, LABELS, State
+from engine.core.state.advice import CHANGES_HELD, DELETES_HELD, GUARDS, KINDS
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states
 from engine.core.state.record_verdict import Verdicts
-from engine.core.state.report import RefusalReport, are_deletes_held
+from engine.core.state.report import RefusalReport
 from engine.core.state.status import Status
 from engine.core.words import Mode, SyncStatus
 
@@ -33,7 +33,7 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
         is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
-        found += _kinds(verdicts, is_observing=is_observing, is_held_back=are_deletes_held(status.report))
+        found += _kinds(verdicts, is_observing=is_observing, held=held_states(status.report))
     return found
 
 
@@ -68,14 +68,15 @@ def _naming(refusal: RefusalReport) -> str:
     )
 
 
-def _kinds(verdicts: Verdicts, *, is_observing: bool, is_held_back: bool) -> Iterator[TodoView]:
+def _kinds(verdicts: Verdicts, *, is_observing: bool, held: frozenset[State]) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
             observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
-            is_held = is_held_back and state is State.GONE
-            action, command = (DELETES_HELD, None) if is_held else (advice.action, advice.command)
+            action, command = advice.action, advice.command
+            if state in held:
+                action, command = DELETES_HELD if state is State.GONE else CHANGES_HELD, None
             yield TodoView(
                 f"todo-{state}",
                 f"{LABELS[state]}: {count_text(counts[state], 'record')}",

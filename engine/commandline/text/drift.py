@@ -89,7 +89,7 @@ def _last_line(report: Report) -> str:
         names = listing([r.replica for r in report.replicas])
         records = plural(report.source.records, "record")
         verb = "equals" if len(report.replicas) == 1 else "equal"
-        return f"In sync: {names} {verb} Home Assistant ({records}){but_for_set_aside(report)}."
+        return f"In sync: {names} {verb} {visible(report.source.speaker)} ({records}){but_for_set_aside(report)}."
     word = "Incomplete" if report.errors and not report.records else "Drift"
     return f"{word}: {'; '.join(_replica_part(report, r) for r in report.replicas)}."
 

@@ -125,8 +125,9 @@ KINDS: dict[str, Advice] = {
     ),
 }
 
-# In place of the advice on what is gone, where guards hold all deletes back.
+# In place of the advice on what is gone, and on any other difference, where guards hold all of it back.
 DELETES_HELD = "A guard holds all these deletes back; what lifts it stands above."
+CHANGES_HELD = "A guard holds all these changes back; what lifts it stands above."
 
 # Whose change a difference is, as a report says it among the reasons.
 WHOSE_CHANGE: dict[Cause, str] = {

@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 from engine.core.compare.diff import Cause, Kind
-from engine.core.state.report import RecordReport
+from engine.core.state.report import RecordReport, Report, open_records
+from engine.core.words import Outcome
 
 
 class State(StrEnum):
@@ -51,3 +52,12 @@ def state_of(record: RecordReport) -> State:
     if record.kind is Kind.MISSING:
         return State.MISSING
     return State.PENDING if record.cause is Cause.PENDING else State.DRIFTED
+
+
+def held_states(report: Report | None) -> frozenset[State]:
+    """The states of which guards hold every change back: no pass writes one, and no second look lets a delete through."""
+    outcomes: dict[State, set[Outcome]] = {}
+    for record in open_records(report):
+        if record.action is not None:
+            outcomes.setdefault(state_of(record), set()).add(record.outcome)
+    return frozenset(state for state, found in outcomes.items() if found == {Outcome.HELD})

@@ -50,8 +50,11 @@ class RecordVerdict(msgspec.Struct, frozen=True):
 
     @property
     def lasts_since_written(self) -> bool:
-        """Whether it has been so since the row was last written, as far as is known."""
-        return self.state in (State.REAL, State.GONE)
+        """Whether it has been so since the row was last written, as far as is known.
+
+        Not while a store still has what Home Assistant lost: that was true of Home Assistant after the last write, too.
+        """
+        return self.state is State.REAL or (self.state is State.GONE and self.cause is None)
 
     def of_row(self, written_at: float | None) -> "RecordVerdict":
         """The verdict on a row that was last written at this time, Unix seconds; None: not known."""

@@ -184,14 +184,6 @@ def without_many_applied(report: Report) -> Report:
     return msgspec.structs.replace(report, records=left)
 
 
-def are_deletes_held(report: Report | None) -> bool:
-    """Whether there are deletes, and guards hold all of them back: then no second look lets them through."""
-    deletes = [
-        r for r in (report.records if report else ()) if r.kind is Kind.ORPHANED and r.action is not None
-    ]
-    return bool(deletes) and all(r.outcome == Outcome.HELD for r in deletes)
-
-
 def open_keys(report: Report | None, outcome: Outcome | None = None) -> set[tuple[str, str]]:
     """The records on which at least one replica still differs, as (registry, key): each counts once."""
     return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}

@@ -7,7 +7,7 @@ import pytest
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift, which_side
 from engine.core.compare.diff import IN_PROGRESS, Cause, Kind
-from engine.core.state.report import RecordReport
+from engine.core.state.report import RecordReport, SourceReport
 from engine.core.times import Instant
 from tests.commandline.reports import NOON, added, changed, foreign, record, removed, replica, report, unread
 
@@ -62,6 +62,11 @@ def test_the_side_that_changed_is_named(found: RecordReport, reported: str) -> N
 def test_in_sync_needs_every_replica_compared() -> None:
     assert (
         render_drift(report(), PLAIN) == "In sync: sqlite and history equal Home Assistant (183 records).\n"
+    )
+    of_itself = report(source=SourceReport("records (history)", True, records=183))
+    assert (
+        render_drift(of_itself, PLAIN)
+        == "In sync: sqlite and history equal records (history) (183 records).\n"
     )
     assert (
         render_drift(unread(), PLAIN)

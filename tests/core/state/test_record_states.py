@@ -1,8 +1,8 @@
 """States of records."""
 
 from engine.core.compare.diff import Cause
-from engine.core.state.record_states import BY_URGENCY, LABELS, State, state_of
-from tests.commandline.reports import added, changed, foreign, removed
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states, state_of
+from tests.commandline.reports import added, changed, foreign, removed, report
 
 
 def test_every_state_has_a_label_and_a_place() -> None:
@@ -17,3 +17,10 @@ def test_what_one_replicas_difference_makes_of_a_record() -> None:
     assert state_of(added("a", cause=Cause.DRIFT)) is State.MISSING
     assert state_of(changed("a")) is State.PENDING
     assert state_of(changed("a", cause=Cause.CONFLICT)) is State.DRIFTED
+
+
+def test_a_state_is_held_back_where_guards_hold_every_change_of_it() -> None:
+    held = report(removed("a", outcome="held"), changed("b", outcome="held"), foreign("c"))
+    assert held_states(held) == {State.GONE, State.PENDING}
+    partly = report(removed("a", outcome="held"), removed("b", outcome="waiting"), changed("c"))
+    assert held_states(partly) == held_states(None) == frozenset()

@@ -68,6 +68,16 @@ def test_each_kind_of_difference_has_its_state(
     assert found.command
 
 
+def test_what_home_assistant_lost_is_gone_since_it_was_missed_and_not_since_it_was_written() -> None:
+    waiting = removed("Lamp", outcome="waiting")
+    assert verdict(out_of_sync(waiting)).of_row(NOW - 3600).since == waiting.since
+
+
+def test_what_no_store_has_any_more_is_gone_since_its_last_version() -> None:
+    gone = Verdicts(status(out_of_sync()), NOW, FRESHNESS).of(Key("device", "lamp"), has_row=False)
+    assert gone.of_row(NOW - 3600).since == NOW - 3600
+
+
 def test_two_records_of_one_name_are_distinguished() -> None:
     reported = out_of_sync(foreign("Sun", key="mock"))
     verdicts = Verdicts(status(reported), NOW, FRESHNESS)

@@ -11,11 +11,10 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
-from engine.core.state.advice import DELETES_HELD, GUARDS, KINDS
+from engine.core.state.advice import CHANGES_HELD, DELETES_HELD, GUARDS, KINDS
 from engine.core.state.intervals import AGELESS
-from engine.core.state.record_states import BY_URGENCY, LABELS, State
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states
 from engine.core.state.record_verdict import Verdicts
-from engine.core.state.report import are_deletes_held
 from engine.core.state.status import Status
 from engine.settings.sections import LoadedSettings
 
@@ -38,13 +37,13 @@ def checks_of(status: Status) -> Iterator[Check]:
             command = refusal.command or (advice.command if advice else None)
             hint = f"{refusal.hint} `{command}`" if command and command not in refusal.hint else refusal.hint
             yield Check(f"guard {refusal.guard}", "warn", f"{replica.replica}: {refusal.message}", hint)
-    counts = Verdicts(status, time.time(), AGELESS).counts()
+    counts, held = Verdicts(status, time.time(), AGELESS).counts(), held_states(report)
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
             hint = f"{advice.action} `{advice.command}`" if advice.command else advice.action
-            if state is State.GONE and are_deletes_held(report):
-                hint = DELETES_HELD
+            if state in held:
+                hint = DELETES_HELD if state is State.GONE else CHANGES_HELD
             yield Check(
                 "drift", "warn", f"{LABELS[state]}: {plural(counts[state], 'record')}. {advice.meaning}", hint
             )

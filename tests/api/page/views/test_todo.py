@@ -8,7 +8,7 @@ from api.page.views.todo import TodoView, todo_views
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import SourceStatus, Status, status_word
 from tests.api.serving import FRESHNESS, status_of
-from tests.commandline.reports import foreign, refusal, removed, replica, report
+from tests.commandline.reports import changed, foreign, refusal, removed, replica, report
 from tests.homes import NOON
 
 
@@ -51,6 +51,13 @@ def test_what_a_guard_holds_is_not_said_to_be_lifted_by_a_second_look() -> None:
     assert "A guard holds" in gone.sentences[0]
     _, gone = todos(status_of(report(*held, removed("C", outcome="waiting"), replicas=stores)))
     assert gone.command == "reconcile --confirm-deletes"
+
+
+def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
+    stores = (replica(status="blocked", refusals=(refusal(),)),)
+    _, pending = todos(status_of(report(changed("Lamp", outcome="held"), replicas=stores)))
+    assert (pending.title, pending.command) == ("Pending: 1 record", None)
+    assert pending.sentences[0].endswith("A guard holds all these changes back; what lifts it stands above.")
 
 
 def test_a_guard_says_what_lifts_it() -> None:

@@ -5,7 +5,7 @@ import apsw
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.doctor.now import checks_of
 from tests.commandline.in_process import Reconcile
-from tests.commandline.reports import refusal, removed, replica, report
+from tests.commandline.reports import changed, refusal, removed, replica, report
 
 
 def test_a_foreign_row_is_reported_with_what_to_do(mirror: Reconcile) -> None:
@@ -35,3 +35,9 @@ def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
     waits = report(removed("Old", outcome="held"), removed("Older", outcome="waiting"), replicas=guarded)
     _, gone = checks_of(status_of(waits, 1e9))
     assert "`reconcile --confirm-deletes`" in gone.hint
+
+
+def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
+    guarded = (replica(status="blocked", refusals=(refusal(),)),)
+    _, pending = checks_of(status_of(report(changed("Lamp", outcome="held"), replicas=guarded), 1e9))
+    assert pending.hint == "A guard holds all these changes back; what lifts it stands above."
