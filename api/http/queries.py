@@ -217,7 +217,8 @@ def parse_query(query_string: bytes, type_: type[Q]) -> Q:
     unknown = sorted(context.keys() - fields)
     if unknown:
         raise Problem(
-            400, f"Unknown query parameter: {_listed(unknown)}. Known here: {_listed(sorted(fields))}."
+            400,
+            f"Unknown query parameter: {_listed(unknown)}. Known here: {', '.join(sorted(fields)) or 'none'}.",
         )
     repeated = sorted(name for name, values in context.items() if len(values) > 1 and name not in repeatable)
     if repeated:

@@ -64,5 +64,5 @@ def _not_installed(error: ModuleNotFoundError) -> SettingsError:
         raise error
     return SettingsError(
         "records.uri or records.kafka_uri names a Kafka, and its client confluent-kafka is not installed.",
-        "Install the extra: pip install 'ha-reconcile[kafka]'.",
+        "In the checkout, install the extra: pip install '.[kafka]'.",
     )

@@ -24,7 +24,7 @@ from engine.settings.sections import (
     LoadedSettings,
     Settings,
 )
-from engine.settings.text import environment_value, written_value
+from engine.settings.text import environment_value, why_unreadable, written_value
 
 DEFAULT_FILE = "reconcile.toml"
 # In a Home Assistant app. Ingress lets in only who is logged in to Home Assistant, and passes on the Host that the
@@ -133,7 +133,8 @@ def read_layer(path: Path) -> Layer:
     except (OSError, ValueError, RecursionError) as error:
         # Besides its own error, which is a ValueError, tomllib lets through what int() says of long numbers.
         raise SettingsError(
-            f"The settings file {path} cannot be read: {error}.", "Correct it, or name another with --config."
+            f"The settings file {path} cannot be read: {why_unreadable(error)}.",
+            "Correct it, or name another with --config.",
         ) from error
     layer: dict[str, Json] = {}
     for section, values in document.items():
@@ -189,6 +190,8 @@ def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings
         value = merged.get(section, {}).get(key)
         if name in SWITCH_NAMES:
             what = "a switch is true or false (also yes, no, on, off, 1, 0)"
+        elif isinstance(value, list) and origins.get(name) == "environment":
+            what += " (in the environment, commas separate the parts of a list)"
         raise SettingsError(
             f"Setting {name} = {value!r} ({origins.get(name, 'default')}) is not accepted: {what}.",
             next(

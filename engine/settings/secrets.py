@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import SettingsError
 from engine.secret import Secret
-from engine.settings.text import backup_key, decode_text, without_wrapping
+from engine.settings.text import backup_key, decode_text, why_unreadable, without_wrapping
 
 ENVIRONMENT_PREFIX = "RECONCILE_"
 
@@ -56,7 +56,7 @@ def _read_secret(path: Path, setting: str) -> Secret:
         text = _unwrapped(setting, read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX))
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"The file {shown(path)} cannot be read ({type(error).__name__}).",
+            f"The file {shown(path)} cannot be read: {why_unreadable(error)}.",
             f"Correct {setting}, or the file's mode.",
         ) from None  # an error of decoding carries the secret
     # A password may hold spaces, a token cannot.

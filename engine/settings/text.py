@@ -40,6 +40,13 @@ def decode_text(data: bytes) -> str:
     return data.decode(encoding)
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why a file that a person wrote could not be read, without what is in it and without Python's words."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+
+
 def without_wrapping(text: str) -> str:
     """The text without white space, a byte order mark and one pair of quotes around it."""
     text = text.strip(_AROUND)

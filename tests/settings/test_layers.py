@@ -71,8 +71,15 @@ def test_the_file_in_the_working_directory_is_found_and_the_environment_can_name
         (None, {"RECONCILE_SOURCE_URI": "ws://x"}, ["RECONCILE_SOURCE_URI", "Did you mean source.uri?"]),
         (None, {"RECONCILE_PLAN__DELETE_COUNT_MAX": "many"}, ["plan.delete_count_max", "environment"]),
         (None, {"RECONCILE_SITE__NAME": "My Home"}, ["site.name", "a-z"]),
+        (
+            None,
+            {"RECONCILE_PLAN__ALLOW_DELETES": '["73-5f0c2a9d1e"]'},
+            ["plan.allow_deletes", "commas separate"],
+        ),
         (None, {"RECONCILE_SOURCE__TOKEN_FILE": "/nonexistent/token"}, ["/nonexistent/token", "token_file"]),
+        (None, {"RECONCILE_SOURCE__TOKEN_FILE": "/"}, ["cannot be read: Is a directory."]),
         (None, {"RECONCILE_CONFIG": "/nonexistent.toml"}, ["/nonexistent.toml", "--config"]),
+        (None, {"RECONCILE_CONFIG": "/nonexistent.toml"}, ["cannot be read: No such file or directory."]),
     ],
 )
 def test_a_mistake_is_named_with_what_to_change(

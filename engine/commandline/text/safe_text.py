@@ -20,7 +20,7 @@ _OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # written in Persian words and in composed emoji; they move nothing
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")  # a JSON web token, as Home Assistant's are
 _USER = re.compile(r"(?<=://)[^/\s@]*@")
-_QUERY = re.compile(r"(?<=\S)(://[^\s?#]*)[?#]\S*")
+_QUERY = re.compile(r"(?<=\S)(://(?!HOST[:/])[^\s?#]*)[?#]\S*")  # HOST: the form that a hint shows
 
 
 def visible(text: str, length_max: int = VALUE_LENGTH_MAX) -> str:

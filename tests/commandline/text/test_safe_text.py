@@ -59,6 +59,9 @@ def test_values_read_as_json(value: object, shown: str) -> None:
         ("ws://me:hunter2@home:8123/x", "ws://***@home:8123/x"),
         ("ws://home:8123/x?token=hunter2#y", "ws://home:8123/x?***"),
         ("ws://home:8123 is fine. Really?", "ws://home:8123 is fine. Really?"),
+        ("Use influxdb://HOST:8086/BUCKET?org=ORG.", "Use influxdb://HOST:8086/BUCKET?org=ORG."),
+        ("influxdb://host:8086/b?token=x", "influxdb://host:8086/b?***"),
+        ("influxdb://HOSTESS/b?token=x", "influxdb://HOSTESS/b?***"),
     ],
 )
 def test_secrets_are_left_out(text: str, shown: str) -> None:

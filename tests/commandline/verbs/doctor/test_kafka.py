@@ -45,7 +45,7 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     [check] = check_kafka(loaded("none", "kafka://a"))
     assert check.message.endswith("its client confluent-kafka is not installed.")
-    assert check.hint == "Install the extra: pip install 'ha-reconcile[kafka]'."
+    assert check.hint == "In the checkout, install the extra: pip install '.[kafka]'."
 
 
 def test_the_records_are_checked_without_the_kafka_beside_them() -> None:
