@@ -78,8 +78,7 @@ def test_the_file_is_moved_with_all_it_holds_and_with_what_waits_for_influxdb(
     assert names(folders.share / "home.db.outbox") == ["waits"]
     assert (folders.share / "home.db").stat().st_mode & 0o777 == 0o600
     assert folders.share.stat().st_mode & 0o777 == 0o755
-    # And back.
-    run.move_here(folders.data, [folders.share, folders.public])
+    run.move_here(folders.data, [folders.share, folders.public])  # and back
     assert names(folders.data / "home.db") == ["Sun"]
     assert list(folders.share.iterdir()) == []
 
@@ -105,6 +104,15 @@ def test_a_file_that_stands_there_is_used_and_the_other_is_reported_of(
     assert (names(folders.share / "home.db"), names(folders.data / "home.db")) == (["there"], ["old"])
     said = capsys.readouterr().err
     assert f"{folders.data / 'home.db'} is not kept any more" in said
+
+
+def test_the_log_of_a_removed_file_is_applied_to_nothing(run: ModuleType, folders: Folders) -> None:
+    run.open_folder(folders.share)
+    for name in ("home.db", "home.db.outbox"):
+        fill(folders.data / name)
+        (folders.share / f"{name}-wal").touch()
+    run.move_here(folders.share, [folders.data, folders.public])
+    assert {path.name for path in folders.share.iterdir()} == {"home.db", "home.db.outbox"}
 
 
 def test_a_move_that_was_cut_off_begins_again(run: ModuleType, folders: Folders) -> None:

@@ -6,6 +6,7 @@ was read back: SQLite's own check, the tables' version, and every row hashed fro
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -19,6 +20,8 @@ from engine.replicas.rows.replica import NAME
 from engine.replicas.rows.schema import check_schema
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.tables import has_table
+
+_LOGS = ("-wal", "-journal")
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -82,6 +85,7 @@ def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> N
     """
     with ApswFile(NAME, target).translated("write"):
         check_replaceable(target)
+        _check_no_log(target)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # of mode 0600
         os.close(descriptor)
         temporary = Path(name)
@@ -94,8 +98,20 @@ def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> N
             temporary.replace(target)
             _sync(target.parent)
         finally:
-            for suffix in ("", "-wal", "-shm", "-journal"):
+            for suffix in ("", "-shm", *_LOGS):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def _check_no_log(target: Path) -> None:
+    """Raises ReplicaRejected where SQLite, which finds a log by its name, would apply that of another file to `target`."""
+    for log in (target.with_name(f"{target.name}{ending}") for ending in _LOGS):
+        with suppress(FileNotFoundError):
+            if log.lstat().st_size:
+                raise ReplicaRejected(
+                    NAME,
+                    f"{log} is the log of another database, and SQLite would apply it to what is written to {target}.",
+                    "Name another file, or remove the log if no program uses it.",
+                )
 
 
 def _sync(folder: Path) -> None:

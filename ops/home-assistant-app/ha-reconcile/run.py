@@ -32,6 +32,7 @@ SETTINGS = {
 }
 DATABASE = "database"  # the option for where the SQLite file is
 ROWS = "home.db"
+LOGS = ("-wal", "-shm", "-journal")  # SQLite's, which it finds by the name of the file
 # What stands beside it: SQLite's log, what InfluxDB has not confirmed, the pass cache, the lock of the service.
 BESIDE = ("", "-wal", "-shm", "-journal", ".outbox", ".outbox-wal", ".outbox-shm", ".cache", ".lock")
 UNFINISHED = ".moving"
@@ -191,6 +192,9 @@ def copy_whole(source: Path, target: Path) -> None:
             old.backup(new)
             check(new)
         os.fsync(descriptor)
+        # The log of a file that stood here once would be applied to this one.
+        for ending in LOGS:
+            Path(f"{target}{ending}").unlink(missing_ok=True)
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)

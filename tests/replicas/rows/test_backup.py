@@ -105,3 +105,18 @@ def spoil_page(path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(rows: Path, tmp_path: Path) -> None:
     with pytest.raises(ReplicaRejected, match=r"absent/copy\.db"):
         take_snapshot(rows, tmp_path / "absent" / "copy.db")
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_the_log_of_another_database_is_not_left_to_be_applied_to_a_snapshot(
+    rows: Path, tmp_path: Path, ending: str
+) -> None:
+    target = tmp_path / "copy.db"
+    log = tmp_path / f"copy.db{ending}"
+    log.write_bytes(b"of a database that was removed")
+    with pytest.raises(ReplicaRejected, match=f"{ending} is the log of another database"):
+        take_snapshot(rows, target)
+    assert not target.exists()
+    assert log.read_bytes() == b"of a database that was removed"
+    log.write_bytes(b"")
+    take_snapshot(rows, target)
