@@ -11,6 +11,7 @@ from engine.core.state.fate import Former, fate_of
 from engine.errors import EngineError
 
 _LISTED_MAX = 5
+_BEGINNING_MIN = 3  # characters: fewer begin too many names
 
 
 class KeyUnknown(EngineError):
@@ -99,8 +100,10 @@ def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:
         for name in (str(key), key.id, row.label, row.fields.get("entity_id")):
             if isinstance(name, str):
                 names.setdefault(name.casefold(), key)
-    close = difflib.get_close_matches(text.casefold(), names, n=_LISTED_MAX)
-    keys = list(dict.fromkeys(names[name] for name in close))
+    folded = text.casefold()
+    begin = [name for name in names if name.startswith(folded)] if len(text) >= _BEGINNING_MIN else []
+    close = difflib.get_close_matches(folded, names, n=_LISTED_MAX)
+    keys = list(dict.fromkeys(names[name] for name in (*begin, *close)))
     return (
         f"Did you mean {_listed(keys, rows)}?"
         if keys

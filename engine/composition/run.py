@@ -19,6 +19,7 @@ import msgspec
 
 from engine.claims import Claim
 from engine.composition.resources import Resources
+from engine.composition.source_names import RECORDS_URI, no_source, no_token
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import ErrorReport, Report
 from engine.core.words import Mode
@@ -33,7 +34,7 @@ from engine.process.clock import ProcessClock
 from engine.process.offload import to_thread
 from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.stores import is_kafka, kafka_uri
-from engine.settings.text import WEBSOCKET_SCHEMES, looks_like_path
+from engine.settings.text import WEBSOCKET_SCHEMES
 
 if TYPE_CHECKING:
     from engine.ports import Records
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from engine.replicas.rows.restore import Restored
 
 Clock = Callable[[], float]
-
-# The source that is a replica: what was recorded, when Home Assistant is gone.
-RECORDS_URI = "records"
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -74,7 +72,7 @@ def open_source(
     scheme, _, rest = settings.uri.partition(":")
     if scheme in WEBSOCKET_SCHEMES:
         if not loaded.token and resources.token is None:
-            raise _no_token()
+            raise no_token()
         from engine.sources.live.websocket import WebsocketSource
 
         return WebsocketSource(
@@ -101,7 +99,7 @@ def open_source(
         from engine.sources.files.capture import CaptureSource
 
         return CaptureSource(Path(rest), clock=clock, offload=resources.source_files)
-    raise _no_source(settings.uri)
+    raise no_source(settings.uri)
 
 
 def _known_scopes(stores: Stores | None, resources: Resources) -> frozenset[str]:
@@ -371,28 +369,4 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -
     raise SettingsError(
         f"Setting records.uri = {scheme}:... names no store.",
         "Use history:FILE, influxdb://HOST:8086/BUCKET, kafka://HOST:9092/PREFIX, or none.",
-    )
-
-
-def _no_source(uri: str) -> SettingsError:
-    if uri and ":" not in uri and looks_like_path(uri):
-        form = "backup" if uri.endswith(".tar") else "storage"
-        return SettingsError(
-            f"Setting source.uri = {uri} does not say what is there.",
-            f"For {'a backup' if form == 'backup' else 'a configuration folder'} write {form}:{uri}.",
-        )
-    # Only the part before the colon: what follows may hold a password.
-    what = f"Setting source.uri = {uri.partition(':')[0]}:... names no source" if uri else "No source is set"
-    return SettingsError(
-        f"{what}.",
-        "Set source.uri (--source, RECONCILE_SOURCE__URI) to ws://HOST:8123 of your Home Assistant, "
-        "or to storage:DIR, backup:FILE.tar, capture:DIR, or records.",
-    )
-
-
-def _no_token() -> SettingsError:
-    return SettingsError(
-        "No access token is set.",
-        "Make a long-lived access token in Home Assistant (profile, security; a read-only user's will do) and "
-        "name its file in source.token_file (RECONCILE_SOURCE__TOKEN_FILE), or set RECONCILE_SOURCE__TOKEN.",
     )

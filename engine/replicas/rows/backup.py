@@ -22,6 +22,7 @@ from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.tables import has_table
 
 _LOGS = ("-wal", "-journal")
+_WANTED = "Name a file that `reconcile store snapshot` made."
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -45,10 +46,12 @@ def take_snapshot(rows: Path, target: Path) -> Content:
 def read_snapshot(path: Path) -> tuple[apsw.Connection, Content]:
     """A snapshot, in memory, and what it holds. Raises ReplicaError when it is none, or not sound."""
     if not path.is_file():
-        raise ReplicaRejected(
-            NAME, f"{path} is no file.", "Name a file that `reconcile store snapshot` made."
-        )
-    connection = ApswFile(NAME, path).copy()
+        raise ReplicaRejected(NAME, f"{path} is no file.", _WANTED)
+    try:
+        connection = ApswFile(NAME, path).copy()
+    except ReplicaDamaged as error:
+        # It is not the rows file, which may be moved away and rebuilt.
+        raise ReplicaDamaged(NAME, error.message, f"Nothing was changed. {_WANTED}") from error
     try:
         return connection, check_content(connection, path)
     except BaseException:

@@ -72,6 +72,13 @@ def test_what_is_not_there_is_one_clear_error(
     assert err.startswith(f"Error: {reported}\n")
 
 
+def test_what_is_no_snapshot_is_not_advised_to_be_moved_away(reconcile: Reconcile) -> None:
+    Path("a.db").write_bytes(b"no database, but a letter" * 100)
+    code, _, err = reconcile("store", "restore", "a.db", "--rows", "rows.db")
+    assert code == 1
+    assert err.endswith("Nothing was changed. Name a file that `reconcile store snapshot` made.\n")
+
+
 def run(folder: Path, *argv: str) -> Answer:
     """The command in a process of its own: while this one has the file open, it must not close it."""
     ended = subprocess.run(

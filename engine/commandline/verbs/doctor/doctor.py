@@ -27,7 +27,8 @@ from engine.commandline.verbs.doctor.check import Check
 from engine.commandline.verbs.doctor.kafka import check_kafka, without_kafka
 from engine.commandline.verbs.doctor.now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
-from engine.composition.run import RECORDS_URI, is_influx, needs_event_loop, open_source, open_stores
+from engine.composition.run import is_influx, needs_event_loop, open_source, open_stores
+from engine.composition.source_names import RECORDS_URI
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError

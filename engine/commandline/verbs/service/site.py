@@ -21,11 +21,13 @@ from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.doctor import needs_token
 from engine.composition.run import open_source
+from engine.composition.source_names import check_source
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 from engine.files.store_lock import hold_store
 from engine.settings.layers import merge_layers, settings_layers
+from engine.settings.text import source_uri
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
 from engine.sites.shards import StaticShard
@@ -157,6 +159,7 @@ def _add(arguments: Arguments, homes: Homes) -> int:
         raise SettingsError(
             f"Where is the Home Assistant of {name}?", "Say it with --source, such as ws://HOST:8123."
         )
+    check_source(source_uri(arguments.source))
     text = f"[source]\nuri = {_toml_text(arguments.source)}\n"
     labels = f"label = {_toml_text(arguments.label)}\n" if arguments.label else ""
     if arguments.tags:

@@ -112,6 +112,8 @@ def test_a_home_is_not_added_twice_nor_with_what_cannot_be(
     assert reconcile("site", "add", "first", "--source", home.source).code == 0
     assert "is there already" in reconcile("site", "add", "first", "--source", home.source).err
     assert reconcile("site", "add", "odd", "--source", home.source, "--tags", "No Tag").code == 1
+    assert "names no source" in reconcile("site", "add", "odd", "--source", "foo").err
+    assert "write storage:/config" in reconcile("site", "add", "odd", "--source", "/config").err
     assert not (folder / "sites.d" / "odd.toml").exists()
 
 
