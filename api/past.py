@@ -20,7 +20,8 @@ from api.registries.bodies.sync_now import sync_now
 from api.registries.fate import find_fate, missing
 from engine.core.home.derived import Derived, derive
 from engine.core.home.snapshot import newest_version
-from engine.core.records.record import Key, Record, make_record
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import make_record
 from engine.core.state.kept_past import Forgotten
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid

@@ -11,7 +11,7 @@ from bench.registries import READ_AT
 from engine.core.state.intervals import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 
 
 def context_over(rows_reader: SqliteRowsReader, timeline: Timeline | None = None) -> AppContext:

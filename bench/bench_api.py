@@ -26,7 +26,7 @@ from bench.figures import Figure, publish
 from bench.history_growth import KEY, REVISIONS, grow_by_passes, lengthen
 from bench.registries import make_home
 from engine.replicas.history.replica import open_history
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 
 SEARCH_MS_MAX, LIST_MS_MAX, HISTORY_MS_MAX = 10.0, 250.0, 20.0
 ROUNDS = 3

@@ -27,10 +27,11 @@ from bench.registries import make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import encode_record
+from engine.core.records.record_json import encode_record
 from engine.ports import Run
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.schema.points import MEASUREMENTS, Point, encode_point
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Wire

@@ -25,7 +25,7 @@ from bench.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
 from bench.registries import READ_AT, make_home
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 
 CPU_MS_MAX, WEIGHT_KB_MAX = 20.0, 30.0
 ROUNDS = 30

@@ -24,11 +24,12 @@ from engine.core.compare.diff import compare
 from engine.core.compare.plan import Plan, make_plan
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Record, canonical_fields, encode_record
+from engine.core.records.record import Record
+from engine.core.records.record_json import canonical_fields, encode_record
 from engine.ports import Run
 from engine.replicas.influx.schema.points import Point, encode_point
 from engine.replicas.rows.codec import digest_row, encode_row
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import NAME, open_rows
 from engine.sources.answers.registry_rows import entity_record
 

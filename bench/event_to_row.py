@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from bench.figures import Figure, publish
 from engine.composition.follow import make_service
-from engine.composition.run import open_stores
+from engine.composition.stores import open_stores
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.settings.layers import load_settings

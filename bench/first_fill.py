@@ -10,7 +10,8 @@ from engine.core.compare.plan import make_plan
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
 from engine.ports import Run
-from engine.replicas.rows.codec import TABLES, encode_row, format_time
+from engine.replicas.rows.codec import encode_row, format_time
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.replica import NAME, open_rows
 from engine.replicas.rows.schema import ensure_schema
 from engine.replicas.rows.writer import upsert_statement

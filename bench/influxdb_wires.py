@@ -23,7 +23,8 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.ports import Run
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.http import Credentials
 from tests.real.influxdb import running_influxdb
 from tests.real.influxdb2 import own_influxdb2

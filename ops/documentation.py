@@ -17,14 +17,15 @@ from api.app import ROUTES
 from api.http.openapi import make_document
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
-from engine.commandline.arguments.parser import COMMANDS, build_grammar
+from engine.commandline.arguments.arguments import COMMANDS
+from engine.commandline.arguments.parser import build_grammar
 from engine.commandline.exit_codes import TABLE
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import AGELESS
 from engine.core.state.status import SourceStatus, Status
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.schema import ensure_schema
 from engine.settings.sections import SECRETS, documented_settings
 from engine.sites.metrics import LoopLag, SiteMetrics

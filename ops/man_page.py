@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator
 
 from engine import __version__
+from engine.commandline.arguments.arguments import COMMANDS
 from engine.commandline.arguments.examples import EXAMPLES
-from engine.commandline.arguments.parser import COMMANDS, build_grammar
+from engine.commandline.arguments.parser import build_grammar
 from engine.commandline.exit_codes import TABLE
 from engine.settings.sections import Settings
 

@@ -16,7 +16,8 @@ from api.changes.routes import ChangesPage
 from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
-from engine.commandline.arguments.parser import COMMANDS, build_grammar
+from engine.commandline.arguments.arguments import COMMANDS
+from engine.commandline.arguments.parser import build_grammar
 from engine.commandline.exit_codes import TABLE
 from engine.core.compare.diff import Cause
 from engine.core.records.registries import REGISTRIES
@@ -28,7 +29,7 @@ from engine.core.words import GuardName
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.kafka.events import Envelope, EventSource
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED

@@ -7,7 +7,8 @@ from api.page.wording import Names
 from api.ports import PastRevision
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
-from engine.core.records.record import Device, Entity, Key, make_record
+from engine.core.records.record import Device, Entity, Key
+from engine.core.records.record_json import make_record
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 

@@ -38,7 +38,8 @@ from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from api.registries.bodies.small import SMALL
 from api.registries.bodies.sync import since_text
 from api.registries.fate import find_fate
-from engine.core.records.record import Device, Entity, Key, canonical_fields
+from engine.core.records.record import Device, Entity, Key
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.record_verdict import Verdicts
 from engine.core.times import rfc3339

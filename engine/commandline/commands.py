@@ -6,7 +6,7 @@ Each command's module is imported only when it runs, and so are the libraries it
 import signal
 
 from engine.commandline import exit_codes
-from engine.commandline.arguments.parser import COMPACT, Arguments
+from engine.commandline.arguments.arguments import COMPACT, Arguments
 from engine.commandline.interruption import Interruption, Stopped, interruption
 from engine.commandline.output import print_error, print_message
 from engine.errors import EngineError, PlanStale

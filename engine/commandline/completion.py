@@ -12,7 +12,8 @@ from argcomplete.completers import FilesCompleter, SuppressCompleter
 from argcomplete.finders import CompletionFinder
 from argcomplete.shell_integration import shellcode
 
-from engine.commandline.arguments.parser import COMPACT, Arguments, build_grammar
+from engine.commandline.arguments.arguments import COMPACT, Arguments
+from engine.commandline.arguments.parser import build_grammar
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.output import emit_text
 from engine.commandline.text.safe_text import visible

@@ -9,7 +9,9 @@ import msgspec
 
 from engine import __version__
 from engine.composition.resources import Resources
-from engine.composition.run import Clock, Stores, open_followed_source, pass_options
+from engine.composition.run import pass_options
+from engine.composition.sources import open_followed_source
+from engine.composition.stores import Clock, Stores
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.loop.informer import Informer

@@ -16,8 +16,8 @@ from engine.core.words import Outcome
 from engine.ports import Records
 from engine.replicas.influx.doctor import InfluxCheck, check_server
 from engine.replicas.influx.open import open_influx, open_wire, random_slot
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.outbox import open_outbox
-from engine.replicas.influx.records import InfluxOptions
 from engine.replicas.influx.schema.legacy import LegacyRow, find_legacy
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Wire

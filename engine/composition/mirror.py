@@ -20,7 +20,8 @@ from api.changes.feed import ChangeFeed
 from api.past import recorded_delays
 from engine.composition.follow import make_service
 from engine.composition.resources import Resources
-from engine.composition.run import Clock, Stores, check_folders, open_past, open_stores, stored_scopes
+from engine.composition.sources import stored_scopes
+from engine.composition.stores import Clock, Stores, check_folders, open_past, open_stores
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
@@ -28,7 +29,7 @@ from engine.core.words import Mode
 from engine.files.store_lock import HeldStore, hold_store
 from engine.ports import Records
 from engine.process.clock import ProcessClock
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.settings.sections import LoadedSettings
 from engine.settings.text import browser_address
 

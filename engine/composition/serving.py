@@ -21,7 +21,7 @@ from api.http.server import Streams, bind_socket
 from api.http.server import serve as serve_http
 from engine import __version__
 from engine.composition.mirror import Mirror, MirrorListener, open_mirror
-from engine.composition.run import Clock
+from engine.composition.stores import Clock
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line

@@ -6,7 +6,7 @@ label has an entity, a device, a name or an error's text.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from prometheus_client import (
@@ -21,7 +21,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -31,18 +30,15 @@ from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import (
     RecordReport,
-    ReplicaReport,
     Report,
-    left_by_kind,
-    open_keys,
     write_lag_seconds,
 )
-from engine.core.state.status import Status, replica_status
-from engine.core.words import GuardName, Outcome, SyncStatus
+from engine.core.state.status import Status
+from engine.core.words import GuardName, Outcome
 from engine.files.modes import FOR_ALL_TO_READ, write_whole
+from engine.metrics.status_gauges import StatusCollector
 from engine.metrics.store_sizes import StoreSizes
 
-_KINDS = ("missing", "stale", "orphaned", "foreign")
 _ACTIONS = ("upsert", "move", "delete")
 _LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
 _RESULTS = ("success", "partial", "error", "blocked")
@@ -75,13 +71,14 @@ class Metrics:
         build = Info("reconcile_build", "Version of the running program.", registry=registry)
         build.info({"version": version, "python": platform.python_version()})
         self._declare_passes(registry)
+        self._declare_findings(registry)
         self._declare_source(registry)
         self._declare_requests(registry)
         self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
         self._start_at_zero(tuple(self._blocking))
         self._stores = StoreSizes()
         if status is not None:
-            registry.register(_StatusCollector(status, clock, freshness, self._blocking))
+            registry.register(StatusCollector(status, clock, freshness, self._blocking))
             registry.register(self._stores)
 
     def add(self, collector: Collector) -> None:
@@ -110,6 +107,8 @@ class Metrics:
             ("replica", "registry", "action"),
             registry=registry,
         )
+
+    def _declare_findings(self, registry: CollectorRegistry) -> None:
         self._drift_found = Counter(
             "reconcile_drift_found",
             "Records that another program had changed in a replica.",
@@ -122,7 +121,6 @@ class Metrics:
             ("guard",),
             registry=registry,
         )
-
         self._phases = Histogram(
             "reconcile_phase_duration_seconds",
             "Duration of one phase of a pass.",
@@ -253,138 +251,6 @@ class Metrics:
                 self._drift_found.labels(replica, registry)
                 for action in _ACTIONS:
                     self._applied.labels(replica, registry, action)
-
-
-class _StatusCollector(Collector):
-    """Gauges of the moment, read from the status at each scrape."""
-
-    def __init__(
-        self,
-        status: Callable[[], Status],
-        clock: Callable[[], float],
-        freshness: Freshness,
-        blocking: dict[str, set[str]],
-    ) -> None:
-        self._status = status
-        self._clock = clock
-        self._freshness = freshness
-        self._blocking = blocking
-
-    def describe(self) -> Iterable[Metric]:
-        # Nothing is scraped to find out the names.
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        status = self._status()
-        connected = GaugeMetricFamily(
-            "reconcile_source_connected",
-            "1 while Home Assistant is followed.",
-            value=float(status.source.connected),
-        )
-        yield connected
-        if status.source.last_message_at is not None:
-            yield GaugeMetricFamily(
-                "reconcile_source_last_message_timestamp_seconds",
-                "Unix time of the last answer or event of Home Assistant.",
-                value=status.source.last_message_at,
-            )
-        yield from self._words(status)
-        yield from self._times(status)
-        yield from self._counts(status)
-        guards = GaugeMetricFamily(
-            "reconcile_guard_blocking", "1 while a guard holds changes back.", labels=("guard",)
-        )
-        blocking = set().union(*self._blocking.values())
-        for guard in GuardName:
-            guards.add_metric((guard,), float(guard in blocking))
-        yield guards
-
-    def _words(self, status: Status) -> Iterator[Metric]:
-        words = GaugeMetricFamily(
-            "reconcile_replica_status",
-            "1 for the status that a replica has at this moment, 0 for the others.",
-            labels=("replica", "status"),
-        )
-        since = GaugeMetricFamily(
-            "reconcile_replica_status_since_timestamp_seconds",
-            "Unix time since which a replica has its status.",
-            labels=("replica",),
-        )
-        for replica in status.replicas:
-            word, since_at = replica_status(replica, self._clock(), self._freshness)
-            for each in SyncStatus:
-                words.add_metric((replica.replica, each), float(each == word))
-            if since_at is not None:
-                since.add_metric((replica.replica,), since_at)
-        yield from (words, since)
-
-    def _times(self, status: Status) -> Iterator[Metric]:
-        named = {
-            "synced": "Unix time up to which a replica is known to hold every change of Home Assistant.",
-            "compared": "Unix time of the Home Assistant that a replica was last compared with.",
-            "succeeded": "Unix time at which the last pass without an error ended.",
-        }
-        metric_names = {"synced": "synced", "compared": "last_comparison", "succeeded": "last_success"}
-        for name, text in named.items():
-            family = GaugeMetricFamily(
-                f"reconcile_{metric_names[name]}_timestamp_seconds", text, labels=("replica",)
-            )
-            for replica in status.replicas:
-                value: float | None = getattr(replica, f"{name}_at")
-                if value is not None:
-                    family.add_metric((replica.replica,), value)
-            yield family
-
-    def _counts(self, status: Status) -> Iterator[Metric]:
-        pending = GaugeMetricFamily(
-            "reconcile_pending_changes", "Changes found and not yet written.", labels=("replica",)
-        )
-        is_up = GaugeMetricFamily(
-            "reconcile_replica_up",
-            "1 if the last pass over the replica ended without an error.",
-            labels=("replica",),
-        )
-        drift = GaugeMetricFamily(
-            "reconcile_drift_records",
-            "Records on which a replica differed at the last comparison and still does.",
-            labels=("replica", "kind"),
-        )
-        records = GaugeMetricFamily(
-            "reconcile_records",
-            "Records that a replica holds as Home Assistant has them.",
-            labels=("replica",),
-        )
-        found = self._known(status)
-        left = left_by_kind(status.report) if status.report else {}
-        for replica in status.replicas:
-            pending.add_metric((replica.replica,), replica.pending)
-            is_up.add_metric(
-                (replica.replica,), float(replica.succeeded_at is not None and replica.error is None)
-            )
-            if replica.replica in found:
-                records.add_metric((replica.replica,), found[replica.replica].equal)
-                for kind in _KINDS:
-                    drift.add_metric((replica.replica, kind), left.get((replica.replica, kind), 0))
-        yield from (pending, is_up, drift, records)
-        differing = GaugeMetricFamily(
-            "reconcile_differing_records",
-            "Records on which at least one replica differs; one on which two do counts once.",
-        )
-        if len(found) == len(status.replicas) > 0:
-            differing.add_metric((), len(open_keys(status.report)))
-        text = "Rows of Home Assistant that cannot be used and are not mirrored."
-        rows = GaugeMetricFamily("reconcile_set_aside_rows", text, labels=("registry",))
-        listed = [row.registry for row in status.report.set_aside] if status.report else []
-        for registry in REGISTRIES if status.report else ():
-            rows.add_metric((registry,), listed.count(registry))
-        yield from (differing, rows)
-
-    def _known(self, status: Status) -> dict[str, ReplicaReport]:
-        """The reports of the replicas that are not unknown now. The others have no counts; 0 would read as equal."""
-        now = self._clock()
-        words = {r.replica: replica_status(r, now, self._freshness)[0] for r in status.replicas}
-        found = status.report.replicas if status.report else ()
-        return {r.replica: r for r in found if SyncStatus.UNKNOWN not in (r.status, words.get(r.replica))}
 
 
 def _result(report: Report, *, blocked: bool) -> str:

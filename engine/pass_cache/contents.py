@@ -20,7 +20,8 @@ import msgspec
 
 from engine.core.home.reading import Reading
 from engine.core.records.content_hash import HASH_VERSION
-from engine.core.records.record import Key, Record, decode_record
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import decode_record
 from engine.errors import EngineError, SourceInvalid
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.

@@ -9,7 +9,8 @@ from engine.core.home.layered import Layered
 from engine.core.home.lazy_mappings import LazyMapping
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import HASH_VERSION
-from engine.core.records.record import Entity, Key, Record, decode_record, encode_record
+from engine.core.records.record import Entity, Key, Record
+from engine.core.records.record_json import decode_record, encode_record
 from engine.errors import SourceInvalid
 from engine.pass_cache.contents import (
     BYTES_MAX,

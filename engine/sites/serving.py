@@ -13,8 +13,8 @@ import msgspec
 from api.sites.app import build_sites_app
 from engine import __version__
 from engine.composition.mirror import Mirror, MirrorListener
-from engine.composition.run import Clock
 from engine.composition.serving import options_of, serve_beside
+from engine.composition.stores import Clock
 from engine.core.records.record import Json
 from engine.core.state.intervals import AGELESS
 from engine.core.state.kept_past import Growth

@@ -16,7 +16,8 @@ from api.app_context import AppContext, AppOptions, only
 from api.changes.feed import ChangeFeed
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
@@ -27,7 +28,8 @@ from engine.errors import HistoryForgotten
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Revision, Source
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.sources.files.capture import CaptureSource
 from tests.fakes.world import MemorySource

@@ -10,7 +10,7 @@ from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, Status
 from engine.core.words import SyncStatus
 from engine.errors import ReplicaUnavailable
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.serving import status_of
 from tests.commandline.reports import added, changed, report
 from tests.homes import NOON

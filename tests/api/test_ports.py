@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from api.ports import PastRevision, ReadTransaction, RowsReader, Timeline
 from engine.ports import Records, Revision
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 
 TRANSACTION: type[ReadTransaction] = RowsTransaction
 ROWS_READER: type[RowsReader] = SqliteRowsReader

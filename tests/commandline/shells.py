@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.arguments.parser import SHELLS
+from engine.commandline.arguments.arguments import SHELLS
 from tests.availability import skip_or_fail
 
 BEGIN = {"bash": "source ./script", "zsh": "autoload -U compinit; compinit -D -u; source ./script"}

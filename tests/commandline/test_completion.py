@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commandline.arguments.parser import SHELLS
+from engine.commandline.arguments.arguments import SHELLS
 from engine.commandline.completion import Finder
 from tests.commandline.in_process import Reconcile
 from tests.commandline.shells import Fish, Terminal, open_shell

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.composition.run import check_folders, new_run_id, open_source, open_stores
+from engine.composition.run import new_run_id
+from engine.composition.sources import open_source
+from engine.composition.stores import check_folders, open_stores
 from engine.errors import SettingsError
 from engine.settings.layers import load_settings
 from engine.settings.sections import LoadedSettings

@@ -16,13 +16,15 @@ from engine.core.compare.plan import Action
 from engine.core.home.list_order import positions_of
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Area, Entity, Key, Record, canonical_fields, encode_record
+from engine.core.records.record import Area, Entity, Key, Record
+from engine.core.records.record_json import canonical_fields, encode_record
 from engine.errors import ReplicaRejected
 from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.schema.points import MEASUREMENTS
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.influx.wires.wire import Scan, Wire

@@ -15,7 +15,8 @@ import pytest
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.ports import Source
 from engine.sources.files.backup import BackupSource

@@ -6,7 +6,8 @@ from engine.core.compare.diff import compare
 from engine.core.compare.plan import Operation, Plan, make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.ports import Run
 from tests.fakes.world import MemoryReplica

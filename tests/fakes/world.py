@@ -15,7 +15,8 @@ from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Json, Key, Record, canonical_fields, make_record
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import EngineError, ReplicaError
 from engine.ports import Ledger, Observed, Progress, Replica, Run, Source
 

@@ -37,7 +37,8 @@ from engine.replicas.influx.wires.http import Credentials, server_time
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
 from engine.replicas.influx.wires.v2 import WireV2
 from engine.replicas.influx.wires.wire import Scan, Wire
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from engine.settings.layers import load_settings
 from engine.sources.files.backup import BackupSource

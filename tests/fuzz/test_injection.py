@@ -19,7 +19,8 @@ from engine.commandline.text.plan import PlanText, render_plan
 from engine.commandline.text.safe_text import visible
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, encode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import encode_record
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
@@ -27,7 +28,8 @@ from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.replicas.influx.schema.points import Point, encode_point, id_of
 from engine.replicas.influx.wires.flux import flux_params, flux_text
-from engine.replicas.influx.wires.v1 import _identifier, select_text
+from engine.replicas.influx.wires.influxql import identifier as _identifier
+from engine.replicas.influx.wires.influxql import select_text
 from engine.replicas.influx.wires.wire import Scan
 from engine.replicas.rows.replica import open_rows
 from tests.fakes.influxdb import parse_line

@@ -20,8 +20,10 @@ import apsw
 import msgspec
 
 from engine.core.records.record import RECORD_TYPES, Json, Key
-from engine.replicas.rows import ledger
-from engine.replicas.rows.codec import TABLES, digest_row
+from engine.replicas.rows.codec import digest_row
+from engine.replicas.rows.columns import TABLES
+from engine.replicas.rows.ledger import entries
+from engine.replicas.rows.ledger.feed import FeedEntry, read_changes
 from engine.replicas.rows.reader import find_rows, observe_rows
 from engine.replicas.rows.schema import ROW_LAYOUT, columns_of
 
@@ -73,7 +75,7 @@ def look(connection: apsw.Connection, start: Mapping[Key, Fields]) -> Look:
     try:
         versions = observe_rows(connection, "sqlite", trust_digests=False)
         found = find_rows(connection, versions)
-        feed = ledger.read_changes(connection, 0, _SEQ_MAX)
+        feed = read_changes(connection, 0, _SEQ_MAX)
         fields = {key: row.stored.fields | row.stored.derived for key, row in found.items()}
         wrong = []
         if [change.seq for change in feed] != list(range(1, len(feed) + 1)):
@@ -84,7 +86,7 @@ def look(connection: apsw.Connection, start: Mapping[Key, Fields]) -> Look:
             wrong += _wrong_books(connection, digests)
             if replay(feed, start, fields) != {key: counted(key, row) for key, row in fields.items()}:
                 wrong.append(f"the feed of {len(feed)} entries does not give the {len(fields)} rows")
-        applied = ledger.read_applied(connection, "sqlite")
+        applied = entries.read_applied(connection, "sqlite")
         return Look(
             rows=digest_of(versions),
             booked=len(applied.keys() & versions.keys()),
@@ -107,7 +109,7 @@ def _row_layout(connection: apsw.Connection) -> object:
 def _wrong_books(connection: apsw.Connection, digests: Mapping[Key, str]) -> list[str]:
     wrong = []
     for registry in TABLES:
-        for id_, (digest, _) in ledger.read_digests(connection, "sqlite", registry).items():
+        for id_, (digest, _) in entries.read_digests(connection, "sqlite", registry).items():
             key = Key(registry, id_)
             if key not in digests:
                 wrong.append(f"{key} is in the ledger and not among the rows")
@@ -117,7 +119,7 @@ def _wrong_books(connection: apsw.Connection, digests: Mapping[Key, str]) -> lis
 
 
 def replay(
-    feed: list[ledger.FeedEntry], start: Mapping[Key, Fields], rows: Mapping[Key, Fields]
+    feed: list[FeedEntry], start: Mapping[Key, Fields], rows: Mapping[Key, Fields]
 ) -> dict[Key, Fields]:
     """The rows that the feed gives, without the fields that it leaves out.
 

@@ -11,8 +11,9 @@ import pytest
 
 from engine.core.records.record import Key
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.outbox import open_outbox
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.schema.points import MEASUREMENTS
 from engine.replicas.influx.wires.http import Credentials
 from tests.kill.fork_server import ForkServer, Order

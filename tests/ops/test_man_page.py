@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from engine.commandline.arguments.parser import COMMANDS, build_grammar
+from engine.commandline.arguments.arguments import COMMANDS
+from engine.commandline.arguments.parser import build_grammar
 from engine.commandline.exit_codes import TABLE
 from ops.documentation import MAN_PAGE
 from ops.man_page import man_page

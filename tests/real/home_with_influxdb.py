@@ -10,8 +10,9 @@ import apsw
 
 from engine.core.home.snapshot import Snapshot
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.outbox import open_outbox
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.http import Credentials
 from engine.sources.files.capture import CaptureSource
 from tests.kill.scenarios import SAMPLE, change_one_percent

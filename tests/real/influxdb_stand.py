@@ -6,8 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from engine.core.records.record import Record
 from engine.replicas.influx.open import open_wire
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import NOON, snapshot

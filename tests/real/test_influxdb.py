@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.core.compare.diff import Cause
-from engine.core.records.record import Area, Device, Key, canonical_fields
+from engine.core.records.record import Area, Device, Key
+from engine.core.records.record_json import canonical_fields
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.real.influxdb_stand import Stand
 from tests.replicas.passes import one_pass, plan_of, run_of

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from engine.core.compare.diff import Cause
-from engine.core.records.record import Area, Device, Entity, Key, Record, canonical_fields
+from engine.core.records.record import Area, Device, Entity, Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.ports import Run
 from engine.replicas.influx.doctor import check_server
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
 from engine.replicas.influx.wires.failures import BatchRefused
 from engine.replicas.influx.wires.http import Credentials

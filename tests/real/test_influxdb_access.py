@@ -11,7 +11,8 @@ import pytest
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.doctor import check_server
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge
 from engine.replicas.influx.wires.http import Credentials
 from engine.secret import Secret

@@ -16,7 +16,8 @@ from engine.core.words import Mode
 from engine.errors import ReplicaDiverged, ReplicaRejected, ReplicaUnavailable
 from engine.loop.passes.options import PassOptions
 from engine.ports import Run
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.schema.legacy import find_legacy
 from engine.settings.layers import load_settings
 from tests.homes import ENTRY, NOON, device, entity, snapshot

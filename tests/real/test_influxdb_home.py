@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.__main__ import main
-from engine.composition.run import open_stores
+from engine.composition.stores import open_stores
 from engine.replicas.influx.outbox import open_outbox
 from engine.settings.layers import load_settings
 from tests.real.influxdb import DATABASE, InfluxServer

@@ -14,7 +14,8 @@ import pytest
 
 from engine.core.records.record import Area, Record
 from engine.replicas.influx.open import open_wire
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.options import InfluxOptions
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.http import Credentials
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, device, entity, snapshot

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine.__main__ import main
-from engine.core.records.record import canonical_fields, make_record
+from engine.core.records.record_json import canonical_fields, make_record
 from engine.replicas.rows.replica import open_rows
 from tests.real.kafka import KafkaBroker, kafka_or_skip
 from tests.service_process import ROOT, SAMPLE, Service, get, wait_until

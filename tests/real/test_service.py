@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from engine.composition.follow import make_service
-from engine.composition.run import open_stores
+from engine.composition.stores import open_stores
 from engine.core.state.report import Report
 from engine.core.state.status import Status
 from engine.core.words import Mode

@@ -10,7 +10,8 @@ from engine.core.compare.diff import adopt, compare
 from engine.core.compare.plan import Plan, make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record, make_record
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import make_record
 from engine.ports import Ledger, Replica, Run
 from tests.homes import NOON
 

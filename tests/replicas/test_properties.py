@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.records.record import Record
-from engine.replicas.rows.codec import TABLES, encode_row
+from engine.replicas.rows.codec import encode_row
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.replica import open_rows
 from tests.examples import at_most
 from tests.homes import NOON, entity, snapshot

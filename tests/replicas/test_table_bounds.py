@@ -19,7 +19,7 @@ from engine.errors import ReplicaUnavailable
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql

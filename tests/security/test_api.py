@@ -16,7 +16,8 @@ from api.app import ROUTES
 from api.http.auth import OPEN_PATHS, AccessRules
 from engine.core.state.report import Report
 from engine.errors import ReplicaError
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.http.test_server import Served, server_over
 from tests.api.serving import Api, api_over, write_sample
 

@@ -1,4 +1,4 @@
-"""The engine under test, built as `engine/composition/run.py` builds it, on virtual time and a simulated socket.
+"""The engine under test, built as `engine/composition` builds it, on virtual time and a simulated socket.
 
 Real: websocket adapter, informer, controllers, passes, guard, core, and the rows and history files where a history
 asks for them. Not real: the socket, the clock, worker threads (their work is done in between two waits).

@@ -20,7 +20,8 @@ import trio
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Device, Entity, Record
 from engine.core.state.status import replica_status
-from engine.replicas.rows.codec import TABLES, encode_row
+from engine.replicas.rows.codec import encode_row
+from engine.replicas.rows.columns import TABLES
 from tests.simulation.engine_room import FRESHNESS, PACE
 from tests.simulation.home import ACTIONS
 

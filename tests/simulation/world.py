@@ -16,7 +16,8 @@ import trio
 from engine.core.home.list_order import ORDERED_REGISTRIES, has_order, positions_of
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot, make_snapshot, version_of
-from engine.core.records.record import Entity, Key, Record, encode_record
+from engine.core.records.record import Entity, Key, Record
+from engine.core.records.record_json import encode_record
 from tests.simulation.home import NEW, OLD, Home
 from tests.simulation.timeline import Doubts, Moments, Timeline
 from tests.simulation.wire import Refused, Server

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Area, Key, canonical_fields
+from engine.core.records.record import Area, Key
+from engine.core.records.record_json import canonical_fields
 from engine.errors import ReplicaRejected, ReplicaUnavailable, SourceInvalid, SourceUnavailable
 from engine.ports import Revision
 from engine.sources.records import RecordsSource

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.commandline.arguments.parser import Arguments
+from engine.commandline.arguments.arguments import Arguments
 from engine.core.records.record import Json
 from engine.errors import SettingsError
 from engine.settings.layers import load_settings, settings_layers

@@ -9,12 +9,18 @@ import re
 import sys
 import textwrap
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from engine import __version__
 from engine.commandline import exit_codes
-from engine.commandline.arguments.examples import closest, epilog, setting_hint, suggestion, without_help
+from engine.commandline.arguments.arguments import (
+    COMMANDS,
+    COMPACT,
+    SHELLS,
+    STORE_COMMANDS,
+    Arguments,
+)
+from engine.commandline.arguments.examples import epilog, setting_hint, suggestion, without_help
 from engine.commandline.arguments.options import (
     add_format,
     add_name,
@@ -25,82 +31,8 @@ from engine.commandline.arguments.options import (
     add_settings_file,
     add_site,
 )
+from engine.commandline.arguments.values import delete_limit, moment, registries
 from engine.core.records.registries import REGISTRIES
-
-COMMANDS = {
-    "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",
-    "drift": "compare and report what differs, whose change it was and since when; writes nothing",
-    "show": "print one record, whether it is real and since when, what differs and what to do about it",
-    "history": "print every version of one record, with what changed; `history compact` forgets what `history.keep_days` "
-    "and `history.thin_seconds` let it",
-    "config": "print the settings and where each comes from (`config show`)",
-    "doctor": "check settings, Home Assistant and the stores, and say what to change",
-    "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
-    "site": "list, check, add, pause, resume, remove or forget the homes of `sites.directory` (`site list`)",
-    "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
-    "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
-    "completion": "print the completion script of a shell: bash, zsh or fish",
-    "version": "print the versions in use",
-}
-STORE_COMMANDS = {
-    "snapshot": "copy the SQLite file, as of one moment, into FILE, also while it is being written",
-    "restore": "make the SQLite file what it was when FILE was made, and keep what it is now beside it",
-}
-COMPACT = "compact"  # `reconcile history compact`; a record of this name is known by its REGISTRY/ID
-SHELLS = ("bash", "zsh", "fish")
-
-
-class DeleteLimit(NamedTuple):
-    """The value of --max-delete: a number of records, or a share of them (0 to 1)."""
-
-    records_max: int | None
-    ratio_max: float | None
-
-    def __str__(self) -> str:
-        """As it is typed."""
-        return f"{self.records_max}" if self.ratio_max is None else f"{self.ratio_max * 100:g}%"
-
-
-class Arguments(argparse.Namespace):
-    """The parsed command line."""
-
-    command: str | None = None
-    config_command: str | None = None
-    key: str = ""
-    url: str | None = None
-    shell: str = ""
-    topic: str = ""
-    store_command: str | None = None
-    site_command: str = ""
-    name: str = ""
-    label: str | None = None
-    tags: tuple[str, ...] = ()
-    shard: str | None = None
-    file: str = ""
-    force: bool = False
-    format: str = "text"
-    color: str = "auto"
-    quiet: bool = False
-    verbose: bool = False
-    full: bool = False
-    detailed_exitcode: bool = False
-    before: float | None = None  # Unix seconds
-    dry_run: bool = False
-    observe: bool = False
-    source: str | None = None
-    rows: str | None = None
-    records: str | None = None
-    config: str | None = None
-    site: str | None = None
-    only: tuple[str, ...] | None = None
-    max_delete: DeleteLimit | None = None
-    allow_empty: bool = False
-    allow_new_instance: bool = False
-    prune_foreign: bool = False
-    confirm_deletes: bool = False
-    plan_out: str | None = None
-    metrics_file: str | None = None
-    plan: str | None = None
 
 
 class Grammar(NamedTuple):
@@ -274,7 +206,7 @@ def _add_compaction(history: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="count what would be forgotten, change nothing")
     group.add_argument(
         "--before",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="forget what is older than this day or time (2026-01-31, or RFC 3339), whatever history.keep_days and the "
         "clock say",
@@ -300,7 +232,7 @@ def _add_pass(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--observe", action="store_true", help="compare and report, write nothing")
     group.add_argument(
         "--max-delete",
-        type=_delete_limit,
+        type=delete_limit,
         metavar="N|P%",
         help="allow up to N deletes whatever their share (plan.delete_count_max and delete_few_max), or up to "
         "P percent of a replica's records whatever their number (plan.delete_ratio_max; delete_few_max "
@@ -333,7 +265,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("comparison")
     group.add_argument(
         "--only",
-        type=_registries,
+        type=registries,
         metavar="REGISTRY,...",
         help=f"only these: {', '.join(REGISTRIES)}",
     )
@@ -354,31 +286,3 @@ def _check_options(argv: list[str], known: frozenset[str]) -> None:
                 continue
             hint = setting_hint(option) or suggestion(option, known)
             refuse(f"{option} is not an option of reconcile.", hint)
-
-
-def _delete_limit(text: str) -> DeleteLimit:
-    number = text.removesuffix("%")
-    if re.fullmatch(r"\d+(\.\d+)?", number, re.ASCII) and text.endswith("%") and float(number) <= 100:
-        return DeleteLimit(None, float(number) / 100)
-    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        return DeleteLimit(int(text), None)
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of records nor a share from 0% to 100%")
-
-
-def _moment(text: str) -> float:
-    from datetime import UTC, datetime
-
-    with suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a day nor a time")
-
-
-def _registries(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    for name in names:
-        if name not in REGISTRIES:
-            close = closest(name, REGISTRIES)
-            hint = f"did you mean {close}?" if close else f"there are {', '.join(REGISTRIES)}"
-            raise argparse.ArgumentTypeError(f"{name!r} is no registry; {hint}")
-    return names

@@ -6,7 +6,7 @@ It is the pass of `reconcile drift`. Where it cannot be made, every verdict is "
 import time
 
 from engine import __version__
-from engine.commandline.arguments.parser import Arguments
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.interruption import Interruption
 from engine.commandline.lookup import Ambiguous
 from engine.commandline.pass_status import status_of

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.commandline.arguments.parser import Arguments
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_text
 from engine.core.state.advice import GUARDS, KINDS, Advice

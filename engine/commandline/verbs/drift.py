@@ -3,8 +3,8 @@
 import os
 import time
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import drift_code
 from engine.commandline.interruption import Interruption
 from engine.commandline.output import emit_json, emit_text

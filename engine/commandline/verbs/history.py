@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
@@ -16,7 +16,7 @@ from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now
 from engine.commandline.verbs.show import all_rows, formers
-from engine.composition.run import Stores, open_stores
+from engine.composition.stores import Stores, open_stores
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.record_verdict import RecordVerdict

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import pass_code
 from engine.commandline.interruption import Interruption
 from engine.commandline.output import emit_json, emit_text, print_error, print_message
@@ -17,7 +17,8 @@ from engine.commandline.saved_plan import read_fingerprints, write_plan
 from engine.commandline.text.colour import choose_paint
 from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
 from engine.commandline.text.progress import ProgressLine
-from engine.composition.run import needs_event_loop, pass_options, reconcile_once
+from engine.composition.run import pass_options, reconcile_once
+from engine.composition.sources import needs_event_loop
 from engine.core.state.report import Report
 from engine.core.times import encode_document
 from engine.core.words import Mode

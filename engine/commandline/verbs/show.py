@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.lookup import Ambiguous, KeyUnknown, NotStored, check_fate, find_key, named_key
@@ -15,7 +15,7 @@ from engine.commandline.output import emit_json, emit_text, print_message
 from engine.commandline.text.safe_text import name_text, value_text, visible
 from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now, distinguished
-from engine.composition.run import Stores, open_stores
+from engine.composition.stores import Stores, open_stores
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK, REFUSED
 from engine.commandline.output import emit_json, emit_text, print_error
 from engine.commandline.text.safe_text import visible

@@ -6,7 +6,7 @@ import apsw
 import msgspec
 
 from engine import __version__
-from engine.commandline.arguments.parser import Arguments
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_json, emit_text
 from engine.core.state.report import SCHEMA_VERSION

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from engine.core.compare.stored import StoredRow
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, canonical_fields, make_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import SourceInvalid
 
 # What the derived values of other records depend on.

@@ -16,7 +16,8 @@ from engine.core.compare.diff import Cause, Diff, Difference, Kind
 from engine.core.compare.stored import LABEL_FIELDS, StoredRow
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Entity, Json, Key, Record, canonical_fields
+from engine.core.records.record import Entity, Json, Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 
 _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}

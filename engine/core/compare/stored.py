@@ -8,7 +8,8 @@ stored row is what was found, under Home Assistant's field names, in the same fo
 import msgspec
 
 from engine.core.home.derived import Derived
-from engine.core.records.record import Json, Key, Record, canonical_fields
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.record_json import canonical_fields
 
 # The fields by one of which a person would call a record, the user's own choice first.
 LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")

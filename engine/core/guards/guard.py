@@ -14,12 +14,13 @@ import msgspec
 from msgspec import Meta
 
 from engine.core.compare.plan import Action, Operation, Plan
+from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import is_confirmed
 from engine.core.guards.allowed import is_allowed, name_of_deletes
 from engine.core.guards.doubt import depend_on_untrusted, untrusted_read
 from engine.core.guards.instance import KnownHomes
 from engine.core.guards.look import Calendar, Look
-from engine.core.guards.unread import hold_unread
+from engine.core.guards.unread import UnreadHold, hold_unread
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
 from engine.core.words import GuardName
@@ -144,31 +145,58 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     spoken = untrusted if deletes else None
     if deletes and spoken is None and not is_allowed(doubted, today, policy.allow_deletes):
         spoken = _refuse_deletes(len(doubted), desired, applied, observed_count, policy)
-    waiting = {
-        o.key
-        for o in (() if spoken else deletes)
-        if o.key not in certain
-        and not is_confirmed(o, desired, absences, calendar, policy.delete_confirm_seconds)
-    }
+    unsure = () if spoken else tuple(o for o in deletes if o.key not in certain)
+    waiting = _find_waiting(unsure, desired, absences, calendar, policy.delete_confirm_seconds)
     stopped = rows if spoken else {key: rows[key] for key in waiting}
-    # A row that is ours looks foreign where the ledger is lost or still empty; a read in doubt is no better.
-    is_believed = has_ledger and untrusted is None
-    unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
-    doubtful = depend_on_untrusted(plan.operations, stopped | unbooked, desired)
+    doubtful = _find_doubtful(plan, stopped, desired, is_believed=has_ledger and untrusted is None)
     if doubtful and spoken is None:
         spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
     held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
-    count = sum(o.key not in unread for o in held)
-    refusals = [_refusal(spoken, count, doubted, today)] if spoken else []
-    if left:
-        refusals.append(Refusal(GuardName.REGISTRY_UNREAD, left.message, left.hint, len(unread)))
     return Verdict(
         allowed=tuple(o for o in plan.operations if o.key not in kept),
         held=held,
         waiting=tuple(o for o in deletes if o.key in waiting),
-        refusals=tuple(refusals),
+        refusals=_refusals(left, spoken, held, doubted, today),
     )
+
+
+def _find_waiting(
+    deletes: tuple[Operation, ...],
+    desired: Snapshot,
+    absences: Mapping[Key, Look],
+    calendar: Calendar,
+    confirm_seconds: float,
+) -> set[Key]:
+    """The keys of those deletes that need a second look."""
+    return {o.key for o in deletes if not is_confirmed(o, desired, absences, calendar, confirm_seconds)}
+
+
+def _find_doubtful(
+    plan: Plan, stopped: Mapping[Key, StoredRow | None], desired: Snapshot, *, is_believed: bool
+) -> set[Key]:
+    """What depends on a read in doubt.
+
+    A row that is ours looks foreign where the ledger is lost or still empty; a read in doubt is no better.
+    """
+    unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
+    return depend_on_untrusted(plan.operations, {**stopped, **unbooked}, desired)
+
+
+def _refusals(
+    left: UnreadHold | None,
+    spoken: tuple[GuardName, str, str] | None,
+    held: tuple[Operation, ...],
+    doubted: list[Key],
+    today: float,
+) -> tuple[Refusal, ...]:
+    """What the guards said, first of deletes, then of what was not read."""
+    unread = left.keys if left else frozenset()
+    count = sum(o.key not in unread for o in held)
+    refusals = [_refusal(spoken, count, doubted, today)] if spoken else []
+    if left:
+        refusals.append(Refusal(GuardName.REGISTRY_UNREAD, left.message, left.hint, len(unread)))
+    return tuple(refusals)
 
 
 def _refusal(spoken: tuple[GuardName, str, str], held: int, doubted: list[Key], today: float) -> Refusal:

@@ -9,7 +9,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from engine.core.records.record import Record, canonical_fields
+from engine.core.records.record import Record
+from engine.core.records.record_json import canonical_fields
 
 HASH_VERSION = 1
 

@@ -15,9 +15,6 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
-from engine.core.decode_errors import DECODE_ERRORS
-from engine.errors import SourceInvalid
-
 # Any JSON value. (msgspec cannot decode into a recursive alias.)
 Json: TypeAlias = Any
 
@@ -270,82 +267,6 @@ RECORD_TYPES: dict[str, type[Record]] = {
     t.REGISTRY: t for t in (ConfigEntry, Floor, Label, Category, Area, Device, Entity)
 }
 
-_DECODERS = {name: msgspec.json.Decoder(t) for name, t in RECORD_TYPES.items()}
-_ROW_DECODER = msgspec.json.Decoder(dict[str, Json])
-# Names and defaults, each in the order of `msgspec.structs.astuple`; `extra` is recognised by its name.
-_FIELDS = {
-    name: (
-        tuple(f.name for f in msgspec.structs.fields(t)),
-        tuple({} if f.default is msgspec.NODEFAULT else f.default for f in msgspec.structs.fields(t)),
-    )
-    for name, t in RECORD_TYPES.items()
-}
-
-
-def field_names(registry: str) -> tuple[str, ...]:
-    """The modelled fields of a registry, in declaration order, without `extra`."""
-    return tuple(name for name in _FIELDS[registry][0] if name != "extra")
-
-
-_FIELD_NAMES = {name: frozenset(field_names(name)) for name in RECORD_TYPES}
-
-
-def make_record(registry: str, row: dict[str, Json]) -> Record:
-    """Turn a row with Home Assistant's keys into a record; unknown keys go to `extra`.
-
-    Raises SourceInvalid naming the registry, the field and what was expected.
-    """
-    known = {k: v for k, v in row.items() if k in _FIELD_NAMES[registry]}
-    if len(known) != len(row):
-        known["(extra)"] = {k: v for k, v in row.items() if k not in known and not _says_nothing(v)}
-    try:
-        return msgspec.convert(known, RECORD_TYPES[registry])
-    except (msgspec.ValidationError, ValueError) as error:
-        raise _invalid_row(registry, row, error) from error
-
-
-def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
-    """Decode one JSON object with Home Assistant's keys into a record; the fast way for rows all known.
-
-    Raises SourceInvalid as `make_record` does, and when `data` is not a JSON object.
-    """
-    try:
-        return _DECODERS[registry].decode(data)
-    except msgspec.ValidationError:
-        # An unknown key, or a value of another type: the slow way finds out which.
-        return make_record(registry, decode_row(registry, data))
-    except DECODE_ERRORS as error:
-        raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error
-
-
-def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
-    """Decode one JSON object; raises SourceInvalid when it is none."""
-    try:
-        return _ROW_DECODER.decode(data)
-    except DECODE_ERRORS as error:
-        raise SourceInvalid(f"A {registry} row is not a JSON object: {error}.") from error
-
-
-def canonical_fields(record: Record) -> dict[str, Json]:
-    """All that a record says: fields that differ from their default, and `extra`, in one namespace.
-
-    One namespace, so that a key keeps its place in the hash on the day it becomes a modelled field.
-    """
-    names, defaults = _FIELDS[record.REGISTRY]
-    fields = {
-        name: value
-        for name, default, value in zip(names, defaults, msgspec.structs.astuple(record), strict=True)
-        if value is not default and value != default
-    }
-    if record.extra:
-        fields.update(fields.pop("extra"))
-    return fields
-
-
-def encode_record(record: Record) -> bytes:
-    """The canonical JSON of a record, unhashed fields included; `decode_record` reads it back."""
-    return msgspec.json.encode(canonical_fields(record), order="sorted")
-
 
 _encode = msgspec.json.Encoder().encode
 
@@ -365,17 +286,3 @@ def _nests_deeper(value: Json, levels: int) -> bool:
         return False
     inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_nests_deeper(v, levels - 1) for v in inner)
-
-
-def _says_nothing(value: Json) -> bool:
-    return value is None or value is False or value in ([], {})
-
-
-def _invalid_row(registry: str, row: dict[str, Json], error: Exception) -> SourceInvalid:
-    identity = next(
-        (f"{k}={row[k]!r}" for k in ("id", "entity_id", "area_id", "name") if row.get(k)), "no id"
-    )
-    return SourceInvalid(
-        f"A {registry} row ({identity[:80]}) cannot be read: {error}.",
-        "Nothing was changed. If this Home Assistant is newer than this program, update the program.",
-    )

@@ -42,7 +42,7 @@ from engine.replicas.history.revisions import (
     versions_of,
 )
 from engine.replicas.history.schema import ensure_records, has_records
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.digests import digest_texts, text_of
 from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
@@ -262,8 +262,7 @@ def open_history(  # noqa: PLR0913 (ways to open it, by keyword)
         ApswFile(
             NAME,
             path,
-            read_only=read_only,
-            in_place=private_copy,
+            FileAccess.IN_PLACE if private_copy else FileAccess.READ if read_only else FileAccess.WRITE,
             gives_back=True,
             busy_timeout_seconds=busy_timeout_seconds,
             cache_kib=cache_kib,

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords, OwnOutbox
+from engine.replicas.influx.options import InfluxOptions, OwnOutbox
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.influx.wires.address import Address, parse_address
 from engine.replicas.influx.wires.http import Credentials, HttpClient
 from engine.replicas.influx.wires.mapped import MappedWire

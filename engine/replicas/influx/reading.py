@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.core.records.content_hash import HASH_VERSION, content_hash, row_digest
-from engine.core.records.record import Key, decode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import decode_record
 from engine.errors import ReplicaRejected, SourceInvalid
 from engine.ports import Revision
 from engine.replicas.history.revisions import payload_fields

@@ -8,9 +8,8 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 from msgspec import structs
 
 from engine import __version__
@@ -18,12 +17,14 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import encode_order, later_order
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, decode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import decode_record
 from engine.errors import ReplicaRejected
-from engine.ports import Observed, Outbox, Records, Revision, Run
+from engine.ports import Observed, Records, Revision, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
 from engine.replicas.influx.lookup import Lookup
+from engine.replicas.influx.options import InfluxOptions, OwnOutbox
 from engine.replicas.influx.reading import (
     Holding,
     check_schema,
@@ -59,24 +60,6 @@ _MS_IN_NS = 1_000_000
 _AHEAD_SECONDS = 60.0  # points dated later than this are a mistake
 _REFRESH_SECONDS_MAX_3 = 86_400.0
 _REVISION = ("op", "rev", "hash", "run", "schema", "payload")
-
-
-class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How one site is kept in a bucket."""
-
-    site: str
-    refresh_seconds: float = 5 * 86_400.0  # age at which an unchanged record is written again
-    verify_seconds: float = 3_600.0  # how often payloads are read and hashed, not only hashes
-    clock_skew_seconds_max: float = 60.0
-    writer_slot: int = 0  # 0 to 999: two writers with different slots never write one point
-    read_only: bool = False
-
-
-class OwnOutbox(Outbox, Protocol):
-    """An outbox that is closed with the replica."""
-
-    def close(self) -> None:
-        """Release it. May be called twice."""
 
 
 class InfluxRecords(Records):

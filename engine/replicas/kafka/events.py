@@ -11,7 +11,8 @@ import msgspec
 from engine import __version__
 from engine.core.compare.plan import Operation
 from engine.core.decode_errors import DECODE_ERRORS
-from engine.core.records.record import Json, Key, Record, field_names, make_record
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.record_json import field_names, make_record
 from engine.errors import SourceInvalid
 from engine.ports import Run
 from engine.replicas.history.revisions import TOMBSTONE, Draft, draft_revisions

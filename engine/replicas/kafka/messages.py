@@ -13,7 +13,8 @@ import msgspec
 
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Json, Key, Record, decode_record
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.record_json import decode_record
 from engine.errors import ReplicaRejected, SourceInvalid
 from engine.replicas.history.revisions import payload_fields
 from engine.replicas.kafka.topics import REPLICA

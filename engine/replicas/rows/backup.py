@@ -14,7 +14,7 @@ import msgspec
 
 from engine.errors import ReplicaDamaged, ReplicaRejected
 from engine.files.modes import check_replaceable
-from engine.replicas.rows import ledger
+from engine.replicas.rows.ledger import entries
 from engine.replicas.rows.reader import observe_rows
 from engine.replicas.rows.replica import NAME
 from engine.replicas.rows.schema import check_schema
@@ -76,7 +76,7 @@ def check_content(connection: apsw.Connection, path: Path) -> Content:
             )
         check_schema(connection, NAME)
         versions = observe_rows(connection, NAME, trust_digests=False)
-        applied = ledger.read_applied(connection, NAME)
+        applied = entries.read_applied(connection, NAME)
         as_applied = sum(versions.get(key) == version for key, version in applied.items())
         return Content(len(versions), as_applied)
 

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from engine.core.records.record import Key
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.reader import FoundRow, find_rows_where
 
 

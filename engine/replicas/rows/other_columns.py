@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from engine.core.records.record import Json, Key
-from engine.replicas.rows.codec import TABLES, Table, Value
+from engine.replicas.rows.columns import TABLES, Table, Value
 from engine.replicas.rows.reader import FoundRow
 from engine.replicas.rows.schema import columns_of
 

@@ -17,9 +17,11 @@ import msgspec
 from engine.core.compare.stored import StoredRow
 from engine.core.records.content_hash import HASH_VERSION
 from engine.core.records.record import Key
-from engine.replicas.rows.codec import TABLES, Table, Value, decode_row, digest_row, judge_row
+from engine.replicas.rows.codec import decode_row, digest_row, judge_row
 from engine.replicas.rows.column_types import reading
-from engine.replicas.rows.ledger import encoded, read_by_digest, read_digests
+from engine.replicas.rows.columns import TABLES, Table, Value
+from engine.replicas.rows.ledger.entries import read_by_digest, read_digests
+from engine.replicas.rows.ledger.feed import encoded
 from engine.replicas.rows.schema import columns_of, types_of
 from engine.replicas.sqlite_file.digests import text_of
 from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes

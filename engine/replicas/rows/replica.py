@@ -18,14 +18,14 @@ from engine.core.guards.look import Look
 from engine.core.records.record import Key
 from engine.core.state.fate import Former
 from engine.ports import Ledger, Observed, Replica, Run
-from engine.replicas.rows import ledger
 from engine.replicas.rows.codec import digest_row, judge_row
+from engine.replicas.rows.ledger import entries, feed
+from engine.replicas.rows.ledger.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.rows.schema import check_schema, ensure_schema
-from engine.replicas.rows.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.writer import find_touched, write_operations
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.digests import digest_texts
 from engine.replicas.sqlite_file.remembered_home import keep_home
 
@@ -92,7 +92,7 @@ class SqliteRows(Replica, Ledger):
                 is_as_planned=self._planned_at_version == version,
                 touched=touched if looked_at == version else None,
             )
-            ledger.prune(
+            entries.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
             )
 
@@ -112,12 +112,12 @@ class SqliteRows(Replica, Ledger):
     def applied(self, replica: str) -> dict[Key, str]:
         """The versions last applied to a replica."""
         with self._reading() as connection:
-            return ledger.read_applied(connection, replica)
+            return entries.read_applied(connection, replica)
 
     def home(self) -> frozenset[str]:
         """The config entries of the home that this file is of, whatever replica they were written to."""
         with self._reading() as connection:
-            return ledger.read_home(connection)
+            return entries.read_home(connection)
 
     def remember_home(self, entry_ids: frozenset[str]) -> None:
         """Be of the home with these config entries from now on."""
@@ -130,13 +130,13 @@ class SqliteRows(Replica, Ledger):
             version = self._file.data_version()
             # Every pass needs it while thousands wait, and only this program writes them.
             if self._absences is None or self._absences[0] != version:
-                self._absences = (version, ledger.read_absences(connection))
+                self._absences = (version, entries.read_absences(connection))
             return dict(self._absences[1])
 
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         """Those of the keys that Home Assistant was ever seen to have, as far as the feed and tombstones reach."""
         with self._reading() as connection:
-            return ledger.read_known(connection, list(keys))
+            return entries.read_known(connection, list(keys))
 
     def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
         """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
@@ -144,13 +144,13 @@ class SqliteRows(Replica, Ledger):
         if not settled:
             return
         with self._writing() as connection:
-            ledger.forget_applied(
+            entries.forget_applied(
                 connection, replica, [key for key, version in settled.items() if version is None]
             )
             recorded = {key: version for key, version in settled.items() if version is not None}
             digests = _digests(connection, recorded) if replica == NAME else {}
-            entries = ((key, version, digests.get(key)) for key, version in recorded.items())
-            ledger.write_applied(connection, replica, entries, at)
+            applied = ((key, version, digests.get(key)) for key, version in recorded.items())
+            entries.write_applied(connection, replica, applied, at)
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         """Remember what was missed, forget what is over. Opens no transaction for nothing."""
@@ -158,21 +158,21 @@ class SqliteRows(Replica, Ledger):
         if absences.moot:
             with self._reading() as connection:
                 # One replica may be done with a record that another, which was away, still has to delete.
-                over |= absences.moot - ledger.read_held(connection, sorted(absences.moot))
+                over |= absences.moot - entries.read_held(connection, sorted(absences.moot))
         if absences.begun or over:
             with self._writing() as connection:
                 self._absences = None
-                ledger.write_absences(connection, sorted(absences.begun), sorted(over), at)
+                entries.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
     def place(self, replica: str) -> str | None:
         """The store that the ledger's entries for a replica are about; None when that is not known."""
         with self._reading() as connection:
-            return ledger.read_place(connection, replica)
+            return entries.read_place(connection, replica)
 
     def note_place(self, replica: str, place: str) -> None:
         """From now on the entries are about this store."""
         with self._writing() as connection:
-            ledger.write_place(connection, replica, place)
+            entries.write_place(connection, replica, place)
 
     def digest(self, *, reread: bool = True) -> str | None:
         """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
@@ -187,30 +187,30 @@ class SqliteRows(Replica, Ledger):
     def ledger_digest(self, replica: str) -> str | None:
         """A digest over the versions last applied to a replica; None where they cannot be ours. Raises ReplicaError."""
         with self._reading() as connection:
-            return ledger.digest_applied(connection, replica)
+            return entries.digest_applied(connection, replica)
 
     def secret(self) -> bytes | None:
         """The key that seals what belongs to this file; None where there is none. Raises ReplicaError."""
         with self._reading() as connection:
-            return ledger.read_secret(connection)
+            return entries.read_secret(connection)
 
     def make_secret(self) -> bytes:
         """The key that seals what belongs to this file, drawn if there is none. Raises ReplicaError."""
         found = self.secret()
         if found is None:
             with self._writing() as connection:
-                found = ledger.write_secret(connection)
+                found = entries.write_secret(connection)
         return found
 
-    def changes(self, after: int, limit: int) -> list[ledger.FeedEntry]:
+    def changes(self, after: int, limit: int) -> list[feed.FeedEntry]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
         with self._reading() as connection:
-            return ledger.read_changes(connection, after, limit)
+            return feed.read_changes(connection, after, limit)
 
-    def last_change(self, key: Key) -> ledger.FeedEntry | None:
+    def last_change(self, key: Key) -> feed.FeedEntry | None:
         """The newest entry of the change feed about a key."""
         with self._reading() as connection:
-            return ledger.read_last_change(connection, key)
+            return feed.read_last_change(connection, key)
 
     def former(self, name: str) -> list[Former]:
         """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
@@ -255,8 +255,8 @@ class SqliteRows(Replica, Ledger):
         with self._file.writing() as connection:
             is_known = self._schema_version == self._file.schema_version() and check_schema(connection, NAME)
             if not is_known and not ensure_schema(connection, NAME):
-                digests = _digests(connection, ledger.read_applied(connection, NAME))
-                ledger.replace_digests(connection, NAME, digests)
+                digests = _digests(connection, entries.read_applied(connection, NAME))
+                entries.replace_digests(connection, NAME, digests)
             yield connection
             version = self._file.schema_version()
         self._schema_version = version  # not before it is committed
@@ -277,11 +277,11 @@ def open_rows(  # noqa: PLR0913 (options, by keyword)
     `changes_max` bounds the change feed, `tombstone_days` how long deleted rows can be brought back.
     `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
     """
+    access = FileAccess.PRIVATE_COPY if private_copy else FileAccess.READ if read_only else FileAccess.WRITE
     file = ApswFile(
         NAME,
         path,
-        read_only=read_only,
-        private_copy=private_copy,
+        access,
         busy_timeout_seconds=busy_timeout_seconds,
         cache_kib=cache_kib,
     )

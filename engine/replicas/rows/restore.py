@@ -20,8 +20,8 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged
-from engine.replicas.rows import ledger
 from engine.replicas.rows.backup import Content, check_content, read_snapshot, write_copy
+from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.replica import NAME
 from engine.replicas.sqlite_file.database import ApswFile
 
@@ -48,8 +48,8 @@ def restore_rows(
     try:
         kept, newest = _keep(rows, at)
         with ApswFile(NAME, snapshot).translated("read"), content:
-            ledger.move_feed(content, max(newest, ledger.read_newest(content)) + _FEED_DISTANCE)
-            ledger.forget_absences(content)
+            feed.move_feed(content, max(newest, feed.read_newest(content)) + _FEED_DISTANCE)
+            entries.forget_absences(content)
         try:
             return Restored(_replace(rows, content, on_step), kept)
         except ReplicaDamaged:
@@ -83,7 +83,7 @@ def _keep(rows: Path, at: float) -> tuple[Path | None, int]:
         with file.translated("read"):
             present = file.copy()
             try:
-                newest = ledger.read_newest(present)
+                newest = feed.read_newest(present)
                 write_copy(present, kept, is_checked=False)
             finally:
                 present.close()

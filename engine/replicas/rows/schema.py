@@ -7,8 +7,8 @@ left alone. Nothing here runs except inside a transaction that writes anyway, so
 import apsw
 
 from engine.errors import ReplicaRejected
-from engine.replicas.rows.codec import TABLES, Table
-from engine.replicas.rows.ledger import LEDGER_TABLES, add_looks
+from engine.replicas.rows.columns import TABLES, Table
+from engine.replicas.rows.ledger.entries import LEDGER_TABLES, add_looks
 from engine.replicas.sqlite_file.kinds import ROWS, check_kind
 from engine.replicas.sqlite_file.tables import has_table
 

@@ -14,15 +14,22 @@ import msgspec
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation, changes
-from engine.core.records.record import Entity, Json, Key, canonical_fields
+from engine.core.records.record import Entity, Json, Key
+from engine.core.records.record_json import canonical_fields
 from engine.errors import ReplicaDiverged
 from engine.ports import Run
-from engine.replicas.rows import ledger
-from engine.replicas.rows.codec import TABLES, Table, Value, digest_row, encode_row, format_time
+from engine.replicas.rows.codec import digest_row, encode_row, format_time
+from engine.replicas.rows.columns import TABLES, Table, Value
 from engine.replicas.rows.entity_ids import find_conflicts, make_room
+from engine.replicas.rows.ledger import entries, feed
+from engine.replicas.rows.ledger.tombstones import (
+    DeletedRow,
+    drop_tombstones,
+    read_tombstones,
+    write_tombstones,
+)
 from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import FoundRow, find_rows
-from engine.replicas.rows.tombstones import DeletedRow, drop_tombstones, read_tombstones, write_tombstones
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
@@ -47,10 +54,10 @@ def write_operations(
     before = find_touched(connection, operations) if touched is None else touched
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
-    entries = _delete_rows(connection, deletes, before, run)
+    changes = _delete_rows(connection, deletes, before, run)
     _rekey_devices(connection, writes)
     clearing = find_conflicts(connection, _new_holders(writes, before), before)
-    entries += _record_displaced(connection, replica, clearing.displaced, run)
+    changes += _record_displaced(connection, replica, clearing.displaced, run)
     make_room(connection, clearing)
     before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
     written: dict[Key, str] = {}
@@ -61,14 +68,14 @@ def write_operations(
     ]
     _restore_others(connection, created)
     _check_rows(connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes})
-    entries += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
-    ledger.write_changes(connection, entries, run)
+    changes += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
+    feed.write_changes(connection, changes, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
-    ledger.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
+    entries.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
     versions = ((o.key, run.desired.get(o.key) or o.difference.desired or "", written[o.key]) for o in writes)
-    ledger.write_applied(connection, replica, versions, run.at)
+    entries.write_applied(connection, replica, versions, run.at)
     moves = sum(o.action is Action.MOVE for o in writes)
-    ledger.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
+    entries.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
 
 
 def _by_registry(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
@@ -100,8 +107,8 @@ def _new_holders(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) ->
 
 def _delete_rows(
     connection: apsw.Connection, deletes: Sequence[Operation], before: Mapping[Key, FoundRow], run: Run
-) -> list[ledger.Entry]:
-    entries = []
+) -> list[feed.Entry]:
+    changes = []
     for registry, group in _by_registry(deletes).items():
         causes = {o.key: str(o.difference.cause) for o in group}
         rows = [before[key] for key in causes if key in before]
@@ -109,8 +116,8 @@ def _delete_rows(
         connection.executemany(
             f"DELETE FROM {TABLES[registry].name} WHERE rowid = ?", [(r.rowid,) for r in rows]
         )
-        entries += [ledger.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in rows]
-    return entries
+        changes += [feed.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in rows]
+    return changes
 
 
 def _write_tombstones(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
@@ -134,12 +141,12 @@ def _rekey_devices(connection: apsw.Connection, writes: Sequence[Operation]) -> 
 
 def _record_displaced(
     connection: apsw.Connection, replica: str, displaced: Sequence[FoundRow], run: Run
-) -> list[ledger.Entry]:
+) -> list[feed.Entry]:
     """Make tombstones of rows that have to give way to the entity that now has their entity_id."""
-    applied = ledger.read_digests(connection, replica, "entity") if displaced else {}
+    applied = entries.read_digests(connection, replica, "entity") if displaced else {}
     causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
     _write_tombstones(connection, [(row, causes[row.key]) for row in displaced], run)
-    return [ledger.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in displaced]
+    return [feed.Entry("d", row.key, causes[row.key], row.kept[1], None) for row in displaced]
 
 
 def _write_rows(
@@ -250,15 +257,15 @@ def _difference(row: FoundRow | None, write: tuple[Operation, Run] | None) -> st
 _KINDS = {str: "text", int: "integer", float: "float", bytes: "blob", type(None): "null"}
 
 
-def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> ledger.Entry:
+def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> feed.Entry:
     after, cause = operation.after, str(operation.difference.cause)
     assert after is not None, "an upsert says what to write"
     if before is None:
         everything = canonical_fields(after) | _plain(operation.derived)
-        return ledger.Entry("c", operation.key, cause, None, everything)
+        return feed.Entry("c", operation.key, cause, None, everything)
     differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
     old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
-    return ledger.Entry("u", operation.key, cause, old, new)
+    return feed.Entry("u", operation.key, cause, old, new)
 
 
 def _plain(derived: object) -> dict[str, Json]:

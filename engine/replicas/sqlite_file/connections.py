@@ -18,65 +18,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from stat import S_ISREG
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import apsw
 
-from engine.files.modes import kind_of
-
-Identity = tuple[int, int]  # device and inode
-
-
-class Files(NamedTuple):
-    """What stands at a path: which files, and of the database when it was changed."""
-
-    database: Identity | None
-    content: tuple[int, int, int] | None  # size, mtime, ctime
-    log: Identity | None
-    log_content: tuple[int, int, int] | None
-    memory: Identity | None
-    memory_bytes: int
-
-
-class WrongKind(OSError):
-    """What stands at the path is no plain file."""
-
-
-def look(path: str) -> Files:
-    """What stands at a path, links followed. Raises WrongKind and other OSErrors."""
-    database, log, memory = (
-        _status(path),
-        _status(f"{path}-wal", "its log"),
-        _status(f"{path}-shm", "its index"),
-    )
-    return Files(
-        _identity(database),
-        _content(database),
-        _identity(log),
-        _content(log),
-        _identity(memory),
-        memory.st_size if memory else 0,
-    )
-
-
-def _identity(status: os.stat_result | None) -> Identity | None:
-    return status and (status.st_dev, status.st_ino)
-
-
-def _content(status: os.stat_result | None) -> tuple[int, int, int] | None:
-    return status and (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _status(path: str, what: str = "it") -> os.stat_result | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 (asked before each use, and a Path costs as much as the question)
-    except FileNotFoundError:
-        return None
-    if not S_ISREG(status.st_mode):
-        raise WrongKind(0, f"{what} is {kind_of(status.st_mode)} and no plain file")
-    return status
+from engine.replicas.sqlite_file.file_identity import (
+    Files,
+    is_cut,
+    is_same,
+    look,
+)
 
 
 class Connections:
@@ -194,11 +145,11 @@ class Connections:
             or (known.log is not None and found.log != known.log)
             or (known.memory is not None and found.memory != known.memory)
             or found.memory_bytes < known.memory_bytes
-            or _is_cut(known, found)
+            or is_cut(known, found)
         )
 
     def _checked_real_path(self) -> str:
-        return self._real_path if _same(self._path, self._real_path) else self._path
+        return self._real_path if is_same(self._path, self._real_path) else self._path
 
     def _note_files(self) -> None:
         """Log and shared memory come into being with the first transaction."""
@@ -228,7 +179,7 @@ class Connections:
         self._files = None
         if is_moved and not is_emptied:
             _remove_log(self._real_path, known)
-        self.is_doubtful = self.is_doubtful or is_moved or is_edited or _is_cut(known, found)
+        self.is_doubtful = self.is_doubtful or is_moved or is_edited or is_cut(known, found)
         self.endings += 1
         if is_edited and not is_moved:
             _drop_spoiling_log(self._real_path)
@@ -254,18 +205,6 @@ def connections_to(path: Path) -> Connections:
         name = str(path)
     with _known_paths_lock:
         return _known_paths.setdefault(name, Connections(name))
-
-
-def _is_cut(known: Files, found: Files) -> bool:
-    """Whether the log is shorter than we left it."""
-    return known.log_content is not None and (found.log_content or (0,))[0] < known.log_content[0]
-
-
-def _same(a: str, b: str) -> bool:
-    try:
-        return os.path.samefile(a, b)  # noqa: PTH121
-    except FileNotFoundError:
-        return False
 
 
 def _keep_log(connection: apsw.Connection) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from enum import Enum, auto
 from pathlib import Path
 
 import apsw
@@ -19,23 +20,28 @@ from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.files.modes import OWNER_ONLY, make_folder
 from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY, translated
+from engine.replicas.sqlite_file.file_identity import signature_of
+from engine.replicas.sqlite_file.log import WriteAheadLog
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
+from engine.replicas.sqlite_file.set_up import is_empty, roll_back, set_up
 
-# FAT, the coarsest of file systems in use, stores times to two seconds.
-_SAME_TIME_NS_MAX = 2_500_000_000
 _STEP_PAGES = 64  # a signal is noticed between two steps
-# A log of this length is moved into the file when there is time, and one of that length at once.
-_LOG_PAGES_LONG, _LOG_PAGES_MAX = 1_000, 8_000
 _INCREMENTAL = 2
-_PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only
+
+
+class FileAccess(Enum):
+    """How a file is opened. All but `WRITE` refuse to write."""
+
+    WRITE = auto()
+    READ = auto()
+    # A copy in memory, which leaves no trace on the disk, so it suits a dry run: it shows one moment and never anything newer.
+    PRIVATE_COPY = auto()
+    IN_PLACE = auto()  # the same without a copy, for a file that may be large
 
 
 class ApswFile:
     """A SQLite file of the replica `replica`.
 
-    `read_only` opens it for reading only; `private_copy` reads a copy in memory and leaves no trace on the
-    disk, so it suits a dry run: it shows one moment and never anything newer. `in_place` does the same without a
-    copy, for a file that may be large. All three refuse to write.
     A file that is made with `gives_back` can give space back in steps (`PRAGMA incremental_vacuum`).
     `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
     `cache_kib` is how much of the file each connection remembers; None is SQLite's default, 2000.
@@ -45,10 +51,8 @@ class ApswFile:
         self,
         replica: str,
         path: str | Path,
+        access: FileAccess = FileAccess.WRITE,
         *,
-        read_only: bool = False,
-        private_copy: bool = False,
-        in_place: bool = False,
         gives_back: bool = False,
         busy_timeout_seconds: float = 5.0,
         never_waits: bool = False,
@@ -57,10 +61,10 @@ class ApswFile:
         self._cache_kib = cache_kib
         self.replica = replica
         self.path = Path(path)
-        self._read_only = read_only or private_copy or in_place
-        self._private_copy = private_copy
+        self._read_only = access is not FileAccess.WRITE
+        self._private_copy = access is FileAccess.PRIVATE_COPY
         self._gives_back = gives_back
-        self._in_place = InPlace(self.path, busy_timeout_seconds) if in_place else None
+        self._in_place = InPlace(self.path, busy_timeout_seconds) if access is FileAccess.IN_PLACE else None
         self._busy_timeout_seconds = busy_timeout_seconds
         self._never_waits = never_waits
         self._group = connections_to(self.path)
@@ -72,11 +76,14 @@ class ApswFile:
         self._number = 0  # the system's error number that a connection met which is closed again
         self._base = 0  # SQLite's data version in a file that we made
         self._seen: int | None = None
-        self._log_pages = 0
-        self.held_log_bytes = 0  # what could not be moved from the log into the file, because others read it
-        self._has_changed_file = False  # not only its log
+        self._log = WriteAheadLog()
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
+
+    @property
+    def held_log_bytes(self) -> int:
+        """What could not be moved from the log into the file, because others read it."""
+        return self._log.held_bytes
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -90,7 +97,7 @@ class ApswFile:
             try:
                 yield connection
             finally:
-                _roll_back(connection)
+                roll_back(connection)
 
     @contextmanager
     def reading_uncached(self) -> Iterator[apsw.Connection]:
@@ -108,7 +115,7 @@ class ApswFile:
                 yield connection
             finally:
                 self._number = connection.system_errno
-                _roll_back(connection)
+                roll_back(connection)
                 if fresh is not None:
                     self._group.close(fresh)
 
@@ -127,14 +134,14 @@ class ApswFile:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._note_made(connection)
-                is_ours = self.is_as_seen() or _is_empty(connection)
+                is_ours = self.is_as_seen() or is_empty(connection)
                 self._seen = self.data_version() if is_ours else None
                 yield connection
                 connection.execute("COMMIT")
             finally:
-                _roll_back(connection)
-                self._group.explain(database=self._has_changed_file)
-                self._has_changed_file = False
+                roll_back(connection)
+                self._group.explain(database=self._log.has_changed_file)
+                self._log.has_changed_file = False
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was made or replaced by others."""
@@ -153,14 +160,7 @@ class ApswFile:
             found = self._group.files()
         except OSError:
             return None
-        for times in (found.content, found.log_content):
-            if times is not None and time.time_ns() - times[1] < _SAME_TIME_NS_MAX:
-                return None
-        return (
-            found.database and (*found.database, *(found.content or ())),
-            found.log and (*found.log, *(found.log_content or ())),
-            found.memory,
-        )
+        return signature_of(found, time.time_ns())
 
     def shorten_log(self, *, is_calm: bool) -> bool:
         """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
@@ -168,21 +168,13 @@ class ApswFile:
         Does not wait: what another program still reads stays in the log. Unless it `is_calm`, only a long
         log is worth it. Raises ReplicaError.
         """
-        if not self._log_pages or not (is_calm or self._log_pages >= _LOG_PAGES_LONG):
-            return not self._log_pages
+        if not self._log.is_worth_moving(is_calm=is_calm):
+            return self._log.is_empty()
         with self._used("write") as connection:
-            if connection is not None and self._checkpoint(connection) and is_calm:
-                # An empty log cannot be taken for that of another file which is put in the place of this one.
-                connection.set_busy_timeout(0)
-                try:
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                    self._log_pages = 0
-                except apsw.Error:
-                    pass  # another program reads or writes just now
-                finally:
-                    connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+            if connection is not None and self._log.move(connection) and is_calm:
+                self._log.empty(connection, int(self._busy_timeout_seconds * 1000))
             self._group.explain(database=True)
-            return not self._log_pages
+            return self._log.is_empty()
 
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
@@ -285,12 +277,6 @@ class ApswFile:
         number, self._number = self._number, 0
         return number or (self._connection.system_errno if self._connection is not None else 0)
 
-    def _on_commit(self, connection: apsw.Connection, _database: str, log_pages: int) -> int:
-        self._log_pages = log_pages
-        if log_pages >= _LOG_PAGES_MAX:
-            self._checkpoint(connection)
-        return apsw.SQLITE_OK
-
     def _count(self, pragma: str) -> int:
         with self._used("read") as connection:
             count = connection.pragma(pragma) if connection else 0
@@ -315,24 +301,18 @@ class ApswFile:
         self._openings += 1
         # What a program left there that was killed, too.
         log = self._group.files().log_content
-        self._log_pages = 1 + log[0] // _PAGE_BYTES if log and log[0] else 0
+        self._log.begin(log[0] if log else 0)
         return connection
 
     def _set_up(self, connection: apsw.Connection) -> None:
-        connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
-        if self._cache_kib is not None:
-            connection.pragma("cache_size", -self._cache_kib)  # below zero it is KiB and not pages
-        # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
-        # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
-        connection.pragma("synchronous", "FULL")
-        # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
-        # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
-        connection.pragma("foreign_keys", False)
-        connection.set_wal_hook(self._on_commit)
-        # A log that grew while others read is cut again when it is used from its beginning.
-        connection.pragma("journal_size_limit", _LOG_PAGES_LONG * _PAGE_BYTES)
-        # Twice, because a reader must not be able to write, whatever a statement says.
-        connection.pragma("query_only", self._read_only)
+        timeout_ms = int(self._busy_timeout_seconds * 1000)
+        set_up(
+            connection,
+            busy_timeout_ms=timeout_ms,
+            cache_kib=self._cache_kib,
+            is_read_only=self._read_only,
+        )
+        connection.set_wal_hook(self._log.on_commit)
         if self._group.is_doubtful and not self._never_waits:
             check_sound(connection)
             self._group.is_doubtful = False
@@ -344,7 +324,7 @@ class ApswFile:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
             self._is_made = True
         connection = self._open()
-        self._has_changed_file = True
+        self._log.has_changed_file = True
         if connection is None:
             raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
         if self._gives_back:
@@ -355,7 +335,7 @@ class ApswFile:
 
     def _note_made(self, connection: apsw.Connection) -> None:
         """A file that we made, and that is still empty, is no more another one's than none at all."""
-        if self._is_made and _is_empty(connection):
+        if self._is_made and is_empty(connection):
             self._openings -= 1
             version = connection.pragma("data_version")
             assert isinstance(version, int)
@@ -364,32 +344,13 @@ class ApswFile:
 
     def _prefer_wal(self, connection: apsw.Connection) -> None:
         """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
-        self._has_changed_file = self._has_changed_file or connection.pragma("journal_mode") != "wal"
-        if self._has_changed_file:
+        self._log.has_changed_file = self._log.has_changed_file or connection.pragma("journal_mode") != "wal"
+        if self._log.has_changed_file:
             # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
             with suppress(*BUSY):
                 connection.pragma("journal_mode", "wal")
-
-    def _checkpoint(self, connection: apsw.Connection) -> bool:
-        """Whether all of the log is in the file now. What is not, is committed all the same."""
-        self._has_changed_file = True
-        pages, moved = self._log_pages, 0
-        with suppress(apsw.Error):
-            pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        self.held_log_bytes = (pages - moved) * connection.pragma("page_size")
-        return moved == pages
 
 
 def _is_short(error: apsw.IOError) -> bool:
     # apsw sets the attribute on the instance. The file, or its log, was cut under us.
     return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHORT_READ
-
-
-def _is_empty(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-
-
-def _roll_back(connection: apsw.Connection) -> None:
-    # SQLite has already rolled back on its own after some errors, such as a full disk.
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.replicas.sqlite_file.connections import look
+from engine.replicas.sqlite_file.file_identity import look
 
 _ATTEMPTS = 5
 _WAL_FORMAT = (

@@ -136,20 +136,13 @@ def snapshot_of_files(
     files: StorageFiles, *, ha_version: str | None, taken_at: float, origin: str
 ) -> Snapshot:
     """The snapshot of a `.storage` folder. Raises SourceInvalid naming the file and what is wrong with it."""
-    if not {STORES["device"], STORES["entity"]} & files.contents.keys():
-        raise SourceInvalid(
-            f"{files.place} holds neither {STORES['device']} nor {STORES['entity']}: not a .storage folder.",
-            "Let source.uri name Home Assistant's configuration folder or the .storage folder in it.",
-        )
+    _check_is_storage(files)
     devices, _ = _open(files, "device", _Devices) or (_Devices([]), 1)
     entities, minor = _open(files, "entity", _Entities) or (_Entities([]), 1)
     rows = UsableRows()
     placed_entities = rows.objects("entity", entities.entities)
     _check_age(files, [row for _, row in placed_entities], minor)
-    placed = [
-        *rows.objects("device", devices.devices),
-        *rows.objects("device", devices.child_devices or ()),
-    ]
+    placed = [*rows.objects("device", devices.devices), *rows.objects("device", devices.child_devices or ())]
     names = {str(row.get("id")): device_name(row) for _, row in placed}
     splits = splits_of_devices([row for _, row in placed])
     records = [
@@ -178,6 +171,14 @@ def snapshot_of_files(
         set_aside=rows.set_aside,
         positions=_positions(files, records, rows.set_aside),
     )
+
+
+def _check_is_storage(files: StorageFiles) -> None:
+    if not {STORES["device"], STORES["entity"]} & files.contents.keys():
+        raise SourceInvalid(
+            f"{files.place} holds neither {STORES['device']} nor {STORES['entity']}: not a .storage folder.",
+            "Let source.uri name Home Assistant's configuration folder or the .storage folder in it.",
+        )
 
 
 def _positions(

@@ -11,7 +11,8 @@ Stored rows were compared with listed ones on 2024.3.3 and 2026.11.0 (seen 2026-
 from collections.abc import Mapping
 
 from engine.core.records.lenient import decode_value, read_fields, seconds_of, text_of, texts_of
-from engine.core.records.record import Json, Record, field_names
+from engine.core.records.record import Json, Record
+from engine.core.records.record_json import field_names
 from engine.sources.answers.entity_names import without_device_name
 from engine.sources.answers.mass_changes import order_split
 from engine.sources.answers.registry_rows import device_record, entity_record_from_fields, ordered_aliases

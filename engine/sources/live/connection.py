@@ -11,7 +11,6 @@ Invariants:
 """
 
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -35,6 +34,7 @@ from engine.sources.live.protocol import (
     SubscriptionEvent,
 )
 from engine.sources.live.sockets import close_socket, open_socket
+from engine.sources.live.subscription import Subscription
 from engine.sources.live.throttle import Throttle
 
 MESSAGE_BYTES_MAX = 64 * 2**20
@@ -42,47 +42,12 @@ EVENTS_MAX = 4096  # Home Assistant itself drops a client that has this many mes
 _MANY_MESSAGES = 100
 
 
-class Subscription:
-    """The events of one subscription, oldest first, as undecoded JSON, for one reader.
+class ConnectionLimits(msgspec.Struct, frozen=True):
+    """How long a frame may be, how long an answer may take, and how many events of a subscription may wait."""
 
-    At most `events_max` wait to be read; what arrives beyond is dropped and counted in `events_lost`.
-    Events are hints: a reader that lists a registry again after reading its waiting events misses nothing
-    by that. Waiting for the reader would hold up the answers to commands, which share the socket.
-    """
-
-    def __init__(self, connection: "Connection", events_max: int) -> None:
-        self.id = 0
-        self.events_lost = 0
-        self._connection = connection
-        self._events: deque[msgspec.Raw] = deque()
-        self._events_max = events_max
-        self._changed = anyio.Event()
-
-    def __aiter__(self) -> "Subscription":
-        return self
-
-    async def __anext__(self) -> msgspec.Raw:
-        """Returns the next event, however long it takes: the connection's pings notice a dead peer.
-
-        Raises the connection's SourceError once it failed and all events are read.
-        """
-        while not self._events:
-            self._connection.check_open()
-            self._changed = anyio.Event()
-            await self._changed.wait()
-        return self._events.popleft()
-
-    def put(self, event: msgspec.Raw) -> None:
-        """Takes one event from the connection."""
-        if len(self._events) >= self._events_max:
-            self.events_lost += 1
-            return
-        self._events.append(event)
-        self._changed.set()
-
-    def wake(self) -> None:
-        """Wakes the reader because no event will follow."""
-        self._changed.set()
+    message_bytes_max: int
+    timeout_seconds: float
+    events_max: int
 
 
 class _Waiter:
@@ -97,22 +62,17 @@ class _Waiter:
 class Connection:
     """A logged-in connection. Any number of tasks may have commands in flight; made by `open_connection`."""
 
-    def __init__(  # noqa: PLR0913 (by keyword)
+    def __init__(
         self,
         socket: ClientConnection,
         protocol: HomeAssistantProtocol,
         uri: str,
-        *,
-        message_bytes_max: int,
-        timeout_seconds: float,
-        events_max: int,
+        limits: ConnectionLimits,
         throttle: Throttle,
     ) -> None:
         self._socket = socket
         self._protocol = protocol
-        self._message_bytes_max = message_bytes_max
-        self._timeout_seconds = timeout_seconds
-        self._events_max = events_max
+        self._limits = limits
         self._throttle = throttle
         self._waiters: dict[int, _Waiter] = {}
         self._subscriptions: dict[int, Subscription] = {}
@@ -135,7 +95,7 @@ class Connection:
 
     async def subscribe(self, command_type: str, /, **params: object) -> Subscription:
         """Sends a command that subscribes, such as subscribe_events. Raises like `command`."""
-        subscription = Subscription(self, self._events_max)
+        subscription = Subscription(self.check_open, self._limits.events_max)
         await self._exchange(command_type, params, subscription)
         return subscription
 
@@ -156,7 +116,7 @@ class Connection:
             subscription.id = command_id
             self._subscriptions[command_id] = subscription
         try:
-            with anyio.move_on_after(self._timeout_seconds):
+            with anyio.move_on_after(self._limits.timeout_seconds):
                 await self._send(text)
                 await waiter.settled.wait()
         finally:
@@ -170,7 +130,7 @@ class Connection:
                 raise CommandFailed(command_type, code, message)
             case None:
                 self.check_open()
-                raise command_timeout(self.uri, command_type, self._timeout_seconds)
+                raise command_timeout(self.uri, command_type, self._limits.timeout_seconds)
 
     async def _send(self, text: str) -> None:
         # Ids must reach the server in order. That holds without a lock: send() writes a whole message
@@ -216,7 +176,7 @@ class Connection:
     def _fail_closed(self, error: ConnectionClosed) -> None:
         waiting = sorted({waiter.command_type for waiter in self._waiters.values()})
         doing = f"we waited for {', '.join(waiting)}" if waiting else "no command was pending"
-        failure = closed_failure(error, self.uri, doing, self._message_bytes_max)
+        failure = closed_failure(error, self.uri, doing, self._limits.message_bytes_max)
         failure.__cause__ = error
         self._fail(failure)
 
@@ -255,18 +215,12 @@ async def open_connection(  # noqa: PLR0913 (options, by keyword)
     address = websocket_uri(uri)
     protocol = HomeAssistantProtocol(token, address)
     socket = await open_socket(address, message_bytes_max, timeout_seconds, tls)
+    throttle = Throttle(messages_per_second_max)
+    limits = ConnectionLimits(message_bytes_max, timeout_seconds, events_max)
     raised: BaseException | None = None
     try:
-        await _log_in(socket, protocol, address, message_bytes_max, timeout_seconds)
-        connection = Connection(
-            socket,
-            protocol,
-            address,
-            message_bytes_max=message_bytes_max,
-            timeout_seconds=timeout_seconds,
-            events_max=events_max,
-            throttle=Throttle(messages_per_second_max),
-        )
+        await _log_in(socket, protocol, address, limits)
+        connection = Connection(socket, protocol, address, limits, throttle)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(connection.read)
             await _offer_coalescing(connection)
@@ -286,19 +240,18 @@ async def _log_in(
     socket: ClientConnection,
     protocol: HomeAssistantProtocol,
     address: str,
-    message_bytes_max: int,
-    timeout_seconds: float,
+    limits: ConnectionLimits,
 ) -> None:
     try:
-        with anyio.fail_after(timeout_seconds):
+        with anyio.fail_after(limits.timeout_seconds):
             while protocol.phase is not Phase.READY:
                 for message in protocol.receive(await socket.recv(decode=False)):
                     if isinstance(message, AuthRequired):
                         await socket.send(protocol.send_auth())
     except TimeoutError as error:
-        raise login_timeout(address, timeout_seconds) from error
+        raise login_timeout(address, limits.timeout_seconds) from error
     except ConnectionClosed as error:
-        raise closed_failure(error, address, "we logged in", message_bytes_max) from error
+        raise closed_failure(error, address, "we logged in", limits.message_bytes_max) from error
 
 
 async def _offer_coalescing(connection: Connection) -> None:

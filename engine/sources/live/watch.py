@@ -16,14 +16,14 @@ import msgspec
 from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
-from engine.core.records.record import Entity, Key, Record
+from engine.core.records.record import Entity, Record
 from engine.core.records.set_aside import SetAside, UnusableRow
 from engine.core.state.hints import GatheredHints, Hints
 from engine.errors import SourceError
 from engine.ports import Progress
 from engine.process.offload import Offload
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
-from engine.sources.answers.command_results import CATEGORY_LIST, LISTS, list_positions
+from engine.sources.answers.command_results import CATEGORY_LIST, LISTS
 from engine.sources.answers.commands import CommandFailed
 from engine.sources.answers.entity_answers import ask_for_entries, is_valid
 from engine.sources.answers.interning import Interner
@@ -31,7 +31,7 @@ from engine.sources.answers.listing import Known, known_record
 from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
 from engine.sources.answers.subentries import with_subentries
 from engine.sources.json_text import decode_json
-from engine.sources.live.connection import Connection, Subscription
+from engine.sources.live.connection import Connection
 from engine.sources.live.events import (
     CONFIG_ENTRIES_COMMAND,
     CORE_EVENT,
@@ -40,6 +40,8 @@ from engine.sources.live.events import (
     config_entry_hints,
     event_hints,
 )
+from engine.sources.live.later_snapshot import changed_snapshot, holders_of
+from engine.sources.live.subscription import Subscription
 from engine.sources.unchanged.row_cache import RowCache
 
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
@@ -89,7 +91,7 @@ class WebsocketWatch:
         snapshot = await self._read_all(self._connection, progress)
         if self._newest is not None:
             snapshot = snapshot.with_evidence(
-                gathered.removed | _holders_of(self._newest, gathered.removed_entity_ids)
+                gathered.removed | holders_of(self._newest, gathered.removed_entity_ids)
             )
         self._unreported_listed_at = snapshot.reading.taken_at
         self.unreported &= snapshot.reading.registries  # an old core does not have them all
@@ -122,7 +124,7 @@ class WebsocketWatch:
         if self.unreported and self.unreported <= {registry for registry, _ in found[1]}:
             self._unreported_listed_at = taken_at
         true_at = None if self.has_all_events else self._unreported_listed_at
-        later = await self._offload(partial(_changed_snapshot, newest, hints, *found, taken_at, true_at))
+        later = await self._offload(partial(changed_snapshot, newest, hints, *found, taken_at, true_at))
         if "category" in hints.registries:
             later = later.read_as(unread=Unread(newest.reading.unread.registries, self._listed_scopes))
         self._newest, self._taken = later, Hints()
@@ -177,7 +179,7 @@ class WebsocketWatch:
         # more than once, perhaps removed under a name that we never knew.
         borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
         reported = hints.removed_entity_ids & borne
-        if _holders_of(newest, hints.entity_ids - reported) - {known.key for known in entities}:
+        if holders_of(newest, hints.entity_ids - reported) - {known.key for known in entities}:
             return None
         self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
         lists = []
@@ -287,45 +289,6 @@ async def _subscribe(connection: Connection, command: str, /, **params: object) 
         if error.code not in ("unauthorized", "unknown_command"):
             raise
         return None
-
-
-def _changed_snapshot(
-    newest: Snapshot,
-    hints: Hints,
-    entities: list[Known],
-    lists: list[tuple[str, list[Known]]],
-    taken_at: float,
-    true_at: float | None,
-) -> Snapshot:
-    read = [*entities, *(known for _, rows in lists for known in rows)]
-    read_keys = {known.key for known in read}
-    changed = [
-        (known.record, known.hash) for known in read if newest.home.records.get(known.key) != known.record
-    ]
-    listed = {registry for registry, _ in lists}
-    gone = (
-        {key for key in newest.home.records if key.registry in listed and key not in read_keys}
-        if listed
-        else set()
-    )
-    removed_entities = _holders_of(newest, hints.removed_entity_ids) - read_keys
-    return newest.with_changes(
-        changed,
-        gone | removed_entities,
-        taken_at=taken_at,
-        removed=hints.removed | removed_entities,
-        true_at=true_at,
-        listed=frozenset(listed),
-        positions={
-            **{key: place for key, place in newest.home.positions.items() if key.registry not in listed},
-            **list_positions(dict(lists), newest.reading.health.ha_version),
-        },
-    )
-
-
-def _holders_of(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
-    """The entities that had these entity_ids."""
-    return {key for key in map(newest.home.entities.key_of, entity_ids) if key is not None}
 
 
 def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:

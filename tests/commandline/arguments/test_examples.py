@@ -2,8 +2,9 @@
 
 import pytest
 
+from engine.commandline.arguments.arguments import COMMANDS
 from engine.commandline.arguments.examples import EXAMPLES, epilog, setting_hint, without_help
-from engine.commandline.arguments.parser import COMMANDS, parse
+from engine.commandline.arguments.parser import parse
 
 
 def test_every_command_has_examples_that_can_be_run() -> None:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from engine.commandline.arguments.parser import COMMANDS, Arguments, DeleteLimit, build_grammar, parse
+from engine.commandline.arguments.arguments import COMMANDS, Arguments, DeleteLimit
+from engine.commandline.arguments.parser import build_grammar, parse
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

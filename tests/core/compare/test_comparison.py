@@ -10,7 +10,8 @@ from engine.core.guards.guard import Policy, review
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Look
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import (
     FoundKey,

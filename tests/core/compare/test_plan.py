@@ -10,7 +10,8 @@ from engine.core.compare.plan import Action, FieldChange, Operation, Plan, chang
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from tests.homes import ENTRY, device, entity, snapshot
 

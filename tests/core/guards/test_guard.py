@@ -15,7 +15,8 @@ from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot, make_snapshot
-from engine.core.records.record import ConfigEntry, Key, Record, canonical_fields
+from engine.core.records.record import ConfigEntry, Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot

@@ -11,7 +11,8 @@ from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
-from engine.core.records.record import Area, Category, Key, Label, Record, canonical_fields
+from engine.core.records.record import Area, Category, Key, Label, Record
+from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from tests.homes import ENTRY, device, entity, snapshot
 

@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given
 
 from engine.core.records.content_hash import HASH_VERSION, content_hash, row_digest
-from engine.core.records.record import (
-    RECORD_TYPES,
-    Area,
-    ConfigEntry,
-    Device,
-    Entity,
-    Floor,
-    Record,
-    canonical_fields,
-    make_record,
-)
+from engine.core.records.record import RECORD_TYPES, Area, ConfigEntry, Device, Entity, Floor, Record
+from engine.core.records.record_json import canonical_fields, make_record
 from tests.homes import device, entity
 from tests.strategies import homes
 

@@ -4,7 +4,7 @@ import pytest
 
 from engine.core.records.record import RECORD_TYPES
 from engine.core.records.registries import BY_NAME, REGISTRIES, Registry
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.sources.answers.command_results import LISTS
 from engine.sources.answers.mass_changes import STORES
 

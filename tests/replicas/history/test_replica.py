@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.compare.diff import Cause
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import canonical_fields
+from engine.core.records.record_json import canonical_fields
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -2,7 +2,7 @@
 
 from engine.core.compare.diff import Cause, Difference
 from engine.core.compare.plan import Action, Operation
-from engine.core.records.record import encode_record
+from engine.core.records.record_json import encode_record
 from engine.ports import Run
 from engine.replicas.history.revisions import (
     digest_revision,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from engine.core.records.record import Record
 from engine.ports import Run
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.outbox import SqliteOutbox, open_outbox
-from engine.replicas.influx.records import InfluxOptions, InfluxRecords
+from engine.replicas.influx.records import InfluxRecords
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from tests.fakes.influxdb import MemoryWire, parse_line
 from tests.homes import ENTRY, NOON, device, entity, snapshot

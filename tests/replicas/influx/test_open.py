@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import SettingsError
 from engine.replicas.influx.open import choose_wire, open_influx, open_wire, random_slot
-from engine.replicas.influx.records import InfluxOptions
+from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.wires.failures import InfluxUnavailable
 from engine.replicas.influx.wires.http import Credentials
 from tests.fakes.influxdb import Reply, scripted_peer

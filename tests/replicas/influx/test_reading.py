@@ -3,7 +3,8 @@
 import pytest
 
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Key, encode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import encode_record
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.reading import (
     Holding,

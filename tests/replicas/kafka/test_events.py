@@ -11,7 +11,7 @@ from engine.core.compare.plan import Operation, make_plan
 from engine.core.compare.stored import StoredRow
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import canonical_fields, make_record
+from engine.core.records.record_json import canonical_fields, make_record
 from engine.ports import Run
 from engine.replicas.kafka.events import Sent, Writer, events_of, full_fields
 from engine.replicas.kafka.messages import TopicEntry, fields_in, version_in

@@ -3,7 +3,7 @@
 import json
 
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import canonical_fields
+from engine.core.records.record_json import canonical_fields
 from engine.replicas.kafka.holding import HeldRecords
 from engine.replicas.kafka.messages import TopicEntry, encode_key
 from engine.replicas.kafka.topics import TopicNames

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Key, Record, canonical_fields
+from engine.core.records.record import Key, Record
+from engine.core.records.record_json import canonical_fields
 from engine.errors import ReplicaRejected
 from engine.replicas.kafka.messages import (
     TopicEntry,

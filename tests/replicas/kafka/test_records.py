@@ -8,7 +8,8 @@ import pytest
 from engine.claims import LastingClaim
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Area, canonical_fields
+from engine.core.records.record import Area
+from engine.core.records.record_json import canonical_fields
 from engine.errors import (
     OwnershipLost,
     ReplicaDiverged,

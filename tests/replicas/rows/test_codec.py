@@ -5,17 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Category, ConfigEntry, Device, Entity, Record, canonical_fields
-from engine.replicas.rows.codec import (
-    TABLES,
-    Value,
-    decode_row,
-    digest_row,
-    encode_row,
-    format_time,
-    judge_row,
-    parse_time,
-)
+from engine.core.records.record import Category, ConfigEntry, Device, Entity, Record
+from engine.core.records.record_json import canonical_fields
+from engine.replicas.rows.codec import decode_row, digest_row, encode_row, format_time, judge_row, parse_time
+from engine.replicas.rows.columns import TABLES, Value
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import captured_records
 from tests.strategies import homes

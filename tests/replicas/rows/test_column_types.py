@@ -6,8 +6,8 @@ import pytest
 
 from engine.core.records.record import Area, Category, Device, Entity, Floor, Label, Record
 from engine.errors import ReplicaDiverged
-from engine.replicas.rows.codec import TABLES
 from engine.replicas.rows.column_types import affinity, reading
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql

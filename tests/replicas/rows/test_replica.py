@@ -226,11 +226,11 @@ def test_tables_of_a_first_pass_that_was_undone_are_made_by_the_next(rows: Sqlit
 # Dies as by kill -9 when everything is written and nothing committed.
 KILLED = """
 import os, sys
-from engine.replicas.rows import ledger
+from engine.replicas.rows.ledger import entries
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, entity, snapshot
 from tests.replicas.passes import one_pass
-ledger.write_run = lambda *_: os._exit(9)
+entries.write_run = lambda *_: os._exit(9)
 rows = open_rows(sys.argv[1])
 one_pass(rows, rows, snapshot(ENTRY, *(entity(n, name="new") for n in range(2000))))
 """

@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from engine.errors import ReplicaRejected
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.schema import check_schema, columns_of, ensure_schema
 from tests.replicas.passes import make_homeiq
 

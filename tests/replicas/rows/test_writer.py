@@ -9,9 +9,9 @@ import pytest
 from engine.core.compare.plan import Operation
 from engine.core.records.record import Floor
 from engine.replicas.rows import reader
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
+from engine.replicas.rows.ledger.tombstones import Tombstone
 from engine.replicas.rows.replica import SqliteRows, open_rows
-from engine.replicas.rows.tombstones import Tombstone
 from engine.replicas.rows.writer import upsert_statement
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, plan_of, run_of, sql

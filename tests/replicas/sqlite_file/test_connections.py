@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import ReplicaDamaged, ReplicaRejected, ReplicaUnavailable
 from engine.replicas.sqlite_file.connections import connections_to
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 ASK = """
 import sys
@@ -72,7 +72,7 @@ def file(tmp_path: Path, other: Path) -> Iterator[ApswFile]:
 @pytest.fixture
 def reader(file: ApswFile) -> Iterator[ApswFile]:
     """A second user of the file in this process, with a connection of its own that has it mapped."""
-    made = ApswFile("sqlite", file.path, read_only=True, busy_timeout_seconds=0)
+    made = ApswFile("sqlite", file.path, access=FileAccess.READ, busy_timeout_seconds=0)
     assert newest(made) == 99
     made.data_version()
     yield made
@@ -261,7 +261,7 @@ def test_while_one_user_is_at_work_another_waits_and_does_not_open_the_new_file(
 
 
 def test_an_event_loop_neither_waits_nor_opens(file: ApswFile, other: Path) -> None:
-    watching = ApswFile("sqlite", file.path, read_only=True, busy_timeout_seconds=0, never_waits=True)
+    watching = ApswFile("sqlite", file.path, access=FileAccess.READ, busy_timeout_seconds=0, never_waits=True)
     assert watching.data_version() == watching.data_version()
     renamed_over(file.path, other)
     with pytest.raises(ReplicaUnavailable):
@@ -319,7 +319,7 @@ def test_what_is_no_plain_file_is_refused_by_its_kind(
     make(beside(path, suffix))
     if suffix:
         path.touch()
-    for file in (ApswFile("sqlite", path), ApswFile("sqlite", path, private_copy=True)):
+    for file in (ApswFile("sqlite", path), ApswFile("sqlite", path, access=FileAccess.PRIVATE_COPY)):
         with pytest.raises(ReplicaRejected, match=f"{kind} and no plain file"), file.reading():
             pass
     with pytest.raises(ReplicaRejected, match=kind):

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from tests.replicas.passes import folder_state, sql
 
 
-def file_at(path: Path, **options: bool) -> ApswFile:
-    return ApswFile("sqlite", path, busy_timeout_seconds=0, **options)
+def file_at(path: Path, access: FileAccess = FileAccess.WRITE) -> ApswFile:
+    return ApswFile("sqlite", path, access, busy_timeout_seconds=0)
 
 
 def write(file: ApswFile, statement: str) -> None:
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     for private_copy in (False, True):
         with (
             pytest.raises(ReplicaRejected, match=word) as caught,
-            file_at(path, private_copy=private_copy).reading() as c,
+            file_at(path, FileAccess.PRIVATE_COPY if private_copy else FileAccess.WRITE).reading() as c,
         ):
             c.execute("SELECT * FROM sqlite_schema").fetchall()
         assert "Move the file away" in caught.value.hint
@@ -195,7 +195,7 @@ def test_a_file_opened_for_reading_only_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     sql(path, "CREATE TABLE t (a)")
     before = folder_state(tmp_path)
-    file = file_at(path, read_only=True)
+    file = file_at(path, access=FileAccess.READ)
     with file.reading() as connection, pytest.raises(apsw.ReadOnlyError):
         connection.execute("INSERT INTO t VALUES (1)")
     with pytest.raises(ReplicaRejected, match="look only"), file.writing():

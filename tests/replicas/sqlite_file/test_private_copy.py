@@ -12,7 +12,7 @@ from engine.core.guards.look import Look
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.rows.replica import open_rows
 from engine.replicas.sqlite_file import private_copy
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import folder_state, one_pass, run_of, sql
@@ -128,7 +128,7 @@ def test_a_file_read_in_place_is_of_one_moment_and_nothing_is_copied(
 ) -> None:
     monkeypatch.setattr(private_copy, "_back_up", lambda *_: pytest.fail("copied"))
     before = folder_state(rows_file.parent)
-    file = ApswFile("sqlite", rows_file, in_place=True)
+    file = ApswFile("sqlite", rows_file, access=FileAccess.IN_PLACE)
     with file.reading() as first, file.reading() as again:
         assert first is again or not rows_file.exists()
         is_filled = bool(first.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall())
@@ -144,7 +144,7 @@ def test_a_file_that_changes_while_nothing_shields_it_is_not_believed(tmp_path: 
     path = tmp_path / "rows.db"
     sql(path, "PRAGMA journal_mode = wal")
     sql(path, "CREATE TABLE t (a)")
-    file = ApswFile("sqlite", path, in_place=True)
+    file = ApswFile("sqlite", path, access=FileAccess.IN_PLACE)
     with pytest.raises(ReplicaUnavailable, match="was changed while it was read"), file.reading():
         subprocess.run(
             [

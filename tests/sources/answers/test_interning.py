@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.records.record import Entity, encode_record
+from engine.core.records.record import Entity
+from engine.core.records.record_json import encode_record
 from engine.sources.answers.interning import Interner
 
 JSON = st.recursive(

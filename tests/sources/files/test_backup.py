@@ -12,7 +12,7 @@ import pytest
 import securetar
 
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import encode_record
+from engine.core.records.record_json import encode_record
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.files import backup, regular_files
 from engine.sources.files.backup import BackupSource

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, encode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import encode_record
 from engine.errors import SourceInvalid, SourceUnavailable
 from engine.sources.files.storage import READ_TRIES, StorageSource
 from tests.sources.recorded_homes import DATA, clock, quiet

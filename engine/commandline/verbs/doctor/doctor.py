@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.output import emit_json, emit_text
@@ -24,12 +24,18 @@ from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.check import Check
+from engine.commandline.verbs.doctor.home import (
+    check_clock,
+    check_rows_of_source,
+    check_state,
+    check_unread,
+)
 from engine.commandline.verbs.doctor.kafka import check_kafka, without_kafka
 from engine.commandline.verbs.doctor.now import check_now
 from engine.commandline.verbs.history_growth import look_at_size
-from engine.composition.run import is_influx, needs_event_loop, open_source, open_stores
 from engine.composition.source_names import RECORDS_URI
-from engine.core.home.snapshot import Snapshot
+from engine.composition.sources import needs_event_loop, open_source
+from engine.composition.stores import is_influx, open_stores
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError
 from engine.files.causes import cause_of, find_number
@@ -40,8 +46,6 @@ from engine.settings.text import FILE_SCHEMES
 
 _FREE_BYTES_WARN = 64 * 1024 * 1024
 _LOG_BYTES_WARN = 32 * 1024 * 1024  # the service moves more than this into the file at once
-_SKEW_SECONDS_MAX = 5.0
-_ROWS_SHOWN = 5
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -155,76 +159,6 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
         yield check_rows_of_source(snapshot)
     yield check_state(snapshot)
     yield check_clock(snapshot, time.time())
-
-
-def check_rows_of_source(snapshot: Snapshot) -> Check:
-    """The rows whose record cannot be identified."""
-    rows = snapshot.home.set_aside
-    summary = "; ".join(f"{row.known_as}: {row.reason}" for row in rows[:_ROWS_SHOWN])
-    more = f"; and {len(rows) - _ROWS_SHOWN} more (`reconcile drift`)" if len(rows) > _ROWS_SHOWN else ""
-    return Check(
-        "source rows",
-        "warn",
-        f"{plural(len(rows), 'row')} cannot be used: {summary}{more}",
-        "All else is mirrored. Remove or repair them in Home Assistant; what a replica holds under them stays until then.",
-    )
-
-
-def check_unread(snapshot: Snapshot) -> Iterator[Check]:
-    """Which registries were not read, and why."""
-    if reasons := snapshot.reading.unread.registries:
-        summary = "; ".join(reasons[registry] for registry in sorted(reasons))
-        yield Check(
-            "registries",
-            "ok",
-            f"not read: {summary}",
-            "That is normal where Home Assistant never had any. What is known of them is neither compared nor deleted.",
-        )
-
-
-def check_state(snapshot: Snapshot) -> Check:
-    """Whether Home Assistant is in a state in which it may say that something is gone."""
-    health = snapshot.reading.health
-    if health.corrupt_stores:
-        stores = ", ".join(health.corrupt_stores)
-        return Check(
-            "state", "fail", f"Home Assistant reports corrupt stores: {stores}", "Restore a backup there."
-        )
-    if health.unread:
-        summary = "; ".join(health.unread)
-        return Check(
-            "state", "warn", f"not all of it could be read: {summary}", "Nothing is deleted until it can."
-        )
-    if health.recovery_mode:
-        return Check(
-            "state",
-            "fail",
-            "Home Assistant is in recovery mode",
-            "Repair it first; until then nothing is written.",
-        )
-    if health.state not in (None, "RUNNING"):
-        return Check(
-            "state", "warn", f"Home Assistant is {health.state}", "Nothing is deleted until it is RUNNING."
-        )
-    if health.state is None:
-        return Check("state", "ok", "unknown to this form of source")
-    return Check(
-        "state", "ok", "RUNNING" + ("" if health.recovery_mode is None else ", not in recovery mode")
-    )
-
-
-def check_clock(snapshot: Snapshot, now: float) -> Check:
-    """Whether Home Assistant wrote something later than `now` (Unix seconds): no answer carries its time of day."""
-    newest = max((r.modified_at or 0.0 for r in snapshot.home.records.values()), default=0.0)
-    ahead = newest - now
-    if ahead > _SKEW_SECONDS_MAX:
-        return Check(
-            "clock",
-            "warn",
-            f"Home Assistant's clock is at least {ahead:.0f} s ahead of this one",
-            "Set both clocks by NTP; times in reports are of this clock.",
-        )
-    return Check("clock", "ok", "no change in Home Assistant is dated later than this machine's clock")
 
 
 def check_rows(loaded: LoadedSettings) -> Iterator[Check]:

@@ -6,7 +6,7 @@ The checks of connections come before; what they reported is not repeated here.
 import time
 from collections.abc import Iterator
 
-from engine.commandline.arguments.parser import Arguments
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.record_lines import listing, plural
 from engine.commandline.verbs.compared import compare_now

@@ -10,7 +10,8 @@ import threading
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from engine.commandline.arguments.parser import Arguments, refuse
+from engine.commandline.arguments.arguments import Arguments
+from engine.commandline.arguments.parser import refuse
 from engine.commandline.exit_codes import FAILED, OK, UNAVAILABLE
 from engine.commandline.output import emit_text, print_message
 from engine.commandline.text.safe_text import without_secrets

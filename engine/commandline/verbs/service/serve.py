@@ -5,8 +5,8 @@ import sys
 
 import anyio
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.log_lines import HomeLines, set_up_logging

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import given_settings, working_folder
-from engine.commandline.arguments.parser import Arguments
 from engine.commandline.text.log_lines import HomeLines, NamedHome
 from engine.composition.mirror import Mirror
 from engine.core.words import Mode

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import msgspec
 
+from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import working_folder
-from engine.commandline.arguments.parser import Arguments, refuse
+from engine.commandline.arguments.parser import refuse
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.doctor import needs_token
-from engine.composition.run import open_source
 from engine.composition.source_names import check_source
+from engine.composition.sources import open_source
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole

@@ -6,7 +6,8 @@ from typing import Any
 from engine.core.compare.plan import Operation
 from engine.core.home.derived import Derived
 from engine.core.home.home import Home
-from engine.core.records.record import Key, encode_record
+from engine.core.records.record import Key
+from engine.core.records.record_json import encode_record
 from engine.replicas.history.revisions import Draft
 from engine.replicas.influx.reading import check_schema
 from engine.replicas.influx.schema.points import TOMBSTONE_PAYLOAD, Point

@@ -8,6 +8,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,3 +70,23 @@ class TlsConnection(http.client.HTTPSConnection):
     """The same over TLS."""
 
     response_class: type[http.client.HTTPResponse] = BoundedAnswer
+
+
+def lines_of(pieces: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:
+    """Lines of a stream, without empty ones; a last line needs no end. One beyond the bound comes unfinished."""
+    rest: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        *ended, tail = piece.split(b"\n")
+        for end in ended:
+            line = b"".join((*rest, end))
+            rest = []
+            if line.strip():
+                yield line
+        size = len(tail) if ended else size + len(tail)
+        rest.append(tail)
+        if size > bytes_max:
+            break
+    line = b"".join(rest)
+    if line.strip():
+        yield line

@@ -14,9 +14,9 @@ import msgspec
 
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaError, ReplicaRejected
-from engine.replicas.influx.schema.points import COLUMN_TYPES, REPLICA
+from engine.replicas.influx.schema.points import REPLICA
 from engine.replicas.influx.wires.address import Address
-from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX, SMALL_ANSWER_BYTES_MAX
+from engine.replicas.influx.wires.bounds import ANSWER_BYTES_MAX, SMALL_ANSWER_BYTES_MAX, lines_of
 from engine.replicas.influx.wires.failures import (
     NOT_INFLUXDB_HINT,
     BatchRefused,
@@ -26,6 +26,11 @@ from engine.replicas.influx.wires.failures import (
     explain_statement,
 )
 from engine.replicas.influx.wires.http import Answer, Credentials, HttpClient, server_time
+from engine.replicas.influx.wires.influxql import (
+    identifier,
+    seconds_of,
+    select_text,
+)
 from engine.replicas.influx.wires.slices import slices
 from engine.replicas.influx.wires.wire import Block, Scan, Server, mentions_missing
 
@@ -36,9 +41,7 @@ _CHUNK_ROWS_WITH_PAYLOAD = 1_000
 _UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
 # The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
 _LINE_BYTES_MAX = 32 << 20
-_DURATION_MAX = 40
 _NS = 1_000_000_000
-_UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 class _Series(msgspec.Struct):
@@ -91,7 +94,7 @@ class WireV1:
 
     def retention_seconds(self) -> int | None:
         """How long the retention policy keeps points, seconds; 0 for unlimited. Raises ReplicaError."""
-        statement = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
+        statement = f"SHOW RETENTION POLICIES ON {identifier(self._database)}"
         try:
             found = list(self._select(statement, {}))
         except ReplicaError as error:
@@ -103,7 +106,7 @@ class WireV1:
                 named = dict(zip(series.columns, row, strict=False))
                 is_ours = named.get("name") == self._policy if self._policy else named.get("default")
                 if is_ours:
-                    return _seconds(str(named.get("duration", "")))
+                    return seconds_of(str(named.get("duration", "")))
         return None
 
     def started(self) -> str | None:
@@ -168,7 +171,9 @@ class WireV1:
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """The types of each field in the measurements that are there. Raises ReplicaError."""
         found: dict[tuple[str, str], frozenset[str]] = {}
-        statement = f"SHOW FIELD KEYS ON {_identifier(self._database)} FROM {', '.join(map(_identifier, measurements))}"
+        statement = (
+            f"SHOW FIELD KEYS ON {identifier(self._database)} FROM {', '.join(map(identifier, measurements))}"
+        )
         for series in self._select(statement, {}):
             for field, kind in (row[:2] for row in series.values if len(row) >= 2):
                 known = found.get((series.name, str(field)), frozenset())
@@ -178,8 +183,8 @@ class WireV1:
     def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
         """[time, site, id] of the newest point whose field has a type; None when there is none. Raises ReplicaError."""
         # A cast to a type hides the values of all others.
-        value = f"{_identifier(field)}::{kind}"
-        statement = f'SELECT "site"::tag, "id"::tag, {value} FROM {_identifier(measurement)} ORDER BY time DESC LIMIT 1'  # noqa: S608 (our names)
+        value = f"{identifier(field)}::{kind}"
+        statement = f'SELECT "site"::tag, "id"::tag, {value} FROM {identifier(measurement)} ORDER BY time DESC LIMIT 1'  # noqa: S608 (our names)
         for series in self._select(statement, {}):
             for row in series.values:
                 return row[:3]
@@ -232,7 +237,7 @@ class WireV1:
             raise explain_cut(self._http.where, "its last part is missing")
 
     def _lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        for line in _lines(pieces, _LINE_BYTES_MAX):
+        for line in lines_of(pieces, _LINE_BYTES_MAX):
             if len(line) > _LINE_BYTES_MAX:
                 raise explain_cut(self._http.where, f"a line is longer than {_LINE_BYTES_MAX} bytes")
             yield line
@@ -274,80 +279,11 @@ class _Pong(msgspec.Struct):
     version: str
 
 
-def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
-    """The InfluxQL statement of a scan and its parameters. Identifiers are quoted, values are bound."""
-    # Casts, because without one a single value of another type hides all others of its field.
-    columns = [f"{_identifier(tag)}::tag" for tag in scan.tags]
-    columns += [_cast(field) for field in scan.fields]
-    sources = ", ".join(map(_identifier, scan.measurements))
-    params: dict[str, Any] = {}
-    conditions = [f"time >= {scan.start_ns}"]
-    if scan.stop_ns is not None:
-        conditions.append(f"time < {scan.stop_ns}")
-    if scan.site is not None:
-        params["site"] = scan.site
-        conditions.append('"site" = $site')
-    if scan.equals is not None:
-        params["equals"] = scan.equals
-        conditions.append(f"{_identifier(scan.fields[0])} = $equals")
-    if scan.ids:
-        # Not a regular expression, whose cost grows with all ids of the database.
-        params |= {f"id{n}": id_ for n, id_ in enumerate(scan.ids)}
-        conditions.append("(" + " OR ".join(f'"id" = $id{n}' for n in range(len(scan.ids))) + ")")
-    text = f"SELECT {', '.join(columns)} FROM {sources} WHERE {' AND '.join(conditions)}"  # noqa: S608 (see above)
-    if scan.newest_max is not None:
-        text += f" ORDER BY time DESC LIMIT {scan.newest_max}"
-    return text, params
-
-
 def _is_row(row: list[Any], width: int, tags: int) -> bool:
     """Whether a row begins with a time and tags; fields of other programs may be of any type."""
     is_wide = len(row) == width and type(row[0]) is int
     return is_wide and all(tag is None or type(tag) is str for tag in row[1 : tags + 1])
 
 
-def _cast(field: str) -> str:
-    # Fields of other programs may be of any type.
-    return f"{_identifier(field)}::{COLUMN_TYPES[field]}" if field in COLUMN_TYPES else _identifier(field)
-
-
-def _identifier(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
 def _form(fields: dict[str, str]) -> bytes:
     return urlencode(fields).encode()
-
-
-def _lines(pieces: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:
-    """Lines of a stream, without empty ones; a last line needs no end. One beyond the bound comes unfinished."""
-    rest: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        *ended, tail = piece.split(b"\n")
-        for end in ended:
-            line = b"".join((*rest, end))
-            rest = []
-            if line.strip():
-                yield line
-        size = len(tail) if ended else size + len(tail)
-        rest.append(tail)
-        if size > bytes_max:
-            break
-    line = b"".join(rest)
-    if line.strip():
-        yield line
-
-
-def _seconds(duration: str) -> int | None:
-    """Seconds of a duration as 1.x prints it: 168h0m0s; None when it is no such text."""
-    total, digits = 0, ""
-    for character in duration[:_DURATION_MAX]:
-        if character in "0123456789":
-            digits += character
-        elif character in _UNITS and digits:
-            total, digits = total + int(digits) * _UNITS[character], ""
-        else:
-            return None
-    return None if digits or not duration else total

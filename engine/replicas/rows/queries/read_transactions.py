@@ -1,33 +1,22 @@
 """The rows file for readers: pages, single rows, the change feed and runs, each from one moment of the file.
 
-Only reads, on a connection of its own that cannot write, in one worker thread of its own, so that a slow disk
-or a lock never holds up the event loop. A job gets a `RowsTransaction`, does all its reading and building in one go, and
-everything it sees belongs to one revision. Values are taken as they are, whichever program wrote them: text that is not
-UTF-8 is patched up, a number where text belongs is given as text, missing columns and tables are empty.
-
-Why a thread of its own (100 rows read and returned, CPU per call, CPython 3.11, apsw 3.54, 2026-11-23):
-205 us so, 232 us with anyio's worker threads, 237 us with apsw's async connection, whose every call in the
-worker passes through a wrapper.
+A job (`rows_reader`) gets a `RowsTransaction`, does all its reading and building in one go, and everything it sees
+belongs to one revision. Values are taken as they are, whichever program wrote them: text that is not UTF-8 is
+patched up, a number where text belongs is given as text, missing columns and tables are empty.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import apsw
 import msgspec
 
 from engine.core.state.fate import Former
-from engine.errors import ReplicaError, ReplicaUnavailable
-from engine.replicas.rows.codec import TABLES, Value
 from engine.replicas.rows.column_types import patched_rows, whole_number
+from engine.replicas.rows.columns import TABLES, Value
 from engine.replicas.rows.queries.conditions import FILTERS, KEYS, facet_sources, most_frequent
 from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.queries.revision_cache import (
@@ -38,14 +27,9 @@ from engine.replicas.rows.queries.revision_cache import (
     remember,
 )
 from engine.replicas.rows.queries.search_texts import read_texts, with_all
-from engine.replicas.rows.schema import check_schema
-from engine.replicas.sqlite_file.database import ApswFile
 
-T = TypeVar("T")
 Row = tuple[Any, ...]
 Filter = tuple[str, str | bool]
-
-_NAME = "sqlite"
 
 
 def _text(column: str) -> str:
@@ -296,86 +280,6 @@ class RowsTransaction:
 
     def _rows(self, statement: str, bindings: Sequence[Value]) -> list[Row]:
         return self._connection.execute(statement, bindings).fetchall()
-
-
-class SqliteRowsReader:
-    """Reads the rows file at `path` for any number of tasks, one job at a time; `open` it within an event loop.
-
-    The file is opened when first needed, and again when another file stands at the path.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        busy_timeout_seconds: float = 1.0,
-        readers: ThreadPoolExecutor | None = None,
-        cache_kib: int | None = None,
-    ) -> None:
-        """With `readers` the threads are shared with others, of which this one uses one at a time."""
-        self._file = ApswFile(
-            _NAME, path, read_only=True, busy_timeout_seconds=busy_timeout_seconds, cache_kib=cache_kib
-        )
-        # Only for `data_version`, and only in the event loop: it never waits.
-        self._watched = ApswFile(_NAME, path, read_only=True, busy_timeout_seconds=0.0, never_waits=True)
-        self._owns_thread = readers is None
-        self._thread = readers or ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows-reader")
-        self._turn = asyncio.Semaphore(1)
-        self._data_version = -1
-        self._revision = 0
-        self._known = RevisionCache()
-
-    async def read(self, job: Callable[[RowsTransaction], T]) -> T:
-        """What `job` makes of the file at one moment. Raises ReplicaError; an absent file is unavailable."""
-        async with nullcontext() if self._owns_thread else self._turn:
-            return await self._in_thread(partial(self._look, job))
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def data_version(self) -> int | None:
-        """A number that stays the same while no commit reaches the file; None when it is not known at once.
-
-        Call it in the event loop: it looks at three files and one number in shared memory (12 us), where handing the
-        question to the thread and back costs 150 us. Compare it only with what this object gave before.
-        """
-        try:
-            return self._watched.data_version()
-        except ReplicaError:
-            return None
-
-    async def aclose(self) -> None:
-        """End the thread and release the file. Nothing may be read afterwards."""
-        await self.rest()
-        if self._owns_thread:
-            self._thread.shutdown(wait=False)
-
-    async def rest(self) -> None:
-        """Release the file until it is read again."""
-        self._watched.close()
-        await self._in_thread(self._file.close)
-
-    def _look(self, job: Callable[[RowsTransaction], T]) -> T:
-        if not self._file.path.exists():
-            raise ReplicaUnavailable(
-                _NAME,
-                f"There is no rows file at {self._file.path} yet.",
-                "It comes into being with the first pass that writes.",
-            )
-        with self._file.reading() as connection:
-            # Within the transaction, and the first to read: the number and the rows belong to one moment.
-            data_version = self._file.data_version()
-            if data_version != self._data_version:
-                self._renew(connection, data_version)
-            return job(RowsTransaction(connection, self._revision, self._known))
-
-    def _renew(self, connection: apsw.Connection, data_version: int) -> None:
-        """Count up the revision: higher with every commit that is noticed, of any program, and near the feed."""
-        check_schema(connection, _NAME)
-        newest = RowsTransaction(connection, 0, RevisionCache()).feed_bounds()[1]
-        self._known = RevisionCache()
-        self._revision = max(self._revision + 1, newest)
-        self._data_version = data_version
 
 
 def _typed(column: str, type_: str, *, as_bytes: bool) -> str:

@@ -12,7 +12,7 @@ import apsw
 
 from engine.core.records.registries import BY_NAME, Registry
 from engine.replicas.rows.schema import columns_of
-from engine.replicas.sqlite_file.database import ApswFile
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 # The first that says something is what a record is called beside its other names.
 _NAMES = ("effective_name", "name_by_user", "name", "original_name", "title")
@@ -20,7 +20,7 @@ _NAMES = ("effective_name", "name_by_user", "name", "original_name", "title")
 
 def find_typed_names(path: Path, begun: str) -> Mapping[str, str]:
     """What `begun` may become, each with what that is called otherwise; of an absent file, nothing. Raises ReplicaError."""
-    file = ApswFile("sqlite", path, in_place=True, busy_timeout_seconds=0.0)
+    file = ApswFile("sqlite", path, access=FileAccess.IN_PLACE, busy_timeout_seconds=0.0)
     try:
         with file.reading() as connection:
             return dict(_found(connection, begun))

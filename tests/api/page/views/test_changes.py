@@ -9,7 +9,7 @@ import pytest
 from api.activity import Activity
 from api.page.views.changes import ChangesView, changes_view
 from api.page.views.home_index import index_of_rows
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.homes import NOON
 from tests.replicas.passes import sql
 

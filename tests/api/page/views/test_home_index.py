@@ -17,7 +17,8 @@ from api.past import PastHome
 from engine.core.home.derived import derive
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Record
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.serving import write_home
 from tests.homes import ENTRY, device, entity, snapshot
 

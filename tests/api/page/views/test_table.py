@@ -10,7 +10,7 @@ from api.http.problems import Problem
 from api.http.queries import parse_query
 from api.page.views.table import COLUMNS, TableQuery
 from engine.core.records.record import Area
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from tests.api.page.markup import Markup
 from tests.api.serving import Api, api_over, write_home
 from tests.commandline.reports import foreign

@@ -10,8 +10,9 @@ from api.registries.bodies.small import SMALL
 from engine.core.records.record import Area, Category, ConfigEntry, Floor, Label, Record
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.report import Report
-from engine.replicas.rows.codec import TABLES, encode_row
-from engine.replicas.rows.queries.read_transactions import SqliteRowsReader
+from engine.replicas.rows.codec import encode_row
+from engine.replicas.rows.columns import TABLES
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import foreign, report
 from tests.homes import ENTRY, NOON, device, entity, snapshot

@@ -10,16 +10,8 @@ from engine.commandline.arguments.loading import load
 from engine.commandline.arguments.parser import parse
 from engine.commandline.text.colour import Paint
 from engine.commandline.verbs.doctor.check import Check
-from engine.commandline.verbs.doctor.doctor import (
-    check_clock,
-    check_log,
-    check_place,
-    check_rows_of_source,
-    check_state,
-    check_token,
-    check_unread,
-    render_checks,
-)
+from engine.commandline.verbs.doctor.doctor import check_log, check_place, check_token, render_checks
+from engine.commandline.verbs.doctor.home import check_clock, check_rows_of_source, check_state, check_unread
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import make_snapshot
 from engine.core.home.unread import Unread

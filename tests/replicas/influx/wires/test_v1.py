@@ -8,9 +8,12 @@ import pytest
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.wires import v1
 from engine.replicas.influx.wires.address import parse_address
+from engine.replicas.influx.wires.bounds import lines_of as _lines
 from engine.replicas.influx.wires.failures import InfluxUnavailable
 from engine.replicas.influx.wires.http import Credentials
-from engine.replicas.influx.wires.v1 import WireV1, _lines, _seconds, select_text
+from engine.replicas.influx.wires.influxql import seconds_of as _seconds
+from engine.replicas.influx.wires.influxql import select_text
+from engine.replicas.influx.wires.v1 import WireV1
 from engine.replicas.influx.wires.wire import Scan
 from tests.fakes.influxdb import Reply, ScriptedPeer, scripted_peer
 from tests.homes import NOON

@@ -1,7 +1,7 @@
 """Every registry can be filtered and searched, by columns that there are."""
 
 from engine.core.records.registries import REGISTRIES
-from engine.replicas.rows.codec import TABLES
+from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.queries.conditions import FACETS, FILTERS, LIST_FACETS, TEXTS, facet_sources
 
 

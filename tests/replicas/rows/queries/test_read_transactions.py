@@ -9,7 +9,8 @@ import pytest
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.rows.queries.conditions import FACETS, FILTERS, LIST_FACETS
-from engine.replicas.rows.queries.read_transactions import RowsTransaction, SqliteRowsReader
+from engine.replicas.rows.queries.read_transactions import RowsTransaction
+from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import make_homeiq, one_pass, sql

@@ -13,7 +13,8 @@ import msgspec
 
 from engine.core.records.record import Json, Key
 from engine.ports import Run
-from engine.replicas.rows.ledger import WANTED, encoded
+from engine.replicas.rows.ledger.entries import WANTED
+from engine.replicas.rows.ledger.feed import encoded
 from engine.replicas.sqlite_file.tables import has_table
 
 

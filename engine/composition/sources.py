@@ -1,0 +1,133 @@
+"""The source that the settings name, opened.
+
+Imports of adapters are local, because each brings its library and most commands need few of them.
+"""
+
+import time
+from pathlib import Path
+
+from engine.composition.resources import Resources
+from engine.composition.source_names import RECORDS_URI, no_source, no_token
+from engine.composition.stores import Clock, Stores
+from engine.core.home.snapshot import Snapshot
+from engine.errors import ReplicaError, SettingsError
+from engine.pass_cache.ports import Recalling
+from engine.ports import Progress, Source
+from engine.settings.sections import LoadedSettings, Settings
+from engine.settings.text import WEBSOCKET_SCHEMES
+
+
+def open_source(
+    loaded: LoadedSettings,
+    clock: Clock = time.time,
+    stores: Stores | None = None,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
+) -> Source:
+    """The source that `source.uri` names. Raises SettingsError when it names none.
+
+    A live source also reads the scopes that are stored already, because no command lists them.
+    """
+    settings = loaded.settings.source
+    scheme, _, rest = settings.uri.partition(":")
+    if scheme in WEBSOCKET_SCHEMES:
+        if not loaded.token and resources.token is None:
+            raise no_token()
+        from engine.sources.live.websocket import WebsocketSource
+
+        return WebsocketSource(
+            settings.uri,
+            resources.token or loaded.token.reveal(),
+            message_bytes_max=settings.message_bytes_max,
+            timeout_seconds=settings.timeout_seconds,
+            clock=clock,
+            category_scopes=_known_scopes(stores, resources),
+            offload=resources.decode,
+            messages_per_second_max=resources.messages_per_second_max,
+        )
+    if scheme == "storage":
+        from engine.sources.files.storage import StorageSource
+
+        return StorageSource(Path(rest), clock=clock, offload=resources.source_files)
+    if scheme == "backup":
+        from engine.sources.files.backup import BackupSource
+
+        return BackupSource(
+            Path(rest), key=loaded.backup_key.reveal(), clock=clock, offload=resources.source_files
+        )
+    if scheme == "capture":
+        from engine.sources.files.capture import CaptureSource
+
+        return CaptureSource(Path(rest), clock=clock, offload=resources.source_files)
+    raise no_source(settings.uri)
+
+
+def _known_scopes(stores: Stores | None, resources: Resources) -> frozenset[str]:
+    if resources.category_scopes is not None:
+        return resources.category_scopes
+    return stored_scopes(stores) if stores else frozenset()
+
+
+def stored_scopes(stores: Stores) -> frozenset[str]:
+    """The scopes of the categories that are stored; none where the file cannot be read."""
+    try:
+        return stores.rows.category_scopes()
+    except ReplicaError:
+        return frozenset()  # the pass says what is wrong with the file
+
+
+def open_followed_source(
+    loaded: LoadedSettings,
+    clock: Clock = time.time,
+    stores: Stores | None = None,
+    resources: Resources = Resources(),  # noqa: B008 (immutable)
+) -> Source:
+    """The source, to be followed: live by its events, files by polling. Raises SettingsError for one that cannot be."""
+    if loaded.settings.source.uri == RECORDS_URI:
+        raise SettingsError(
+            "The source `records` restores the rows in one pass; a service follows Home Assistant.",
+            "Run `reconcile --source records`, or let source.uri name Home Assistant.",
+        )
+    source = open_source(loaded, clock, stores, resources)
+    if source.can_be_followed:
+        return source
+    from engine.sources.files.polling import PollingSource
+
+    assert isinstance(source, Recalling), "every form of files is"
+    path = Path(loaded.settings.source.uri.partition(":")[2])
+    return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock, resources.source_files)
+
+
+class RememberingSource(Source):
+    """A source whose newest snapshot can be looked at afterwards."""
+
+    def __init__(self, source: Source) -> None:
+        """Nothing is read yet."""
+        self._source = source
+        self.newest: Snapshot | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source as a person would name it."""
+        return self._source.origin
+
+    async def read(self, progress: Progress) -> Snapshot:
+        """Read every registry. Raises SourceError."""
+        self.newest = await self._source.read(progress)
+        return self.newest
+
+
+def open_records_source(stores: Stores, clock: Clock = time.time) -> Source:
+    """The source `records`. Raises SettingsError when there is no records replica."""
+    from engine.sources.records import RecordsSource
+
+    if stores.records is None:
+        raise SettingsError(
+            "The source is the records replica, and records.uri names none that can be read back.",
+            "Set records.uri (--records) to history:FILE or influxdb://HOST:8086/BUCKET.",
+        )
+    return RecordsSource(stores.records, clock)
+
+
+def needs_event_loop(settings: Settings) -> bool:
+    """Whether one pass waits for more than files and stores: only a live source does."""
+    return settings.source.uri.partition(":")[0] in WEBSOCKET_SCHEMES

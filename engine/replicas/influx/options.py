@@ -1,0 +1,25 @@
+"""How one home is kept in a bucket, and the outbox that goes with it."""
+
+from typing import Protocol
+
+import msgspec
+
+from engine.ports import Outbox
+
+
+class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one site is kept in a bucket."""
+
+    site: str
+    refresh_seconds: float = 5 * 86_400.0  # age at which an unchanged record is written again
+    verify_seconds: float = 3_600.0  # how often payloads are read and hashed, not only hashes
+    clock_skew_seconds_max: float = 60.0
+    writer_slot: int = 0  # 0 to 999: two writers with different slots never write one point
+    read_only: bool = False
+
+
+class OwnOutbox(Outbox, Protocol):
+    """An outbox that is closed with the replica."""
+
+    def close(self) -> None:
+        """Release it. May be called twice."""

@@ -1,0 +1,121 @@
+"""The change feed in the rows file: what was written, in order, each entry with what it replaced.
+
+Every function works on a connection inside a transaction that the caller holds; those that read also work where
+the table does not exist yet.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from engine.core.records.record import Json, Key
+from engine.ports import Run
+from engine.replicas.sqlite_file.tables import has_table
+
+
+class FeedEntry(msgspec.Struct, frozen=True):
+    """One entry of the change feed. An update shows the fields that differ, a create or delete all of them."""
+
+    seq: int
+    run_id: str
+    at: float  # Unix seconds
+    op: str  # c, u, d
+    key: Key
+    cause: str
+    before: dict[str, Json] | None
+    after: dict[str, Json] | None
+
+
+# As JSON where they were encoded before the transaction began.
+Fields = dict[str, Json] | msgspec.Raw
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change that is about to be recorded."""
+
+    op: str
+    key: Key
+    cause: str
+    before: Fields | None
+    after: Fields | None
+
+
+def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
+    """Append to the change feed, in order."""
+    connection.executemany(
+        "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                run.run_id,
+                run.at,
+                e.op,
+                *e.key,
+                e.cause,
+                *(None if v is None else _json(v) for v in (e.before, e.after)),
+            )
+            for e in entries
+        ),
+    )
+
+
+def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[FeedEntry]:
+    """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
+    if not has_table(connection, "reconcile_changes"):
+        return []
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+    )
+    return [_change(row) for row in rows]
+
+
+def read_newest(connection: apsw.Connection) -> int:
+    """The newest sequence number that the feed ever gave out; 0 when it gave none."""
+    if not has_table(connection, "reconcile_changes"):
+        return 0
+    rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
+    newest = rows[0][0] if rows else 0
+    # Any program can write there; a damaged row may hold anything.
+    return newest if isinstance(newest, int) else 0
+
+
+def move_feed(connection: apsw.Connection, distance: int) -> None:
+    """Add `distance`, more than the newest number, to every sequence number, past and to come."""
+    newest = read_newest(connection)
+    assert distance > newest, "numbers would meet on their way"
+    connection.execute("UPDATE reconcile_changes SET seq = seq + ?", (distance,))
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'reconcile_changes'")
+    connection.execute("INSERT INTO sqlite_sequence VALUES ('reconcile_changes', ?)", (newest + distance,))
+
+
+def read_last_change(connection: apsw.Connection, key: Key) -> FeedEntry | None:
+    """The newest entry of the feed about a key."""
+    if not has_table(connection, "reconcile_changes"):
+        return None
+    rows = connection.execute(
+        "SELECT * FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1", key
+    ).fetchall()
+    return _change(rows[0]) if rows else None
+
+
+def _change(row: Sequence[Any]) -> FeedEntry:
+    seq, run_id, changed_at, op, registry, id_, cause, *texts = row
+    before, after = (None if text is None else msgspec.json.decode(str(text)) for text in texts)
+    # Checked, because any program can write to the feed; the caller gets a DecodeError.
+    names = FeedEntry.__struct_fields__
+    values = (seq, run_id, changed_at, op, (registry, id_), cause, before, after)
+    return msgspec.convert(dict(zip(names, values, strict=True)), FeedEntry)
+
+
+_encode_json = msgspec.json.Encoder(order="sorted").encode
+
+
+def encoded(fields: dict[str, Json]) -> msgspec.Raw:
+    """Fields as the change feed and tombstones keep them."""
+    return msgspec.Raw(_encode_json(fields))
+
+
+def _json(value: Fields) -> str:
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else _encode_json(value).decode()

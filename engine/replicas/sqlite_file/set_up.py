@@ -1,0 +1,35 @@
+"""What every connection of ours to a SQLite file is set to, and what is asked of one without knowing its tables."""
+
+import apsw
+
+from engine.replicas.sqlite_file.log import LONG_BYTES
+
+
+def set_up(
+    connection: apsw.Connection, *, busy_timeout_ms: int, cache_kib: int | None, is_read_only: bool
+) -> None:
+    """Set what does not outlive a connection."""
+    connection.set_busy_timeout(busy_timeout_ms)
+    if cache_kib is not None:
+        connection.pragma("cache_size", -cache_kib)  # below zero it is KiB and not pages
+    # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
+    # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
+    connection.pragma("synchronous", "FULL")
+    # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
+    # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
+    connection.pragma("foreign_keys", False)
+    # A log that grew while others read is cut again when it is used from its beginning.
+    connection.pragma("journal_size_limit", LONG_BYTES)
+    # Twice, because a reader must not be able to write, whatever a statement says.
+    connection.pragma("query_only", is_read_only)
+
+
+def is_empty(connection: apsw.Connection) -> bool:
+    """Whether there is no table at all."""
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
+def roll_back(connection: apsw.Connection) -> None:
+    """End a transaction that may go on: SQLite has already rolled back on its own after some errors, such as a full disk."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
