@@ -94,9 +94,12 @@ def check_folders(settings: Settings) -> None:
         folder = Path(os.path.realpath(file)).parent
         with suppress(OSError):  # what cannot be looked at is reported when the file is opened
             if not folder.exists():
+                make = f"make the folder: mkdir -p {shlex.quote(str(folder))}"
                 raise SettingsError(
                     f"Setting {name} names {file}, and there is no folder {folder}.",
-                    f"Correct the name, or make the folder: mkdir -p {shlex.quote(str(folder))}",
+                    f"`reconcile serve` makes it when it first keeps the home. Until then, {make}"
+                    if settings.sites.directory and Path(file).is_relative_to(settings.sites.state)
+                    else f"Correct the name, or {make}",
                 )
 
 

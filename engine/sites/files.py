@@ -141,8 +141,9 @@ class SiteFiles:
                 "A name is a-z, 0-9, _ and -, at most 64 of them.",
             )
         *below, (flag, flags) = self._layers
-        # Of which home a command is about it says by this flag; a file says its own name.
-        flags = {setting: value for setting, value in flags.items() if setting != "site.name"}
+        # Of which home a command is about it says by this flag, and means it by the others; a file says its own name.
+        is_meant = flags.get("site.name", name) == name
+        flags = {setting: value for setting, value in flags.items() if is_meant and setting != "site.name"}
         layers = [
             ("sites", {**DEFAULTS}),
             *below,

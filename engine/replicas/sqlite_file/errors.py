@@ -77,7 +77,7 @@ def _explain(
     if isinstance(error, _NOT_ALLOWED):
         return ReplicaRejected(
             replica,
-            f"{what}: it is read-only, a folder, or not accessible to this user ({type(error).__name__}).",
+            f"{what}: it is read-only, a folder, or not accessible to this user.",
             "Check the owner and mode of the file and of its folder, and whether the disk is mounted read-only.",
         )
     if isinstance(error, _BROKEN):

@@ -127,7 +127,11 @@ def test_other_commands_say_which_home_they_are_about(reconcile: Reconcile, home
     reconcile("site", "add", "second", "--source", home.source)
     assert "Say which with --site NAME" in reconcile().err
     assert "There is no home called 'third'" in reconcile("--site", "third").err
+    assert "`reconcile serve` makes it" in reconcile("--site", "second").err
+    assert "Correct the name" in reconcile("--site", "second", "--rows", "sttae/rows.db").err
     (Path("state") / "second").mkdir(parents=True)
     assert reconcile("--site", "second").code == 0
     assert (Path("state") / "second" / "rows.db").exists()
+    assert reconcile("--site", "second", "--source", "records", "--rows", "rebuilt.db").code == 0
+    assert "205 records" in reconcile("drift", "--site", "second", "--rows", "rebuilt.db").out
     assert not (Path("state") / "first").exists()
