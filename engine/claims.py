@@ -5,8 +5,8 @@ Of many homes an `Ownership` says which ones a process keeps, as claims that beg
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 
 class Claim(Protocol):
@@ -27,7 +27,7 @@ class Claim(Protocol):
         """Raises OwnershipLost, for ever once the claim was given up or taken."""
 
 
-ClaimListener = Callable[[Claim], Awaitable[None]]
+ClaimListener = Callable[[Claim], Coroutine[Any, Any, None]]
 
 
 class Ownership(Protocol):

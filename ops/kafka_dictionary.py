@@ -30,14 +30,18 @@ SOURCE = {
 HEADERS = {
     "schema": "version of this shape; a program refuses what a newer one wrote",
     "hash": "as in `source`, to be read without the value",
-    "owner": "who wrote it: host and process",
+    "owner": "who wrote it: host and process; in a fleet also the claim, `HOST-PROCESS@PARTITION.MILLISECONDS`, another one with each take-over",
 }
 
 
 def kafka_page() -> str:
     """Every topic, key, header and field in Kafka."""
     names = TopicNames("PREFIX")
-    kinds = {names.records[0]: f"`{'`, `'.join(names.records)}`", names.changes: f"`{names.changes}`"}
+    kinds = {
+        names.records[0]: f"`{'`, `'.join(names.records)}`",
+        names.changes: f"`{names.changes}`",
+        names.sites: f"`{names.sites}`",
+    }
     rows = [
         (shown, ", ".join(f"`{name}={value}`" for name, value in settings_of(names, topic, REPLICAS).items()))
         for topic, shown in kinds.items()
@@ -50,6 +54,8 @@ def kafka_page() -> str:
         f"newest event, and a tombstone for {TOMBSTONE_DAYS} days after it was deleted; the feed has every event of {CHANGES_DAYS} days. "
         "A pass is one\ntransaction over all of them.",
         table(("topics", "made with"), rows),
+        f"`{names.sites}` is made for a fleet (`fleet.brokers`): who is assigned one of its partitions keeps that partition's homes. "
+        "It has no messages.",
         "A home stands in one partition of each topic: the CRC-32 of `site.name`, modulo the number of partitions.",
         "## Key",
         '`{"site":"home","registry":"device","id":"..."}`: in this order, without spaces. The id of a category is `scope/category_id`.',

@@ -72,6 +72,7 @@ WITHOUT_TWIN = {
     "engine/composition/kafka.py",  # wiring, tested by tests/real/test_kafka_home.py
     "engine/replicas/kafka/cluster/administration.py",  # what a broker answers, tested on one by tests/real/test_kafka_topics.py
     "engine/replicas/kafka/cluster/clients.py",  # what a broker that is away says, tested by tests/real/test_kafka_faults.py
+    "engine/replicas/kafka/cluster/group.py",  # a consumer group, tested on a broker by tests/real/test_kafka_ownership.py
     "engine/replicas/kafka/cluster/log.py",  # wiring; the contract suite runs on it
     "engine/replicas/kafka/cluster/writing.py",  # transactions of a broker, tested on one by tests/real/test_kafka_faults.py
     "engine/replicas/kafka/log.py",  # a contract without code

@@ -3,16 +3,20 @@
 Apart from `run.py` because few homes have a Kafka, and its client need be neither loaded nor installed for the others.
 """
 
+import os
+import socket
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from engine.claims import Claim, claim_alone
-from engine.errors import SettingsError
+from engine.claims import Claim, Ownership, claim_alone
+from engine.errors import EngineError, SettingsError
 from engine.ports import Replica
+from engine.process.clock import since_boot
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access, read_properties
 from engine.settings.sections import LoadedSettings
-from engine.settings.stores import kafka_uri
+from engine.settings.stores import fleet_uri, kafka_uri
 
 if TYPE_CHECKING:
     from engine.replicas.kafka.doctor import KafkaCheck
@@ -48,10 +52,32 @@ def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
         return examine_kafka(log, access.address, site)
 
 
-def _access(loaded: LoadedSettings) -> Access:
+def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], None]) -> Ownership:
+    """How the processes of a fleet share its homes. Connects to nothing yet. Raises SettingsError."""
+    fleet = loaded.settings.fleet
+    access = _access(loaded, fleet_uri(fleet), "fleet.brokers")
+    if loaded.settings.sites.shard != "1/1":
+        raise SettingsError(
+            "sites.shard (--shard) gives this process a fixed share of the homes, and fleet.brokers lets Kafka share them out.",
+            "Leave out one of them.",
+        )
+    try:
+        from engine.replicas.kafka.cluster.group import GroupOwnership  # noqa: PLC0415 (see above)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    return GroupOwnership(
+        access,
+        f"{socket.gethostname()}-{os.getpid()}",
+        session_seconds=fleet.session_seconds,
+        clock=since_boot,
+        on_trouble=on_trouble,
+    )
+
+
+def _access(loaded: LoadedSettings, uri: str = "", setting: str = "records.uri") -> Access:
     records = loaded.settings.records
     return Access(
-        parse_address(kafka_uri(loaded.settings)),
+        parse_address(uri or kafka_uri(loaded.settings), setting),
         records.username,
         loaded.records_password,
         read_properties(records.properties_file) if records.properties_file else {},

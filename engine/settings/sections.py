@@ -14,7 +14,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import Intervals
 from engine.secret import Secret
 from engine.settings.records import HistorySettings, RecordsSettings
-from engine.settings.sites import SiteSettings, SitesSettings
+from engine.settings.sites import FleetSettings, SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
 
@@ -147,6 +147,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     sites: SitesSettings = SitesSettings()
+    fleet: FleetSettings = FleetSettings()
 
 
 class Setting(msgspec.Struct, frozen=True):

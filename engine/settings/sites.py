@@ -1,4 +1,4 @@
-"""The settings sections `site` and `sites`: which home it is, and many homes in one process."""
+"""The settings sections `site`, `sites` and `fleet`: which home it is, many homes in one process, and in several."""
 
 from typing import Annotated, Literal
 
@@ -74,3 +74,30 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "that are not in sync"
         ),
     ] = "auto"
+
+
+class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Several processes that share the homes of one folder."""
+
+    brokers: Annotated[
+        str,
+        Meta(
+            description="HOST:9092,HOST:9092 of the Kafka through which processes share the homes of sites.directory; "
+            "with kafkas:// before it or ?partitions=48&replicas=3&sasl=PLAIN behind it as in records.kafka_uri; empty: none"
+        ),
+    ] = ""
+    prefix: Annotated[
+        str,
+        Meta(
+            description="what the topics of a fleet begin with, and the name of its consumer group",
+            pattern="^[A-Za-z0-9._-]{1,200}$",
+        ),
+    ] = "reconcile"
+    session_seconds: Annotated[
+        float,
+        Meta(
+            description="seconds after which a process that is not heard of loses its homes to the others",
+            ge=6,
+            le=300,
+        ),
+    ] = 10.0

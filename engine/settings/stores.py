@@ -2,6 +2,7 @@
 
 from engine.errors import SettingsError
 from engine.settings.sections import Settings
+from engine.settings.sites import FleetSettings
 
 
 def is_kafka(uri: str) -> bool:
@@ -20,3 +21,17 @@ def kafka_uri(settings: Settings) -> str:
             "Name it in records.kafka_uri, and the store of earlier versions in records.uri.",
         )
     return records.uri
+
+
+def fleet_uri(fleet: FleetSettings) -> str:
+    """The Kafka that the homes of a fleet are kept in, as in records.kafka_uri; empty: there is no fleet. Raises SettingsError."""
+    if not fleet.brokers:
+        return ""
+    scheme, found, rest = fleet.brokers.partition("://")
+    hosts, _, query = (rest if found else fleet.brokers).partition("?")
+    if "/" in hosts or "@" in hosts:
+        raise SettingsError(
+            "Setting fleet.brokers names more than brokers.",
+            "Write HOST:9092,HOST:9092; the topics' prefix is fleet.prefix, and a user records.username.",
+        )
+    return f"{scheme if found else 'kafka'}://{hosts}/{fleet.prefix}{'?' if query else ''}{query}"

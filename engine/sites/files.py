@@ -16,6 +16,7 @@ from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
 from engine.settings.secrets import read_secret
 from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.sites import SitesSettings
+from engine.settings.stores import fleet_uri, kafka_uri
 
 SUFFIX = ".toml"
 NAME = re.compile(r"[a-z0-9_-]{1,64}")
@@ -51,6 +52,7 @@ class SiteFiles:
         self.settings = settings
         self._layers = list(layers)
         self._environ = environ
+        self._fleet_uri = fleet_uri(merge_layers(self._layers, environ)[0].fleet)
         self._known: dict[Path, SiteFile] = {}
         self._owners: dict[str, Path] = {}
 
@@ -154,6 +156,11 @@ class SiteFiles:
         settings, origins = merge_layers(layers, self._environ)
         if not settings.source.uri:
             raise SettingsError(f"{path} does not say where its Home Assistant is.", "Set source.uri in it.")
+        if self._fleet_uri and kafka_uri(settings) != self._fleet_uri:
+            raise SettingsError(
+                f"{path} names a Kafka of its own, and the homes of a fleet are kept in that of fleet.brokers.",
+                "Leave out records.kafka_uri, and let records.uri name a store of earlier versions.",
+            )
         settings = self._with_secret_files(settings)
         check_plain(settings.source.token_file, settings.source.backup_key_file, settings.http.token_file)
         check_plain(settings.records.token_file, settings.records.password_file)
@@ -166,6 +173,8 @@ class SiteFiles:
         given = {setting: value for _, layer in self._layers for setting, value in layer.items()}
         if str(given.get("records.uri", "history:")).startswith("history:"):
             places["records.uri"] = f"history:{folder / 'history.db'}"
+        if self._fleet_uri:
+            places["records.kafka_uri"] = self._fleet_uri
         return places
 
     def _with_secret_files(self, settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ import msgspec
 
 from api.sites.app import build_sites_app
 from engine import __version__
+from engine.claims import Ownership
 from engine.composition.mirror import Mirror, MirrorListener
 from engine.composition.serving import options_of, serve_beside
 from engine.composition.stores import Clock
@@ -21,6 +22,7 @@ from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
+from engine.errors import EngineError
 from engine.metrics.series import Metrics
 from engine.process.systemd import Notifier
 from engine.settings.layers import settings_layers
@@ -41,6 +43,7 @@ class SitesHost(msgspec.Struct, frozen=True):
     lines: Callable[[str, Mirror], MirrorListener]  # of one home's log
     on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
     on_ready: Callable[[str], None]  # receives the API's address
+    on_trouble: Callable[[EngineError], None]  # why processes cannot share the homes at the moment
     notifier: Notifier
 
 
@@ -100,7 +103,7 @@ class SitesService:
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
         self.fleet = Fleet(
             SiteFiles(settings.sites, layers, given.environ),
-            StaticShard(settings.sites.shard),
+            _ownership(loaded, host),
             mode=mode,
             clock=clock,
             listeners=self._listeners,
@@ -126,6 +129,15 @@ class SitesService:
 
     def _listeners(self, site: str, mirror: Mirror) -> tuple[MirrorListener, ...]:
         return CountedHome(site, self.metrics, self.fleet), self._host.lines(site, mirror)
+
+
+def _ownership(loaded: LoadedSettings, host: SitesHost) -> Ownership:
+    """Which homes are this process's. Raises SettingsError."""
+    if not loaded.settings.fleet.brokers:
+        return StaticShard(loaded.settings.sites.shard)
+    from engine.composition.kafka import open_ownership  # noqa: PLC0415 (its client may not be installed)
+
+    return open_ownership(loaded, host.on_trouble)
 
 
 class _Streams:

@@ -52,17 +52,18 @@ class KafkaBroker:
         more: str = "",
         beside: "KafkaBroker | None" = None,
     ) -> None:
-        """`beside` is the first broker of the same cluster. Raises KafkaMissingError."""
+        """`beside` is the broker of the same cluster that was made before it; the first has the controller. Raises KafkaMissingError."""
         self._java = [str(find_java()), *_MEMORY, "-cp", f"{find_jars(version)}/*"]
         self.folder = folder
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self._settings = folder / "broker.properties"
         self._controller: int = beside._controller if beside else free_port()
+        self._node: int = beside._node + 1 if beside else 1
         own = f"{protocol}://127.0.0.1:{self.port}"
         text = _SETTINGS.format(
             roles="broker" if beside else "broker,controller",
-            node=2 if beside else 1,
+            node=self._node,
             listeners=own if beside else f"{own},CONTROLLER://127.0.0.1:{self._controller}",
             protocol=protocol,
             port=self.port,

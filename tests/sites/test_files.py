@@ -259,3 +259,17 @@ def test_the_token_that_opens_a_home_is_as_its_file_has_it_now(tmp_path: Path) -
         token.write_text(text, encoding="utf-8")
         assert http_token(file) == text
     assert http_token(SiteFile(tmp_path / "a.toml", "a", (1, 1, 1))) is None
+
+
+def test_the_homes_of_a_fleet_are_kept_in_its_kafka_and_in_no_other(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    write(tmp_path, "b", f'[source]\n{URI}\n[records]\nkafka_uri = "kafka://other:9092/homes"\n')
+    write(tmp_path, "c", f'[source]\n{URI}\n[records]\nuri = "kafka://other:9092/homes"\n')
+    text = '[fleet]\nbrokers = "one:9092?replicas=1"\nprefix = "homes"\n'
+    found = files(tmp_path, text).read()
+    assert found["a"].loaded is not None
+    records = found["a"].loaded.settings.records
+    assert records.kafka_uri == "kafka://one:9092/homes?replicas=1"
+    assert records.uri.startswith("history:")
+    assert "a Kafka of its own" in error_of(found["b"])
+    assert "both name a Kafka" in error_of(found["c"])

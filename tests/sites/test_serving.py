@@ -147,3 +147,29 @@ def test_a_single_home_loads_nothing_of_many() -> None:
     )
     done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "said"),
+    [
+        (("--shard", "1/2"), {}, "Leave out one of them"),
+        (("--config", "alone.toml"), {}, "Set sites.directory"),
+        ((), {"RECONCILE_FLEET__BROKERS": "one/prefix"}, "fleet.brokers names more than brokers"),
+        ((), {"RECONCILE_FLEET__BROKERS": "one:port"}, "fleet.brokers has a broker that is no HOST:PORT"),
+    ],
+)
+def test_settings_of_a_fleet_that_do_not_fit_end_the_start(
+    homes: Homes, argv: tuple[str, ...], environ: dict[str, str], said: str
+) -> None:
+    (homes.folder / "alone.toml").write_text('[source]\nuri = "storage:."\n', encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-m", "engine", "serve", *argv],
+        cwd=homes.folder,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RECONCILE_FLEET__BROKERS": "127.0.0.1:9", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr

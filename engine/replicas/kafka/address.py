@@ -45,52 +45,52 @@ class KafkaAddress(msgspec.Struct, frozen=True):
         return f"{'kafkas' if self.tls else 'kafka'}://{','.join(self.servers)}/{self.prefix}"
 
 
-def parse_address(uri: str) -> KafkaAddress:
-    """The address that `records.uri` names. Raises SettingsError, which does not repeat a password."""
+def parse_address(uri: str, setting: str = "records.uri") -> KafkaAddress:
+    """The address that a setting names. Raises SettingsError, which does not repeat a password."""
     scheme, _, rest = uri.partition("://")
     rest, _, query = rest.partition("?")
     hosts, _, path = rest.partition("/")
     if "@" in hosts:
         raise SettingsError(
-            "Setting records.uri holds a user name or password.",
+            f"Setting {setting} holds a user name or password.",
             "Put them in records.username and records.password_file, or in RECONCILE_RECORDS__PASSWORD.",
         )
-    servers = tuple(_server(part.strip()) for part in hosts.split(",") if part.strip())
+    servers = tuple(_server(part.strip(), setting) for part in hosts.split(",") if part.strip())
     if scheme not in SCHEMES or not servers:
-        raise SettingsError("Setting records.uri names no Kafka broker.", _FORM)
+        raise SettingsError(f"Setting {setting} names no Kafka broker.", _FORM)
     prefix = unquote(path) or _DEFAULT_PREFIX
     if not _PREFIX.fullmatch(prefix):
         raise SettingsError(
-            f"Setting records.uri has the prefix {prefix!r}, and a topic cannot be called so.",
+            f"Setting {setting} has the prefix {prefix!r}, and a topic cannot be called so.",
             "A prefix has 1 to 200 letters of A-Z, a-z, 0-9, dot, hyphen and underscore.",
         )
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(options.keys() - {"sasl", *_COUNTS}):
         # The value is not shown: somebody may have put a password there.
-        raise SettingsError(f"Setting records.uri has the unknown option {unknown[0]}.", _FORM)
+        raise SettingsError(f"Setting {setting} has the unknown option {unknown[0]}.", _FORM)
     sasl = options.get("sasl", "SCRAM-SHA-512")
     if sasl not in _SASL:
-        raise SettingsError(f"Setting records.uri asks for an unknown sasl; known are {', '.join(_SASL)}.")
+        raise SettingsError(f"Setting {setting} asks for an unknown sasl; known are {', '.join(_SASL)}.")
     return KafkaAddress(
         servers,
         prefix,
-        _count(options, "partitions", PARTITIONS),
-        _count(options, "replicas", REPLICAS),
+        _count(options, "partitions", PARTITIONS, setting),
+        _count(options, "replicas", REPLICAS, setting),
         cast("SaslName", sasl),
         tls=scheme == "kafkas",
     )
 
 
-def _server(text: str) -> str:
+def _server(text: str, setting: str) -> str:
     found = _SERVER.fullmatch(text)
     port = int(found["port"] or _DEFAULT_PORT) if found else 0
     if found is None or not 0 < port < 65_536:
-        raise SettingsError(f"Setting records.uri has a broker that is no HOST:PORT: {text!r}.", _FORM)
+        raise SettingsError(f"Setting {setting} has a broker that is no HOST:PORT: {text!r}.", _FORM)
     return f"{found['host']}:{port}"
 
 
-def _count(options: Mapping[str, str], name: str, default: int) -> int:
+def _count(options: Mapping[str, str], name: str, default: int, setting: str) -> int:
     text, most = options.get(name, str(default)), _COUNTS[name]
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= most:
-        raise SettingsError(f"Setting records.uri has a {name} that is no number from 1 to {most}.", _FORM)
+        raise SettingsError(f"Setting {setting} has a {name} that is no number from 1 to {most}.", _FORM)
     return int(text)

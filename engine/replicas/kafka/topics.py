@@ -41,6 +41,8 @@ class TopicNames:
         self.records = tuple(self.of(registry) for registry in REGISTRIES)
         self.changes = self.of("changes")
         self.all = (*self.records, self.changes)
+        self.sites = self.of("sites")  # of a fleet: which process keeps which home
+        self.fleet = (*self.all, self.sites)
 
     def of(self, registry: str) -> str:
         """The topic of a registry's records."""

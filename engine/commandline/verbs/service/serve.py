@@ -12,6 +12,7 @@ from engine.commandline.interruption import Interruption
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
 from engine.composition.serving import Host, serve
 from engine.core.words import Mode
+from engine.errors import SettingsError
 from engine.process.garbage_collection import rare_garbage_collection
 from engine.process.memory_trim import trim_memory
 from engine.process.open_files import raise_file_limit
@@ -43,6 +44,11 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
 
             await sites_work(arguments, loaded, logger, mode)(stop)
             return
+        if settings.fleet.brokers:
+            raise SettingsError(
+                "fleet.brokers lets processes share the homes of a folder, and sites.directory names none.",
+                "Set sites.directory; a single home is kept in Kafka with records.kafka_uri.",
+            )
         host = Host(
             listener=HomeLines(logger, settings.loop.freshness),
             on_ready=on_ready,

@@ -45,7 +45,16 @@ def sites_work(
             fields["trace"] = "".join(traceback.format_exception(error))
         logger.warning("home is not kept", extra={"fields": fields})
 
-    host = SitesHost(lines=lines, on_failed=on_failed, on_ready=on_ready, notifier=Notifier(os.environ))
+    def on_trouble(error: EngineError) -> None:
+        logger.warning("homes cannot be shared out", extra={"fields": {"error": str(error)}})
+
+    host = SitesHost(
+        lines=lines,
+        on_failed=on_failed,
+        on_ready=on_ready,
+        on_trouble=on_trouble,
+        notifier=Notifier(os.environ),
+    )
 
     async def work(stop: anyio.Event) -> None:
         await serve_sites(loaded, given, host, mode=mode, stop=stop)

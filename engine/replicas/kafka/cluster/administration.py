@@ -30,9 +30,13 @@ _SHOWN = frozenset({"cleanup.policy", "max.message.bytes", "min.insync.replicas"
 class Administration:
     """Asks about the topics of one prefix. Every method raises ReplicaError."""
 
-    def __init__(self, clients: ClusterClients, names: TopicNames, partition: int) -> None:
+    def __init__(
+        self, clients: ClusterClients, names: TopicNames, partition: int, topics: Sequence[str] = ()
+    ) -> None:
+        """`topics` are those that are described; without any, those of one home."""
         self._clients = clients
         self._names = names
+        self._topics = list(topics or names.all)
         self._partition = partition
         self._admin: AdminClient | None = None
 
@@ -48,7 +52,7 @@ class Administration:
 
     def describe(self) -> dict[str, TopicState]:
         """Those of the topics that exist."""
-        tried, topics = "describe its topics", TopicCollection(list(self._names.all))
+        tried, topics = "describe its topics", TopicCollection(self._topics)
         answers = self._asked(lambda a, seconds: a.describe_topics(topics, request_timeout=seconds), tried)
         described = {}
         for topic, found in answers.items():

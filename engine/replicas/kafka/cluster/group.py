@@ -1,0 +1,201 @@
+"""The homes of a process among several, as Kafka's consumer group hands them out: one claim for each partition.
+
+The group subscribes to the topic `sites`, and who is assigned a partition of it owns the homes of that partition in
+every topic. One thread does nothing but poll and rebalance: what it starts and ends runs in the event loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import TimeoutError as NotYetError
+from functools import partial
+from threading import Event
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.to_thread
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+
+from engine.claims import ClaimListener
+from engine.errors import EngineError, ReplicaError
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.administration import Administration
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.ownership import Lease, PartitionClaim
+from engine.replicas.kafka.topics import TopicNames, check_topics
+
+_POLL_SECONDS = 0.1
+_RETRY_SECONDS = 5.0
+_HEARTBEATS = 3  # in a session, and a little more
+# Homes end within the timeout of what they wait for. Their claim is closed meanwhile, so that they write nothing.
+_LETTING_GO_SECONDS_MAX = 120.0
+
+
+class GroupOwnership:
+    """The `Ownership` by a consumer group. Create it inside the event loop."""
+
+    def __init__(
+        self,
+        access: Access,
+        worker: str,
+        *,
+        session_seconds: float,
+        clock: Callable[[], float],
+        on_trouble: Callable[[EngineError], None],
+    ) -> None:
+        """Nothing is connected yet. `worker` names this process; `clock` gives seconds, also those in which it was frozen."""
+        self._access = access
+        self._worker = worker
+        self._session_seconds = session_seconds
+        self._clock = clock
+        self._on_trouble = on_trouble
+        self._told: str | None = None
+
+    async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
+        """See `Ownership`. While the cluster cannot be reached it is tried again."""
+        stop = Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._take_part, stop, gained, lost)
+            try:
+                await anyio.sleep_forever()
+            finally:
+                stop.set()
+
+    async def _take_part(self, stop: Event, gained: ClaimListener, lost: ClaimListener) -> None:
+        loop = asyncio.get_running_loop()
+        told = _Listeners(loop, gained, lost, partial(self._tell_later, loop))
+        own_thread = anyio.CapacityLimiter(1)
+        while True:
+            member = _Member(self._access, self._worker, told, self._session_seconds, self._clock)
+            try:
+                await anyio.to_thread.run_sync(member.run, stop, limiter=own_thread)
+            except ReplicaError as error:
+                self._tell(error)
+            await anyio.sleep(_RETRY_SECONDS)
+
+    def _tell_later(self, loop: asyncio.AbstractEventLoop, error: EngineError) -> None:
+        loop.call_soon_threadsafe(self._tell, error)
+
+    def _tell(self, error: EngineError) -> None:
+        if str(error) != self._told:
+            self._told = str(error)
+            self._on_trouble(error)
+
+
+class _Listeners(NamedTuple):
+    """Who hears of claims, and where."""
+
+    loop: asyncio.AbstractEventLoop
+    gained: ClaimListener
+    lost: ClaimListener
+    trouble: Callable[[EngineError], None]  # from any thread
+
+
+class _Member:
+    """One membership in the group, all in one thread."""
+
+    def __init__(
+        self,
+        access: Access,
+        worker: str,
+        told: _Listeners,
+        session_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._access = access
+        self._worker = worker
+        self._told = told
+        self._session_seconds = session_seconds
+        self._clock = clock
+        self._lease = Lease(clock, session_seconds)
+        self._clients = ClusterClients(access)
+        self._names = TopicNames(access.address.prefix)
+        self._claims: dict[int, PartitionClaim] = {}
+
+    def run(self, stop: Event) -> None:
+        """Be a member until `stop`, or until the membership may be over. Raises ReplicaError."""
+        self._prepare_topics()
+        self._lease = Lease(self._clock, self._session_seconds)
+        consumer = self._consumer()
+        try:
+            while not stop.is_set() and self._lease.renew():
+                message = consumer.poll(_POLL_SECONDS)
+                if message is not None and (error := message.error()) is not None:
+                    self._told.trouble(self._clients.error(error, tried="share out the homes"))
+                try:
+                    self._clients.check(None, tried="share out the homes")
+                except ReplicaError as error:
+                    self._told.trouble(error)
+        except KafkaException as error:
+            raise self._clients.error(error.args[0], tried="share out the homes") from error
+        finally:
+            self._let_go(list(self._claims))
+            consumer.close()
+
+    def _prepare_topics(self) -> None:
+        address = self._access.address
+        administration = Administration(self._clients, self._names, 0, self._names.fleet)
+        found = administration.describe()
+        check_topics(self._names, found, address.partitions)
+        if missing := [topic for topic in self._names.fleet if topic not in found]:
+            administration.create(missing, partitions=address.partitions, replicas=address.replicas)
+
+    def _consumer(self) -> Consumer:
+        consumer = self._clients.consumer(
+            **{
+                "client.id": self._worker,
+                "group.id": group_of(self._names),
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": round(self._session_seconds * 1000),
+                "heartbeat.interval.ms": round(self._session_seconds * 1000 / (_HEARTBEATS + 0.3)),
+                "enable.auto.commit": False,
+                "auto.offset.reset": "latest",
+            }
+        )
+        consumer.subscribe(
+            [self._names.sites], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+        return consumer
+
+    def _assigned(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        # Nothing is read: who owns what is all that is asked.
+        ends = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
+        consumer.incremental_assign(ends)
+        consumer.pause(ends)
+        for place in places:
+            number = place.partition
+            owner = f"{self._worker}@{number}.{round(time.time() * 1000)}"
+            claim = PartitionClaim(number, self._access.address.partitions, owner, self._lease)
+            self._claims[number] = claim
+            self._wait_for(self._told.gained(claim))
+
+    def _revoked(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        self._let_go([place.partition for place in places])
+        consumer.incremental_unassign(list(places))
+
+    def _let_go(self, partitions: Sequence[int]) -> None:
+        """End claims. Returns when their homes have ended."""
+        claims = [claim for number in partitions if (claim := self._claims.pop(number, None)) is not None]
+        for claim in claims:
+            claim.close()
+        if claims:
+            self._wait_for(self._end_all(claims))
+
+    async def _end_all(self, claims: Sequence[PartitionClaim]) -> None:
+        await asyncio.gather(*(self._told.lost(claim) for claim in claims))
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have it done in the event loop. The claims that stay are not over meanwhile: this thread runs."""
+        done = asyncio.run_coroutine_threadsafe(work, self._told.loop)
+        for _ in range(round(_LETTING_GO_SECONDS_MAX / _POLL_SECONDS)):
+            try:
+                done.result(_POLL_SECONDS)
+            except NotYetError:
+                self._lease.renew()
+            else:
+                return
+
+
+def group_of(names: TopicNames) -> str:
+    """The consumer group of a fleet."""
+    return names.of("workers")
