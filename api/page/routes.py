@@ -118,6 +118,7 @@ async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
         "at": _unix(query.at),
         "error": None,
         "badges": badges,
+        "now": page.context.clock(),
     }
     return render("home.html", values)
 

@@ -242,6 +242,9 @@ async def test_the_home_at_a_time(sample: Sample) -> None:
         assert links
         assert all("at=2026" in href for href in links)
         assert "As it was at" in (await page(api, "/" + links[0])).one("main").text
+        assert "yet to come" not in then.text_of("found")
+        for path in ("/?at=2100-01-01", "/home?at=2100-01-01"):
+            assert "which is yet to come" in (await api.client.get(path)).text
 
 
 @pytest.mark.parametrize(
