@@ -74,6 +74,7 @@ WITHOUT_TWIN = {
     "engine/replicas/kafka/cluster/clients.py",  # what a broker that is away says, tested by tests/real/test_kafka_faults.py
     "engine/replicas/kafka/cluster/group.py",  # a consumer group, tested on a broker by tests/real/test_kafka_ownership.py
     "engine/replicas/kafka/cluster/log.py",  # wiring; the contract suite runs on it
+    "engine/replicas/kafka/cluster/workers.py",  # what a broker answers, tested on one by tests/real/test_kafka_ownership.py
     "engine/replicas/kafka/cluster/writing.py",  # transactions of a broker, tested on one by tests/real/test_kafka_faults.py
     "engine/replicas/kafka/log.py",  # a contract without code
     "engine/replicas/kafka/open.py",  # wiring

@@ -105,6 +105,10 @@ def _dispatch_local(arguments: Arguments) -> int:
             from engine.commandline.verbs.store import run_store
 
             return run_store(arguments)
+        case "fleet":
+            from engine.commandline.verbs.service.fleet import run_fleet
+
+            return run_fleet(arguments)
         case "healthcheck":
             from engine.commandline.verbs.service.healthcheck import run_healthcheck
 

@@ -19,6 +19,7 @@ from engine.settings.sections import LoadedSettings
 from engine.settings.stores import fleet_uri, kafka_uri
 
 if TYPE_CHECKING:
+    from engine.replicas.kafka.cluster.workers import ClusterFleet
     from engine.replicas.kafka.doctor import KafkaCheck
 
 
@@ -72,6 +73,20 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
         clock=since_boot,
         on_trouble=on_trouble,
     )
+
+
+def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
+    """What the cluster says of a fleet. Connects to nothing yet. Raises SettingsError."""
+    uri = fleet_uri(loaded.settings.fleet)
+    if not uri:
+        raise SettingsError(
+            "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
+        )
+    try:
+        from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    return ClusterFleet(_access(loaded, uri, "fleet.brokers"))
 
 
 def _access(loaded: LoadedSettings, uri: str = "", setting: str = "records.uri") -> Access:

@@ -14,6 +14,8 @@ from engine.errors import EngineError, OwnershipLost
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.group import GroupOwnership
+from engine.replicas.kafka.cluster.workers import ClusterFleet
+from engine.replicas.kafka.fleet import problems_of
 from tests.real.kafka import KafkaBroker, kafka_or_skip
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow, pytest.mark.anyio]
@@ -35,9 +37,11 @@ class Process:
         self.troubles: list[str] = []
         self.may_let_go = anyio.Event()
         self.may_let_go.set()
+        self.access = Access(parse_address(broker.uri(prefix, partitions=partitions)), timeout_seconds=10)
+        self.name = f"worker{id(self)}"
         self.ownership = GroupOwnership(
-            Access(parse_address(broker.uri(prefix, partitions=partitions)), timeout_seconds=10),
-            f"worker{id(self)}",
+            self.access,
+            self.name,
             session_seconds=6,
             clock=time.monotonic,
             on_trouble=self._on_trouble,
@@ -91,6 +95,8 @@ async def test_a_second_process_gets_its_share_once_the_first_has_let_go(broker:
             assert len(sites(first) | sites(second)) == 40
             for claim in first.held:
                 claim.check()
+            found = await anyio.to_thread.run_sync(ClusterFleet(first.access).workers)
+            assert {(w.name, len(w.partitions)) for w in found} == {(first.name, 2), (second.name, 2)}
             assert len({claim.owner for claim in (*first.held, *first.ended, *second.held)}) == 6
         assert second.held == []  # it let go before it left
         await until(PARTITIONS, first)
@@ -100,6 +106,11 @@ async def test_a_second_process_gets_its_share_once_the_first_has_let_go(broker:
 async def test_topics_of_other_partitions_are_named_and_nothing_is_owned(broker: KafkaBroker) -> None:
     async with Process(broker, "partitioned").running() as process:
         await until(PARTITIONS, process)
+        fleet = ClusterFleet(process.access)
+        found = await anyio.to_thread.run_sync(fleet.topics)
+        assert set(found) == set(fleet.names.fleet)
+        assert problems_of(fleet.names, found, PARTITIONS) == ()
+        assert await anyio.to_thread.run_sync(ClusterFleet(Process(broker, "nobody").access).workers) == ()
     async with Process(broker, "partitioned", partitions=3).running() as process:
         with anyio.fail_after(60):
             while not process.troubles:  # noqa: ASYNC110 (see above)

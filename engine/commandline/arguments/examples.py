@@ -30,6 +30,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("reconcile site add mill-4 --source ws://10.8.0.4:8123", "one home more"),
         ("reconcile site check", "ask each Home Assistant once"),
     ),
+    "fleet": (
+        ("reconcile fleet status", "which process keeps which homes"),
+        ("reconcile fleet topics create", "before the first process starts, if it may not make topics"),
+    ),
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
     "docs": (("reconcile docs", "what there is to read"),),
     "completion": (

@@ -2,6 +2,8 @@
 
 import argparse
 
+FLEET_COMMANDS = ("status", "topics")
+TOPICS_COMMANDS = ("check", "create")
 SITE_COMMANDS = ("list", "check", "add", "pause", "resume", "remove", "forget")
 
 
@@ -84,3 +86,21 @@ def add_site(site: argparse.ArgumentParser) -> None:
     add_format(site)
     add_quiet(site)
     site.add_argument("-v", "--verbose", action="store_true", help="print each step")
+
+
+def add_fleet(fleet: argparse.ArgumentParser) -> None:
+    """What `reconcile fleet` takes."""
+    fleet.add_argument(
+        "fleet_command", metavar="WHAT", choices=FLEET_COMMANDS, help=", ".join(FLEET_COMMANDS)
+    )
+    fleet.add_argument(
+        "topics_command",
+        metavar="ACTION",
+        nargs="?",
+        choices=TOPICS_COMMANDS,
+        default="check",
+        help="of the topics: check (if nothing is said) or create",
+    )
+    add_settings_file(fleet)
+    add_format(fleet)
+    add_quiet(fleet)

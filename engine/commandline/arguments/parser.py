@@ -22,6 +22,7 @@ from engine.commandline.arguments.arguments import (
 )
 from engine.commandline.arguments.examples import epilog, setting_hint, suggestion, without_help
 from engine.commandline.arguments.options import (
+    add_fleet,
     add_format,
     add_name,
     add_output,
@@ -153,8 +154,8 @@ def _add_to_command(name: str, command: argparse.ArgumentParser) -> None:
     if name == "docs":
         command.add_argument("topic", metavar="TOPIC", nargs="?", help="a page, a guard or a verdict")
         return
-    if name in ("store", "site"):
-        (_add_store if name == "store" else add_site)(command)
+    if name in ("store", "site", "fleet"):
+        {"store": _add_store, "site": add_site, "fleet": add_fleet}[name](command)
         return
     add_settings(command)
     add_output(command)

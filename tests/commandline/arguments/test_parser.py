@@ -49,6 +49,8 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
         "topic",
         "store_command",
         "site_command",
+        "fleet_command",
+        "topics_command",
         "name",
         "file",
     }

@@ -1,0 +1,52 @@
+"""The processes of a fleet and its topics, as the cluster describes them. Joins no group."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError
+
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.administration import Administration
+from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.group import group_of
+from engine.replicas.kafka.fleet import Worker
+from engine.replicas.kafka.topics import TopicNames, TopicState
+
+
+class ClusterFleet:
+    """Asks about a fleet. Every method raises ReplicaError."""
+
+    def __init__(self, access: Access) -> None:
+        """Nothing is connected yet."""
+        self._address = access.address
+        self.partitions = access.address.partitions
+        self.names = TopicNames(access.address.prefix)
+        self._clients = ClusterClients(access)
+        self._administration = Administration(self._clients, self.names, 0, self.names.fleet)
+
+    def topics(self) -> dict[str, TopicState]:
+        """Those of the fleet's topics that exist."""
+        return self._administration.describe()
+
+    def create(self, topics: Sequence[str]) -> None:
+        """Make topics."""
+        self._administration.create(
+            topics, partitions=self._address.partitions, replicas=self._address.replicas
+        )
+
+    def workers(self) -> tuple[Worker, ...]:
+        """The members of the consumer group; none where there is no such group."""
+        admin, group, tried = self._clients.admin(), group_of(self.names), "tell who keeps the homes"
+        asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
+        found = self._clients.results(admin, asked, tried=tried)[group]
+        if isinstance(found, KafkaError):
+            if found.code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return ()
+            raise self._clients.error(found, tried=tried)
+        return tuple(
+            Worker(
+                member.client_id,
+                member.host.lstrip("/"),
+                tuple(sorted(place.partition for place in member.assignment.topic_partitions)),
+            )
+            for member in found.members
+        )
