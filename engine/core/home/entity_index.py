@@ -26,9 +26,9 @@ class EntityIndex:
         entities = [(key, record) for key, record in records.items() if isinstance(record, Entity)]
         keys = {entity.entity_id: key for key, entity in entities}
         if len(keys) != len(entities):
-            keys = {}
-            for _, entity in entities:
-                _check_holder(keys.setdefault(entity.entity_id, entity.key), entity)
+            holders: dict[str, Key] = {}
+            second = next(e for key, e in entities if holders.setdefault(e.entity_id, key) != key)
+            raise _held_twice(holders[second.entity_id], second)
         return cls(keys, Counter(entity.device_id for _, entity in entities))
 
     def key_of(self, entity_id: str) -> Key | None:
@@ -61,9 +61,11 @@ class EntityIndex:
 
 def _check_holder(taken: Key, entity: Entity) -> None:
     if taken != entity.key:
-        raise SourceInvalid(
-            f"Home Assistant lists entity_id {entity.entity_id} for {taken} and {entity.key}."
-        )
+        raise _held_twice(taken, entity)
+
+
+def _held_twice(taken: Key, entity: Entity) -> SourceInvalid:
+    return SourceInvalid(f"Home Assistant lists entity_id {entity.entity_id} for {taken} and {entity.key}.")
 
 
 def _place(record: Record | None) -> tuple[str | None, str | None]:

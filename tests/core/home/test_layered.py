@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,14 @@ def test_what_was_there_before_stays_as_it_was() -> None:
     assert (first.get(1), first.get(2), first[3]) == ("one", None, "base")
     assert (second.get(1), second[2], second[3]) == (None, "two", "three")
     assert first != second
+
+
+def test_what_is_gone_has_no_entry_and_all_else_is_shown() -> None:
+    found = with_changes(BASE, {1: "one"}, [2])
+    with pytest.raises(KeyError, match="2"):
+        found[2]
+    assert repr(found) == repr({key: "one" if key == 1 else "base" for key in BASE if key != 2})
+    assert found != object()
 
 
 def test_a_small_change_copies_nothing_and_many_are_laid_together() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 
 from engine.core.home.snapshot import version_of
+from engine.core.home.unread import Unread
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Record
 from tests.homes import ENTRY, device, entity, snapshot
@@ -54,3 +55,21 @@ def test_a_snapshot_with_changes_equals_one_made_of_the_same_records(
     assert later.home.entry_ids == expected.home.entry_ids
     assert set(later.reading.removed) == set(gone)
     assert later.reading.taken_at == 5.0
+
+
+def test_what_was_not_read_can_be_declared_empty() -> None:
+    whole = snapshot(ENTRY, device(1))
+    assert whole.with_unread_as_empty() is whole
+    partial = whole.only(frozenset({"device"})).read_as(unread=Unread({"label": "the file is missing"}))
+    declared = partial.with_unread_as_empty()
+    assert declared.reading.unread == Unread()
+    assert declared.reading.registries == {"device", "label"}
+    assert declared.home is partial.home
+
+
+def test_what_is_listed_is_not_gone_whatever_was_said_of_it() -> None:
+    whole = snapshot(ENTRY, device(1))
+    found = whole.with_evidence(frozenset({device(1).key, device(2).key}))
+    assert found.reading.removed == whole.reading.removed | {device(2).key}
+    assert found.home is whole.home
+    assert whole.with_evidence(frozenset({device(1).key})) is whole

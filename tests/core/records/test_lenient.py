@@ -174,3 +174,18 @@ def test_only_the_named_fields_are_decoded() -> None:
 @pytest.mark.parametrize("value", [None, True, [], {}, "", "soon", "9999999-01-01"])
 def test_a_time_that_is_none_is_unknown(value: Json) -> None:
     assert seconds_of(value) is None
+
+
+@pytest.mark.parametrize("name", ["brand_new", "newer"])
+def test_an_unknown_key_may_nest_one_level_less_than_a_field(name: str) -> None:
+    value: Json = 1
+    for _ in range(NESTING_MAX):
+        value = [value]
+    with pytest.raises(UnusableRow, match="nests its extra deeper") as caught:
+        read_fields("device", {"id": "i", name: value})
+    assert (caught.value.row.field, caught.value.row.found) == ("(row)", "object")
+    assert read_fields("device", {"id": "i", name: value[0]}).extra == {name: value[0]}
+
+
+def test_text_that_no_encoding_has_is_no_value() -> None:
+    assert decode_value(msgspec.Raw(b'"\xff"')) is None

@@ -7,6 +7,7 @@ from engine.core.records.record import (
     Category,
     Device,
     Entity,
+    Json,
     Key,
     nests_too_deep,
 )
@@ -73,3 +74,10 @@ def test_many_brackets_are_no_depth() -> None:
     flat = [[n] for n in range(1000)]
     assert not nests_too_deep(flat)
     assert not nests_too_deep({"text": "[" * 1000})
+
+
+def test_what_nests_deeper_than_an_encoder_goes_nests_too_deep() -> None:
+    value: Json = 1
+    for _ in range(100_000):
+        value = [value]
+    assert nests_too_deep(value)

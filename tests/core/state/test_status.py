@@ -135,6 +135,11 @@ def record(outcome: str) -> RecordReport:
         (in_sync(), (), None),
         (in_sync(error="the disk is full"), (), "the disk is full"),
         (
+            ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0, error="the disk is full"),
+            (record("failed"),),
+            "the disk is full",
+        ),
+        (
             ReplicaStatus("a", SyncStatus.BLOCKED, compared_at=99.0),
             (record("held"),),
             "a guard holds changes back",
