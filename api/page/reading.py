@@ -26,7 +26,6 @@ from api.page.views.home_index import (
 )
 from api.past import in_timeline, read_home
 from api.ports import ReadTransaction, Timeline
-from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
 T = TypeVar("T")
@@ -130,7 +129,7 @@ def at_of(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        rfc3339(at.timestamp())  # near the first and last year there is none in UTC
+        at.astimezone(UTC)  # near the first and last year there is none
     except (ValueError, OverflowError) as error:
         raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
     check_at(at)

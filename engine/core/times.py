@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+# Of the years 1 to 9999.
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
+
 
 class Instant(float):
     """A point in time of a document: it counts as the number that it is, and is written as RFC 3339."""
@@ -13,8 +16,9 @@ class Instant(float):
 
 
 def rfc3339(unix_seconds: float) -> str:
-    """A point in time as text, UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    """A point in time as text, UTC, to the millisecond; for one that no calendar has, the first or last that it has."""
+    # Any program can write any number into a store.
+    moment = datetime.fromtimestamp(min(max(_FIRST, unix_seconds), _LAST), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

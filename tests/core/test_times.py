@@ -16,6 +16,20 @@ def test_times_are_utc_with_milliseconds() -> None:
     assert rfc3339(NOON + 0.0015) == "2026-11-23T12:00:00.001Z"
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (1e20, "9999-12-31T23:59:59.000Z"),
+        (253_402_300_800.0, "9999-12-31T23:59:59.000Z"),
+        (float("inf"), "9999-12-31T23:59:59.000Z"),
+        (-1e300, "0001-01-01T00:00:00.000Z"),
+        (float("nan"), "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_shown_as_the_nearest(written: float, shown: str) -> None:
+    assert rfc3339(written) == shown
+
+
 def test_a_document_counts_with_numbers_and_is_written_as_text() -> None:
     made = Document(Instant(NOON), instant(None))
     assert made.at + 1 == NOON + 1

@@ -9,6 +9,7 @@ the tables do not exist yet. The change feed and the runs are bounded, tombstone
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import apsw
 import msgspec
@@ -100,8 +101,11 @@ def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
     """The versions last applied to a replica."""
     if not has_table(connection, "reconcile_applied"):
         return {}
+    # What another program wrote there as bytes is no key; a row of which nothing is noted is never deleted.
     rows = connection.execute(
-        "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?", (replica,)
+        "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?"
+        " AND typeof(registry) = 'text' AND typeof(id) = 'text'",
+        (replica,),
     )
     return {Key(registry, id_): version for registry, id_, version in rows}
 
@@ -205,8 +209,10 @@ def read_absences(connection: apsw.Connection) -> dict[Key, Look]:
     if not has_table(connection, "reconcile_absences"):
         return {}
     # All columns, because a file that an earlier version wrote lacks the last two.
-    rows = connection.execute("SELECT * FROM reconcile_absences")
-    return {Key(registry, id_): Look(at, *rest) for registry, id_, at, *rest in rows}
+    rows = connection.execute(
+        "SELECT * FROM reconcile_absences WHERE typeof(registry) = 'text' AND typeof(id) = 'text'"
+    )
+    return {Key(registry, id_): _look(*look) for registry, id_, *look in rows}
 
 
 def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequence[Key], at: Look) -> None:
@@ -278,3 +284,10 @@ def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: f
         (changes_max,),
     )
     connection.execute("DELETE FROM reconcile_tombstones WHERE deleted_at < ?", (tombstones_before,))
+
+
+def _look(wall: Any, boot: Any = None, uptime: Any = None) -> Look:
+    """The look that was noted; where another program wrote no numbers, one that proves nothing, so that the wait starts again."""
+    if not isinstance(wall, float) or not isinstance(uptime, float | None):
+        return Look(0.0)
+    return Look(wall, boot, uptime)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.guards.absences import Absences
-from engine.core.guards.look import Look
+from engine.core.guards.look import Look, elapsed
 from engine.core.records.record import Key
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.replica import SqliteRows, open_rows
@@ -93,6 +93,28 @@ def test_absences_keep_their_beginning_until_they_are_over(rows: SqliteRows) -> 
     assert rows.absences() == {first: Look(NOON), second: Look(NOON + 5)}
     rows.note_absences(Absences(returned=frozenset({first})), Look(NOON + 6))
     assert rows.absences() == {second: Look(NOON + 5)}
+
+
+@pytest.mark.parametrize("value", ["'x'", "x'00ff'", "''"])
+@pytest.mark.parametrize("column", ["missed_at", "uptime"])
+def test_an_absence_in_which_another_program_wrote_no_number_starts_again(
+    rows: SqliteRows, column: str, value: str
+) -> None:
+    key = entity(1).key
+    rows.note_absences(Absences(begun=frozenset({key})), Look(NOON, "boot", 60.0))
+    sql(rows.path, f"UPDATE reconcile_absences SET {column} = {value}")
+    assert elapsed(rows.absences()[key], Look(NOON + DAY, "boot", 60.0 + DAY)) < 0
+
+
+@pytest.mark.parametrize("column", ["registry", "id"])
+def test_what_is_no_text_is_no_key_of_what_was_applied_or_missed(rows: SqliteRows, column: str) -> None:
+    one_pass(rows, rows, HOME)
+    rows.note_absences(Absences(begun=frozenset({entity(2).key})), Look(NOON))
+    damaged = f"{column} = CAST({column} AS BLOB)"
+    sql(rows.path, f"UPDATE reconcile_applied SET {damaged} WHERE registry = 'device'")
+    sql(rows.path, f"UPDATE reconcile_absences SET {damaged}")
+    assert sorted(rows.applied("sqlite")) == [ENTRY.key, entity(1).key]
+    assert rows.absences() == {}
 
 
 def test_an_absence_is_moot_only_when_no_replica_holds_the_record(rows: SqliteRows) -> None:
