@@ -84,7 +84,7 @@ def test_wrecked_rows_are_reported_put_right_and_told_again(
         assert "Home Assistant was never seen to have this id" in browser.text("drift")
         assert "plan.prune_foreign" in browser.text("drift")
         browser.until_text("changes", "Wrecked")
-        assert "Put right, somebody else had changed it in SQLite" in browser.text("changes")
+        assert "Repaired: another program had changed it in SQLite" in browser.text("changes")
         assert browser.driver.title.startswith("Out of sync")
         wreck(tmp_path / "service", "DELETE FROM devices WHERE name LIKE 'Mock %'")
         browser.until_text("status-word", "In sync")
