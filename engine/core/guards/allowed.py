@@ -19,11 +19,12 @@ def name_of_deletes(keys: Collection[Key], at: float) -> str:
 
 
 def is_allowed(keys: Collection[Key], at: float, allowed: Collection[str]) -> bool:
-    """Whether one of the names is that of these deletes, today's or yesterday's."""
+    """Whether one of the names is that of these deletes, today's or yesterday's; of none it is no name."""
     day = int(at // _DAY_SECONDS)
-    return bool(allowed) and not {_name(keys, day), _name(keys, day - 1)}.isdisjoint(allowed)
+    return bool(allowed and keys) and not {_name(keys, day), _name(keys, day - 1)}.isdisjoint(allowed)
 
 
 def _name(keys: Collection[Key], day: int) -> str:
-    text = "\0".join([str(day), *sorted(f"{key.registry}/{key.id}" for key in keys)])
+    # With their lengths, as an id may hold any character.
+    text = "\0".join([str(day), *sorted(f"{len(key.id)} {key.registry}/{key.id}" for key in keys)])
     return f"{len(keys)}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGITS]}"

@@ -203,7 +203,9 @@ def _refusal(spoken: tuple[GuardName, str, str], held: int, doubted: list[Key], 
     """What a guard said of these deletes; a limit names the command that raises it for one run."""
     is_limit = spoken[0] in (GuardName.DELETE_COUNT, GuardName.DELETE_RATIO)
     command = f"reconcile --max-delete {len(doubted)}" if is_limit else None
-    return Refusal(*spoken, held, command, name_of_deletes(doubted, today) if spoken[0] in _NAMED else None)
+    # A name of no records would be that of whatever Home Assistant removes on that day.
+    is_named = bool(doubted) and spoken[0] in _NAMED
+    return Refusal(*spoken, held, command, name_of_deletes(doubted, today) if is_named else None)
 
 
 def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:

@@ -37,6 +37,20 @@ def test_a_name_is_of_these_records_in_any_order_and_says_how_many() -> None:
     assert not is_allowed(KEYS, NOON, [])
 
 
+def test_ids_of_any_characters_give_other_records_another_name() -> None:
+    one = [Key("device", "a\0device/b"), Key("device", "c")]
+    other = [Key("device", "a"), Key("device", "b\0device/c")]
+    assert name_of_deletes(one, NOON) != name_of_deletes(other, NOON)
+
+
+def test_where_only_what_home_assistant_removed_is_held_there_is_no_name() -> None:
+    gone = [record.key for record in HOME if record.key.registry == "device"]
+    removed = snapshot(*(r for r in HOME if r.key not in gone), removed=frozenset(gone))
+    verdict = allowed(removed, name_of_deletes([], NOON))
+    assert [(r.guard, r.name) for r in verdict.refusals] == [(GuardName.EMPTY_SOURCE, None)]
+    assert verdict.allowed == ()
+
+
 def test_a_name_ends_with_the_day_after() -> None:
     begun = NOON - NOON % DAY
     name = name_of_deletes(KEYS, begun)
