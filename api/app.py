@@ -1,6 +1,7 @@
 """The application: all routes behind all middleware."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -39,7 +40,7 @@ ROUTES: tuple[Route, ...] = (
 def build_app(find: FindHome, options: AppOptions) -> Starlette:
     """The ASGI application over one home, which `find` gives for each request."""
     endpoints = [route.endpoint(find) for route in ROUTES]
-    document = make_document(ROUTES)
+    document = cache(partial(make_document, ROUTES))
     endpoints += [document_route(document), *page_endpoints(find, document)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
@@ -72,12 +73,12 @@ def with_middleware(
     return app
 
 
-def document_route(document: bytes) -> StarletteRoute:
-    """The route of a document of routes."""
+def document_route(document: Callable[[], bytes]) -> StarletteRoute:
+    """The route of a document of routes, which is made when somebody first asks for it (10 ms): few ever do."""
 
     async def call(request: Request) -> Response:
         parse_query(request.scope["query_string"], NoQuery)
-        return Response(document, 200, {"cache-control": "no-cache", "vary": VARY}, JSON)
+        return Response(document(), 200, {"cache-control": "no-cache", "vary": VARY}, JSON)
 
     return StarletteRoute("/openapi.json", call, name="get_openapi")
 

@@ -67,7 +67,7 @@ class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page:
     """What the handlers of one request share."""
 
-    def __init__(self, context: AppContext, kept: KeptIndex, document: dict[str, Any]) -> None:
+    def __init__(self, context: AppContext, kept: KeptIndex, document: Callable[[], bytes]) -> None:
         self.context = context
         self.document = document
         self.reader = Reader(context, kept)
@@ -152,7 +152,7 @@ async def _table(registry: str, page: Page, _request: Request, query: TableQuery
 
 
 async def _docs(page: Page, _request: Request, _query: NoQuery) -> bytes:
-    return render("docs.html", {**page.values(), "api": page.document})
+    return render("docs.html", {**page.values(), "api": msgspec.json.decode(page.document())})
 
 
 def _unix(at: str) -> float | None:
@@ -220,17 +220,16 @@ PAGE_ROUTES = (
 )
 
 
-def page_endpoints(find: FindHome, document: bytes) -> list[StarletteRoute]:
-    """All routes of the page; `document` is the OpenAPI document."""
+def page_endpoints(find: FindHome, document: Callable[[], bytes]) -> list[StarletteRoute]:
+    """All routes of the page; `document` makes the OpenAPI document."""
     load_templates()
-    api = msgspec.json.decode(document)
     kept = WeakKeyDictionary[
         AppContext, KeptIndex
     ]()  # of the homes that were requested, as long as they exist
 
     def find_page(request: Request) -> Page:
         context = find(request)
-        return Page(context, kept.setdefault(context, KeptIndex()), api)
+        return Page(context, kept.setdefault(context, KeptIndex()), document)
 
     return [*(route.endpoint(find_page) for route in PAGE_ROUTES), static_route()]
 

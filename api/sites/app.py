@@ -7,6 +7,7 @@ A home's routes stand twice: `/api/sites/NAME/...` as `/api/...` of a single hom
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from urllib.parse import quote
 
 import msgspec
@@ -67,7 +68,7 @@ def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOption
         return Asked(sites, clock())
 
     endpoints: list[BaseRoute] = [route.endpoint(find) for route in ROUTES]
-    endpoints += [document_route(make_document(_documented())), *page_route(sites, clock)]
+    endpoints += [document_route(cache(partial(make_document, _documented()))), *page_route(sites, clock)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
     endpoints += [
@@ -124,7 +125,7 @@ def _all_routes(sites: Sites) -> list[BaseRoute]:
         body, content_type = sites.metrics(name, accept)
         return Response(body, 200, {**LIVE_HEADERS, "content-type": content_type})
 
-    document = make_document(HOME_ROUTES)
+    document = cache(partial(make_document, HOME_ROUTES))
     routes: list[BaseRoute] = [route.endpoint(_home_of) for route in HOME_ROUTES]
     routes += [document_route(document), StarletteRoute("/metrics", metrics)]
     return [*routes, *page_endpoints(_home_of, document)]

@@ -27,6 +27,7 @@ from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status, status_line
 from engine.core.words import Mode
 from engine.metrics.series import Metrics
+from engine.process.memory_trim import keep_giving_back_memory
 from engine.process.systemd import Notifier
 from engine.settings.sections import LoadedSettings
 
@@ -124,6 +125,7 @@ async def serve_beside(
             for job in jobs:
                 tasks.start_soon(job)
             tasks.start_soon(_keep_alive, host.notifier)
+            tasks.start_soon(keep_giving_back_memory)
             tasks.start_soon(_announce, ready, host, sock)
             await serve_http(app, sock, streams, ready=ready, stop=stop)
             host.notifier.stopping()

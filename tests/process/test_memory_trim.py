@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.process.memory_trim import trim_memory
+from engine.process.memory_trim import give_back_memory, trim_memory
 
 pytestmark = pytest.mark.process
 
@@ -29,11 +29,27 @@ for _ in range(10):
 print(resident() - before)
 """
 
+# What is free lies between pieces that are used, where glibc by itself leaves it.
+SCATTERED = """
+import sys
+from engine.process.memory_trim import give_back_memory, trim_memory
+trim_memory()
+def resident():
+    line, = (l for l in open("/proc/self/status") if l.startswith("VmRSS"))
+    return int(line.split()[1])
+before = resident()
+pieces = [bytes([1]) * (100_000 if n % 2 else 600) for n in range(1_000)]
+del pieces[1::2]
+if sys.argv[1] == "set":
+    give_back_memory()
+print(resident() - before)
+"""
 
-def grown(setting: str) -> int:
+
+def grown(setting: str, program: str = PROGRAM) -> int:
     """KiB by which the process grew."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, setting],
+        [sys.executable, "-c", program, setting],
         capture_output=True,
         text=True,
         check=True,
@@ -47,6 +63,12 @@ def test_what_was_freed_is_given_back() -> None:
     assert grown("set") < 10_000
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
+def test_what_lies_free_between_used_pieces_is_given_back() -> None:
+    assert grown("set", SCATTERED) * 4 < grown("left", SCATTERED)
+
+
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
     trim_memory()
+    give_back_memory()

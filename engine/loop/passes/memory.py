@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engine.core.compare.diff import Difference
 
 _NOBODY = KnownHomes()
+# A write of at least one in so many rows is worth looking whether the replica is equal to the home now.
+_ROWS_PER_WRITE_MAX = 16
 
 
 class ReplicaMemory:
@@ -39,6 +41,9 @@ class ReplicaMemory:
         self.data_version = data_version
         self.versions: Mapping[Key, str] = dict(versions)
         self.applied: Mapping[Key, str] = dict(applied)
+        self._home: Mapping[Key, str] | None = (
+            None  # the home's own, of which these may be; it is never changed
+        )
         self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
@@ -61,7 +66,7 @@ class ReplicaMemory:
         `versions` are the home's; nothing of them is looked at before it is needed.
         """
         memory = cls(data_version, {}, {}, homes)
-        memory.versions = memory.applied = versions
+        memory.versions = memory.applied = memory._home = versions
         memory.counts, memory._left = counts.copy(), {}
         return memory
 
@@ -114,11 +119,16 @@ class ReplicaMemory:
             self.aliases.update(aliases)
 
     def share(self, wanted: Mapping[Key, str]) -> None:
-        """Hold the snapshot's own keys and texts where they are equal: a copy of them for each replica adds up."""
-        if self.versions == wanted:
-            self.versions = dict(wanted.items())
-        if self.applied == wanted:
-            self.applied = dict(wanted.items())
+        """Hold the home's own versions where these are equal to them: copies for each replica add up."""
+        are_same = self.applied is self.versions
+        versions = wanted if self.versions == wanted else self._own(self.versions)
+        if are_same:
+            applied: Mapping[Key, str] = versions
+        elif self.applied == wanted:
+            applied = wanted
+        else:
+            applied = versions if self.applied == versions else self._own(self.applied)
+        self.versions, self.applied, self._home = versions, applied, wanted
 
     def take(
         self,
@@ -135,10 +145,10 @@ class ReplicaMemory:
         operations, settled = list(operations), list(settled)
         if not operations and not settled:
             return
-        versions, applied = _own(self.versions), _own(self.applied)
-        if versions is applied:
-            applied = versions.copy()
-        self.versions, self.applied = versions, applied
+        are_same = self.applied is self.versions
+        versions = self._own(self.versions)
+        applied = versions if are_same else self._own(self.applied)
+        left = self._left or {}
         for operation in operations:
             replaced = operation.replaces if drops_replaced else None
             for key in (operation.moved_from, replaced, operation.key):
@@ -150,20 +160,37 @@ class ReplicaMemory:
             if operation.after is not None:
                 versions[operation.key] = applied[operation.key] = wanted[operation.key]
                 self.counts[operation.key.registry] += 1
-        for key, version in settled:
-            if version is None:
-                applied.pop(key, None)
-            else:
-                applied[key] = version
+                if operation.moved_from is None and operation.replaces is None:
+                    left.pop(operation.key, None)  # it is equal now, and only this row was touched
+        applied = _settle(versions, applied, settled)
+        self.versions, self.applied = versions, applied
+        if len(operations) * _ROWS_PER_WRITE_MAX >= len(versions):
+            self.share(wanted)
 
     def is_equal(self, wanted: Mapping[Key, str]) -> bool:
         """Whether the replica holds exactly these versions and the ledger agrees."""
         return self.versions == wanted and self.applied == wanted
 
+    def _own(self, versions: Mapping[Key, str]) -> dict[Key, str]:
+        """Versions that may be changed: those of a memory are its own, unless they are the home's."""
+        is_own = isinstance(versions, dict) and versions is not self._home
+        return versions if is_own else dict(versions.items())  # type: ignore[return-value]
 
-def _own(versions: Mapping[Key, str]) -> dict[Key, str]:
-    """Versions that may be changed: those of a memory are its own, unless they were recalled."""
-    return versions if isinstance(versions, dict) else dict(versions.items())
+
+def _settle(
+    versions: dict[Key, str], applied: dict[Key, str], settled: Sequence[tuple[Key, str | None]]
+) -> dict[Key, str]:
+    """Versions last applied with the bookkeeping of a pass; those of `versions` themselves stay these if it agrees with them."""
+    if applied is versions:
+        if all(versions.get(key) == version for key, version in settled):
+            return versions
+        applied = versions.copy()
+    for key, version in settled:
+        if version is None:
+            applied.pop(key, None)
+        else:
+            applied[key] = version
+    return applied
 
 
 def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:

@@ -107,7 +107,7 @@ class HistoryFile(Records):
         with self._file.reading_uncached() as connection:
             self._file.note_seen()
             is_there = has_records(connection, NAME)
-            return Observed(dict(versions_of(_fetch(connection, _NEWEST, _VERSION) if is_there else [])))
+            return Observed(_observe(connection) if is_there else {})
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The newest revisions of the given keys that are not deleted."""
@@ -270,6 +270,14 @@ def open_history(  # noqa: PLR0913 (ways to open it, by keyword)
         retention,
         clock,
     )
+
+
+def _observe(connection: apsw.Connection) -> dict[Key, str]:
+    # Row by row: all payloads of a large home at once are tens of megabytes, which leave gaps behind.
+    try:
+        return dict(versions_of(connection.execute(_NEWEST)))
+    except UnicodeDecodeError:
+        return dict(versions_of(rows_keeping_bytes(connection, _NEWEST, _VERSION)))
 
 
 def _fetch(

@@ -35,6 +35,53 @@ def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> N
     assert memory.counts == Counter(key.registry for key in found)
 
 
+def test_versions_that_are_the_homes_are_held_once_and_never_changed() -> None:
+    one, two, three = device(1).key, device(2).key, device(3).key
+    wanted = {one: "v1", two: "v1"}
+    memory = ReplicaMemory(0, dict(wanted), dict(wanted))
+    memory.share(wanted)
+    assert memory.versions is memory.applied is wanted
+
+    later = {one: "v1", two: "v2"}
+    memory.share(later)
+    memory.take([], [(three, "v9")], later, drops_replaced=True)
+    assert (memory.versions, memory.applied) == (wanted, {**wanted, three: "v9"})
+    assert wanted == {one: "v1", two: "v1"}
+    assert later == {one: "v1", two: "v2"}
+
+
+@given(homes(), homes())
+def test_what_was_written_is_followed_where_the_versions_are_the_homes(
+    old: list[Record], new: list[Record]
+) -> None:
+    replica, applied = filled(old)
+    memory = ReplicaMemory(replica.data_version(), replica.observe().versions, applied)
+    before = snapshot(*old).home.row_versions
+    memory.share(before)
+    kept, desired = dict(before), snapshot(*new)
+    plan = plan_to(desired, replica, applied)
+
+    replica.apply(plan.operations, RUN)
+    memory.take(
+        plan.operations, plan.diff.settled, desired.home.row_versions, drops_replaced=replica.drops_replaced
+    )
+
+    assert memory.versions == memory.applied == replica.observe().versions
+    assert before == kept
+
+
+def test_what_was_written_as_planned_is_not_compared_again() -> None:
+    replica, applied = filled([device(1)])
+    memory = ReplicaMemory(0, replica.observe().versions, applied)
+    desired = snapshot(device(1), device(2), device(3))
+    plan = plan_to(desired, replica, applied)
+    memory.leave(plan, Verdict(allowed=plan.operations[:1], held=(), waiting=(), refusals=()), is_known=True)
+    memory.take(plan.operations[:1], (), desired.home.row_versions, drops_replaced=True)
+    since = memory.widened(Since(None, frozenset()))
+    assert since is not None
+    assert list(since.keys) == [device(3).key]
+
+
 @pytest.mark.parametrize(("drops_replaced", "stays"), [(True, False), (False, True)])
 def test_a_row_whose_entity_id_another_one_bears_is_remembered_where_it_stays(
     drops_replaced: bool, stays: bool
