@@ -104,6 +104,6 @@ def _not_installed(error: ModuleNotFoundError) -> SettingsError:
     if (error.name or "").partition(".")[0] != "confluent_kafka":
         raise error
     return SettingsError(
-        "records.uri or records.kafka_uri names a Kafka, and its client confluent-kafka is not installed.",
+        "records.uri, records.kafka_uri or fleet.brokers names a Kafka, and its client confluent-kafka is not installed.",
         "In the checkout, install the extra: pip install '.[kafka]'.",
     )
