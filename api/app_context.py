@@ -14,7 +14,8 @@ from api.activity import Activity
 from api.changes.feed import ChangeFeed
 from api.http.auth import AccessRules
 from api.http.cache import AnswerCache
-from api.ports import Clock, MetricsSource, Observer, RowsReader, StatusSource, Timeline
+from api.past_homes import PastHomes
+from api.ports import Clock, MakeRows, MetricsSource, Observer, RowsReader, StatusSource, Timeline
 from api.verdict_cache import VerdictCache
 from engine.core.state.intervals import Freshness
 from engine.core.state.record_verdict import Verdicts
@@ -38,7 +39,8 @@ class AppOptions:
 class AppContext:
     """What the host hands over of one home. `freshness`: how old knowledge may be.
 
-    Make it inside the event loop. `activity` is the last day, for the page. Without `timeline` there is no past.
+    Make it inside the event loop. `activity` is the last day, for the page. Without `timeline` there is no past;
+    `make_rows` makes rows of what it gives.
     """
 
     status: StatusSource
@@ -47,11 +49,13 @@ class AppContext:
     feed: ChangeFeed
     freshness: Freshness
     timeline: Timeline | None = None
+    make_rows: MakeRows | None = None
     home_assistant_url: str = ""  # where people reach Home Assistant; empty: not known
     up: str | None = None  # the relative address of the page of all homes, where there are many
     activity: Activity = field(default_factory=Activity)
     cache: AnswerCache = field(default_factory=AnswerCache)
     verdict_cache: VerdictCache = field(default_factory=VerdictCache)
+    past_homes: PastHomes = field(default_factory=PastHomes)
     # The records replica serves one thread at a time.
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 

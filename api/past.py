@@ -1,6 +1,6 @@
 """The home as it was: device and entity routes with `at`, and histories, from the records replica."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,15 +13,13 @@ from api.app_context import AppContext
 from api.http.problems import Problem
 from api.http.queries import HistoryQuery
 from api.http.routing import answer_live, route
+from api.past_homes import AskedRecord
 from api.ports import PastRevision, ReadTransaction, Row, Timeline
 from api.registries.bodies.devices_and_entities import served_fields
 from api.registries.bodies.sync import Sync
 from api.registries.bodies.sync_now import sync_now
 from api.registries.fate import find_fate, missing
-from engine.core.home.derived import Derived, derive
-from engine.core.home.snapshot import newest_version
-from engine.core.records.record import Key, Record
-from engine.core.records.record_json import make_record
+from engine.core.records.record import Key
 from engine.core.state.kept_past import Forgotten
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
@@ -180,38 +178,31 @@ def _no_records() -> Problem:
     return Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
 
 
-class PastHome(msgspec.Struct, frozen=True):
-    """A home at one time; `recorded_at` is when each version was recorded, Unix seconds."""
+async def read_past(
+    context: AppContext,
+    at: datetime,
+    registries: Container[str],
+    job: Callable[[ReadTransaction], T],
+    asked: AskedRecord | None = None,
+) -> T:
+    """What a job makes of the rows of a time, in a worker thread; of at least one record and these registries.
 
-    records: Mapping[Key, Record]
-    derived: Mapping[Key, Derived]
-    recorded_at: Mapping[Key, float]
+    Raises Problem when nothing is known of then, or a record of these registries cannot be read; ReplicaError.
+    """
+
+    def read(timeline: Timeline) -> T:
+        assert context.make_rows is not None, "comes with the timeline"
+        try:
+            home = context.past_homes.at(timeline, context.make_rows, at, asked)
+        except SourceInvalid as error:
+            raise _unreadable(at, error.message) from error
+        for registry, why in home.unreadable.items():
+            if registry in registries:
+                raise _unreadable(at, why)
+        return job(home.rows)
+
+    return await in_timeline(context, read)
 
 
-def _nothing_of(at: datetime, begins_at: float | None) -> Problem:
-    """The answer about a time of which there are no records; `begins_at` is when the first was made, if that is known."""
-    if begins_at is None:
-        return Problem(404, f"The records do not reach back to {at.isoformat()}.")
-    begin = rfc3339(begins_at)
-    if begins_at <= at.timestamp():
-        return Problem(404, f"All that was recorded since {begin} had been deleted by {at.isoformat()}.")
-    problem = Problem(404, f"The records do not reach back to {at.isoformat()}; they begin at {begin}.")
-    problem.known_from = begin
-    return problem
-
-
-def read_home(timeline: Timeline, at: datetime, registries: Container[str]) -> PastHome:
-    """The records of these registries at a time. Raises Problem when nothing is known of then."""
-    revisions = timeline.as_of(at.timestamp())
-    if not revisions:
-        raise _nothing_of(at, timeline.begins_at())
-    try:
-        records = {
-            key: make_record(key.registry, revision.fields)
-            for key, revision in revisions.items()
-            if key.registry in registries
-        }
-    except SourceInvalid as error:
-        raise Problem(503, f"A record of {at.isoformat()} cannot be read. {error.message}") from error
-    names_as_of = newest_version((r.at, r.ha_version) for r in revisions.values())
-    return PastHome(records, derive(records, names_as_of), {key: revisions[key].at for key in records})
+def _unreadable(at: datetime, why: str) -> Problem:
+    return Problem(503, f"A record of {at.isoformat()} cannot be read. {why}")

@@ -1,9 +1,10 @@
 """What the API is given by its host, as contracts. Every value that crosses is plain or the engine core's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from engine.core.records.record import Json, Key
+from engine.core.home.derived import Derived
+from engine.core.records.record import Json, Key, Record
 from engine.core.state.fate import Former
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.status import Status
@@ -77,6 +78,11 @@ class ReadTransaction(Protocol):
         """One of `runs`."""
 
 
+# Makes rows in memory of records, what is derived of them, and when each was recorded (Unix seconds), for one thread at
+# a time. Raises SourceInvalid for values that no row holds.
+MakeRows = Callable[[Mapping[Key, Record], Mapping[Key, Derived], Mapping[Key, float]], ReadTransaction]
+
+
 class RowsReader(Protocol):
     """The rows, off the event loop."""
 
@@ -118,6 +124,9 @@ class PastRevision(Protocol):
     def ha_version(self) -> str | None:
         """The version of the Home Assistant that it came from, where the store keeps it."""
 
+    def record(self) -> Record:
+        """Its record. Raises SourceInvalid where there is none, or none that can be read."""
+
 
 class Timeline(Protocol):
     """The past, from the records replica. Synchronous; called from one worker thread at a time."""
@@ -139,6 +148,12 @@ class Timeline(Protocol):
 
         Raises HistoryForgotten for a time before what is kept.
         """
+
+    def as_of_record(self, at: float, registry: str, asked: str, /) -> Mapping[Key, PastRevision]:
+        """As `as_of`, but at least what one record, known by its id or entity_id, is shown with."""
+
+    def edge(self, at: float, /) -> Hashable | None:
+        """What stays the same as long as `as_of` does; None where that is not known at once. Raises HistoryForgotten as it does."""
 
     def delays(self, since: float, /) -> Sequence[tuple[float, float]]:
         """(Unix seconds, seconds behind Home Assistant's change) of the updates since then. Raises ReplicaError."""

@@ -11,6 +11,7 @@ from bench.registries import READ_AT
 from engine.core.state.intervals import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
+from engine.replicas.rows.queries.in_memory import rows_in_memory
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 
 
@@ -25,6 +26,7 @@ def context_over(rows_reader: SqliteRowsReader, timeline: Timeline | None = None
         feed=ChangeFeed(rows_reader),
         freshness=Freshness(1200.0, 60.0),
         timeline=timeline,
+        make_rows=rows_in_memory,
     )
 
 

@@ -15,7 +15,8 @@ from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
 from engine.core.guards.look import Look
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Json, Key
+from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.hints import Hints
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 
@@ -238,19 +239,6 @@ class Ledger(Protocol):
         return None
 
 
-class Revision(msgspec.Struct, frozen=True):
-    """One entry of a key's timeline in the records replica."""
-
-    key: Key
-    at: float  # commit time, Unix seconds
-    op: str  # create, update, delete, refresh, repair
-    rev: int
-    hash: str  # "-" in a tombstone
-    run_id: str
-    fields: dict[str, Json]  # canonical fields; empty in a tombstone
-    ha_version: str | None = None  # of the Home Assistant that it came from, where the store keeps it
-
-
 class Records(Replica, Protocol):
     """A replica that also keeps earlier versions: all of them, unless it is set to forget."""
 
@@ -268,6 +256,14 @@ class Records(Replica, Protocol):
 
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record live at a time (Unix seconds). Raises HistoryForgotten before what is kept."""
+
+    def as_of_record(self, at: float, registry: str, asked: str) -> dict[Key, Revision]:
+        """As `as_of`, but only what one record, known by its id or entity_id, is shown with. A store without an index gives all."""
+        return self.as_of(at)
+
+    def edge(self, at: float) -> Hashable | None:
+        """What stays the same as long as `as_of` does; None where that is not known at once. Raises HistoryForgotten as it does."""
+        return None
 
     def begins_at(self) -> float | None:
         """When the first revision that is kept was made, Unix seconds; None where it is not known."""

@@ -8,7 +8,6 @@ from api.ports import PastRevision
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
 from engine.core.home.derived import derive
 from engine.core.records.record import Device, Entity, Key
-from engine.core.records.record_json import make_record
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 
@@ -21,7 +20,7 @@ def last_facts(key: Key, revisions: Sequence[PastRevision], names: Names) -> lis
     if last is None:
         return []
     try:
-        record = make_record(key.registry, last.fields)
+        record = last.record()
     except SourceInvalid:
         return []
     derived, at = derive({key: record}, None).get(key), rfc3339(last.at)

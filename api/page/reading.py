@@ -1,4 +1,4 @@
-"""What the page's sections are made of: the rows now, or the records then, each read in one job off the event loop."""
+"""What the page's sections are made of: the rows now, or those of a time, each read in one job off the event loop."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,15 +17,12 @@ from api.page.views.home_index import (
     EntityLine,
     HomeIndex,
     KeptIndex,
-    device_texts_of_past,
-    entities_of_past,
     entities_of_rows,
     entity_line,
-    index_of_past,
     index_of_rows,
 )
-from api.past import in_timeline, read_home
-from api.ports import ReadTransaction, Timeline
+from api.past import read_past
+from api.ports import ReadTransaction
 from engine.errors import ReplicaError
 
 T = TypeVar("T")
@@ -74,7 +71,7 @@ class Reader:
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
             changes = changes_view(transaction, index, self.context.activity, None, CHANGES_SHOWN)
-            return Read(index, changes, _home_now(transaction, index, query))
+            return Read(index, changes, _home(transaction, index, query))
 
         return await self._or_why(job)
 
@@ -82,7 +79,7 @@ class Reader:
         """The home section alone. Raises Problem, ReplicaError."""
         if at_of(query.at) is not None:
             return await self._past(query)
-        return await self.read(lambda transaction, index: _home_now(transaction, index, query))
+        return await self.read(lambda transaction, index: _home(transaction, index, query))
 
     async def live(self) -> Read:
         """The sections that change by themselves."""
@@ -110,16 +107,10 @@ class Reader:
             areas = ()  # the past is shown without today's order
         order = {id_: place for place, id_ in enumerate(areas)}
 
-        def job(timeline: Timeline) -> HomeView:
-            home = read_home(timeline, at, PAST_REGISTRIES)
-            entities: tuple[list[EntityLine], int] = ([], 0)
-            if query.loose or query.words:
-                limit = PAGE_SIZE if query.loose else HITS_MAX
-                entities = entities_of_past(home, query.words, limit, loose=query.loose)
-            texts = device_texts_of_past(home) if query.words else {}
-            return home_view(index_of_past(home, order), query, entities, texts)
+        def job(transaction: ReadTransaction) -> HomeView:
+            return _home(transaction, index_of_rows(transaction, order), query)
 
-        return await in_timeline(self.context, job)
+        return await read_past(self.context, at, PAST_REGISTRIES, job)
 
 
 def at_of(text: str) -> datetime | None:
@@ -136,7 +127,7 @@ def at_of(text: str) -> datetime | None:
     return at
 
 
-def _home_now(transaction: ReadTransaction, index: HomeIndex, query: HomeQuery) -> HomeView:
+def _home(transaction: ReadTransaction, index: HomeIndex, query: HomeQuery) -> HomeView:
     texts = transaction.texts("device") if query.words else {}
     return home_view(index, query, _entities(transaction, query), texts)
 

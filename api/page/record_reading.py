@@ -1,4 +1,4 @@
-"""What the page of one record is made of: its row now or its record then, its verdict and its timeline."""
+"""What the page of one record is made of: its row, now or as of a time, its verdict and its timeline."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,9 +16,8 @@ from api.page.views.home_index import (
     PAST_REGISTRIES,
     EntityLine,
     HomeIndex,
-    entities_of_past,
     entity_line,
-    index_of_past,
+    index_of_rows,
 )
 from api.page.views.record import (
     VERSIONS_MAX,
@@ -31,16 +30,15 @@ from api.page.views.record import (
 )
 from api.page.views.verdict import VerdictView, verdict_view
 from api.page.wording import Names, registry_text
-from api.past import in_timeline, read_home
+from api.past import in_timeline, read_past
+from api.past_homes import AskedRecord
 from api.ports import PastRevision, ReadTransaction, Timeline
 from api.registries import fate as fates
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from api.registries.bodies.small import SMALL
 from api.registries.bodies.sync import since_text
 from api.registries.fate import find_fate
-from engine.core.records.record import Device, Entity, Key
-from engine.core.records.record_json import canonical_fields
-from engine.core.records.registries import REGISTRIES
+from engine.core.records.record import Key
 from engine.core.state.record_verdict import Verdicts
 from engine.core.times import rfc3339
 from engine.errors import ReplicaError
@@ -70,13 +68,9 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
     verdicts = reader.context.verdicts()
     if at is None:
         asked = await _known_as(reader, registry, asked)
-        look = _NOW.get(registry) or partial(_small_now, registry)
-        found = await reader.read(lambda transaction, index: look(transaction, index, asked))
-        if found.is_gone and (key := verdicts.missing(asked, registry)) is not None:
-            found = msgspec.structs.replace(found, key=key)
-    else:
-        then = _THEN.get(registry) or partial(_small_then, registry)
-        found = await in_timeline(reader.context, lambda timeline: then(timeline, asked, at))
+    found = await _find(reader, registry, asked, at)
+    if at is None and found.is_gone and (key := verdicts.missing(asked, registry)) is not None:
+        found = msgspec.structs.replace(found, key=key)
     without = None
     try:
         revisions, total, forgotten = await in_timeline(
@@ -107,6 +101,24 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         inside={} if found.is_gone else inside(found.key, found.facts),
         home_assistant=_own_page(reader, verdicts, found, asked),
     )
+
+
+async def _find(reader: Reader, registry: str, asked: str, at: datetime | None) -> _Found:
+    """The record now, which may be gone, or as of a time. Raises Problem 404 when there was none then."""
+    look = _LOOKS.get(registry) or partial(_small, registry)
+    if at is None:
+        return await reader.read(lambda transaction, index: look(transaction, index, asked))
+    found = await read_past(
+        reader.context,
+        at,
+        (*PAST_REGISTRIES, registry),
+        lambda transaction: look(transaction, index_of_rows(transaction), asked),
+        AskedRecord(registry, asked),
+    )
+    if found.is_gone:
+        what = f"{registry_text(registry)} {asked[:255]!r}"
+        raise Problem(404, f"There was no {what} at {at.isoformat()}.")
+    return found
 
 
 def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> str | None:
@@ -146,7 +158,7 @@ async def _known_as(reader: Reader, registry: str, asked: str) -> str:
     return asked if fate is None else fate.now_called or fate.id
 
 
-def _device_now(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
+def _device(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
     key = Key("device", id_)
     row = transaction.row("device", DEVICES.columns, id_)
     if row is None:
@@ -154,22 +166,22 @@ def _device_now(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Fo
     device = DEVICES.of_row(row)
     rows = transaction.page("entity", ENTITY_LINE_COLUMNS, [("device_id", id_)], "", ENTITIES_MAX)
     entities = [entity_line(row) for row in rows]
-    facts = [*_area(device.effective_area_id, index), *device_facts(device, index.names)]
+    facts = [*_area_fact(device.effective_area_id, index), *device_facts(device, index.names)]
     return _Found(key, index, device.effective_name or id_, facts, entities, written_at=device.timestamp)
 
 
-def _entity_now(transaction: ReadTransaction, index: HomeIndex, entity_id: str) -> _Found:
+def _entity(transaction: ReadTransaction, index: HomeIndex, entity_id: str) -> _Found:
     row = transaction.row("entity", ENTITIES.columns, entity_id)
     if row is None:
         # It may have another entity_id by now.
         found = transaction.rows("entity", ("id",), [entity_id])
         if found:
-            return _entity_now(transaction, index, found[0][0])
+            return _entity(transaction, index, found[0][0])
         return _Found(Key("entity", entity_id), index, entity_id, [], None, is_gone=True)
     entity = ENTITIES.of_row(row)
     facts = [
-        *_area(entity.effective_area_id, index),
-        *_device(entity.device_id, index),
+        *_area_fact(entity.effective_area_id, index),
+        *_device_fact(entity.device_id, index),
         *entity_facts(entity, index.names),
     ]
     name = entity.friendly_name or entity_id
@@ -177,48 +189,20 @@ def _entity_now(transaction: ReadTransaction, index: HomeIndex, entity_id: str) 
     return _Found(key, index, name, facts, None, entity_id=entity_id, written_at=entity.timestamp)
 
 
-def _device_then(timeline: Timeline, id_: str, at: datetime) -> _Found:
-    home = read_home(timeline, at, PAST_REGISTRIES)
-    key = Key("device", id_)
-    record = home.records.get(key)
-    if not isinstance(record, Device):
-        raise Problem(404, f"There was no device {id_[:255]!r} at {at.isoformat()}.")
-    index, derived = index_of_past(home), home.derived[key]
-    device = DEVICES.of_record(record, derived, rfc3339(home.recorded_at[key]))
-    facts = [*_area(derived.effective_area_id, index), *device_facts(device, index.names)]
-    entities, _ = entities_of_past(home, (), ENTITIES_MAX, id_)
-    return _Found(key, index, derived.effective_name or id_, facts, entities)
-
-
-def _entity_then(timeline: Timeline, entity_id: str, at: datetime) -> _Found:
-    home = read_home(timeline, at, PAST_REGISTRIES)
-    for key, record in home.records.items():
-        if isinstance(record, Entity) and entity_id in (record.entity_id, record.id):
-            index, derived = index_of_past(home), home.derived[key]
-            entity = ENTITIES.of_record(record, derived, rfc3339(home.recorded_at[key]))
-            facts = [
-                *_area(derived.effective_area_id, index),
-                *_device(entity.device_id, index),
-                *entity_facts(entity, index.names),
-            ]
-            return _Found(key, index, entity.friendly_name or entity_id, facts, None)
-    raise Problem(404, f"There was no entity {entity_id[:255]!r} at {at.isoformat()}.")
-
-
-def _area(area_id: str | None, index: HomeIndex) -> list[Fact]:
+def _area_fact(area_id: str | None, index: HomeIndex) -> list[Fact]:
     if not area_id:
         return []
     return [Fact("area", index.areas.get(area_id, area_id), link("./", "home", area=area_id))]
 
 
-def _device(device_id: str | None, index: HomeIndex) -> list[Fact]:
+def _device_fact(device_id: str | None, index: HomeIndex) -> list[Fact]:
     if not device_id:
         return []
     name = index.names.get(("device", device_id), device_id)
     return [Fact("device", name, link("device", id=device_id))]
 
 
-def _small_now(registry: str, transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
+def _small(registry: str, transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
     body = SMALL[registry]
     row = transaction.row(registry, body.columns, id_)
     if row is None:
@@ -231,14 +215,4 @@ def _small_now(registry: str, transaction: ReadTransaction, index: HomeIndex, id
     return _Found(Key(registry, id_), index, str(name), facts, None, written_at=written_at)
 
 
-def _small_then(registry: str, timeline: Timeline, id_: str, at: datetime) -> _Found:
-    home = read_home(timeline, at, REGISTRIES)
-    record, index = home.records.get(Key(registry, id_)), index_of_past(home)
-    if record is None:
-        raise Problem(404, f"There was no {registry_text(registry)} {id_[:255]!r} at {at.isoformat()}.")
-    name = getattr(record, "name", None) or getattr(record, "title", None) or id_
-    return _Found(record.key, index, str(name), plain_facts(canonical_fields(record), index.names), None)
-
-
-_NOW = {"device": _device_now, "entity": _entity_now}
-_THEN = {"device": _device_then, "entity": _entity_then}
+_LOOKS = {"device": _device, "entity": _entity}

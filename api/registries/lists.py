@@ -28,7 +28,7 @@ from api.http.queries import (
     PageQuery,
 )
 from api.http.routing import JSON, LIVE_HEADERS, VARY, Handler, Route
-from api.past_lists import past_page
+from api.past import read_past
 from api.ports import Filter, ReadTransaction, Row
 from api.registries.bodies.contents import with_contents
 from api.registries.bodies.fields import BodyMaker
@@ -52,6 +52,8 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "category": CategoriesQuery,
     "config_entry": IntegrationsQuery,
 }
+# What devices and entities, and what is derived of them, are made from.
+PAST_NEEDED = ("area", "config_entry", "device", "entity", "floor")
 # What a query says besides filters of rows; `tag` is of homes.
 _NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet", "tag"})
 
@@ -96,8 +98,26 @@ def next_link(request: Request, next_key: str | None) -> str | None:
     return f'<?{urlencode([*parameters, ("after", next_key)])}>; rel="next"'
 
 
+def _bodies(
+    transaction: ReadTransaction,
+    body: BodyMaker[Any],
+    verdicts: Verdicts | None,
+    query: Any,
+    selection: Selection,
+) -> tuple[Sequence[msgspec.Struct], int, str | None]:
+    """(bodies, total, the key that the next page follows) of a page, with verdicts, if there are any."""
+    rows, total = _page(transaction, body, verdicts, query, selection)
+    next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
+    places = places_now(transaction)
+    return body.of_rows(rows[: query.limit], verdicts, is_listed=True, places=places), total, next_key
+
+
 def _page(
-    transaction: ReadTransaction, body: BodyMaker[Any], verdicts: Verdicts, query: Any, selection: Selection
+    transaction: ReadTransaction,
+    body: BodyMaker[Any],
+    verdicts: Verdicts | None,
+    query: Any,
+    selection: Selection,
 ) -> tuple[Sequence[Row], int]:
     """The rows of a page and one more, and how many there are in all."""
     name = body.registry.name
@@ -171,23 +191,24 @@ def list_handler(
         verdicts = context.verdicts()
 
         def build(transaction: ReadTransaction) -> tuple[bytes, str | None]:
-            rows, total = _page(transaction, body, verdicts, query, selection)
-            next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
-            places = places_now(transaction)
-            made = body.of_rows(rows[: query.limit], verdicts, is_listed=True, places=places)
+            made, total, next_key = _bodies(transaction, body, verdicts, query, selection)
             page = form.encode(with_contents(transaction, made), total, next_key, transaction.revision)
             return page, next_link(request, next_key)
 
+        def build_past(transaction: ReadTransaction) -> tuple[bytes, str | None]:
+            made, total, next_key = _bodies(transaction, body, None, query, selection)
+            return form.encode(made, total, next_key, None), next_link(request, next_key)
+
         if query.at is not UNSET:
-            then = selection._replace(sort="" if query.sort is UNSET else query.sort)
-            found, total, next_key = await past_page(context, name, query, then)
-            link = next_link(request, next_key)
+            page, link = form.encode((), 0, None, None), None
+            if not state:  # a verdict is of now: no record of the past has one
+                page, link = await read_past(context, query.at, (*PAST_NEEDED, name), build_past)
             headers = {
                 **LIVE_HEADERS,
                 **await exactness(context, query.at),
                 **({"link": link} if link else {}),
             }
-            return Response(form.encode(found, total, next_key, None), 200, headers, form.media_type)
+            return Response(page, 200, headers, form.media_type)
         return await answer_kept(context, request, build, form.media_type)
 
     return handle

@@ -1,5 +1,6 @@
 """Routes of the registries: lists, single records and counts, now from the rows and then (`at`) from the records."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ from starlette.responses import Response
 
 from api.app_context import AppContext
 from api.exactness import exactness
+from api.http.problems import Problem
 from api.http.queries import AtQuery
 from api.http.routing import Route, answer_live
-from api.past_lists import past_record
+from api.past import read_past
+from api.past_homes import AskedRecord
 from api.ports import ReadTransaction
 from api.registries.bodies.contents import with_contents
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
@@ -20,11 +23,29 @@ from api.registries.bodies.places import places_now
 from api.registries.bodies.small import SMALL
 from api.registries.facets import get_facets
 from api.registries.fate import missing
-from api.registries.lists import PAST_STATUSES, answer_kept, list_handler, list_route, page_struct
+from api.registries.lists import (
+    PAST_NEEDED,
+    PAST_STATUSES,
+    answer_kept,
+    list_handler,
+    list_route,
+    page_struct,
+)
+from engine.core.state.record_verdict import Verdicts
 
 
 class _NoRow(Exception):
     """The store has no such row at this moment."""
+
+
+def _body(
+    body: BodyMaker[Any], id_: str, verdicts: Verdicts | None, transaction: ReadTransaction
+) -> msgspec.Struct | None:
+    row = transaction.row(body.registry.name, body.columns, id_)
+    if row is None:
+        return None
+    made: msgspec.Struct = body.of_row(row, verdicts, places=places_now(transaction))
+    return made
 
 
 def single_route(body: BodyMaker[Any], summary: str) -> Route:
@@ -34,16 +55,21 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
     async def handle(context: AppContext, request: Request, query: AtQuery) -> Response:
         id_ = request.path_params["id"]
         if query.at is not UNSET:
-            answer = answer_live(await past_record(context, name, id_, query.at))
+            needed = (*PAST_NEEDED, name)
+            made = await read_past(
+                context, query.at, needed, partial(_body, body, id_, None), AskedRecord(name, id_)
+            )
+            if made is None:
+                raise Problem(404, f"There was no {name} {id_[:255]!r} at {query.at.isoformat()}.")
+            answer = answer_live(made)
             answer.headers.update(await exactness(context, query.at))
             return answer
         verdicts = context.verdicts()
 
         def build(transaction: ReadTransaction) -> tuple[bytes, None]:
-            row = transaction.row(name, body.columns, id_)
-            if row is None:
+            made = _body(body, id_, verdicts, transaction)
+            if made is None:
                 raise _NoRow
-            made = body.of_row(row, verdicts, places=places_now(transaction))
             return msgspec.json.encode(with_contents(transaction, [made])[0]), None
 
         try:

@@ -33,11 +33,11 @@ class Selection(NamedTuple):
 
 
 def filters_for(
-    transaction: ReadTransaction, registry: str, verdicts: Verdicts, selection: Selection
+    transaction: ReadTransaction, registry: str, verdicts: Verdicts | None, selection: Selection
 ) -> tuple[Filter, ...]:
-    """All conditions on the rows as filters of the store."""
+    """All conditions on the rows as filters of the store. Without verdicts there is no condition on them."""
     filters = selection.filters
-    if selection.state:
+    if selection.state and verdicts is not None:
         filters = (*filters, *_of_state(registry, verdicts, State(selection.state)))
     if selection.words:
         found = transaction.found(registry, selection.words)

@@ -29,6 +29,7 @@ from engine.core.words import Mode
 from engine.files.store_lock import HeldStore, hold_store
 from engine.ports import Records
 from engine.process.clock import ProcessClock
+from engine.replicas.rows.queries.in_memory import rows_in_memory
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.settings.sections import LoadedSettings
 from engine.settings.text import browser_address
@@ -111,6 +112,7 @@ class Mirror:
             feed=self.feed,
             freshness=self.freshness,
             timeline=past,
+            make_rows=rows_in_memory,
             home_assistant_url=self._home_assistant_url,
             activity=self.activity,
             up=resources.up,

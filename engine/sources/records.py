@@ -51,7 +51,8 @@ class RecordsSource(Source):
         records, set_aside = list[Record](), list[SetAside]()
         for key, revision in sorted(found.items()):
             try:
-                records.append(read_fields(key.registry, revision.fields))
+                content = revision.content
+                records.append(content if isinstance(content, Record) else read_fields(key.registry, content))
             except UnusableRow as error:
                 # Whatever its fields say: the key is what it was written under.
                 set_aside.append(replace(error.row, id=key.id))

@@ -19,6 +19,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key, Record
 from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
+from engine.core.records.revision import Revision
 from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.report import Report
@@ -27,7 +28,8 @@ from engine.core.words import Mode
 from engine.errors import HistoryForgotten
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
-from engine.ports import Revision, Source
+from engine.ports import Source
+from engine.replicas.rows.queries.in_memory import rows_in_memory
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
@@ -140,6 +142,12 @@ class MemoryTimeline:
             raise HistoryForgotten("history", self.known.known_from, "", "then")
         return self.records if self.since is not None and at >= self.since else {}
 
+    def as_of_record(self, at: float, _registry: str, _asked: str) -> Mapping[Key, Revision]:
+        return self.as_of(at)
+
+    def edge(self, at: float) -> None:
+        self.as_of(at)
+
     def begins_at(self) -> float | None:
         return self.since
 
@@ -166,6 +174,7 @@ class Api:
             rows_reader=self.rows_reader,
             feed=self.feed,
             freshness=FRESHNESS,
+            make_rows=rows_in_memory,
             **{name: value for name, value in context.items() if name not in OF_APP},
         )
         self.options = AppOptions(

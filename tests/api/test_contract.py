@@ -15,8 +15,8 @@ from schemathesis.checks import not_a_server_error
 from api.app import ROUTES
 from api.http.auth import AccessRules
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.report import Report
-from engine.ports import Revision
 from engine.sources.files.capture import CaptureSource
 from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
 from tests.homes import NOON

@@ -6,9 +6,9 @@ import pytest
 
 from api.exactness import HEADER
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.report import Report
-from engine.ports import Revision
 from tests.api.serving import api_over
 from tests.api.test_past import timeline_of_sample
 from tests.homes import NOON

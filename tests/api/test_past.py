@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.kept_past import Forgotten
 from engine.core.state.report import Report
-from engine.ports import Revision
 from engine.sources.files.capture import CaptureSource
 from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
 from tests.homes import NOON

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from api.ports import PastRevision, ReadTransaction, RowsReader, Timeline
-from engine.ports import Records, Revision
+from engine.core.records.revision import Revision
+from engine.ports import Records
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.errors import HistoryForgotten
-from engine.ports import Revision
 from engine.replicas.history.replica import open_history
 from tests.kill.fork_server import ForkServer, Order
 from tests.kill.kills import draw_for, draw_instant, is_killed, run_until, share

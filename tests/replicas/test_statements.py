@@ -178,6 +178,9 @@ def use_everything(folder: Path) -> None:
         rows.known_ids(gone)
         rows.absences()
         history.as_of(NOON + at)
+        history.edge(NOON + at)
+        for registry, asked in (("device", "a"), ("entity", "sensor.new")):
+            history.as_of_record(NOON + at, registry, asked)
         history.holders("sensor.new")
         outbox.drop(outbox.put("influxdb", b"batch"))
         outbox.pending("influxdb")

@@ -8,8 +8,8 @@ import pytest
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Area, Key
 from engine.core.records.record_json import canonical_fields
+from engine.core.records.revision import Revision
 from engine.errors import ReplicaRejected, ReplicaUnavailable, SourceInvalid, SourceUnavailable
-from engine.ports import Revision
 from engine.sources.records import RecordsSource
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.sources.recorded_homes import quiet

@@ -1,4 +1,4 @@
-"""What is in the home, as the page lists it: every device in one line, by area; now from the rows, then from records.
+"""What is in the home, as the page lists it: every device in one line, by area.
 
 An index of 2,000 devices is made in some milliseconds and kept until the next commit.
 """
@@ -8,9 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from api.past import PastHome
 from api.ports import ReadTransaction, Row
-from engine.core.records.record import Area, ConfigEntry, Device, Entity, Floor, Label
 
 ALL = 10_000_000
 _DEVICE_COLUMNS = (
@@ -18,14 +16,6 @@ _DEVICE_COLUMNS = (
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
 ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled", "id")
-# What is searched besides what is shown, as in the rows.
-_ENTITY_TEXTS = (
-    *("name", "original_name", "id", "unique_id", "platform", "aliases", "device_class", "device_id"),
-)
-_DEVICE_TEXTS = (
-    *("id", "name_by_user", "name", "manufacturer", "model", "model_id", "serial_number", "sw_version"),
-    *("identifiers", "connections"),
-)
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
 
@@ -70,8 +60,11 @@ class HomeIndex(msgspec.Struct, frozen=True):
         return max(0, self.entity_count - sum(device.entity_count for device in self.devices))
 
 
-def index_of_rows(transaction: ReadTransaction) -> HomeIndex:
-    """The home as the rows hold it. Call it in a job."""
+def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] | None = None) -> HomeIndex:
+    """The home as the rows hold it, its areas in their `order`, else in another one: records of the past keep none.
+
+    Call it in a job.
+    """
     devices = [
         DeviceLine(
             id_,
@@ -96,36 +89,10 @@ def index_of_rows(transaction: ReadTransaction) -> HomeIndex:
     ):
         rows = transaction.page(registry, (column,), [], "", ALL)
         names |= {(registry, id_): str(name) for id_, name in rows if name}
-    places = {
-        id_: place for id_, place in transaction.page("area", ("position",), [], "", ALL) if place is not None
-    }
-    return _index(devices, names, transaction.count("entity", []), places)
-
-
-def index_of_past(home: PastHome, order: Mapping[str | None, int] | None = None) -> HomeIndex:
-    """The home as it was, its areas in today's `order`: records keep none."""
-    devices, names, entities = [], {}, 0
-    for key, record in home.records.items():
-        if isinstance(record, Device):
-            derived = home.derived[key]
-            line = DeviceLine(
-                record.id,
-                derived.effective_name or record.id,
-                record.manufacturer or "",
-                record.model or "",
-                derived.integration or "",
-                derived.effective_area_id,
-                derived.entity_count or 0,
-                record.disabled_by is not None,
-            )
-            devices.append(line)
-            names[key.registry, key.id] = line.name
-        elif isinstance(record, Area | Floor | Label):
-            names[key.registry, key.id] = record.name
-        elif isinstance(record, ConfigEntry):
-            names[key.registry, key.id] = record.title
-        entities += isinstance(record, Entity)
-    return _index(devices, names, entities, order or {})
+    if order is None:
+        positions = transaction.page("area", ("position",), [], "", ALL)
+        order = {id_: place for id_, place in positions if place is not None}
+    return _index(devices, names, transaction.count("entity", []), order)
 
 
 def entities_of_rows(
@@ -141,48 +108,6 @@ def entity_line(row: Row) -> EntityLine:
     """An entity from its key and ENTITY_LINE_COLUMNS."""
     entity_id, shown, own, disabled, id_ = row
     return EntityLine(entity_id, shown or own or entity_id, bool(disabled), id_ or "")
-
-
-def entities_of_past(
-    home: PastHome, words: Sequence[str], limit: int, device_id: str | None = None, *, loose: bool = False
-) -> tuple[list[EntityLine], int]:
-    """(the first entities that have all these words, how many there are), by entity_id; only those of a device, or
-    of none (`loose`).
-    """
-    found = []
-    for key, record in home.records.items():
-        if not isinstance(record, Entity) or (device_id and record.device_id != device_id):
-            continue
-        name = home.derived[key].effective_name or record.entity_id
-        if not (loose and record.device_id) and _is_called(name, record, words):
-            line = EntityLine(record.entity_id, name, record.disabled_by is not None, record.id)
-            found.append(line)
-    found.sort(key=attrgetter("entity_id"))
-    return found[:limit], len(found)
-
-
-def device_texts_of_past(home: PastHome) -> dict[str, str]:
-    """What is searched of each device, in lower case, by id."""
-    return {
-        key.id: f"{home.derived[key].effective_name}\n{home.derived[key].integration}\n".casefold()
-        + _text(record, _DEVICE_TEXTS)
-        for key, record in home.records.items()
-        if isinstance(record, Device)
-    }
-
-
-def _is_called(name: str, record: Entity, words: Sequence[str]) -> bool:
-    """Whether a search finds it, as it finds a row."""
-    if not words:
-        return True
-    text = f"{record.entity_id}\n{name}\n".casefold() + _text(record, _ENTITY_TEXTS)
-    return all(word in text for word in words)
-
-
-def _text(record: Device | Entity, fields: Sequence[str]) -> str:
-    values = (getattr(record, field, None) for field in fields)
-    texts = (msgspec.json.encode(v).decode() if isinstance(v, tuple) else str(v) for v in values if v)
-    return "\n".join(texts).casefold()
 
 
 class KeptIndex:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from api.ports import ReadTransaction
-from engine.core.records.record import Area, Floor, Key, Record
 
 _ALL = 1_000_000
 
@@ -28,13 +27,3 @@ def places_now(transaction: ReadTransaction) -> Places:
     floors: dict[str | None, str | None] = dict(transaction.page("floor", ("name",), [], "", _ALL))
     areas = transaction.page("area", ("name", "floor_id"), [], "", _ALL)
     return {id_: Place(name, floor, floors.get(floor)) for id_, name, floor in areas}
-
-
-def places_then(records: Mapping[Key, Record]) -> Places:
-    """The places of a home of the past."""
-    floors = {r.floor_id: r.name for r in records.values() if isinstance(r, Floor)}
-    return {
-        r.area_id: Place(r.name, r.floor_id, floors.get(r.floor_id or ""))
-        for r in records.values()
-        if isinstance(r, Area)
-    }

@@ -19,11 +19,12 @@ from engine.commandline.verbs.show import all_rows, formers
 from engine.composition.stores import Stores, open_stores
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
+from engine.core.records.revision import Revision
 from engine.core.state.record_verdict import RecordVerdict
 from engine.core.state.report import SCHEMA_VERSION
 from engine.core.times import encode_document, rfc3339
 from engine.errors import EngineError
-from engine.ports import Records, Revision
+from engine.ports import Records
 from engine.settings.stores import is_kafka
 
 

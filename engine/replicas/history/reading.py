@@ -6,14 +6,26 @@ as of a time costs one search per record, however long the history is.
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from engine.core.records.record import Key
+import msgspec
+
+from engine.core.records.record import Device, Entity, Key
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.revision import Revision
+from engine.replicas.history.revisions import TOMBSTONE, revision_of
 
 REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
 _SELECT = f"SELECT {', '.join(REVISION)} FROM records"
 _OF_KEY = "registry = ? AND id = ?"
+# The newest revision of one key as of a time, and the newest of all of a version that is known and that stands then.
+_KEY_AS_OF = f"{_SELECT} WHERE {_OF_KEY} AND at_ns <= ? ORDER BY at_ns DESC LIMIT 1"
+_VERSION_AS_OF = (
+    f"{_SELECT} AS r WHERE at_ns <= ?1 AND hash != '-' AND ha_version IS NOT NULL AND NOT EXISTS (SELECT 1 FROM records AS n"
+    " WHERE n.registry = r.registry AND n.id = r.id AND n.at_ns > r.at_ns AND n.at_ns <= ?1) ORDER BY at_ns DESC LIMIT 1"
+)
+_EDGE = "SELECT max(at_ns) FROM records WHERE at_ns <= ?"
 # Every key once, each found by a search behind the one before. The last condition ends it where a damaged index leads back.
 _KEYS = """WITH RECURSIVE keys (at_ns, registry, id) AS (
   SELECT * FROM (SELECT at_ns, registry, id FROM records ORDER BY registry, id LIMIT 1)
@@ -22,11 +34,21 @@ _KEYS = """WITH RECURSIVE keys (at_ns, registry, id) AS (
     (SELECT n.at_ns FROM records AS n WHERE n.registry = keys.registry AND n.id > keys.id ORDER BY n.id LIMIT 1),
     (SELECT n.at_ns FROM records AS n WHERE n.registry > keys.registry ORDER BY n.registry, n.id LIMIT 1))
     AND (r.registry, r.id) > (keys.registry, keys.id))"""
-AS_OF = (
-    f"{_KEYS} SELECT {', '.join(f'r.{name}' for name in REVISION)} FROM keys JOIN records AS r ON r.at_ns = (SELECT max(n.at_ns)"
+_AS_OF = (
+    f" SELECT {', '.join(f'r.{name}' for name in REVISION)} FROM keys JOIN records AS r ON r.at_ns = (SELECT max(n.at_ns)"
     " FROM records AS n WHERE n.registry = keys.registry AND n.id = keys.id AND n.at_ns <= ?)"
-    " ORDER BY keys.registry, keys.id"
 )
+_BY_KEY = " ORDER BY keys.registry, keys.id"
+AS_OF = f"{_KEYS}{_AS_OF}{_BY_KEY}"
+# The same of the keys of one registry.
+_KEYS_OF = """WITH RECURSIVE keys (at_ns, registry, id) AS (
+  SELECT * FROM (SELECT at_ns, registry, id FROM records WHERE registry = ? ORDER BY id LIMIT 1)
+  UNION ALL
+  SELECT r.at_ns, r.registry, r.id FROM keys JOIN records AS r ON r.at_ns = (SELECT n.at_ns FROM records AS n
+    WHERE n.registry = keys.registry AND n.id > keys.id ORDER BY n.id LIMIT 1)
+    AND (r.registry, r.id) > (keys.registry, keys.id))"""
+_REGISTRY_AS_OF = f"{_KEYS_OF}{_AS_OF}{_BY_KEY}"
+_MENTIONING_AS_OF = f"{_KEYS_OF}{_AS_OF} WHERE instr(r.payload, ?){_BY_KEY}"
 _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM records WHERE {_OF_KEY} LIMIT ?)"
 _REV_AT = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns LIMIT 1 OFFSET ?"
 _NEWEST_REV = f"SELECT rev FROM records WHERE {_OF_KEY} ORDER BY at_ns DESC LIMIT 1"
@@ -46,6 +68,8 @@ _ALL = -1  # as a LIMIT
 _REV_MAX = 2**63 - 1
 COUNTED_MAX = 10_000  # takes 1 ms
 
+_MANY = ("device", "entity")  # the other registries are few and read whole
+
 # Fetches all rows of a statement (statement, names of its columns, bindings).
 Fetch = Callable[[str, Sequence[str], Sequence[str | int]], list[Any]]
 
@@ -61,6 +85,56 @@ def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list
     rev = _REV_MAX if before is None else before
     end_ns = _REV_MAX if before is None else _first_behind(fetch, key, before - 1)
     return fetch(_NEWEST, REVISION, (*key, end_ns, rev, limit))[::-1]
+
+
+def fetch_edge(fetch: Fetch, at_ns: int) -> int | None:
+    """When the last revision up to a time was made; None where there is none."""
+    [(edge,)] = fetch(_EDGE, ("edge",), (at_ns,))
+    return edge if isinstance(edge, int) else None
+
+
+def find_record_as_of(
+    fetch: Fetch, at_ns: int, registry: str, asked: str, holders: Callable[[], Iterable[str]]
+) -> dict[Key, Revision]:
+    """What `Records.as_of_record` gives; `holders` are the ids of the entities that ever had `asked` as their entity_id.
+
+    What is few is read whole: areas, floors, labels, categories and config entries. Of devices and entities only those that
+    the record refers to, and of a device also its entities, which it counts.
+    """
+    found: dict[Key, Revision] = {}
+
+    def add(rows: Iterable[Any]) -> None:
+        found.update((r.key, r) for r in map(revision_of, rows) if r.hash != TOMBSTONE)
+
+    for few in REGISTRIES:
+        if few not in _MANY:
+            add(fetch(_REGISTRY_AS_OF, REVISION, (few, at_ns)))
+    keys = {Key(registry, asked)} if registry in _MANY else set()
+    if registry == "entity":
+        keys |= {Key("entity", id_) for id_ in holders()}
+    if registry == "device":
+        mentioned = msgspec.json.encode(asked).decode()
+        add(fetch(_MENTIONING_AS_OF, REVISION, ("entity", at_ns, mentioned)))
+    looked_for: set[Key] = set()
+    while keys:
+        for key in keys:
+            add(fetch(_KEY_AS_OF, REVISION, (*key, at_ns)))
+        looked_for |= keys
+        keys = {key for revision in found.values() for key in _referred(revision)} - looked_for
+    # Names follow the rule of the version that wrote the home last.
+    add(fetch(_VERSION_AS_OF, REVISION, (at_ns,)))
+    return dict(sorted(found.items()))
+
+
+def _referred(revision: Revision) -> list[Key]:
+    """The devices that a record refers to."""
+    record = revision.content
+    ids: tuple[str | None, ...] = ()
+    if isinstance(record, Entity):
+        ids = (record.device_id,)
+    elif isinstance(record, Device):
+        ids = (record.parent_device_id, record.via_device_id)
+    return [Key("device", id_) for id_ in ids if id_]
 
 
 def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:

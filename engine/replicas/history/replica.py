@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apsw
 
@@ -20,8 +19,9 @@ from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.home.list_order import decode_order, encode_order
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
-from engine.ports import Observed, Records, Revision, Run
+from engine.ports import Observed, Records, Run
 from engine.replicas.history.appending import append, note_of
 from engine.replicas.history.holders import find_holders
 from engine.replicas.history.housekeeping import Housekeeper
@@ -30,10 +30,12 @@ from engine.replicas.history.reading import (
     REVISION,
     fetch_count,
     fetch_delays,
+    fetch_edge,
     fetch_newest,
     fetch_page,
+    find_record_as_of,
 )
-from engine.replicas.history.retention import KEEP_ALL, Retention, check_known, read_forgotten
+from engine.replicas.history.retention import KEEP_ALL, Retention, known_ns, read_forgotten
 from engine.replicas.history.revisions import (
     TOMBSTONE,
     draft_revisions,
@@ -44,13 +46,12 @@ from engine.replicas.history.revisions import (
 from engine.replicas.history.schema import ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.digests import digest_texts, text_of
-from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
+from engine.replicas.sqlite_file.invalid_utf8 import fetch_rows, rows_keeping_bytes
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
 
 NAME = "history"
 
 _NS = 1_000_000_000
-_MS_IN_NS = 1_000_000
 _VERSION = ("registry", "id", "hash", "payload", "digest")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
 _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
@@ -115,7 +116,7 @@ class HistoryFile(Records):
         found = {}
         with self._file.reading() as connection:
             for key in keys if has_records(connection, NAME) else ():
-                for row in _fetch(connection, newest, _VERSION, key):
+                for row in fetch_rows(connection, newest, _VERSION, key):
                     _, _, _, payload, _ = row
                     if next(iter(versions_of([row])), None) is not None:
                         found[key] = StoredRow(key, payload_fields(key.registry, payload))
@@ -177,14 +178,14 @@ class HistoryFile(Records):
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
         with self._file.reading() as connection:
             is_there = has_records(connection, NAME)
-            rows = fetch_page(partial(_fetch, connection), key, after, limit) if is_there else []
+            rows = fetch_page(partial(fetch_rows, connection), key, after, limit) if is_there else []
         return [revision_of(row) for row in rows]
 
     def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
         """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
         with self._file.reading() as connection:
             is_there = has_records(connection, NAME)
-            rows = fetch_newest(partial(_fetch, connection), key, limit, before) if is_there else []
+            rows = fetch_newest(partial(fetch_rows, connection), key, limit, before) if is_there else []
         return [revision_of(row) for row in rows]
 
     def count(self, key: Key) -> int:
@@ -193,13 +194,13 @@ class HistoryFile(Records):
             if not has_records(connection, NAME):
                 return 0
             known = read_forgotten(connection, key)
-            return fetch_count(partial(_fetch, connection), key, known.revisions)
+            return fetch_count(partial(fetch_rows, connection), key, known.revisions)
 
     def delays(self, since: float) -> list[tuple[float, float]]:
         """(Unix seconds, delay in seconds) of the updates since then, the newest first."""
         with self._file.reading() as connection:
             is_there = has_records(connection, NAME)
-            return fetch_delays(partial(_fetch, connection), int(since * _NS)) if is_there else []
+            return fetch_delays(partial(fetch_rows, connection), int(since * _NS)) if is_there else []
 
     def begins_at(self) -> float | None:
         """When the first revision that is kept was made, Unix seconds; None where there is none."""
@@ -230,13 +231,28 @@ class HistoryFile(Records):
         `at` is in Unix seconds and counts to the millisecond: a commit is seen whole, though its revisions are
         some nanoseconds apart. Raises HistoryForgotten for a time before what is kept.
         """
-        at_ns = int(at * _NS) + _MS_IN_NS
         with self._file.reading() as connection:
-            is_there = has_records(connection, NAME)
-            check_known(connection, NAME, at_ns)
-            rows = _fetch(connection, AS_OF, REVISION, (at_ns,)) if is_there else []
+            at_ns = known_ns(connection, NAME, at)
+            rows = fetch_rows(connection, AS_OF, REVISION, (at_ns,)) if has_records(connection, NAME) else []
         revisions = (revision_of(row) for row in rows)
         return {revision.key: revision for revision in revisions if revision.hash != TOMBSTONE}
+
+    def as_of_record(self, at: float, registry: str, asked: str) -> dict[Key, Revision]:
+        """As `as_of`, but what one record is shown with, found by its id or entity_id; see `Records.as_of_record`."""
+        with self._file.reading() as connection:
+            at_ns = known_ns(connection, NAME, at)
+            if not has_records(connection, NAME):
+                return {}
+            holders = partial(find_holders, connection, asked)
+            return find_record_as_of(partial(fetch_rows, connection), at_ns, registry, asked, holders)
+
+    def edge(self, at: float) -> Hashable | None:
+        """What `as_of` depends on: the last revision until then, and whether anything was written since, or forgotten."""
+        with self._file.reading() as connection:
+            at_ns = known_ns(connection, NAME, at)
+            if not has_records(connection, NAME):
+                return None
+            return self._file.data_version(), fetch_edge(partial(fetch_rows, connection), at_ns)
 
     def close(self) -> None:
         """Release the file. May be called twice."""
@@ -278,12 +294,3 @@ def _observe(connection: apsw.Connection) -> dict[Key, str]:
         return dict(versions_of(connection.execute(_NEWEST)))
     except UnicodeDecodeError:
         return dict(versions_of(rows_keeping_bytes(connection, _NEWEST, _VERSION)))
-
-
-def _fetch(
-    connection: apsw.Connection, statement: str, names: Sequence[str], bindings: Sequence[str | int] = ()
-) -> list[Any]:
-    try:
-        return connection.execute(statement, bindings).fetchall()
-    except UnicodeDecodeError:
-        return list(rows_keeping_bytes(connection, statement, names, bindings))

@@ -28,6 +28,7 @@ from engine.errors import HistoryForgotten
 from engine.replicas.sqlite_file.tables import has_table
 
 _NS = 1_000_000_000
+_MS_IN_NS = 1_000_000
 _DAY_NS = 86_400 * _NS
 _START_NS = -(2**63)
 FORGETFUL_SCHEMA = 2
@@ -120,12 +121,14 @@ def read_memory(connection: apsw.Connection) -> Memory:
     return Memory(**{str(name): value for name, value in rows if isinstance(value, int) and value >= 0})
 
 
-def check_known(connection: apsw.Connection, replica: str, at_ns: int) -> None:
-    """Raises HistoryForgotten when the home of this time was forgotten."""
+def known_ns(connection: apsw.Connection, replica: str, at: float) -> int:
+    """A time (Unix seconds), to the end of its millisecond. Raises HistoryForgotten when the home of then was forgotten."""
+    at_ns = int(at * _NS) + _MS_IN_NS
     known_from_ns = read_memory(connection).known_from_ns
     if at_ns < known_from_ns:
         known_from = known_from_ns / _NS
         raise HistoryForgotten(replica, known_from, _COMPACTED, rfc3339(known_from))
+    return at_ns
 
 
 def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:

@@ -11,8 +11,9 @@ from engine.core.compare.plan import Action, Operation
 from engine.core.records.content_hash import HASH_VERSION, content_hash
 from engine.core.records.record import RECORD_TYPES, Json, Key, Record, nests_too_deep
 from engine.core.records.record_json import canonical_fields, decode_record, decode_row, encode_record
+from engine.core.records.revision import Revision
 from engine.errors import SourceInvalid
-from engine.ports import Revision, Run
+from engine.ports import Run
 
 TOMBSTONE = "-"  # the hash of a revision that ends a record
 
@@ -94,18 +95,24 @@ def revision_of(row: Sequence[Any]) -> Revision:
         rev=rev,
         hash=str(hash_),
         run_id=str(run_id),
-        fields=payload_fields(registry, payload),
+        content=read_payload(registry, payload),
         ha_version=None if ha_version is None else str(ha_version),
     )
 
 
 def payload_fields(registry: str, payload: object) -> dict[str, Json]:
     """The canonical fields in a payload; what else stands there if it is no record, so that a person can see it."""
+    content = read_payload(registry, payload)
+    return canonical_fields(content) if isinstance(content, Record) else content
+
+
+def read_payload(registry: str, payload: object) -> Record | dict[str, Json]:
+    """The record in a payload; what else stands there if it is none, so that a person can see it."""
     if not payload:
         return {}
     record = _record(registry, payload)
     if record is not None:
-        return canonical_fields(record)
+        return record
     try:
         fields = decode_row(registry, str(payload).encode())
     except SourceInvalid:

@@ -12,9 +12,9 @@ import msgspec
 from engine.core.records.content_hash import HASH_VERSION, content_hash, row_digest
 from engine.core.records.record import Key
 from engine.core.records.record_json import decode_record
+from engine.core.records.revision import Revision
 from engine.errors import ReplicaRejected, SourceInvalid
-from engine.ports import Revision
-from engine.replicas.history.revisions import payload_fields
+from engine.replicas.history.revisions import read_payload
 from engine.replicas.influx.schema.points import PAYLOAD_SCHEMA, REPLICA, TOMBSTONE, key_of
 from engine.replicas.influx.wires.wire import Block
 
@@ -111,8 +111,8 @@ def revision_of(key: Key, row: Sequence[Any]) -> Revision:
     at_ns, _, op, rev, hash_, run_id, schema, payload = row
     check_schema(key, schema)
     number = rev if isinstance(rev, int) else 0
-    fields = payload_fields(key.registry, payload)
-    return Revision(key, at_ns / _NS, str(op), number, str(hash_ or "?:"), str(run_id or ""), fields)
+    content = read_payload(key.registry, payload)
+    return Revision(key, at_ns / _NS, str(op), number, str(hash_ or "?:"), str(run_id or ""), content)
 
 
 def check_schema(key: Key, schema: int | None) -> None:

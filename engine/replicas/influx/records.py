@@ -19,8 +19,9 @@ from engine.core.home.list_order import encode_order, later_order
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.records.record_json import decode_record
+from engine.core.records.revision import Revision
 from engine.errors import ReplicaRejected
-from engine.ports import Observed, Records, Revision, Run
+from engine.ports import Observed, Records, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
 from engine.replicas.influx.lookup import Lookup
@@ -253,9 +254,8 @@ class InfluxRecords(Records):
         self._meet()
         stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
         start_ns = self._runs.window_start_ns(stop_ns)
-        check_kept(
-            stop_ns, start_ns, self._clock(), self._wire.retention_seconds(), self._options.refresh_seconds
-        )
+        kept_seconds = self._wire.retention_seconds()
+        check_kept(stop_ns, start_ns, self._clock(), kept_seconds, self._options.refresh_seconds)
         scan = self._lookup.scan_of(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
         newest = newest_rows(self._wire.scan(scan))
         revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}

@@ -5,7 +5,7 @@ from heapq import nlargest, nsmallest
 from operator import attrgetter
 
 from engine.core.records.record import Key
-from engine.ports import Revision
+from engine.core.records.revision import Revision
 from engine.replicas.influx.reading import revision_of
 from engine.replicas.influx.wires.wire import Block
 

@@ -25,3 +25,13 @@ def _decoded(value: Any) -> str | bytes:
         return value.decode()
     except UnicodeDecodeError:
         return value
+
+
+def fetch_rows(
+    connection: apsw.Connection, statement: str, names: Sequence[str], bindings: Sequence[str | int] = ()
+) -> list[Any]:
+    """All rows of a statement with these columns; as `rows_keeping_bytes` where some text is not UTF-8."""
+    try:
+        return connection.execute(statement, bindings).fetchall()
+    except UnicodeDecodeError:
+        return list(rows_keeping_bytes(connection, statement, names, bindings))

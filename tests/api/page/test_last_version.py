@@ -6,7 +6,7 @@ import pytest
 
 from api.page.last_version import last_facts, last_name
 from engine.core.records.record import Key
-from engine.ports import Revision
+from engine.core.records.revision import Revision
 from tests.homes import NOON
 
 

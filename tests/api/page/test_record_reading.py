@@ -11,8 +11,8 @@ from api.page.record_reading import read_record
 from api.page.views.home_index import KeptIndex
 from engine.core.compare.diff import Cause
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.report import Report
-from engine.ports import Revision
 from tests.api.serving import Api, MemoryTimeline, api_over
 from tests.api.test_past import timeline_of_sample
 from tests.commandline.reports import added, foreign

@@ -6,7 +6,7 @@ import pytest
 
 from engine.commandline.verbs.history import RecordHistory, make_versions, render_timeline
 from engine.core.records.record import Key
-from engine.ports import Revision
+from engine.core.records.revision import Revision
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
 from tests.homes import NOON

@@ -7,8 +7,9 @@ import apsw
 import pytest
 
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area, Key
 from engine.replicas.history.reading import AS_OF, fetch_count, fetch_newest, fetch_page
-from engine.replicas.history.replica import HistoryFile
+from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.rows.replica import SqliteRows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, sql
@@ -99,3 +100,53 @@ def test_delays_are_those_of_records_that_home_assistant_wrote_since(
     ]
     assert len(history.delays(NOON + 60)) == 1
     assert history.delays(NOON + 200) == []
+
+
+def parts(history: HistoryFile, at: float, registry: str, asked: str) -> set[Key]:
+    return set(history.as_of_record(at, registry, asked))
+
+
+def test_one_record_as_of_a_time_is_found_with_what_it_is_shown_with(
+    history: HistoryFile, ledger: SqliteRows
+) -> None:
+    area = Area(area_id="a", name="A")
+    hub, lamp, other = device(1), device(2, via_device_id=device(1).id), device(3)
+    glow, power = (entity(n, device_id=lamp.id) for n in (1, 2))
+    loose = entity(3)
+    assert history.as_of_record(NOON, "device", lamp.id) == {}
+    one_pass(history, ledger, snapshot(ENTRY, area, hub, lamp, other, glow, power, loose))
+    few = {ENTRY.key, area.key}
+    always = few | {loose.key}  # written last: by its version everything is named
+    assert parts(history, NOON, "device", lamp.id) == always | {hub.key, lamp.key, glow.key, power.key}
+    assert parts(history, NOON, "device", hub.id) == always | {hub.key}
+    for asked in (glow.id, glow.entity_id):
+        assert parts(history, NOON, "entity", asked) == always | {glow.key, lamp.key, hub.key}
+    assert parts(history, NOON, "area", "a") == always
+    assert parts(history, NOON - 1, "device", lamp.id) == set()
+    whole = history.as_of(NOON)
+    assert history.as_of_record(NOON, "device", lamp.id).items() <= whole.items()
+
+    one_pass(history, ledger, snapshot(ENTRY, area, hub, lamp, other, power), at=NOON + 10)
+    assert glow.key not in parts(history, NOON + 10, "entity", glow.entity_id)
+    assert glow.key in parts(history, NOON + 9, "entity", glow.entity_id)
+    assert glow.key not in parts(history, NOON + 10, "device", lamp.id)
+
+
+def test_what_a_home_depends_on_moves_with_it(history: HistoryFile, ledger: SqliteRows) -> None:
+    assert history.edge(NOON) is None
+    one_pass(history, ledger, HOME)
+    first = history.edge(NOON)
+    assert first is not None
+    assert history.edge(NOON + 5) == first != history.edge(NOON - 5)
+    one_pass(history, ledger, snapshot(ENTRY, entity(1, name="Lamp")), at=NOON + 3)
+    assert history.edge(NOON + 5) != history.edge(NOON)
+
+
+def test_another_programs_change_of_the_past_is_seen(history: HistoryFile, ledger: SqliteRows) -> None:
+    one_pass(history, ledger, HOME)
+    reading = open_history(history.path, read_only=True)
+    first = reading.edge(NOON)
+    assert reading.edge(NOON) == first
+    sql(history.path, "UPDATE records SET payload = replace(payload, 'Device 1', 'Lamp')")
+    assert reading.edge(NOON) != first
+    reading.close()

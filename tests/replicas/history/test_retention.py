@@ -5,9 +5,9 @@ from random import Random
 import pytest
 
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.kept_past import NOTHING_FORGOTTEN
 from engine.errors import HistoryForgotten
-from engine.ports import Revision
 from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.replica import HistoryFile
 from engine.replicas.history.retention import KEEP_ALL, Retention

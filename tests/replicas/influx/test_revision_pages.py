@@ -1,7 +1,7 @@
 """Parts of a timeline, whatever the order in which its revisions arrive."""
 
 from engine.core.records.record import Key
-from engine.ports import Revision
+from engine.core.records.revision import Revision
 from engine.replicas.influx.revision_pages import newest_of, page_of
 
 KEY = Key("device", "d1")

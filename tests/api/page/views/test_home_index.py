@@ -8,15 +8,13 @@ from api.page.views.home_index import (
     EntityLine,
     HomeIndex,
     KeptIndex,
-    entities_of_past,
     entities_of_rows,
-    index_of_past,
     index_of_rows,
 )
-from api.past import PastHome
 from engine.core.home.derived import derive
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Record
+from engine.replicas.rows.queries.in_memory import rows_in_memory
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.serving import write_home
@@ -39,8 +37,9 @@ def home() -> Snapshot:
     return snapshot(*RECORDS)
 
 
-def past(home: Snapshot) -> PastHome:
-    return PastHome(home.home.records, derive(home.home.records, None), dict.fromkeys(home.home.records, 0.0))
+def past(home: Snapshot) -> RowsTransaction:
+    records = home.home.records
+    return rows_in_memory(records, derive(records, None), dict.fromkeys(records, 0.0))
 
 
 async def now(home: Snapshot, tmp_path: Path) -> tuple[HomeIndex, tuple[list[EntityLine], int]]:
@@ -73,18 +72,12 @@ async def test_devices_stand_by_area_and_name_and_those_without_come_last(
 
 async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:
     index, found = await now(home, tmp_path)
-    assert index_of_past(past(home)) == index
-    assert entities_of_past(past(home), ["loose"], 10) == found
+    assert index_of_rows(past(home)) == index
+    assert entities_of_rows(past(home), ["loose"], 10) == found
 
 
-def test_entities_of_a_device_or_of_none(home: Snapshot) -> None:
-    def ids(**given: object) -> list[str]:
-        return [e.entity_id for e in entities_of_past(past(home), (), 10, **given)[0]]  # type: ignore[arg-type]
-
-    assert ids() == ["sensor.s1", "sensor.s2"]
-    assert ids(device_id=device(1).id) == ["sensor.s1"]
-    assert ids(loose=True) == ["sensor.s2"]
-    assert entities_of_past(past(home), (), 1)[1] == 2
+def test_the_areas_of_a_time_stand_in_the_order_that_is_given(home: Snapshot) -> None:
+    assert list(index_of_rows(past(home), {"kitchen": 0, "attic": 1}).areas) == ["kitchen", "attic", None]
 
 
 def test_an_index_is_kept_until_its_witness_moves() -> None:
@@ -97,5 +90,5 @@ def test_an_index_is_kept_until_its_witness_moves() -> None:
 
 
 def test_a_home_can_be_empty() -> None:
-    index = index_of_past(PastHome({}, {}, {}))
+    index = index_of_rows(rows_in_memory({}, {}, {}))
     assert (index.devices, index.areas, index.loose_count) == ((), {}, 0)

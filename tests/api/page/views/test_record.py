@@ -4,7 +4,7 @@ from api.page.views.record import VERSIONS_MAX, device_facts, entity_facts, plai
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES
 from engine.core.home.derived import Derived
 from engine.core.records.record import Key
-from engine.ports import Revision
+from engine.core.records.revision import Revision
 from tests.homes import NOON, device, entity
 
 KEY = Key("device", "d")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from engine.core.records.record import Key
+from engine.core.records.revision import Revision
 from engine.core.state.report import Report
-from engine.ports import Revision
 from tests.api.serving import MemoryTimeline, api_over
 from tests.homes import NOON
 

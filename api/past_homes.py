@@ -1,0 +1,89 @@
+"""Homes as they were, as rows in memory, so that one code reads them and the rows of now. The last ones are kept."""
+
+from collections.abc import Hashable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from api.http.problems import Problem
+from api.ports import MakeRows, PastRevision, ReadTransaction, Timeline
+from engine.core.home.derived import derive
+from engine.core.home.snapshot import newest_version
+from engine.core.records.record import Key, Record
+from engine.core.times import rfc3339
+from engine.errors import SourceInvalid
+
+# One of 20,000 entities takes some 30 MiB. Two, because a person compares.
+KEPT_MAX = 2
+
+
+class AskedRecord(NamedTuple):
+    """One record, by its id; an entity by an entity_id it ever had, or its registry id."""
+
+    registry: str
+    id: str
+
+
+class PastHome(NamedTuple):
+    """Rows of one time; by registry, why one of its records is not among them."""
+
+    rows: ReadTransaction
+    unreadable: Mapping[str, str]
+
+
+class PastHomes:
+    """The homes that were read last. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, PastHome] = {}
+
+    def at(
+        self, timeline: Timeline, make_rows: MakeRows, at: datetime, asked: AskedRecord | None = None
+    ) -> PastHome:
+        """The home at a time; where only one record is `asked` for, at least that and what it is shown with.
+
+        Raises Problem 404 when nothing is known of then, ReplicaError.
+        """
+        edge = timeline.edge(at.timestamp())
+        if edge is not None and (kept := self._kept.pop(edge, None)):
+            self._kept[edge] = kept  # the last that was used
+            return kept
+        if asked is not None:
+            revisions = timeline.as_of_record(at.timestamp(), *asked)
+            return _made(revisions or _as_of(timeline, at), make_rows)
+        if len(self._kept) >= KEPT_MAX:  # before another one is made
+            del self._kept[next(iter(self._kept))]
+        home = _made(_as_of(timeline, at), make_rows)
+        if edge is not None:
+            self._kept[edge] = home
+        return home
+
+
+def _as_of(timeline: Timeline, at: datetime) -> Mapping[Key, PastRevision]:
+    revisions = timeline.as_of(at.timestamp())
+    if not revisions:
+        raise _nothing_of(at, timeline.begins_at())
+    return revisions
+
+
+def _nothing_of(at: datetime, begins_at: float | None) -> Problem:
+    """The answer about a time of which there are no records; `begins_at` is when the first was made, if that is known."""
+    if begins_at is None:
+        return Problem(404, f"The records do not reach back to {at.isoformat()}.")
+    begin = rfc3339(begins_at)
+    if begins_at <= at.timestamp():
+        return Problem(404, f"All that was recorded since {begin} had been deleted by {at.isoformat()}.")
+    problem = Problem(404, f"The records do not reach back to {at.isoformat()}; they begin at {begin}.")
+    problem.known_from = begin
+    return problem
+
+
+def _made(revisions: Mapping[Key, PastRevision], make_rows: MakeRows) -> PastHome:
+    records, unreadable = dict[Key, Record](), dict[str, str]()
+    for key, revision in revisions.items():
+        try:
+            records[key] = revision.record()
+        except SourceInvalid as error:
+            unreadable[key.registry] = error.message
+    names_as_of = newest_version((r.at, r.ha_version) for r in revisions.values())
+    recorded_at = {key: revisions[key].at for key in records}
+    return PastHome(make_rows(records, derive(records, names_as_of), recorded_at), unreadable)
