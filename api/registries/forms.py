@@ -58,7 +58,8 @@ def as_chosen(rows: Sequence[msgspec.Struct], fields: Sequence[str]) -> list[dic
 def as_csv(rows: Sequence[msgspec.Struct], fields: Sequence[str]) -> bytes:
     """The rows as RFC 4180: a list with semicolons between its elements, a verdict as its state, objects as JSON."""
     text = io.StringIO()
-    writer = csv.writer(text)
+    # Quoted throughout, because some spreadsheets also split at semicolons and tabs, and a part may begin like a formula.
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(fields)
     writer.writerows([_cell(name, getattr(row, name)) for name in fields] for row in rows)
     return text.getvalue().encode("utf-8", "replace")

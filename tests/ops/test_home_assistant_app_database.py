@@ -106,6 +106,14 @@ def test_a_file_that_stands_there_is_used_and_the_other_is_reported_of(
     assert f"{folders.data / 'home.db'} is not kept any more" in said
 
 
+def test_a_link_in_a_folder_that_is_not_chosen_is_not_followed(run: ModuleType, folders: Folders) -> None:
+    fill(folders.data / "elsewhere.db")
+    folders.share.mkdir()
+    (folders.share / "home.db").symlink_to(folders.data / "elsewhere.db")
+    run.move_here(folders.data, [folders.share, folders.public])
+    assert not (folders.data / "home.db").exists()
+
+
 def test_the_log_of_a_removed_file_is_applied_to_nothing(run: ModuleType, folders: Folders) -> None:
     run.open_folder(folders.share)
     for name in ("home.db", "home.db.outbox"):

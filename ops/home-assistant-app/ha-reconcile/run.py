@@ -161,7 +161,9 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
 
 def move_here(folder: Path, others: Iterable[Path]) -> None:
     """Moves the SQLite file from where the options had it before; one that stands here already is the one that is used."""
-    elsewhere = [other / ROWS for other in others if (other / ROWS).is_file()]
+    # A link leads to what these folders do not hold.
+    found = [other / ROWS for other in others if not (other / ROWS).is_symlink()]
+    elsewhere = [file for file in found if file.is_file()]
     is_here = os.path.lexists(folder / ROWS)
     for source in elsewhere if is_here else elsewhere[1:]:
         print(

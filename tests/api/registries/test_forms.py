@@ -1,5 +1,8 @@
 """Rows as CSV."""
 
+import csv
+import io
+
 import msgspec
 
 from api.registries.bodies.sync import Sync
@@ -24,9 +27,9 @@ def test_values_become_cells() -> None:
         Row(None, [], 0, on=False, extra={}, sync=SYNC),
     ]
     assert as_csv(rows, Row.__struct_fields__).decode().splitlines() == [
-        "name,labels,count,on,extra,sync",
-        '"a, b",x;y,-3,true,"{""k"":1}",real',
-        ",,0,false,{},real",
+        '"name","labels","count","on","extra","sync"',
+        '"a, b","x;y","-3","true","{""k"":1}","real"',
+        '"","","0","false","{}","real"',
     ]
     assert as_chosen(rows, ("count",)) == [{"count": -3}, {"count": 0}]
 
@@ -35,3 +38,9 @@ def test_no_name_is_a_formula() -> None:
     for name in ("=HYPERLINK(1)", "+1", "-1", "@x", "\tx"):
         row = Row(name, [], 0, on=False, extra={}, sync=SYNC)
         assert as_csv([row], ("name",)).decode().splitlines()[1].strip('"').startswith("'")
+
+
+def test_no_part_of_a_name_is_a_formula_where_semicolons_divide_cells() -> None:
+    row = Row("x;=HYPERLINK(1)", [], 0, on=False, extra={}, sync=SYNC)
+    text = as_csv([row], ("name",)).decode()
+    assert list(csv.reader(io.StringIO(text), delimiter=";"))[1] == ["x;=HYPERLINK(1)"]
