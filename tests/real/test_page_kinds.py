@@ -16,7 +16,8 @@ pytest.importorskip("selenium")  # pinned for the tests; collecting works withou
 from api.page.routes import PAGE_ROUTES
 from api.page.templates import STATIC
 from tests.real.browser import Browser
-from tests.real.test_page import serving, wreck
+from tests.real.home_assistant import HomeAssistant
+from tests.real.test_page import serving, serving_home, wreck
 from tests.service_process import ROOT, SAMPLE, Service, get, poll, wait_until
 
 WEIGHT_MAX = 40_000  # bytes, compressed
@@ -103,6 +104,42 @@ def test_each_page_of_a_home_is_accessible_light_and_fits_a_phone(browser: Brows
         found = [each for path, wanted in PAGES.items() for each in findings(browser, address, path, wanted)]
         assert found == []
         assert {path: size for path in PAGES if (size := weight(address, path)) > WEIGHT_MAX} == {}
+
+
+@pytest.mark.usefixtures("axe")
+@pytest.mark.real_server
+def test_the_pages_of_a_real_home_too(
+    browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    with serving_home(folder, home_assistant):
+        pass
+    wreck(
+        folder,
+        "UPDATE entities SET original_name = 'Mocked' WHERE entity_id = 'light.bed_light'",
+        "DELETE FROM entities WHERE entity_id = 'light.ceiling_lights'",
+        "INSERT INTO devices (device_id, name) VALUES ('f', 'Sun')",
+    )
+    pages = {
+        "": "What to do",
+        "?q=sun": "Shown:",
+        "drift": "To compare now",
+        "drift?state=foreign": "Shown: 1 record of",
+        "device?id=f": "Home Assistant was never seen to have this id",
+        "entity?id=light.bed_light": "Mocked",
+        "entity?id=light.ceiling_lights": "Missing",
+        "entity?id=light.kitchen_lights": "Real",
+        "devices": "Manufacturer",
+        "entities?state=drifted": "1 of",
+        "changes": "was added",
+        "help": "What it means",
+    }
+    given = {"source": home_assistant.url, "RECONCILE_SOURCE__TOKEN": home_assistant.token}
+    with serving(folder, "--observe", **given) as (_, address):
+        poll(address, "/api/status", "out_of_sync")
+        found = [each for path, wanted in pages.items() for each in findings(browser, address, path, wanted)]
+        assert found == []
+        assert {path: size for path in pages if (size := weight(address, path)) > WEIGHT_MAX} == {}
 
 
 @contextmanager
