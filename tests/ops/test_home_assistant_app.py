@@ -278,3 +278,17 @@ def test_bad_options_are_one_clear_error(app_image: Image, written: str, said: s
     done = run_app(app_image, environ)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert said in done.stderr
+
+
+@pytest.mark.slow
+def test_the_deletes_to_allow_are_a_setting(app_image: Image, tmp_path: Path) -> None:
+    shown = tmp_path / "reconcile"
+    shown.write_text("#!/bin/sh\nPATH=${PATH#*:} exec reconcile config show\n")
+    shown.chmod(0o755)
+    environ = options(app_image, allow_deletes="73-5f0c2a9d1e, 4-0123456789")
+    environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+    done = run_app(app_image, environ)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("plan.allow_deletes")]
+    assert "73-5f0c2a9d1e" in line
+    assert "4-0123456789" in line

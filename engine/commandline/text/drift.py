@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 from engine.commandline.text.colour import Paint
+from engine.commandline.text.plan import refusal_lines
 from engine.commandline.text.record_lines import (
     WORDS,
     capped,
@@ -45,6 +46,8 @@ def render_drift(report: Report, form: DriftText) -> str:
             lines += capped([_block(r, form) for r in group], is_full=form.is_full)
         lines.append("")
     lines += set_aside_lines(report, form.paint, is_full=form.is_full)
+    if refused := refusal_lines(report, form.paint):
+        lines += [*refused, ""]
     return "\n".join([*lines, _last_line(report)]) + "\n"
 
 

@@ -60,20 +60,20 @@ def render_plan(report: Report, form: PlanText) -> str:
     if lines:
         lines = [_source_line(report), "", *lines]
     lines += set_aside_lines(report, form.paint, is_full=form.is_full)
-    lines += refusal_lines(report, form)
+    lines += refusal_lines(report, form.paint)
     lines += [f"{r.replica}: {visible(r.note, 500)}" for r in report.replicas if r.note]
     lines += _waiting_lines(report, form)
     lines += _foreign_lines(report)
     return "\n".join([*lines, last_line(report, form)]) + "\n"
 
 
-def refusal_lines(report: Report, form: PlanText) -> list[str]:
-    """What guards held back, and what would change that."""
+def refusal_lines(report: Report, paint: Paint) -> list[str]:
+    """Each guard, what it held back, and what would change that."""
     lines = []
     for replica in report.replicas:
         for refusal in replica.refusals:
             held = f"{plural(refusal.held, 'operation')} held back in {replica.replica}"
-            lines.append(form.paint("red", f"Refused by {refusal.guard}: {held}."))
+            lines.append(paint("red", f"Refused by {refusal.guard}: {held}."))
             lines += [f"  {visible(text, 500)}" for text in (refusal.message, refusal.hint) if text]
             lines.append(f"  More: reconcile docs {refusal.guard}")
     return lines

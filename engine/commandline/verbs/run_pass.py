@@ -89,7 +89,7 @@ def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None
     elif not arguments.quiet:
         emit_text(render_plan(report, form))
     if arguments.quiet:
-        for line in refusal_lines(report, form):
+        for line in refusal_lines(report, form.paint):
             print_message(line)
     report_errors(report)
     if arguments.plan_out and report.errors:

@@ -6,9 +6,11 @@ import pytest
 
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift, which_side
+from engine.commandline.text.plan import PlanText, refusal_lines, render_plan
 from engine.core.compare.diff import IN_PROGRESS, Cause, Kind
-from engine.core.state.report import RecordReport, SourceReport
+from engine.core.state.report import RecordReport, RefusalReport, SourceReport
 from engine.core.times import Instant
+from engine.core.words import GuardName
 from tests.commandline.reports import NOON, added, changed, foreign, record, removed, replica, report, unread
 
 PLAIN = DriftText()
@@ -96,3 +98,21 @@ def test_nothing_from_a_device_reaches_the_terminal_as_a_command(evil: str) -> N
     for line in render_drift(report(hostile), PLAIN).split("\n"):
         assert all(c.isprintable() for c in line)
         assert not line.startswith("In sync")
+
+
+HELD_BACK = RefusalReport(
+    GuardName.DELETE_RATIO, "Plan deletes 73 of 205 records.\x1b[2J", "Pass --max-delete 73.", 73
+)
+HELD_LINES = """\
+Refused by delete_ratio: 73 operations held back in sqlite.
+  Plan deletes 73 of 205 records.\\u001b[2J
+  Pass --max-delete 73.
+  More: reconcile docs delete_ratio
+"""
+
+
+def test_each_guard_has_its_lines_in_every_report() -> None:
+    held = report(removed("Gone", outcome="held"), replicas=(replica(refusals=(HELD_BACK,)),))
+    assert "\n".join(refusal_lines(held, Paint(False))) + "\n" == HELD_LINES
+    assert HELD_LINES in render_drift(held, DriftText())
+    assert HELD_LINES in render_plan(held, PlanText())
