@@ -54,7 +54,7 @@ def check_killed_in_mid_batch(home: Home) -> None:
         home.server.start()
         service.wait_until_synced(time.time())
         service.check_claims(since, until, "influxdb")
-    assert home.revisions() == {str(key): [1] for key in home.desired().records}
+    assert home.revisions() == {str(key): [1] for key in home.desired().home.records}
 
 
 def test_a_server_killed_in_mid_batch_gets_it_again_and_holds_it_once(home: Home) -> None:
