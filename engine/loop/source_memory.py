@@ -53,7 +53,7 @@ class SourceMemory:
 
     def doubts(self, snapshot: Snapshot) -> bool:
         """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can tell."""
-        if self._cache is None or not (snapshot.home.set_aside or snapshot.home.partly_read):
+        if self._cache is None or not snapshot.home.has_odd_rows:
             return False
         self.forget()
         return True

@@ -54,8 +54,7 @@ def encode_learned(
     snapshot = learned.snapshot
     keys = [key_ for listed in learned.lists for key_ in listed.keys]
     if (
-        snapshot.home.set_aside
-        or snapshot.home.partly_read
+        snapshot.home.has_odd_rows
         or set(keys) != snapshot.home.records.keys()
         or len(keys) != len(snapshot.home.records)
     ):

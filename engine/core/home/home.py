@@ -54,6 +54,11 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
     )
     known_versions: Mapping[Key, str] | None = None  # the same for row versions
 
+    @property
+    def has_odd_rows(self) -> bool:
+        """Whether some rows were set aside, or fields of some are not known."""
+        return bool(self.set_aside or self.partly_read)
+
     @cached_property
     def set_aside_keys(self) -> frozenset[Key]:
         """The keys that rows set aside may be about, as far as those say."""

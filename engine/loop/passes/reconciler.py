@@ -92,7 +92,7 @@ class Reconciler:
     ) -> tuple[PassContext, list[ReplicaPass]]:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
         read = await self._source.read(self._progress)
-        if warm_start.is_used and (read.home.set_aside or read.home.partly_read):
+        if warm_start.is_used and read.home.has_odd_rows:
             # Only a read without a cache knows the position of an unusable row in its list.
             warm_start.forget()
             read = await self._source.read(self._progress)

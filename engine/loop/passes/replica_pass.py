@@ -219,8 +219,7 @@ class ReplicaPass:
         if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
             return False  # any entity may adopt a foreign row
         is_left = bool(verdict.held or verdict.waiting or self._context.options.mode != Mode.APPLY)
-        home = self._context.desired.home
-        return not (is_left and (home.set_aside or home.partly_read))
+        return not (is_left and self._context.desired.home.has_odd_rows)
 
     def _refresh_memory(self) -> ReplicaMemory:
         """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
