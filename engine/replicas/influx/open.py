@@ -5,8 +5,7 @@ Nothing is connected here: a server that is away must not keep the other replica
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from engine.replicas.influx.options import InfluxOptions, OwnOutbox
 from engine.replicas.influx.records import InfluxRecords
@@ -14,10 +13,10 @@ from engine.replicas.influx.wires.address import Address, parse_address
 from engine.replicas.influx.wires.http import Credentials, HttpClient
 from engine.replicas.influx.wires.mapped import MappedWire
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
-from engine.replicas.influx.wires.wire import Block, Scan, Server, Wire
+from engine.replicas.influx.wires.wire import ForwardingWire, Server, Wire
 
 
-class AutoWire:
+class AutoWire(ForwardingWire):
     """A `Wire` that asks the server, at the first use, which API it has, and keeps to that."""
 
     def __init__(self, address: Address, credentials: Credentials, *, timeout_seconds: float) -> None:
@@ -36,34 +35,6 @@ class AutoWire:
         """Ask the server who it is, and say why this wire."""
         server = self._wire().probe()
         return Server(server.version, server.wire, server.at, self._note)
-
-    def retention_seconds(self) -> int | None:
-        """See `Wire`."""
-        return self._wire().retention_seconds()
-
-    def started(self) -> str | None:
-        """See `Wire`."""
-        return self._wire().started()
-
-    def write(self, body: bytes) -> None:
-        """See `Wire`."""
-        self._wire().write(body)
-
-    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """See `Wire`."""
-        return self._wire().field_types(measurements)
-
-    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
-        """See `Wire`."""
-        return self._wire().tags_of_type(measurement, field, kind)
-
-    def check_may_write(self) -> None:
-        """See `Wire`."""
-        self._wire().check_may_write()
-
-    def scan(self, scan: Scan) -> Iterator[Block]:
-        """See `Wire`."""
-        return self._wire().scan(scan)
 
     def close(self) -> None:
         """See `Wire`."""

@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import Any
 
 from engine.errors import ReplicaError
-from engine.replicas.influx.wires.wire import Block, Scan, Server, Wire
+from engine.replicas.influx.wires.wire import Block, ForwardingWire, Scan, Wire
 
 _Rows = list[tuple[str, list[Any]]]
 
 
-class MappedWire:
+class MappedWire(ForwardingWire):
     """A `Wire` of two on one server: v2, and v1 for reads of many records."""
 
     def __init__(self, v2: Wire, v1: Wire) -> None:
@@ -26,38 +26,8 @@ class MappedWire:
         self._markers: tuple[Scan, _Rows] | None = None  # the newest that Flux answered
         self._is_mapped: bool | None = None  # whether InfluxQL answers the same; None when not asked yet
 
-    @property
-    def name(self) -> str:
-        """v2: what it is to everybody else."""
-        return self._v2.name
-
-    def probe(self) -> Server:
-        """See `Wire`."""
-        return self._v2.probe()
-
-    def retention_seconds(self) -> int | None:
-        """See `Wire`."""
-        return self._v2.retention_seconds()
-
-    def started(self) -> str | None:
-        """See `Wire`."""
-        return self._v2.started()
-
-    def write(self, body: bytes) -> None:
-        """See `Wire`."""
-        self._v2.write(body)
-
-    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """See `Wire`."""
-        return self._v2.field_types(measurements)
-
-    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
-        """See `Wire`."""
-        return self._v2.tags_of_type(measurement, field, kind)
-
-    def check_may_write(self) -> None:
-        """See `Wire`."""
-        self._v2.check_may_write()
+    def _wire(self) -> Wire:
+        return self._v2
 
     def scan(self, scan: Scan) -> Iterator[Block]:
         """See `Wire`."""

@@ -32,7 +32,7 @@ from engine.replicas.influx.wires.influxql import (
     select_text,
 )
 from engine.replicas.influx.wires.slices import slices
-from engine.replicas.influx.wires.wire import Block, Scan, Server, mentions_missing
+from engine.replicas.influx.wires.wire import Block, Scan, Server, missing_bucket_refusal
 
 # A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
 _CHUNK_ROWS = 5_000
@@ -194,7 +194,7 @@ class WireV1:
         try:
             yield from self._select(statement, params, rows, ANSWER_BYTES_MAX)
         except BucketMissing as error:
-            raise mentions_missing(error, self, by_id=False) from error
+            raise missing_bucket_refusal(error, self, by_id=False) from error
 
     def _select(
         self,

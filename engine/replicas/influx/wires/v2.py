@@ -35,7 +35,7 @@ from engine.replicas.influx.wires.flux import STOP_NS_MAX, flux_scans, flux_scri
 from engine.replicas.influx.wires.http import Credentials, HttpClient, packed
 from engine.replicas.influx.wires.pools import bound_answers
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
-from engine.replicas.influx.wires.wire import Block, Scan, Server, mentions_missing
+from engine.replicas.influx.wires.wire import Block, Scan, Server, missing_bucket_refusal
 
 # The longest row that is believed; a payload is a kilobyte.
 _LINE_CHARACTERS_MAX = 16 << 20
@@ -164,7 +164,7 @@ class WireV2:
                 yield from join_blocks(scan, ((part.fields, self._ask(part)) for part in asked))
         except BucketMissing as error:
             is_id = _ID.fullmatch(self._address.bucket) is not None
-            raise mentions_missing(error, self, by_id=is_id) from error
+            raise missing_bucket_refusal(error, self, by_id=is_id) from error
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """By InfluxQL, which 1.8 and 2.x have beside Flux; empty where they do not."""

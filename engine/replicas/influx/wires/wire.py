@@ -4,6 +4,7 @@ A scan is a plain selection of rows in a window of time; which row is newest is 
 cheaper on every measured server than `last() GROUP BY id`, and means the same on all of them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -84,7 +85,56 @@ class Wire(Protocol):
         """Close connections. May be called twice; the next call of another method opens them again."""
 
 
-def mentions_missing(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
+class ForwardingWire(ABC):
+    """A `Wire` by way of another one: a subclass says which, and overrides what it does otherwise."""
+
+    @abstractmethod
+    def _wire(self) -> Wire:
+        """The wire that is used. Raises ReplicaError."""
+
+    @property
+    def name(self) -> str:
+        """See `Wire`."""
+        return self._wire().name
+
+    def probe(self) -> Server:
+        """See `Wire`."""
+        return self._wire().probe()
+
+    def retention_seconds(self) -> int | None:
+        """See `Wire`."""
+        return self._wire().retention_seconds()
+
+    def started(self) -> str | None:
+        """See `Wire`."""
+        return self._wire().started()
+
+    def write(self, body: bytes) -> None:
+        """See `Wire`."""
+        self._wire().write(body)
+
+    def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """See `Wire`."""
+        return self._wire().field_types(measurements)
+
+    def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
+        """See `Wire`."""
+        return self._wire().tags_of_type(measurement, field, kind)
+
+    def check_may_write(self) -> None:
+        """See `Wire`."""
+        self._wire().check_may_write()
+
+    def scan(self, scan: Scan) -> Iterator[Block]:
+        """See `Wire`."""
+        return self._wire().scan(scan)
+
+    def close(self) -> None:
+        """See `Wire`."""
+        self._wire().close()
+
+
+def missing_bucket_refusal(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
     """What a read that found no bucket comes from: the answer is the same for one that the token may not read.
 
     `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.
