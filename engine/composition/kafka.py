@@ -5,8 +5,8 @@ Apart from `run.py` because few homes have a Kafka, and its client need be neith
 
 import os
 import socket
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from engine.claims import Claim, Ownership, claim_alone
@@ -27,10 +27,8 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim 
     """The records store in Kafka. Connects to nothing yet. Raises SettingsError, also without the client library."""
     settings = loaded.settings
     access = _access(loaded)
-    try:
+    with _client_installed():
         from engine.replicas.kafka.open import open_kafka  # noqa: PLC0415 (the client may not be installed)
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
     return open_kafka(
         access,
         site=settings.site.name,
@@ -44,11 +42,9 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim 
 def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
     """What `reconcile doctor` says of Kafka. Raises SettingsError; what fails there is a finding."""
     access, site = _access(loaded), loaded.settings.site.name
-    try:
+    with _client_installed():
         from engine.replicas.kafka.cluster.log import ClusterLog  # noqa: PLC0415 (see above)
         from engine.replicas.kafka.doctor import examine_kafka  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
     with closing(ClusterLog(access, site)) as log:
         return examine_kafka(log, access.address, site)
 
@@ -62,10 +58,8 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
             "sites.shard (--shard) gives this process a fixed share of the homes, and fleet.brokers lets Kafka share them out.",
             "Leave out one of them.",
         )
-    try:
+    with _client_installed():
         from engine.replicas.kafka.cluster.group import GroupOwnership  # noqa: PLC0415 (see above)
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
     return GroupOwnership(
         access,
         f"{socket.gethostname()}-{os.getpid()}",
@@ -82,10 +76,8 @@ def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
         raise SettingsError(
             "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
         )
-    try:
+    with _client_installed():
         from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from error
     return ClusterFleet(_access(loaded, uri, "fleet.brokers"))
 
 
@@ -100,10 +92,15 @@ def _access(loaded: LoadedSettings, uri: str = "", setting: str = "records.uri")
     )
 
 
-def _not_installed(error: ModuleNotFoundError) -> SettingsError:
-    if (error.name or "").partition(".")[0] != "confluent_kafka":
-        raise error
-    return SettingsError(
-        "records.uri, records.kafka_uri or fleet.brokers names a Kafka, and its client confluent-kafka is not installed.",
-        "In the checkout, install the extra: pip install '.[kafka]'.",
-    )
+@contextmanager
+def _client_installed() -> Iterator[None]:
+    """Around imports that load the client library. Raises SettingsError where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "confluent_kafka":
+            raise
+        raise SettingsError(
+            "records.uri, records.kafka_uri or fleet.brokers names a Kafka, and its client confluent-kafka is not installed.",
+            "In the checkout, install the extra: pip install '.[kafka]'.",
+        ) from error
