@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.bench_processes import ROOT, environment
 from bench.figures import Figure, publish
 from bench.registries import capture_files, make_home
+from bench.service.bench_processes import ROOT, environment
 
 ENTITIES = 1_300
 # Millions of instructions, a tenth above what was counted on 2026-11-29.

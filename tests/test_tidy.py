@@ -19,7 +19,7 @@ ALL = sorted(
         *(ROOT / "tests").rglob("*.py"),
         *(ROOT / "ops").glob("*.py"),
         *(ROOT / "ops" / "site").glob("*.py"),
-        *(ROOT / "bench").glob("*.py"),
+        *(ROOT / "bench").rglob("*.py"),
     )
     if "data" not in p.relative_to(ROOT).parts
 )
@@ -113,7 +113,6 @@ LONG_MODULES = {
 }
 # Folders stop at a dozen modules; these still have more.
 CROWDED_FOLDERS = {
-    "bench",
     "tests",
     "tests/commandline",
     "tests/loop",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
-from bench.many_homes import Played
+from bench.service.many_homes import Played
 from engine.replicas.kafka.topics import TopicNames, partition_of
 from tests.real.kafka import KafkaBroker
 from tests.service_process import ROOT, get, wait_until

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.many_homes import Played
+from bench.service.many_homes import Played
 from tests.fakes.many_homes import FAULTS
 from tests.service_process import ROOT, Service, get, wait_until
 

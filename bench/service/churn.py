@@ -1,6 +1,6 @@
 """Memory of the service while a home changes all the time: it must not grow.
 
-    python -m bench.churn [--minutes 60] [--entities 1300]
+    python -m bench.service.churn [--minutes 60] [--entities 1300]
 
 Input: a real Home Assistant (`python -m tests.real.installation`) with the demo home and N entities more. Method:
 `reconcile serve` runs beside it as a process. Five renames a second through Home Assistant's API; every ten
@@ -20,8 +20,8 @@ import anyio
 import anyio.to_thread
 import apsw
 
-from bench.bench_processes import Process, service
 from bench.figures import Figure, publish
+from bench.service.bench_processes import Process, service
 from engine.sources.live.connection import open_connection
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.installation import find_installation

@@ -1,6 +1,6 @@
 """The API's queries: what each costs the server.
 
-    python -m bench.bench_api [--entities 20000]
+    python -m bench.api.bench_api [--entities 20000]
 
 Input: a seeded home, written once, and beside it a record with 200,000 versions; the application as the service builds it,
 asked in process, without a socket. Method: CPU of the whole process, worker thread included, the worst of three, each a
@@ -20,11 +20,11 @@ import msgspec
 
 from api.app import build_app
 from api.app_context import AppOptions, only
-from bench.asking import context_over, get
+from bench.api.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
-from bench.history_growth import KEY, REVISIONS, grow_by_passes, lengthen
 from bench.registries import make_home
+from bench.stores.history_growth import KEY, REVISIONS, grow_by_passes, lengthen
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 

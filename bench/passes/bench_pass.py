@@ -1,6 +1,6 @@
 """Whole passes in process beside the floor: what reconciling costs over merely splitting and hashing the bytes.
 
-    python -m bench.bench_pass [--sizes 1300,20000]
+    python -m bench.passes.bench_pass [--sizes 1300,20000]
 
 Input: seeded homes (`bench.registries`), a SQLite file on this machine's disk, no records replica. Floor: the
 answers that the pass reads, tokenised into raw items (msgspec) and hashed once (xxh3); a cold pass also reads
@@ -31,7 +31,7 @@ from bench.driving import (
     tokenise_entries,
 )
 from bench.figures import Case, Figure, publish, ratio, take_rounds
-from bench.first_fill import bare_executemany, fill, write_only
+from bench.passes.first_fill import bare_executemany, fill, write_only
 from bench.plot import plot
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.pass_cache.file import PassCacheFile
@@ -211,7 +211,7 @@ def fill_figures(size: int, rounds: int = 5) -> list[Figure]:
 
 def memory_figures(size: int) -> list[Figure]:
     """What a cold pass adds to a process at its peak, over the bytes it was answered with."""
-    program = [sys.executable, "-m", "bench.peak_memory", str(size)]
+    program = [sys.executable, "-m", "bench.passes.peak_memory", str(size)]
     told = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
     payload, added = (int(word) for word in told)
     text = f"{size:,} entities"
@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(sizes) > 1:
         figures += growth_figures(all_taken)
         plot(
-            Path(__file__).with_name("cost_against_size.svg"),
+            Path(__file__).parents[1] / "cost_against_size.svg",
             {
                 name: [(size, median(taken[name]) * 1000) for size, taken in all_taken.items()]
                 for name in next(iter(all_taken.values()))

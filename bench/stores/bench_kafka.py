@@ -1,6 +1,6 @@
 """Records in a real Kafka: filling the topics, reading them to their end, and from an operation to a committed event.
 
-    python -m bench.bench_kafka [--records 20000]       # needs Java, and the jars (python -m tests.real.kafka_jars)
+    python -m bench.stores.bench_kafka [--records 20000]       # needs Java, and the jars (python -m tests.real.kafka_jars)
 
 Input: a seeded home. Method: a broker of our own on a loopback port, one partition and one replica. CPU seconds are those of
 this process, in all its threads: what the broker needs, and what else the machine does, is not in them.

@@ -1,6 +1,6 @@
 """What a cold pass over a home of the given size adds to a fresh process. Prints payload and added bytes.
 
-    python -m bench.peak_memory ENTITIES
+    python -m bench.passes.peak_memory ENTITIES
 
 The payload is put into files by a first process, and read answer by answer as it would come off a socket.
 """
@@ -66,7 +66,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as directory:
         print(prepare(Path(directory), make_home(int(size))))
-        program = [sys.executable, "-m", "bench.peak_memory", size, directory]
+        program = [sys.executable, "-m", "bench.passes.peak_memory", size, directory]
         print(subprocess.run(program, capture_output=True, text=True, check=True).stdout)  # noqa: S603
 
 

@@ -6,7 +6,7 @@ send one byte a second, 64 clients that send headers without end (16 MiB each), 
 and read nothing. Budget on an idle machine: a change is in its row within 2 s, each health check is answered within 1 s,
 and no more than 50 MiB of memory grown.
 
-    python -m bench.http_attacks
+    python -m bench.service.http_attacks
 """
 
 import copy
@@ -22,8 +22,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from bench.burst import Watched
 from bench.figures import Figure, publish
+from bench.service.burst import Watched
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.service_process import Service
 from tests.sources.recorded_homes import DATA, fake_answers

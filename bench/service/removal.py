@@ -5,7 +5,7 @@ list while the service is away from it, so a guard holds the deletes. Method: `r
 its own beside the service; meanwhile an area is renamed again and again. A change begins when its event was sent, and ends when its
 row says so to a process that does nothing but look, because the one that plays the core is busy with the command's full read. Budget on an idle machine: each change within 1 s; both replicas in sync within 5 s of the pass that removed.
 
-    python -m bench.removal
+    python -m bench.service.removal
 """
 
 import json
@@ -23,9 +23,9 @@ from urllib.request import urlopen
 import anyio
 import anyio.to_thread
 
-from bench.burst import AREA_EVENT, AREAS, Watched
 from bench.figures import Figure, publish
 from bench.registries import VERSION, make_home
+from bench.service.burst import AREA_EVENT, AREAS, Watched
 from engine.sources.answers.command_results import ENTITY_ENTRIES, ENTITY_LIST
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.service_process import Service
@@ -62,7 +62,7 @@ class Onlooker:
     def __init__(self, fake: FakeHomeAssistant, rows: Path) -> None:
         self._fake = fake
         self._area = fake.answers[AREAS][0]
-        command = [sys.executable, "-m", "bench.removal", "--look", str(rows), self._area["area_id"]]
+        command = [sys.executable, "-m", "bench.service.removal", "--look", str(rows), self._area["area_id"]]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         self._number = 0
 

@@ -6,7 +6,7 @@ them. Method: the service is a process of its own; a thread asks `/healthz` all 
 renamed, and its end is the moment the row says so. Budget on an idle machine: each answer within 1 s, the change within
 1 s of a burst and 2 s of the flood, and no more than 64 MiB of memory grown.
 
-    python -m bench.burst
+    python -m bench.service.burst
 """
 
 import copy

@@ -1,6 +1,6 @@
 """Whole processes: what a person at the terminal waits for, and what the service costs a machine.
 
-    python -m bench.bench_processes [--entities 20000] [--idle-seconds 30]
+    python -m bench.service.bench_processes [--entities 20000] [--idle-seconds 30]
 
 Input: the recorded home of `ops/sample` for one-shot commands; a seeded home, as a recording, for the service.
 Method: medians of processes started one after the other; the service's CPU and memory from Linux's /proc, its
@@ -28,7 +28,7 @@ import msgspec
 from bench.figures import RESULTS, Case, Figure, publish, take_rounds
 from bench.registries import capture_files, make_home
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SAMPLE = f"capture:{ROOT / 'ops' / 'sample' / 'home-2026.11'}"
 HELP_MS_MAX, NO_OP_MS_MAX = 35.0, 120.0
 PROCESS_ROUNDS, LARGE_ROUNDS, REQUESTS = 15, 7, 200

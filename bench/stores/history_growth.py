@@ -5,7 +5,7 @@ versions, spread over 400 days. Method: the file's growth by the versions writte
 with `total` and what is known of the rest, on a connection that reads only; forgetting keeps 30 days, one version an hour,
 in the service's own steps, each of which an event may have to wait for.
 
-    python -m bench.history_growth
+    python -m bench.stores.history_growth
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """The page: what one answer costs the server, and what a browser loads.
 
-    python -m bench.bench_page [--entities 20000]
+    python -m bench.api.bench_page [--entities 20000]
 
 Input: a seeded home, written once; the application as the service builds it, asked in process, without a socket.
 Method: CPU of the whole process, worker thread included, medians of rounds. *Somebody has committed*: nothing that
@@ -21,7 +21,7 @@ import apsw
 from api.app import build_app
 from api.app_context import AppOptions, only
 from api.page.templates import STATIC
-from bench.asking import context_over, get
+from bench.api.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass
 from bench.figures import Figure, publish
 from bench.registries import READ_AT, make_home

@@ -1,6 +1,6 @@
 """Looks over both wires, on InfluxDB 1.8 and on 2.x, taken in turn; and how many requests a pass makes.
 
-    RECONCILE_TEST_INFLUXD1=... RECONCILE_TEST_INFLUXD=... python -m bench.influxdb_wires [--records 20000] [--rounds 3]
+    RECONCILE_TEST_INFLUXD1=... RECONCILE_TEST_INFLUXD=... python -m bench.stores.influxdb_wires [--records 20000] [--rounds 3]
 
 Input: as of `bench_influxdb`. The rounds go through all servers and wires in turn, so that what else the machine does
 meets all of them; the worst of each is printed, because that is what has to stay below the timeout.
@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from bench.bench_influxdb import SITE, CountingWire
 from bench.registries import make_home, records_of, snapshot_of
+from bench.stores.bench_influxdb import SITE, CountingWire
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
 from engine.core.home.snapshot import Snapshot

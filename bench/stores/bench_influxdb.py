@@ -1,6 +1,6 @@
 """Records in a real InfluxDB 1.x: reading the newest hash of each, encoding, and how many requests a pass needs.
 
-    python -m bench.bench_influxdb [--records 20000]       # needs influxd (Debian: apt-get install influxdb)
+    python -m bench.stores.bench_influxdb [--records 20000]       # needs influxd (Debian: apt-get install influxdb)
 
 Input: a seeded home; every entity has one point, those changed two. Method: a server of our own on a loopback
 port; the plain scan is the least that any reader must do: one bounded SELECT of id and hash, chunked, each row

@@ -6,7 +6,7 @@ history file as records; a change's time is `time_fired` of its event, its end t
 row reports. Both are clocks of this machine. Budget on an idle machine: p99 under 50 ms with the demo home, under
 100 ms with 20,000 entities.
 
-    python -m bench.event_to_row [--entities 0 20000]
+    python -m bench.service.event_to_row [--entities 0 20000]
 """
 
 import argparse

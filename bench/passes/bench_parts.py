@@ -1,6 +1,6 @@
 """The parts of a pass, one by one, for pytest-benchmark: where the time of `bench_pass` goes.
 
-    python -m pytest bench/bench_parts.py --benchmark-only [--benchmark-save NAME]
+    python -m pytest bench/passes/bench_parts.py --benchmark-only [--benchmark-save NAME]
     python -m pytest-benchmark compare          # two saved runs side by side
 
 Input: a seeded home of 20,000 entities and the same with 1 % changed. A part's work is all rows of that home;
@@ -17,7 +17,7 @@ import pytest
 
 from api.app import build_app
 from api.app_context import AppOptions, only
-from bench.asking import context_over, get
+from bench.api.asking import context_over, get
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare

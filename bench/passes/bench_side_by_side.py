@@ -1,6 +1,6 @@
 """The same job by other means: bring a SQLite mirror up to date when 1 % of the entities changed, deletes included.
 
-    python -m bench.bench_side_by_side [--entities 20000] [--slow]
+    python -m bench.passes.bench_side_by_side [--entities 20000] [--slow]
 
 Input: a seeded home and the same with 1 % changed (of these every 20th deleted and another added), in turn.
 Method: each begins with the answers' bytes and ends with the commit; the rivals decode with msgspec too. Ours
@@ -22,8 +22,8 @@ import apsw
 
 from bench.driving import ScriptedConnection, ScriptedSource, TimedRows, cold_pass, kept
 from bench.figures import Case, Figure, publish, take_rounds
+from bench.passes.rivals import RIVALS, SLOW, Rows, rows_of
 from bench.registries import Home, make_home
-from bench.rivals import RIVALS, SLOW, Rows, rows_of
 from engine.process.garbage_collection import rare_garbage_collection, without_garbage_collection
 
 FASTER_MIN = {"service": 25.0, "one-shot": 5.0}

@@ -6,7 +6,7 @@ all homes are in sync, resident memory and CPU at rest, how late its event loop 
 how long renames take to be in the change stream of all homes, before and while every fifth home misbehaves.
 Budget at 100 homes of 1,300 entities on an idle machine: 5 MiB and 0.08 % of a core per home, p99 of the lag 100 ms.
 
-    python -m bench.many_homes [--homes 100] [--entities 1300] [--rest-seconds 60]
+    python -m bench.service.many_homes [--homes 100] [--entities 1300] [--rest-seconds 60]
 """
 
 import argparse
@@ -28,7 +28,7 @@ from typing import Any
 from bench.figures import Figure, publish
 from tests.fakes.many_homes import FAULTS, TOKEN_PREFIX
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _MIB_MAX, _CPU_MAX, _LAG_MAX = 5.0, 0.08, 100.0
 _RENAMES = 100
 _FAULTY_EVERY = 5
