@@ -4,6 +4,7 @@ A field without an entry here, or an entry without a field, fails `tests/test_do
 """
 
 from engine.replicas.kafka.address import PARTITIONS, REPLICAS
+from engine.replicas.kafka.sites.site_status import HEARTBEAT_SECONDS, PAUSE_SECONDS
 from engine.replicas.kafka.topics import CHANGES_DAYS, TOMBSTONE_DAYS, TopicNames, settings_of
 from ops.markdown import page, table
 
@@ -32,6 +33,38 @@ HEADERS = {
     "hash": "as in `source`, to be read without the value",
     "owner": "who wrote it: host and process; in a fleet also the claim, `HOST-PROCESS@PARTITION.MILLISECONDS`, another one with each take-over",
 }
+SITE = {
+    "site": "`site.name`",
+    "owner": "the process that keeps the home: host and process, as the consumer group has it",
+    "claim": "number of the ownership; a later one is larger, and a message with a smaller one than another is to be ignored",
+    "stage": "how far the owner is with it: `waiting`, `kept`, `paused`, `invalid` and `failed` as in `/api/sites`; "
+    "`unconfigured` when the owner has no settings file of it; `released` when it has given it up",
+    "status": "`in_sync`, `out_of_sync`, `blocked` or `unknown`, as the owner knew it at `ts_ms`",
+    "ts_ms": "when this was written, Unix milliseconds",
+    "label": "`site.label`",
+    "tags": "`site.tags`",
+    "url": "address of the owner's API; empty where it publishes none",
+    "since_ms": "since when it has this status, Unix milliseconds; null where that is not known",
+    "reason": "why it is no further, or what is wrong; null where there is nothing to say",
+    "source": "address of its Home Assistant; null until it was read",
+    "connected": "whether its Home Assistant is followed",
+    "heard_ms": "when its Home Assistant last sent something, Unix milliseconds; null where it did not",
+    "blocked": "whether a guard holds changes back",
+    "records": "records of the last full read by registry; empty while they are not known",
+    "drift_records": "records on which a store still differs; null while that is not known",
+    "pending": "changes that are found and not yet written",
+    "synced_ms": "up to when all its stores hold every change, Unix milliseconds; null where they never did",
+    "ha_version": "Home Assistant's version; null where it is not known",
+}
+WORKER = {
+    "worker": "the process, as the consumer group has it",
+    "state": "`active`, or `drained`: it keeps no homes until that is undone",
+    "ts_ms": "when this was written, Unix milliseconds",
+    "url": "address of its API; empty where it publishes none",
+    "version": "this program's version",
+    "since_ms": "since when it is in this state, Unix milliseconds",
+    "settings": "of each home that it has a file of, a digest of the settings without secrets; null where the file is broken",
+}
 
 
 def kafka_page() -> str:
@@ -55,7 +88,7 @@ def kafka_page() -> str:
         "A pass is one\ntransaction over all of them.",
         table(("topics", "made with"), rows),
         f"`{names.sites}` is made for a fleet (`fleet.brokers`): who is assigned one of its partitions keeps that partition's homes. "
-        "It has no messages.",
+        "Its\nmessages say how the homes are, see below.",
         "A home stands in one partition of each topic: the CRC-32 of `site.name`, modulo the number of partitions.",
         "## Key",
         '`{"site":"home","registry":"device","id":"..."}`: in this order, without spaces. The id of a category is `scope/category_id`.',
@@ -64,4 +97,12 @@ def kafka_page() -> str:
         table(("field of `source`", "meaning"), [(f"`{name}`", text) for name, text in SOURCE.items()]),
         "## Headers",
         table(("header", "meaning"), [(f"`{name}`", text) for name, text in HEADERS.items()]),
+        "## Homes and processes of a fleet",
+        f'In `{names.sites}` each home has the key `{{"site":"home"}}`. Its owner writes what follows when something changes, at most every {PAUSE_SECONDS} '
+        f"seconds and at least\nevery {HEARTBEAT_SECONDS}; a message that is {2 * HEARTBEAT_SECONDS} seconds old says nothing about now. "
+        "A tombstone means that the home was removed for good. The header\n`claim` has the field of that name.",
+        table(("field of a home", "meaning"), [(f"`{name}`", text) for name, text in SITE.items()]),
+        'A process has the key `{"worker":"HOST-PROCESS"}`, and a tombstone when it has left.',
+        table(("field of a process", "meaning"), [(f"`{name}`", text) for name, text in WORKER.items()]),
+        "Fields may be added. These messages are not fenced as records are: of two owners' messages about a home the one with the larger `claim` counts.",
     )

@@ -29,12 +29,13 @@ from engine.core.words import GuardName
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, RunMarker, encode_marker
 from engine.replicas.kafka.events import Envelope, EventSource
+from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus
 from engine.replicas.rows.columns import TABLES
 from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
 from ops.documentation import FOLDER, PAGES, site_metrics_text
-from ops.kafka_dictionary import ENVELOPE, SOURCE
+from ops.kafka_dictionary import ENVELOPE, SITE, SOURCE, WORKER
 
 ROOT = Path(__file__).parents[1]
 README_LINES_MAX = 150
@@ -154,6 +155,8 @@ def test_every_field_in_influxdb_is_explained_and_nothing_else_is() -> None:
 def test_every_field_in_kafka_is_explained_and_nothing_else_is() -> None:
     assert list(ENVELOPE) == [field.name for field in msgspec.structs.fields(Envelope)]
     assert list(SOURCE) == [field.name for field in msgspec.structs.fields(EventSource)]
+    assert list(SITE) == [field.name for field in msgspec.structs.fields(SiteStatus)]
+    assert list(WORKER) == [field.name for field in msgspec.structs.fields(WorkerStatus)]
 
 
 # What people wrote

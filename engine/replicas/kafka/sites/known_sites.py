@@ -1,0 +1,61 @@
+"""What the topic `sites` says by now: of each home the word of its latest owner, and each process of the fleet.
+
+Pure. Messages of two owners may stand in any order, because nothing fences who writes them: the larger claim counts.
+"""
+
+from engine.replicas.kafka.messages import TopicEntry
+from engine.replicas.kafka.sites.site_status import (
+    Removed,
+    SiteStatus,
+    StrangeMessage,
+    WorkerStatus,
+    decode_message,
+)
+
+
+class KnownSites:
+    """Made by reading all messages; later ones are folded in."""
+
+    def __init__(self) -> None:
+        self.sites: dict[str, SiteStatus] = {}
+        self.workers: dict[str, WorkerStatus] = {}
+        self.strange = 0  # messages that are no program's of this kind
+        self.first_strange: StrangeMessage | None = None
+        self._claims: dict[
+            str, tuple[int, str]
+        ] = {}  # the largest of each home, also of those that were removed
+
+    def fold(self, entry: TopicEntry, partition: int) -> str | None:
+        """Take in one message; returns the home about which there is news. What is strange is counted and ignored."""
+        try:
+            found = decode_message(entry, partition)
+        except StrangeMessage as error:
+            self.strange += 1
+            self.first_strange = self.first_strange or error
+            return None
+        if isinstance(found, WorkerStatus):
+            self.workers[found.worker] = found
+            return None
+        if isinstance(found, SiteStatus):
+            return found.site if self.note(found) else None
+        return self._remove(found)
+
+    def note(self, status: SiteStatus) -> bool:
+        """Take in what is said of a home; False where a later owner has spoken."""
+        if status.rank < self._claims.get(status.site, status.rank):
+            return False
+        self._claims[status.site] = status.rank
+        self.sites[status.site] = status
+        return True
+
+    def claim_of(self, site: str) -> int:
+        """The largest claim on the home that was heard of; 0 where there is none."""
+        return self._claims.get(site, (0, ""))[0]
+
+    def _remove(self, removed: Removed) -> str | None:
+        if removed.worker:
+            self.workers.pop(removed.worker, None)
+            return None
+        if removed.claim is not None and removed.claim < self.claim_of(removed.site):
+            return None
+        return removed.site if self.sites.pop(removed.site, None) is not None else None

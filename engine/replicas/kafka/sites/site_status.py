@@ -1,0 +1,219 @@
+"""Messages of the topic `sites`: how a home stands with the process that keeps it, and what that process is.
+
+Pure. Every process of a fleet writes them and anyone may read them, so what is read is checked in full: a message that this
+program would not have written says why it is none. Fields that a newer release adds are ignored. Nothing in them is secret.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from engine.core.decode_errors import DECODE_ERRORS
+from engine.core.words import SyncStatus
+from engine.errors import ReplicaRejected
+from engine.replicas.kafka.messages import SCHEMA_VERSION, Message, TopicEntry
+from engine.replicas.kafka.topics import REPLICA
+
+# A home's message comes at least this often; it counts for two of them.
+HEARTBEAT_SECONDS = 60
+PAUSE_SECONDS = 5  # and no more often
+FRESH_MS = 2 * HEARTBEAT_SECONDS * 1000
+REASON_MAX = 1000
+
+# `\Z` and not `$`, which also matches before a line break.
+_URL = r"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)?\Z"
+_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+
+SiteName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
+WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
+PublicUrl = Annotated[
+    str, Meta(pattern=_URL, max_length=2000)
+]  # http(s), without a user; empty: not published
+Milliseconds = Annotated[int, Meta(ge=0, le=_MS_MAX)]  # Unix time
+Count = Annotated[int, Meta(ge=0)]
+
+# Those of a single process (`api/sites/ports.py`), and what only a fleet has.
+SiteStage = Literal["waiting", "kept", "paused", "invalid", "failed", "unconfigured", "released"]
+WorkerState = Literal["active", "drained"]
+
+
+class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a home stands with its owner. Unlike its status, `stage` says how far the owner is with it."""
+
+    site: SiteName
+    owner: WorkerName
+    claim: Milliseconds  # a later ownership of the home has a larger one
+    stage: SiteStage
+    status: SyncStatus
+    ts_ms: Milliseconds
+    label: Annotated[str, Meta(max_length=200)] = ""
+    tags: tuple[SiteName, ...] = ()
+    url: PublicUrl = ""
+    since_ms: Milliseconds | None = None
+    reason: Annotated[str, Meta(max_length=REASON_MAX)] | None = None
+    source: Annotated[str, Meta(max_length=2000)] | None = None
+    connected: bool = False
+    heard_ms: Milliseconds | None = None
+    blocked: bool = False
+    records: dict[str, Count] = {}
+    drift_records: Count | None = None
+    pending: Count = 0
+    synced_ms: Milliseconds | None = None
+    ha_version: Annotated[str, Meta(max_length=100)] | None = None
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """What decides between two owners' messages about a home, whatever their order in the topic."""
+        return self.claim, self.owner
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether its owner still had it when it wrote this."""
+        return self.stage != "released"
+
+    def word_at(self, now_ms: float, members: Collection[str] | None = None) -> SyncStatus:
+        """The status as far as it is known at `now_ms`; `members` are the processes of the fleet, None: not asked.
+
+        Unknown once the owner gave the home up, is no member, or has not repeated it for two heartbeats.
+        """
+        is_gone = members is not None and self.owner not in members
+        if not self.is_owned or is_gone or abs(now_ms - self.ts_ms) > FRESH_MS:
+            return SyncStatus.UNKNOWN
+        return self.status
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A process of the fleet: where its API is, and which homes it has settings for, whoever keeps them."""
+
+    worker: WorkerName
+    state: WorkerState
+    ts_ms: Milliseconds
+    url: PublicUrl = ""
+    version: Annotated[str, Meta(max_length=100)] = ""
+    since_ms: Milliseconds | None = None  # of its state
+    # A digest of each home's settings without secrets; null where its file is broken.
+    settings: dict[SiteName, Annotated[str, Meta(max_length=64)] | None] = {}
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A tombstone: the home was removed for good, or the process has left."""
+
+    site: str = ""
+    worker: str = ""
+    claim: int | None = None  # of who wrote it; null where that is not said
+
+
+class StrangeMessage(ReplicaRejected):
+    """A message in the topic that this program did not write, or that it cannot understand."""
+
+
+class _WrongError(Exception):
+    """Why a message is strange."""
+
+
+class _SiteKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    site: SiteName
+
+
+class _WorkerKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    worker: WorkerName
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_site_key = msgspec.json.Decoder(_SiteKey).decode
+_decode_worker_key = msgspec.json.Decoder(_WorkerKey).decode
+_decode_site = msgspec.json.Decoder(SiteStatus).decode
+_decode_worker = msgspec.json.Decoder(WorkerStatus).decode
+
+
+def site_key(site: str) -> bytes:
+    """The one spelling of a home's key."""
+    return _encode(_SiteKey(site))
+
+
+def worker_key(worker: str) -> bytes:
+    """The one spelling of a process's key."""
+    return _encode(_WorkerKey(worker))
+
+
+def encode_site(topic: str, status: SiteStatus) -> Message:
+    """The message about a home."""
+    headers = _headers(status.owner, status.claim)
+    return Message(topic, site_key(status.site), _encode(status), headers)
+
+
+def encode_site_removed(topic: str, site: str, owner: str, claim: int) -> Message:
+    """The tombstone of a home that was removed for good."""
+    return Message(topic, site_key(site), None, _headers(owner, claim))
+
+
+def encode_worker(topic: str, status: WorkerStatus) -> Message:
+    """The message about a process."""
+    return Message(topic, worker_key(status.worker), _encode(status), _headers(status.worker))
+
+
+def encode_worker_removed(topic: str, worker: str) -> Message:
+    """The tombstone of a process that has left."""
+    return Message(topic, worker_key(worker), None, _headers(worker))
+
+
+def decode_message(entry: TopicEntry, partition: int) -> SiteStatus | WorkerStatus | Removed:
+    """What a message in a partition of the topic says. Raises StrangeMessage, which names what is wrong with it."""
+    try:
+        return _decode(entry)
+    except _WrongError as error:
+        raise StrangeMessage(
+            REPLICA,
+            f"The message at offset {entry.offset} in partition {partition} of {entry.topic} is ignored: {error}.",
+            "Keep other programs from writing to this topic.",
+        ) from error
+
+
+def _decode(entry: TopicEntry) -> SiteStatus | WorkerStatus | Removed:
+    _check_schema(entry)
+    site, worker = _name_in(entry.key)
+    if entry.value is None:
+        return Removed(site, worker, _number(entry.headers, "claim"))
+    try:
+        found = _decode_site(entry.value) if site else _decode_worker(entry.value)
+    except DECODE_ERRORS as error:
+        raise _WrongError(f"its value is not this program's: {error}") from error
+    name = found.site if isinstance(found, SiteStatus) else found.worker
+    if name != (site or worker):
+        raise _WrongError(f"its value is about {name}, and its key about {site or worker}")
+    return found
+
+
+def _name_in(key: bytes | None) -> tuple[str, str]:
+    """The home or the process that a key names. Raises _WrongError."""
+    if key is None:
+        raise _WrongError("it has no key")
+    is_worker = key.startswith(b'{"worker":')
+    try:
+        site = "" if is_worker else _decode_site_key(key).site
+        worker = _decode_worker_key(key).worker if is_worker else ""
+    except DECODE_ERRORS as error:
+        raise _WrongError(f'its key is not of the form {{"site":"NAME"}}: {error}') from error
+    if key != (site_key(site) if site else worker_key(worker)):
+        raise _WrongError("its key is spelled another way, so compaction would keep both")
+    return site, worker
+
+
+def _check_schema(entry: TopicEntry) -> None:
+    version = _number(entry.headers, "schema")
+    if version is not None and version > SCHEMA_VERSION:
+        raise _WrongError(
+            f"it has schema version {version}, and this program knows {SCHEMA_VERSION}; update it"
+        )
+
+
+def _number(headers: Mapping[str, bytes], name: str) -> int | None:
+    text = headers.get(name, b"").decode("ascii", "replace")
+    return int(text[:15]) if text.isascii() and text.isdigit() else None
+
+
+def _headers(owner: str, claim: int | None = None) -> tuple[tuple[str, bytes], ...]:
+    found = [("schema", b"%d" % SCHEMA_VERSION), ("owner", owner.encode())]
+    return tuple(found if claim is None else [*found, ("claim", b"%d" % claim)])

@@ -1,0 +1,78 @@
+"""Messages of several owners, in whatever order: the latest owner's word counts."""
+
+from itertools import permutations
+from typing import Any
+
+from engine.core.words import SyncStatus
+from engine.replicas.kafka.messages import Message, TopicEntry
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import (
+    SiteStatus,
+    WorkerStatus,
+    encode_site,
+    encode_site_removed,
+    encode_worker,
+    encode_worker_removed,
+)
+
+TOPIC = "homes.sites"
+
+
+def home(owner: str, claim: int, **more: Any) -> SiteStatus:
+    return SiteStatus(
+        site="s1", owner=owner, claim=claim, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1, **more
+    )
+
+
+def fold(known: KnownSites, message: Message) -> str | None:
+    return known.fold(TopicEntry(TOPIC, 0, message.key, message.value, dict(message.headers)), 0)
+
+
+def test_the_larger_claim_counts_in_every_order() -> None:
+    messages = [encode_site(TOPIC, home(owner, claim)) for owner, claim in (("a", 1), ("b", 2), ("c", 2))]
+    for order in permutations(messages):
+        known = KnownSites()
+        for message in order:
+            fold(known, message)
+        assert known.sites["s1"].owner == "c"
+        assert known.claim_of("s1") == 2
+
+
+def test_the_later_message_of_one_owner_counts() -> None:
+    known = KnownSites()
+    assert fold(known, encode_site(TOPIC, home("a", 1, pending=3))) == "s1"
+    assert fold(known, encode_site(TOPIC, home("a", 1, pending=0))) == "s1"
+    assert known.sites["s1"].pending == 0
+    assert fold(known, encode_site(TOPIC, home("b", 0))) is None
+
+
+def test_a_home_is_removed_by_its_latest_owner_only_and_may_come_back() -> None:
+    known = KnownSites()
+    fold(known, encode_site(TOPIC, home("b", 2)))
+    assert fold(known, encode_site_removed(TOPIC, "s1", "a", 1)) is None
+    assert "s1" in known.sites
+    assert fold(known, encode_site_removed(TOPIC, "s1", "b", 2)) == "s1"
+    assert known.sites == {}
+    assert fold(known, encode_site(TOPIC, home("a", 1))) is None  # what was under way
+    assert known.sites == {}
+    assert fold(known, encode_site(TOPIC, home("b", 2))) == "s1"
+    assert fold(known, Message(TOPIC, b'{"site":"s1"}', None, ())) == "s1"  # by hand
+
+
+def test_a_process_comes_and_goes() -> None:
+    known = KnownSites()
+    worker = WorkerStatus(worker="a", state="active", ts_ms=1)
+    fold(known, encode_worker(TOPIC, worker))
+    assert known.workers == {"a": worker}
+    fold(known, encode_worker_removed(TOPIC, "a"))
+    assert known.workers == {}
+
+
+def test_what_is_strange_is_counted_and_changes_nothing() -> None:
+    known = KnownSites()
+    fold(known, encode_site(TOPIC, home("a", 1)))
+    assert fold(known, Message(TOPIC, b'{"site":"s1"}', b"rubbish", ())) is None
+    assert fold(known, Message(TOPIC, b"hello", b"{}", ())) is None
+    assert known.strange == 2
+    assert "malformed" in str(known.first_strange)
+    assert known.sites["s1"].owner == "a"

@@ -1,0 +1,170 @@
+"""Messages about homes and processes: what is written is read again, and what this program would not write is named."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.words import SyncStatus
+from engine.replicas.kafka.messages import Message, TopicEntry
+from engine.replicas.kafka.sites.site_status import (
+    FRESH_MS,
+    Removed,
+    SiteStatus,
+    StrangeMessage,
+    WorkerStatus,
+    decode_message,
+    encode_site,
+    encode_site_removed,
+    encode_worker,
+    encode_worker_removed,
+)
+
+TOPIC = "homes.sites"
+HOME = SiteStatus(
+    site="s1",
+    owner="host-1",
+    claim=7,
+    stage="kept",
+    status=SyncStatus.IN_SYNC,
+    ts_ms=1_000_000,
+    label="Mill Street 4",
+    tags=("west", "rented"),
+    url="https://worker1:8443/reconcile",
+    since_ms=900_000,
+    connected=True,
+    records={"entity": 164, "device": 12},
+    drift_records=0,
+    synced_ms=999_000,
+    ha_version="2026.11.0",
+)
+WORKER = WorkerStatus(
+    worker="host-1", state="drained", ts_ms=1, url="http://[::1]:8129", settings={"s1": "ab", "s2": None}
+)
+
+
+def stored(message: Message) -> TopicEntry:
+    return TopicEntry(message.topic, 3, message.key, message.value, dict(message.headers))
+
+
+def with_value(**changed: Any) -> TopicEntry:
+    value = json.loads(encode_site(TOPIC, HOME).value or b"") | changed
+    return TopicEntry(TOPIC, 3, b'{"site":"s1"}', json.dumps(value).encode())
+
+
+def test_what_is_written_is_read_again() -> None:
+    message = encode_site(TOPIC, HOME)
+    assert message.key == b'{"site":"s1"}'
+    assert dict(message.headers) == {"schema": b"1", "owner": b"host-1", "claim": b"7"}
+    assert decode_message(stored(message), 0) == HOME
+    assert decode_message(stored(encode_worker(TOPIC, WORKER)), 0) == WORKER
+    assert encode_worker(TOPIC, WORKER).key == b'{"worker":"host-1"}'
+
+
+def test_a_tombstone_removes_a_home_or_a_process() -> None:
+    gone = decode_message(stored(encode_site_removed(TOPIC, "s1", "host-1", 7)), 0)
+    assert gone == Removed(site="s1", claim=7)
+    assert decode_message(stored(encode_worker_removed(TOPIC, "host-1")), 0) == Removed(worker="host-1")
+    assert decode_message(TopicEntry(TOPIC, 0, b'{"site":"s1"}', None), 0) == Removed(site="s1")
+
+
+def test_fields_of_a_newer_release_are_ignored() -> None:
+    assert decode_message(with_value(firmware="1.2", records={"entity": 164, "device": 12}), 0) == HOME
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        (None, "it has no key"),
+        (b"", "not of the form"),
+        (b"s1", "not of the form"),
+        (b"\xff", "not of the form"),
+        (b'{"site":"S 1"}', "not of the form"),
+        (b'{"site":"s1\\n"}', "not of the form"),
+        (b'{"site":"s1","registry":"entity","id":"1"}', "unknown field `registry`"),
+        (b'{"site": "s1"}', "spelled another way"),
+        (b'{"site":"\\u0073\\u0031"}', "spelled another way"),
+        (b'{"worker":""}', "not of the form"),
+        (b'{"worker": "host-1"}', "spelled another way"),
+        (b'{"site":' * 5000, "not of the form"),
+    ],
+)
+def test_a_key_of_another_spelling_is_named(key: bytes | None, why: str) -> None:
+    value = encode_site(TOPIC, HOME).value
+    for content in (value, None):
+        with pytest.raises(StrangeMessage) as caught:
+            decode_message(TopicEntry(TOPIC, 3, key, content), 11)
+        assert why in str(caught.value) or why == "not of the form"
+        assert "offset 3 in partition 11 of homes.sites" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"rubbish"), "malformed"),
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b""), "truncated"),
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"[]"), "Expected `object`"),
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b'{"more":' + b"[" * 100_000), "recursion"),
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"{}"), "missing required field `site`"),
+        (with_value(site="s2"), "about s2, and its key about s1"),
+        (with_value(status="fine"), "$.status"),
+        (with_value(stage="gone"), "$.stage"),
+        (with_value(claim="7"), "$.claim"),
+        (with_value(claim=-1), "$.claim"),
+        (with_value(ts_ms=1e300), "$.ts_ms"),
+        (with_value(pending=-1), "$.pending"),
+        (with_value(records={"entity": "many"}), "$.records"),
+        (with_value(tags="west"), "$.tags"),
+        (with_value(url="javascript:alert(1)"), "$.url"),
+    ],
+)
+def test_a_value_that_is_not_ours_names_its_field(entry: TopicEntry, why: str) -> None:
+    with pytest.raises(StrangeMessage, match=r".") as caught:
+        decode_message(entry, 0)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host",
+        "//host",
+        "http:host",
+        "http://",
+        "http://user:pass@host",
+        "http://host/?next=x",
+        "http://host/#x",
+        "http://host\\@other",
+        "http://host/ x",
+        "http://host\r\nset-cookie: x",
+        "http://host/\n",
+        "HTTP://host",
+    ],
+)
+def test_only_an_address_of_an_api_is_taken_for_one(url: str) -> None:
+    with pytest.raises(StrangeMessage, match=r"url"):
+        decode_message(with_value(url=url), 0)
+
+
+def test_what_a_newer_schema_wrote_is_not_guessed_at() -> None:
+    entry = msgspec.structs.replace(stored(encode_site(TOPIC, HOME)), headers={"schema": b"2"})
+    with pytest.raises(StrangeMessage, match="update it"):
+        decode_message(entry, 0)
+
+
+@pytest.mark.parametrize("schema", [b"", b"one", b"\xff", b"1", b"\xd9\xa1"])
+def test_a_header_that_is_no_number_says_nothing(schema: bytes) -> None:
+    entry = msgspec.structs.replace(stored(encode_site(TOPIC, HOME)), headers={"schema": schema})
+    assert decode_message(entry, 0) == HOME
+
+
+def test_a_word_is_believed_for_two_heartbeats_and_from_an_owner_only() -> None:
+    assert HOME.word_at(HOME.ts_ms) == "in_sync"
+    assert HOME.word_at(HOME.ts_ms + FRESH_MS, {"host-1"}) == "in_sync"
+    assert HOME.word_at(HOME.ts_ms + FRESH_MS + 1) == "unknown"
+    assert HOME.word_at(HOME.ts_ms - FRESH_MS - 1) == "unknown"  # a clock that goes wrong
+    assert HOME.word_at(HOME.ts_ms, {"host-2"}) == "unknown"
+    released = msgspec.structs.replace(HOME, stage="released")
+    assert released.word_at(HOME.ts_ms) == "unknown"
+    assert not released.is_owned
