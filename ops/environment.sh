@@ -36,11 +36,23 @@ is_new_enough() {
     esac
 }
 
+# Sets $lock to what the program runs with. The client of Kafka is asked for once ($HA_RECONCILE_EXTRA) and stays, because an
+# environment that has it says so in its stamp.
+choose_lock() {
+    lock=requirements.txt
+    case ${HA_RECONCILE_EXTRA:-}:$1 in
+        kafka:* | :*' requirements-kafka.txt'*) lock=requirements-kafka.txt ;;
+        :*) ;;
+        *) refuse "HA_RECONCILE_EXTRA=$HA_RECONCILE_EXTRA is no extra of this program; there is one, kafka." ;;
+    esac
+}
+
 # prepare_environment run|test|bench|docs|release|fuzz|mutation: sets $environment to the directory of a complete environment.
 prepare_environment() {
     environment=${checkout:?is set by the script that reads this}/.venv-$1
+    made=$(cat "$environment/stamp" 2>/dev/null) || made=
     case $1 in
-        run) lock=requirements.txt ;;
+        run) choose_lock "$made" ;;
         test) lock=requirements-dev.txt ;;
         bench) lock=requirements-bench.txt ;;
         docs) lock=requirements-docs.txt ;;
@@ -52,7 +64,7 @@ prepare_environment() {
     stamp="checkout $checkout
 python ${PYTHON:-any}
 $(cd "$checkout" && cksum "$lock" ops/environment.py)"
-    if [ -x "$environment/bin/python" ] && [ "$(cat "$environment/stamp" 2>/dev/null)" = "$stamp" ]; then
+    if [ -x "$environment/bin/python" ] && [ "$made" = "$stamp" ]; then
         return
     fi
     find_python

@@ -13,10 +13,11 @@ from engine.claims import Claim, Ownership, claim_alone
 from engine.errors import EngineError, SettingsError
 from engine.ports import Replica
 from engine.process.clock import since_boot
+from engine.process.installation import how_to_add_kafka
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access, read_properties
 from engine.settings.sections import LoadedSettings
-from engine.settings.stores import fleet_uri, kafka_uri
+from engine.settings.stores import fleet_uri, kafka_setting, kafka_uri
 
 if TYPE_CHECKING:
     from engine.replicas.kafka.cluster.workers import ClusterFleet
@@ -27,7 +28,7 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim 
     """The records store in Kafka. Connects to nothing yet. Raises SettingsError, also without the client library."""
     settings = loaded.settings
     access = _access(loaded)
-    with _client_installed():
+    with _client_installed(access):
         from engine.replicas.kafka.open import open_kafka  # noqa: PLC0415 (the client may not be installed)
     return open_kafka(
         access,
@@ -42,7 +43,7 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim 
 def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
     """What `reconcile doctor` says of Kafka. Raises SettingsError; what fails there is a finding."""
     access, site = _access(loaded), loaded.settings.site.name
-    with _client_installed():
+    with _client_installed(access):
         from engine.replicas.kafka.cluster.log import ClusterLog  # noqa: PLC0415 (see above)
         from engine.replicas.kafka.doctor import examine_kafka  # noqa: PLC0415
     with closing(ClusterLog(access, site)) as log:
@@ -58,7 +59,7 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
             "sites.shard (--shard) gives this process a fixed share of the homes, and fleet.brokers lets Kafka share them out.",
             "Leave out one of them.",
         )
-    with _client_installed():
+    with _client_installed(access):
         from engine.replicas.kafka.cluster.group import GroupOwnership  # noqa: PLC0415 (see above)
     return GroupOwnership(
         access,
@@ -76,15 +77,16 @@ def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
         raise SettingsError(
             "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
         )
-    with _client_installed():
+    access = _access(loaded, uri, "fleet.brokers")
+    with _client_installed(access):
         from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
-    return ClusterFleet(_access(loaded, uri, "fleet.brokers"))
+    return ClusterFleet(access)
 
 
-def _access(loaded: LoadedSettings, uri: str = "", setting: str = "records.uri") -> Access:
+def _access(loaded: LoadedSettings, uri: str = "", setting: str = "") -> Access:
     records = loaded.settings.records
     return Access(
-        parse_address(uri or kafka_uri(loaded.settings), setting),
+        parse_address(uri or kafka_uri(loaded.settings), setting or kafka_setting(loaded.settings)),
         records.username,
         loaded.records_password,
         read_properties(records.properties_file) if records.properties_file else {},
@@ -93,7 +95,7 @@ def _access(loaded: LoadedSettings, uri: str = "", setting: str = "records.uri")
 
 
 @contextmanager
-def _client_installed() -> Iterator[None]:
+def _client_installed(access: Access) -> Iterator[None]:
     """Around imports that load the client library. Raises SettingsError where it is missing."""
     try:
         yield
@@ -101,6 +103,6 @@ def _client_installed() -> Iterator[None]:
         if (error.name or "").partition(".")[0] != "confluent_kafka":
             raise
         raise SettingsError(
-            "records.uri, records.kafka_uri or fleet.brokers names a Kafka, and its client confluent-kafka is not installed.",
-            "In the checkout, install the extra: pip install '.[kafka]'.",
+            f"{access.address.setting} names a Kafka, and its client confluent-kafka is not installed.",
+            how_to_add_kafka(),
         ) from error

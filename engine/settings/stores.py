@@ -23,6 +23,13 @@ def kafka_uri(settings: Settings) -> str:
     return records.uri
 
 
+def kafka_setting(settings: Settings) -> str:
+    """The setting that names that Kafka, for messages: of a home of a fleet, the fleet's. Raises SettingsError."""
+    if settings.fleet.brokers and kafka_uri(settings) == fleet_uri(settings.fleet):
+        return "fleet.brokers"
+    return "records.uri" if is_kafka(settings.records.uri) else "records.kafka_uri"
+
+
 def fleet_uri(fleet: FleetSettings) -> str:
     """The Kafka that the homes of a fleet are kept in, as in records.kafka_uri; empty: there is no fleet. Raises SettingsError."""
     if not fleet.brokers:

@@ -90,7 +90,7 @@ def checkout(tmp_path: Path) -> Checkout:
     for path in (directory / "engine", tools, home):
         path.mkdir(parents=True)
     shutil.copytree(ROOT / "ops", directory / "ops", ignore=shutil.ignore_patterns("sample", "__pycache__"))
-    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+    for name in ("pyproject.toml", "requirements.txt", "requirements-kafka.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, directory)
     (directory / "engine/__init__.py").touch()
     (directory / "engine/__main__.py").write_text(PROGRAM)
@@ -136,6 +136,25 @@ def test_what_an_environment_is_made_of_renews_it_when_changed(checkout: Checkou
         file.write("# changed\n")
     assert checkout.run("ops/run", "drift").returncode == 0
     assert checkout.installs() == 2
+
+
+def test_the_client_of_kafka_is_asked_for_once_and_stays(checkout: Checkout) -> None:
+    checkout.put_uv(f"echo \"$last\" >>'{checkout.home}/locks'")
+    checkout.run("ops/run", "drift")
+    assert checkout.run("ops/run", "drift", HA_RECONCILE_EXTRA="kafka").returncode == 0
+    assert checkout.run("ops/run", "drift").returncode == 0
+    with (checkout.directory / "requirements-kafka.txt").open("a") as file:
+        file.write("# an upgrade\n")
+    checkout.run("ops/run", "drift")
+    wanted = [Path(line).name for line in (checkout.home / "locks").read_text().splitlines()]
+    assert wanted == ["requirements.txt", "requirements-kafka.txt", "requirements-kafka.txt"]
+
+
+def test_an_extra_that_is_none_is_refused(checkout: Checkout) -> None:
+    done = checkout.run("ops/run", "drift", HA_RECONCILE_EXTRA="kafak")
+    assert done.returncode == UNAVAILABLE
+    assert done.stderr == "HA_RECONCILE_EXTRA=kafak is no extra of this program; there is one, kafka.\n"
+    assert checkout.installs() == 0
 
 
 def test_a_moved_checkout_is_set_up_again(checkout: Checkout) -> None:
@@ -312,7 +331,7 @@ def version(entry: str) -> str:
     return entry.split(maxsplit=1)[0]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-kafka.txt", "requirements-dev.txt"])
 def test_a_lock_pins_every_package_by_version_and_hash_and_names_no_address(name: str) -> None:
     assert "://" not in (ROOT / name).read_text()
     for package, entry in locked(name).items():
@@ -324,10 +343,13 @@ def test_the_locks_hold_what_the_project_asks_for_in_the_same_versions() -> None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     runtime, everything = locked("requirements.txt"), locked("requirements-dev.txt")
+    with_kafka = locked("requirements-kafka.txt")
     wanted = {re.split("[<>=~!;[ ]", text)[0] for text in project["project"]["dependencies"]}
     wanted_by_us = {re.split("[<>=~!;[ ]", text)[0] for text in [*groups["test"], *groups["check"]]}
     assert wanted <= runtime.keys(), "run: sh ops/lock"
     assert wanted | wanted_by_us <= everything.keys(), "run: sh ops/lock"
-    assert {name: version(entry) for name, entry in runtime.items()} == {
-        name: version(entry) for name, entry in everything.items() if name in runtime
-    }
+    assert with_kafka.keys() == runtime.keys() | {"confluent-kafka"}, "run: sh ops/lock"
+    for ours in (runtime, with_kafka):
+        assert {name: version(entry) for name, entry in ours.items()} == {
+            name: version(entry) for name, entry in everything.items() if name in ours
+        }

@@ -25,7 +25,9 @@ def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
 
 def test_both_images_are_built_in_the_same_way() -> None:
     stages = [re.split(r"(?m)^FROM ", path.read_text(encoding="utf-8")) for path in (SERVICE, APP)]
-    assert stages[0][1] == stages[1][1]
+    # The app keeps one home beside its Home Assistant, and has no client of Kafka.
+    service = stages[0][1].replace("requirements-kafka.txt", "requirements.txt")
+    assert service.replace(" With the client of Kafka.", "") == stages[1][1]
     bases = {words[0] for path in (SERVICE, APP) for name, words in _words(path) if name == "FROM"}
     assert len(bases) == 1, "what was built with one Python is run by the same"
 
@@ -46,7 +48,7 @@ def test_every_package_has_a_wheel_for_the_images_python(
         *(service_image.root / "opt/reconcile/venv/bin/python", "-m", "pip", "install", "--dry-run"),
         *("--no-input", "--python-version", python, "--target", tmp_path),
         *(word for platform in platforms for word in ("--platform", platform)),
-        *("--require-hashes", "--only-binary", ":all:", "--requirement", ROOT / "requirements.txt"),
+        *("--require-hashes", "--only-binary", ":all:", "--requirement", ROOT / "requirements-kafka.txt"),
     )
     assert done.returncode == 0, done.stderr
     assert "Would install" in done.stdout
@@ -88,6 +90,28 @@ def _run(image: Image, *argv: str, **environ: str) -> subprocess.CompletedProces
         timeout=240,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_the_image_has_the_client_of_kafka(service_image: Image) -> None:
+    given = {
+        "RECONCILE_RECORDS__KAFKA_URI": "kafka://127.0.0.1:1/homes",
+        "RECONCILE_SOURCE__URI": "ws://127.0.0.1:1",
+    }
+    said = _run(service_image, "reconcile", "doctor", **given).stdout
+    assert "Kafka at 127.0.0.1:1 cannot be reached" in said
+    assert "not installed" not in said
+
+
+@pytest.mark.slow
+def test_the_app_says_that_it_keeps_no_kafka(app_image: Image) -> None:
+    given = {
+        "RECONCILE_RECORDS__KAFKA_URI": "kafka://127.0.0.1:1/homes",
+        "RECONCILE_SOURCE__URI": "ws://127.0.0.1:1",
+    }
+    said = _run(app_image, "reconcile", "doctor", **given).stdout
+    assert "records.kafka_uri names a Kafka, and its client confluent-kafka is not installed." in said
+    assert "The Home Assistant app keeps no Kafka: run the image of ops/Dockerfile, which can." in said
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from engine.errors import SettingsError
 from engine.settings.records import RecordsSettings
 from engine.settings.sections import Settings
 from engine.settings.sites import FleetSettings
-from engine.settings.stores import fleet_uri, is_kafka, kafka_uri
+from engine.settings.stores import fleet_uri, is_kafka, kafka_setting, kafka_uri
 
 
 def named(uri: str, kafka: str = "") -> str:
@@ -26,6 +26,21 @@ def test_a_kafka_stands_by_itself_or_beside_another_store() -> None:
 def test_two_of_them_are_refused() -> None:
     with pytest.raises(SettingsError, match="both name a Kafka"):
         named("kafka://a/x", "kafka://b/x")
+
+
+@pytest.mark.parametrize(
+    ("records", "fleet", "setting"),
+    [
+        (RecordsSettings("kafka://a/x"), FleetSettings(), "records.uri"),
+        (RecordsSettings("none", "kafka://a/x"), FleetSettings(), "records.kafka_uri"),
+        (RecordsSettings("none", "kafka://a/reconcile"), FleetSettings("a"), "fleet.brokers"),
+        (RecordsSettings("none", "kafka://b/x"), FleetSettings("a"), "records.kafka_uri"),
+    ],
+)
+def test_the_setting_that_names_it_is_known(
+    records: RecordsSettings, fleet: FleetSettings, setting: str
+) -> None:
+    assert kafka_setting(Settings(records=records, fleet=fleet)) == setting
 
 
 @pytest.mark.parametrize(

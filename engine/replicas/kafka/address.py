@@ -39,6 +39,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     replicas: int = REPLICAS  # of topics that are made
     sasl: SaslName = "SCRAM-SHA-512"  # where a user name is given
     tls: bool = False
+    setting: str = "records.uri"  # which names it, for messages
 
     def __str__(self) -> str:
         """As in the settings, for messages."""
@@ -78,6 +79,7 @@ def parse_address(uri: str, setting: str = "records.uri") -> KafkaAddress:
         _count(options, "replicas", REPLICAS, setting),
         cast("SaslName", sasl),
         tls=scheme == "kafkas",
+        setting=setting,
     )
 
 

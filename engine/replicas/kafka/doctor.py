@@ -30,7 +30,7 @@ def examine_kafka(log: Log, address: KafkaAddress, site: str) -> tuple[KafkaChec
         checks.append(_cluster_check(brokers, address))
         name = "topics"
         topics = log.describe()
-        check_topics(names, topics, address.partitions)
+        check_topics(names, topics, address.partitions, address.setting)
         checks.append(_topics_check(names, topics, address, site))
         checks += _shortages(topics)
         name = "records"
@@ -48,7 +48,7 @@ def _cluster_check(brokers: int, address: KafkaAddress) -> KafkaCheck:
         "cluster",
         "warning",
         f"{found}, and topics are made with {address.replicas} replicas",
-        "Where the topics do not exist yet, start the other brokers, or add replicas=1 to the address.",
+        f"Where the topics do not exist yet, start the other brokers, or add replicas=1 to {address.setting}.",
     )
 
 

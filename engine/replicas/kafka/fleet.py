@@ -44,7 +44,7 @@ def problems_of(names: TopicNames, found: Mapping[str, TopicState], partitions: 
     problems = [f"Topic {topic} does not exist." for topic in names.fleet if topic not in found]
     for topic, state in sorted(found.items()):
         try:
-            check_topics(names, {topic: state}, partitions)
+            check_topics(names, {topic: state}, partitions, "fleet.brokers")
         except ReplicaError as error:
             problems.append(f"{error.message} {error.hint}".strip())
         if (shortage := shortage_of(topic, state)) is not None:

@@ -18,5 +18,6 @@ def open_kafka(
         partitions=access.address.partitions,
         verify_seconds=verify_seconds,
         read_only=read_only,
+        setting=access.address.setting,
     )
     return KafkaRecords(ClusterLog(access, site), options, claim=claim, clock=time.monotonic)

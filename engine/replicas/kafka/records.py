@@ -37,6 +37,7 @@ class KafkaOptions(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     verify_seconds: float = 3_600.0  # how often all of it is read anew
     read_only: bool = False
+    setting: str = "records.uri"  # which names the cluster, for messages
 
 
 class KafkaRecords(Replica):
@@ -143,7 +144,7 @@ class KafkaRecords(Replica):
         self._held = None
         self._claim.check()
         self._topics = self._log.describe()
-        check_topics(self._names, self._topics, self._options.partitions)
+        check_topics(self._names, self._topics, self._options.partitions, self._options.setting)
         followed = [topic for topic in self._names.records if topic in self._topics]
         if followed and not self._options.read_only and not self._log.is_writer:
             self._take_over()

@@ -66,15 +66,17 @@ def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
     return {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_DAYS * _DAY_MS)} | safe
 
 
-def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions: int) -> None:
-    """Raises ReplicaRejected for a topic in which records would be lost, or found twice."""
+def check_topics(
+    names: TopicNames, found: Mapping[str, TopicState], partitions: int, setting: str = "records.uri"
+) -> None:
+    """Raises ReplicaRejected for a topic in which records would be lost, or found twice. `setting` names the cluster."""
     for topic, state in sorted(found.items()):
         if state.partitions != partitions:
             raise ReplicaRejected(
                 REPLICA,
                 f"Topic {topic} has {state.partitions} partitions, and {partitions} are asked for; with another "
                 "number a home would stand in two partitions.",
-                f"If all topics of the prefix have {state.partitions}, add partitions={state.partitions} to records.uri; "
+                f"If all topics of the prefix have {state.partitions}, add partitions={state.partitions} to {setting}; "
                 "if somebody added partitions, name another prefix, and the home is written there anew.",
             )
         policy = (state.settings or {}).get("cleanup.policy")

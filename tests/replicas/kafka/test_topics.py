@@ -73,3 +73,10 @@ def test_too_few_replicas_are_said(in_sync: int, is_short: bool) -> None:
     told = shortage_of("homes.device", TopicState(48, 3, in_sync, {"min.insync.replicas": "2"}))
     assert bool(told) is is_short
     assert shortage_of("homes.device", TopicState(48, 3, 1, None)) is None
+
+
+@pytest.mark.parametrize("setting", ["records.uri", "records.kafka_uri", "fleet.brokers"])
+def test_what_to_change_is_the_setting_in_use(setting: str) -> None:
+    with pytest.raises(ReplicaRejected) as refused:
+        check_topics(NAMES, {"homes.device": TopicState(12, 1, 1, None)}, 48, setting)
+    assert f"add partitions=12 to {setting};" in refused.value.hint

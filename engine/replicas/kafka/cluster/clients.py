@@ -88,7 +88,7 @@ class ClusterClients:
             error = self._reason
         if error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
             error = KafkaError(error.code(), f"it did not answer within {self.timeout_seconds:g} seconds")
-        return replica_error(error, self._access.where, tried=tried)
+        return replica_error(error, self._access.where, tried=tried, setting=self._access.address.setting)
 
     def results(
         self, admin: AdminClient, futures: Mapping[Name, "Future[Any]"], *, tried: str

@@ -36,7 +36,7 @@ _KNOWN = (
         HOPELESS,
         ReplicaRejected,
         "it does not accept the user or the password",
-        "Check records.username, records.password_file and the sasl option of the address.",
+        "Check records.username, records.password_file and the sasl option of {setting}.",
     ),
     KnownFailure(
         frozenset({KafkaError._SSL}),
@@ -81,7 +81,7 @@ _KNOWN = (
         frozenset({KafkaError.INVALID_REPLICATION_FACTOR}),
         ReplicaRejected,
         "the cluster has fewer brokers than each topic shall have replicas",
-        "With one broker add replicas=1 to the address; with more, start the others.",
+        "With one broker add replicas=1 to {setting}; with more, start the others.",
     ),
     KnownFailure(
         frozenset({KafkaError.KAFKA_STORAGE_ERROR}),
@@ -110,14 +110,16 @@ _KNOWN = (
 )
 
 
-def replica_error(error: KafkaError, where: str, *, tried: str) -> ReplicaError:
-    """The error to raise: `tried` says what did not work ("be written"), `where` names the cluster."""
+def replica_error(error: KafkaError, where: str, *, tried: str, setting: str = "records.uri") -> ReplicaError:
+    """The error to raise: `tried` says what did not work ("be written"), `where` is the cluster that `setting` names."""
     what, said = f"Kafka at {where} cannot {tried}", _plain(error.str())
     for known in _KNOWN:
         if error.code() in known.codes:
-            return known.kind(REPLICA, f"{what}: {known.reason} ({said}).", known.advice)
+            return known.kind(
+                REPLICA, f"{what}: {known.reason} ({said}).", known.advice.format(setting=setting)
+            )
     return ReplicaUnavailable(
-        REPLICA, f"{what}: {said}.", "Check that its brokers run and that the address names them."
+        REPLICA, f"{what}: {said}.", f"Check that its brokers run and that {setting} names them."
     )
 
 

@@ -136,7 +136,7 @@ class _Member:
         address = self._access.address
         administration = Administration(self._clients, self._names, 0, self._names.fleet)
         found = administration.describe()
-        check_topics(self._names, found, address.partitions)
+        check_topics(self._names, found, address.partitions, address.setting)
         if missing := [topic for topic in self._names.fleet if topic not in found]:
             administration.create(missing, partitions=address.partitions, replicas=address.replicas)
 

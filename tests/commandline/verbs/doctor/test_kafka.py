@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.commandline.verbs.doctor.kafka import check_kafka, without_kafka
+from engine.process.installation import how_to_add_kafka
 from engine.settings.layers import load_settings
 from engine.settings.sections import LoadedSettings
 from tests.real.free_port import free_port
@@ -44,8 +45,10 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     [check] = check_kafka(loaded("none", "kafka://a"))
-    assert check.message.endswith("its client confluent-kafka is not installed.")
-    assert check.hint == "In the checkout, install the extra: pip install '.[kafka]'."
+    assert (
+        check.message == "records.kafka_uri names a Kafka, and its client confluent-kafka is not installed."
+    )
+    assert check.hint == how_to_add_kafka()
 
 
 def test_the_records_are_checked_without_the_kafka_beside_them() -> None:

@@ -40,3 +40,13 @@ def test_the_names_that_the_client_gives_its_connections_are_left_out() -> None:
     assert error.message == (
         "Kafka at a:1 cannot be read: Connect to ipv4#127.0.0.1:1 failed: Connection refused."
     )
+
+
+@pytest.mark.parametrize("setting", ["records.uri", "records.kafka_uri", "fleet.brokers"])
+@pytest.mark.parametrize(
+    "code", [KafkaError._TRANSPORT, KafkaError._AUTHENTICATION, KafkaError.INVALID_REPLICATION_FACTOR]
+)
+def test_what_to_change_in_the_address_is_the_setting_in_use(code: int, setting: str) -> None:
+    error = replica_error(KafkaError(code), "a:1", tried="be read", setting=setting)
+    assert setting in error.hint
+    assert "{" not in error.hint
