@@ -70,6 +70,8 @@ WITHOUT_TWIN = {
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/intervals.py",  # one struct; tests/loop run by it
     "engine/composition/kafka.py",  # wiring, tested by tests/real/test_kafka_home.py
+    "engine/replicas/kafka/cluster/site_topic.py",  # tested on a real one by tests/real/test_kafka_statuses.py
+    "engine/replicas/kafka/sites/site_topic.py",  # a contract without code
     "engine/replicas/kafka/cluster/administration.py",  # what a broker answers, tested on one by tests/real/test_kafka_topics.py
     "engine/replicas/kafka/cluster/clients.py",  # what a broker that is away says, tested by tests/real/test_kafka_faults.py
     "engine/replicas/kafka/cluster/group.py",  # a consumer group, tested on a broker by tests/real/test_kafka_ownership.py

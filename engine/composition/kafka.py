@@ -20,6 +20,7 @@ from engine.settings.sections import LoadedSettings
 from engine.settings.stores import fleet_uri, kafka_setting, kafka_uri
 
 if TYPE_CHECKING:
+    from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
     from engine.replicas.kafka.cluster.workers import ClusterFleet
     from engine.replicas.kafka.doctor import KafkaCheck
 
@@ -63,11 +64,24 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
         from engine.replicas.kafka.cluster.group import GroupOwnership  # noqa: PLC0415 (see above)
     return GroupOwnership(
         access,
-        f"{socket.gethostname()}-{os.getpid()}",
+        worker_name(),
         session_seconds=fleet.session_seconds,
         clock=since_boot,
         on_trouble=on_trouble,
     )
+
+
+def open_site_topic(loaded: LoadedSettings) -> "ClusterSiteTopic":
+    """The topic in which processes tell each other how homes are. Connects to nothing yet. Raises SettingsError."""
+    access = _access(loaded, fleet_uri(loaded.settings.fleet), "fleet.brokers")
+    with _client_installed(access):
+        from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic  # noqa: PLC0415 (see above)
+    return ClusterSiteTopic(access)
+
+
+def worker_name() -> str:
+    """What this process is called in a fleet."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":

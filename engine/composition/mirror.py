@@ -122,6 +122,10 @@ class Mirror:
         """The home at this moment."""
         return self._service.status()
 
+    def records(self) -> Mapping[str, int]:
+        """Records of the last read by registry; empty before it."""
+        return self._service.records
+
     def file_sizes(self) -> dict[str, int]:
         """How large the files of the stores are, bytes by file."""
         named = {"db": self._rows}

@@ -1,6 +1,6 @@
 """The running engine: an informer, a controller per replica, and the status they add up to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
@@ -43,6 +43,7 @@ class Service:
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
         self._reports: dict[str, Report] = {}
+        self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
         self._controllers = controllers
 
@@ -84,6 +85,7 @@ class Service:
             connected_at=self._source_status.connected_at,
             last_message_at=self._clock(),
         )
+        self.records = snapshot.home.counts
         self._on_source("read")
         for controller in self._controllers:
             controller.offer(snapshot)

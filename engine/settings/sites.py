@@ -5,6 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# Without a user, a query or a fragment. `\Z` and not `$`, which also matches before a line break.
+PUBLIC_URL = (
+    r"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)?\Z"
+)
+
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which home this is."""
@@ -93,6 +98,15 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             pattern="^[A-Za-z0-9._-]{1,200}$",
         ),
     ] = "reconcile"
+    url: Annotated[
+        str,
+        Meta(
+            description="http:// or https:// address at which people and programs reach this process's API; other processes "
+            "lead there who asks them for its homes; empty: they do not",
+            pattern=PUBLIC_URL,
+            max_length=2000,
+        ),
+    ] = ""
     session_seconds: Annotated[
         float,
         Meta(

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +28,7 @@ from engine.sites.followed import FollowedChanges
 from engine.sites.limits import resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
+from engine.sites.sharing.status_exchange import OwnedSite
 from engine.sites.site import Site, SiteDependencies
 from engine.sites.threads import Threads
 
@@ -62,7 +63,7 @@ class _Running(NamedTuple):
 class Fleet:
     """All homes that `ownership` gives to this process. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
         files: SiteFiles,
         ownership: Ownership,
@@ -71,9 +72,11 @@ class Fleet:
         clock: Callable[[], float],
         listeners: Listeners,
         on_failed: Callable[[str, str, BaseException], None],
+        on_files: Callable[[Mapping[str, SiteFile]], None] = lambda _files: None,
     ) -> None:
-        """Make it inside the event loop. Nothing is read yet."""
+        """Make it inside the event loop. Nothing is read yet. `on_files` receives all files, in a thread."""
         self._files = files
+        self._on_files = on_files
         settings = files.settings
         self._ownership = ownership
         self._claims: list[Claim] = []
@@ -177,6 +180,19 @@ class Fleet:
         finally:
             self._followers.discard(follower)
 
+    # What other processes are told
+
+    def owned(self) -> Sequence[OwnedSite]:
+        """The homes that are kept here, by name."""
+        return [
+            OwnedSite(self._sites[name].view(), self._sites[name].records(), self._running[name].claim)
+            for name in sorted(self._sites)
+        ]
+
+    def claims(self) -> Sequence[Claim]:
+        """What this process may keep."""
+        return tuple(self._claims)
+
     def on_report(self, site: str, report: Report) -> None:
         """Pass on what a pass did."""
         if not self._followers:
@@ -196,9 +212,11 @@ class Fleet:
     def _look(self, claims: Sequence[Claim], running: Set[str]) -> dict[str, _SiteOnDisk]:
         """What the disk says of the homes that are claimed, or still run; called in a thread. Raises SettingsError."""
         self._resident_bytes = resident_bytes()
+        files = self._files.read()
+        self._on_files(files)
         return {
             name: _SiteOnDisk(file, is_paused(self._files.state_folder(name)), http_token(file))
-            for name, file in self._files.read().items()
+            for name, file in files.items()
             if name in running or any(claim.covers(name) for claim in claims)
         }
 

@@ -25,6 +25,7 @@ from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.metrics.series import Metrics
 from engine.process.systemd import Notifier
+from engine.replicas.kafka.sites.site_status import WorkerStatus
 from engine.settings.layers import settings_layers
 from engine.settings.sections import LoadedSettings
 from engine.sites.files import SiteFiles
@@ -32,6 +33,8 @@ from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
 from engine.sites.shards import StaticShard
+from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.status_exchange import StatusExchange
 
 _REPLICAS = ("sqlite", "history", "influxdb", "kafka")
 _STATUS_SECONDS = 5.0
@@ -44,6 +47,7 @@ class SitesHost(msgspec.Struct, frozen=True):
     on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
     on_ready: Callable[[str], None]  # receives the API's address
     on_trouble: Callable[[EngineError], None]  # why processes cannot share the homes at the moment
+    on_status_trouble: Callable[[EngineError], None]  # why they cannot tell each other how homes are
     notifier: Notifier
 
 
@@ -101,23 +105,32 @@ class SitesService:
         self._host = host
         self.clock = clock
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
+        ownership = _ownership(loaded, host)
+        self.exchange = _exchange(loaded, host, clock) if settings.fleet.brokers else None
         self.fleet = Fleet(
             SiteFiles(settings.sites, layers, given.environ),
-            _ownership(loaded, host),
+            self.exchange.around(ownership) if self.exchange else ownership,
             mode=mode,
             clock=clock,
             listeners=self._listeners,
             on_failed=host.on_failed,
+            on_files=self.exchange.take_files if self.exchange else lambda _files: None,
         )
         self.lag = LoopLag()
         self.metrics.add(SiteMetrics(self.fleet.views, clock, settings.sites.metrics, self.lag))
 
     async def run(self) -> None:
         """Keep all homes until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.fleet.run)
-            tasks.start_soon(self.lag.run)
-            tasks.start_soon(self._show_status)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.fleet.run)
+                tasks.start_soon(self.lag.run)
+                tasks.start_soon(self._show_status)
+                if self.exchange is not None:
+                    tasks.start_soon(self.exchange.run, self.fleet)
+        finally:
+            if self.exchange is not None:
+                await self.exchange.leave()
 
     async def _show_status(self) -> None:
         """Let `systemctl status` show how many homes are how."""
@@ -138,6 +151,28 @@ def _ownership(loaded: LoadedSettings, host: SitesHost) -> Ownership:
     from engine.composition.kafka import open_ownership  # noqa: PLC0415 (its client may not be installed)
 
     return open_ownership(loaded, host.on_trouble)
+
+
+def _exchange(loaded: LoadedSettings, host: SitesHost, clock: Clock) -> StatusExchange:
+    """What this process and the others tell each other of their homes. Raises SettingsError."""
+    from engine.composition.kafka import open_site_topic, worker_name  # noqa: PLC0415 (see above)
+
+    settings = loaded.settings
+    worker = WorkerStatus(
+        worker=worker_name(),
+        state="active",
+        ts_ms=0,
+        url=settings.fleet.url,
+        version=__version__,
+        since_ms=milliseconds(clock()),
+    )
+    return StatusExchange(
+        open_site_topic(loaded),
+        worker,
+        directory=settings.sites.directory,
+        clock=clock,
+        on_trouble=host.on_status_trouble,
+    )
 
 
 class _Streams:

@@ -6,7 +6,7 @@ state, and no other's.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -90,6 +90,10 @@ class Site:
             status=mirror.status() if mirror else None,
             freshness=mirror.freshness if mirror else AGELESS,
         )
+
+    def records(self) -> Mapping[str, int]:
+        """Records of the last read by registry; empty while there is none."""
+        return self.mirror.records() if self.mirror else {}
 
     async def open(self) -> AppContext | None:
         """What the API answers of the home, whose rows are read from now on; None while it is not kept."""

@@ -45,14 +45,12 @@ def sites_work(
             fields["trace"] = "".join(traceback.format_exception(error))
         logger.warning("home is not kept", extra={"fields": fields})
 
-    def on_trouble(error: EngineError) -> None:
-        logger.warning("homes cannot be shared out", extra={"fields": {"error": str(error)}})
-
     host = SitesHost(
         lines=lines,
         on_failed=on_failed,
         on_ready=on_ready,
-        on_trouble=on_trouble,
+        on_trouble=_warning(logger, "homes cannot be shared out"),
+        on_status_trouble=_warning(logger, "other processes cannot be told how homes are"),
         notifier=Notifier(os.environ),
     )
 
@@ -60,3 +58,12 @@ def sites_work(
         await serve_sites(loaded, given, host, mode=mode, stop=stop)
 
     return work
+
+
+def _warning(logger: logging.Logger, message: str) -> Callable[[EngineError], None]:
+    """What logs an error under a constant message."""
+
+    def warn(error: EngineError) -> None:
+        logger.warning(message, extra={"fields": {"error": str(error)}})
+
+    return warn

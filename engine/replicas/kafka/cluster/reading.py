@@ -111,7 +111,7 @@ class PartitionReader:
             for message in messages:
                 at = (message.offset() or 0) + (message.error() is None)
                 if message.error() is None:
-                    yield _entry(message)
+                    yield entry_of(message)
                 elif at <= last:
                     return  # the end of what is committed: the rest is not there any more
             if not messages:
@@ -140,7 +140,7 @@ class PartitionReader:
         topic, offset, is_message = message.topic() or "", message.offset() or 0, message.error() is None
         # The end of a partition lies behind the marks of transactions, which are no messages.
         self._positions[topic] = max(self._positions.get(topic, 0), offset + is_message)
-        return _entry(message) if is_message else None
+        return entry_of(message) if is_message else None
 
     def _check(self, deadline: float, topic: str) -> None:
         self._clients.check(None, tried="be read")
@@ -168,7 +168,8 @@ def stretches(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _entry(message: Message) -> TopicEntry:
+def entry_of(message: Message) -> TopicEntry:
+    """A message of the client as the rest of the program knows it."""
     given = message.headers()
     pairs = given.items() if isinstance(given, dict) else given or ()
     headers = {name: value for name, value in pairs if isinstance(value, bytes)}

@@ -48,14 +48,14 @@ class KnownSites:
         self.sites[status.site] = status
         return True
 
-    def claim_of(self, site: str) -> int:
-        """The largest claim on the home that was heard of; 0 where there is none."""
-        return self._claims.get(site, (0, ""))[0]
+    def rank_of(self, site: str) -> tuple[int, str]:
+        """The largest claim on the home that was heard of, and whose it is; 0 where there is none."""
+        return self._claims.get(site, (0, ""))
 
     def _remove(self, removed: Removed) -> str | None:
         if removed.worker:
             self.workers.pop(removed.worker, None)
             return None
-        if removed.claim is not None and removed.claim < self.claim_of(removed.site):
+        if removed.claim is not None and removed.claim < self.rank_of(removed.site)[0]:
             return None
         return removed.site if self.sites.pop(removed.site, None) is not None else None

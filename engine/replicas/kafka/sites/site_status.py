@@ -15,6 +15,7 @@ from engine.core.words import SyncStatus
 from engine.errors import ReplicaRejected
 from engine.replicas.kafka.messages import SCHEMA_VERSION, Message, TopicEntry
 from engine.replicas.kafka.topics import REPLICA
+from engine.settings.sites import PUBLIC_URL
 
 # A home's message comes at least this often; it counts for two of them.
 HEARTBEAT_SECONDS = 60
@@ -22,15 +23,13 @@ PAUSE_SECONDS = 5  # and no more often
 FRESH_MS = 2 * HEARTBEAT_SECONDS * 1000
 REASON_MAX = 1000
 
-# `\Z` and not `$`, which also matches before a line break.
-_URL = r"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)?\Z"
 _MS_MAX = 253_402_300_799_999  # the end of the year 9999
 
+# `\Z` and not `$`, which also matches before a line break.
 SiteName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
 WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
-PublicUrl = Annotated[
-    str, Meta(pattern=_URL, max_length=2000)
-]  # http(s), without a user; empty: not published
+# http(s), without a user; empty: not published.
+PublicUrl = Annotated[str, Meta(pattern=PUBLIC_URL, max_length=2000)]
 Milliseconds = Annotated[int, Meta(ge=0, le=_MS_MAX)]  # Unix time
 Count = Annotated[int, Meta(ge=0)]
 

@@ -35,7 +35,7 @@ def test_the_larger_claim_counts_in_every_order() -> None:
         for message in order:
             fold(known, message)
         assert known.sites["s1"].owner == "c"
-        assert known.claim_of("s1") == 2
+        assert known.rank_of("s1") == (2, "c")
 
 
 def test_the_later_message_of_one_owner_counts() -> None:

@@ -1,0 +1,57 @@
+"""When a home's status is to be sent: when it changed, but not too often, and now and then although it did not. Pure."""
+
+from typing import NamedTuple
+from zlib import crc32
+
+from msgspec.structs import replace
+
+from engine.replicas.kafka.sites.site_status import HEARTBEAT_SECONDS, PAUSE_SECONDS, SiteStatus
+
+# Homes that began together do not send together for ever.
+_SPREAD_SECONDS = 15
+
+
+class _Sent(NamedTuple):
+    at: float
+    status: SiteStatus
+    news: SiteStatus
+
+
+class DueStatuses:
+    """What was sent last of each home. Times are seconds of a clock that never jumps."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, _Sent] = {}
+
+    def take(self, status: SiteStatus, now: float) -> bool:
+        """Whether it is to be sent; then it counts as sent."""
+        last, news = self._sent.get(status.site), _news(status)
+        if last is not None and last.news.rank == news.rank:
+            age = now - last.at
+            is_changed = age >= PAUSE_SECONDS and news != last.news
+            if not is_changed and age < HEARTBEAT_SECONDS - _spread(status.site):
+                return False
+        self._sent[status.site] = _Sent(now, status, news)
+        return True
+
+    def last(self, site: str) -> SiteStatus | None:
+        """What was sent last."""
+        sent = self._sent.get(site)
+        return sent.status if sent else None
+
+    def forget(self, site: str) -> None:
+        """Nothing was sent of it."""
+        self._sent.pop(site, None)
+
+    def doubt(self) -> None:
+        """What was sent may be lost: all of it is due."""
+        self._sent = {site: sent._replace(at=float("-inf")) for site, sent in self._sent.items()}
+
+
+def _news(status: SiteStatus) -> SiteStatus:
+    """What is worth a message by itself: times that always move are not."""
+    return replace(status, ts_ms=0, synced_ms=None, heard_ms=None)
+
+
+def _spread(site: str) -> float:
+    return crc32(site.encode()) % 1000 / 1000 * _SPREAD_SECONDS

@@ -1,0 +1,255 @@
+"""How the homes of a fleet are, exchanged among its processes: each tells of its own, and hears of the others'.
+
+What goes wrong here is told, and harms no home: the others only know less.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+from msgspec.structs import replace
+
+from api.sites.ports import SiteView
+from engine.claims import Claim, ClaimListener, Ownership
+from engine.errors import EngineError, OwnershipLost, ReplicaError
+from engine.replicas.kafka.sites.due_statuses import DueStatuses
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import (
+    HEARTBEAT_SECONDS,
+    SiteStatus,
+    WorkerStatus,
+    encode_site,
+    encode_worker,
+    encode_worker_removed,
+)
+from engine.replicas.kafka.sites.site_topic import Outgoing, SiteTopic
+from engine.replicas.kafka.topics import partition_of
+from engine.sites.files import SiteFile
+from engine.sites.sharing.digests import SettingsDigests
+from engine.sites.sharing.home_statuses import home_status, milliseconds, released, unconfigured
+
+T = TypeVar("T")
+
+_ROUND_SECONDS = 1.0
+_ROUNDS = 5  # each home is looked at in one of so many
+_RETRY_SECONDS = 5.0
+_LAST_WORD_SECONDS = 1.0
+_AT_ONCE = 100
+
+
+class OwnedSite(NamedTuple):
+    """A home that this process keeps: what is known of it, its records by registry, and under which claim."""
+
+    view: SiteView
+    records: Mapping[str, int]
+    claim: Claim
+
+
+class OwnedSites(Protocol):
+    """The homes of this process."""
+
+    def owned(self) -> Sequence[OwnedSite]:
+        """Those that it keeps."""
+
+    def claims(self) -> Sequence[Claim]:
+        """What it may keep."""
+
+
+class _Number(NamedTuple):
+    claim: Claim
+    number: int
+
+
+class StatusExchange:
+    """Made with what this process is called and where its API is."""
+
+    def __init__(
+        self,
+        topic: SiteTopic,
+        worker: WorkerStatus,
+        *,
+        directory: str,
+        clock: Callable[[], float],
+        on_trouble: Callable[[EngineError], None],
+    ) -> None:
+        """Nothing is connected yet. `clock` is the wall clock."""
+        self.known = KnownSites()
+        self.trouble: str | None = None
+        self.worker = worker
+        self._topic = topic
+        self._directory = directory
+        self._clock = clock
+        self._on_trouble = on_trouble
+        self._due = DueStatuses()
+        self._numbers: dict[str, _Number] = {}
+        self._told_at = float("-inf")
+        self._told: WorkerStatus | None = None
+        self._digests = SettingsDigests()
+        self._named: Mapping[str, str | None] | None = None  # digests of all homes; None: not looked yet
+        self._thread = anyio.CapacityLimiter(1)
+        self.unconfigured: tuple[SiteStatus, ...] = ()
+
+    async def run(self, sites: OwnedSites) -> None:
+        """Tell and hear until cancelled."""
+        number = 0
+        while True:
+            number += 1
+            try:
+                await self._round(sites, number)
+                self.trouble = None
+                await anyio.sleep(_ROUND_SECONDS)
+            except ReplicaError as error:
+                self._tell(error)
+                self._due.doubt()
+                self._told = None
+                await self._in_thread(self._topic.close)
+                await anyio.sleep(_RETRY_SECONDS)
+
+    def take_files(self, files: Mapping[str, SiteFile]) -> None:
+        """Which homes this process has settings of; called in a thread."""
+        self._named = self._digests.of(files)
+
+    def around(self, ownership: Ownership) -> Ownership:
+        """The ownership, with a last word about each home that is given up."""
+        return _Announced(ownership, self)
+
+    async def release(self, claim: Claim) -> None:
+        """Say that the homes of a claim have ended here. They have; the claim may be over."""
+        now = self._clock()
+        statuses = []
+        for site, number in [(s, n) for s, n in self._numbers.items() if n.claim is claim]:
+            del self._numbers[site]
+            last = self._due.last(site)
+            self._due.forget(site)
+            if last is not None:
+                statuses.append(replace(released(last, now), claim=number.number))
+        if statuses:
+            await self._last_words([self._message(status) for status in statuses])
+
+    async def leave(self) -> None:
+        """Say that this process ends, and let go of the topic."""
+        name = self.worker.worker
+        message = encode_worker_removed(self._topic.name, name)
+        await self._last_words([Outgoing(partition_of(name, self._topic.partitions), message)])
+        with anyio.CancelScope(shield=True):
+            await self._in_thread(self._topic.close)
+
+    # One round
+
+    async def _round(self, sites: OwnedSites, number: int) -> None:
+        for arrived in await self._in_thread(self._topic.arrived):
+            self.known.fold(arrived.entry, arrived.partition)
+            if arrived.entry.offset % _AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
+        statuses = list(self._worker_due())
+        for count, owned in enumerate(sites.owned()):
+            if (status := self._status_due(owned, number)) is not None:
+                statuses.append(self._message(status))
+            if count % _AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
+        if number % _ROUNDS == 0:
+            statuses += [self._message(status) for status in self._unconfigured_due(sites)]
+        await self._in_thread(partial(self._topic.send, statuses))
+
+    def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
+        name = owned.view.name
+        partition = partition_of(name, self._topic.partitions)
+        is_new = name not in self._numbers or self._numbers[name].claim is not owned.claim
+        if not (is_new or (partition + number) % _ROUNDS == 0) or not self._topic.has_read(partition):
+            return None
+        now = self._clock()
+        status = home_status(owned.view, owned.records, self.worker, now)
+        return self._under(status, owned.claim)
+
+    def _unconfigured_due(self, sites: OwnedSites) -> Iterator[SiteStatus]:
+        named = self._named
+        if named is None:
+            return
+        now, kept, found = self._clock(), {owned.view.name for owned in sites.owned()}, []
+        for name, known in sorted(self.known.sites.items()):
+            if name in named or name in kept:
+                continue
+            claim = next((claim for claim in sites.claims() if claim.covers(name)), None)
+            if claim is None or not self._topic.has_read(partition_of(name, self._topic.partitions)):
+                continue
+            since = known.since_ms if known.stage == "unconfigured" else None
+            status = unconfigured(known, self.worker, since, self._directory, now)
+            found.append(status)
+            if (due := self._under(status, claim)) is not None:
+                yield due
+        self.unconfigured = tuple(found)
+
+    def _under(self, status: SiteStatus, claim: Claim) -> SiteStatus | None:
+        """The status with the number of the claim, if it is due and the claim still holds."""
+        try:
+            claim.check()
+        except OwnershipLost:
+            return None
+        known = self._numbers.get(status.site)
+        highest, holder = self.known.rank_of(status.site)
+        if known is None or known.claim is not claim:
+            known = _Number(claim, max(milliseconds(self._clock()), highest + 1))
+        elif highest > known.number or (highest == known.number and holder != self.worker.worker):
+            # An earlier owner's clock was ahead, and its last word came late.
+            known = _Number(claim, highest + 1)
+        self._numbers[status.site] = known
+        status = replace(status, claim=known.number)
+        if not self._due.take(status, anyio.current_time()):
+            return None
+        self.known.note(status)
+        return status
+
+    def _worker_due(self) -> Iterator[Outgoing]:
+        named = self._named
+        if named is None:
+            return
+        status = replace(self.worker, ts_ms=0, settings=dict(named))
+        now = anyio.current_time()
+        if status == self._told and now - self._told_at < HEARTBEAT_SECONDS:
+            return
+        self._told, self._told_at = status, now
+        message = encode_worker(self._topic.name, replace(status, ts_ms=milliseconds(self._clock())))
+        yield Outgoing(partition_of(status.worker, self._topic.partitions), message)
+
+    def _message(self, status: SiteStatus) -> Outgoing:
+        return Outgoing(
+            partition_of(status.site, self._topic.partitions), encode_site(self._topic.name, status)
+        )
+
+    async def _last_words(self, messages: Sequence[Outgoing]) -> None:
+        """Send at once, and wait a moment for it; also while this process ends."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._in_thread(partial(self._topic.send, messages))
+                # Not in the one thread: many partitions are given up at once.
+                await anyio.to_thread.run_sync(self._topic.flush, _LAST_WORD_SECONDS)
+            except ReplicaError as error:
+                self._tell(error)
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(job, limiter=self._thread)
+
+    def _tell(self, error: EngineError) -> None:
+        if str(error) != self.trouble:
+            self.trouble = str(error)
+            self._on_trouble(error)
+
+
+class _Announced:
+    """An `Ownership` whose homes are given up with a last word."""
+
+    def __init__(self, inner: Ownership, exchange: StatusExchange) -> None:
+        self._inner = inner
+        self._exchange = exchange
+
+    async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
+        """See `Ownership`."""
+
+        async def after(claim: Claim) -> None:
+            await lost(claim)
+            await self._exchange.release(claim)
+
+        await self._inner.run(gained, after)

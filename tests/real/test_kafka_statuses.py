@@ -1,0 +1,99 @@
+"""What processes of a fleet tell each other of their homes through a real cluster."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import SiteStatus
+from tests.availability import skip_or_fail
+from tests.real.kafka import KafkaBroker
+from tests.real.kafka_fleet import PARTITIONS, WorkingFleet, working_fleet
+from tests.real.kafka_jars import KafkaMissingError
+from tests.service_process import wait_until
+
+pytestmark = [pytest.mark.real_server, pytest.mark.slow]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    try:
+        made = KafkaBroker(tmp_path / "broker")
+        made.format()
+        made.start()
+    except KafkaMissingError as reason:
+        skip_or_fail(str(reason))
+    yield made
+    made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, broker: KafkaBroker) -> Iterator[WorkingFleet]:
+    with working_fleet(tmp_path, [broker], homes=6) as made:
+        yield made
+
+
+def known(fleet: WorkingFleet) -> KnownSites:
+    """What stands in the topic now."""
+    address = parse_address(f"kafka://{fleet.servers}/fleet?partitions={PARTITIONS}&replicas=1")
+    topic = ClusterSiteTopic(Access(address))
+    found = KnownSites()
+    try:
+        for arrived in topic.read_all():
+            found.fold(arrived.entry, arrived.partition)
+    finally:
+        topic.close()
+    assert found.first_strange is None
+    return found
+
+
+def wait_until_said(
+    fleet: WorkingFleet, is_so: Callable[[dict[str, SiteStatus]], bool], what: str
+) -> dict[str, SiteStatus]:
+    wait_until(lambda: is_so(known(fleet).sites), what)
+    return known(fleet).sites
+
+
+def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: WorkingFleet) -> None:
+    first = fleet.add_worker()
+    fleet.wait_until_in_sync(first)
+    said = wait_until_said(
+        fleet,
+        lambda sites: set(sites) == set(fleet.names) and {s.status for s in sites.values()} == {"in_sync"},
+        "all are told",
+    )
+    owners = {status.owner for status in said.values()}
+    home = said["home0"]
+    assert len(owners) == 1
+    assert home.records["entity"] == 20
+    assert (home.stage, home.connected, home.drift_records, home.pending) == ("kept", True, 0, 0)
+    assert set(known(fleet).workers) == owners
+
+    second = fleet.add_worker()
+    wait_until(second.homes, "it has some")
+    fleet.wait_until_in_sync(first, second)
+    moved = set(second.homes())
+    said = wait_until_said(
+        fleet, lambda sites: {s.owner for s in sites.values()} > owners, "the second one tells of its own"
+    )
+    wait_until_said(
+        fleet,
+        lambda sites: {name for name, s in sites.items() if s.owner not in owners} == moved,
+        "of all of them",
+    )
+    second.end(signal.SIGTERM)
+    fleet.wait_until_in_sync(first)
+    said = wait_until_said(
+        fleet,
+        lambda sites: {(s.owner in owners, str(s.status)) for s in sites.values()} == {(True, "in_sync")},
+        "the first one tells of all again",
+    )
+    assert set(known(fleet).workers) == owners
+    first.end(signal.SIGTERM)
+    assert {s.stage for s in known(fleet).sites.values()} == {"released"}
+    assert known(fleet).workers == {}

@@ -1,0 +1,217 @@
+"""Processes of a fleet tell each other how their homes are, and what they hear is the latest owner's word."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from engine.claims import Claim, ClaimListener
+from engine.core.words import SyncStatus
+from engine.errors import EngineError, OwnershipLost, ReplicaUnavailable
+from engine.replicas.kafka.messages import TopicEntry
+from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus, encode_site
+from engine.replicas.kafka.topics import partition_of
+from engine.sites.sharing import status_exchange as module
+from engine.sites.sharing.status_exchange import OwnedSite, StatusExchange
+from tests.api.serving import eventually
+from tests.fakes.site_topic import PARTITIONS, MemoryEnd, MemoryTopic
+from tests.homes import NOON
+from tests.sites.homes import kept
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ROUND_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.001)
+
+
+class NamedClaim:
+    """A claim on the homes that are named, until it is closed."""
+
+    owner = "test@1"
+    is_exclusive = True
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.is_closed = False
+
+    def covers(self, site: str) -> bool:
+        return site in self._names
+
+    def check(self) -> None:
+        if self.is_closed:
+            raise OwnershipLost("kafka", "It is over.")
+
+
+class Process:
+    """One process of the fleet, whose homes a test names."""
+
+    def __init__(self, topic: MemoryTopic, name: str, now: float = NOON) -> None:
+        self.end: MemoryEnd = topic.end()
+        self.troubles: list[str] = []
+        worker = WorkerStatus(worker=name, state="active", ts_ms=0, url=f"http://{name}:8099")
+        self.exchange = StatusExchange(
+            self.end, worker, directory="sites.d", clock=lambda: now, on_trouble=self._on_trouble
+        )
+        self.homes: dict[str, tuple[str, Claim]] = {}
+        self.held: list[Claim] = []
+        self.exchange.take_files({})
+
+    def has_files_of(self, *names: str) -> None:
+        self.exchange._named = dict.fromkeys(names, "digest")
+
+    def keep(self, name: str, word: str, claim: Claim) -> None:
+        self.homes[name] = word, claim
+        if claim not in self.held:
+            self.held.append(claim)
+
+    def owned(self) -> Sequence[OwnedSite]:
+        return [OwnedSite(kept(name, word), {"entity": 2}, c) for name, (word, c) in self.homes.items()]
+
+    def claims(self) -> Sequence[Claim]:
+        return self.held
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.exchange.run, self)
+            yield
+            tasks.cancel_scope.cancel()
+
+    def _on_trouble(self, error: EngineError) -> None:
+        self.troubles.append(str(error))
+
+
+def said(topic: MemoryTopic) -> dict[str, tuple[str, str, str]]:
+    return {s.site: (s.owner, s.stage, s.status) for s in topic.known().sites.values()}
+
+
+async def test_each_tells_of_its_homes_and_hears_of_the_others() -> None:
+    topic = MemoryTopic()
+    one, two = Process(topic, "one"), Process(topic, "two")
+    one.keep("s1", "in_sync", NamedClaim("s1"))
+    two.keep("s2", "blocked", NamedClaim("s2"))
+    one.has_files_of("s1", "s2")
+    two.has_files_of("s1", "s2")
+    async with one.running(), two.running():
+        await eventually(lambda: set(one.exchange.known.sites) == {"s1", "s2"})
+        await eventually(lambda: set(two.exchange.known.workers) == {"one", "two"})
+    assert said(topic) == {"s1": ("one", "kept", "in_sync"), "s2": ("two", "kept", "blocked")}
+    assert one.exchange.known.sites["s2"].url == "http://two:8099"
+    assert one.exchange.known.workers["two"].settings == {"s1": "digest", "s2": "digest"}
+    assert len(topic.log) == 4  # nobody repeats what did not change
+
+
+async def test_a_home_that_is_given_up_has_a_last_word_and_the_next_owner_a_higher_claim() -> None:
+    topic = MemoryTopic()
+    one, two = Process(topic, "one", NOON + 3600), Process(topic, "two")  # the first one's clock is ahead
+    claim = NamedClaim("s1")
+    one.keep("s1", "in_sync", claim)
+    async with one.running():
+        await eventually(lambda: said(topic) == {"s1": ("one", "kept", "in_sync")})
+        claim.is_closed = True
+        del one.homes["s1"]
+        await one.exchange.release(claim)
+        assert said(topic) == {"s1": ("one", "released", "unknown")}
+    two.keep("s1", "in_sync", NamedClaim("s1"))
+    async with two.running():
+        await eventually(lambda: said(topic) == {"s1": ("two", "kept", "in_sync")})
+
+
+async def test_who_lost_a_claim_says_nothing_more_and_what_comes_late_is_outbid() -> None:
+    topic = MemoryTopic()
+    one, two = Process(topic, "one"), Process(topic, "two")
+    claim = NamedClaim("s1")
+    claim.is_closed = True
+    one.keep("s1", "in_sync", claim)
+    two.keep("s1", "out_of_sync", NamedClaim("s1"))
+    async with one.running(), two.running():
+        await eventually(lambda: said(topic) == {"s1": ("two", "kept", "out_of_sync")})
+        late = SiteStatus(
+            site="s1", owner="one", claim=10**13, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1
+        )
+        message = encode_site("fleet.sites", late)
+        topic.put(partition_of("s1", PARTITIONS), TopicEntry("fleet.sites", 9, message.key, message.value))
+        assert said(topic)["s1"][0] == "one"
+        await eventually(lambda: said(topic)["s1"] == ("two", "kept", "out_of_sync"))
+
+
+async def test_a_home_that_others_know_and_its_owner_has_no_file_of_is_unconfigured() -> None:
+    topic = MemoryTopic()
+    one, two = Process(topic, "one"), Process(topic, "two")
+    first, second = NamedClaim("s1"), NamedClaim("s1", "s3")
+    one.keep("s1", "in_sync", first)
+    one.has_files_of("s1")
+    two.has_files_of("s2")
+    async with one.running():
+        await eventually(lambda: "s1" in said(topic))
+        await one.exchange.release(first)
+        one.homes.clear()
+        one.held.clear()
+    two.held.append(second)
+    async with two.running():
+        await eventually(lambda: said(topic) == {"s1": ("two", "unconfigured", "unknown")})
+        assert [status.site for status in two.exchange.unconfigured] == ["s1"]
+        two.has_files_of("s1", "s2")
+        two.keep("s1", "in_sync", second)
+        await eventually(lambda: said(topic) == {"s1": ("two", "kept", "in_sync")})
+        await eventually(lambda: two.exchange.unconfigured == ())
+
+
+async def test_trouble_is_told_once_and_all_is_said_again_after_it() -> None:
+    topic = MemoryTopic()
+    one = Process(topic, "one")
+    one.end.error = ReplicaUnavailable("kafka", "Its disk is full.")
+    one.keep("s1", "in_sync", NamedClaim("s1"))
+    one.has_files_of("s1")
+    async with one.running():
+        await eventually(lambda: one.end.is_closed)
+        for _ in range(20):
+            await anyio.sleep(0.001)
+        assert one.troubles == ["Its disk is full."]
+        assert one.exchange.trouble == "Its disk is full."
+        await one.exchange.release(NamedClaim("s1"))
+        one.end.error = None
+        await eventually(lambda: said(topic) == {"s1": ("one", "kept", "in_sync")})
+        await eventually(lambda: one.exchange.trouble is None)
+
+
+async def test_a_process_that_ends_says_so() -> None:
+    topic = MemoryTopic()
+    one = Process(topic, "one")
+    one.has_files_of("s1")
+    async with one.running():
+        await eventually(lambda: "one" in topic.known().workers)
+    await one.exchange.leave()
+    assert topic.known().workers == {}
+    assert one.end.is_closed
+
+
+async def test_an_ownership_announces_what_it_loses() -> None:
+    topic = MemoryTopic()
+    one = Process(topic, "one")
+    claim = NamedClaim("s1")
+    heard: list[str] = []
+
+    class Inner:
+        async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
+            await gained(claim)
+            one.keep("s1", "in_sync", claim)
+            await eventually(lambda: "s1" in said(topic))
+            one.homes.clear()
+            await lost(claim)
+
+    async def gained(_claim: Claim) -> None:
+        heard.append("gained")
+
+    async def lost(_claim: Claim) -> None:
+        assert said(topic)["s1"][1] == "kept"
+        heard.append("lost")
+
+    async with one.running():
+        await one.exchange.around(Inner()).run(gained, lost)
+    assert heard == ["gained", "lost"]
+    assert said(topic) == {"s1": ("one", "released", "unknown")}
