@@ -57,6 +57,14 @@ class Worker:
         said = self._log.read_bytes()[began:].decode().splitlines()
         self.address: str = json.loads(next(line for line in said if '"serving"' in line))["api"]
 
+    def run(self, *argv: str) -> str:
+        """What a command prints that runs beside it, with the same settings."""
+        command = [sys.executable, "-m", "engine", *argv]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            command, cwd=self._folder, env=environ, check=False, capture_output=True, text=True
+        ).stdout
+
     def homes(self) -> dict[str, str]:
         """The homes that it keeps, with their status."""
         return {s["name"]: s["status"] for s in get(self.address, "/api/sites?limit=1000")["sites"]}
@@ -112,6 +120,11 @@ class WorkingFleet:
             return counts == Counter(self.names) and statuses == {"in_sync"}
 
         wait_until(is_so, f"all in sync, but {[w.homes() for w in workers]}")
+
+    def status(self) -> dict[str, Any]:
+        """What `reconcile fleet status` prints."""
+        found: dict[str, Any] = json.loads(self.workers[0].run("fleet", "status", "--json"))
+        return found
 
     def owner_of(self, name: str) -> Worker:
         return next(worker for worker in self.workers if name in worker.homes())

@@ -94,6 +94,18 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
         "the first one tells of all again",
     )
     assert set(known(fleet).workers) == owners
+    found = fleet.status()
+    assert {(site["status"], site["stage"], site["owner"] in owners) for site in found["sites"]} == {
+        ("in_sync", "kept", True)
+    }
+    assert [(worker["state"], len(worker["homes"])) for worker in found["workers"]] == [("active", 6)]
+    assert (found["unowned"], found["problems"], found["differing_settings"]) == ([], [], [])
+    first.end(signal.SIGKILL)
+    wait_until(lambda: fleet.status()["unowned"] == fleet.names, "nobody has them")
+    assert {(site["status"], site["owner"]) for site in fleet.status()["sites"]} == {("unknown", None)}
+    first.start()
+    fleet.wait_until_in_sync(first)
+    wait_until(lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "it tells of all")
     first.end(signal.SIGTERM)
     assert {s.stage for s in known(fleet).sites.values()} == {"released"}
-    assert known(fleet).workers == {}
+    assert set(known(fleet).workers) == owners  # the one that was killed

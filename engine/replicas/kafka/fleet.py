@@ -1,11 +1,11 @@
-"""Who keeps which partition of a fleet, and whether its topics are as they have to be. Looks only. Pure."""
+"""The processes of a fleet as the cluster knows them, and whether its topics are as they have to be. Looks only. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from engine.errors import ReplicaError
-from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, partition_of, shortage_of
+from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, shortage_of
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -14,29 +14,6 @@ class Worker(msgspec.Struct, frozen=True):
     name: str
     host: str
     partitions: tuple[int, ...]
-
-
-class WorkerHomes(msgspec.Struct, frozen=True):
-    """One process, and the homes that it was given."""
-
-    name: str
-    host: str
-    partitions: int
-    homes: tuple[str, ...]
-
-
-def homes_of(workers: Iterable[Worker], homes: Iterable[str], partitions: int) -> tuple[WorkerHomes, ...]:
-    """Each process by name, with those of the homes that stand in its partitions."""
-    names = sorted(homes)
-    return tuple(
-        WorkerHomes(
-            worker.name,
-            worker.host,
-            len(worker.partitions),
-            tuple(name for name in names if partition_of(name, partitions) in worker.partitions),
-        )
-        for worker in sorted(workers, key=lambda worker: worker.name)
-    )
 
 
 def problems_of(names: TopicNames, found: Mapping[str, TopicState], partitions: int) -> tuple[str, ...]:

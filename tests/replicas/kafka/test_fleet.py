@@ -1,21 +1,13 @@
-"""Which process keeps which homes, and what is wrong with a fleet's topics."""
+"""What is wrong with a fleet's topics."""
 
-from engine.replicas.kafka.fleet import Worker, homes_of, problems_of
-from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of, settings_of
+from engine.replicas.kafka.fleet import problems_of
+from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
 
 NAMES = TopicNames("homes")
-HOMES = [f"home{number}" for number in range(20)]
 
 
 def state(topic: str, partitions: int = 4) -> TopicState:
     return TopicState(partitions, 3, 3, settings_of(NAMES, topic, 3))
-
-
-def test_a_process_keeps_the_homes_of_its_partitions() -> None:
-    found = homes_of([Worker("b", "10.0.0.2", (1,)), Worker("a", "10.0.0.1", (0, 2, 3))], HOMES, 4)
-    assert [(worker.name, worker.partitions) for worker in found] == [("a", 3), ("b", 1)]
-    assert sorted((*found[0].homes, *found[1].homes)) == sorted(HOMES)
-    assert {partition_of(name, 4) for name in found[1].homes} == {1}
 
 
 def test_topics_that_are_well_have_no_problem() -> None:

@@ -1,27 +1,32 @@
 """`reconcile fleet`: the processes that share homes through Kafka, and their topics. It talks to no service."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from time import time
 
 import msgspec
 
+from api.page.wording import age_text, count_text
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import working_folder
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.output import emit_json, emit_text
+from engine.commandline.text.safe_text import visible, without_secrets
 from engine.composition.kafka import open_fleet
 from engine.core.state.report import SCHEMA_VERSION
-from engine.replicas.kafka.fleet import WorkerHomes, homes_of, problems_of
+from engine.core.times import encode_document
+from engine.core.words import SyncStatus
+from engine.replicas.kafka.fleet import problems_of
+from engine.replicas.kafka.sites.overview import FleetOverview, HomeOverview, WorkerOverview, overview
 from engine.settings.layers import merge_layers, settings_layers, with_secrets
 from engine.sites.files import SiteFiles
 
 
-class FleetStatus(msgspec.Struct, frozen=True):
+class FleetStatus(FleetOverview, frozen=True, kw_only=True):
     """What `fleet status --json` prints."""
 
-    schema_version: int
-    workers: tuple[WorkerHomes, ...]
-    unowned: tuple[str, ...]  # homes that no process keeps
+    schema_version: int = SCHEMA_VERSION
 
 
 class FleetTopics(msgspec.Struct, frozen=True):
@@ -49,9 +54,9 @@ def run_fleet(arguments: Arguments) -> int:
         problems = problems_of(fleet.names, found, partitions)
         return _print_topics(arguments, FleetTopics(SCHEMA_VERSION, tuple(created), problems))
     homes = SiteFiles(settings.sites, layers, os.environ).read()
-    workers = homes_of(fleet.workers(), homes, partitions)
-    kept = {name for worker in workers for name in worker.homes}
-    return _print_status(arguments, FleetStatus(SCHEMA_VERSION, workers, tuple(sorted(homes.keys() - kept))))
+    now = time()
+    fleet_now = overview(fleet.workers(), fleet.said(), homes, partitions, now)
+    return _print_status(arguments, FleetStatus(**msgspec.structs.asdict(fleet_now)), now)
 
 
 def _print_topics(arguments: Arguments, found: FleetTopics) -> int:
@@ -64,15 +69,52 @@ def _print_topics(arguments: Arguments, found: FleetTopics) -> int:
     return FAILED if found.problems else OK
 
 
-def _print_status(arguments: Arguments, found: FleetStatus) -> int:
+def _print_status(arguments: Arguments, found: FleetStatus, now: float) -> int:
     if arguments.format == "json":
-        emit_json(msgspec.json.encode(found))
+        emit_json(encode_document(found))
     else:
-        lines = [
-            f"{worker.name} ({worker.host}) keeps {len(worker.homes)} homes in {worker.partitions} partitions\n"
-            for worker in found.workers
-        ]
-        emit_text("".join(lines) or "No process is in the fleet.\n")
-        if found.unowned:
-            emit_text(f"No process keeps {len(found.unowned)} homes, {found.unowned[0]} first.\n")
-    return FAILED if found.unowned else OK
+        emit_text("".join(_status_lines(found, now, is_quiet=arguments.quiet)))
+    is_wrong = found.unowned or found.unconfigured or found.problems
+    return FAILED if is_wrong else OK
+
+
+def _status_lines(found: FleetStatus, now: float, *, is_quiet: bool) -> Iterator[str]:
+    width = max((len(site.name) for site in found.sites), default=0)
+    if not found.workers:
+        yield "No process is in the fleet.\n"
+    for worker in found.workers:
+        yield f"{_worker_text(worker, now)}\n"
+        for site in found.sites:
+            if site.owner == worker.name and not (is_quiet and site.status == SyncStatus.IN_SYNC):
+                yield f"  {_home_text(site, width, now)}\n"
+    if found.unowned:
+        yield f"No process keeps {len(found.unowned)} homes, {found.unowned[0]} first.\n"
+        for site in found.sites:
+            if site.owner is None:
+                yield f"  {_home_text(site, width, now)}\n"
+    yield from (f"{visible(problem, 500)}\n" for problem in found.problems)
+
+
+def _worker_text(worker: WorkerOverview, now: float) -> str:
+    name = visible(worker.name)
+    where = f" ({worker.host})" if worker.host else ""
+    keeps = f"keeps {count_text(len(worker.homes), 'home')} in {count_text(worker.partitions, 'partition')}"
+    since = f" since {age_text(now - worker.since)}" if worker.since is not None else ""
+    match worker.state:
+        case "drained":
+            return f"{name}{where} is drained{since}, and {keeps}"
+        case "away":
+            return f"{name} is no member of the group, and keeps no homes"
+        case _:
+            return f"{name}{where} {keeps}"
+
+
+def _home_text(site: HomeOverview, width: int, now: float) -> str:
+    word = site.stage if site.stage == "unconfigured" else site.status
+    parts = [count_text(site.records, "record")] if site.records is not None else []
+    parts += [f"{site.pending} pending"] if site.pending else []
+    parts += [f"{site.differing} differ"] if site.differing else []
+    parts += [f"since {age_text(now - site.since)}"] if site.since is not None else []
+    parts += [f"told {age_text(now - site.said_at)} ago"] if site.said_at is not None else []
+    parts += [visible(without_secrets(site.reason), 200)] if site.reason else []
+    return f"{word:<12} {site.name:<{width}}  {', '.join(parts)}".rstrip()

@@ -1,6 +1,7 @@
 """The processes of a fleet and its topics, as the cluster describes them. Joins no group."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from confluent_kafka import KafkaError
 
@@ -8,8 +9,10 @@ from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.cluster.group import group_of
+from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
 from engine.replicas.kafka.fleet import Worker
-from engine.replicas.kafka.topics import TopicNames, TopicState
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics
 
 
 class ClusterFleet:
@@ -17,7 +20,7 @@ class ClusterFleet:
 
     def __init__(self, access: Access) -> None:
         """Nothing is connected yet."""
-        self._address = access.address
+        self._access, self._address = access, access.address
         self.partitions = access.address.partitions
         self.names = TopicNames(access.address.prefix)
         self._clients = ClusterClients(access)
@@ -32,6 +35,17 @@ class ClusterFleet:
         self._administration.create(
             topics, partitions=self._address.partitions, replicas=self._address.replicas
         )
+
+    def said(self) -> KnownSites:
+        """What the processes say of the homes, and of themselves."""
+        known, sites = KnownSites(), self.names.sites
+        found = {topic: state for topic, state in self.topics().items() if topic == sites}
+        check_topics(self.names, found, self.partitions, self._address.setting)
+        if found:
+            with closing(ClusterSiteTopic(self._access)) as topic:
+                for partition, entry in topic.read_all():
+                    known.fold(entry, partition)
+        return known
 
     def workers(self) -> tuple[Worker, ...]:
         """The members of the consumer group; none where there is no such group."""

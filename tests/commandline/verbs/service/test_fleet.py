@@ -9,9 +9,14 @@ import pytest
 from engine.commandline.arguments.parser import parse
 from engine.commandline.verbs.service import fleet as module
 from engine.commandline.verbs.service.fleet import run_fleet
+from engine.core.words import SyncStatus
 from engine.errors import SettingsError
 from engine.replicas.kafka.fleet import Worker
-from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus
+from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of, settings_of
+
+NOW_MS = 1_800_000_000_000
 
 
 class MemoryFleet:
@@ -22,6 +27,19 @@ class MemoryFleet:
         self.partitions = 2
         self.found = {topic: self._state(topic) for topic in self.names.all}
         self.members: tuple[Worker, ...] = (Worker("one", "h1", (0,)), Worker("two", "h2", (1,)))
+        self.known = KnownSites()
+        for member in self.members:
+            self.tell(WorkerStatus(worker=member.name, state="active", ts_ms=NOW_MS))
+
+    def tell(self, *said: SiteStatus | WorkerStatus) -> None:
+        for status in said:
+            if isinstance(status, SiteStatus):
+                self.known.note(status)
+            else:
+                self.known.workers[status.worker] = status
+
+    def said(self) -> KnownSites:
+        return self.known
 
     def _state(self, topic: str) -> TopicState:
         return TopicState(2, 3, 3, settings_of(self.names, topic, 3))
@@ -46,6 +64,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryFleet:
         (tmp_path / "sites.d" / f"home{number}.toml").write_text(text, encoding="utf-8")
     (tmp_path / "reconcile.toml").write_text('[sites]\ndirectory = "sites.d"\n', encoding="utf-8")
     monkeypatch.setattr(module, "open_fleet", lambda _loaded: made)
+    monkeypatch.setattr(module, "time", lambda: NOW_MS / 1000)
     return made
 
 
@@ -62,12 +81,68 @@ def test_the_status_has_each_process_with_its_homes(
     assert "one (h1) keeps" in capsys.readouterr().out
 
 
+def test_the_status_has_each_home_as_its_owner_says(
+    cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = "one" if partition_of("home0", 2) == 0 else "two"
+    home = SiteStatus(
+        site="home0",
+        owner=owner,
+        claim=1,
+        stage="kept",
+        status=SyncStatus.OUT_OF_SYNC,
+        ts_ms=NOW_MS - 12_000,
+        since_ms=NOW_MS - 180_000,
+        records={"entity": 164},
+        drift_records=2,
+        pending=3,
+    )
+    cluster.tell(home)
+    assert run_fleet(parse(["fleet", "status"])) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "home0" in line)
+    assert line == "  out_of_sync  home0  164 records, 3 pending, 2 differ, since 3 min, told 12 s ago"
+    assert run_fleet(parse(["fleet", "status", "--json"])) == 0
+    said = json.loads(capsys.readouterr().out)["sites"][0]
+    assert (said["name"], said["owner"], said["status"]) == ("home0", owner, "out_of_sync")
+    assert said["said_at"].endswith("Z")
+
+
+def test_a_home_without_a_file_strangers_and_drained_processes_are_shown(
+    cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = "one" if partition_of("lost", 2) == 0 else "two"
+    cluster.tell(
+        SiteStatus(
+            site="lost",
+            owner=owner,
+            claim=1,
+            stage="unconfigured",
+            status=SyncStatus.UNKNOWN,
+            ts_ms=NOW_MS,
+            reason="no file\x1b[2J",
+        ),
+        WorkerStatus(worker="three", state="drained", ts_ms=NOW_MS, since_ms=NOW_MS - 60_000),
+        WorkerStatus(worker="four", state="active", ts_ms=NOW_MS),
+    )
+    cluster.members += (Worker("stranger", "h9", ()),)
+    assert run_fleet(parse(["fleet", "status"])) == 1
+    out = capsys.readouterr().out
+    assert "  unconfigured lost   told 0 s ago, no file\\u001b[2J\n" in out
+    assert "three is drained since 60 s, and keeps 0 homes in 0 partitions\n" in out
+    assert "four is no member of the group, and keeps no homes\n" in out
+    assert "stranger (h9) is a member of the consumer group" in out
+
+
 def test_homes_that_no_process_keeps_are_a_failure(
     cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.members = ()
     assert run_fleet(parse(["fleet", "status"])) == 1
-    assert capsys.readouterr().out == "No process is in the fleet.\nNo process keeps 6 homes, home0 first.\n"
+    out = capsys.readouterr().out
+    assert "No process keeps 6 homes, home0 first.\n  unknown      home0  no process keeps it\n" in out
+    cluster.known.workers.clear()
+    assert run_fleet(parse(["fleet", "status"])) == 1
+    assert capsys.readouterr().out.startswith("No process is in the fleet.\nNo process keeps 6 homes")
 
 
 def test_topics_are_checked_and_made(cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]) -> None:
