@@ -14,9 +14,14 @@ import anyio
 import uvicorn
 from anyio import Event
 from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from api.http.bounded_protocol import BoundedProtocol, accepted_at_once
 from engine.errors import SettingsError
+
+# Some modules of uvicorn look for it in the package, whose `__init__` did not run (see `api.http`).
+uvicorn.Config = Config  # type: ignore[misc]
 
 STOP_SECONDS = 0.3  # what is still open then is cut off
 _BACKLOG = 512  # held by the kernel; a client that finds it full tries again after a second
@@ -32,10 +37,10 @@ SECURITY_HEADERS = [
 ]
 
 
-class EmbeddedServer(uvicorn.Server):
+class EmbeddedServer(Server):
     """uvicorn without signal handlers, that says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Event) -> None:
+    def __init__(self, config: Config, ready: Event) -> None:
         super().__init__(config)
         self._ready = ready
 
@@ -108,7 +113,7 @@ async def serve(app: ASGIApp, sock: socket.socket, streams: Streams, *, ready: E
 
     Cancelling it stops it in the same way.
     """
-    config = uvicorn.Config(
+    config = Config(
         app,
         http=BoundedProtocol,
         ws="none",

@@ -182,6 +182,7 @@ class PageRoute:
 
         async def call(request: Request) -> Response:
             page = find(request)
+            await load_templates()
             try:
                 query = parse_query(request.scope["query_string"], self.query)
                 return Response(await self.handle(page, request, query), 200, LIVE_HEADERS, HTML)
@@ -222,7 +223,6 @@ PAGE_ROUTES = (
 
 def page_endpoints(find: FindHome, document: Callable[[], bytes]) -> list[StarletteRoute]:
     """All routes of the page; `document` makes the OpenAPI document."""
-    load_templates()
     kept = WeakKeyDictionary[
         AppContext, KeptIndex
     ]()  # of the homes that were requested, as long as they exist

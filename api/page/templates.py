@@ -1,21 +1,31 @@
-"""The templates: Jinja2 with escaping on, so that what a name holds is text, wherever it stands."""
+"""The templates: Jinja2 with escaping on, so that what a name holds is text, wherever it stands.
+
+Jinja2 is loaded, and all templates are compiled, with the first request for a page: 5 MiB and 0.1 s of processor time that a
+service whose page is never requested does without. Their text is read at the start, so that they are those of the program that runs.
+"""
 
 import base64
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import anyio.to_thread
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.page.wording import age_text, count_text
 from engine.core.times import rfc3339
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 FOLDER = Path(__file__).parent
 STATIC = {
     path.name: path.read_bytes() for path in sorted((FOLDER / "static").iterdir()) if path.suffix != ".py"
+}
+_SOURCES = {
+    path.name: path.read_text(encoding="utf-8") for path in sorted((FOLDER / "templates").glob("*.html"))
 }
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -29,9 +39,15 @@ def render(template: str, values: dict[str, object]) -> bytes:
     return _environment().get_template(template).render(values).encode("utf-8", "replace")
 
 
-def load_templates() -> None:
-    """Compile all templates, so that no request has to wait for it (about 50 ms)."""
-    for name in _environment().list_templates():
+async def load_templates() -> None:
+    """Compile all templates, once and in a thread: call it before `render`, so that no other request waits for it."""
+    if not _compiled.cache_info().currsize:
+        await anyio.to_thread.run_sync(_compiled)
+
+
+@cache
+def _compiled() -> None:
+    for name in _SOURCES:
         _environment().get_template(name)
 
 
@@ -41,9 +57,11 @@ def digest(content: bytes) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
     environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
+        loader=DictLoader(_SOURCES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -99,7 +99,8 @@ class OfHome:
         problem = _not_kept(view) if view is not None else no_such_home(name)
         if str(scope["path"]).removeprefix(f"/sites/{name}") not in _PAGES:
             raise problem
-        await away_page(name, view, problem)(scope, receive, send)
+        page = await away_page(name, view, problem)
+        await page(scope, receive, send)
 
 
 def _not_kept(view: SiteView) -> Problem:

@@ -14,7 +14,7 @@ from api.http.problems import Problem
 from api.http.queries import parse_query
 from api.http.routing import LIVE_HEADERS
 from api.page.routes import HTML, static_route
-from api.page.templates import render
+from api.page.templates import load_templates, render
 from api.sites.listing import SitesQuery, body_of, chosen
 from api.sites.ports import Sites, SiteView
 from api.sites.words import WORDS, severity
@@ -36,13 +36,15 @@ def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
 
     async def call(request: Request) -> Response:
         query = parse_query(request.scope["query_string"], SitesPageQuery)
+        await load_templates()
         return Response(render("sites.html", _values(sites, query, clock())), 200, LIVE_HEADERS, HTML)
 
     return [StarletteRoute("/", call, name="page_sites"), static_route()]
 
 
-def away_page(name: str, view: SiteView | None, problem: Problem) -> Response:
+async def away_page(name: str, view: SiteView | None, problem: Problem) -> Response:
     """The page shown instead of one of a home that is not kept, or does not exist: why."""
+    await load_templates()
     title = f"{view.label or name} is {view.stage}" if view else "There is no such home"
     values = {"title": title, "name": name[:64], "detail": problem.detail, "is_kept_later": view is not None}
     body = render("away.html", values)

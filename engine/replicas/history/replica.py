@@ -88,6 +88,8 @@ class HistoryFile(Records):
         Raises ReplicaError.
         """
         is_kept = self.housekeeper.tidy(is_calm=is_calm)
+        if is_calm:
+            self._file.forget_pages()
         return self._file.shorten_log(is_calm=is_calm) and is_kept
 
     @property

@@ -224,6 +224,8 @@ class SqliteRows(Replica, Ledger):
 
     def tidy(self, *, is_calm: bool) -> bool:
         """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        if is_calm:
+            self._file.forget_pages()
         return self._file.shorten_log(is_calm=is_calm)
 
     @property

@@ -176,6 +176,13 @@ class ApswFile:
             self._group.explain(database=True)
             return self._log.is_empty()
 
+    def forget_pages(self) -> None:
+        """Free what an open connection remembers of the file: it is read again from the system's cache. Raises ReplicaError."""
+        if self._connection is not None:
+            with self._used("read") as connection:
+                if connection is not None:
+                    connection.pragma("shrink_memory")
+
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
         self._seen = self.data_version()

@@ -1,6 +1,8 @@
 """The real server on a real socket: streams, slow and vanishing clients, a stop that waits for none of them."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.api.serving import Api, api_over, eventually
 from tests.replicas.passes import sql
 
 TOKEN = "secret"
+ROOT = Path(__file__).parents[3]
 
 
 class Served:
@@ -116,6 +119,15 @@ async def server_over(path: Path, report: Report | None, **given: Any) -> AsyncI
 async def served(rows: Path, sample: tuple[Path, Report]) -> AsyncIterator[Served]:
     async with server_over(rows, sample[1]) as running:
         yield running
+
+
+def test_a_service_loads_no_command_line_of_its_server_and_no_templates() -> None:
+    unwanted = "sys.modules.keys() & {'click', 'jinja2', 'uvicorn.main'}"
+    program = f"import sys, engine.composition.serving, engine.sites.serving; print(*{unwanted})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
 
 
 async def test_it_answers_over_http(served: Served) -> None:

@@ -44,8 +44,8 @@ def test_a_value_that_was_forgotten_is_an_error() -> None:
         render("problem.html", PROBLEM)
 
 
-def test_every_template_compiles() -> None:
-    load_templates()
+async def test_every_template_compiles() -> None:
+    await load_templates()
 
 
 def test_links_are_relative_and_leave_out_what_is_not_there() -> None:

@@ -310,6 +310,22 @@ def test_a_long_log_is_shortened_when_there_is_time(tmp_path: Path) -> None:
     assert in_the_file_itself(file.path) == 4
 
 
+def test_a_connection_at_rest_keeps_no_pages_and_goes_on_with_what_is_in_the_file(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "x.db")
+    file.forget_pages()
+    assert not file.path.exists(), "there was nothing to forget"
+    write(file, "CREATE TABLE t AS SELECT randomblob(500000) AS a")
+    version = file.data_version()
+    with file.reading() as connection:
+        assert connection.execute("SELECT sum(length(a)) FROM t").get == 500_000
+    before = apsw.memory_used()
+    file.forget_pages()
+    assert apsw.memory_used() < before - 400_000
+    assert file.data_version() == version
+    with file.reading() as connection:
+        assert connection.execute("SELECT sum(length(a)) FROM t").get == 500_000
+
+
 def test_in_a_calm_moment_the_log_is_emptied_however_short_it_is(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
