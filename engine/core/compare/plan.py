@@ -91,10 +91,8 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """Equal for plans that do the same to the same rows; independent of when they were made."""
-        parts = [
-            (o.action, *o.key, o.difference.desired, o.difference.observed, o.moved_from)
-            for o in self.operations
-        ]
+        both = [(o, o.difference) for o in self.operations]
+        parts = [(o.action, *d.key, d.desired, d.observed, o.moved_from) for o, d in both]
         return blake2b(msgspec.json.encode((self.replica, parts)), digest_size=16).hexdigest()
 
 

@@ -46,11 +46,12 @@ def track_absences(
     # A clock was set, or the machine restarted: these might wait for a time that proves nothing when it comes.
     untimely = {k for k in missing if k in absences and elapsed(absences[k], now) < 0}
     is_evidence = untrusted_read(desired) is None and not desired.reading.health.recovery_mode
+    # One by one, because Python's set operations would go through all records for a handful.
+    returned = {key for key in absences if key in listed or key in kept}
     return Absences(
         begun=frozenset((missing - absences.keys()) | untimely) if is_evidence else frozenset(),
-        # One by one, because Python's set operations would go through all records for a handful.
-        returned=frozenset(key for key in absences if key in listed or key in kept) | untimely,
-        moot=frozenset(k for k in absences if k not in listed and k not in known and k not in kept),
+        returned=frozenset(returned | untimely),
+        moot=frozenset(key for key in absences if key not in known and key not in returned),
     )
 
 

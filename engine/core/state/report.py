@@ -201,19 +201,21 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
     seconds later.
     """
     looked_at = {replica.replica for replica in report.replicas if replica.status != SyncStatus.UNKNOWN}
-    before = {key: at for key, at in found.items() if key[0] in looked_at}
-    for key in before:
-        del found[key]
+    left = {key: at for key, at in found.items() if key[0] not in looked_at}
     records = []
     for record in report.records:
         key = (record.replica, record.registry, record.key, record.kind)
         began_at = now if record.since is None else record.since - shift
-        began_at = min(began_at, before.get(key, began_at))
+        before = found.get(key)
+        if before is not None and before < began_at and key[0] in looked_at:
+            began_at = before
         if record.outcome != Outcome.APPLIED:
-            found[key] = began_at
+            left[key] = began_at
         if record.since != (since := began_at + shift):
             record = msgspec.structs.replace(record, since=Instant(since))  # noqa: PLW2901
         records.append(record)
+    found.clear()
+    found.update(left)
     return msgspec.structs.replace(report, records=tuple(records))
 
 

@@ -23,7 +23,7 @@ from engine.replicas.sqlite_file.errors import BUSY, translated
 from engine.replicas.sqlite_file.file_identity import signature_of
 from engine.replicas.sqlite_file.log import WriteAheadLog
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
-from engine.replicas.sqlite_file.set_up import is_empty, roll_back, set_up
+from engine.replicas.sqlite_file.set_up import is_empty, roll_back, set_up, wait_when_busy
 
 _STEP_PAGES = 64  # a signal is noticed between two steps
 _INCREMENTAL = 2
@@ -110,7 +110,7 @@ class ApswFile:
             fresh = self._group.open(apsw.SQLITE_OPEN_READONLY)
             connection = fresh or opened or apsw.Connection(":memory:")
             try:
-                connection.set_busy_timeout(int(self._busy_timeout_seconds * 1000))
+                wait_when_busy(connection, int(self._busy_timeout_seconds * 1000))
                 connection.execute("BEGIN")
                 yield connection
             finally:
@@ -172,7 +172,11 @@ class ApswFile:
             return self._log.is_empty()
         with self._used("write") as connection:
             if connection is not None and self._log.move(connection) and is_calm:
-                self._log.empty(connection, int(self._busy_timeout_seconds * 1000))
+                connection.set_busy_timeout(0)
+                try:
+                    self._log.empty(connection)
+                finally:
+                    wait_when_busy(connection, int(self._busy_timeout_seconds * 1000))
             self._group.explain(database=True)
             return self._log.is_empty()
 

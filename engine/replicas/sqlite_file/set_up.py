@@ -1,15 +1,21 @@
 """What every connection of ours to a SQLite file is set to, and what is asked of one without knowing its tables."""
 
+import time
+
 import apsw
 
 from engine.replicas.sqlite_file.log import LONG_BYTES
+
+# How long to wait before a lock is tried again. SQLite's own pauses grow to 100 ms, which an event would wait behind a
+# large transaction of another program's that has ended.
+_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.001, 0.005
 
 
 def set_up(
     connection: apsw.Connection, *, busy_timeout_ms: int, cache_kib: int | None, is_read_only: bool
 ) -> None:
     """Set what does not outlive a connection."""
-    connection.set_busy_timeout(busy_timeout_ms)
+    wait_when_busy(connection, busy_timeout_ms)
     if cache_kib is not None:
         connection.pragma("cache_size", -cache_kib)  # below zero it is KiB and not pages
     # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
@@ -33,3 +39,20 @@ def roll_back(connection: apsw.Connection) -> None:
     """End a transaction that may go on: SQLite has already rolled back on its own after some errors, such as a full disk."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def wait_when_busy(connection: apsw.Connection, timeout_ms: int) -> None:
+    """Have the connection wait that long for locks of others, and notice soon when they are gone."""
+    began_at = 0.0
+
+    def wait(tries: int) -> bool:
+        nonlocal began_at
+        now = time.monotonic()
+        if not tries:
+            began_at = now
+        if (now - began_at) * 1000 >= timeout_ms:
+            return False
+        time.sleep(min(_PAUSE_SECONDS_MIN * (tries + 1), _PAUSE_SECONDS_MAX))
+        return True
+
+    connection.set_busy_handler(wait)
