@@ -19,7 +19,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.backlog import Backlog
 from engine.core.state.backoff import Backoff
 from engine.core.state.intervals import Intervals
-from engine.core.state.report import FoundKey, Report, with_first_found
+from engine.core.state.report import FoundKey, Report, with_first_found, without_many_applied
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
@@ -228,24 +228,35 @@ class ReplicaController:
             self._under_way = planned
             self._note_pending(len(planned), desired.reading.taken_at)
             self._note_backlog()
-        self._note_found(work.found_status)
+        await self._note_found(work, partial(self._report, work, context, started))
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
                 await work.apply()
                 await note_absences(context, [work])
         self._memory = work.memory
-        found = report_pass(context, [work], started)
-        report = with_first_found(found, self._found, self._clock(), self._calendar().shift)
+        # Thousands of records that are held take a while, in which the loop has events to read.
+        report = await self._offload(partial(self._report, work, context, started))
         if work.confirmed_by is not None and options.mode == Mode.APPLY and not report.errors:
             listener.on_waiting(work.confirmed_by)
         self._done = desired
         self._under_way = frozenset()
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
-        self.status = self._status_after(report, desired, true_at, is_proven=losses == self._losses)
-        self._note_backlog()
+        self._publish(report, desired, true_at, is_proven=losses == self._losses)
         listener.on_report(report)
         return self._retry_after(report, context.retry_after_seconds)
+
+    def _publish(self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool) -> None:
+        """Replace what is known of the replica by what the pass came to."""
+        status = self.status.after(
+            report,
+            now=self._clock(),
+            since=self._status_since(report.status),
+            taken_at=desired.reading.taken_at,
+            true_at=true_at,
+        )
+        self.status = msgspec.structs.replace(status, unproven_since=None) if is_proven else status
+        self._note_backlog()
 
     def _note_backlog(self) -> None:
         """What changed is pending from the moment it is known, however long a pass lasts."""
@@ -260,32 +271,20 @@ class ReplicaController:
             self.status, pending=count, pending_since=(self.status.pending_since or since) if count else None
         )
 
-    def _note_found(self, word: SyncStatus) -> None:
-        """What was found out of order is known from the comparison on, however long the rest of the pass lasts."""
-        if self.status.status == SyncStatus.IN_SYNC and word != SyncStatus.IN_SYNC:
-            since = self._status_since(word)
-            self.status = msgspec.structs.replace(self.status, status=word, status_since=since)
+    def _report(self, work: ReplicaPass, context: PassContext, started: float) -> Report:
+        found = report_pass(context, [work], started)
+        return with_first_found(found, self._found, self._clock(), self._calendar().shift)
 
-    def _status_after(
-        self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool
-    ) -> ReplicaStatus:
-        before, (found,) = self.status, report.replicas
-        looked = found.status != SyncStatus.UNKNOWN
-        error = next((f"{e.message} {e.hint}".rstrip() for e in report.errors), None)
-        pending = found.pending if looked else before.pending
-        return ReplicaStatus(
-            replica=found.replica,
-            status=found.status,
-            status_since=self._status_since(found.status),
-            synced_at=true_at if found.status == SyncStatus.IN_SYNC else before.synced_at,
-            compared_at=desired.reading.taken_at if looked else before.compared_at,
-            succeeded_at=self._clock() if error is None else before.succeeded_at,
-            pending=pending,
-            pending_since=(before.pending_since or desired.reading.taken_at) if pending else None,
-            error=error,
-            is_error_elsewhere=error is not None and all(e.subject != found.replica for e in report.errors),
-            unproven_since=None if is_proven else before.unproven_since,
-        )
+    async def _note_found(self, work: ReplicaPass, report: Callable[[], Report]) -> None:
+        """What was found out of order is known from the comparison on, however long the rest of the pass lasts.
+
+        The word is published with what it rests on: what guards hold, and which records differ.
+        """
+        word = work.found_status
+        if self.status.status == SyncStatus.IN_SYNC and word != SyncStatus.IN_SYNC:
+            found = without_many_applied(await self._offload(report))
+            since = self._status_since(word)
+            self.status = msgspec.structs.replace(self.status, status=word, status_since=since, report=found)
 
     def _status_since(self, word: SyncStatus) -> float | None:
         now, known = self._clock(), self.status

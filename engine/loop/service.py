@@ -6,8 +6,8 @@ import anyio
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.report import Report, without_many_applied
-from engine.core.state.status import SourceStatus, Status
+from engine.core.state.report import Report
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import combined_status
 from engine.errors import SourceError
 from engine.loop.informer import Informer
@@ -42,7 +42,6 @@ class Service:
         self._started_at = clock()
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
-        self._reports: dict[str, Report] = {}
         self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
         self._controllers = controllers
@@ -57,13 +56,15 @@ class Service:
     def status(self) -> Status:
         """The engine at this moment; its times are by the wall clock as it is set now."""
         shift = self._calendar().shift
+        # Each taken once: the report is that of these words, whoever asks from another thread.
+        replicas = [controller.status for controller in self._controllers]
         return Status(
             site=self._site,
             version=self._version,
             started_at=self._started_at + shift,
             source=self._source_status.shifted(shift),
-            replicas=tuple(controller.status.shifted(shift) for controller in self._controllers),
-            report=self._merged_report(),
+            replicas=tuple(replica.shifted(shift) for replica in replicas),
+            report=_merged_report(replicas),
         )
 
     # Calls of the informer
@@ -86,9 +87,9 @@ class Service:
             last_message_at=self._clock(),
         )
         self.records = snapshot.home.counts
-        self._on_source("read")
         for controller in self._controllers:
             controller.offer(snapshot)
+        self._on_source("read")  # when what it changed is known to be pending
 
     def on_confirmed(self, at: float) -> None:
         """Nothing changed up to `at` (Unix seconds)."""
@@ -118,32 +119,30 @@ class Service:
 
     def on_report(self, report: Report) -> None:
         """A pass over one replica ended."""
-        self._reports[report.replicas[0].replica] = without_many_applied(report)
         self._on_pass(report)
 
     def on_waiting(self, at: float) -> None:
         """What is missing can be confirmed at `at` (Unix seconds)."""
         self._informer.relist_within(at - self._clock())
 
-    def _merged_report(self) -> Report | None:
-        reports = [
-            self._reports[c.status.replica] for c in self._controllers if c.status.replica in self._reports
-        ]
-        if not reports:
-            return None
-        newest = max(reports, key=lambda r: r.compared_at)
-        return Report(
-            schema_version=newest.schema_version,
-            status=combined_status([r.replicas[0].status for r in reports]),
-            mode=newest.mode,
-            run_id=newest.run_id,
-            site=newest.site,
-            compared_at=min(r.compared_at for r in reports),
-            duration_seconds=max(r.duration_seconds for r in reports),
-            source=newest.source,
-            replicas=tuple(r.replicas[0] for r in reports),
-            records=tuple(record for r in reports for record in r.records),
-            errors=tuple(error for r in reports for error in r.errors),
-            partial=0 < sum(bool(r.errors) for r in reports) < len(reports),
-            set_aside=newest.set_aside,
-        )
+
+def _merged_report(replicas: Sequence[ReplicaStatus]) -> Report | None:
+    reports = [replica.report for replica in replicas if replica.report is not None]
+    if not reports:
+        return None
+    newest = max(reports, key=lambda r: r.compared_at)
+    return Report(
+        schema_version=newest.schema_version,
+        status=combined_status([r.replicas[0].status for r in reports]),
+        mode=newest.mode,
+        run_id=newest.run_id,
+        site=newest.site,
+        compared_at=min(r.compared_at for r in reports),
+        duration_seconds=max(r.duration_seconds for r in reports),
+        source=newest.source,
+        replicas=tuple(r.replicas[0] for r in reports),
+        records=tuple(record for r in reports for record in r.records),
+        errors=tuple(error for r in reports for error in r.errors),
+        partial=0 < sum(bool(r.errors) for r in reports) < len(reports),
+        set_aside=newest.set_aside,
+    )

@@ -74,11 +74,11 @@ class Metrics:
         self._declare_findings(registry)
         self._declare_source(registry)
         self._declare_requests(registry)
-        self._blocking: dict[str, set[str]] = {replica: set() for replica in replicas}
-        self._start_at_zero(tuple(self._blocking))
+        self._replicas = tuple(replicas)
+        self._start_at_zero(self._replicas)
         self._stores = StoreSizes()
         if status is not None:
-            registry.register(StatusCollector(status, clock, freshness, self._blocking))
+            registry.register(StatusCollector(status, clock, freshness))
             registry.register(self._stores)
 
     def add(self, collector: Collector) -> None:
@@ -175,11 +175,10 @@ class Metrics:
             self._duration.labels(name).observe(report.duration_seconds)
             for phase, seconds in report.phase_seconds.items():
                 self._phases.labels(name, phase).observe(seconds)
-            self._blocking[name] = {refusal.guard for refusal in replica.refusals}
-            for guard in self._blocking[name]:
+            for guard in {refusal.guard for refusal in replica.refusals}:
                 self._trips.labels(guard).inc()
         for error in report.errors:
-            if error.subject in self._blocking:
+            if error.subject in self._replicas:
                 self._failures.labels(error.subject, "transient" if error.transient else "terminal").inc()
         for record in report.records:
             # Thousands that are held back stand in every report.

@@ -26,12 +26,10 @@ class StatusCollector(Collector):
         status: Callable[[], Status],
         clock: Callable[[], float],
         freshness: Freshness,
-        blocking: dict[str, set[str]],
     ) -> None:
         self._status = status
         self._clock = clock
         self._freshness = freshness
-        self._blocking = blocking
 
     def describe(self) -> Iterable[Metric]:
         """No metric: nothing is scraped to find out the names."""
@@ -58,7 +56,8 @@ class StatusCollector(Collector):
         guards = GaugeMetricFamily(
             "reconcile_guard_blocking", "1 while a guard holds changes back.", labels=("guard",)
         )
-        blocking = set().union(*self._blocking.values())
+        found = status.report.replicas if status.report else ()
+        blocking = {refusal.guard for replica in found for refusal in replica.refusals}
         for guard in GuardName:
             guards.add_metric((guard,), float(guard in blocking))
         yield guards

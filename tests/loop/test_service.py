@@ -1,78 +1,18 @@
 """The running engine in virtual time: one home, two replicas that fail alone, one status."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
 import anyio
 import pytest
 
-from engine.core.guards.guard import Policy
-from engine.core.guards.look import Calendar
-from engine.core.records.registries import REGISTRIES
 from engine.core.state.hints import Hints
-from engine.core.state.report import APPLIED_MAX, Report
+from engine.core.state.report import APPLIED_MAX
 from engine.core.state.status import lag_seconds, replica_status, status_word
 from engine.core.times import rfc3339
-from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable, SourceUnavailable
-from engine.loop.informer import Informer
-from engine.loop.passes.options import PassOptions
-from engine.loop.replica_controller import ReplicaController
-from engine.loop.service import Service
-from engine.process.clock import ProcessClock
-from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
-from tests.loop.virtual_time import PACE, LiveHome, clock, inline
+from tests.loop.running import SetClock, running
+from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
-
-
-class Running:
-    """A service, its home and its replicas."""
-
-    def __init__(self, mode: str = "apply", machine: "SetClock | None" = None) -> None:
-        times: Callable[[], float] = clock if machine is None else machine.process
-        self.home = LiveHome(snapshot(ENTRY, device(1), entity(1)))
-        self.rows = MemoryReplica("rows")
-        self.records = MemoryReplica("records", stores_derived=False)
-        self.reported: list[Report] = []
-        calendar = Calendar if machine is None else machine.process.calendar
-        ledger = MemoryLedger()
-        self.service = Service(
-            Informer(self.home, PACE, lambda: 0.5, lambda *_: None),
-            [
-                ReplicaController(
-                    replica=replica,
-                    ledger=ledger,
-                    intervals=PACE,
-                    make_options=lambda verify: PassOptions(
-                        Mode(mode), Policy(), frozenset(REGISTRIES), "run", "home", verify=verify
-                    ),
-                    clock=times,
-                    draw=lambda: 0.5,
-                    calendar=calendar,
-                    offload=inline,
-                )
-                for replica in (self.rows, self.records)
-            ],
-            site="home",
-            version="0",
-            clock=times,
-            calendar=calendar,
-            on_report=self.reported.append,
-        )
-
-    def word(self) -> str:
-        return status_word(self.service.status(), clock(), PACE.freshness)
-
-
-@asynccontextmanager
-async def running(mode: str = "apply", machine: "SetClock | None" = None) -> AsyncIterator[Running]:
-    made = Running(mode, machine)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(made.service.run)
-        yield made
-        tasks.cancel_scope.cancel()
 
 
 async def test_a_change_reaches_every_replica_and_the_status_says_so() -> None:
@@ -241,17 +181,6 @@ async def test_in_observe_mode_nothing_is_looked_for_again() -> None:
         it.home.change(snapshot(ENTRY, device(1)), Hints(relist=True))
         await anyio.sleep(300)
         assert len(it.home.reads) <= 2
-
-
-class SetClock:
-    """A machine whose wall clock is set while virtual time goes on."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-        self.process = ProcessClock(self.wall, anyio.current_time, "boot", 1000.0)
-
-    def wall(self) -> float:
-        return NOON + anyio.current_time() + self.offset
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0, -56 * 365 * 86_400.0, 73 * 365 * 86_400.0])

@@ -198,8 +198,11 @@ def test_a_first_fill_is_no_lag(engine: Engine) -> None:
 
 def test_a_guard_blocks_until_a_pass_in_which_it_is_silent(engine: Engine) -> None:
     refusal = RefusalReport(GuardName.RECOVERY_MODE, "no", "later", 3)
-    engine.metrics.on_report(report(refusals=(refusal,)))
-    assert engine.scrape()["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 1
+    blocked = report(refusals=(refusal,))
+    engine.status = msgspec.structs.replace(engine.status, report=blocked)
+    assert engine.scrape()["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 1, "before the pass ends"
+    engine.metrics.on_report(blocked)
+    engine.status = msgspec.structs.replace(engine.status, report=report())
     engine.metrics.on_report(report())
     scraped = engine.scrape()
     assert scraped["reconcile_guard_blocking{'guard': 'recovery_mode'}"] == 0

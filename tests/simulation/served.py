@@ -14,6 +14,7 @@ from api.page.views.status import status_view
 from api.state.health import get_health, get_status
 from engine.core.state.report import Report
 from engine.core.state.status import Status
+from engine.core.words import GuardName
 from engine.metrics.series import Metrics
 from tests.simulation.engine_room import FRESHNESS
 from tests.simulation.oracle import Oracle
@@ -99,6 +100,9 @@ class Served:
                 self._oracle.violate(f"the API says that {said['replica']} is in_sync as of {age:.0f} s ago")
             if said["lag_seconds"] < self._age(known.synced_at) - _TOLERANCE:
                 self._oracle.violate(f"the API says that {said['replica']} lags {said['lag_seconds']} s")
+        blocked = {said["replica"] for said in body["replicas"] if said["status"] == "blocked"}
+        if silent := blocked - {guard["replica"] for guard in body["guards"]}:
+            self._oracle.violate(f"the API says that {sorted(silent)} is blocked, and names no guard of it")
         words = {replica["status"] for replica in body["replicas"]}
         if body["status"] == "in_sync" and words != {"in_sync"}:
             self._oracle.violate(f"the API calls the whole in_sync, of which parts are {sorted(words)}")
@@ -118,6 +122,9 @@ class Served:
     def _check_metrics(self, samples: _Samples, body: dict[str, Any]) -> None:
         if samples["reconcile_source_connected", ()] > body["source"]["connected"]:
             self._oracle.violate("the metrics say connected, the API does not")
+        speaking = {guard["guard"] for guard in body["guards"]}
+        if speaking != {g for g in GuardName if samples["reconcile_guard_blocking", (g,)]}:
+            self._oracle.violate(f"the API names the guards {sorted(speaking)}, the metrics others")
         for store, known in zip(self._oracle.stores, self._status().replicas, strict=True):
             said = samples.get(("reconcile_synced_timestamp_seconds", (store.name,)))
             if said is not None and (known.synced_at is None or said > known.synced_at + _TOLERANCE):

@@ -1,5 +1,8 @@
 """The status: one immutable view of a running engine, from which metrics, API, page, log and sensors are made.
 
+What is known of a replica is one value, its word together with the report that it rests on: replaced at once, so
+nobody reads a word without its guards and records.
+
 `replica_status` and `status_word` are the only places that decide what a status is at a moment, `why_not_ready` the
 only one that decides on readiness: no word of the service is better than what it knows then.
 
@@ -13,7 +16,7 @@ from msgspec.structs import replace
 
 from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness
-from engine.core.state.report import Report, open_records
+from engine.core.state.report import Report, open_records, without_many_applied
 from engine.core.words import Outcome, SyncStatus, combined_status
 
 
@@ -56,6 +59,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     )  # of what is pending, the records that the last report does not know of
     # The error is of the ledger, which is another replica's file: what this one holds is known all the same.
     is_error_elsewhere: bool = False
+    # Of the last comparison of this replica: at the end of its pass, or as soon as it found the replica out of order.
+    report: Report | None = None
 
     def shifted(self, seconds: float) -> "ReplicaStatus":
         """The same with all times so much later."""
@@ -69,6 +74,32 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
             unproven_since=_later(self.unproven_since, seconds),
         )
 
+    def after(
+        self, report: Report, *, now: float, since: float | None, taken_at: float, true_at: float
+    ) -> "ReplicaStatus":
+        """The status that the report of a pass over this replica comes to, which ended `now` and holds `since`.
+
+        Home Assistant was read at `taken_at`, and that is known to be true up to `true_at`.
+        """
+        (found,) = report.replicas
+        looked = found.status != SyncStatus.UNKNOWN
+        error = next((f"{e.message} {e.hint}".rstrip() for e in report.errors), None)
+        pending = found.pending if looked else self.pending
+        return replace(
+            self,
+            status=found.status,
+            status_since=since,
+            synced_at=true_at if found.status == SyncStatus.IN_SYNC else self.synced_at,
+            compared_at=taken_at if looked else self.compared_at,
+            succeeded_at=now if error is None else self.succeeded_at,
+            pending=pending,
+            pending_since=(self.pending_since or taken_at) if pending else None,
+            error=error,
+            is_error_elsewhere=error is not None and all(e.subject != found.replica for e in report.errors),
+            changed=frozenset(),
+            report=without_many_applied(report),
+        )
+
 
 class Status(msgspec.Struct, frozen=True):
     """The engine at one moment."""
@@ -78,7 +109,7 @@ class Status(msgspec.Struct, frozen=True):
     started_at: float
     source: SourceStatus
     replicas: tuple[ReplicaStatus, ...]
-    report: Report | None = None  # of the last pass that ended
+    report: Report | None = None  # of all replicas, made of theirs
 
 
 def replica_status(

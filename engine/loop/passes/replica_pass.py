@@ -52,6 +52,7 @@ class ReplicaPass:
         self._looked_at: float | None = None  # when the replica was looked at
         self._claimed = frozenset[Key]()
         self.is_applied = False  # all that the verdict allowed
+        self._is_ended = context.options.mode != Mode.APPLY  # when it was compared
         self._is_unsure = False  # written to with an outcome that is not known
         self._is_forgetful = False  # what was last applied could not be read
         self._reported: dict[Key, Reported] | None = None  # by earlier passes, of what still stands
@@ -114,6 +115,7 @@ class ReplicaPass:
 
     async def apply(self) -> None:
         """Apply what the verdict allows. What could not be compared is left alone."""
+        self._is_ended = True
         if self.comparison is None:
             return
         try:
@@ -123,11 +125,12 @@ class ReplicaPass:
             self._is_unsure = True
 
     def report(self) -> tuple[ReplicaReport, list[RecordReport]]:
-        """The replica's part of the report, and one entry per record that differed."""
+        """The replica's part of the report, and one entry per record that differed; before it is applied, of what is planned."""
         context, comparison = self._context, self.comparison
         error = context.errors.get(self.name)
         text = str(error) if error else None
-        note = self._replica.take_note()  # of a pass that failed, too: a fault is reported while it lasts
+        # Of a pass that failed, too: a fault is reported while it lasts.
+        note = self._replica.take_note() if self._is_ended else None
         if comparison is None:
             return msgspec.structs.replace(unknown_replica(self.name, text), note=note), []
         unwritten = error.unwritten if error else None
@@ -289,6 +292,8 @@ class ReplicaPass:
             self._context.record_applied(self.name, [(key, IN_PROGRESS) for key in keys])
 
     def _outcome(self) -> Outcome:
+        if not self._is_ended:
+            return Outcome.PLANNED
         if self._context.options.mode == Mode.APPLY:
             return Outcome.APPLIED if self.is_applied else Outcome.FAILED
         return Outcome.OBSERVED if self._context.options.mode == Mode.OBSERVE else Outcome.PLANNED
