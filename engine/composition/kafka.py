@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.claims import Claim, Ownership, claim_alone
@@ -45,9 +46,9 @@ def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
     """What `reconcile doctor` says of Kafka. Raises SettingsError; what fails there is a finding."""
     access, site = _access(loaded), loaded.settings.site.name
     with _client_installed(access):
-        from engine.replicas.kafka.cluster.log import ClusterLog  # noqa: PLC0415 (see above)
+        from engine.replicas.kafka.cluster.log import home_log  # noqa: PLC0415 (see above)
         from engine.replicas.kafka.doctor import examine_kafka  # noqa: PLC0415
-    with closing(ClusterLog(access, site)) as log:
+    with closing(home_log(access, site)) as log:
         return examine_kafka(log, access.address, site)
 
 
@@ -62,12 +63,14 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
         )
     with _client_installed(access):
         from engine.replicas.kafka.cluster.group import GroupOwnership  # noqa: PLC0415 (see above)
+        from engine.replicas.kafka.open import open_shared  # noqa: PLC0415
     return GroupOwnership(
         access,
         worker_name(),
         session_seconds=fleet.session_seconds,
         clock=since_boot,
         on_trouble=on_trouble,
+        share=partial(open_shared, access, verify_seconds=loaded.settings.records.verify_seconds),
     )
 
 

@@ -9,13 +9,15 @@ from confluent_kafka import Producer
 
 from engine.claims import LastingClaim
 from engine.core.records.record import Record
-from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.address import KafkaAddress, parse_address
 from engine.replicas.kafka.cluster.access import Access
-from engine.replicas.kafka.cluster.log import ClusterLog
+from engine.replicas.kafka.cluster.log import home_log
 from engine.replicas.kafka.events import full_fields
 from engine.replicas.kafka.log import Log
 from engine.replicas.kafka.messages import TopicEntry, encode_key, site_prefix
-from engine.replicas.kafka.records import KafkaOptions, KafkaRecords
+from engine.replicas.kafka.partition.contents import PartitionOptions
+from engine.replicas.kafka.partition.partition import Partition
+from engine.replicas.kafka.records import KafkaRecords
 from engine.replicas.kafka.topics import TopicNames, partition_of
 from tests.fakes.kafka import MemoryCluster, MemoryLog
 from tests.homes import device, entity
@@ -50,7 +52,7 @@ def broker_stand(broker: KafkaBroker, site: str) -> KafkaStand:
     access = Access(parse_address(broker.uri(PREFIX, partitions=PARTITIONS)), timeout_seconds=20)
 
     def entries() -> Iterator[TopicEntry]:
-        log = ClusterLog(access, site)
+        log = home_log(access, site)
         try:
             topics = sorted(log.describe())
             if topics:
@@ -60,7 +62,7 @@ def broker_stand(broker: KafkaBroker, site: str) -> KafkaStand:
         finally:
             log.close()
 
-    return _stand(partial(ClusterLog, access, site), site, partial(put, broker, site), entries)
+    return _stand(partial(home_log, access, site), site, partial(put, broker, site), entries)
 
 
 def put(
@@ -82,10 +84,12 @@ def _stand(
     open_log: Callable[[], Log], site: str, write: Put, entries: Callable[[], Iterator[TopicEntry]]
 ) -> KafkaStand:
     # Every look reads all there is, as the first one of a process does.
-    options = KafkaOptions(site=site, prefix=PREFIX, partitions=PARTITIONS, verify_seconds=0)
+    address = KafkaAddress(("memory:9092",), PREFIX, PARTITIONS)
+    options = PartitionOptions(address=address, site=site, verify_seconds=0)
 
     def fresh() -> KafkaRecords:
-        return KafkaRecords(open_log(), options, claim=LastingClaim(site, "test@1"), clock=lambda: 0.0)
+        claim = LastingClaim(site, "test@1")
+        return KafkaRecords(Partition(open_log(), options, claim=claim, clock=lambda: 0.0), site, claim=claim)
 
     def disturb(record: Record, headers: dict[str, bytes]) -> None:
         write(NAMES.of(record.REGISTRY), encode_key(site, record.key), event_of(record), headers)

@@ -131,6 +131,9 @@ class MemoryLog:
             self.on.topics[topic].append(None)
         return offsets
 
+    def rest(self) -> None:
+        pass
+
     def close(self) -> None:
         self._writer = None
         self._positions = {}

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from bench.service.many_homes import Played
 from engine.replicas.kafka.topics import TopicNames, partition_of
@@ -81,7 +81,18 @@ class Worker:
 class WorkingFleet:
     """Homes, and the processes that share them."""
 
-    def __init__(self, folder: Path, brokers: list[KafkaBroker], homes: int, entities: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        brokers: list[KafkaBroker],
+        homes: int,
+        entities: int,
+        *,
+        partitions: int = PARTITIONS,
+        relist_seconds: float = 10,
+    ) -> None:
+        self.partitions = partitions
+        self._relist_seconds = relist_seconds
         self.servers = ",".join(broker.server for broker in brokers)
         self.played = Played(entities)
         self.names = [f"home{number}" for number in range(homes)]
@@ -99,8 +110,8 @@ class WorkingFleet:
         worker = Worker(
             self._folder / f"worker{len(self.workers)}",
             f'[sites]\ndirectory = "{self._folder}/sites.d"\nsecrets = "{self._folder}/secrets"\nstate = "state"\n'
-            f'[fleet]\nbrokers = "{self.servers}?partitions={PARTITIONS}&replicas={self._replicas}"\n'
-            'prefix = "fleet"\nsession_seconds = 6\n[http]\nport = 0\n[loop]\nrelist_seconds = 10\n'
+            f'[fleet]\nbrokers = "{self.servers}?partitions={self.partitions}&replicas={self._replicas}"\n'
+            f'prefix = "fleet"\nsession_seconds = 6\n[http]\nport = 0\n[loop]\nrelist_seconds = {self._relist_seconds}\n'
             "[plan]\ndelete_confirm_seconds = 1\n[records]\ntimeout_seconds = 10\n",
         )
         self.workers.append(worker)
@@ -187,15 +198,25 @@ def events(servers: str, topics: tuple[str, ...]) -> Iterator[Event]:
             assert error.code() == KafkaError._PARTITION_EOF, error
             ended += 1
             continue
-        key, value = message.key(), message.value()
-        assert isinstance(key, bytes)
-        headers = dict(message.headers() or [])
-        owner, version = headers["owner"], headers["hash"]
-        assert isinstance(owner, bytes)
-        assert isinstance(version, bytes)
-        after = json.loads(value) if value else None
-        yield Event(json.loads(key)["site"], key, after, owner.decode(), version.decode())
+        yield event_in(message)
     consumer.close()
+
+
+def event_in(message: Message) -> Event:
+    """What a message says of a home."""
+    key, value = message.key(), message.value()
+    assert isinstance(key, bytes)
+    headers = dict(message.headers() or [])
+    owner, version = headers["owner"], headers["hash"]
+    assert isinstance(owner, bytes)
+    assert isinstance(version, bytes)
+    after = json.loads(value) if value else None
+    return Event(json.loads(key)["site"], key, after, owner.decode(), version.decode())
+
+
+def changes_topic() -> str:
+    """The feed of all homes' changes."""
+    return _NAMES.changes
 
 
 def name_in(event: Event) -> str | None:
@@ -248,10 +269,18 @@ def _idle(found: list[Event]) -> Iterator[bytes]:
 
 @contextmanager
 def working_fleet(
-    folder: Path, brokers: list[KafkaBroker], *, homes: int, entities: int = 20
+    folder: Path,
+    brokers: list[KafkaBroker],
+    *,
+    homes: int,
+    entities: int = 20,
+    partitions: int = PARTITIONS,
+    relist_seconds: float = 10,
 ) -> Iterator[WorkingFleet]:
     """Homes without any process yet."""
-    fleet = WorkingFleet(folder, brokers, homes, entities)
+    fleet = WorkingFleet(
+        folder, brokers, homes, entities, partitions=partitions, relist_seconds=relist_seconds
+    )
     try:
         yield fleet
     finally:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -16,6 +17,7 @@ from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.group import GroupOwnership
 from engine.replicas.kafka.cluster.workers import ClusterFleet
 from engine.replicas.kafka.fleet import problems_of
+from engine.replicas.kafka.open import open_shared
 from tests.real.kafka import KafkaBroker, kafka_or_skip
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow, pytest.mark.anyio]
@@ -45,6 +47,7 @@ class Process:
             session_seconds=6,
             clock=time.monotonic,
             on_trouble=self._on_trouble,
+            share=partial(open_shared, self.access, verify_seconds=3600),
         )
 
     def _on_trouble(self, error: EngineError) -> None:

@@ -6,8 +6,8 @@ import msgspec
 
 from engine.errors import ReplicaError
 from engine.replicas.kafka.address import KafkaAddress
-from engine.replicas.kafka.holding import HeldRecords
 from engine.replicas.kafka.log import Log
+from engine.replicas.kafka.partition.holding import HeldPartition
 from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, partition_of, shortage_of
 
 
@@ -74,13 +74,14 @@ def _records_checks(
     log: Log, names: TopicNames, topics: dict[str, TopicState], site: str
 ) -> list[KafkaCheck]:
     followed = [topic for topic in names.records if topic in topics]
-    held = HeldRecords(site, names)
+    held = HeldPartition(names, site)
     if followed:
         ends = log.ends(followed)
         log.follow(followed)
         for entry in log.read_to(ends):
             held.fold(entry)
-    count = len(held.versions)
+    held.of(site).check()
+    count = len(held.of(site))
     checks = [KafkaCheck("records", "ok", f"{count} record{'' if count == 1 else 's'} of {site}")]
     if held.first_strange is not None:
         topic, offset = held.first_strange

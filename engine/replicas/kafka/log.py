@@ -1,4 +1,4 @@
-"""What the replica needs of Kafka, as a contract: one home's partition of a prefix's topics. One thread at a time.
+"""What the replica needs of Kafka, as a contract: one partition of a prefix's topics. One thread at a time.
 
 Every method raises ReplicaError or nothing. After a ReplicaUnavailable all that was read is to be read again.
 """
@@ -26,7 +26,7 @@ class TooLarge(ReplicaRejected):
 
 
 class Log(Protocol):
-    """Topics, as one home reads and writes them."""
+    """Topics, as they are read and written in one partition."""
 
     def cluster(self) -> Cluster:
         """Ask the cluster who it is."""
@@ -38,7 +38,7 @@ class Log(Protocol):
         """Make topics that do not exist."""
 
     def take_over(self, batch_bytes: int | None) -> None:
-        """Become the home's writer: what an earlier one left open is aborted, and it can write no more.
+        """Become the writer: what an earlier one left open is aborted, and it can write no more.
 
         `batch_bytes` is the most that the topics take at once, where that is known.
         """
@@ -64,6 +64,9 @@ class Log(Protocol):
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
         """Write messages in one transaction; returns their offsets. Raises TooLarge, too."""
+
+    def rest(self) -> None:
+        """Release what only describing, making and measuring topics needs."""
 
     def close(self) -> None:
         """Release everything. It is opened again when it is needed."""

@@ -7,7 +7,7 @@ far as its payload goes: versions are hashed from `after`, never taken from a he
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,13 @@ class TopicEntry(msgspec.Struct, frozen=True):
     headers: Mapping[str, bytes] = {}
 
 
+class SiteKey(NamedTuple):
+    """A record of a home."""
+
+    site: str
+    key: Key
+
+
 class _KeyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str
     registry: str
@@ -66,7 +73,7 @@ def site_prefix(site: str) -> bytes:
     return b'{"site":' + _encode(site) + b","
 
 
-def decode_key(data: bytes | None, registry: str) -> Key | None:
+def decode_key(data: bytes | None, registry: str) -> SiteKey | None:
     """The record that a key names; None for one that this program would not have written in that registry's topic."""
     if data is None:
         return None
@@ -75,7 +82,9 @@ def decode_key(data: bytes | None, registry: str) -> Key | None:
     except DECODE_ERRORS:
         return None
     key = Key(found.registry, found.id)
-    return key if key.registry == registry and data == encode_key(found.site, key) else None
+    if key.registry != registry or data != encode_key(found.site, key):
+        return None
+    return SiteKey(found.site, key)
 
 
 def version_in(entry: TopicEntry, key: Key) -> str | None:

@@ -1,23 +1,38 @@
-"""Kafka from settings: the replica on its cluster, and what the doctor asks. Nothing is connected here."""
+"""Kafka from settings: the replica on its cluster, and the partition that homes share. Nothing is connected here."""
 
+import threading
 import time
+from functools import partial
 
 from engine.claims import Claim
 from engine.replicas.kafka.cluster.access import Access
-from engine.replicas.kafka.cluster.log import ClusterLog
-from engine.replicas.kafka.records import KafkaOptions, KafkaRecords
+from engine.replicas.kafka.cluster.log import home_log, partition_log
+from engine.replicas.kafka.ownership import PartitionClaim
+from engine.replicas.kafka.partition.contents import PartitionOptions
+from engine.replicas.kafka.partition.partition import Partition
+from engine.replicas.kafka.records import KafkaRecords
+
+# A transaction takes some 30 to 100 ms whatever is in it; what comes within this goes into the same one.
+_GATHER_SECONDS = 0.02
 
 
 def open_kafka(
     access: Access, *, site: str, claim: Claim, verify_seconds: float, read_only: bool = False
 ) -> KafkaRecords:
-    """The records store that the address names, not yet connected."""
-    options = KafkaOptions(
-        site=site,
-        prefix=access.address.prefix,
-        partitions=access.address.partitions,
-        verify_seconds=verify_seconds,
-        read_only=read_only,
-        setting=access.address.setting,
+    """The records store that the address names, not yet connected. Homes of a claim on a partition share what it has."""
+    if isinstance(claim, PartitionClaim) and (shared := claim.shared) is not None:
+        return KafkaRecords(shared, site, claim=claim, read_only=read_only)
+    options = PartitionOptions(address=access.address, site=site, verify_seconds=verify_seconds)
+    alone = Partition(home_log(access, site), options, claim=claim, clock=time.monotonic)
+    return KafkaRecords(alone, site, claim=claim, read_only=read_only)
+
+
+def open_shared(access: Access, claim: PartitionClaim, *, verify_seconds: float) -> Partition:
+    """What the homes of a claim are to share."""
+    return Partition(
+        partition_log(access, claim.partition),
+        PartitionOptions(address=access.address, verify_seconds=verify_seconds),
+        claim=claim,
+        clock=time.monotonic,
+        gather=partial(threading.Event().wait, _GATHER_SECONDS),
     )
-    return KafkaRecords(ClusterLog(access, site), options, claim=claim, clock=time.monotonic)

@@ -5,9 +5,13 @@ ends by itself when the thread that talks to the cluster has not run for as long
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from engine.errors import OwnershipLost
 from engine.replicas.kafka.topics import REPLICA, partition_of
+
+if TYPE_CHECKING:
+    from engine.replicas.kafka.partition.partition import Partition
 
 
 class Lease:
@@ -40,6 +44,7 @@ class PartitionClaim:
     def __init__(self, partition: int, partitions: int, owner: str, lease: Lease) -> None:
         """`owner` is `worker@claim`, and no other claim's."""
         self.partition = partition
+        self.shared: Partition | None = None  # what the claim's homes share, and no other claim's
         self._partitions = partitions
         self._owner = owner
         self._lease = lease

@@ -31,7 +31,7 @@ def test_a_key_has_one_spelling_in_a_fixed_order() -> None:
     assert encode_key("s1", key) == b'{"site":"s1","registry":"entity","id":"\xc3\xa9\\"x"}'
     assert encode_key("s1", key).startswith(site_prefix("s1"))
     assert not encode_key("s11", key).startswith(site_prefix("s1"))
-    assert decode_key(encode_key("s1", key), "entity") == key
+    assert decode_key(encode_key("s1", key), "entity") == ("s1", key)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from engine.errors import (
     ReplicaRejected,
     ReplicaUnavailable,
 )
+from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.messages import encode_key
-from engine.replicas.kafka.records import KafkaOptions, KafkaRecords
+from engine.replicas.kafka.partition.contents import PartitionOptions
+from engine.replicas.kafka.partition.partition import Partition
+from engine.replicas.kafka.records import KafkaRecords
 from engine.replicas.kafka.topics import TopicNames
 from tests.fakes.kafka import MemoryCluster, MemoryLog
 from tests.fakes.world import MemoryLedger
@@ -48,9 +51,10 @@ class Kept:
         self.log = MemoryLog(self.cluster, site)
         self.now = 0.0
         self.claim = LosableClaim()
-        options = KafkaOptions(site=site, prefix="homes", partitions=4, read_only=read_only)
+        options = PartitionOptions(address=KafkaAddress(("a:9092",), "homes", 4), site=site)
         claim = self.claim if site == "home" else LastingClaim(site, "worker@2")
-        self.records = KafkaRecords(self.log, options, claim=claim, clock=lambda: self.now)
+        partition = Partition(self.log, options, claim=claim, clock=lambda: self.now)
+        self.records = KafkaRecords(partition, site, claim=claim, read_only=read_only)
         self.ledger = MemoryLedger()
 
     def reconcile(self, desired: Snapshot) -> int:

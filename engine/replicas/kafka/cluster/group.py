@@ -22,6 +22,7 @@ from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.ownership import Lease, PartitionClaim
+from engine.replicas.kafka.partition.partition import Partition
 from engine.replicas.kafka.topics import TopicNames, check_topics
 
 _POLL_SECONDS = 0.1
@@ -42,13 +43,18 @@ class GroupOwnership:
         session_seconds: float,
         clock: Callable[[], float],
         on_trouble: Callable[[EngineError], None],
+        share: Callable[[PartitionClaim], Partition],
     ) -> None:
-        """Nothing is connected yet. `worker` names this process; `clock` gives seconds, also those in which it was frozen."""
+        """Nothing is connected yet. `worker` names this process; `clock` gives seconds, also those in which it was frozen.
+
+        `share` makes what the homes of a claim share.
+        """
         self._access = access
         self._worker = worker
         self._session_seconds = session_seconds
         self._clock = clock
         self._on_trouble = on_trouble
+        self._share = share
         self._told: str | None = None
 
     async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
@@ -66,7 +72,8 @@ class GroupOwnership:
         told = _Listeners(loop, gained, lost, partial(self._tell_later, loop))
         own_thread = anyio.CapacityLimiter(1)
         while True:
-            member = _Member(self._access, self._worker, told, self._session_seconds, self._clock)
+            lease = partial(Lease, self._clock, self._session_seconds)
+            member = _Member(self._access, self._worker, told, self._session_seconds, lease, self._share)
             try:
                 await anyio.to_thread.run_sync(member.run, stop, limiter=own_thread)
             except ReplicaError as error:
@@ -100,14 +107,16 @@ class _Member:
         worker: str,
         told: _Listeners,
         session_seconds: float,
-        clock: Callable[[], float],
+        begin_lease: Callable[[], Lease],
+        share: Callable[[PartitionClaim], Partition],
     ) -> None:
         self._access = access
         self._worker = worker
         self._told = told
         self._session_seconds = session_seconds
-        self._clock = clock
-        self._lease = Lease(clock, session_seconds)
+        self._begin_lease = begin_lease
+        self._share = share
+        self._lease = begin_lease()
         self._clients = ClusterClients(access)
         self._names = TopicNames(access.address.prefix)
         self._claims: dict[int, PartitionClaim] = {}
@@ -115,7 +124,7 @@ class _Member:
     def run(self, stop: Event) -> None:
         """Be a member until `stop`, or until the membership may be over. Raises ReplicaError."""
         self._prepare_topics()
-        self._lease = Lease(self._clock, self._session_seconds)
+        self._lease = self._begin_lease()
         consumer = self._consumer()
         try:
             while not stop.is_set() and self._lease.renew():
@@ -166,6 +175,7 @@ class _Member:
             number = place.partition
             owner = f"{self._worker}@{number}.{round(time.time() * 1000)}"
             claim = PartitionClaim(number, self._access.address.partitions, owner, self._lease)
+            claim.shared = self._share(claim)
             self._claims[number] = claim
             self._wait_for(self._told.gained(claim))
 
@@ -182,7 +192,12 @@ class _Member:
             self._wait_for(self._end_all(claims))
 
     async def _end_all(self, claims: Sequence[PartitionClaim]) -> None:
-        await asyncio.gather(*(self._told.lost(claim) for claim in claims))
+        await asyncio.gather(*(self._end(claim) for claim in claims))
+
+    async def _end(self, claim: PartitionClaim) -> None:
+        await self._told.lost(claim)
+        if claim.shared is not None:
+            await anyio.to_thread.run_sync(claim.shared.forget)
 
     def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
         """Have it done in the event loop. The claims that stay are not over meanwhile: this thread runs."""

@@ -1,4 +1,4 @@
-"""The `Log` of a home on a cluster: its clients, put together."""
+"""The `Log` of a home, or of a partition, on a cluster: its clients, put together."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -15,12 +15,11 @@ from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of
 class ClusterLog:
     """See `Log`. Nothing is connected before it is used."""
 
-    def __init__(self, access: Access, site: str) -> None:
+    def __init__(self, access: Access, partition: int, name: str) -> None:
+        """`name` is the writer's: the same in every process that ever writes so, and no other writer's."""
         address = access.address
         self._address = address
-        partition = partition_of(site, address.partitions)
         self._clients = ClusterClients(access)
-        name = f"{address.prefix}.{site}"
         self._administration = Administration(self._clients, TopicNames(address.prefix), partition)
         self._reading = PartitionReader(self._clients, partition, name)
         self._writing = PartitionWriter(self._clients, partition, name)
@@ -73,9 +72,24 @@ class ClusterLog:
         """See `Log`."""
         return self._writing.commit(messages)
 
+    def rest(self) -> None:
+        """See `Log`."""
+        self._administration.close()
+
     def close(self) -> None:
         """See `Log`."""
         self._writing.close()
         self._reading.close()
         self._administration.close()
         self._clients.forget()
+
+
+def home_log(access: Access, site: str) -> ClusterLog:
+    """That of a home which is kept by itself."""
+    address = access.address
+    return ClusterLog(access, partition_of(site, address.partitions), f"{address.prefix}.{site}")
+
+
+def partition_log(access: Access, partition: int) -> ClusterLog:
+    """That of whoever owns a partition, whichever process it is. No home is called so."""
+    return ClusterLog(access, partition, f"{access.address.prefix}.partition/{partition}")

@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 class PartitionReader:
-    """Reads a home's partition of some topics. Every method raises ReplicaError."""
+    """Reads a partition of some topics. Every method raises ReplicaError."""
 
     def __init__(self, clients: ClusterClients, partition: int, group: str) -> None:
         """`group` only names the reader to brokers that allow by group."""

@@ -1,6 +1,6 @@
-"""The home's writer: messages in transactions, of which all is committed or nothing.
+"""The writer of a home, or of a partition: messages in transactions, of which all is committed or nothing.
 
-A writer has an epoch. A later one of the same home ends what an earlier one left open, and whatever the earlier one still
+A writer has an epoch. A later one of the same name ends what an earlier one left open, and whatever the earlier one still
 sends is refused. A refusal that does not plainly leave the writer usable ends it, too: aborting after a timeout was seen to
 fail, while a new writer always knows where it stands.
 """
@@ -27,10 +27,10 @@ _LATER = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})  # noqa
 
 
 class PartitionWriter:
-    """Writes to a home's partition. Every method raises ReplicaError."""
+    """Writes to a partition. Every method raises ReplicaError."""
 
     def __init__(self, clients: ClusterClients, partition: int, writer: str) -> None:
-        """`writer` is the same for every process that ever writes this home, and no other's."""
+        """`writer` is the same for every process that ever writes this home or partition, and no other's."""
         self._clients = clients
         self._partition = partition
         self._writer = writer
@@ -42,7 +42,7 @@ class PartitionWriter:
         return self._producer is not None
 
     def take_over(self, batch_bytes: int | None) -> None:
-        """Become the home's writer. `batch_bytes` is the most that the topics take at once, where that is known."""
+        """Become the writer. `batch_bytes` is the most that the topics take at once, where that is known."""
         self.close()
         seconds = self._clients.timeout_seconds
         producer = self._clients.producer(

@@ -4,12 +4,13 @@ import json
 
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record_json import canonical_fields
-from engine.replicas.kafka.holding import HeldRecords
-from engine.replicas.kafka.messages import TopicEntry, encode_key
+from engine.replicas.kafka.messages import SiteKey, TopicEntry, encode_key
+from engine.replicas.kafka.partition.holding import HeldPartition
 from engine.replicas.kafka.topics import TopicNames
 from tests.homes import device, entity
 
 NAMES = TopicNames("homes")
+FIRST = SiteKey("s1", entity(1).key)
 
 
 def told(offset: int, name: str | None, site: str = "s1") -> TopicEntry:
@@ -18,28 +19,28 @@ def told(offset: int, name: str | None, site: str = "s1") -> TopicEntry:
 
 
 def test_the_newest_message_of_a_record_is_what_is_held() -> None:
-    held = HeldRecords("s1", NAMES)
-    assert [held.fold(told(n, name)) for n, name in enumerate("ab")] == [entity(1).key] * 2
-    assert held.versions == {entity(1).key: content_hash(entity(1, name="b"))}
-    assert held.places([entity(1).key, device(1).key]) == {"homes.entity": {1: entity(1).key}}
+    held = HeldPartition(NAMES, "s1")
+    assert [held.fold(told(n, name)) for n, name in enumerate("ab")] == [FIRST] * 2
+    assert held.of("s1").versions == {entity(1).key: content_hash(entity(1, name="b"))}
+    assert held.places([FIRST, SiteKey("s1", device(1).key)]) == {"homes.entity": {1: FIRST}}
     held.fold(told(2, None))
-    assert held.versions == {}
-    assert held.places([entity(1).key]) == {}
+    assert held.of("s1").versions == {}
+    assert held.places([FIRST]) == {}
     held.fold(told(3, None))
 
 
 def test_another_home_in_the_same_partition_is_none_of_ours() -> None:
-    held = HeldRecords("s1", NAMES)
+    held = HeldPartition(NAMES, "s1")
     assert held.fold(told(0, "a", site="s2")) is None
-    assert (held.versions, held.strange) == ({}, 0)
+    assert (held.of("s1").versions, held.strange) == ({}, 0)
 
 
 def test_what_no_program_of_this_kind_wrote_is_counted_and_left_alone() -> None:
-    held = HeldRecords("s1", NAMES)
+    held = HeldPartition(NAMES, "s1")
     for offset, key in enumerate(
         [None, b"rubbish", b'{"site":"s1","id":"x"}', encode_key("s1", device(1).key)]
     ):
         assert held.fold(TopicEntry("homes.entity", offset, key, b"x")) is None
-    assert held.versions == {}
+    assert held.of("s1").versions == {}
     assert held.strange == 4
     assert held.first_strange == ("homes.entity", 0)

@@ -1,0 +1,1 @@
+"""A partition of the topics, as the homes of one claim share it."""

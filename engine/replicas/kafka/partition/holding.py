@@ -1,0 +1,110 @@
+"""What a partition's topics hold, by home: of each record its version and where its newest message stands.
+
+Pure. Payloads are not kept: a record takes some 250 bytes.
+"""
+
+from collections.abc import Iterable
+
+from engine.core.records.record import Key
+from engine.errors import ReplicaRejected
+from engine.replicas.kafka.messages import SiteKey, TopicEntry, decode_key, site_prefix, version_in
+from engine.replicas.kafka.topics import TopicNames
+
+_OFFSET_BYTES = 8
+_ANY_SITE = b'{"site":"'
+
+
+class SiteRecords:
+    """The records of one home, as its messages say."""
+
+    def __init__(self) -> None:
+        # By registry and id, because a key and two entries in dictionaries would take twice as much.
+        self._places: dict[str, dict[str, bytes]] = {}
+        self._refused: dict[Key, ReplicaRejected] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._places.values()))
+
+    @property
+    def versions(self) -> dict[Key, str]:
+        """The version of each record."""
+        return {
+            Key(registry, id_): packed[_OFFSET_BYTES:].decode()
+            for registry, records in self._places.items()
+            for id_, packed in records.items()
+        }
+
+    def version(self, key: Key) -> str | None:
+        """The version of one record; None where there is none."""
+        packed = self._places.get(key.registry, {}).get(key.id)
+        return None if packed is None else packed[_OFFSET_BYTES:].decode()
+
+    def offset(self, key: Key) -> int | None:
+        """Where the newest message of a record stands in its topic."""
+        packed = self._places.get(key.registry, {}).get(key.id)
+        return None if packed is None else int.from_bytes(packed[:_OFFSET_BYTES], "big")
+
+    def check(self) -> None:
+        """Raises ReplicaRejected while a record stands there as a newer program wrote it."""
+        for refusal in self._refused.values():
+            raise ReplicaRejected(refusal.replica, refusal.message, refusal.hint)
+
+    def fold(self, entry: TopicEntry, key: Key) -> None:
+        """Take in a message about one of the records."""
+        try:
+            version = version_in(entry, key)
+        except ReplicaRejected as refusal:
+            self._refused[key] = refusal
+            return
+        self._refused.pop(key, None)
+        records = self._places.setdefault(key.registry, {})
+        if version is None:
+            records.pop(key.id, None)
+        else:
+            records[key.id] = entry.offset.to_bytes(_OFFSET_BYTES, "big") + version.encode()
+
+
+class HeldPartition:
+    """Made by reading all messages of a partition in order; later ones are folded in."""
+
+    def __init__(self, names: TopicNames, site: str | None = None) -> None:
+        """With `site` only that home's: the others in its partition are not ours to judge."""
+        self._names = names
+        self._only = None if site is None else site_prefix(site)
+        self._sites: dict[str, SiteRecords] = {}
+        self.strange = 0  # messages that are no program's of this kind
+        self.first_strange: tuple[str, int] | None = None  # topic, offset
+
+    def of(self, site: str) -> SiteRecords:
+        """The records of one home."""
+        records = self._sites.get(site)  # one without records is empty, and not nothing
+        return SiteRecords() if records is None else records
+
+    def fold(self, entry: TopicEntry) -> SiteKey | None:
+        """Take in one message; returns what it is about, None where that is no record of these homes."""
+        registry = self._names.registry(entry.topic)
+        is_ours = self._only is None or (entry.key is not None and entry.key.startswith(self._only))
+        if not is_ours and entry.key is not None and entry.key.startswith(_ANY_SITE):
+            return None  # another home's, and its own to judge
+        found = decode_key(entry.key, registry)
+        if found is None or not is_ours:
+            self.strange += 1
+            self.first_strange = self.first_strange or (entry.topic, entry.offset)
+            return None
+        if (records := self._sites.get(found.site)) is None:
+            records = self._sites[found.site] = SiteRecords()
+        records.fold(entry, found.key)
+        return found
+
+    def changed_sites(self, before: "HeldPartition") -> list[str]:
+        """The homes whose records were otherwise before."""
+        sites = sorted(self._sites.keys() | before._sites.keys())  # noqa: SLF001 (one of the same kind)
+        return [site for site in sites if self.of(site).versions != before.of(site).versions]
+
+    def places(self, wanted: Iterable[SiteKey]) -> dict[str, dict[int, SiteKey]]:
+        """Where the newest messages of these records stand, by topic and offset."""
+        places: dict[str, dict[int, SiteKey]] = {}
+        for one in wanted:
+            if (offset := self.of(one.site).offset(one.key)) is not None:
+                places.setdefault(self._names.of(one.key.registry), {})[offset] = one
+        return places

@@ -1,0 +1,198 @@
+"""A partition of a prefix's topics, as all homes of one claim share it: one writer, one reading of it, one look at what comes.
+
+Whichever home's thread finds nobody at work answers what all of them ask: what several homes write meanwhile goes into one
+transaction, and each hears of its own failure. A failure of the partition ends everything that was known of it: the next one
+who asks makes a new writer, reads all of it anew, and until a home has looked again it writes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+
+from engine.claims import Claim
+from engine.errors import EngineError, ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.replicas.kafka.log import Log, TooLarge
+from engine.replicas.kafka.messages import Message, SiteKey, fields_in
+from engine.replicas.kafka.partition.contents import PartitionContents, PartitionOptions
+from engine.replicas.kafka.partition.holding import HeldPartition
+from engine.replicas.kafka.partition.requests import FetchRequest, ObserveRequest, WriteRequest
+from engine.replicas.kafka.partition.rounds import Rounds, raised_anew
+from engine.replicas.kafka.topics import REPLICA, shortage_of
+
+
+class Partition:
+    """What the homes of a claim share. Any thread may call it. Every method raises ReplicaError."""
+
+    def __init__(
+        self,
+        log: Log,
+        options: PartitionOptions,
+        *,
+        claim: Claim,
+        clock: Callable[[], float],
+        gather: Callable[[], object] | None = None,
+    ) -> None:
+        """Nothing is connected yet. `clock` gives seconds and never jumps; `gather` waits for what others write, too."""
+        self._log = log
+        self._claim = claim
+        self._gather = gather
+        self._contents = PartitionContents(log, options, claim, clock)
+        self._rounds = Rounds[ObserveRequest | FetchRequest | WriteRequest](self._answer, claim.check)
+        self._failure: EngineError = ReplicaUnavailable(REPLICA, "Nothing was read yet.")
+        self.options = options
+        self.names = self._contents.names
+        self.generation = 0  # goes up with each failure
+
+    def look(self, look: ObserveRequest) -> None:
+        """What is committed now."""
+        self._rounds.ask(look)
+
+    def fetch(self, fetch: FetchRequest) -> None:
+        """Read some messages again."""
+        self._rounds.ask(fetch)
+
+    def write(self, write: WriteRequest) -> None:
+        """Write events, maybe in one transaction with those of other homes, and read them back. Raises ReplicaDiverged, too."""
+        self._rounds.ask(write, self._gather)
+
+    def data_version(self, site: str) -> int:
+        """A number that changes when a message about the home arrives that we did not write. Waits for no other home."""
+        self._rounds.do_if_idle(self._listen)
+        return self._contents.data_versions[site]
+
+    def check(self, generation: int | None) -> None:
+        """Raises the newest failure when what was known with that generation is not to be believed any more."""
+        if generation is not None and generation != self.generation:
+            raise raised_anew(self._failure)
+
+    @property
+    def strange(self) -> int:
+        """How many messages are no program's of this kind, as of the last look."""
+        held = self._contents.held
+        return held.strange if held is not None else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests of homes wait for their turn."""
+        return self._rounds.waiting
+
+    def take_note(self) -> str | None:
+        """What somebody should know of the topics; told once."""
+        return self._contents.take_note()
+
+    def forget(self) -> None:
+        """Close all connections, unless they are being used. What is asked afterwards opens them again."""
+        self._rounds.do_if_idle(self._let_go)
+
+    def _let_go(self) -> None:
+        self._contents.forget()
+        self._log.close()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do the work. After a failure nothing is believed, and the next attempt begins with new connections."""
+        try:
+            work()
+        except BaseException as error:
+            cut_off = ReplicaUnavailable(REPLICA, "Reading or writing Kafka was cut off.")
+            self._failure = error if isinstance(error, EngineError) else cut_off
+            self.generation += 1
+            self._let_go()
+            raise
+
+    def _listen(self) -> None:
+        self._guarded(self._contents.listen)
+
+    # One round
+
+    def _answer(self, requests: Sequence[ObserveRequest | FetchRequest | WriteRequest]) -> None:
+        self._guarded(lambda: self._answer_all(requests))
+
+    def _answer_all(self, requests: Sequence[ObserveRequest | FetchRequest | WriteRequest]) -> None:
+        self._claim.check()
+        looks = [request for request in requests if isinstance(request, ObserveRequest)]
+        fetches = [request for request in requests if isinstance(request, FetchRequest)]
+        writes = [request for request in requests if isinstance(request, WriteRequest)]
+        is_writer = any(request.is_writer for request in requests)
+        held = self._contents.ready(anew=bool(looks), is_writer=is_writer)
+        for request in requests:
+            request.check(held)
+        for look in looks:
+            look.answer(held, self.generation)
+        self._fetch([fetch for fetch in fetches if fetch.error is None], held)
+        for write in writes:
+            if write.generation != self.generation:  # it was compared with what is not believed any more
+                write.error = self._failure
+        if left := [write for write in writes if not write.is_refused]:
+            self._write(left)
+
+    def _fetch(self, fetches: Sequence[FetchRequest], held: HeldPartition) -> None:
+        by_site = {fetch.site: fetch for fetch in fetches}
+        wanted = [SiteKey(fetch.site, key) for fetch in fetches for key in fetch.keys]
+        for topic, places in held.places(wanted).items():
+            for offset, entry in self._log.fetch(topic, sorted(places)).items():
+                site, key = places[offset]
+                try:
+                    fields = fields_in(entry, key)
+                except ReplicaRejected as refusal:
+                    by_site[site].error = refusal
+                    continue
+                if fields is not None:
+                    by_site[site].found[key] = fields
+
+    def _write(self, writes: Sequence[WriteRequest]) -> None:
+        contents = self._contents
+        if missing := [topic for topic in self.names.all if topic not in contents.topics]:
+            self._log.create(missing)
+            contents.read_anew(is_writer=True)
+        if not self._log.is_writer:
+            contents.take_over()
+        placed: list[tuple[Message, int]] = []
+        self._claim.check()
+        self._commit(writes, placed)
+        written = [write for write in writes if not write.is_refused]
+        expected = {SiteKey(w.site, event.key): event.version for w in written for event in w.sent}
+        missing_records = contents.read_back(expected, placed)
+        for write in written:
+            write.records = len(contents.of(write.site))
+            if lost := {one.key for one in missing_records if one.site == write.site}:
+                contents.doubt()
+                write.note_lost(lost)
+
+    def _commit(self, writes: Sequence[WriteRequest], placed: list[tuple[Message, int]]) -> None:
+        """Write all in one transaction. Of what is too large for the cluster each home hears by itself."""
+        messages = [message for write in writes for message in write.messages]
+        try:
+            offsets = self._log.commit(messages)
+        except TooLarge as error:
+            # Aborted, the writer would go on with sequence numbers that the broker has not seen (4.1.2).
+            self._contents.take_over()
+            if len(writes) == 1:
+                self._refuse(writes[0], error)
+                return
+            blamed = [w for w in writes if any(m.key in error.keys for m in w.messages)] or list(writes)
+            if others := [write for write in writes if write not in blamed]:
+                self._commit(others, placed)
+            for write in blamed:
+                self._commit([write], placed)
+        except ReplicaError as error:
+            raise self._explained(error) from error
+        else:
+            placed += zip(messages, offsets, strict=True)
+
+    def _refuse(self, write: WriteRequest, error: TooLarge) -> None:
+        self._contents.topics = topics = self._log.describe()
+        limits = [state.number("max.message.bytes") or 0 for state in topics.values()]
+        write.refuse(error, min(limits, default=0))
+
+    def _explained(self, error: ReplicaError) -> ReplicaError:
+        """The error, or the better reason that the topics give: the client only says that it took too long."""
+        if not error.transient:
+            return error
+        try:
+            found = self._log.describe()
+        except ReplicaError:
+            return error
+        shortages = (shortage_of(topic, state) for topic, state in sorted(found.items()))
+        if (shortage := next((s for s in shortages if s), None)) is None:
+            return error
+        return type(error)(
+            REPLICA, f"{shortage}.", "Start the brokers that are away. Nothing is lost meanwhile."
+        )

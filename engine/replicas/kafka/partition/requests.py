@@ -1,0 +1,88 @@
+"""What homes ask of the partition that they share, and the answers."""
+
+from collections.abc import Sequence
+
+from engine.core.records.record import Json, Key
+from engine.errors import ReplicaDiverged, ReplicaRejected
+from engine.replicas.kafka.events import Sent
+from engine.replicas.kafka.log import TooLarge
+from engine.replicas.kafka.messages import Message
+from engine.replicas.kafka.partition.holding import HeldPartition
+from engine.replicas.kafka.partition.rounds import Request
+from engine.replicas.kafka.topics import REPLICA
+
+
+class HomeRequest(Request):
+    """What one home asks."""
+
+    def __init__(self, site: str, *, is_writer: bool) -> None:
+        """`is_writer`: it is to write one day, so whoever wrote before is shut out."""
+        super().__init__()
+        self.site = site
+        self.is_writer = is_writer
+
+    def check(self, held: HeldPartition) -> None:
+        """Take it for failed when a newer program wrote some of the home's records."""
+        try:
+            held.of(self.site).check()
+        except ReplicaRejected as refusal:
+            self.error = refusal
+
+
+class ObserveRequest(HomeRequest):
+    """What is held of a home."""
+
+    def __init__(self, site: str, *, is_writer: bool) -> None:
+        super().__init__(site, is_writer=is_writer)
+        self.versions: dict[Key, str] = {}
+        self.generation = 0
+
+    def answer(self, held: HeldPartition, generation: int) -> None:
+        """With what is held, unless it failed."""
+        if self.error is None:
+            self.versions, self.generation = held.of(self.site).versions, generation
+        self.is_answered = True
+
+
+class FetchRequest(HomeRequest):
+    """What the newest messages about some records say."""
+
+    def __init__(self, site: str, keys: Sequence[Key], *, is_writer: bool) -> None:
+        super().__init__(site, is_writer=is_writer)
+        self.keys = keys
+        self.found: dict[Key, dict[str, Json]] = {}
+
+
+class WriteRequest(HomeRequest):
+    """Events of one home to be written; what they rest on was looked at with `generation`."""
+
+    def __init__(self, site: str, generation: int | None, sent: Sequence[Sent]) -> None:
+        super().__init__(site, is_writer=True)
+        self.generation = generation
+        self.sent = sent
+        self.too_large: frozenset[bytes] = frozenset()  # keys; nothing of it was written then
+        self.records = 0  # that the home has then
+        self.message_bytes_max = 0  # what the topics take, where that is known
+
+    @property
+    def messages(self) -> list[Message]:
+        """All of it, in order."""
+        return [message for event in self.sent for message in (*event.messages, event.event)]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was not written."""
+        return self.error is not None or bool(self.too_large)
+
+    def refuse(self, error: TooLarge, message_bytes_max: int) -> None:
+        """The cluster takes no such messages."""
+        self.message_bytes_max = message_bytes_max
+        self.too_large = error.keys or frozenset(message.key for message in self.messages)
+
+    def note_lost(self, keys: set[Key]) -> None:
+        """These records were confirmed, and do not read back."""
+        self.error = ReplicaDiverged(
+            REPLICA,
+            f"Kafka confirmed {len(self.sent)} events, but {len(keys)} of them do not read back, {min(keys)} first.",
+            "They are written again. If it stays so, look for another writer of the topics.",
+        )

@@ -1,0 +1,50 @@
+"""What a partition holds: read again, followed, and who is made its writer."""
+
+import pytest
+
+from engine.errors import ReplicaRejected
+from engine.replicas.kafka.messages import encode_key
+from tests.fakes.kafka import MemoryCluster
+from tests.homes import entity
+from tests.replicas.kafka.partition.shared import HOME, NAMES, Shared
+
+
+def test_a_message_of_another_program_moves_the_data_version_of_its_home_alone() -> None:
+    shared = Shared()
+    a, b = shared.filled("a", "b")
+    shared.cluster.put("homes.entity", encode_key("a", entity(1).key), b"rubbish")
+    assert (a.data_version(), b.data_version()) == (1, 0)
+    assert shared.reconcile(a, HOME, "a") == 1
+
+
+def test_all_is_read_anew_once_an_hour_and_what_was_missed_moves_the_data_version() -> None:
+    shared = Shared()
+    a, b = shared.filled("a", "b")
+    entries = shared.cluster.topics["homes.entity"]
+    entries[:] = [e if e is None or b'"a"' not in (e.key or b"") else None for e in entries]
+    shared.now = 3600.0
+    shared.log.calls.clear()
+    assert b.observe().versions == HOME.home.hashes
+    assert shared.log.calls == ["describe", "ends", "follow", "read_to"]
+    assert (a.data_version(), b.data_version()) == (1, 0)
+
+
+def test_homes_that_are_only_looked_at_make_no_writer_and_one_that_writes_does_before_it_reads() -> None:
+    Shared(cluster := MemoryCluster(NAMES, partitions=1)).filled("a", "b")
+    shared = Shared(cluster)
+    assert shared.home("a", read_only=True).observe().versions == HOME.home.hashes
+    assert "take_over" not in shared.log.calls
+    shared.log.calls.clear()
+    assert shared.home("b").observe().versions == HOME.home.hashes
+    assert shared.log.calls == ["describe", "take_over", "ends", "follow", "read_to"]
+
+
+def test_what_a_newer_program_wrote_hinders_its_own_home_alone() -> None:
+    shared = Shared()
+    a, b = shared.filled("a", "b")
+    shared.cluster.put("homes.entity", encode_key("a", entity(1).key), b"{}", {"schema": b"99"})
+    assert b.observe().versions == HOME.home.hashes
+    with pytest.raises(ReplicaRejected, match="schema version 99"):
+        a.observe()
+    shared.cluster.put("homes.entity", encode_key("a", entity(1).key), None)
+    assert len(a.observe().versions) == 2
