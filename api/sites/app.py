@@ -29,6 +29,7 @@ from api.http.queries import NoQuery
 from api.http.routing import LIVE_HEADERS, Route, answer_live, route
 from api.page.routes import PAGE_ROUTES, page_endpoints
 from api.sites import fleet, listing
+from api.sites.elsewhere import answer_elsewhere
 from api.sites.listing import Asked, no_such_home
 from api.sites.page import away_page, page_route
 from api.sites.ports import Sites, SiteView, Stage
@@ -96,11 +97,22 @@ class OfHome:
             scope["home"] = context
             await self._router(scope, receive, send)
             return
-        problem = _not_kept(view) if view is not None else no_such_home(name)
-        if str(scope["path"]).removeprefix(f"/sites/{name}") not in _PAGES:
-            raise problem
-        page = await away_page(name, view, problem)
-        await page(scope, receive, send)
+        try:
+            answer = self._answer_away(name, view, scope)
+        except Problem as problem:
+            if str(scope["path"]).removeprefix(f"/sites/{name}") not in _PAGES:
+                raise
+            answer = await away_page(name, view, problem)
+        await answer(scope, receive, send)
+
+    def _answer_away(self, name: str, view: SiteView | None, scope: Scope) -> Response:
+        """What leads to a home that is not kept here. Raises Problem."""
+        if view is not None:
+            raise _not_kept(view)
+        elsewhere = self._sites.elsewhere(name)
+        if elsewhere is None:
+            raise no_such_home(name)
+        return answer_elsewhere(name, elsewhere, scope)
 
 
 def _not_kept(view: SiteView) -> Problem:

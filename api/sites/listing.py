@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.http.problems import Problem
 from api.http.queries import After, Limit100, NoQuery, Text
 from api.http.routing import Route, answer_live, route
+from api.sites.elsewhere import answer_elsewhere
 from api.sites.ports import Sites, SiteView, Stage
 from api.sites.words import site_word
 from engine.core.state.report import open_keys
@@ -123,13 +124,16 @@ async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Resp
     return answer_live(SitesPage(page, len(bodies), by_status, more))
 
 
-@route("/api/sites/{site}", SiteBody, statuses=(404,))
+@route("/api/sites/{site}", SiteBody, statuses=(404, 503))
 async def get_site(found: Asked, request: Request, _query: NoQuery) -> Response:
     """One home; its own routes stand behind it."""
     name = str(request.path_params["site"])
     view = found.sites.view(name)
     if view is None:
-        raise no_such_home(name)
+        elsewhere = found.sites.elsewhere(name)
+        if elsewhere is None:
+            raise no_such_home(name)
+        return answer_elsewhere(name, elsewhere, request.scope)
     return answer_live(body_of(view, found.now))
 
 

@@ -1,6 +1,7 @@
 """The page of all homes: how many are how, the worst first, and a search. A home's page is that of a single home."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
@@ -46,7 +47,10 @@ async def away_page(name: str, view: SiteView | None, problem: Problem) -> Respo
     """The page shown instead of one of a home that is not kept, or does not exist: why."""
     await load_templates()
     title = f"{view.label or name} is {view.stage}" if view else "There is no such home"
-    values = {"title": title, "name": name[:64], "detail": problem.detail, "is_kept_later": view is not None}
+    if view is None and problem.status != HTTPStatus.NOT_FOUND:
+        title = "Another process keeps this home"
+    is_kept_later = problem.status != HTTPStatus.NOT_FOUND
+    values = {"title": title, "name": name[:64], "detail": problem.detail, "is_kept_later": is_kept_later}
     body = render("away.html", values)
     return Response(body, problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
 

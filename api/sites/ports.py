@@ -37,6 +37,14 @@ class SiteView(msgspec.Struct, frozen=True):
     freshness: Freshness
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Which other process keeps a home. `owner` and `url` are empty where they are not known."""
+
+    owner: str
+    url: str  # http(s), as that process published it
+    is_current: bool  # whether it was said lately
+
+
 class SiteChange(msgspec.Struct, frozen=True):
     """One record that was written, or found to differ, in one home."""
 
@@ -65,6 +73,9 @@ class Sites(Protocol):
 
     def view(self, name: str) -> SiteView | None:
         """One of them."""
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """Who keeps a home that this process does not; None where no other one may keep it."""
 
     def token(self, name: str) -> str | None:
         """The token that opens this home and no other."""

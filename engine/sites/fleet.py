@@ -14,14 +14,13 @@ import anyio.to_thread
 
 from api.app_context import AppContext
 from api.ports import ReadTransaction
-from api.sites.ports import SiteChange, SiteView
+from api.sites.ports import Elsewhere, SiteChange, SiteView
 from engine.claims import Claim, Ownership
 from engine.composition.mirror import Mirror, MirrorListener
 from engine.composition.resources import Resources
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import SettingsError
-from engine.ports import Source
 from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from engine.sites.files import SiteFile, SiteFiles, http_token, read_token
 from engine.sites.followed import FollowedChanges
@@ -151,6 +150,10 @@ class Fleet:
         site = self._sites.get(name)
         return site.view() if site else None
 
+    def elsewhere(self, _name: str) -> Elsewhere | None:
+        """Nobody: this process is told of no other."""
+        return None
+
     def token(self, name: str) -> str | None:
         """The token that opens this home and no other."""
         found = self._found.get(name)
@@ -231,16 +234,13 @@ class Fleet:
             source_files=self._read.of_home(),
             files=self._store.of_home(),
             remote=self._remote.of_home(),
-            wrap=self._limited,
+            wrap=lambda source: LimitedSource(source, self._connecting, self._reading),
             token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,
             up="../../",
             status_seconds=_STATUS_SECONDS,
         )
-
-    def _limited(self, source: Source) -> Source:
-        return LimitedSource(source, self._connecting, self._reading)
 
     def _listeners_of(self, mirror: Mirror) -> tuple[MirrorListener, ...]:
         return self._listeners(mirror.name, mirror)

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from api.sites.app import build_sites_app
+from api.sites.ports import Sites
 from engine import __version__
 from engine.claims import Ownership
 from engine.composition.mirror import Mirror, MirrorListener
@@ -34,6 +35,7 @@ from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short
 from engine.sites.metrics import LoopLag, SiteMetrics
 from engine.sites.shards import StaticShard
 from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.shared_sites import SharedSites
 from engine.sites.sharing.status_exchange import StatusExchange
 
 _REPLICAS = ("sqlite", "history", "influxdb", "kafka")
@@ -119,6 +121,11 @@ class SitesService:
         self.lag = LoopLag()
         self.metrics.add(SiteMetrics(self.fleet.views, clock, settings.sites.metrics, self.lag))
 
+    @property
+    def sites(self) -> Sites:
+        """What the API is given of the homes."""
+        return SharedSites(self.fleet, self.exchange) if self.exchange else self.fleet
+
     async def run(self) -> None:
         """Keep all homes until cancelled."""
         try:
@@ -202,5 +209,5 @@ async def serve_sites(
     look_for_cycles_in_short_steps()
     service = SitesService(loaded, given, host, mode=mode, clock=clock)
     await service.fleet.begin()
-    app = build_sites_app(service.fleet, service.clock, options_of(loaded, service.metrics))
+    app = build_sites_app(service.sites, service.clock, options_of(loaded, service.metrics))
     await serve_beside((service.run,), app, _Streams(service.fleet), loaded, host, stop)

@@ -16,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 
 from bench.service.many_homes import Played
 from engine.replicas.kafka.topics import TopicNames, partition_of
+from tests.real.free_port import free_port
 from tests.real.kafka import KafkaBroker
 from tests.service_process import ROOT, get, wait_until
 
@@ -107,11 +108,13 @@ class WorkingFleet:
             (folder / "sites.d" / f"{name}.toml").write_text(uri, encoding="utf-8")
 
     def add_worker(self) -> Worker:
+        port = free_port()
         worker = Worker(
             self._folder / f"worker{len(self.workers)}",
             f'[sites]\ndirectory = "{self._folder}/sites.d"\nsecrets = "{self._folder}/secrets"\nstate = "state"\n'
             f'[fleet]\nbrokers = "{self.servers}?partitions={self.partitions}&replicas={self._replicas}"\n'
-            f'prefix = "fleet"\nsession_seconds = 6\n[http]\nport = 0\n[loop]\nrelist_seconds = {self._relist_seconds}\n'
+            f'prefix = "fleet"\nsession_seconds = 6\nurl = "http://127.0.0.1:{port}"\n[http]\nport = {port}\n'
+            f"[loop]\nrelist_seconds = {self._relist_seconds}\n"
             "[plan]\ndelete_confirm_seconds = 1\n[records]\ntimeout_seconds = 10\n",
         )
         self.workers.append(worker)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from api.app_context import AppContext
 from api.ports import ReadTransaction
-from api.sites.ports import SiteView, Stage
+from api.sites.ports import Elsewhere, SiteView, Stage
 from engine.core.state.intervals import AGELESS
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
@@ -36,6 +36,7 @@ class MemorySites:
         self._views = {view.name: view for view in views}
         self.givens: dict[str, AppContext] = {}
         self.tokens = tokens or {}
+        self.others: dict[str, Elsewhere] = {}
         self.changes = FollowedChanges()
         self.is_closed = False
 
@@ -44,6 +45,9 @@ class MemorySites:
 
     def view(self, name: str) -> SiteView | None:
         return self._views.get(name)
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        return self.others.get(name)
 
     def token(self, name: str) -> str | None:
         return self.tokens.get(name)

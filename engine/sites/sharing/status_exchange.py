@@ -12,12 +12,13 @@ import anyio.lowlevel
 import anyio.to_thread
 from msgspec.structs import replace
 
-from api.sites.ports import SiteView
+from api.sites.ports import Elsewhere, SiteView
 from engine.claims import Claim, ClaimListener, Ownership
 from engine.errors import EngineError, OwnershipLost, ReplicaError
 from engine.replicas.kafka.sites.due_statuses import DueStatuses
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import (
+    FRESH_MS,
     HEARTBEAT_SECONDS,
     SiteStatus,
     WorkerStatus,
@@ -136,6 +137,16 @@ class StatusExchange:
         await self._last_words([Outgoing(partition_of(name, self._topic.partitions), message)])
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._topic.close)
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """Which other process keeps a home; None where nobody has heard of it."""
+        status = self.known.sites.get(name)
+        if status is None:
+            return Elsewhere("", "", is_current=False) if name in (self._named or {}) else None
+        is_fresh = abs(milliseconds(self._clock()) - status.ts_ms) <= FRESH_MS
+        is_current = is_fresh and status.is_owned and status.owner != self.worker.worker
+        is_apart = status.url.rstrip("/") != self.worker.url.rstrip("/")
+        return Elsewhere(status.owner, status.url if is_apart else "", is_current)
 
     # One round
 

@@ -1,0 +1,59 @@
+"""The homes of a process that shares them with others, for the API: its own, and what it hears of the rest."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from api.app_context import AppContext
+from api.ports import ReadTransaction
+from api.sites.ports import Changes, Elsewhere, SiteView
+from engine.sites.fleet import Fleet
+from engine.sites.sharing.status_exchange import StatusExchange
+
+T = TypeVar("T")
+
+
+class SharedSites:
+    """The `Sites` of such a process."""
+
+    def __init__(self, fleet: Fleet, exchange: StatusExchange) -> None:
+        """`fleet` are the homes that it keeps."""
+        self._fleet = fleet
+        self._exchange = exchange
+
+    @property
+    def is_closed(self) -> bool:
+        """See `Sites`."""
+        return self._fleet.is_closed
+
+    def views(self) -> Sequence[SiteView]:
+        """See `Sites`."""
+        return self._fleet.views()
+
+    def view(self, name: str) -> SiteView | None:
+        """See `Sites`."""
+        return self._fleet.view(name)
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """See `Sites`."""
+        return self._exchange.elsewhere(name)
+
+    def token(self, name: str) -> str | None:
+        """See `Sites`. That of a home which another process keeps is not read here."""
+        return self._fleet.token(name)
+
+    async def open(self, name: str) -> AppContext | None:
+        """See `Sites`."""
+        return await self._fleet.open(name)
+
+    async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
+        """See `Sites`. Raises ReplicaError."""
+        return await self._fleet.read(name, job)
+
+    def metrics(self, name: str, accept: str) -> tuple[bytes, str]:
+        """See `Sites`."""
+        return self._fleet.metrics(name, accept)
+
+    def follow(self) -> AbstractContextManager[Changes]:
+        """See `Sites`."""
+        return self._fleet.follow()
