@@ -47,6 +47,14 @@ choose_lock() {
     esac
 }
 
+# Compiled modules are kept from run to run, below .cache where PYTHONDONTWRITEBYTECODE wants none beside the sources:
+# compiling the program and its tests takes longer than most of the tests.
+keep_bytecode() {
+    [ -n "${PYTHONDONTWRITEBYTECODE:-}" ] || return 0
+    unset PYTHONDONTWRITEBYTECODE
+    export PYTHONPYCACHEPREFIX="${PYTHONPYCACHEPREFIX:-${checkout:?is set by the script that reads this}/.cache/bytecode}"
+}
+
 # prepare_environment run|test|bench|docs|release|fuzz|mutation: sets $environment to the directory of a complete environment.
 prepare_environment() {
     environment=${checkout:?is set by the script that reads this}/.venv-$1

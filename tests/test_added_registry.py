@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.process
+
 SAMPLE = ROOT / "ops" / "sample" / "home-2026.11"
 STORAGE = ROOT / "tests" / "data" / "home_assistant" / "2026.11.0" / "storage"
 ZONES = [{"zone_id": "garden", "name": "Garden", "radius": 40, "created_at": 1795000000.0}]

@@ -32,6 +32,7 @@ def test_help_and_version_load_no_library(argument: str) -> None:
     assert ended.stdout.startswith(b"usage: " if argument == "--help" else b"reconcile ")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("records", ["none", "history:history.db"])
 def test_a_pass_over_files_loads_no_event_loop(records: str, tmp_path: Path) -> None:
     sample = CHECKOUT / "ops" / "sample" / "home-2026.11"

@@ -192,6 +192,7 @@ async def test_after_a_success_the_next_failure_is_tried_again_soon() -> None:
         assert kept.times[-1] == failed_at + PACE.retry_seconds_min
 
 
+@pytest.mark.slow
 async def test_a_store_that_was_away_for_long_is_used_again_within_half_a_minute() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")

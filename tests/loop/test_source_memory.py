@@ -20,6 +20,7 @@ from engine.loop.source_memory import SourceMemory
 from engine.pass_cache.file import PassCacheFile
 from engine.ports import Progress
 from engine.sources.live.websocket import WebsocketSource
+from tests.examples import at_most
 from tests.fakes.world import MemoryLedger
 from tests.loop.changing_core import Core
 from tests.loop.test_cached_passes import damage
@@ -126,7 +127,7 @@ async def live(seed: int, starts: int) -> None:
                 await check_newest(ear)
 
 
-@settings(max_examples=15)
+@settings(max_examples=at_most(15, fast=2))
 @given(st.integers(0, 2**32))
 def test_a_start_with_a_cache_reads_what_one_without_reads(seed: int) -> None:
     anyio.run(live, seed, 4, backend="trio", backend_options=_virtual())
@@ -150,6 +151,7 @@ class TestOneFile:
         assert core.asked_for == 1
         await check_newest(ear)
 
+    @pytest.mark.slow
     async def test_it_is_written_once_a_day_and_only_if_something_changed(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "rows.db")
         await serve(core, file, 5)

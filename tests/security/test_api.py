@@ -2,11 +2,13 @@
 
 import hashlib
 import hmac
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import apsw
 import msgspec
 import pytest
@@ -39,9 +41,16 @@ EVIL = (
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    path = tmp_path_factory.mktemp("sample") / "rows.db"
+    return path, anyio.run(write_sample, path)
+
+
 @pytest.fixture
-async def filled(tmp_path: Path) -> tuple[Path, Report]:
-    return tmp_path / "rows.db", await write_sample(tmp_path / "rows.db")
+def filled(sample: tuple[Path, Report], tmp_path: Path) -> tuple[Path, Report]:
+    """A copy of the sample's rows, and the report of the pass that wrote them."""
+    return Path(shutil.copy(sample[0], tmp_path / "rows.db")), sample[1]
 
 
 @pytest.fixture

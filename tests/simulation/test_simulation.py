@@ -62,6 +62,7 @@ def test_the_histories_are_hostile() -> None:
     assert sum(o.claims for o in outcomes) > 5000
 
 
+@pytest.mark.process
 def test_a_seed_is_a_history() -> None:
     seed = 17
     once, again = play(seed), play(seed)

@@ -115,6 +115,7 @@ def wait_for_changes(address: str, after: int) -> int:
     pytest.fail("no change came")
 
 
+@pytest.mark.process
 def test_a_snapshot_under_writers_is_of_one_moment(tmp_path: Path, services: list[Service]) -> None:
     services.append(Service(tmp_path))
     address = services[0].wait_until_serving()
@@ -148,6 +149,7 @@ def test_a_snapshot_under_writers_is_of_one_moment(tmp_path: Path, services: lis
     assert services[0].stop()[0] == 0
 
 
+@pytest.mark.process
 def test_a_restore_waits_for_the_service_to_be_stopped_and_its_clients_start_over(
     tmp_path: Path, services: list[Service], home: Home
 ) -> None:

@@ -28,9 +28,8 @@ def test_it_says_what_a_dict_says(
         if is_gone_through:
             assert set(found) == set(expected)
         assert len(found) == len(expected)
-        for key in range(-1, 222):
-            assert found.get(key) == expected.get(key)
-            assert (key in found) == (key in expected)
+        assert [found.get(key) for key in range(-1, 222)] == [expected.get(key) for key in range(-1, 222)]
+        assert [key in found for key in range(-1, 222)] == [key in expected for key in range(-1, 222)]
     assert found == expected
     assert found.keys() == expected.keys()
     assert found.items() == expected.items()

@@ -51,6 +51,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     started.process.communicate()
 
 
+@pytest.mark.process
 def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_say(
     reconcile: Reconcile, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
