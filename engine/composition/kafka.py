@@ -102,11 +102,17 @@ def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
 
 def _access(loaded: LoadedSettings, uri: str = "", setting: str = "") -> Access:
     records = loaded.settings.records
+    properties = read_properties(records.properties_file) if records.properties_file else {}
+    if records.username and not loaded.records_password and "sasl.password" not in properties:
+        raise SettingsError(
+            "records.username names a user of Kafka, and no password is set.",
+            "Set records.password_file, or RECONCILE_RECORDS__PASSWORD.",
+        )
     return Access(
         parse_address(uri or kafka_uri(loaded.settings), setting or kafka_setting(loaded.settings)),
         records.username,
         loaded.records_password,
-        read_properties(records.properties_file) if records.properties_file else {},
+        properties,
         records.timeout_seconds,
     )
 

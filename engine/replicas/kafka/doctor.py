@@ -8,13 +8,20 @@ from engine.errors import ReplicaError
 from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.log import Log
 from engine.replicas.kafka.partition.holding import HeldPartition
-from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, partition_of, shortage_of
+from engine.replicas.kafka.topics import (
+    TopicNames,
+    TopicState,
+    check_topics,
+    check_user,
+    partition_of,
+    shortage_of,
+)
 
 
 class KafkaCheck(msgspec.Struct, frozen=True):
     """One finding; `advice` is empty when there is nothing to do."""
 
-    name: str  # cluster, topics, replicas, records, messages
+    name: str  # cluster, topics, replicas, rights, records, messages
     status: Literal["ok", "warning", "failed"]
     found: str
     advice: str = ""
@@ -33,6 +40,8 @@ def examine_kafka(log: Log, address: KafkaAddress, site: str) -> tuple[KafkaChec
         check_topics(names, topics, address.partitions, address.setting)
         checks.append(_topics_check(names, topics, address, site))
         checks += _shortages(topics)
+        name = "rights"
+        check_user(names, topics)
         name = "records"
         checks += _records_checks(log, names, topics, site)
     except ReplicaError as error:

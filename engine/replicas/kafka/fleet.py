@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.errors import ReplicaError
-from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, shortage_of
+from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, check_user, shortage_of
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -22,6 +22,7 @@ def problems_of(names: TopicNames, found: Mapping[str, TopicState], partitions: 
     for topic, state in sorted(found.items()):
         try:
             check_topics(names, {topic: state}, partitions, "fleet.brokers")
+            check_user(names, {topic: state})
         except ReplicaError as error:
             problems.append(f"{error.message} {error.hint}".strip())
         if (shortage := shortage_of(topic, state)) is not None:

@@ -26,6 +26,7 @@ class TopicState(msgspec.Struct, frozen=True):
     replicas: int
     in_sync: int  # replicas of the home's partition that are up to date
     settings: Mapping[str, str] | None  # None: this user may not see them
+    refused: tuple[str, ...] = ()  # which of Read and Write this user may not do
 
     def number(self, name: str) -> int | None:
         """A setting that is a number; None where it is not known."""
@@ -102,3 +103,16 @@ def shortage_of(topic: str, state: TopicState) -> str | None:
         f"Topic {topic} has {state.in_sync} of the {needed} up-to-date replicas that min.insync.replicas asks for, "
         "so the cluster takes no writes"
     )
+
+
+def check_user(names: TopicNames, found: Mapping[str, TopicState]) -> None:
+    """Raises ReplicaRejected for a topic that this user may not read or write."""
+    prefix = names.of("")
+    for topic, state in sorted(found.items()):
+        for operation in state.refused:
+            if topic != names.changes or operation == "Write":
+                raise ReplicaRejected(
+                    REPLICA,
+                    f"This user may not {operation.lower()} topic {topic}.",
+                    f"Grant it {operation} on topics that begin with `{prefix}`. `reconcile docs kafka` has the commands.",
+                )

@@ -8,6 +8,7 @@ from engine.replicas.kafka.topics import (
     TopicNames,
     TopicState,
     check_topics,
+    check_user,
     partition_of,
     settings_of,
     shortage_of,
@@ -80,3 +81,13 @@ def test_what_to_change_is_the_setting_in_use(setting: str) -> None:
     with pytest.raises(ReplicaRejected) as refused:
         check_topics(NAMES, {"homes.device": TopicState(12, 1, 1, None)}, 48, setting)
     assert f"add partitions=12 to {setting};" in refused.value.hint
+
+
+def test_a_topic_that_the_user_may_not_use_is_named_with_the_right_that_is_missing() -> None:
+    fine = TopicState(4, 1, 1, None)
+    check_user(NAMES, {"homes.device": fine, "homes.changes": TopicState(4, 1, 1, None, ("Read",))})
+    for topic, lacking in (("homes.device", "Read"), ("homes.sites", "Write"), ("homes.changes", "Write")):
+        with pytest.raises(ReplicaRejected) as refused:
+            check_user(NAMES, {"homes.area": fine, topic: TopicState(4, 1, 1, None, (lacking,))})
+        assert refused.value.message == f"This user may not {lacking.lower()} topic {topic}."
+        assert f"Grant it {lacking} on topics that begin with `homes.`." in refused.value.hint

@@ -50,6 +50,11 @@ class Access(msgspec.Struct, frozen=True):
         """The cluster, for messages."""
         return ",".join(self.address.servers)
 
+    @property
+    def is_tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.properties.get("security.protocol", self._protocol()).upper().endswith("SSL")
+
     def configuration(self) -> dict[str, object]:
         """What every client is made with; it holds the password."""
         found: dict[str, object] = {
@@ -94,4 +99,19 @@ def read_properties(file: str) -> dict[str, str]:
                 "Take the line out.",
             )
         found[name.strip()] = value.strip()
+        _check_place(file, number, name.strip(), value.strip())
     return found
+
+
+def _check_place(file: str, number: int, name: str, value: str) -> None:
+    """Raises SettingsError for a file that is not there: librdkafka says so in OpenSSL's words."""
+    if not name.endswith(".location") or value == "probe":
+        return
+    try:
+        if not Path(value).is_dir():
+            Path(value).open("rb").close()
+    except OSError as error:
+        raise SettingsError(
+            f"records.properties_file = {file} names {name} = {value} in line {number}, which cannot be read: {error.strerror}.",
+            "Correct the path. A relative one begins at the folder in which this program runs.",
+        ) from error

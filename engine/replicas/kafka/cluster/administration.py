@@ -4,7 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.log import Cluster
@@ -53,7 +60,12 @@ class Administration:
     def describe(self) -> dict[str, TopicState]:
         """Those of the topics that exist."""
         tried, topics = "describe its topics", TopicCollection(self._topics)
-        answers = self._asked(lambda a, seconds: a.describe_topics(topics, request_timeout=seconds), tried)
+        answers = self._asked(
+            lambda a, seconds: a.describe_topics(
+                topics, include_authorized_operations=True, request_timeout=seconds
+            ),
+            tried,
+        )
         described = {}
         for topic, found in answers.items():
             if not isinstance(found, KafkaError):
@@ -156,4 +168,13 @@ class Administration:
             len(ours.replicas) if ours else 0,
             len(ours.isr) if ours else 0,
             settings,
+            _refused(found.authorized_operations),
         )
+
+
+def _refused(allowed: Collection[AclOperation] | None) -> tuple[str, ...]:
+    """Which of Read and Write are not among them; brokers that do not say what is allowed refuse it when it is tried."""
+    if not allowed:
+        return ()
+    needed = {"Read": AclOperation.READ, "Write": AclOperation.WRITE}
+    return tuple(name for name, operation in needed.items() if operation not in allowed)

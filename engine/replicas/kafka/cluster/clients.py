@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from engine.errors import ReplicaError, SettingsError
 from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.connecting import examine_connection
 from engine.replicas.kafka.cluster.failures import AWAY, HOPELESS, replica_error
 
 Name = TypeVar("Name")
@@ -88,7 +89,10 @@ class ClusterClients:
             error = self._reason
         if error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
             error = KafkaError(error.code(), f"it did not answer within {self.timeout_seconds:g} seconds")
-        return replica_error(error, self._access.where, tried=tried, setting=self._access.address.setting)
+        finding = None
+        if not self._has_answered and error.code() in (KafkaError._TIMED_OUT, *AWAY):  # noqa: SLF001
+            finding = examine_connection(self._access, error.str())
+        return replica_error(error, self._access, tried=tried, finding=finding)
 
     def results(
         self, admin: AdminClient, futures: Mapping[Name, "Future[Any]"], *, tried: str

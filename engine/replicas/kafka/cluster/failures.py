@@ -5,6 +5,8 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError
 
 from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.connecting import Finding
 from engine.replicas.kafka.topics import REPLICA
 
 # ruff: noqa: SLF001 (librdkafka's own codes begin with an underscore)
@@ -19,6 +21,12 @@ class KnownFailure(NamedTuple):
     advice: str
 
 
+_RIGHTS = "`reconcile docs kafka` has the commands."
+_ALERT = "SSL alert number"  # the broker ended the handshake
+_NO_CERTIFICATE = Finding(
+    "the broker does not accept this client's certificate, or asks for one",
+    "Name one that its authority signed as ssl.certificate.location, and its key as ssl.key.location, in records.properties_file.",
+)
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 # Of connections: they say why a call came to nothing, which itself says no more than that it took too long.
 AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL})
@@ -46,18 +54,29 @@ _KNOWN = (
         "records.properties_file.",
     ),
     KnownFailure(
-        frozenset(
-            {
-                KafkaError.TOPIC_AUTHORIZATION_FAILED,
-                KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-                KafkaError.GROUP_AUTHORIZATION_FAILED,
-                KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            }
-        ),
+        frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED}),
         ReplicaRejected,
-        "this user may not do that",
-        "Allow it to describe, read and write the prefix's topics and to use transactional ids and groups with that "
-        "prefix, and to create topics, or make them yourself.",
+        "this user lacks a right to a topic",
+        "Grant it Read and Write on topics that begin with `{prefix}.`, and Create where it is to make them. "
+        + _RIGHTS,
+    ),
+    KnownFailure(
+        frozenset({KafkaError.CLUSTER_AUTHORIZATION_FAILED}),
+        ReplicaRejected,
+        "this user lacks a right to the cluster",
+        "Grant it Create on topics that begin with `{prefix}.`, or let another user make them. " + _RIGHTS,
+    ),
+    KnownFailure(
+        frozenset({KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}),
+        ReplicaRejected,
+        "this user may not use the transactional id",
+        "Grant it Write on transactional ids that begin with `{prefix}.`. " + _RIGHTS,
+    ),
+    KnownFailure(
+        frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED}),
+        ReplicaRejected,
+        "this user may not use the consumer group",
+        "Grant it Read on groups that begin with `{prefix}.`. " + _RIGHTS,
     ),
     KnownFailure(
         frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED}),
@@ -110,16 +129,23 @@ _KNOWN = (
 )
 
 
-def replica_error(error: KafkaError, where: str, *, tried: str, setting: str = "records.uri") -> ReplicaError:
-    """The error to raise: `tried` says what did not work ("be written"), `where` is the cluster that `setting` names."""
-    what, said = f"Kafka at {where} cannot {tried}", _plain(error.str())
+def replica_error(
+    error: KafkaError, access: Access, *, tried: str, finding: Finding | None = None
+) -> ReplicaError:
+    """The error to raise: `tried` says what did not work ("be written"), `finding` is a better reason than the client's."""
+    what, said = f"Kafka at {access.where} cannot {tried}", _plain(error.str())
+    address = access.address
+    if finding is None and _ALERT in said:
+        finding = _NO_CERTIFICATE
+    if finding is not None:
+        return ReplicaRejected(REPLICA, f"{what}: {finding.reason}.", finding.advice)
     for known in _KNOWN:
         if error.code() in known.codes:
-            return known.kind(
-                REPLICA, f"{what}: {known.reason} ({said}).", known.advice.format(setting=setting)
-            )
+            advice = known.advice.format(setting=address.setting, prefix=address.prefix)
+            return known.kind(REPLICA, f"{what}: {known.reason} ({said}).", advice)
+    user = "" if access.username else ", and that they let in a client without a user (records.username)"
     return ReplicaUnavailable(
-        REPLICA, f"{what}: {said}.", f"Check that its brokers run and that {setting} names them."
+        REPLICA, f"{what}: {said}.", f"Check that its brokers run, that {address.setting} names them{user}."
     )
 
 

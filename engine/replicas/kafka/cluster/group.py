@@ -23,7 +23,7 @@ from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.ownership import Lease, PartitionClaim
 from engine.replicas.kafka.partition.partition import Partition
-from engine.replicas.kafka.topics import TopicNames, check_topics
+from engine.replicas.kafka.topics import TopicNames, check_topics, check_user
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 5.0
@@ -146,6 +146,7 @@ class _Member:
         administration = Administration(self._clients, self._names, 0, self._names.fleet)
         found = administration.describe()
         check_topics(self._names, found, address.partitions, address.setting)
+        check_user(self._names, found)
         if missing := [topic for topic in self._names.fleet if topic not in found]:
             administration.create(missing, partitions=address.partitions, replicas=address.replicas)
 

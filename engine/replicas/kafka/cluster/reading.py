@@ -131,7 +131,8 @@ class PartitionReader:
         for message in messages:
             error = message.error()
             if error is not None and error.code() != _END:
-                raise self._clients.error(error, tried=f"read topic {message.topic()}")
+                topic = message.topic()
+                raise self._clients.error(error, tried=f"read topic {topic}" if topic else "be read")
         if messages:
             self._clients.note_answer()
         return messages

@@ -14,7 +14,7 @@ from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.log import Log
 from engine.replicas.kafka.messages import Message, SiteKey
 from engine.replicas.kafka.partition.holding import HeldPartition, SiteRecords
-from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics
+from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, check_user
 
 
 class PartitionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +111,7 @@ class PartitionContents:
     def take_over(self) -> None:
         """Become the partition's writer. The claim is asked before and after: it may end meanwhile."""
         self._claim.check()
+        check_user(self.names, self.topics)
         sizes = [state.number("max.message.bytes") for state in self.topics.values()]
         self._log.take_over(min((size for size in sizes if size), default=None))
         self._claim.check()

@@ -40,6 +40,14 @@ def test_an_address_that_is_none_and_a_file_that_is_missing_are_findings(tmp_pat
     assert "cannot be read" in file.message
 
 
+def test_a_user_without_a_password_is_named() -> None:
+    [check] = check_kafka(loaded("none", "kafka://a", **{"records.username": "me"}))
+    assert (check.message, check.hint) == (
+        "records.username names a user of Kafka, and no password is set.",
+        "Set records.password_file, or RECONCILE_RECORDS__PASSWORD.",
+    )
+
+
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("engine.replicas.kafka.")]:
         monkeypatch.delitem(sys.modules, name)

@@ -27,12 +27,26 @@ def test_the_protocol_follows_from_the_address_and_the_user(uri: str, user: str,
 
 
 def test_a_file_of_properties_adds_to_them_and_decides(tmp_path: Path) -> None:
-    file = tmp_path / "client.properties"
-    file.write_text("# of the cluster\n\nssl.ca.location = /etc/ca.pem\nsecurity.protocol=SASL_SSL\na=b=c\n")
+    file, authority = tmp_path / "client.properties", tmp_path / "ca.pem"
+    authority.touch()
+    file.write_text(f"# of the cluster\n\nssl.ca.location = {authority}\nsecurity.protocol=SASL_SSL\na=b=c\n")
     properties = read_properties(str(file))
-    assert properties == {"ssl.ca.location": "/etc/ca.pem", "security.protocol": "SASL_SSL", "a": "b=c"}
+    assert properties == {"ssl.ca.location": str(authority), "security.protocol": "SASL_SSL", "a": "b=c"}
     made = Access(parse_address("kafkas://a"), properties=properties).configuration()
     assert made["security.protocol"] == "SASL_SSL"
+
+
+def test_a_file_that_a_property_names_has_to_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text(f"# x\nssl.ca.location={tmp_path}\nssl.key.location={tmp_path}/none.key\n")
+    with pytest.raises(SettingsError) as refused:
+        read_properties(str(file))
+    assert (
+        f"names ssl.key.location = {tmp_path}/none.key in line 3, which cannot be read: No such file"
+        in str(refused.value)
+    )
+    file.write_text("ssl.ca.location=probe\n")
+    assert read_properties(str(file)) == {"ssl.ca.location": "probe"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ import pytest
 from confluent_kafka import KafkaError
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
+from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.failures import replica_error
+
+HOMES = Access(parse_address("kafka://a:9092/homes"))
 
 
 @pytest.mark.parametrize(
@@ -13,7 +17,18 @@ from engine.replicas.kafka.cluster.failures import replica_error
         (KafkaError._TRANSPORT, ReplicaUnavailable, "Check that its brokers run"),
         (KafkaError._AUTHENTICATION, ReplicaRejected, "the user or the password"),
         (KafkaError._SSL, ReplicaRejected, "ssl.ca.location"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ReplicaRejected, "may not do that"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ReplicaRejected, "on topics that begin with `homes.`"),
+        (
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+            ReplicaRejected,
+            "Create on topics that begin with `homes.`",
+        ),
+        (
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            ReplicaRejected,
+            "transactional ids that begin with `homes.`",
+        ),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, ReplicaRejected, "groups that begin with `homes.`"),
         (KafkaError._FENCED, ReplicaUnavailable, "another process has become this home's writer"),
         (KafkaError._UNSUPPORTED_FEATURE, ReplicaRejected, "too old"),
         (KafkaError.INVALID_REPLICATION_FACTOR, ReplicaRejected, "replicas=1"),
@@ -25,7 +40,7 @@ from engine.replicas.kafka.cluster.failures import replica_error
     ],
 )
 def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, told: str) -> None:
-    error = replica_error(KafkaError(code, "its words."), "a:9092", tried="be written")
+    error = replica_error(KafkaError(code, "its words."), HOMES, tried="be written")
     assert type(error) is kind
     assert error.message.startswith("Kafka at a:9092 cannot be written: ")
     assert error.message.endswith(".")
@@ -35,8 +50,9 @@ def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, t
 
 
 def test_the_names_that_the_client_gives_its_connections_are_left_out() -> None:
+    access = Access(parse_address("kafka://a:1"))
     said = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused"
-    error = replica_error(KafkaError(KafkaError._TRANSPORT, said), "a:1", tried="be read")
+    error = replica_error(KafkaError(KafkaError._TRANSPORT, said), access, tried="be read")
     assert error.message == (
         "Kafka at a:1 cannot be read: Connect to ipv4#127.0.0.1:1 failed: Connection refused."
     )
@@ -47,6 +63,7 @@ def test_the_names_that_the_client_gives_its_connections_are_left_out() -> None:
     "code", [KafkaError._TRANSPORT, KafkaError._AUTHENTICATION, KafkaError.INVALID_REPLICATION_FACTOR]
 )
 def test_what_to_change_in_the_address_is_the_setting_in_use(code: int, setting: str) -> None:
-    error = replica_error(KafkaError(code), "a:1", tried="be read", setting=setting)
+    access = Access(parse_address("kafka://a:1", setting))
+    error = replica_error(KafkaError(code), access, tried="be read")
     assert setting in error.hint
     assert "{" not in error.hint

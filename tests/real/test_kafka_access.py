@@ -1,0 +1,249 @@
+"""A real broker behind TLS, with users and rights: what is documented suffices, and what is missing is named in one sentence."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]
+
+from engine.claims import Claim, LastingClaim
+from engine.errors import EngineError, ReplicaRejected, SettingsError
+from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.cluster.access import Access
+from engine.replicas.kafka.cluster.group import GroupOwnership
+from engine.replicas.kafka.cluster.log import home_log
+from engine.replicas.kafka.cluster.workers import ClusterFleet
+from engine.replicas.kafka.doctor import examine_kafka
+from engine.replicas.kafka.open import open_kafka, open_shared
+from engine.replicas.kafka.topics import TopicNames
+from engine.secret import Secret
+from tests.fakes.world import MemoryLedger
+from tests.real.kafka_home import HOME
+from tests.real.kafka_secured import (
+    PASSWORD,
+    USER,
+    Right,
+    SecuredBroker,
+    make_authority,
+    make_certificate,
+    secured_kafka_or_skip,
+)
+from tests.replicas.passes import one_pass
+from tests.service_process import ROOT
+
+pytestmark = [pytest.mark.real_server, pytest.mark.slow]
+TOPIC, GROUP, TRANSACTION = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
+READ, WRITE, CREATE, DESCRIBE = (
+    AclOperation.READ,
+    AclOperation.WRITE,
+    AclOperation.CREATE,
+    AclOperation.DESCRIBE,
+)
+EVERY: tuple[Right, ...] = (
+    (TOPIC, READ),
+    (TOPIC, WRITE),
+    (TOPIC, CREATE),
+    (TRANSACTION, WRITE),
+    (GROUP, READ),
+)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    with secured_kafka_or_skip(tmp_path_factory.mktemp("secured") / "broker") as found:
+        yield found
+
+
+def access_to(broker: SecuredBroker, prefix: str, *, more: str = "", **changed: object) -> Access:
+    given: dict[str, object] = {
+        "username": USER,
+        "password": Secret(PASSWORD),
+        "properties": {"ssl.ca.location": str(broker.ca)},
+        "timeout_seconds": 5.0,
+    }
+    uri = f"kafkas://{broker.server}/{prefix}?partitions=2&replicas=1{more}"
+    return Access(parse_address(uri, "records.kafka_uri"), **{**given, **changed})  # type: ignore[arg-type]
+
+
+def reconcile(access: Access) -> int:
+    """Fill an empty store; returns how much was written."""
+    records = open_kafka(access, site="home", claim=LastingClaim("home", "x@1"), verify_seconds=3600)
+    with closing(records):
+        return len(one_pass(records, MemoryLedger(), HOME).operations)
+
+
+def documented_commands(prefix: str) -> list[list[str]]:
+    """The arguments of each `kafka-acls.sh` in the documentation, without how to reach the cluster."""
+    text = (ROOT / "docs/how-to/kafka.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"(?m)^kafka-acls\.sh \$to (.+)$", text)
+    return [line.replace("reconcile.", f"{prefix}.").split() for line in lines]
+
+
+@pytest.mark.anyio
+async def test_the_documented_rights_are_all_that_is_needed(broker: SecuredBroker) -> None:
+    commands = documented_commands("granted")
+    assert len(commands) == 3
+    for command in commands:
+        given = ("--allow-principal", f"User:{USER}")
+        await anyio.to_thread.run_sync(partial(broker.change_rights, *given, *command))
+    for more in ("", "&sasl=SCRAM-SHA-256", "&sasl=PLAIN"):
+        access = access_to(broker, "granted", more=more)
+        written = await anyio.to_thread.run_sync(reconcile, access)
+        assert written == (0 if more else 3)
+    held: list[Claim] = []
+
+    async def gain(claim: Claim) -> None:
+        held.append(claim)
+
+    async def lose(claim: Claim) -> None:
+        held.remove(claim)
+
+    troubles: list[EngineError] = []
+    member = GroupOwnership(
+        access,
+        "worker",
+        session_seconds=6,
+        clock=time.monotonic,
+        on_trouble=troubles.append,
+        share=partial(open_shared, access, verify_seconds=3600),
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(member.run, gain, lose)
+        with anyio.fail_after(60):
+            while len(held) < 2:  # noqa: ASYNC110 (a real broker has no event to wait for)
+                await anyio.sleep(0.05)
+        [worker] = await anyio.to_thread.run_sync(ClusterFleet(access).workers)
+        assert worker.partitions == (0, 1)
+        tasks.cancel_scope.cancel()
+    assert troubles == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "told", "advice"),
+    [
+        ((TOPIC, READ), "This user may not read topic {}.area.", "Grant it Read on topics"),
+        ((TOPIC, WRITE), "This user may not write topic {}.area.", "Grant it Write on topics"),
+        (
+            (TOPIC, CREATE),
+            "cannot make topic .*: this user lacks a right",
+            "and Create where it is to make them",
+        ),
+        (
+            (TRANSACTION, WRITE),
+            "cannot be written: this user may not use the transactional id",
+            "Grant it Write",
+        ),
+        (
+            (GROUP, READ),
+            "cannot be read: this user may not use the consumer group",
+            "Grant it Read on groups",
+        ),
+    ],
+)
+def test_a_right_that_is_missing_is_named(
+    broker: SecuredBroker, missing: Right, told: str, advice: str
+) -> None:
+    prefix = f"without{missing[0].name}{missing[1].name}"
+    broker.grant(prefix, (*(right for right in EVERY if right != missing), (TOPIC, DESCRIBE)))
+    with pytest.raises(ReplicaRejected, match=told.format(prefix)) as refused:
+        reconcile(access_to(broker, prefix))
+    assert advice in refused.value.hint
+    assert refused.value.hint.endswith("`reconcile docs kafka` has the commands.")
+    assert "\n" not in str(refused.value)
+    broker.grant(prefix, (missing,))
+    reconcile(access_to(broker, prefix))
+
+
+def test_one_topic_among_them_that_may_not_be_written_is_named_also_by_the_doctor(
+    broker: SecuredBroker,
+) -> None:
+    names = TopicNames("one")
+    broker.grant("one", tuple(right for right in EVERY if right != (TOPIC, WRITE)))
+    for topic in names.all:
+        if topic != names.changes:
+            broker.grant("one", ((TOPIC, WRITE),), topic)
+    access = access_to(broker, "one")
+    with pytest.raises(ReplicaRejected, match=r"This user may not write topic one\.changes\."):
+        reconcile(access)
+    with closing(home_log(access, "home")) as log:
+        checks = {check.name: check for check in examine_kafka(log, access.address, "home")}
+    assert (checks["rights"].status, checks["rights"].found) == (
+        "failed",
+        "This user may not write topic one.changes.",
+    )
+
+
+@pytest.mark.parametrize("more", ["", "&sasl=SCRAM-SHA-256", "&sasl=PLAIN"])
+@pytest.mark.parametrize("user", [USER, "nobody"])
+def test_a_wrong_user_or_password_is_told_and_not_repeated(
+    broker: SecuredBroker, more: str, user: str
+) -> None:
+    access = access_to(broker, "granted", more=more, username=user, password=Secret("mistyped"))
+    with pytest.raises(ReplicaRejected, match="does not accept the user or the password") as refused:
+        reconcile(access)
+    assert "mistyped" not in str(refused.value)
+    assert "the sasl option of records.kafka_uri" in refused.value.hint
+
+
+def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
+    broker: SecuredBroker, tmp_path: Path
+) -> None:
+    make_authority(tmp_path, "other")
+    other = {"ssl.ca.location": str(tmp_path / "other.pem")}
+    right = access_to(broker, "granted")
+    localhost = f"kafkas://localhost:{broker.port}/granted"
+    for access, told, advice in (
+        (
+            access_to(broker, "x", properties=other),
+            "signed by no authority of .*other.pem",
+            "ssl.ca.location",
+        ),
+        (access_to(broker, "x", properties={}), "signed by no authority of the system", "ssl.ca.location"),
+        (_at(right, localhost), "is for another name", "in records.uri and in its own advertised.listeners"),
+        (_at(right, f"kafka://{broker.server}/x"), "is a listener with TLS", "Write kafkas://"),
+    ):
+        with pytest.raises(ReplicaRejected, match=told) as refused:
+            reconcile(access)
+        assert advice in refused.value.hint
+    with pytest.raises(EngineError, match="let in a client without a user"):
+        reconcile(access_to(broker, "x", username="", password=Secret("")))
+
+
+def _at(access: Access, uri: str) -> Access:
+    return Access(
+        parse_address(uri), access.username, access.password, access.properties, access.timeout_seconds
+    )
+
+
+def test_a_client_certificate_that_is_asked_for_is_named(tmp_path: Path) -> None:
+    more = "listener.name.sasl_ssl.ssl.client.auth=required"
+    with secured_kafka_or_skip(tmp_path / "broker", more=more) as found:
+        make_certificate(found.folder, "client")
+        own = {"ssl.certificate.location": "client.crt", "ssl.key.location": "client.key"}
+        own = {name: str(found.folder / file) for name, file in own.items()}
+        found.admin.update(own)
+        found.grant("own", EVERY)
+        access = access_to(found, "own")
+        with pytest.raises(ReplicaRejected, match="certificate, or asks for one") as refused:
+            reconcile(access)
+        assert "ssl.certificate.location" in refused.value.hint
+        assert reconcile(access_to(found, "own", properties={**access.properties, **own})) == 3
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({"ssl.ca.locatoin": "x"}, 'No such configuration property: "ssl.ca.locatoin"'),
+        ({"socket.timeout.ms": "x"}, 'Invalid value for configuration property "socket.timeout.ms"'),
+        ({"ssl.ca.location": __file__}, "ssl.ca.location failed"),
+    ],
+)
+def test_a_property_that_is_none_is_named(properties: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as refused:
+        reconcile(Access(parse_address("kafkas://127.0.0.1:1/x"), properties=properties))
+    assert "records.properties_file" in refused.value.hint
