@@ -4,8 +4,7 @@ import apsw
 
 from engine.errors import ReplicaRejected
 from engine.replicas.history.holders import make_holders
-from engine.replicas.sqlite_file.kinds import HISTORY, check_kind
-from engine.replicas.sqlite_file.tables import has_table
+from engine.replicas.sqlite_file.tables import HISTORY, check_kind, has_table
 
 # A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
 SCHEMA_VERSION, SCHEMA_MADE = 2, 1

@@ -10,8 +10,7 @@ import apsw
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.sqlite_file.database import ApswFile
-from engine.replicas.sqlite_file.kinds import OUTBOX, check_kind
-from engine.replicas.sqlite_file.tables import has_table
+from engine.replicas.sqlite_file.tables import OUTBOX, check_kind, has_table
 
 SCHEMA_VERSION = 0  # SQLite's user_version: a program that makes another table sets another
 BYTES_MAX = 64 * 1024 * 1024

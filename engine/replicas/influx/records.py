@@ -6,7 +6,7 @@ complete raises; it is never an empty home. Points stand under `site`, so many h
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,13 +19,11 @@ from engine.core.home.list_order import encode_order, later_order
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.records.record_json import decode_record
-from engine.core.records.revision import Revision
-from engine.errors import ReplicaRejected
 from engine.ports import Observed, Records, Run
 from engine.replicas.history.revisions import draft_revisions, payload_fields
 from engine.replicas.influx.commit import Committer, refusal_error
-from engine.replicas.influx.lookup import Lookup
 from engine.replicas.influx.options import InfluxOptions, OwnOutbox
+from engine.replicas.influx.past import InfluxPast
 from engine.replicas.influx.reading import (
     Holding,
     check_schema,
@@ -33,14 +31,11 @@ from engine.replicas.influx.reading import (
     integer_or,
     needs_payloads,
     newest_rows,
-    revision_of,
     version_of_payload,
 )
-from engine.replicas.influx.retention import check_kept, is_due, refresh_seconds
-from engine.replicas.influx.revision_pages import newest_of, page_of, revisions_in
+from engine.replicas.influx.retention import is_due
 from engine.replicas.influx.schema.changes import change_lines
 from engine.replicas.influx.schema.drafts import points_of, renewals
-from engine.replicas.influx.schema.markers import RunMarkers
 from engine.replicas.influx.schema.points import (
     MEASUREMENTS,
     REPLICA,
@@ -50,20 +45,16 @@ from engine.replicas.influx.schema.points import (
     RunMarker,
     encode_marker,
     live_digest,
-    tag_of,
 )
 from engine.replicas.influx.schema.shown import count_lines, shown_values
 from engine.replicas.influx.sending import Sender
+from engine.replicas.influx.server import AHEAD_SECONDS
 from engine.replicas.influx.wires.wire import Wire
 
 _NS = 1_000_000_000
-_MS_IN_NS = 1_000_000
-_AHEAD_SECONDS = 60.0  # points dated later than this are a mistake
-_REFRESH_SECONDS_MAX_3 = 86_400.0
-_REVISION = ("op", "rev", "hash", "run", "schema", "payload")
 
 
-class InfluxRecords(Records):
+class InfluxRecords(InfluxPast, Records):
     """InfluxDB as a `Records` replica. One thread at a time. Every method raises ReplicaError."""
 
     name = REPLICA
@@ -80,21 +71,15 @@ class InfluxRecords(Records):
         sleep: Callable[[float], None],
     ) -> None:
         """Nothing is connected yet. `clock` gives Unix seconds, `sleep` takes seconds."""
-        self._wire = wire
+        super().__init__(wire, options, clock)
         self._outbox = outbox
-        self._options = options
-        self._clock = clock
         self._sender = Sender(wire, outbox, sleep, site=options.site)
         self._committer = Committer(wire, self._sender, options.site)
-        self._runs = RunMarkers(wire, options.site)
-        self._lookup = Lookup(wire, options.site)
         self._times = CommitClock(options.writer_slot)
         self._held: Holding | None = None
         # Newest rows [time, tag, hash, rev, schema], as `read` found them.
         self._revs: dict[Key, list[Any]] = {}
         self._order: dict[Key, int] = {}
-        self._retention_seconds: int | None = None
-        self._version: str | None = None  # the server's, as first reported
         self._server_state: object = None
         self._verified_at: float | None = None
 
@@ -118,21 +103,18 @@ class InfluxRecords(Records):
         if not self._options.read_only:
             # Before anything is compared: such a batch may hold the newest point of a record that looks equal now.
             self._sender.send_pending()
-        self._meet()
+        self._server.version()
         now = self._clock()
-        self._retention_seconds = self._wire.retention_seconds()
-        state = (self._retention_seconds, self._wire.started())
+        state = self._server.read_state()
         is_verified = verify if verify is not None else self._is_verification_due(now, state)
-        commit = self._runs.last_commit(self._ahead_ns())
+        commit = self._runs.last_commit(self._server.ahead_ns())
         start_ns, self._order = commit.start_ns, commit.order
         held = self._read_holding(start_ns, is_verified=is_verified)
         if not is_verified and needs_payloads(held.versions.values()):
             held, is_verified = self._read_holding(start_ns, is_verified=True), True
         if is_verified:
             self._verified_at, self._server_state, self._sender.is_doubtful = now, state, False
-        self._times.seed(
-            max((t for t in held.times.values() if t <= (now + _AHEAD_SECONDS) * _NS), default=0)
-        )
+        self._times.seed(max((t for t in held.times.values() if t <= (now + AHEAD_SECONDS) * _NS), default=0))
         self._held = held
         return Observed(dict(held.versions))
 
@@ -156,7 +138,7 @@ class InfluxRecords(Records):
         """
         if not operations:
             return
-        self._check_may_write()
+        self._server.check_may_write()
         if self._held is None:
             self.observe()
         assert self._held is not None
@@ -165,7 +147,7 @@ class InfluxRecords(Records):
             drafts += renewals(drafts, operations, run.snapshot.home, self._held.versions)
         newest = self._newest_revs({draft.key for draft in drafts})
         derived = run.snapshot.home.derived if run.snapshot is not None else {}
-        next_ns = partial(self._times.next_ns, self._base(run))
+        next_ns = partial(self._times.next_ns, self._server.commit_at(run.at))
         points = list(points_of(drafts, newest, self._held.times, derived, next_ns))
         if run.snapshot is not None:
             read = run.snapshot
@@ -182,13 +164,13 @@ class InfluxRecords(Records):
         if self._held is None:
             self.observe()
         assert self._held is not None
-        within = self._refresh_within()
+        within = self._server.refresh_within()
         due = [key for key, at_ns in self._held.times.items() if is_due(key, at_ns, run.at, within)]
         if not due:
             return
-        self._check_may_write()
+        self._server.check_may_write()
         rows = self._lookup.newest(due, ("hash", "rev", "schema", "modified_us", "payload"), self._held)
-        base, points, derived = self._base(run), [], desired.home.derived
+        base, points, derived = self._server.commit_at(run.at), [], desired.home.derived
         for key, (at_ns, _, hash_, rev, schema, modified_us, payload) in sorted(rows.items()):
             check_schema(key, schema)
             version = version_of_payload(key, hash_, payload)
@@ -211,8 +193,8 @@ class InfluxRecords(Records):
     def order(self) -> Mapping[Key, int]:
         """The positions of areas and floors, as the newest commit says them; none where it says none."""
         if self._held is None:
-            self._meet()
-            return self._runs.last_commit(self._ahead_ns()).order
+            self._server.version()
+            return self._runs.last_commit(self._server.ahead_ns()).order
         return self._order
 
     def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
@@ -222,44 +204,9 @@ class InfluxRecords(Records):
         assert self._held is not None
         if positions == self._order:
             return  # the commit of the same pass said them
-        self._check_may_write()
+        self._server.check_may_write()
         self._order = dict(positions)
         self._committer.send_marker(self._line_of(self._end((), run, self._held)))
-
-    def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
-        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
-        return page_of(self._revisions(key), after, limit)
-
-    def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
-        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
-        return newest_of(self._revisions(key), limit, before)
-
-    def count(self, key: Key) -> int:
-        """How many revisions a key has."""
-        return sum(1 for _ in self._revisions(key))
-
-    def _revisions(self, key: Key) -> Iterator[Revision]:
-        self._meet()
-        scan = self._lookup.scan_of((key.registry,), _REVISION, ids=(tag_of(key.id),))
-        return revisions_in(self._wire.scan(scan), key)
-
-    def holders(self, entity_id: str) -> list[Key]:
-        """The entities that had this entity_id within the last two years, as far back as the bucket keeps them."""
-        self._meet()
-        now_ns = self._ahead_ns()
-        return self._lookup.holders(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
-
-    def as_of(self, at: float) -> dict[Key, Revision]:
-        """The newest revision of every record live at a time, to the millisecond; a run that had begun is seen whole."""
-        self._meet()
-        stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
-        start_ns = self._runs.window_start_ns(stop_ns)
-        kept_seconds = self._wire.retention_seconds()
-        check_kept(stop_ns, start_ns, self._clock(), kept_seconds, self._options.refresh_seconds)
-        scan = self._lookup.scan_of(MEASUREMENTS.values(), _REVISION, start_ns=start_ns, stop_ns=stop_ns)
-        newest = newest_rows(self._wire.scan(scan))
-        revisions = {key: revision_of(key, row) for key, row in sorted(newest.items())}
-        return {key: revision for key, revision in revisions.items() if revision.hash != TOMBSTONE}
 
     def take_note(self) -> str | None:
         """What a person should know about the outbox; returned once."""
@@ -303,7 +250,7 @@ class InfluxRecords(Records):
         assert self._held is not None
         if not points:
             return
-        base = self._base(run)
+        base = self._server.commit_at(run.at)
         begin_ns = min(point.time_ns for point in points) - 1
         begin = RunMarker(time_ns=begin_ns, run=run.run_id, state="begin")
         self._committer.send_marker(self._line_of(begin))
@@ -330,7 +277,7 @@ class InfluxRecords(Records):
         return encode_marker(self._options.site, __version__, marker)
 
     def _end(self, points: Sequence[Point], run: Run, held: Holding) -> RunMarker:
-        time_ns = self._times.next_ns(self._base(run))
+        time_ns = self._times.next_ns(self._server.commit_at(run.at))
         oldest_ns = min(held.times.values(), default=time_ns)
         ops = [point.op for point in points]
         return RunMarker(
@@ -346,38 +293,3 @@ class InfluxRecords(Records):
             window_seconds=max(0, math.ceil((time_ns - oldest_ns) / _NS)) + 1,
             list_order=encode_order(self._order),
         )
-
-    def _base(self, run: Run) -> float:
-        """The time of commit: when Home Assistant was read, unless retention would swallow such points (a backup)."""
-        if self._retention_seconds and run.at < self._clock() - self._retention_seconds / 2:
-            return self._clock()
-        return run.at
-
-    def _refresh_within(self) -> float:
-        """The age at which a record is renewed. Raises ReplicaRejected for a retention too short."""
-        wanted = self._options.refresh_seconds
-        # 3.x is read in slices of less than three days, so what is young costs one of them.
-        if self._meet().startswith("3."):
-            wanted = min(wanted, _REFRESH_SECONDS_MAX_3)
-        return refresh_seconds(self._retention_seconds, wanted)
-
-    def _meet(self) -> str:
-        """The server's version, requested once: a wire reads another generation in another way."""
-        if self._version is None:
-            self._version = self._wire.probe().version
-        return self._version
-
-    def _ahead_ns(self) -> int:
-        return int((self._clock() + _AHEAD_SECONDS) * _NS)
-
-    def _check_may_write(self) -> None:
-        if self._options.read_only:
-            what = "InfluxDB was opened to look only, so nothing is written to it."
-            raise ReplicaRejected(REPLICA, what, "Run without --dry-run.")
-        self._refresh_within()
-        server = self._wire.probe()
-        skew = 0.0 if server.at is None else self._clock() - server.at
-        if abs(skew) > self._options.clock_skew_seconds_max:
-            which = "ahead of" if skew > 0 else "behind"
-            what = f"This machine's clock is {abs(skew):.0f} seconds {which} InfluxDB's, and records are ordered by time."
-            raise ReplicaRejected(REPLICA, what, "Nothing was written. Set both clocks, best by NTP.")

@@ -9,8 +9,7 @@ import apsw
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.columns import TABLES, Table
 from engine.replicas.rows.ledger.entries import LEDGER_TABLES, add_looks
-from engine.replicas.sqlite_file.kinds import ROWS, check_kind
-from engine.replicas.sqlite_file.tables import has_table
+from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
 
 # Of our own tables. A program that knows less must not write.
 SCHEMA_VERSION = 1

@@ -5,8 +5,6 @@ the first write. Nothing is ever left half done: a transaction ends in COMMIT or
 Knows nothing of tables. Threads take turns.
 """
 
-import errno
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +15,14 @@ from pathlib import Path
 import apsw
 
 from engine.errors import ReplicaRejected, ReplicaUnavailable
-from engine.files.modes import OWNER_ONLY, make_folder
-from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY, translated
 from engine.replicas.sqlite_file.file_identity import signature_of
-from engine.replicas.sqlite_file.log import WriteAheadLog
+from engine.replicas.sqlite_file.own_connection import INCREMENTAL, OwnConnection
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
-from engine.replicas.sqlite_file.set_up import is_empty, roll_back, set_up, wait_when_busy
+from engine.replicas.sqlite_file.set_up import roll_back, wait_when_busy
+from engine.replicas.sqlite_file.tables import is_empty
 
 _STEP_PAGES = 64  # a signal is noticed between two steps
-_INCREMENTAL = 2
 
 
 class FileAccess(Enum):
@@ -58,25 +54,26 @@ class ApswFile:
         never_waits: bool = False,
         cache_kib: int | None = None,
     ) -> None:
-        self._cache_kib = cache_kib
         self.replica = replica
         self.path = Path(path)
         self._read_only = access is not FileAccess.WRITE
         self._private_copy = access is FileAccess.PRIVATE_COPY
-        self._gives_back = gives_back
         self._in_place = InPlace(self.path, busy_timeout_seconds) if access is FileAccess.IN_PLACE else None
         self._busy_timeout_seconds = busy_timeout_seconds
         self._never_waits = never_waits
-        self._group = connections_to(self.path)
-        self._connection: apsw.Connection | None = None
-        self._endings = 0  # of the group, when the connection was opened
+        self._own = OwnConnection(
+            self.path,
+            is_read_only=self._read_only,
+            gives_back=gives_back,
+            busy_timeout_seconds=busy_timeout_seconds,
+            cache_kib=cache_kib,
+            never_waits=never_waits,
+        )
+        self._group, self._log = self._own.group, self._own.log
+        self._copy: apsw.Connection | None = None
         self._is_in_use = False
-        self._openings = 0
-        self._is_made = False  # by us, in the transaction that goes on
         self._number = 0  # the system's error number that a connection met which is closed again
-        self._base = 0  # SQLite's data version in a file that we made
         self._seen: int | None = None
-        self._log = WriteAheadLog()
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
 
@@ -129,11 +126,11 @@ class ApswFile:
                     f"{self.path} was opened to look only, so nothing is written to it.",
                     "Run without --dry-run to write.",
                 )
-            connection = opened or self._create()
-            self._prefer_wal(connection)
+            connection = opened or self._own.create()
+            self._own.prefer_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
-                self._note_made(connection)
+                self._own.note_made(connection)
                 is_ours = self.is_as_seen() or is_empty(connection)
                 self._seen = self.data_version() if is_ours else None
                 yield connection
@@ -145,11 +142,13 @@ class ApswFile:
 
     def data_version(self) -> int:
         """A number that changes when another connection committed to the file, or the file was made or replaced by others."""
-        return self._count("data_version") - self._base
+        with self._used("read") as connection:
+            return self._own.data_version(_number(connection, "data_version"))
 
     def schema_version(self) -> int:
         """A number that changes when a table is created or altered, or the file was replaced."""
-        return self._count("schema_version")
+        with self._used("read") as connection:
+            return self._own.version(_number(connection, "schema_version"))
 
     def file_signature(self) -> tuple[tuple[int, ...] | None, ...] | None:
         """Sizes and times of the files, which any write changes. Never waits.
@@ -182,7 +181,7 @@ class ApswFile:
 
     def forget_pages(self) -> None:
         """Free what an open connection remembers of the file: it is read again from the system's cache. Raises ReplicaError."""
-        if self._connection is not None:
+        if self._own.current is not None:
             with self._used("read") as connection:
                 if connection is not None:
                     connection.pragma("shrink_memory")
@@ -212,7 +211,7 @@ class ApswFile:
         `on_step` is called many times while it goes on. Programs that have the file open go on with the new content.
         """
         with self._used("write") as opened:
-            connection = opened or self._create()
+            connection = opened or self._own.create()
             if connection.pragma("page_size") != content.pragma("page_size"):
                 connection.pragma("journal_mode", "delete")  # a log takes pages of one size only
             # Waits for a writer under the busy timeout, which a backup step would not do.
@@ -232,13 +231,13 @@ class ApswFile:
         """How many bytes are free in the file, and whether they can be given back in steps. Raises ReplicaError."""
         with self.reading() as connection:
             free = connection.pragma("freelist_count") * connection.pragma("page_size")
-            return free, connection.pragma("auto_vacuum") == _INCREMENTAL
+            return free, connection.pragma("auto_vacuum") == INCREMENTAL
 
     def rebuild(self) -> None:
         """Rebuild the file without its free space; writers wait for that. Raises ReplicaError."""
         with self._used("rebuild") as connection:
             if connection is not None:
-                connection.pragma("auto_vacuum", _INCREMENTAL)
+                connection.pragma("auto_vacuum", INCREMENTAL)
                 connection.execute("VACUUM")
                 self._group.explain(database=True)
 
@@ -247,11 +246,10 @@ class ApswFile:
         with self._lock:
             if self._in_place is not None:
                 self._in_place.close()
-            connection, self._connection = self._connection, None
-            if connection is not None and self._private_copy:
-                connection.close()
-            elif connection is not None:
-                self._group.close(connection)
+            if self._copy is not None:
+                self._copy.close()
+                self._copy = None
+            self._own.close()
 
     def translated(self, attempt: str) -> AbstractContextManager[None]:
         """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
@@ -262,8 +260,8 @@ class ApswFile:
         """The connection to the file that stands at the path now; None when there is none."""
         with self._lock, self.translated(attempt):
             if self._private_copy:
-                self._connection = self._connection or copy_into_memory(self.path, self._busy_timeout_seconds)
-                yield self._connection
+                self._copy = self._copy or copy_into_memory(self.path, self._busy_timeout_seconds)
+                yield self._copy
             elif self._in_place is not None:
                 yield self._in_place.connect()
                 if not self._in_place.is_unchanged():
@@ -271,12 +269,12 @@ class ApswFile:
                         self.replica, f"{self.path} was changed while it was read.", "Run the command again."
                     )
             elif self._is_in_use:
-                yield self._connection
+                yield self._own.current
             else:
                 with self._group.used(None if self._never_waits else self._busy_timeout_seconds):
                     self._is_in_use = True
                     try:
-                        yield self._open()
+                        yield self._own.open()
                     except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
                         if not isinstance(error, apsw.IOError) or _is_short(error):
                             self._group.invalidate()
@@ -286,82 +284,17 @@ class ApswFile:
 
     def _system_number(self) -> int:
         number, self._number = self._number, 0
-        return number or (self._connection.system_errno if self._connection is not None else 0)
-
-    def _count(self, pragma: str) -> int:
-        with self._used("read") as connection:
-            count = connection.pragma(pragma) if connection else 0
-            assert isinstance(count, int)
-            return ((self._openings + self._group.endings) << 32) + count
-
-    def _open(self) -> apsw.Connection | None:
-        """Our connection, opened if we have none, or if it was ended with all others."""
-        if self._connection is not None and self._endings == self._group.endings:
-            return self._connection
-        self._connection, self._base = None, 0
-        flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
-        connection = self._group.open(flags)
-        if connection is None:
-            return None
-        try:
-            self._set_up(connection)
-        except BaseException:
-            self._group.close(connection, keep_log=True)
-            raise
-        self._connection, self._endings = connection, self._group.endings
-        self._openings += 1
-        # What a program left there that was killed, too.
-        log = self._group.files().log_content
-        self._log.begin(log[0] if log else 0)
-        return connection
-
-    def _set_up(self, connection: apsw.Connection) -> None:
-        timeout_ms = int(self._busy_timeout_seconds * 1000)
-        set_up(
-            connection,
-            busy_timeout_ms=timeout_ms,
-            cache_kib=self._cache_kib,
-            is_read_only=self._read_only,
-        )
-        connection.set_wal_hook(self._log.on_commit)
-        if self._group.is_doubtful and not self._never_waits:
-            check_sound(connection)
-            self._group.is_doubtful = False
-
-    def _create(self) -> apsw.Connection:
-        make_folder(self.path.parent)
-        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
-            self._is_made = True
-        connection = self._open()
-        self._log.has_changed_file = True
-        if connection is None:
-            raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
-        if self._gives_back:
-            connection.pragma(
-                "auto_vacuum", _INCREMENTAL
-            )  # in a file that holds something it changes nothing
-        return connection
-
-    def _note_made(self, connection: apsw.Connection) -> None:
-        """A file that we made, and that is still empty, is no more another one's than none at all."""
-        if self._is_made and is_empty(connection):
-            self._openings -= 1
-            version = connection.pragma("data_version")
-            assert isinstance(version, int)
-            self._base = version
-        self._is_made = False
-
-    def _prefer_wal(self, connection: apsw.Connection) -> None:
-        """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
-        self._log.has_changed_file = self._log.has_changed_file or connection.pragma("journal_mode") != "wal"
-        if self._log.has_changed_file:
-            # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
-            with suppress(*BUSY):
-                connection.pragma("journal_mode", "wal")
+        connection = self._copy or self._own.current
+        return number or (connection.system_errno if connection is not None else 0)
 
 
 def _is_short(error: apsw.IOError) -> bool:
     # apsw sets the attribute on the instance. The file, or its log, was cut under us.
     return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHORT_READ
+
+
+def _number(connection: apsw.Connection | None, pragma: str) -> int:
+    """What a pragma counts; 0 while there is no file."""
+    count = connection.pragma(pragma) if connection else 0
+    assert isinstance(count, int)
+    return count

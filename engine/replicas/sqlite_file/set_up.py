@@ -1,4 +1,4 @@
-"""What every connection of ours to a SQLite file is set to, and what is asked of one without knowing its tables."""
+"""What every connection of ours to a SQLite file is set to: how it waits, what it remembers, that it may only read."""
 
 import time
 
@@ -28,11 +28,6 @@ def set_up(
     connection.pragma("journal_size_limit", LONG_BYTES)
     # Twice, because a reader must not be able to write, whatever a statement says.
     connection.pragma("query_only", is_read_only)
-
-
-def is_empty(connection: apsw.Connection) -> bool:
-    """Whether there is no table at all."""
-    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
 def roll_back(connection: apsw.Connection) -> None:

@@ -1,6 +1,17 @@
-"""Which tables a file has: none before the first transaction that writes."""
+"""Which tables a SQLite file has: none before the first transaction that writes. They also show which of our files it is.
+
+A file that was put in the place of another is refused and left as it is. Without this each would get the tables of the
+other beside its own, and what it held would be gone from view.
+"""
 
 import apsw
+
+from engine.errors import ReplicaRejected
+
+ROWS, HISTORY, OUTBOX = "rows file", "history file", "outbox"
+# Any of these tables is enough.
+_TABLES = {ROWS: "reconcile_meta", OUTBOX: "reconcile_outbox"}
+_HISTORY_COLUMNS = {"at_ns", "registry", "id", "digest", "run_id"}  # others have tables of that name, too
 
 
 def has_table(connection: apsw.Connection, table: str) -> bool:
@@ -9,3 +20,29 @@ def has_table(connection: apsw.Connection, table: str) -> bool:
         "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", (table,)
     )
     return found.fetchone() is not None
+
+
+def is_empty(connection: apsw.Connection) -> bool:
+    """Whether there is no table at all."""
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
+def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> None:
+    """Raises ReplicaRejected when the file is another one of ours than `wanted`."""
+    kinds = [kind for kind, table in _TABLES.items() if has_table(connection, table)]
+    if has_table(connection, "records"):
+        columns = {
+            str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info('records')")
+        }
+        kinds += [HISTORY] if columns >= _HISTORY_COLUMNS else []
+    other = next((kind for kind in kinds if kind != wanted), None)
+    if other is not None and wanted not in kinds:
+        raise ReplicaRejected(
+            replica,
+            f"Here stands {_article(other)} {other}, and {_article(wanted)} {wanted} was expected.",
+            "Nothing was changed. Put the files where they belong, or correct rows.file and records.uri.",
+        )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas.influx.stand import Stand
+from tests.fakes.influx_stand import Stand
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from engine.replicas.influx.lookup import BEARERS_NS, Lookup
 from engine.replicas.influx.reading import Holding
+from tests.fakes.influx_stand import HOME, Stand
 from tests.homes import device, entity
-from tests.replicas.influx.stand import HOME, Stand
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.ports import Records, Replica, Run
 from engine.replicas.influx.schema.points import live_digest
 from engine.replicas.influx.wires.failures import BatchRefused, InfluxUnavailable
+from tests.fakes.influx_stand import DAY, HOME, Stand
 from tests.fakes.influxdb import parse_line
 from tests.homes import ENTRY, NOON, entity, snapshot
-from tests.replicas.influx.stand import DAY, HOME, Stand
 from tests.replicas.passes import one_pass, plan_of, run_of
 
 
@@ -160,35 +160,6 @@ def test_an_altered_point_is_not_renewed_but_repaired(stand: Stand) -> None:
     assert stand.ops()[-1] == "repair"
 
 
-def test_a_short_retention_is_refused_but_read(stand: Stand) -> None:
-    stand.wire.retention = 3600
-    with pytest.raises(ReplicaRejected, match="at least 24 hours"):
-        one_pass(stand.replica, stand.rows, snapshot(*HOME))
-    assert stand.wire.bodies == []
-    assert stand.replica.observe().versions == {}
-
-
-@pytest.mark.parametrize("skew", [-61.0, 61.0])
-def test_a_wrong_clock_writes_nothing(stand: Stand, skew: float) -> None:
-    stand.wire.clock = lambda: stand.now + skew
-    with pytest.raises(ReplicaRejected, match=r"61 seconds (ahead of|behind) InfluxDB"):
-        one_pass(stand.replica, stand.rows, snapshot(*HOME), at=NOON)
-    assert stand.wire.bodies == []
-
-
-def test_a_clock_that_went_back_keeps_the_order(stand: Stand) -> None:
-    stand.reconcile(*HOME)
-    stand.replica = stand.fresh()
-    stand.reconcile(*HOME[:3], entity(2, name="later"), after=-30)
-    assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "later"]
-
-
-def test_a_pass_over_an_old_backup_is_not_swallowed_by_retention(stand: Stand) -> None:
-    stand.wire.retention = 30 * DAY
-    one_pass(stand.replica, stand.rows, snapshot(*HOME), at=NOON - 60 * DAY)
-    assert all(parse_line(line)[3] >= int(NOON) * 10**9 - 1 for line in stand.wire.lines())
-
-
 @pytest.mark.parametrize(
     "doubt",
     [
@@ -316,24 +287,3 @@ def test_two_homes_share_a_bucket(stand: Stand) -> None:
     one_pass(other, stand.rows, snapshot(entity(9)), at=NOON + 1)
     assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
     assert other.observe().versions == snapshot(entity(9)).home.hashes
-
-
-@pytest.mark.slow
-def test_the_home_as_of_a_time_sees_runs_whole(stand: Stand) -> None:
-    many = [entity(n) for n in range(3000)]  # their points are three milliseconds apart
-    stand.reconcile(*many)
-    stand.reconcile(*many[:10], after=60)
-    assert stand.replica.as_of(NOON - 1) == {}
-    assert len(stand.replica.as_of(NOON)) == 3000
-    assert len(stand.replica.as_of(NOON + 59)) == 3000
-    now = stand.replica.as_of(NOON + 60)
-    assert {key: revision.hash for key, revision in now.items()} == snapshot(*many[:10]).home.hashes
-    assert list(now) == sorted(now)
-
-
-def test_the_window_of_the_past_is_found_for_as_of(stand: Stand) -> None:
-    for _ in range(40):
-        stand.reconcile(*HOME, after=DAY)
-    stand.wire.scans.clear()
-    assert len(stand.replica.as_of(NOON + 20 * DAY)) == 4
-    assert stand.wire.scans[-1].start_ns > (NOON + 12 * DAY) * 1e9

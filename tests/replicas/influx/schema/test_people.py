@@ -2,9 +2,9 @@
 
 from engine.core.records.record import Area
 from engine.replicas.influx.schema.points import SHOWN_FIELDS
+from tests.fakes.influx_stand import DAY, HOME, Stand
 from tests.fakes.influxdb import parse_line
 from tests.homes import ENTRY, device, entity
-from tests.replicas.influx.stand import DAY, HOME, Stand
 
 
 def test_a_device_that_moves_takes_its_entities_along(stand: Stand) -> None:

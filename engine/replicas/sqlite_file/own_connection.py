@@ -1,0 +1,130 @@
+"""Our one connection to a SQLite file: opened at its first use, opened again after all connections were ended, and made with the file."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+
+from engine.files.modes import OWNER_ONLY, make_folder
+from engine.replicas.sqlite_file.connections import check_sound, connections_to
+from engine.replicas.sqlite_file.errors import BUSY
+from engine.replicas.sqlite_file.log import WriteAheadLog
+from engine.replicas.sqlite_file.set_up import set_up
+from engine.replicas.sqlite_file.tables import is_empty
+
+INCREMENTAL = 2  # what `PRAGMA auto_vacuum` answers for a file that gives back space in steps
+
+
+class OwnConnection:
+    """The connection of one `ApswFile`. Everything but `close` wants the file's connections to be in use (`group.used`)."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        is_read_only: bool,
+        gives_back: bool,
+        busy_timeout_seconds: float,
+        cache_kib: int | None,
+        never_waits: bool,
+    ) -> None:
+        """Nothing is opened yet; the arguments are those of `ApswFile`."""
+        self._path = path
+        self._is_read_only = is_read_only
+        self._gives_back = gives_back
+        self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
+        self._cache_kib = cache_kib
+        self._never_waits = never_waits
+        self.group = connections_to(path)
+        self.log = WriteAheadLog()
+        self._connection: apsw.Connection | None = None
+        self._endings = 0  # of the group, when the connection was opened
+        self._openings = 0
+        self._is_made = False  # by us, in the transaction that goes on
+        self._base = 0  # SQLite's data version in a file that we made
+
+    @property
+    def current(self) -> apsw.Connection | None:
+        """The connection as it is, without a look at the file."""
+        return self._connection
+
+    def open(self) -> apsw.Connection | None:
+        """The connection, opened if there is none, or if it was ended with all others; None while there is no file."""
+        if self._connection is not None and self._endings == self.group.endings:
+            return self._connection
+        self._connection, self._base = None, 0
+        flags = apsw.SQLITE_OPEN_READONLY if self._is_read_only else apsw.SQLITE_OPEN_READWRITE
+        connection = self.group.open(flags)
+        if connection is None:
+            return None
+        try:
+            self._set_up(connection)
+        except BaseException:
+            self.group.close(connection, keep_log=True)
+            raise
+        self._connection, self._endings = connection, self.group.endings
+        self._openings += 1
+        # What a program left there that was killed, too.
+        log = self.group.files().log_content
+        self.log.begin(log[0] if log else 0)
+        return connection
+
+    def create(self) -> apsw.Connection:
+        """The connection to a file that is made if it is not there. Raises OSError."""
+        make_folder(self._path.parent)
+        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+            self._is_made = True
+        connection = self.open()
+        self.log.has_changed_file = True
+        if connection is None:
+            raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
+        if self._gives_back:  # in a file that holds something it changes nothing
+            connection.pragma("auto_vacuum", INCREMENTAL)
+        return connection
+
+    def note_made(self, connection: apsw.Connection) -> None:
+        """A file that we made, and that is still empty, is no more another one's than none at all."""
+        if self._is_made and is_empty(connection):
+            self._openings -= 1
+            version = connection.pragma("data_version")
+            assert isinstance(version, int)
+            self._base = version
+        self._is_made = False
+
+    def prefer_wal(self, connection: apsw.Connection) -> None:
+        """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
+        self.log.has_changed_file = self.log.has_changed_file or connection.pragma("journal_mode") != "wal"
+        if self.log.has_changed_file:
+            # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
+            with suppress(*BUSY):
+                connection.pragma("journal_mode", "wal")
+
+    def data_version(self, count: int) -> int:
+        """SQLite's data version, counted on over all files that were opened; what we made ourselves is no change."""
+        return self.version(count) - self._base
+
+    def version(self, count: int) -> int:
+        """A version of the file that is open, counted on over all files that were opened."""
+        return ((self._openings + self.group.endings) << 32) + count
+
+    def close(self) -> None:
+        """Close it; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self.group.close(connection)
+
+    def _set_up(self, connection: apsw.Connection) -> None:
+        set_up(
+            connection,
+            busy_timeout_ms=self._busy_timeout_ms,
+            cache_kib=self._cache_kib,
+            is_read_only=self._is_read_only,
+        )
+        connection.set_wal_hook(self.log.on_commit)
+        if self.group.is_doubtful and not self._never_waits:
+            check_sound(connection)
+            self.group.is_doubtful = False
