@@ -48,7 +48,7 @@ class SourceMemory:
             cache = open_cache(self._file.read, key, __version__)
             if cache is not None:
                 # All of it now: what is asked for later can then be relied upon.
-                cache.check()
+                cache.pack()
                 self._cache = cache if self._source.recall(cache) is not None else None
 
     def doubts(self, snapshot: Snapshot) -> bool:

@@ -2,7 +2,7 @@
 
     mark, seal of the front, length of the front   who wrote it in which form; 52 bytes
     front      how the home was read, what its lists and the replicas looked like: all that a pass needs to see that nothing changed
-    index      per list row its digest, and the key, hash and version of its record
+    index      per list row its digest, and the key and version of its record
     records    the records themselves, one canonical JSON behind the other
 
 The seal is a digest with a key from the rows file, and covers the digests of index and records, which are taken with the
@@ -10,22 +10,25 @@ same key. So a cache belongs to one rows file; one that is cut off, edited, or o
 everything is read as if there were none.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate, repeat
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import msgspec
 
+from engine.core.home.home import hash_of
 from engine.core.home.reading import Reading
 from engine.core.records.content_hash import HASH_VERSION
 from engine.core.records.record import Key, Record
 from engine.core.records.record_json import decode_record
 from engine.errors import EngineError, SourceInvalid
+from engine.pass_cache.packed import PackedBytes
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
-FORM = 2
+FORM = 3
 # A home of 200,000 entities makes 130 MB.
 BYTES_MAX = 256 * 2**20
 
@@ -60,7 +63,6 @@ class ListRows(msgspec.Struct, frozen=True, array_like=True):
 
     fingerprints: bytes
     ids: list[str]
-    hashes: list[str]
     versions: list[str]
     lengths: list[int]
     entity_ids: list[str] = []
@@ -121,6 +123,7 @@ class Cache:
         self._key = key
         self._read = read
         self._end = end
+        self._packed: PackedBytes | None = None
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
@@ -144,9 +147,9 @@ class Cache:
         return [Key(listed.registry, id_) for listed, rows in lists for id_ in rows.ids]
 
     @cached_property
-    def hashes(self) -> list[str]:
+    def hashes(self) -> "_Hashes":
         """Their content hashes. Raises CacheDamaged."""
-        return [hash_ for rows in self.index for hash_ in rows.hashes]
+        return _Hashes(self.versions)
 
     @cached_property
     def versions(self) -> list[str]:
@@ -167,9 +170,10 @@ class Cache:
         ]
 
     @cached_property
-    def bounds(self) -> list[int]:
+    def bounds(self) -> "array[int]":
         """Where each encoded record begins, and where the last ends. Raises CacheDamaged."""
-        return list(accumulate((length for rows in self.index for length in rows.lengths), initial=0))
+        lengths = (length for rows in self.index for length in rows.lengths)
+        return array("Q", accumulate(lengths, initial=0))
 
     @cached_property
     def records(self) -> memoryview:
@@ -177,13 +181,14 @@ class Cache:
         at = self._end + self.front.index_bytes
         return memoryview(self._section(at, self.front.records_bytes, self.front.records_digest))
 
-    def encoded(self, position: int) -> memoryview:
+    def encoded(self, position: int) -> Piece:
         """One encoded record. Raises CacheDamaged."""
         return self.encoded_together(position, position + 1)
 
-    def encoded_together(self, begin: int, end: int) -> memoryview:
+    def encoded_together(self, begin: int, end: int) -> Piece:
         """The encoded records from one position to before another. Raises CacheDamaged."""
-        return self.records[self.bounds[begin] : self.bounds[end]]
+        start, stop = self.bounds[begin], self.bounds[end]
+        return self.records[start:stop] if self._packed is None else self._packed.read(start, stop)
 
     def record(self, position: int) -> Record:
         """One record. Raises CacheDamaged."""
@@ -199,11 +204,39 @@ class Cache:
         if self.bounds[-1] != len(self.records) or len(self.keys) != self.count:
             raise _damaged()
 
+    def pack(self) -> None:
+        """Look at all of it now, and keep it in little memory: for a service, which may need it for years. Raises CacheDamaged."""
+        self.check()
+        self._packed = PackedBytes(self.__dict__.pop("records"))
+        devices = dict[str | None, str | None]()
+        for rows in self.index:
+            rows.lengths.clear()  # the bounds say the same
+            rows.device_ids[:] = [devices.setdefault(id_, id_) for id_ in rows.device_ids]
+
     def _section(self, at: int, size: int, digest: bytes) -> bytes:
         section = self._read(at, size)
         if _digest((section,), self._key, _DIGEST_BYTES) != digest:
             raise _damaged()
         return section
+
+
+class _Hashes(Sequence[str]):
+    """The content hashes that rows' versions begin with. Made on access: kept, those of 20,000 entities are 2 MiB."""
+
+    def __init__(self, versions: Sequence[str]) -> None:
+        self._versions = versions
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    @overload
+    def __getitem__(self, position: int) -> str: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[str]: ...
+    def __getitem__(self, position: int | slice) -> str | list[str]:
+        if isinstance(position, slice):
+            return [hash_of(version) for version in self._versions[position]]
+        return hash_of(self._versions[position])
 
 
 def open_cache(read: Read, key: bytes, program: str) -> Cache | None:

@@ -88,11 +88,8 @@ class _Rows:
 
     def __init__(self, snapshot: Snapshot, before: Cache | None) -> None:
         self._snapshot = snapshot
-        self._hashes, self._versions = (
-            dict(snapshot.home.hashes.items()),
-            dict(snapshot.home.row_versions.items()),
-        )
-        self.records: list[bytearray | memoryview] = []
+        self._versions = dict(snapshot.home.row_versions.items())
+        self.records: list[Piece] = []
         self._known: dict[Key, int] = {}  # positions in the cache of before
         found = snapshot.home.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
@@ -125,7 +122,6 @@ class _Rows:
         return ListRows(
             listed.fingerprints,
             [key.id for key in keys],
-            [self._hashes[key] for key in keys],
             [self._versions[key] for key in keys],
             lengths,
             [place[0] for place in places] if is_of_entities else [],

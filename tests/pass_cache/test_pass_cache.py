@@ -183,9 +183,19 @@ def test_a_record_that_would_read_back_as_another_is_not_kept() -> None:
 def sealed(records: list[bytes], lengths: list[int]) -> Cache:
     front = reopened(SEALED).front
     listed = ListMap("area", "area", len(lengths))
-    rows = ListRows(b"", ["attic"] * len(lengths), ["1:x"] * len(lengths), ["1:x"] * len(lengths), lengths)
+    rows = ListRows(b"", ["attic"] * len(lengths), ["1:x"] * len(lengths), lengths)
     pieces = seal_cache(msgspec.structs.replace(front, lists=(listed,)), [rows], records, KEY)
     return reopened(b"".join(pieces))
+
+
+def test_a_packed_cache_says_the_same() -> None:
+    cache = reopened(SEALED)
+    cache.pack()
+    check_equal(recall(cache), HOME)
+    assert [cache.hashes[nth] for nth in range(cache.count)] == cache.hashes[:]
+    again = encode_learned(learned(HOME), (), program="1", key=KEY, before=cache)
+    assert again is not None
+    check_equal(recall(reopened(b"".join(again))), HOME)
 
 
 def test_a_cache_of_ours_that_contradicts_itself_is_damaged() -> None:

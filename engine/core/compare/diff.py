@@ -84,8 +84,9 @@ def compare(  # noqa: PLR0913 (three sides, and what is known of them)
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
     if keys is None:
-        unequal = (desired.items() ^ observed.items()) | (desired.items() ^ applied.items())
-        keys = frozenset(key for key, _ in unequal)
+        # A side that is the home's own mapping need not be looked through.
+        others = [side.items() for side in (observed, applied) if side is not desired]
+        keys = frozenset(key for other in others for key, _ in desired.items() ^ other)
     for key in sorted(keys):
         if key.registry not in registries or key in kept:
             continue

@@ -213,6 +213,11 @@ def row_version(hash_: str, derived: Derived | None) -> str:
     return hash_ if derived is None else f"{hash_}+{row_digest(derived)[:16]}"
 
 
+def hash_of(version: str) -> str:
+    """The content hash in the version of a stored row."""
+    return version.partition("+")[0]
+
+
 def _of(registries: frozenset[str], values: Mapping[Key, V]) -> dict[Key, V]:
     return {key: value for key, value in values.items() if key.registry in registries}
 

@@ -5,10 +5,14 @@ Changes may be layered over them (`layered`). They are never mutated.
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from functools import cached_property
+from itertools import repeat
+from operator import eq
 from typing import Generic, TypeVar, overload
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_NOTHING = object()
 
 
 class Positions(Generic[K]):
@@ -74,8 +78,11 @@ class LazyMapping(Mapping[K, V]):
         return self.flat().values()
 
     def __eq__(self, other: object) -> bool:
-        """Whether another mapping has the same entries."""
-        return dict(other.items()) == self.flat() if isinstance(other, Mapping) else NotImplemented
+        """Whether another mapping has the same entries. Keeps none of the values."""
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        theirs = map(other.get, self.positions.by_key, repeat(_NOTHING))
+        return other is self or (len(other) == len(self) and all(map(eq, theirs, self._values())))
 
     __hash__ = None  # type: ignore[assignment]
 

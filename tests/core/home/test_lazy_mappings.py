@@ -38,6 +38,16 @@ def test_all_of_it_is_a_dict() -> None:
     assert list(found.values()) == ["A", "B", "C"]
 
 
+def test_it_is_compared_without_being_made_into_a_dict() -> None:
+    found = column([])
+    assert found == column([])
+    assert found == found  # noqa: PLR0124
+    assert found == {"a": "A", "b": "B", "c": "C"}
+    assert found != {"a": "A", "b": "B", "d": "C"}
+    assert found != {"a": "A", "b": "B", "c": None}
+    assert found._all is None
+
+
 def test_a_few_changes_over_a_column_make_no_other_value() -> None:
     asked: list[int] = []
     many = LazySequence(100, lambda at: asked.append(at) or str(at))  # type: ignore[func-returns-value]
