@@ -14,6 +14,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
 from api.app import ROUTES
+from api.fleet.ports import Standing
+from api.fleet.routes import ROUTES as VIEW_ROUTES
 from api.http.openapi import make_document
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
@@ -23,6 +25,7 @@ from engine.commandline.exit_codes import TABLE
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import AGELESS
 from engine.core.state.status import SourceStatus, Status
+from engine.fleet_view.metrics import Totals, ViewMetrics
 from engine.metrics.series import Metrics
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
 from engine.replicas.rows.columns import TABLES
@@ -142,6 +145,9 @@ def http_page() -> str:
         "With `sites.directory` the service answers these, and the routes above below each home: `/api/devices` as\n"
         "`/api/sites/{site}/devices`, the page at `/sites/{site}/`. Their parameters are in its `/openapi.json`.",
         table(("route of many homes", "what it answers"), [(f"`{r.path}`", r.summary) for r in SITES_ROUTES]),
+        "## A view of a fleet",
+        "`reconcile fleet view` answers these, and `/openapi.json` and `/metrics`. Their parameters are in its `/openapi.json`.",
+        table(("route of a view", "what it answers"), [(f"`{r.path}`", r.summary) for r in VIEW_ROUTES]),
     )
 
 
@@ -149,6 +155,7 @@ def metrics_page() -> str:
     """Every series of our own."""
     told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)\n# TYPE \S+ (\w+)$", _metrics_text())
     of_sites = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
+    of_view = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", view_metrics_text())
     return page(
         "Metrics",
         "`/metrics` has these, beside those of the process and of Python. Sync lag is\n"
@@ -158,6 +165,9 @@ def metrics_page() -> str:
         "## Many homes",
         "With `sites.directory` there are these instead of the gauges above; what is counted is counted over all homes.",
         table(("metric of many homes", "meaning"), [(f"`{name}`", text) for name, text in of_sites]),
+        "## A view of a fleet",
+        "`reconcile fleet view` has these, and counts requests as above.",
+        table(("metric of a view", "meaning"), [(f"`{name}`", text) for name, text in of_view]),
     )
 
 
@@ -165,6 +175,13 @@ def site_metrics_text() -> str:
     """The series of many homes."""
     registry = CollectorRegistry()
     registry.register(SiteMetrics(lambda: (), lambda: 0.0, "auto", LoopLag()))
+    return generate_latest(registry).decode()
+
+
+def view_metrics_text() -> str:
+    """The series of a fleet view."""
+    registry = CollectorRegistry()
+    registry.register(ViewMetrics(Standing, lambda: Totals({}, 0, {})))
     return generate_latest(registry).decode()
 
 

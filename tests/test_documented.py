@@ -13,6 +13,7 @@ import pytest
 
 from api.app import ROUTES
 from api.changes.routes import ChangesPage
+from api.fleet.routes import ROUTES as VIEW_ROUTES
 from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
 from api.sites.app import ROUTES as SITES_ROUTES
@@ -34,7 +35,7 @@ from engine.replicas.rows.columns import TABLES
 from engine.settings.sections import SECRETS, SETTING_NAMES, documented_settings
 from ops.answer_dictionary import CHANGE, REPORT, STREAM
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, RECORD_FIELDS, SHARED
-from ops.documentation import FOLDER, PAGES, site_metrics_text
+from ops.documentation import FOLDER, PAGES, site_metrics_text, view_metrics_text
 from ops.kafka_dictionary import ENVELOPE, SITE, SOURCE, WORKER
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +123,14 @@ def test_every_route_and_metric_of_many_homes_is_documented() -> None:
     documented = [
         (name.strip("`"), text) for name, text in table("reference/metrics.md", "metric of many homes")
     ]
+    assert documented == reported
+
+
+def test_every_route_and_metric_of_a_view_is_documented() -> None:
+    served = [(f"`{route.path}`", route.summary) for route in VIEW_ROUTES]
+    assert [tuple(row) for row in table("reference/http.md", "route of a view")] == served
+    reported = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", view_metrics_text())
+    documented = [(name.strip("`"), text) for name, text in table("reference/metrics.md", "metric of a view")]
     assert documented == reported
 
 
@@ -213,11 +222,13 @@ def test_every_path_and_metric_in_the_text_exists() -> None:
     paths = {route.path.replace(":path}", "}") for route in ROUTES}
     paths |= {"/openapi.json", "/metrics"} | {route.path for route in PAGE_ROUTES}
     paths |= {row[0].strip("`") for row in table("reference/http.md", "route of many homes")}
+    paths |= {row[0].strip("`") for row in table("reference/http.md", "route of a view")}
     paths |= {"/api/sites/{site}/devices", "/sites/{site}/"}
     written = {path.replace(":path", "") for path in re.findall(r"`(/(?:api/|[a-z]+z?\b)[^`?*]*)", ALL)}
     assert written <= paths | {"/run/secrets/source_token", CURSOR_EXPIRED, HISTORY_FORGOTTEN}
     metrics = {row[0].strip("`") for row in table("reference/metrics.md", "metric")}
     metrics |= {row[0].strip("`") for row in table("reference/metrics.md", "metric of many homes")}
+    metrics |= {row[0].strip("`") for row in table("reference/metrics.md", "metric of a view")}
     tables = {row[0].strip("`") for row in table("reference/sqlite.md", "table")}
     recorded = re.compile(r"\b[a-z_]+:reconcile_\w+:\w+")
     assert set(re.findall(r"\b(reconcile_[a-z_]+[a-z])\b", recorded.sub("", ALL))) <= metrics | tables

@@ -34,6 +34,12 @@ WITHOUT_TWIN = {
     "engine/errors.py",  # classes without behaviour
     "engine/ports.py",  # contracts without code; the contract suites test their adapters
     "api/sites/ports.py",  # contracts, and structs that the routes answer from
+    "api/fleet/bodies.py",  # structs that the routes answer with
+    "api/fleet/ports.py",  # contracts
+    "api/fleet/queries.py",  # structs; tests/api/fleet/test_routes.py asks with them
+    "engine/commandline/verbs/service/fleet_view.py",  # wiring, tested as a process by tests/real/test_fleet_view.py
+    "engine/fleet_view/ports.py",  # a contract without code
+    "engine/replicas/kafka/cluster/whole_topics.py",  # what a broker sends, tested on one by tests/real/test_fleet_view.py
     "engine/commandline/arguments/options.py",  # tested with the parser
     "engine/commandline/verbs/service/serve_sites.py",  # wiring, tested as a process by tests/sites/test_serving.py
     "engine/composition/follow.py",  # wiring, tested by every service

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.fleet.bodies import FleetDevice, FleetModel
 from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
@@ -59,34 +60,12 @@ class FleetModelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tag: Tag | UnsetType = UNSET
 
 
-class FleetDevice(msgspec.Struct, frozen=True):
-    """A device and the home that it is in."""
-
-    site: str
-    id: str
-    name: str | None
-    manufacturer: str | None
-    model: str | None
-    sw_version: str | None
-    hw_version: str | None
-
-
 class FleetDevicesPage(msgspec.Struct, frozen=True):
     """A page, by home and device. `not_asked` counts homes whose rows could not be read."""
 
     devices: list[FleetDevice]
     not_asked: int
     next: str | None
-
-
-class FleetModel(msgspec.Struct, frozen=True):
-    """How many devices of one model and firmware there are, in how many homes."""
-
-    manufacturer: str | None
-    model: str | None
-    sw_version: str | None
-    devices: int
-    sites: int
 
 
 class FleetModels(msgspec.Struct, frozen=True):

@@ -67,6 +67,10 @@ def _dispatch(arguments: Arguments, stop: Interruption) -> int:
             from engine.commandline.verbs.service.serve import run_serve
 
             return run_serve(arguments, stop)
+        case "fleet" if arguments.fleet_command == "view":
+            from engine.commandline.verbs.service.fleet_view import run_fleet_view
+
+            return run_fleet_view(arguments, stop)
         case "site":
             from engine.commandline.verbs.service.site import run_site
 

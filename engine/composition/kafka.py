@@ -5,7 +5,7 @@ Apart from `run.py` because few homes have a Kafka, and its client need be neith
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,11 +17,13 @@ from engine.process.clock import since_boot
 from engine.process.installation import how_to_add_kafka
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access, read_properties
+from engine.replicas.kafka.topics import TopicNames
 from engine.settings.sections import LoadedSettings
 from engine.settings.stores import fleet_uri, kafka_setting, kafka_uri
 
 if TYPE_CHECKING:
     from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
+    from engine.replicas.kafka.cluster.whole_topics import WholeTopics
     from engine.replicas.kafka.cluster.workers import ClusterFleet
     from engine.replicas.kafka.doctor import KafkaCheck
 
@@ -89,15 +91,28 @@ def worker_name() -> str:
 
 def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
     """What the cluster says of a fleet. Connects to nothing yet. Raises SettingsError."""
+    access = _fleet_access(loaded)
+    with _client_installed(access):
+        from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
+    return ClusterFleet(access)
+
+
+def open_whole_topics(loaded: LoadedSettings, registries: Sequence[str]) -> "WholeTopics":
+    """The fleet's topic of homes and those of some registries, in all their partitions. Connects to nothing yet. Raises SettingsError."""
+    access = _fleet_access(loaded)
+    with _client_installed(access):
+        from engine.replicas.kafka.cluster.whole_topics import WholeTopics  # noqa: PLC0415 (see above)
+    names = TopicNames(access.address.prefix)
+    return WholeTopics(access, (names.sites, *map(names.of, registries)))
+
+
+def _fleet_access(loaded: LoadedSettings) -> Access:
     uri = fleet_uri(loaded.settings.fleet)
     if not uri:
         raise SettingsError(
             "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
         )
-    access = _access(loaded, uri, "fleet.brokers")
-    with _client_installed(access):
-        from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
-    return ClusterFleet(access)
+    return _access(loaded, uri, "fleet.brokers")
 
 
 def _access(loaded: LoadedSettings, uri: str = "", setting: str = "") -> Access:

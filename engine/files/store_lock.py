@@ -19,7 +19,7 @@ from engine.files.causes import cause_of
 from engine.files.modes import OWNER_ONLY, make_folder
 
 _DESCRIPTORS_MAX = 3
-_HINT = "Stop that one, or let rows.file name another file."
+_HINT = "Stop that one, or let {} name another file."
 
 
 class HeldStore:
@@ -65,9 +65,10 @@ class HeldStore:
 
 
 @contextmanager
-def hold_store(rows: Path) -> Iterator[HeldStore]:
+def hold_store(rows: Path, setting: str = "rows.file") -> Iterator[HeldStore]:
     """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError.
 
+    `setting` is what names it.
     This process must not have the rows file open before the block, nor after it.
     """
     try:
@@ -75,7 +76,7 @@ def hold_store(rows: Path) -> Iterator[HeldStore]:
     except FileNotFoundError:  # the working folder is gone
         real = rows
     path = real.with_name(f"{real.name}.lock")
-    descriptor = _open(path)
+    descriptor = _open(path, setting)
     held = HeldStore(real)
     try:
         try:
@@ -83,12 +84,13 @@ def hold_store(rows: Path) -> Iterator[HeldStore]:
         except BlockingIOError:
             holder = os.read(descriptor, 100).decode("ascii", "replace").strip()
             raise StoreHeld(
-                f"Another service keeps {rows} already ({holder or 'its process is unknown'}).", _HINT
+                f"Another service keeps {rows} already ({holder or 'its process is unknown'}).",
+                _HINT.format(setting),
             ) from None
         if not held.follow():
             raise StoreHeld(
                 f"Another service keeps {rows} already, under another name ({_process_that_locks(real)}).",
-                _HINT,
+                _HINT.format(setting),
             )
         with suppress(OSError):  # a full disk: the lock holds without the name of its holder
             os.ftruncate(descriptor, 0)
@@ -99,7 +101,7 @@ def hold_store(rows: Path) -> Iterator[HeldStore]:
         os.close(descriptor)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, setting: str) -> int:
     try:
         make_folder(path.parent)
         # Not through a link: what it leads to would lose its content.
@@ -109,14 +111,14 @@ def _open(path: Path) -> int:
     except OSError as error:
         # A socket cannot be opened at all, nor a device without a driver.
         reason = "it is no plain file" if error.errno == errno.ENXIO else error.strerror
-        advice = "Let rows.file name a file in a folder that is writable."
+        advice = f"Let {setting} name a file in a folder that is writable."
         cause = cause_of(error.errno or 0, path)
         if cause is not None:
             reason, advice = cause.reason, cause.advice
         raise SettingsError(f"Cannot open {path}: {reason}.", advice) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SettingsError(f"{path} is no plain file.", "Remove it, or let rows.file name another file.")
+        raise SettingsError(f"{path} is no plain file.", f"Remove it, or let {setting} name another file.")
     return descriptor
 
 

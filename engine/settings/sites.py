@@ -115,3 +115,9 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             le=300,
         ),
     ] = 10.0
+    view_file: Annotated[
+        str,
+        Meta(
+            description="file of `reconcile fleet view`: what it read from Kafka, which it can read again at any time"
+        ),
+    ] = "var/fleet_view.db"

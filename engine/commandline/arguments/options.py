@@ -2,7 +2,7 @@
 
 import argparse
 
-FLEET_COMMANDS = ("status", "topics")
+FLEET_COMMANDS = ("status", "topics", "view")
 TOPICS_COMMANDS = ("check", "create")
 SITE_COMMANDS = ("list", "check", "add", "pause", "resume", "remove", "forget")
 

@@ -48,6 +48,12 @@ class SiteKey(NamedTuple):
     key: Key
 
 
+class PlacedEntry(TopicEntry, frozen=True):
+    """A message of a topic that is read in all its partitions."""
+
+    partition: int = 0
+
+
 class _KeyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str
     registry: str

@@ -27,6 +27,7 @@ class TopicState(msgspec.Struct, frozen=True):
     in_sync: int  # replicas of the home's partition that are up to date
     settings: Mapping[str, str] | None  # None: this user may not see them
     refused: tuple[str, ...] = ()  # which of Read and Write this user may not do
+    id: str = ""  # another one once the topic was made anew
 
     def number(self, name: str) -> int | None:
         """A setting that is a number; None where it is not known."""

@@ -169,6 +169,7 @@ class Administration:
             len(ours.isr) if ours else 0,
             settings,
             _refused(found.authorized_operations),
+            str(found.topic_id),
         )
 
 

@@ -1,0 +1,70 @@
+"""What every route of a fleet view is given, and how far an answer can be trusted."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.fleet.ports import FleetView, Standing, ViewTransaction
+from api.http.etags import RequestTag
+from api.http.problems import RETRY_SECONDS, Problem
+from api.http.routing import JSON, VARY
+from engine.core.times import Instant, encode_document, rfc3339
+
+T = TypeVar("T")
+
+# Kafka is asked every few seconds; after so many it is away, or the view does not keep up.
+CURRENT_SECONDS = 30.0
+
+
+class Viewed(msgspec.Struct, frozen=True):
+    """The view, the time of the request (Unix seconds), and what no other process has."""
+
+    view: FleetView
+    now: float
+    process: str
+
+    def standing(self) -> Standing:
+        """How far the view is. Raises Problem while it never had everything."""
+        standing = self.view.standing()
+        if standing.as_of is None:
+            raise Problem(503, why_not_ready(standing), headers={"retry-after": str(RETRY_SECONDS)})
+        return standing
+
+    def is_current(self, standing: Standing) -> bool:
+        """Whether it has what was in Kafka a moment ago."""
+        return standing.as_of is not None and self.now - standing.as_of <= CURRENT_SECONDS
+
+    async def answer(
+        self, request: Request, make: Callable[[ViewTransaction, Instant], msgspec.Struct]
+    ) -> Response:
+        """The answer about rows, or 304 while the client has one that says the same."""
+        standing = self.standing()
+        assert standing.as_of is not None
+        as_of = Instant(standing.as_of)
+        tag = RequestTag(request, self.process)
+        # One that was of now and is of the past by now says another thing.
+        etag = tag.at(2 * standing.revision + self.is_current(standing))
+        headers = {"cache-control": "no-cache", "vary": VARY, "etag": etag}
+        if tag.is_known(etag):
+            return Response(None, 304, headers)
+        body = await self.view.read(lambda transaction: make(transaction, as_of))
+        return Response(encode_document(body), 200, headers, JSON)
+
+
+def why_not_ready(standing: Standing) -> str:
+    """Why there is no answer yet."""
+    behind = "" if standing.behind is None else f" {standing.behind:,} messages are to come."
+    return standing.problem or f"The view has not read everything from Kafka yet.{behind}"
+
+
+def told_standing(standing: Standing, now: float) -> str | None:
+    """What is to be said beside an answer that is not of now; None for one that is."""
+    if standing.as_of is None:
+        return why_not_ready(standing)
+    if now - standing.as_of <= CURRENT_SECONDS:
+        return None
+    reason = f" {standing.problem}" if standing.problem else ""
+    return f"This is what Kafka held at {rfc3339(standing.as_of)}; nothing newer is known.{reason}"

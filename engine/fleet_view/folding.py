@@ -1,0 +1,36 @@
+"""Messages of all partitions, made into what is written at once. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from engine.fleet_view.messages import DeviceSaid, Oddity, SiteSaid, read_device, read_site
+from engine.fleet_view.view_file.writing import Batch, Place
+from engine.replicas.kafka.messages import PlacedEntry
+from engine.replicas.kafka.topics import TopicNames
+
+
+class Folding:
+    """Reads messages of one prefix's topics, which have so many partitions, until what they say is taken."""
+
+    def __init__(self, names: TopicNames, partitions: int) -> None:
+        self._sites = names.sites
+        self._partitions = partitions
+        self._devices: list[DeviceSaid] = []
+        self._statuses: list[SiteSaid] = []
+        self._oddities: list[Oddity] = []
+
+    def read(self, entries: Iterable[PlacedEntry]) -> None:
+        """Keep what these say, which is far less than they are long."""
+        for entry in entries:
+            said = (read_site if entry.topic == self._sites else read_device)(entry, self._partitions)
+            if isinstance(said, DeviceSaid):
+                self._devices.append(said)
+            elif isinstance(said, Oddity):
+                self._oddities.append(said)
+            elif said is not None:
+                self._statuses.append(said)
+
+    def take(self, positions: Mapping[Place, int], at: float | None) -> Batch:
+        """What was said since. `positions` are the next offsets; `at`: up to when the view has everything then, if that is known."""
+        batch = Batch(self._devices, self._statuses, self._oddities, dict(positions), at)
+        self._devices, self._statuses, self._oddities = [], [], []
+        return batch

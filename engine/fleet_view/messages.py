@@ -1,0 +1,138 @@
+"""What the messages of a fleet's topics say to the view. Pure.
+
+A message is believed as far as a home's owner could have written it: a key in its one spelling, in the home's own
+partition. Everything else is another program's, is left alone and counted. What a newer program wrote is not known here.
+"""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from engine.core.decode_errors import DECODE_ERRORS
+from engine.replicas.kafka.messages import SCHEMA_VERSION, PlacedEntry, decode_key
+from engine.replicas.kafka.sites.site_status import (
+    Removed,
+    SiteStatus,
+    StrangeMessage,
+    WorkerStatus,
+    decode_message,
+)
+from engine.replicas.kafka.topics import partition_of
+
+TEXT_MAX = 255  # characters of each text that are kept, and of an id
+
+_SITE_NAME = re.compile(r"[a-z0-9_-]{1,64}")  # as site.name
+
+
+class Oddity(StrEnum):
+    """Why a message is not in the view."""
+
+    FOREIGN = "foreign"  # not one of a home's owner
+    NEWER = "newer"  # written by a newer program
+    UNREADABLE = "unreadable"  # of an owner, and its value is none that is known here
+
+
+SiteSaid = SiteStatus | Removed
+
+
+class DeviceFacts(msgspec.Struct, frozen=True):
+    """What the view keeps of a device; an empty text is none."""
+
+    name: str
+    manufacturer: str
+    model: str
+    model_id: str
+    sw_version: str
+    hw_version: str
+    serial: str
+
+
+class DeviceSaid(msgspec.Struct, frozen=True):
+    """What a message says of a device: facts, or None when it is gone, or not known any more, which `oddity` explains."""
+
+    site: str
+    id: str
+    facts: DeviceFacts | None
+    oddity: Oddity | None = None
+
+
+class _After(msgspec.Struct, frozen=True):
+    id: str
+    name: str | None = None
+    name_by_user: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    sw_version: str | None = None
+    hw_version: str | None = None
+    serial_number: str | None = None
+
+
+class _DeviceEvent(msgspec.Struct, frozen=True):
+    after: _After | None
+
+
+_decode = msgspec.json.Decoder(_DeviceEvent).decode
+
+
+def read_device(entry: PlacedEntry, partitions: int) -> DeviceSaid | Oddity:
+    """What a message in the topic of devices says; an oddity where it is about no device of a home."""
+    found = decode_key(entry.key, "device")
+    if found is None or not is_home(found.site, entry, partitions) or len(found.key.id) > TEXT_MAX:
+        return Oddity.FOREIGN
+    site, id_ = found.site, found.key.id
+    if entry.value is None:
+        return DeviceSaid(site, id_, None)
+    if is_newer(entry, SCHEMA_VERSION):
+        return DeviceSaid(site, id_, None, Oddity.NEWER)
+    try:
+        after = _decode(entry.value).after
+    except DECODE_ERRORS:
+        return DeviceSaid(site, id_, None, Oddity.UNREADABLE)
+    if after is None:
+        return DeviceSaid(site, id_, None)
+    if after.id != id_:
+        return DeviceSaid(site, id_, None, Oddity.UNREADABLE)
+    return DeviceSaid(site, id_, _facts(after))
+
+
+def read_site(entry: PlacedEntry, partitions: int) -> SiteSaid | Oddity | None:
+    """What a message in the topic `sites` says of a home; None where it is about a process."""
+    if is_newer(entry, SCHEMA_VERSION):
+        return Oddity.NEWER
+    try:
+        found = decode_message(entry, entry.partition)
+    except StrangeMessage:
+        return Oddity.FOREIGN
+    if isinstance(found, WorkerStatus) or (isinstance(found, Removed) and found.worker):
+        return None
+    return found if is_home(found.site, entry, partitions) else Oddity.FOREIGN
+
+
+def is_home(site: str, entry: PlacedEntry, partitions: int) -> bool:
+    """Whether a home can be called so, and its messages stand where this one does."""
+    return _SITE_NAME.fullmatch(site) is not None and partition_of(site, partitions) == entry.partition
+
+
+def is_newer(entry: PlacedEntry, known: int) -> bool:
+    """Whether a program wrote it that knows more than this one."""
+    text = entry.headers.get("schema", b"").decode("ascii", "replace")
+    return text.isdigit() and int(text[:9]) > known
+
+
+def shortened(text: str | None) -> str:
+    """A text as it is kept, whole or cut."""
+    return (text or "")[:TEXT_MAX]
+
+
+def _facts(after: _After) -> DeviceFacts:
+    return DeviceFacts(
+        shortened(after.name_by_user or after.name),
+        shortened(after.manufacturer),
+        shortened(after.model),
+        shortened(after.model_id),
+        shortened(after.sw_version),
+        shortened(after.hw_version),
+        shortened(after.serial_number),
+    )

@@ -1,0 +1,178 @@
+"""Answers from the view's file, each of one moment, on a connection that cannot write."""
+
+# ruff: noqa: S608 (names in statements are our own; values are bound)
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+from msgspec import UNSET, UnsetType
+
+from api.fleet.bodies import FleetDevice, FleetModel, ViewedSite
+from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
+from engine.errors import ReplicaUnavailable
+from engine.fleet_view.messages import Oddity
+from engine.fleet_view.view_file.device_search import DeviceRow, Question, find_devices
+from engine.fleet_view.view_file.numbers import first_choice, numbers_of_device, site_of
+from engine.fleet_view.view_file.schema import REPLICA, identity_in, read_rows
+from engine.fleet_view.view_file.site_reading import count_sites, read_sites, read_tags, site_numbers
+from engine.fleet_view.view_file.words import words_of
+from engine.fleet_view.view_file.writing import counts_in
+from engine.replicas.sqlite_file.database import ApswFile, FileAccess
+
+_CACHE_KIB = 32_768
+_NONE = {"manufacturer": "Unknown", "model": "Unknown", "sw_version": "-"}  # what a filter calls no value
+
+
+class ViewReader:
+    """Reads the view's file at `path`. One thread at a time."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = ApswFile(REPLICA, path, FileAccess.READ, busy_timeout_seconds=1.0, cache_kib=_CACHE_KIB)
+
+    @contextmanager
+    def transaction(self) -> Iterator["FileTransaction"]:
+        """The file at one moment. Raises ReplicaError, also for one in which there is nothing yet."""
+        with self._file.reading() as connection:
+            if identity_in(connection) is None:
+                raise ReplicaUnavailable(REPLICA, "Nothing was read from Kafka yet.", "It begins by itself.")
+            yield FileTransaction(connection)
+
+    def close(self) -> None:
+        """Release the file; it is opened again when it is needed."""
+        self._file.close()
+
+
+class FileTransaction:
+    """See `ViewTransaction`."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def devices(self, query: ViewedDevicesQuery) -> tuple[list[FleetDevice], str | None]:
+        """See `ViewTransaction`."""
+        words = words_of((query.q,))
+        if query.q.strip() and not words:
+            return [], None
+        question = Question(
+            words=words,
+            models=self._models_of(query),
+            sites=self._sites_of(query.site, query.tag),
+            after=self._number_of(query.after),
+            limit=query.limit,
+        )
+        found = find_devices(self._connection, question, self._count_sites())
+        last = found.stopped_at
+        names = self._site_names(found.rows if last is None else [*found.rows, last])
+        devices = [_device(names[site_of(row.number)], row) for row in found.rows]
+        return devices, None if last is None else f"{names[site_of(last.number)]}/{last.id}"
+
+    def models(self, query: ViewedModelsQuery) -> tuple[list[FleetModel], int]:
+        """See `ViewTransaction`."""
+        ordered = "ORDER BY devices DESC, manufacturer, model, sw_version LIMIT ?"
+        if query.tag is UNSET:
+            columns = "manufacturer, model, sw_version, devices, sites"
+            counted = "SELECT count(*) FROM model WHERE devices > 0"
+            rows = self._rows(f"SELECT {columns} FROM model WHERE devices > 0 {ordered}", (query.limit,))
+            total = self._rows(counted, ())[0][0]
+        else:
+            sites = self._sites_of(UNSET, query.tag) or frozenset()
+            grouped = (
+                "SELECT s.model AS number, sum(s.devices) AS devices, count(*) AS sites FROM json_each(?) AS j"
+                " JOIN model_site AS s ON s.site = j.value GROUP BY s.model"
+            )
+            listed = f"[{','.join(map(str, sites))}]"
+            columns = "m.manufacturer, m.model, m.sw_version, c.devices, c.sites"
+            source = f"FROM ({grouped}) AS c JOIN model AS m USING (number)"
+            rows = self._rows(
+                f"SELECT {columns} {source} {ordered.replace('devices', 'c.devices')}", (listed, query.limit)
+            )
+            total = self._rows(f"SELECT count(*) FROM ({grouped})", (listed,))[0][0]
+        models = [
+            FleetModel(maker or None, model or None, version or None, *counts)
+            for maker, model, version, *counts in rows
+        ]
+        return models, total
+
+    def sites(self, query: ViewedSitesQuery, now: float, *, worst_first: bool = False) -> list[ViewedSite]:
+        """See `ViewTransaction`."""
+        return read_sites(self._connection, query, now, worst_first=worst_first)
+
+    def counts(self, query: ViewedSitesQuery, now: float) -> dict[str, int]:
+        """See `ViewTransaction`."""
+        return count_sites(self._connection, query, now)
+
+    def tags(self) -> list[str]:
+        """See `ViewTransaction`."""
+        return read_tags(self._connection)
+
+    def count_devices(self) -> int:
+        """How many devices there are in all homes."""
+        return int(self._rows("SELECT coalesce(sum(devices), 0) FROM model", ())[0][0])
+
+    def oddities(self) -> dict[str, int]:
+        """How many messages are not in the view, by why."""
+        counts = counts_in(self._connection)
+        return {str(oddity): int(counts.get(oddity, 0)) for oddity in Oddity}
+
+    def _models_of(self, query: ViewedDevicesQuery) -> frozenset[int] | None:
+        """The models that the filters allow; None: all."""
+        conditions, values = [], []
+        for column, none in _NONE.items():
+            wanted = getattr(query, column)
+            if wanted is not UNSET:
+                is_exact = column == "sw_version"
+                is_none = wanted == none if is_exact else wanted.casefold() == none.casefold()
+                conditions.append(f"{column} = ?" if is_exact else f"{column} = ? COLLATE NOCASE")
+                values.append("" if is_none else wanted)
+        if not conditions:
+            return None
+        rows = self._rows(f"SELECT number FROM model WHERE {' AND '.join(conditions)}", values)
+        return frozenset(number for (number,) in rows)
+
+    def _sites_of(self, site: str | UnsetType, tag: str | UnsetType) -> frozenset[int] | None:
+        """The homes that the filters allow; None: all."""
+        if site is UNSET and tag is UNSET:
+            return None
+        return site_numbers(self._connection, None if site is UNSET else site, None if tag is UNSET else tag)
+
+    def _number_of(self, after: str) -> int:
+        """The number that a page begins after."""
+        name, slash, id_ = after.partition("/")
+        if not slash:
+            return -1
+        rows = self._rows("SELECT number FROM site WHERE name = ?", (name,))
+        first, last = numbers_of_device(rows[0][0] if rows else first_choice(name), id_)
+        found = self._rows(
+            "SELECT number FROM device WHERE number BETWEEN ? AND ? AND id = ?", (first, last, id_)
+        )
+        return int(found[0][0]) if found else last
+
+    def _count_sites(self) -> int:
+        return int(self._rows("SELECT count(*) FROM site", ())[0][0])
+
+    def _site_names(self, devices: Iterable[DeviceRow]) -> dict[int, str]:
+        numbers = sorted({site_of(row.number) for row in devices})
+        return dict(
+            self._rows(
+                "SELECT number, name FROM site WHERE number IN (SELECT value FROM json_each(?))",
+                (f"[{','.join(map(str, numbers))}]",),
+            )
+        )
+
+    def _rows(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return read_rows(self._connection, statement, values)
+
+
+def _device(site: str, row: DeviceRow) -> FleetDevice:
+    return FleetDevice(
+        site,
+        row.id,
+        row.name or None,
+        row.manufacturer or None,
+        row.model or None,
+        row.sw_version or None,
+        row.hw_version or None,
+    )
