@@ -32,6 +32,8 @@ from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.schema import ensure_schema
 from engine.settings.sections import SECRETS, documented_settings
 from engine.sites.metrics import LoopLag, SiteMetrics
+from engine.sites.sharing.metrics import FleetMetrics
+from engine.sites.sharing.status_exchange import ExchangeState
 from ops.advice_parts import advice_parts
 from ops.answer_pages import events_page, kind_of, report_page
 from ops.data_dictionary import COLUMNS, OTHER_MEASUREMENTS, OWN_TABLES, RECORD_FIELDS, SHARED
@@ -175,6 +177,7 @@ def site_metrics_text() -> str:
     """The series of many homes."""
     registry = CollectorRegistry()
     registry.register(SiteMetrics(lambda: (), lambda: 0.0, "auto", LoopLag()))
+    registry.register(FleetMetrics(lambda: ExchangeState(False, None, 0)))
     return generate_latest(registry).decode()
 
 

@@ -41,7 +41,7 @@ _PAGES = frozenset(route.path for route in PAGE_ROUTES)
 
 
 class FleetReady(msgspec.Struct, frozen=True):
-    """Whether the service has begun with all its homes, and how many are at which stage."""
+    """Whether the service has begun with all its homes (`ready`, `not_ready`, `drained`), and how many are at which stage."""
 
     status: str
     sites: dict[str, int]
@@ -55,8 +55,10 @@ async def get_readiness(asked: Asked, _request: Request, _query: NoQuery) -> Res
     """
     views = asked.sites.views()
     counts = {stage.value: sum(view.stage is stage for view in views) for stage in Stage}
-    is_ready = bool(views) and not asked.sites.is_closed
-    return answer_live(FleetReady("ready" if is_ready else "not_ready", counts), 200 if is_ready else 503)
+    is_drained = asked.sites.drained is not None
+    is_ready = bool(views) and not asked.sites.is_closed and not is_drained
+    word = "ready" if is_ready else "drained" if is_drained else "not_ready"
+    return answer_live(FleetReady(word, counts), 200 if is_ready else 503)
 
 
 ROUTES: tuple[Route, ...] = (*listing.ROUTES, *fleet.ROUTES, get_liveness, get_readiness)

@@ -66,6 +66,7 @@ def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object
     return {
         "now": now,
         "query": query,
+        "drained": sites.drained,
         "total": len(views),
         "counts": counts,
         "found": len(found),

@@ -80,6 +80,10 @@ class Sites(Protocol):
     def token(self, name: str) -> str | None:
         """The token that opens this home and no other."""
 
+    @property
+    def drained(self) -> str | None:
+        """Why this process is to keep no homes, if so."""
+
     async def open(self, name: str) -> AppContext | None:
         """What the API answers of a home, which is now being read; None while it is not kept."""
 

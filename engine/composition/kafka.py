@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from engine.replicas.kafka.cluster.workers import ClusterFleet
     from engine.replicas.kafka.doctor import KafkaCheck
 
+NO_FLEET = "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
+
 
 def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim | None = None) -> Replica:
     """The records store in Kafka. Connects to nothing yet. Raises SettingsError, also without the client library."""
@@ -109,9 +111,7 @@ def open_whole_topics(loaded: LoadedSettings, registries: Sequence[str]) -> "Who
 def _fleet_access(loaded: LoadedSettings) -> Access:
     uri = fleet_uri(loaded.settings.fleet)
     if not uri:
-        raise SettingsError(
-            "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
-        )
+        raise SettingsError(*NO_FLEET)
     return _access(loaded, uri, "fleet.brokers")
 
 

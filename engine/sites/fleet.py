@@ -106,6 +106,7 @@ class Fleet:
         self._resident_bytes = 0
         self._is_told = False  # that the folder cannot be read
         self.is_closed = False
+        self.drained: str | None = None  # only a process that shares its homes is drained
 
     async def begin(self) -> None:
         """Read the folder. Raises SettingsError when it cannot be listed."""

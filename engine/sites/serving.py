@@ -34,7 +34,9 @@ from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
 from engine.sites.shards import StaticShard
+from engine.sites.sharing.draining import DrainableOwnership
 from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.metrics import FleetMetrics
 from engine.sites.sharing.shared_sites import SharedSites
 from engine.sites.sharing.status_exchange import StatusExchange
 
@@ -109,9 +111,13 @@ class SitesService:
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
         ownership = _ownership(loaded, host)
         self.exchange = _exchange(loaded, host, clock) if settings.fleet.brokers else None
+        if self.exchange is not None:
+            state, on_drained = Path(settings.sites.state), self.exchange.note_drained
+            ownership = DrainableOwnership(self.exchange.around(ownership), state, on_drained)
+            self.metrics.add(FleetMetrics(self.exchange.state))
         self.fleet = Fleet(
             SiteFiles(settings.sites, layers, given.environ),
-            self.exchange.around(ownership) if self.exchange else ownership,
+            ownership,
             mode=mode,
             clock=clock,
             listeners=self._listeners,
@@ -144,7 +150,8 @@ class SitesService:
         while True:
             views = self.fleet.views()
             kept = sum(view.stage == "kept" for view in views)
-            self._host.notifier.status(f"{kept} of {len(views)} homes are kept")
+            drained = ", drained" if self.sites.drained else ""
+            self._host.notifier.status(f"{kept} of {len(views)} homes are kept{drained}")
             await anyio.sleep(_STATUS_SECONDS)
 
     def _listeners(self, site: str, mirror: Mirror) -> tuple[MirrorListener, ...]:

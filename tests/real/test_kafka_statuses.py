@@ -1,5 +1,6 @@
 """What processes of a fleet tell each other of their homes through a real cluster."""
 
+import json
 import signal
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import SiteStatus
 from tests.availability import skip_or_fail
 from tests.real.kafka import KafkaBroker
-from tests.real.kafka_fleet import PARTITIONS, WorkingFleet, working_fleet
+from tests.real.kafka_fleet import PARTITIONS, Worker, WorkingFleet, working_fleet
 from tests.real.kafka_jars import KafkaMissingError
 from tests.service_process import get, wait_until
 
@@ -62,11 +63,40 @@ def answers(address: str, name: str) -> bool:
         return False
 
 
+def ready(address: str) -> str:
+    """What a process says of its readiness."""
+    try:
+        return str(get(address, "/readyz")["status"])
+    except urllib.error.HTTPError as error:
+        return str(json.load(error)["status"])
+
+
 def wait_until_said(
     fleet: WorkingFleet, is_so: Callable[[dict[str, SiteStatus]], bool], what: str
 ) -> dict[str, SiteStatus]:
     wait_until(lambda: is_so(known(fleet).sites), what)
     return known(fleet).sites
+
+
+def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
+    """The second one gives its homes up while it is drained, whether it is started anew or not."""
+    second.run("fleet", "drain")
+    fleet.wait_until_in_sync(first)
+    assert second.homes() == {}
+    assert ready(second.address) == "drained"
+    wait_until(
+        lambda: (
+            {w["state"]: len(w["homes"]) for w in fleet.status()["workers"]} == {"active": 6, "drained": 0}
+        ),
+        "it is shown as drained",
+    )
+    second.end(signal.SIGTERM)
+    second.start()
+    wait_until(lambda: ready(second.address) == "drained", "it stays drained")
+    second.run("fleet", "resume")
+    wait_until(second.homes, "it has some again")
+    fleet.wait_until_in_sync(first, second)
+    assert ready(second.address) == "ready"
 
 
 def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: WorkingFleet) -> None:
@@ -100,6 +130,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     for worker, other in ((first, second), (second, first)):
         name = min(other.homes())
         wait_until(partial(answers, worker.address, name), f"{name} is found")
+    check_draining(fleet, first, second)
     second.end(signal.SIGTERM)
     fleet.wait_until_in_sync(first)
     said = wait_until_said(

@@ -36,6 +36,7 @@ class MemorySites:
         self._views = {view.name: view for view in views}
         self.givens: dict[str, AppContext] = {}
         self.tokens = tokens or {}
+        self.why_drained: str | None = None
         self.others: dict[str, Elsewhere] = {}
         self.changes = FollowedChanges()
         self.is_closed = False
@@ -48,6 +49,10 @@ class MemorySites:
 
     def elsewhere(self, name: str) -> Elsewhere | None:
         return self.others.get(name)
+
+    @property
+    def drained(self) -> str | None:
+        return self.why_drained
 
     def token(self, name: str) -> str | None:
         return self.tokens.get(name)

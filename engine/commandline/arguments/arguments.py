@@ -13,8 +13,8 @@ COMMANDS = {
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
     "site": "list, check, add, pause, resume, remove or forget the homes of `sites.directory` (`site list`)",
-    "fleet": "print which process keeps which homes (`fleet status`), make or check the topics through which they share them, "
-    "or serve one answer over all homes (`fleet view`)",
+    "fleet": "print which process keeps which homes (`fleet status`), let this machine's give its own to others (`fleet drain`), "
+    "make or check the topics through which they share them, or serve one answer over all homes (`fleet view`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
     "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
     "completion": "print the completion script of a shell: bash, zsh or fish",
@@ -51,7 +51,7 @@ class Arguments(argparse.Namespace):
     store_command: str | None = None
     site_command: str = ""
     fleet_command: str = ""
-    topics_command: str = "check"
+    topics_command: str = ""
     name: str = ""
     label: str | None = None
     tags: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "fleet": (
         ("reconcile fleet status", "which process keeps which homes"),
         ("reconcile fleet view", "one answer over all homes, at http.host and http.port"),
+        ("reconcile fleet drain", "before this machine is worked on; `fleet resume` undoes it"),
         ("reconcile fleet topics create", "before the first process starts, if it may not make topics"),
     ),
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),

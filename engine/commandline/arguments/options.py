@@ -2,7 +2,7 @@
 
 import argparse
 
-FLEET_COMMANDS = ("status", "topics", "view")
+FLEET_COMMANDS = ("status", "drain", "resume", "topics", "view")
 TOPICS_COMMANDS = ("check", "create")
 SITE_COMMANDS = ("list", "check", "add", "pause", "resume", "remove", "forget")
 
@@ -97,9 +97,8 @@ def add_fleet(fleet: argparse.ArgumentParser) -> None:
         "topics_command",
         metavar="ACTION",
         nargs="?",
-        choices=TOPICS_COMMANDS,
-        default="check",
-        help="of the topics: check (if nothing is said) or create",
+        default="",
+        help="of the topics: check (if nothing is said) or create; of drain and resume: the process, if it is to be of this machine",
     )
     add_settings_file(fleet)
     add_format(fleet)

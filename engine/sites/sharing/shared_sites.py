@@ -38,6 +38,13 @@ class SharedSites:
         """See `Sites`."""
         return self._exchange.elsewhere(name)
 
+    @property
+    def drained(self) -> str | None:
+        """See `Sites`."""
+        if self._exchange.worker.state != "drained":
+            return None
+        return "This process is drained: it gives its homes to others, until `reconcile fleet resume` on its machine."
+
     def token(self, name: str) -> str | None:
         """See `Sites`. That of a home which another process keeps is not read here."""
         return self._fleet.token(name)

@@ -21,6 +21,7 @@ from engine.replicas.kafka.sites.site_status import (
     FRESH_MS,
     HEARTBEAT_SECONDS,
     SiteStatus,
+    WorkerState,
     WorkerStatus,
     encode_site,
     encode_worker,
@@ -47,6 +48,14 @@ class OwnedSite(NamedTuple):
     view: SiteView
     records: Mapping[str, int]
     claim: Claim
+
+
+class ExchangeState(NamedTuple):
+    """How it is with the exchange. `trouble` says why nothing is told or heard, if so."""
+
+    is_drained: bool
+    trouble: str | None
+    strange_messages: int
 
 
 class OwnedSites(Protocol):
@@ -106,12 +115,23 @@ class StatusExchange:
                 self._tell(error)
                 self._due.doubt()
                 self._told = None
+                self.known.strange = 0  # all is read anew
                 await self._in_thread(self._topic.close)
                 await anyio.sleep(_RETRY_SECONDS)
+
+    def state(self) -> ExchangeState:
+        """How it is with the exchange at this moment."""
+        return ExchangeState(self.worker.state == "drained", self.trouble, self.known.strange)
 
     def take_files(self, files: Mapping[str, SiteFile]) -> None:
         """Which homes this process has settings of; called in a thread."""
         self._named = self._digests.of(files)
+
+    def note_drained(self, since: float | None) -> None:
+        """Tell that this process is drained since then (Unix seconds), or no longer."""
+        state: WorkerState = "active" if since is None else "drained"
+        at = self._clock() if since is None else since
+        self.worker = replace(self.worker, state=state, since_ms=milliseconds(at))
 
     def around(self, ownership: Ownership) -> Ownership:
         """The ownership, with a last word about each home that is given up."""

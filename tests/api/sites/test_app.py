@@ -109,6 +109,18 @@ async def test_the_service_is_ready_when_it_has_homes_and_until_it_ends(sample: 
         assert (await client.get("/readyz")).status_code == 503
 
 
+async def test_a_process_that_is_drained_says_so(sample: tuple[Path, Report]) -> None:
+    sites = MemorySites(kept("one"))
+    sites.why_drained = "This process is drained."
+    async with asking(sample, sites) as client:
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (503, "drained")
+        assert "This process is drained." in (await client.get("/")).text
+        sites.why_drained = None
+        assert (await client.get("/readyz")).json()["status"] == "ready"
+        assert "drained" not in (await client.get("/")).text
+
+
 async def test_the_document_names_all_routes(sample: tuple[Path, Report]) -> None:
     async with asking(
         sample, MemorySites(kept("one")), metrics=lambda _accept: (b"", "text/plain")

@@ -1,6 +1,7 @@
 """`reconcile fleet`: the processes that share homes through Kafka, and their topics. It talks to no service."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from time import time
@@ -10,17 +11,22 @@ import msgspec
 from api.page.wording import age_text, count_text
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import working_folder
+from engine.commandline.arguments.options import TOPICS_COMMANDS
+from engine.commandline.arguments.parser import refuse
 from engine.commandline.exit_codes import FAILED, OK
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.safe_text import visible, without_secrets
-from engine.composition.kafka import open_fleet
+from engine.composition.kafka import NO_FLEET, open_fleet
 from engine.core.state.report import SCHEMA_VERSION
 from engine.core.times import encode_document
 from engine.core.words import SyncStatus
+from engine.errors import SettingsError
 from engine.replicas.kafka.fleet import problems_of
 from engine.replicas.kafka.sites.overview import FleetOverview, HomeOverview, WorkerOverview, overview
 from engine.settings.layers import merge_layers, settings_layers, with_secrets
+from engine.settings.sections import Settings
 from engine.sites.files import SiteFiles
+from engine.sites.sharing.draining import drain, resume
 
 
 class FleetStatus(FleetOverview, frozen=True, kw_only=True):
@@ -42,6 +48,9 @@ def run_fleet(arguments: Arguments) -> int:
     file = Path(arguments.config) if arguments.config else None
     layers = settings_layers({}, os.environ, file, working_folder())
     settings, origins = merge_layers(layers, os.environ)
+    _check_action(arguments)
+    if arguments.fleet_command in ("drain", "resume"):
+        return _drain(arguments, settings)
     fleet = open_fleet(with_secrets(settings, origins, os.environ))
     partitions = fleet.partitions
     if arguments.fleet_command == "topics":
@@ -57,6 +66,40 @@ def run_fleet(arguments: Arguments) -> int:
     now = time()
     fleet_now = overview(fleet.workers(), fleet.said(), homes, partitions, now)
     return _print_status(arguments, FleetStatus(**msgspec.structs.asdict(fleet_now)), now)
+
+
+def _check_action(arguments: Arguments) -> None:
+    action = arguments.topics_command
+    if arguments.fleet_command == "topics" and action not in ("", *TOPICS_COMMANDS):
+        refuse(f"{visible(action)} is nothing to do with topics.", f"Write {' or '.join(TOPICS_COMMANDS)}.")
+    if arguments.fleet_command == "status" and action:
+        refuse(f"What is {visible(action)}?", "Write `reconcile fleet status`.")
+
+
+def _drain(arguments: Arguments, settings: Settings) -> int:
+    """Let the process of this machine's settings give up its homes, or keep some again."""
+    if not settings.fleet.brokers:
+        raise SettingsError(*NO_FLEET)
+    worker, host = arguments.topics_command, socket.gethostname()
+    if worker and worker.rpartition("-")[0] != host:
+        raise SettingsError(
+            f"{visible(worker)} does not run on this machine, {host}.",
+            f"Run `reconcile fleet {arguments.fleet_command}` on its machine, with its settings.",
+        )
+    state, is_drain = Path(settings.sites.state), arguments.fleet_command == "drain"
+    try:
+        is_new = (drain if is_drain else resume)(state)
+    except OSError as error:
+        raise SettingsError(
+            f"{state} (sites.state) cannot be written: {error.strerror}.", "Run it as the service's user."
+        ) from error
+    if is_drain:
+        done = "gives its homes to the others within seconds, and keeps none until `reconcile fleet resume`"
+    else:
+        done = "takes its share of the homes again"
+    before = "" if is_new else " It was so before."
+    emit_text(f"The process that has its state in {state} {done}.{before}\n")
+    return OK
 
 
 def _print_topics(arguments: Arguments, found: FleetTopics) -> int:

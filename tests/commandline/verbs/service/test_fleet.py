@@ -1,6 +1,7 @@
 """`reconcile fleet`: what the cluster says of processes and topics, printed."""
 
 import json
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from engine.replicas.kafka.fleet import Worker
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus
 from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of, settings_of
+from engine.sites.sharing.draining import drained_since
 
 NOW_MS = 1_800_000_000_000
 
@@ -145,6 +147,40 @@ def test_homes_that_no_process_keeps_are_a_failure(
     assert capsys.readouterr().out.startswith("No process is in the fleet.\nNo process keeps 6 homes")
 
 
+@pytest.fixture
+def drainable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    text = '[sites]\ndirectory = "sites.d"\nstate = "state"\n[fleet]\nbrokers = "kafka:9092"\n'
+    (tmp_path / "reconcile.toml").write_text(text, encoding="utf-8")
+    return tmp_path / "state"
+
+
+def test_the_process_of_this_machine_is_drained_until_that_is_undone(
+    drainable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_fleet(parse(["fleet", "drain"])) == 0
+    assert drained_since(drainable) is not None
+    assert "gives its homes to the others within seconds, and keeps none until" in capsys.readouterr().out
+    assert run_fleet(parse(["fleet", "drain", f"{socket.gethostname()}-12"])) == 0
+    assert "It was so before." in capsys.readouterr().out
+    assert run_fleet(parse(["fleet", "resume"])) == 0
+    assert drained_since(drainable) is None
+    assert "takes its share of the homes again." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("worker", ["elsewhere-12", "12", socket.gethostname()])
+def test_a_process_of_another_machine_is_not_drained_here(drainable: Path, worker: str) -> None:
+    with pytest.raises(SettingsError, match="does not run on this machine"):
+        run_fleet(parse(["fleet", "drain", worker]))
+    assert drained_since(drainable) is None
+
+
+def test_a_folder_that_cannot_be_written_is_named(drainable: Path) -> None:
+    drainable.write_text("a file", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"state \(sites.state\) cannot be written"):
+        run_fleet(parse(["fleet", "drain"]))
+
+
 def test_topics_are_checked_and_made(cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_fleet(parse(["fleet", "topics"])) == 1
     assert capsys.readouterr().out == "failed  Topic homes.sites does not exist.\n"
@@ -156,5 +192,14 @@ def test_topics_are_checked_and_made(cluster: MemoryFleet, capsys: pytest.Captur
 
 def test_without_a_fleet_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="No fleet is set"):
-        run_fleet(parse(["fleet", "status"]))
+    for command in ("status", "drain"):
+        with pytest.raises(SettingsError, match="No fleet is set"):
+            run_fleet(parse(["fleet", command]))
+
+
+@pytest.mark.parametrize("argv", [["topics", "remove"], ["status", "one"]])
+def test_what_there_is_not_to_do_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_fleet(parse(["fleet", *argv]))
+    assert ended.value.code == 64
+    assert argv[1] in capsys.readouterr().err

@@ -1,0 +1,39 @@
+"""The series of a process that shares its homes with others."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from engine.sites.sharing.status_exchange import ExchangeState
+
+
+class FleetMetrics(Collector):
+    """Collects from what the processes tell each other as it is at each scrape."""
+
+    def __init__(self, read: Callable[[], ExchangeState]) -> None:
+        """`read` returns how it is now."""
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the names are known with the first collection."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All series."""
+        now = self._read()
+        yield GaugeMetricFamily(
+            "reconcile_fleet_drained",
+            "1 while the process is drained and keeps no homes.",
+            value=float(now.is_drained),
+        )
+        yield GaugeMetricFamily(
+            "reconcile_fleet_exchange_up",
+            "1 while the process can tell the others of its homes, and hears of theirs.",
+            value=float(now.trouble is None),
+        )
+        yield GaugeMetricFamily(
+            "reconcile_fleet_strange_messages",
+            "Messages of other programs among those about homes, since the start.",
+            value=float(now.strange_messages),
+        )

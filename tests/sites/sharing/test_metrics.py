@@ -1,0 +1,27 @@
+"""What a process that shares its homes exports about that."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from engine.sites.sharing.metrics import FleetMetrics
+from engine.sites.sharing.status_exchange import ExchangeState
+
+
+def exported(state: ExchangeState) -> dict[str, float]:
+    registry = CollectorRegistry()
+    registry.register(FleetMetrics(lambda: state))
+    lines = generate_latest(registry).decode().splitlines()
+    pairs = [line.split() for line in lines if not line.startswith("#")]
+    return {name.removeprefix("reconcile_fleet_"): float(value) for name, value in pairs}
+
+
+def test_a_process_says_whether_it_is_drained_and_hears_of_the_others() -> None:
+    assert exported(ExchangeState(is_drained=False, trouble=None, strange_messages=0)) == {
+        "drained": 0,
+        "exchange_up": 1,
+        "strange_messages": 0,
+    }
+    assert exported(ExchangeState(is_drained=True, trouble="Kafka is away.", strange_messages=3)) == {
+        "drained": 1,
+        "exchange_up": 0,
+        "strange_messages": 3,
+    }
