@@ -10,8 +10,9 @@ import pytest
 
 from tests.availability import skip_or_fail
 from tests.real.kafka import KafkaBroker
-from tests.real.kafka_fleet import WorkingFleet, audit, working_fleet
+from tests.real.kafka_fleet import Worker, WorkingFleet, audit, working_fleet
 from tests.real.kafka_jars import KafkaMissingError
+from tests.real.kafka_transactions import freeze_within_transaction
 from tests.service_process import wait_until
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow]
@@ -71,12 +72,27 @@ def test_homes_are_shared_and_move_whatever_happens_to_who_keeps_them(
     fleet.wait_until_written("rename4")
     fleet.wait_until_in_sync(first, second, third)
 
+    _freeze_between_sending_and_committing(fleet, third)
+
     brokers[2].stop(signal.SIGKILL)
-    fleet.rename_all("rename5")
-    fleet.wait_until_written("rename5")
+    fleet.rename_all("rename6")
+    fleet.wait_until_written("rename6")
     fleet.wait_until_in_sync(first, second, third)
     brokers[2].start()
 
     third.end(signal.SIGTERM)
     fleet.wait_until_in_sync(first, second)
-    assert audit(fleet, {f"rename{number}" for number in range(1, 6)}) == {}
+    assert audit(fleet, {f"rename{number}" for number in range(1, 7)}) == {}
+
+
+def _freeze_between_sending_and_committing(fleet: WorkingFleet, worker: Worker) -> None:
+    others = [other for other in fleet.workers if other is not worker]
+    wait_until(worker.homes, "it has some again")
+    fleet.wait_until_in_sync(*fleet.workers)
+    home = freeze_within_transaction(fleet, worker)
+    fleet.rename_all("rename5")
+    fleet.wait_until_written("rename5")
+    fleet.wait_until_in_sync(*others)
+    assert home in fleet.kept(*others)
+    worker.send_signal(signal.SIGCONT)
+    fleet.wait_until_in_sync(*fleet.workers)
