@@ -13,12 +13,13 @@ import msgspec
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
-from engine.core.guards.look import Look
+from engine.core.guards.look import FirstSeen, Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.core.records.revision import Revision
 from engine.core.state.hints import Hints
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
+from engine.core.state.report import FoundKey
 
 # Called with what is being read and how far it is: (what, done, total or None).
 Progress = Callable[[str, int, int | None], None]
@@ -57,17 +58,14 @@ class Watch(Protocol):
         """Look again where the hints point, and only there. Raises SourceError."""
 
     async def heartbeat(self) -> float | None:
-        """Ask whether the source still answers; returns the Unix time up to which every change was hinted at.
-
-        None when a hint waits, or nothing can be said. Raises SourceError.
+        """Ask whether the source still answers; returns the Unix time up to which every change was hinted at, None when a
+        hint waits, or nothing can be said. Raises SourceError.
         """
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a replica holds: the version of every row, recomputed from the row itself.
-
-    An entity row that another program wrote has no registry id; it stands under its entity_id instead, as
-    `Key("entity", entity_id)` (see `core.diff.adopt`).
+    """What a replica holds: the version of every row, recomputed from the row itself. An entity row that another program wrote
+    has no registry id; it stands under its entity_id instead, as `Key("entity", entity_id)` (see `core.diff.adopt`).
     """
 
     versions: dict[Key, str]
@@ -134,9 +132,8 @@ class Replica(Protocol):
         """The rows of the given keys that exist."""
 
     def apply(self, operations: Sequence[Operation], run: "Run") -> None:
-        """Carry out the operations in order, durably, all or (where the store can) none; read them back.
-
-        Raises ReplicaDiverged when what was read back is not what was written.
+        """Carry out the operations in order, durably, all or (where the store can) none; read them back. Raises
+        ReplicaDiverged when what was read back is not what was written.
         """
 
     def upkeep(self, desired: Snapshot, run: "Run") -> None:
@@ -217,6 +214,14 @@ class Ledger(Protocol):
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         """Remember what was first missed by a look, forget what returned, and what is moot. For nothing it opens no transaction."""
+
+    def found(self, replica: str) -> Mapping[FoundKey, FirstSeen]:
+        """When differences of a replica were found first that nothing else dates."""
+        return {}
+
+    def note_found(self, replica: str, found: Mapping[FoundKey, FirstSeen]) -> None:
+        """Remember these of a replica, in place of earlier ones."""
+        return
 
     def place(self, replica: str) -> str | None:
         """The store that its entries for a replica are about; None when that is not known."""

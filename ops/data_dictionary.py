@@ -109,6 +109,7 @@ OWN_TABLES = {
     "reconcile_meta": "schema version, and which Home Assistant the rows came from",
     "reconcile_applied": "version of each record that was last written to each replica",
     "reconcile_absences": "records that Home Assistant was seen without, and since when: evidence for a delete",
+    "reconcile_found": "differences that stand, such as foreign rows, and when each was found first; 1,000 for each replica",
     "reconcile_tombstones": "deleted rows, kept for `rows.tombstone_days`",
     "reconcile_changes": "the change feed: every change of a row, before and after",
     "reconcile_runs": "every pass that wrote rows",

@@ -36,7 +36,7 @@ class SourceState(msgspec.Struct, frozen=True):
 class ReplicaState(msgspec.Struct, frozen=True):
     """How it stands with one replica; null: not known.
 
-    `since`: when it came to its status. `differing`: records on which it differed at the last comparison and still
+    `since`: when it came to its status, as far as this process saw it: never before `started_at`. `differing`: records on which it differed at the last comparison and still
     does; null while it is unknown. `lag_seconds` is the age of what it is known to hold.
     """
 

@@ -19,12 +19,13 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.backlog import Backlog
 from engine.core.state.backoff import Backoff
 from engine.core.state.intervals import Intervals
-from engine.core.state.report import FoundKey, Report, with_first_found, without_many_applied
+from engine.core.state.report import Report, without_many_applied
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.listeners import PassListener
 from engine.loop.passes.context import PassContext
+from engine.loop.passes.found_times import FoundTimes
 from engine.loop.passes.missing_records import note_absences
 from engine.loop.passes.options import PassOptions, what_changed
 from engine.loop.passes.replica_pass import ReplicaPass
@@ -76,7 +77,7 @@ class ReplicaController:
         self._backoff = Backoff(intervals.retry_seconds_min, intervals.retry_seconds_max, draw)
         self._memory: ReplicaMemory | None = None
         self._newest: Snapshot | None = None
-        self._found = dict[FoundKey, float]()  # since when records differ
+        self._found = FoundTimes(ledger, replica.name)  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
         self._newest_losses = 0  # how often it was when the newest snapshot was read
@@ -140,6 +141,8 @@ class ReplicaController:
                 )
             self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
             self._is_tidy = False
+            if self._found.is_changed:
+                await self._offload(self._found.keep)
             return Result(0.0)
         self._is_tidy = self._is_tidy or await self._tidy(is_calm=is_calm)
         return Result(self._pace.watch_seconds)
@@ -272,8 +275,7 @@ class ReplicaController:
         )
 
     def _report(self, work: ReplicaPass, context: PassContext, started: float) -> Report:
-        found = report_pass(context, [work], started)
-        return with_first_found(found, self._found, self._clock(), self._calendar().shift)
+        return self._found.date(report_pass(context, [work], started), self._clock(), self._calendar())
 
     async def _note_found(self, work: ReplicaPass, report: Callable[[], Report]) -> None:
         """What was found out of order is known from the comparison on, however long the rest of the pass lasts.

@@ -3,20 +3,21 @@
 The ledger is apart from the replica, as it is for InfluxDB, so that the loop has to keep it itself.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
-from engine.core.guards.look import Look
+from engine.core.guards.look import FirstSeen, Look
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Json, Key, Record
 from engine.core.records.record_json import canonical_fields, make_record
+from engine.core.state.report import FoundKey
 from engine.errors import EngineError, ReplicaError
 from engine.ports import Ledger, Observed, Progress, Replica, Run, Source
 
@@ -108,6 +109,7 @@ class MemoryLedger(Ledger):
     def __init__(self) -> None:
         self.versions: dict[str, dict[Key, str]] = {}
         self.missed: dict[Key, Look] = {}
+        self.found_first: dict[str, dict[FoundKey, FirstSeen]] = {}
         self.writes = 0
         self.fail_with: ReplicaError | None = None
 
@@ -146,6 +148,14 @@ class MemoryLedger(Ledger):
         for key in absences.begun:
             self.writes += 1
             self.missed.setdefault(key, at)
+
+    def found(self, replica: str) -> Mapping[FoundKey, FirstSeen]:
+        self._fail()
+        return dict(self.found_first.get(replica, {}))
+
+    def note_found(self, replica: str, found: Mapping[FoundKey, FirstSeen]) -> None:
+        self._fail()
+        self.found_first[replica] = dict(found)
 
     def _fail(self) -> None:
         if self.fail_with is not None:

@@ -34,9 +34,10 @@ class Kept:
         offload: Offload = inline,
         intervals: Intervals = PACE,
         replica: MemoryReplica | None = None,
+        ledger: MemoryLedger | None = None,
     ) -> None:
         self.replica = replica or MemoryReplica()
-        self.ledger = MemoryLedger()
+        self.ledger = ledger or MemoryLedger()
         self.reports: list[tuple[float, Report]] = []
         self.controller = ReplicaController(
             replica=self.replica,
@@ -67,8 +68,9 @@ async def keeping(
     offload: Offload = inline,
     intervals: Intervals = PACE,
     replica: MemoryReplica | None = None,
+    ledger: MemoryLedger | None = None,
 ) -> AsyncIterator[Kept]:
-    kept = Kept(mode, offload, intervals, replica)
+    kept = Kept(mode, offload, intervals, replica, ledger)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kept.controller.run, kept)
         yield kept

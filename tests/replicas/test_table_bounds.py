@@ -30,6 +30,7 @@ BOUNDS = {
     "reconcile_meta": "a fixed set of names",
     "reconcile_applied": "a row per record and replica",
     "reconcile_absences": "a row per record that is missing, until it is back or deleted",
+    "reconcile_found": "1,000 rows for each replica",
     "reconcile_tombstones": "rows.tombstone_days",
     "reconcile_changes": "rows.changes_max",
     "reconcile_runs": "rows.changes_max",

@@ -24,6 +24,13 @@ class Look(msgspec.Struct, frozen=True):
     uptime: float | None = None
 
 
+class FirstSeen(msgspec.Struct, frozen=True):
+    """A difference that was found first by a look, and the version that the replica's row had."""
+
+    version: str | None
+    at: Look
+
+
 class Calendar(msgspec.Struct, frozen=True):
     """What the times of this process, which never jump, are by other clocks. In seconds."""
 

@@ -194,3 +194,12 @@ def _rows(connection: apsw.Connection, table: Table, select: str, bindings: tupl
         return connection.execute(select, bindings).fetchall()
     except UnicodeDecodeError:
         return list(rows_keeping_bytes(connection, select, (*table.sql_names, "rowid"), bindings))
+
+
+def digests_of(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:
+    """The digests of those rows that are exactly the given versions; the others are judged by their content."""
+    return {
+        key: digest_row(found.values)
+        for key, found in find_rows(connection, versions).items()
+        if judge_row(key, found.values) == (versions[key], True)
+    }

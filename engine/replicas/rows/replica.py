@@ -5,7 +5,7 @@ applied versions and change feed agree. Looking at the file changes nothing in i
 existing HomeIQ database is adopted, within the first transaction that writes.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,15 +14,16 @@ import apsw
 from engine.core.compare.plan import Action, Operation
 from engine.core.compare.stored import StoredRow
 from engine.core.guards.absences import Absences
-from engine.core.guards.look import Look
+from engine.core.guards.look import FirstSeen, Look
 from engine.core.records.record import Key
 from engine.core.state.fate import Former
+from engine.core.state.report import FoundKey
 from engine.ports import Ledger, Observed, Replica, Run
-from engine.replicas.rows.codec import digest_row, judge_row
 from engine.replicas.rows.ledger import entries, feed
+from engine.replicas.rows.ledger.found import read_found, write_found
 from engine.replicas.rows.ledger.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.queries.former_names import find_former
-from engine.replicas.rows.reader import FoundRow, find_rows, observe_rows, read_scopes, select_all
+from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes, select_all
 from engine.replicas.rows.schema import check_schema, ensure_schema
 from engine.replicas.rows.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
@@ -148,7 +149,7 @@ class SqliteRows(Replica, Ledger):
                 connection, replica, [key for key, version in settled.items() if version is None]
             )
             recorded = {key: version for key, version in settled.items() if version is not None}
-            digests = _digests(connection, recorded) if replica == NAME else {}
+            digests = digests_of(connection, recorded) if replica == NAME else {}
             applied = ((key, version, digests.get(key)) for key, version in recorded.items())
             entries.write_applied(connection, replica, applied, at)
 
@@ -163,6 +164,16 @@ class SqliteRows(Replica, Ledger):
             with self._writing() as connection:
                 self._absences = None
                 entries.write_absences(connection, sorted(absences.begun), sorted(over), at)
+
+    def found(self, replica: str) -> dict[FoundKey, FirstSeen]:
+        """When differences of a replica were found first."""
+        with self._reading() as connection:
+            return read_found(connection, replica)
+
+    def note_found(self, replica: str, found: Mapping[FoundKey, FirstSeen]) -> None:
+        """Remember these of a replica, in place of earlier ones."""
+        with self._writing() as connection:
+            write_found(connection, replica, found)
 
     def place(self, replica: str) -> str | None:
         """The store that the ledger's entries for a replica are about; None when that is not known."""
@@ -257,7 +268,7 @@ class SqliteRows(Replica, Ledger):
         with self._file.writing() as connection:
             is_known = self._schema_version == self._file.schema_version() and check_schema(connection, NAME)
             if not is_known and not ensure_schema(connection, NAME):
-                digests = _digests(connection, entries.read_applied(connection, NAME))
+                digests = digests_of(connection, entries.read_applied(connection, NAME))
                 entries.replace_digests(connection, NAME, digests)
             yield connection
             version = self._file.schema_version()
@@ -280,20 +291,5 @@ def open_rows(  # noqa: PLR0913 (options, by keyword)
     `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
     """
     access = FileAccess.PRIVATE_COPY if private_copy else FileAccess.READ if read_only else FileAccess.WRITE
-    file = ApswFile(
-        NAME,
-        path,
-        access,
-        busy_timeout_seconds=busy_timeout_seconds,
-        cache_kib=cache_kib,
-    )
+    file = ApswFile(NAME, path, access, busy_timeout_seconds=busy_timeout_seconds, cache_kib=cache_kib)
     return SqliteRows(file, changes_max=changes_max, tombstone_days=tombstone_days)
-
-
-def _digests(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:
-    """The digests of those rows that are exactly the given versions; the others are judged by their content."""
-    return {
-        key: digest_row(found.values)
-        for key, found in find_rows(connection, versions).items()
-        if judge_row(key, found.values) == (versions[key], True)
-    }

@@ -22,6 +22,7 @@ import msgspec
 from engine.errors import ReplicaDamaged
 from engine.replicas.rows.backup import Content, check_content, read_snapshot, write_copy
 from engine.replicas.rows.ledger import entries, feed
+from engine.replicas.rows.ledger.found import forget_found
 from engine.replicas.rows.replica import NAME
 from engine.replicas.sqlite_file.database import ApswFile
 
@@ -50,6 +51,7 @@ def restore_rows(
         with ApswFile(NAME, snapshot).translated("read"), content:
             feed.move_feed(content, max(newest, feed.read_newest(content)) + _FEED_DISTANCE)
             entries.forget_absences(content)
+            forget_found(content)
         try:
             return Restored(_replace(rows, content, on_step), kept)
         except ReplicaDamaged:

@@ -9,6 +9,7 @@ import apsw
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.columns import TABLES, Table
 from engine.replicas.rows.ledger.entries import LEDGER_TABLES, add_looks
+from engine.replicas.rows.ledger.found import FOUND_TABLE
 from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
 
 # Of our own tables. A program that knows less must not write.
@@ -69,7 +70,7 @@ def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
     is_current = check_schema(connection, replica)
     for table in TABLES.values():
         _ensure_table(connection, table, replica)
-    for statement in (*_INDEXES, *LEDGER_TABLES):
+    for statement in (*_INDEXES, *LEDGER_TABLES, FOUND_TABLE):
         connection.execute(statement)
     add_looks(connection)
     if not is_current:

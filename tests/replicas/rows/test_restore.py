@@ -9,6 +9,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from engine.core.compare.diff import Kind
+from engine.core.guards.look import FirstSeen, Look
 from engine.errors import ReplicaUnavailable
 from engine.replicas.rows.backup import take_snapshot
 from engine.replicas.rows.replica import open_rows
@@ -96,9 +98,14 @@ def test_what_was_missed_is_forgotten(rows: Path, tmp_path: Path) -> None:
         tmp_path / "snapshot.db",
         "INSERT INTO reconcile_absences VALUES ('device', 'back again', 1.0, NULL, NULL)",
     )
+    key = ("sqlite", "device", "back again", Kind.ORPHANED)
+    kept = open_rows(tmp_path / "snapshot.db")
+    kept.note_found("sqlite", {key: FirstSeen(None, Look(1.0))})
+    kept.close()
     restore_rows(tmp_path / "snapshot.db", rows, NOON)
     store = open_rows(rows)
     assert store.absences() == {}
+    assert store.found("sqlite") == {}
     store.close()
 
 
