@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.errors import SettingsError
+from engine.replicas.kafka.address import parse_address
 from engine.settings.layers import load_settings, merge_layers, settings_layers
-from engine.settings.sections import SECRETS, SETTING_NAMES
+from engine.settings.sections import SECRETS, SETTING_NAMES, Settings
+from engine.settings.stores import fleet_uri
 from engine.sites.files import SiteFiles
 from tests.ops.programs import OPS, run, tool
 
@@ -88,6 +91,36 @@ def test_the_service_of_many_homes_keeps_those_of_its_folder(tmp_path: Path) -> 
     assert found.loaded.token.reveal() == "token"
 
 
+def of_a_fleet(service: str, variables: dict[str, str], folder: Path) -> Settings:
+    compose = yaml.safe_load(interpolated(HOMES.read_text(encoding="utf-8"), GIVEN | variables))
+    return load_settings({}, compose["services"][service]["environment"], None, folder).settings
+
+
+def test_two_services_share_the_homes_of_a_fleet(tmp_path: Path) -> None:
+    first, second = (load(HOMES)["services"][name] for name in ("reconcile", "reconcile-2"))
+    assert (first.get("profiles"), second["profiles"]) == (None, ["fleet"])
+    assert not {*first["ports"]} & {*second["ports"]}
+    own = {volume for volume in first["volumes"] if volume.endswith(":/data")}
+    assert own & {*second["volumes"]} == set()
+    assert {*first["volumes"]} - own < {*second["volumes"]}
+    differing = {name for name in second if second[name] != first.get(name)}
+    assert differing == {"profiles", "environment", "volumes", "ports"}
+    given = {"FLEET_BROKERS": "kafka:9092?replicas=1"}
+    both = [of_a_fleet(name, given, tmp_path) for name in ("reconcile", "reconcile-2")]
+    for settings in both:
+        address = parse_address(fleet_uri(settings.fleet))
+        assert (address.servers, address.replicas) == (("kafka:9092",), 1)
+        assert settings.sites == both[0].sites
+
+
+def test_a_second_service_without_brokers_is_refused_instead_of_keeping_all_homes_again(
+    tmp_path: Path,
+) -> None:
+    assert not of_a_fleet("reconcile", {}, tmp_path).fleet.brokers
+    with pytest.raises(SettingsError, match=r"no HOST:PORT: 'set FLEET_BROKERS in \.env'"):
+        parse_address(fleet_uri(of_a_fleet("reconcile-2", {}, tmp_path).fleet), "fleet.brokers")
+
+
 @EACH
 def test_prometheus_has_all_rules_that_its_configuration_names(file: Path) -> None:
     mounted = [
@@ -132,7 +165,7 @@ def test_every_file_it_names_is_there(file: Path) -> None:
 def test_nothing_is_open_to_other_machines_and_nothing_gains_rights(file: Path) -> None:
     compose = load(file)
     for name, service in compose["services"].items():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
     ours = compose["services"]["reconcile"]
     assert (ours["read_only"], ours["cap_drop"]) == (True, ["ALL"])

@@ -57,21 +57,21 @@ class KafkaBroker:
         self.folder = folder
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
-        self._settings = folder / "broker.properties"
-        self._controller: int = beside._controller if beside else free_port()
+        self.settings_file = folder / "broker.properties"
+        self.controller_port: int = beside.controller_port if beside else free_port()
         self._node: int = beside._node + 1 if beside else 1
         own = f"{protocol}://127.0.0.1:{self.port}"
         text = _SETTINGS.format(
             roles="broker" if beside else "broker,controller",
             node=self._node,
-            listeners=own if beside else f"{own},CONTROLLER://127.0.0.1:{self._controller}",
+            listeners=own if beside else f"{own},CONTROLLER://127.0.0.1:{self.controller_port}",
             protocol=protocol,
             port=self.port,
-            controller=self._controller,
+            controller=self.controller_port,
             folder=folder,
             more=more,
         )
-        self._settings.write_text(text)
+        self.settings_file.write_text(text)
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._cluster: str = beside._cluster if beside else made
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +91,7 @@ class KafkaBroker:
             "format",
             f"--cluster-id={self._cluster}",
             "-c",
-            str(self._settings),
+            str(self.settings_file),
             *more,
         )
 
@@ -99,7 +99,7 @@ class KafkaBroker:
         """Returns when it listens."""
         with (self.folder / "log").open("ab") as log:
             log_bytes = log.tell()
-            command = [*self._java, "kafka.Kafka", str(self._settings)]
+            command = [*self._java, "kafka.Kafka", str(self.settings_file)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         for _ in range(_READY_ATTEMPTS):
             assert self._process.poll() is None, f"Kafka ended; see {self.folder / 'log'}"
