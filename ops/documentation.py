@@ -14,6 +14,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
 from api.app import ROUTES
+from api.fleet.page import PAGES as VIEW_PAGES
 from api.fleet.ports import Standing
 from api.fleet.routes import ROUTES as VIEW_ROUTES
 from api.http.openapi import make_document
@@ -136,6 +137,8 @@ def http_page() -> str:
             if parameter["in"] == "query":
                 values = (f"`{path}`", f"`{parameter['name']}`", kind_of(parameter["schema"]))
                 queries.append((*values, parameter.get("description", "")))
+    of_view = [(f"`{r.path}`", r.summary) for r in VIEW_ROUTES]
+    of_view += [(f"`{p.path}`", p.summary) for p in VIEW_PAGES]
     return page(
         "HTTP API and page",
         "All routes answer GET and HEAD, and only read. `/openapi.json` has the shape of every answer. An unknown query\n"
@@ -149,7 +152,7 @@ def http_page() -> str:
         table(("route of many homes", "what it answers"), [(f"`{r.path}`", r.summary) for r in SITES_ROUTES]),
         "## A view of a fleet",
         "`reconcile fleet view` answers these, and `/openapi.json` and `/metrics`. Their parameters are in its `/openapi.json`.",
-        table(("route of a view", "what it answers"), [(f"`{r.path}`", r.summary) for r in VIEW_ROUTES]),
+        table(("route of a view", "what it answers"), of_view),
     )
 
 

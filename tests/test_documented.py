@@ -13,6 +13,7 @@ import pytest
 
 from api.app import ROUTES
 from api.changes.routes import ChangesPage
+from api.fleet.page import PAGES as VIEW_PAGES
 from api.fleet.routes import ROUTES as VIEW_ROUTES
 from api.http.problems import CURSOR_EXPIRED, HISTORY_FORGOTTEN
 from api.page.routes import PAGE_ROUTES
@@ -128,6 +129,7 @@ def test_every_route_and_metric_of_many_homes_is_documented() -> None:
 
 def test_every_route_and_metric_of_a_view_is_documented() -> None:
     served = [(f"`{route.path}`", route.summary) for route in VIEW_ROUTES]
+    served += [(f"`{page.path}`", page.summary) for page in VIEW_PAGES]
     assert [tuple(row) for row in table("reference/http.md", "route of a view")] == served
     reported = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", view_metrics_text())
     documented = [(name.strip("`"), text) for name, text in table("reference/metrics.md", "metric of a view")]

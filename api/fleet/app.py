@@ -9,6 +9,7 @@ from starlette.requests import Request
 from api.app import document_route, metrics_route, with_middleware
 from api.app_context import AppOptions
 from api.fleet.answers import Viewed
+from api.fleet.page import page_endpoints
 from api.fleet.ports import FleetView
 from api.fleet.routes import ROUTES
 from api.http.openapi import make_document
@@ -23,7 +24,7 @@ def build_view_app(
         return Viewed(view, clock(), process)
 
     document = cache(partial(make_document, ROUTES))
-    endpoints = [*(route.endpoint(find) for route in ROUTES), document_route(document)]
+    endpoints = [*(route.endpoint(find) for route in ROUTES), document_route(document), *page_endpoints(find)]
     if options.metrics is not None:
         endpoints.append(metrics_route(options.metrics))
     return with_middleware(endpoints, options)

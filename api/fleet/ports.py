@@ -1,6 +1,6 @@
 """What the API of a fleet view is given, as contracts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -34,8 +34,13 @@ class ViewTransaction(Protocol):
     def models(self, query: ViewedModelsQuery, /) -> tuple[list[FleetModel], int]:
         """The most frequent ones, and how many there are."""
 
-    def sites(self, query: ViewedSitesQuery, now: float, /, *, worst_first: bool = False) -> list[ViewedSite]:
-        """A page of homes, by name or the worst first; statuses are of `now` (Unix seconds)."""
+    def sites(
+        self, query: ViewedSitesQuery, now: float, /, *, worst_first: bool = False, offset: int = 0
+    ) -> list[ViewedSite]:
+        """A page of homes and one more, by name or the worst first; statuses are of `now` (Unix seconds)."""
+
+    def named_sites(self, names: Collection[str], now: float, /) -> list[ViewedSite]:
+        """The homes with these names."""
 
     def counts(self, query: ViewedSitesQuery, now: float, /) -> dict[str, int]:
         """How many homes match, by their status; the status that is asked for does not matter."""

@@ -8,6 +8,7 @@ that cannot be written are told, and tried again.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -108,7 +109,7 @@ class Follower:
         self._identity = identity
         self._question = _Question()
         self._described_at = self._pace.elapsed()
-        as_of = self._store.as_of()
+        as_of = self._store.as_of(self._fleet.prefix, self._fleet.partitions)
         if as_of is None:
             self._tell(as_of=None, replayed=False)
         else:
@@ -191,7 +192,11 @@ class Follower:
         text = str(error)
         if text != self.standing.problem:
             self._on_trouble(error)
-        self._tell(problem=text, behind=None)
+        as_of = self.standing.as_of
+        if as_of is None:
+            with suppress(ReplicaError):  # what an earlier process left is still what Kafka held then
+                as_of = self._store.as_of(self._fleet.prefix, self._fleet.partitions)
+        self._tell(as_of=as_of, problem=text, behind=None)
 
     def _tell(self, **changes: object) -> None:
         if "behind" not in changes:

@@ -123,6 +123,21 @@ def test_another_process_goes_on_where_the_file_stands(view: Following, tmp_path
     assert not view.topics.is_open
 
 
+def test_what_an_earlier_process_left_is_answered_while_kafka_is_away(
+    view: Following, tmp_path: Path
+) -> None:
+    view.topics.put(said_device("a", "d1", "Lamp"))
+    view.steps()
+    view.follower.close()
+    view.topics.failure = AWAY
+    again = Following(tmp_path, view.topics)
+    again.steps(1)
+    assert again.standing == Standing(as_of=NOON, replayed=False, problem="Kafka is away.")
+    assert again.names() == ["Lamp"]
+    again.steps()
+    assert again.standing.replayed
+
+
 def test_kafka_that_is_away_is_told_once_and_tried_again(view: Following) -> None:
     view.topics.put(said_device("a", "d1", "Lamp"))
     view.steps()

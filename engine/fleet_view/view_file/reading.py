@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ from engine.fleet_view.messages import Oddity
 from engine.fleet_view.view_file.device_search import DeviceRow, Question, find_devices
 from engine.fleet_view.view_file.numbers import first_choice, numbers_of_device, site_of
 from engine.fleet_view.view_file.schema import REPLICA, identity_in, read_rows
-from engine.fleet_view.view_file.site_reading import count_sites, read_sites, read_tags, site_numbers
+from engine.fleet_view.view_file.site_reading import (
+    count_sites,
+    read_named_sites,
+    read_sites,
+    read_tags,
+    site_numbers,
+)
 from engine.fleet_view.view_file.words import words_of
 from engine.fleet_view.view_file.writing import counts_in
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
@@ -96,9 +102,15 @@ class FileTransaction:
         ]
         return models, total
 
-    def sites(self, query: ViewedSitesQuery, now: float, *, worst_first: bool = False) -> list[ViewedSite]:
+    def sites(
+        self, query: ViewedSitesQuery, now: float, *, worst_first: bool = False, offset: int = 0
+    ) -> list[ViewedSite]:
         """See `ViewTransaction`."""
-        return read_sites(self._connection, query, now, worst_first=worst_first)
+        return read_sites(self._connection, query, now, worst_first=worst_first, offset=offset)
+
+    def named_sites(self, names: Collection[str], now: float) -> list[ViewedSite]:
+        """See `ViewTransaction`."""
+        return read_named_sites(self._connection, names, now)
 
     def counts(self, query: ViewedSitesQuery, now: float) -> dict[str, int]:
         """See `ViewTransaction`."""

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
 
+from collections.abc import Collection
 from typing import Any
 
 import apsw
@@ -32,19 +33,21 @@ _decode = msgspec.json.Decoder(SiteStatus).decode
 
 
 def read_sites(
-    connection: apsw.Connection, query: ViewedSitesQuery, now: float, *, worst_first: bool
+    connection: apsw.Connection, query: ViewedSitesQuery, now: float, *, worst_first: bool, offset: int
 ) -> list[ViewedSite]:
     """A page of homes at `now` (Unix seconds), and one more where there is another page."""
     where, values = _conditions(query, now)
     order = f"{_BADNESS}, coalesce(drift_records, 0) DESC, name" if worst_first else "name"
-    rows = read_rows(
-        connection,
-        f"SELECT number, name, said, word FROM ({_HOMES}) WHERE {where} AND name > :after ORDER BY {order} LIMIT :limit",
-        values | {"after": query.after, "limit": query.limit + 1},
-    )
-    return [
-        _site(name, said, word, _count_devices(connection, number), now) for number, name, said, word in rows
-    ]
+    rest = f"WHERE {where} AND name > :after ORDER BY {order} LIMIT :limit OFFSET :offset"
+    values |= {"after": query.after, "limit": query.limit + 1, "offset": offset}
+    return _sites(connection, rest, values, now)
+
+
+def read_named_sites(connection: apsw.Connection, names: Collection[str], now: float) -> list[ViewedSite]:
+    """The homes with these names at `now` (Unix seconds)."""
+    values = {"now": round(now * _MS), "names": msgspec.json.encode(sorted(names)).decode()}
+    rest = "WHERE name IN (SELECT value FROM json_each(:names)) ORDER BY name"
+    return _sites(connection, rest, values, now)
 
 
 def count_sites(connection: apsw.Connection, query: ViewedSitesQuery, now: float) -> dict[str, int]:
@@ -68,6 +71,13 @@ def site_numbers(connection: apsw.Connection, name: str | None, tag: str | None)
     return frozenset(
         number for (number,) in connection.execute(f"SELECT number FROM site WHERE {where}", values)
     )
+
+
+def _sites(connection: apsw.Connection, rest: str, values: dict[str, Any], now: float) -> list[ViewedSite]:
+    rows = read_rows(connection, f"SELECT number, name, said, word FROM ({_HOMES}) {rest}", values)
+    return [
+        _site(name, said, word, _count_devices(connection, number), now) for number, name, said, word in rows
+    ]
 
 
 def _count_devices(connection: apsw.Connection, site: int) -> int:

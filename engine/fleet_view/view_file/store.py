@@ -50,10 +50,13 @@ class ViewStore:
             self._remove()
             return self._begin(identity)
 
-    def as_of(self) -> float | None:
-        """Up to when the file is known to hold everything; None where it never did, or is to be begun anew."""
+    def as_of(self, prefix: str, partitions: int) -> float | None:
+        """Up to when the file is known to hold everything of these topics; None where it never did."""
         with self._file.reading() as connection:
-            return counts_in(connection).get("as_of") if identity_in(connection) is not None else None
+            identity = identity_in(connection)
+            if identity is None or (identity.prefix, identity.partitions) != (prefix, partitions):
+                return None
+            return counts_in(connection).get("as_of")
 
     def apply(self, batch: Batch) -> None:
         """Write what messages said."""

@@ -10,7 +10,7 @@ from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected
 from engine.fleet_view.view_file.schema import TopicsIdentity
 from engine.fleet_view.view_file.store import ViewStore
 from engine.fleet_view.view_file.writing import Batch
-from tests.fleet_view.viewed import DEVICES, IDENTITY, opened, reader_of, said_device, tell
+from tests.fleet_view.viewed import DEVICES, IDENTITY, PARTITIONS, opened, reader_of, said_device, tell
 from tests.homes import NOON
 
 DAY = 86_400.0
@@ -30,9 +30,10 @@ def begun(folder: Path, identity: TopicsIdentity = IDENTITY, at: float = NOON) -
 
 def test_reading_goes_on_where_it_was(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    assert store.as_of() is None
+    assert store.as_of("p", PARTITIONS) is None
     store.apply(positions(7, NOON))
-    assert store.as_of() == NOON
+    assert store.as_of("p", PARTITIONS) == NOON
+    assert store.as_of("q", PARTITIONS) is store.as_of("p", PARTITIONS + 1) is None
     store.rest()
     store.close()
     assert begun(tmp_path) == {(DEVICES, 1): 7}
@@ -65,7 +66,7 @@ def test_a_discarded_file_is_begun_anew_with_the_same_topics(tmp_path: Path) -> 
     before = store.revision
     store.discard()
     assert store.begin(IDENTITY) == {}
-    assert store.as_of() is None
+    assert store.as_of("p", PARTITIONS) is None
     assert store.revision > before
 
 
