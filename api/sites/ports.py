@@ -23,6 +23,9 @@ class Stage(StrEnum):
     PAUSED = "paused"
     INVALID = "invalid"  # its settings are broken
     FAILED = "failed"  # its code raised too often
+    UNCONFIGURED = (
+        "unconfigured"  # other processes know it, and this one, whose it is, has no settings file of it
+    )
 
 
 class SiteView(msgspec.Struct, frozen=True):

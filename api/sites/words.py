@@ -13,5 +13,5 @@ def site_word(view: SiteView, now: float) -> str:
 
 def severity(view: SiteView, now: float) -> tuple[int, str]:
     """The sort key that puts the worst homes first; statuses are of `now` (Unix seconds)."""
-    stages = (Stage.FAILED, Stage.INVALID)
+    stages = (Stage.FAILED, Stage.INVALID, Stage.UNCONFIGURED)
     return (0 if view.stage in stages else 1 + WORDS.index(site_word(view, now)), view.name)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING
 
 from engine.claims import Claim, Ownership, claim_alone
@@ -17,7 +18,7 @@ from engine.process.clock import since_boot
 from engine.process.installation import how_to_add_kafka
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access, read_properties
-from engine.replicas.kafka.topics import TopicNames
+from engine.replicas.kafka.topics import TopicNames, partition_of
 from engine.settings.sections import LoadedSettings
 from engine.settings.stores import fleet_uri, kafka_setting, kafka_uri
 
@@ -84,6 +85,32 @@ def open_site_topic(loaded: LoadedSettings) -> "ClusterSiteTopic":
     with _client_installed(access):
         from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic  # noqa: PLC0415 (see above)
     return ClusterSiteTopic(access)
+
+
+def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
+    """Let the fleet forget a home that has no settings file any more; False where it knows of none. Raises SettingsError, ReplicaError."""
+    from engine.replicas.kafka.sites.known_sites import KnownSites  # noqa: PLC0415 (few homes have a fleet)
+    from engine.replicas.kafka.sites.site_status import FRESH_MS, encode_site_removed  # noqa: PLC0415
+    from engine.replicas.kafka.sites.site_topic import Outgoing  # noqa: PLC0415
+
+    with closing(open_site_topic(loaded)) as topic:
+        known = KnownSites()
+        for partition, entry in topic.read_all():
+            known.fold(entry, partition)
+        status = known.sites.get(site)
+        if status is None:
+            return False
+        is_old = abs(time() * 1000 - status.ts_ms) > FRESH_MS
+        if not is_old and status.stage not in ("unconfigured", "released"):
+            raise SettingsError(
+                f"{status.owner} has a settings file of {site}: it said so last.",
+                f"Remove the file on every machine first (`reconcile site remove {site}`); it is noticed within seconds.",
+            )
+        message = encode_site_removed(topic.name, site, worker_name(), status.claim)
+        topic.send([Outgoing(partition_of(site, topic.partitions), message)])
+        topic.flush(loaded.settings.records.timeout_seconds)
+        topic.send([])  # says what became of it
+    return True
 
 
 def worker_name() -> str:

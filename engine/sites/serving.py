@@ -125,7 +125,7 @@ class SitesService:
             on_files=self.exchange.take_files if self.exchange else lambda _files: None,
         )
         self.lag = LoopLag()
-        self.metrics.add(SiteMetrics(self.fleet.views, clock, settings.sites.metrics, self.lag))
+        self.metrics.add(SiteMetrics(self.sites.views, clock, settings.sites.metrics, self.lag))
 
     @property
     def sites(self) -> Sites:

@@ -98,7 +98,7 @@ class WorkingFleet:
         self.played = Played(entities)
         self.names = [f"home{number}" for number in range(homes)]
         self.workers: list[Worker] = []
-        self._folder = folder
+        self.folder = folder
         self._replicas = len(brokers)
         (folder / "sites.d").mkdir()
         for name in self.names:
@@ -110,8 +110,8 @@ class WorkingFleet:
     def add_worker(self) -> Worker:
         port = free_port()
         worker = Worker(
-            self._folder / f"worker{len(self.workers)}",
-            f'[sites]\ndirectory = "{self._folder}/sites.d"\nsecrets = "{self._folder}/secrets"\nstate = "state"\n'
+            self.folder / f"worker{len(self.workers)}",
+            f'[sites]\ndirectory = "{self.folder}/sites.d"\nsecrets = "{self.folder}/secrets"\nstate = "state"\n'
             f'[fleet]\nbrokers = "{self.servers}?partitions={self.partitions}&replicas={self._replicas}"\n'
             f'prefix = "fleet"\nsession_seconds = 6\nurl = "http://127.0.0.1:{port}"\n[http]\nport = {port}\n'
             f"[loop]\nrelist_seconds = {self._relist_seconds}\n"

@@ -99,6 +99,30 @@ def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
     assert ready(second.address) == "ready"
 
 
+def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: WorkingFleet) -> None:
+    worker = fleet.add_worker()
+    fleet.wait_until_in_sync(worker)
+    wait_until(lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "all are told")
+    checks = json.loads(worker.run("doctor", "--site", "home1", "--json"))["checks"]
+    said = {check["name"]: check["status"] for check in checks if check["name"].startswith("fleet")}
+    assert said == {"fleet": "ok", "fleet home": "ok", "fleet settings": "ok"}
+
+    (fleet.folder / "sites.d" / "home0.toml").rename(fleet.folder / "home0.toml")
+    wait_until(lambda: fleet.status()["unconfigured"] == ["home0"], "it is unconfigured")
+    home = next(site for site in get(worker.address, "/api/sites")["sites"] if site["name"] == "home0")
+    assert (home["stage"], home["status"]) == ("unconfigured", "unknown")
+    assert "has no settings file of it" in home["reason"]
+    (fleet.folder / "home0.toml").rename(fleet.folder / "sites.d" / "home0.toml")
+    wait_until(lambda: worker.homes().get("home0") == "in_sync", "it is kept again")
+    wait_until(lambda: fleet.status()["unconfigured"] == [], "and told so")
+
+    (fleet.folder / "sites.d" / "home0.toml").unlink()
+    wait_until(lambda: fleet.status()["unconfigured"] == ["home0"], "it is unconfigured")
+    assert "The fleet forgets home0" in worker.run("site", "forget", "home0")
+    wait_until(lambda: "home0" not in {site["name"] for site in fleet.status()["sites"]}, "it is forgotten")
+    wait_until(lambda: set(worker.homes()) == set(fleet.names) - {"home0"}, "here, too")
+
+
 def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: WorkingFleet) -> None:
     first = fleet.add_worker()
     fleet.wait_until_in_sync(first)

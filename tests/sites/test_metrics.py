@@ -39,6 +39,12 @@ def test_a_home_that_is_paused_is_counted_as_such_and_has_no_series_that_an_aler
     assert 'site="b"' not in text
 
 
+def test_a_home_without_a_file_is_counted() -> None:
+    text = scraped(kept("a"), away("b", Stage.UNCONFIGURED, "no file"))
+    assert 'reconcile_sites{stage="unconfigured"} 1.0' in text
+    assert 'reconcile_sites{stage="unconfigured"} 0.0' in scraped(kept("a"))
+
+
 def test_of_very_many_homes_only_the_unhealthy_have_series() -> None:
     assert 'site="a"' in scraped(kept("a"), chosen="all")
     assert 'site="' not in scraped(kept("a"), chosen="unhealthy")

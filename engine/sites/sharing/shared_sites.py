@@ -6,7 +6,9 @@ from typing import TypeVar
 
 from api.app_context import AppContext
 from api.ports import ReadTransaction
-from api.sites.ports import Changes, Elsewhere, SiteView
+from api.sites.ports import Changes, Elsewhere, SiteView, Stage
+from engine.core.state.intervals import AGELESS
+from engine.replicas.kafka.sites.site_status import SiteStatus
 from engine.sites.fleet import Fleet
 from engine.sites.sharing.status_exchange import StatusExchange
 
@@ -28,11 +30,15 @@ class SharedSites:
 
     def views(self) -> Sequence[SiteView]:
         """See `Sites`."""
-        return self._fleet.views()
+        views = [*self._fleet.views(), *(_view(status) for status in self._exchange.unconfigured)]
+        return sorted(views, key=lambda view: view.name)
 
     def view(self, name: str) -> SiteView | None:
         """See `Sites`."""
-        return self._fleet.view(name)
+        own = self._fleet.view(name)
+        if own is not None:
+            return own
+        return next((_view(s) for s in self._exchange.unconfigured if s.site == name), None)
 
     def elsewhere(self, name: str) -> Elsewhere | None:
         """See `Sites`."""
@@ -64,3 +70,8 @@ class SharedSites:
     def follow(self) -> AbstractContextManager[Changes]:
         """See `Sites`."""
         return self._fleet.follow()
+
+
+def _view(status: SiteStatus) -> SiteView:
+    """A home of which this process has no file."""
+    return SiteView(status.site, status.label, status.tags, Stage.UNCONFIGURED, status.reason, None, AGELESS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.sites.ports import Elsewhere
+from api.sites.ports import Elsewhere, Stage
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.sites.site_status import SiteStatus
 from engine.sites.sharing.home_statuses import milliseconds
@@ -58,3 +58,22 @@ async def test_own_homes_are_those_of_the_process(tmp_path: Path) -> None:
         assert not sites.is_closed
         with sites.follow():
             pass
+        process.exchange.unconfigured = (said(stage="unconfigured", reason="two has no file of it"),)
+        assert [(view.name, view.stage) for view in sites.views()] == [
+            ("far", Stage.UNCONFIGURED),
+            ("one", Stage.KEPT),
+        ]
+        lost = sites.view("far")
+        assert lost is not None
+        assert lost.reason == "two has no file of it"
+        assert await sites.open("far") is None
+
+
+def test_a_process_that_is_drained_says_so_and_what_undoes_it(tmp_path: Path) -> None:
+    process = Process(MemoryTopic(), "one")
+    sites = SharedSites(None, process.exchange)  # type: ignore[arg-type]
+    assert sites.drained is None
+    process.exchange.note_drained(NOON)
+    assert "reconcile fleet resume" in str(sites.drained)
+    process.exchange.note_drained(None)
+    assert sites.drained is None

@@ -24,6 +24,7 @@ from engine.commandline.text.progress import ProgressLine
 from engine.commandline.text.record_lines import plural
 from engine.commandline.text.safe_text import visible, without_secrets
 from engine.commandline.verbs.doctor.check import Check
+from engine.commandline.verbs.doctor.fleet import check_fleet
 from engine.commandline.verbs.doctor.home import (
     check_clock,
     check_rows_of_source,
@@ -101,6 +102,7 @@ def _checks(arguments: Arguments, stop: Interruption) -> Iterator[Check]:
         if size := look_at_size(loaded):
             yield Check("history", "ok" if size.is_well else "warn", size.message, size.hint)
     yield from check_kafka(loaded)
+    yield from check_fleet(loaded)
     if Path(loaded.settings.rows.file).exists():
         yield from check_now(arguments, loaded, stop)
 

@@ -27,7 +27,7 @@ from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 from engine.files.store_lock import hold_store
-from engine.settings.layers import merge_layers, settings_layers
+from engine.settings.layers import merge_layers, settings_layers, with_secrets
 from engine.settings.text import source_uri
 from engine.sites.files import NAME, SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
@@ -60,12 +60,14 @@ class Homes:
         """Raises SettingsError when no folder of homes is set."""
         file = Path(arguments.config) if arguments.config else None
         layers = settings_layers({}, os.environ, file, working_folder())
-        self.settings = merge_layers(layers, os.environ)[0].sites
+        settings, origins = merge_layers(layers, os.environ)
+        self.settings, self.fleet = settings.sites, settings.fleet
         if not self.settings.directory:
             raise SettingsError(
                 "No folder of homes is set.",
                 "Set sites.directory (RECONCILE_SITES__DIRECTORY) in reconcile.toml.",
             )
+        self.loaded = partial(with_secrets, settings, origins, os.environ)
         self._files = SiteFiles(self.settings, layers, os.environ)
         self._share = StaticShard(self.settings.shard).claim
 
@@ -218,7 +220,10 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
             f"{visible(str(claiming))} is of the home {name}, or cannot be read and names it.",
             f"`reconcile site remove {name}` comes first.",
         )
+    is_known = bool(homes.fleet.brokers) and _forget_in_fleet(homes, name)
     if not folder.is_dir() or folder.is_symlink():
+        if is_known:
+            return OK
         raise SettingsError(f"There is no folder {folder}.", "Nothing is kept of that home here.")
     try:
         with hold_store(folder / "rows.db"):
@@ -230,6 +235,15 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
     shutil.rmtree(folder)
     emit_text(f"Deleted {folder}.\n")
     return OK
+
+
+def _forget_in_fleet(homes: Homes, name: str) -> bool:
+    from engine.composition.kafka import forget_in_fleet
+
+    is_known = forget_in_fleet(homes.loaded(), name)
+    if is_known:
+        emit_text(f"The fleet forgets {name}; its records stay in the topics.\n")
+    return is_known
 
 
 def _checked_name(name: str) -> str:
