@@ -25,13 +25,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.figures import RESULTS, Case, Figure, publish, take_rounds
+from bench.figures import RESULTS, RUNS, Case, Figure, publish, take_rounds, worst_median
 from bench.registries import capture_files, make_home
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = f"capture:{ROOT / 'ops' / 'sample' / 'home-2026.11'}"
 HELP_MS_MAX, NO_OP_MS_MAX = 35.0, 120.0
-PROCESS_ROUNDS, LARGE_ROUNDS, REQUESTS = 15, 7, 200
+PROCESS_ROUNDS, LARGE_ROUNDS, REQUESTS = 15, 9, 200
 LARGE_MS_MAX = {"one-shot, nothing to do": 250.0, "one-shot, 1 % changed": 450.0}
 FILLED_MIB_MAX, REST_MIB_MAX = 110.0, 85.0
 IDLE_PERCENT_MAX = 0.5
@@ -262,14 +262,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         taken = asyncio.run(one_shot(Path(directory)))
     budgets = dict(zip(taken, (None, HELP_MS_MAX, NO_OP_MS_MAX), strict=True))
     figures = [
-        Figure(name=name, size="sample", value=median(s) * 1000, unit="ms", budget=budgets[name])
+        Figure(
+            name=name, size="sample", value=worst_median(s) * 1000, unit="ms", budget=budgets[name], runs=RUNS
+        )
         for name, s in taken.items()
     ]
     with tempfile.TemporaryDirectory() as directory:
         taken = asyncio.run(large_one_shot(Path(directory), given.entities))
     text = f"{given.entities:,} entities"
     figures += [
-        Figure(name=name, size=text, value=median(s) * 1000, unit="ms", budget=LARGE_MS_MAX[name])
+        Figure(
+            name=name,
+            size=text,
+            value=worst_median(s) * 1000,
+            unit="ms",
+            budget=LARGE_MS_MAX[name],
+            runs=RUNS,
+        )
         for name, s in taken.items()
     ]
     figures += service_figures(given.entities, given.idle_seconds)

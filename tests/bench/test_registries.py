@@ -65,7 +65,7 @@ def test_a_figure_knows_whether_its_budget_is_met() -> None:
     assert slow.verdict == "MISSED"
     fast = Figure(name="pass", size="9 entities", value=30, unit="x as fast", budget=25, at_least=True)
     assert fast.verdict == "met"
-    assert ratio({"a": [2.0, 8.0, 9.0], "b": [1.0, 2.0, 3.0]}, "a", "b") == 3.0
+    assert ratio({"a": [2.0, 8.0, 9.0], "b": [1.0, 2.0, 3.0]}, "a", "b") == 4.0, "the worst of three"
 
 
 def test_the_plot_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
