@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 
 from tests.blocking_calls import watched_for_blocking_calls
 from tests.loop.virtual_time import virtual_backend
@@ -74,5 +74,7 @@ def services() -> Iterator[list[Service]]:
 
 def pytest_collection_finish() -> None:
     """Ten thousand tests and their modules stay as they are: looking through them for garbage took a tenth of the run."""
+    # At its first use Hypothesis looks for what holds its random numbers, and does not find it among what is frozen.
+    settings(database=None)(given(strategies.none())(lambda _: None))()
     gc.collect()
     gc.freeze()

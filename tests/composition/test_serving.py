@@ -98,8 +98,9 @@ def test_other_machines_need_a_token(tmp_path: Path, services: list[Service]) ->
     port = re.findall(r":(\d+)$", services[1].wait_until_serving())[0]
     address = f"http://127.0.0.1:{port}"
     assert get(address, "/healthz") == {"status": "ok"}
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         get(address, "/api/status")
+    refused.value.close()
     assert get(address, "/api/status", "very-secret")["site"] == "home"
     assert "very-secret" not in services[1].stop()[1]
 
@@ -112,8 +113,9 @@ def test_a_foreign_name_is_refused_except_from_a_trusted_peer(
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/status", headers={"Host": "rebound.example"}
     )
-    with pytest.raises(urllib.error.HTTPError, match="421"):
+    with pytest.raises(urllib.error.HTTPError, match="421") as refused:
         urllib.request.urlopen(request, timeout=60)
+    refused.value.close()
     assert get(f"http://localhost:{port}", "/api/status")["site"] == "home"
     assert services[0].stop()[0] == 0
 

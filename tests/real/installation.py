@@ -137,7 +137,7 @@ def install(installation: Installation) -> None:
             )
         except (DebianPythonError, subprocess.SubprocessError) as error:
             raise InstallationMissingError(
-                f"no real Home Assistant: {release.version} could not be installed: {error}. To use one that is "
+                f"{release.requirements.name} ({release.version}) could not be installed: {error}. To use what is "
                 f"installed elsewhere, let {release.place_variable} name its virtual environment"
             ) from error
         installation.marker.write_text(release.requirements_hash)
@@ -174,7 +174,7 @@ def _find_interpreter(release: Release) -> tuple[str, str] | None:
     if reason is None:
         return None
     raise InstallationMissingError(
-        f"no real Home Assistant: {release.version} runs on Python {' or '.join(release.pythons)}, "
+        f"{release.requirements.name} ({release.version}) runs on Python {' or '.join(release.pythons)}, "
         f"this is {running}, PATH has none with venv, and {reason}"
     )
 

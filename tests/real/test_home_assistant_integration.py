@@ -208,8 +208,9 @@ def test_a_service_that_goes_away_comes_back_or_wants_another_token(
     running.restart("another")
     wait_until(lambda: reauth(core) != [], "it asks for the token")
     (flow_id,) = reauth(core)
-    with pytest.raises(urllib.error.HTTPError):
+    with pytest.raises(urllib.error.HTTPError) as refused:
         get(running.address, "/api/status", TOKEN)
+    refused.value.close()
     assert Flow(core, flow_id).answer(running.address, TOKEN)["errors"] == {"base": "invalid_auth"}
     done = Flow(core, flow_id).answer(running.address, "another")
     assert (done["type"], done["reason"]) == ("abort", "reauth_successful")

@@ -62,7 +62,7 @@ def test_a_machine_that_is_no_debian_is_reported_which_python_is_missing(
 ) -> None:
     monkeypatch.delenv(NEWEST.place_variable, raising=False)
     monkeypatch.setattr("shutil.which", lambda _: None)
-    with pytest.raises(InstallationMissingError, match=r"2026\.11\.0 runs on Python 3\.99.*no apt-get"):
+    with pytest.raises(InstallationMissingError, match=r"2026\.11\.0\) runs on Python 3\.99.*no apt-get"):
         find_installation(OF_NO_PYTHON_HERE)
 
 

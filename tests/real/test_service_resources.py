@@ -61,8 +61,9 @@ def not_ready(address: str) -> str:
     """Why it is not."""
     with pytest.raises(HTTPError) as caught:
         get(address, "/readyz")
-    assert caught.value.code == 503
-    return caught.value.read().decode()
+    with caught.value as answer:
+        assert answer.code == 503
+        return answer.read().decode()
 
 
 def serve(folder: Path, source: Path, services: list[Service], **environ: str) -> tuple[Service, str]:

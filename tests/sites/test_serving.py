@@ -48,7 +48,8 @@ class Homes:
         try:
             found: dict[str, Any] = get(self.address, f"/api/sites/{name}")
         except urllib.error.HTTPError as error:
-            return {"stage": error.code, "status": None, "reason": None}
+            with error:
+                return {"stage": error.code, "status": None, "reason": None}
         return found
 
     def wait_for(self, name: str, **wanted: object) -> None:

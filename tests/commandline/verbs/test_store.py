@@ -174,8 +174,9 @@ def test_a_restore_waits_for_the_service_to_be_stopped_and_its_clients_start_ove
     for cursor in (205, seen):  # of the moment of the snapshot, and of the future it no longer has
         with pytest.raises(urllib.error.HTTPError) as gone:
             get(address, f"/api/changes?after={cursor}")
-        assert gone.value.code == 410
-        assert json.load(gone.value)["type"].endswith("cursor-expired")
+        with gone.value as answer:
+            assert answer.code == 410
+            assert json.load(answer)["type"].endswith("cursor-expired")
         assert first_event(address, cursor) == "event: reset"
     assert services[1].stop()[0] == 0
     renamed = (

@@ -245,7 +245,8 @@ async def test_a_header_that_claims_gigabytes_is_not_believed(tmp_path: Path) ->
     header.size = 2**32
     bomb = gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
 
-    with pytest.raises(SourceInvalid, match="4294967296"):
+    # From 3.14 on, tarfile itself refuses it.
+    with pytest.raises(SourceInvalid, match=r"4294967296|empty header"):
         await read(write_outer(tmp_path / "b.tar", bomb))
 
 

@@ -1,6 +1,7 @@
 """Messages about homes and processes: what is written is read again, and what this program would not write is named."""
 
 import json
+import sys
 from typing import Any
 
 import msgspec
@@ -42,6 +43,8 @@ HOME = SiteStatus(
 WORKER = WorkerStatus(
     worker="host-1", state="drained", ts_ms=1, url="http://[::1]:8129", settings={"s1": "ab", "s2": None}
 )
+# From 3.14 on, how deep a decoder goes is bounded by the stack's size and not by a number.
+TOO_DEEP = "recursion" if sys.version_info < (3, 14) else "truncated"
 
 
 def stored(message: Message) -> TopicEntry:
@@ -105,7 +108,7 @@ def test_a_key_of_another_spelling_is_named(key: bytes | None, why: str) -> None
         (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"rubbish"), "malformed"),
         (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b""), "truncated"),
         (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"[]"), "Expected `object`"),
-        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b'{"more":' + b"[" * 100_000), "recursion"),
+        (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b'{"more":' + b"[" * 100_000), TOO_DEEP),
         (TopicEntry(TOPIC, 3, b'{"site":"s1"}', b"{}"), "missing required field `site`"),
         (with_value(site="s2"), "about s2, and its key about s1"),
         (with_value(status="fine"), "$.status"),
