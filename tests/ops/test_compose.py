@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.commandline.arguments.parser import parse
 from engine.errors import SettingsError
 from engine.replicas.kafka.address import parse_address
 from engine.settings.layers import load_settings, merge_layers, settings_layers
@@ -117,8 +118,18 @@ def test_a_second_service_without_brokers_is_refused_instead_of_keeping_all_home
     tmp_path: Path,
 ) -> None:
     assert not of_a_fleet("reconcile", {}, tmp_path).fleet.brokers
-    with pytest.raises(SettingsError, match=r"no HOST:PORT: 'set FLEET_BROKERS in \.env'"):
-        parse_address(fleet_uri(of_a_fleet("reconcile-2", {}, tmp_path).fleet), "fleet.brokers")
+    for service in ("reconcile-2", "view"):
+        with pytest.raises(SettingsError, match=r"no HOST:PORT: 'set FLEET_BROKERS in \.env'"):
+            parse_address(fleet_uri(of_a_fleet(service, {}, tmp_path).fleet), "fleet.brokers")
+
+
+def test_the_view_of_a_fleet_has_its_kafka_and_no_home(tmp_path: Path) -> None:
+    view = load(HOMES)["services"]["view"]
+    assert parse(view["command"]).fleet_command == "view"
+    settings = of_a_fleet("view", {"FLEET_BROKERS": "kafka:9092?replicas=1"}, tmp_path)
+    assert settings.fleet.view_file.startswith("/data/")
+    assert not settings.sites.directory
+    assert view["secrets"] == ["http_token"]
 
 
 @EACH

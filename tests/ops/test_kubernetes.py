@@ -37,6 +37,13 @@ WORKLOAD = pytest.mark.parametrize(
 )
 
 
+KEEPING = pytest.mark.parametrize(
+    "workload",
+    [*of_kind("StatefulSet").values(), of_kind("Deployment")["ha-reconcile-workers"]],
+    ids=lambda workload: str(workload["metadata"]["name"]),
+)
+
+
 def pod_of(workload: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = workload["spec"]["template"]["spec"]
     return found
@@ -82,7 +89,7 @@ def test_the_pods_variables_are_settings_and_the_program_takes_its_arguments(
     ).settings
     if workload["kind"] == "Deployment":
         assert parse_address(fleet_uri(settings.fleet)).servers
-        assert settings.fleet.url
+        assert bool(settings.fleet.url) == bool(settings.sites.directory), "of what keeps homes"
     else:
         assert not settings.fleet.brokers
 
@@ -102,7 +109,7 @@ def test_each_pod_of_the_set_has_a_share_of_its_own_and_no_home_is_left_out(tmp_
     assert sorted(kept) == sorted(homes(workload, tmp_path))
 
 
-@WORKLOAD
+@KEEPING
 def test_its_volumes_hold_every_home_with_its_token(workload: dict[str, Any], tmp_path: Path) -> None:
     found = homes(workload, tmp_path)
     assert found.keys() == {Path(n).stem for n in of_kind("ConfigMap")["ha-reconcile-homes"]["data"]}
