@@ -179,3 +179,13 @@ def test_influxdbs_datasources_are_of_the_influxdb_that_compose_starts() -> None
     assert influxql["jsonData"]["httpHeaderName1"] == "Authorization"
     assert influxql["secureJsonData"] == {"httpHeaderValue1": f"Token {token}"}
     assert "records_token" in services["grafana"]["secrets"]
+
+
+def test_what_processes_that_share_homes_are_asked_for_is_documented() -> None:
+    """Only a fleet has these series, so that no test with one process sees them."""
+    known = (GRAFANA.parents[1] / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    asked = [(GRAFANA / "dashboards" / "fleet.json"), GRAFANA.parent / "prometheus" / "fleet-rules.yml"]
+    for file in asked:
+        names = set(re.findall(r"\breconcile_(?:fleet|view)_\w+", file.read_text(encoding="utf-8")))
+        assert names
+        assert [name for name in sorted(names) if f"`{name}`" not in known] == [], file

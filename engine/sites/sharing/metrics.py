@@ -37,3 +37,13 @@ class FleetMetrics(Collector):
             "Messages of other programs among those about homes, since the start.",
             value=float(now.strange_messages),
         )
+        yield GaugeMetricFamily(
+            "reconcile_fleet_workers",
+            "Processes of the fleet that have been heard of within two minutes.",
+            value=float(now.workers),
+        )
+        yield GaugeMetricFamily(
+            "reconcile_fleet_unowned_sites",
+            "Homes of the fleet that no process has spoken for within two minutes.",
+            value=float(now.unowned),
+        )

@@ -51,11 +51,13 @@ class OwnedSite(NamedTuple):
 
 
 class ExchangeState(NamedTuple):
-    """How it is with the exchange. `trouble` says why nothing is told or heard, if so."""
+    """How it is with the exchange. `trouble` says why nothing is told or heard, if so; then the counts are of before."""
 
     is_drained: bool
     trouble: str | None
     strange_messages: int
+    workers: int = 0  # processes of the fleet that were heard of lately
+    unowned: int = 0  # homes that no process has spoken for lately
 
 
 class OwnedSites(Protocol):
@@ -121,7 +123,9 @@ class StatusExchange:
 
     def state(self) -> ExchangeState:
         """How it is with the exchange at this moment."""
-        return ExchangeState(self.worker.state == "drained", self.trouble, self.known.strange)
+        now, is_drained = milliseconds(self._clock()), self.worker.state == "drained"
+        unowned = self.known.unowned(self._named or (), now)
+        return ExchangeState(is_drained, self.trouble, self.known.strange, self.known.heard(now), unowned)
 
     def take_files(self, files: Mapping[str, SiteFile]) -> None:
         """Which homes this process has settings of; called in a thread."""

@@ -15,13 +15,17 @@ def exported(state: ExchangeState) -> dict[str, float]:
 
 
 def test_a_process_says_whether_it_is_drained_and_hears_of_the_others() -> None:
-    assert exported(ExchangeState(is_drained=False, trouble=None, strange_messages=0)) == {
+    assert exported(ExchangeState(False, None, strange_messages=0, workers=3, unowned=2)) == {
         "drained": 0,
         "exchange_up": 1,
         "strange_messages": 0,
+        "workers": 3,
+        "unowned_sites": 2,
     }
-    assert exported(ExchangeState(is_drained=True, trouble="Kafka is away.", strange_messages=3)) == {
+    assert exported(ExchangeState(True, "Kafka is away.", strange_messages=3, workers=0, unowned=0)) == {
         "drained": 1,
         "exchange_up": 0,
         "strange_messages": 3,
+        "workers": 0,
+        "unowned_sites": 0,
     }

@@ -3,8 +3,11 @@
 Pure. Messages of two owners may stand in any order, because nothing fences who writes them: the larger claim counts.
 """
 
+from collections.abc import Iterable
+
 from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.sites.site_status import (
+    FRESH_MS,
     Removed,
     SiteStatus,
     StrangeMessage,
@@ -51,6 +54,15 @@ class KnownSites:
     def rank_of(self, site: str) -> tuple[int, str]:
         """The largest claim on the home that was heard of, and whose it is; 0 where there is none."""
         return self._claims.get(site, (0, ""))
+
+    def heard(self, now_ms: float) -> int:
+        """How many processes have been heard of lately."""
+        return sum(abs(now_ms - worker.ts_ms) <= FRESH_MS for worker in tuple(self.workers.values()))
+
+    def unowned(self, named: Iterable[str], now_ms: float) -> int:
+        """How many homes no process has spoken for lately, of those that are known or among `named`."""
+        silent = sum(not s.is_owned or abs(now_ms - s.ts_ms) > FRESH_MS for s in tuple(self.sites.values()))
+        return silent + sum(name not in self.sites for name in named)
 
     def _remove(self, removed: Removed) -> str | None:
         if removed.worker:

@@ -3,10 +3,13 @@
 from itertools import permutations
 from typing import Any
 
+import msgspec
+
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.messages import Message, TopicEntry
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import (
+    FRESH_MS,
     SiteStatus,
     WorkerStatus,
     encode_site,
@@ -76,3 +79,16 @@ def test_what_is_strange_is_counted_and_changes_nothing() -> None:
     assert known.strange == 2
     assert "malformed" in str(known.first_strange)
     assert known.sites["s1"].owner == "a"
+
+
+def test_who_is_silent_is_counted_as_gone_and_a_home_that_nobody_speaks_for_as_unowned() -> None:
+    known = KnownSites()
+    for name in ("a", "b"):
+        fold(known, encode_worker(TOPIC, WorkerStatus(worker=name, state="active", ts_ms=1)))
+    assert known.unowned(["s1"], 0) == 1
+    fold(known, encode_site(TOPIC, home("a", 1)))
+    assert (known.heard(1), known.heard(FRESH_MS + 1), known.heard(FRESH_MS + 2)) == (2, 2, 0)
+    assert (known.unowned(["s1"], 1), known.unowned([], FRESH_MS + 2)) == (0, 1)
+    assert known.unowned(["s1", "s2"], 1) == 1
+    fold(known, encode_site(TOPIC, msgspec.structs.replace(home("a", 2), stage="released")))
+    assert known.unowned(["s1"], 1) == 1
