@@ -24,6 +24,8 @@ from engine.replicas.kafka.sites.site_status import SiteStatus, encode_site
 from engine.replicas.kafka.topics import partition_of
 from tests.homes import ENTRY, device, snapshot
 from tests.real.kafka import KafkaBroker, kafka_or_skip
+from tests.real.kafka_fleet import PARTITIONS as FLEET_PARTITIONS
+from tests.real.kafka_fleet import working_fleet
 from tests.real.kafka_home import KafkaHome
 from tests.service_process import ROOT, Service, get, wait_until
 
@@ -34,10 +36,12 @@ PARTITIONS = 2
 class View:
     """`reconcile fleet view` in a process of its own."""
 
-    def __init__(self, folder: Path, broker: KafkaBroker, prefix: str) -> None:
+    def __init__(
+        self, folder: Path, broker: KafkaBroker, prefix: str, *, partitions: int = PARTITIONS
+    ) -> None:
         folder.mkdir(exist_ok=True)
         settings = (
-            f'[fleet]\nbrokers = "{broker.server}?partitions={PARTITIONS}&replicas=1"\nprefix = "{prefix}"\n'
+            f'[fleet]\nbrokers = "{broker.server}?partitions={partitions}&replicas=1"\nprefix = "{prefix}"\n'
             'view_file = "view.db"\n[http]\nport = 0\n[records]\ntimeout_seconds = 10\n'
         )
         (folder / "reconcile.toml").write_text(settings, encoding="utf-8")
@@ -62,6 +66,10 @@ class View:
 
     def wait_for(self, *names: str) -> None:
         wait_until(lambda: self.names() == sorted(names), f"{names}, but {self.get('/api/fleet/devices')}")
+
+    def statuses(self) -> dict[str, str]:
+        """How each home is."""
+        return {site["name"]: site["status"] for site in self.get("/api/fleet/sites").get("sites", ())}
 
     def reason(self) -> str:
         return str(self.get("/readyz")["reason"])
@@ -243,3 +251,26 @@ def test_topics_that_are_made_anew_are_read_anew(stand: Stand) -> None:
     stand.make_topics()
     stand.homes["south"].reconcile(snapshot(ENTRY, device(1, name="Plug")))
     view.wait_for("Plug")
+
+
+def test_a_view_says_of_each_home_what_the_process_says_that_keeps_it(
+    broker: KafkaBroker, tmp_path: Path
+) -> None:
+    (tmp_path / "fleet").mkdir()
+    with working_fleet(tmp_path / "fleet", [broker], homes=2) as fleet:
+        worker = fleet.add_worker()
+        view = View(tmp_path / "view", broker, "fleet", partitions=FLEET_PARTITIONS)
+        try:
+            fleet.wait_until_in_sync(worker)
+            wait_until(lambda: view.statuses() == dict.fromkeys(fleet.names, "in_sync"), f"{view.statuses()}")
+            assert view.get("/api/fleet/drift")["sites"] == []
+            home = view.get("/api/fleet/sites?q=home1")["sites"][0]
+            assert (home["connected"], home["stage"], home["differing"]) == (True, "kept", 0)
+            assert home["devices"] == len(view.names("site=home1&limit=1000")) > 0
+            assert home["records"] > home["devices"]
+            worker.end(signal.SIGTERM)
+            wait_until(
+                lambda: set(view.statuses().values()) == {"unknown"}, f"given up, but {view.statuses()}"
+            )
+        finally:
+            view.end()
