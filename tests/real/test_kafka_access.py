@@ -119,6 +119,9 @@ async def test_the_documented_rights_are_all_that_is_needed(broker: SecuredBroke
                 await anyio.sleep(0.05)
         [worker] = await anyio.to_thread.run_sync(ClusterFleet(access).workers)
         assert worker.partitions == (0, 1)
+        site = next(name for name in ("home", "house", "cabin", "flat") if held[0].covers(name))
+        records = open_kafka(access, site=site, claim=held[0], verify_seconds=3600)
+        await anyio.to_thread.run_sync(one_pass, records, MemoryLedger(), HOME)
         tasks.cancel_scope.cancel()
     assert troubles == []
 

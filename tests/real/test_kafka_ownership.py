@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -11,13 +10,17 @@ import anyio.to_thread
 import pytest
 
 from engine.claims import Claim
-from engine.errors import EngineError, OwnershipLost
+from engine.errors import EngineError, OwnershipLost, ReplicaUnavailable
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.group import GroupOwnership
+from engine.replicas.kafka.cluster.log import partition_log
 from engine.replicas.kafka.cluster.workers import ClusterFleet
+from engine.replicas.kafka.cluster.writing import Membership
 from engine.replicas.kafka.fleet import problems_of
 from engine.replicas.kafka.open import open_shared
+from engine.replicas.kafka.ownership import PartitionClaim
+from engine.replicas.kafka.partition.partition import Partition
 from tests.real.kafka import KafkaBroker, kafka_or_skip
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow, pytest.mark.anyio]
@@ -37,6 +40,7 @@ class Process:
         self.held: list[Claim] = []
         self.ended: list[Claim] = []
         self.troubles: list[str] = []
+        self.memberships: dict[int, Membership] = {}
         self.may_let_go = anyio.Event()
         self.may_let_go.set()
         self.access = Access(parse_address(broker.uri(prefix, partitions=partitions)), timeout_seconds=10)
@@ -47,8 +51,12 @@ class Process:
             session_seconds=6,
             clock=time.monotonic,
             on_trouble=self._on_trouble,
-            share=partial(open_shared, self.access, verify_seconds=3600),
+            share=self._share,
         )
+
+    def _share(self, claim: PartitionClaim, membership: Membership) -> Partition:
+        self.memberships[claim.partition] = membership
+        return open_shared(self.access, claim, membership, verify_seconds=3600)
 
     def _on_trouble(self, error: EngineError) -> None:
         self.troubles.append(str(error))
@@ -134,3 +142,30 @@ async def test_without_a_broker_nothing_is_owned_and_all_of_it_again_when_it_ret
             await until(PARTITIONS, process)
             assert process.troubles
             assert not {claim.owner for claim in process.held} & {claim.owner for claim in before}
+
+
+async def test_whoever_is_no_member_any_more_makes_no_writer(broker: KafkaBroker) -> None:
+    async with Process(broker, "proven").running() as first:
+        await until(PARTITIONS, first)
+        claim = first.held[0]
+        assert isinstance(claim, PartitionClaim)
+        membership = first.memberships[claim.partition]
+        with closing(partition_log(first.access, claim.partition, membership)) as log:
+            await anyio.to_thread.run_sync(log.take_over, None)
+            assert log.is_writer
+            before, stale = membership.metadata, Membership(membership.topic)
+            stale.metadata = before
+            async with Process(broker, "proven").running() as second:
+                await until(PARTITIONS // 2, second)
+                # Members came and went since: it asks again with what is known by then.
+                impatient = Access(first.access.address, timeout_seconds=2)
+                with (
+                    closing(partition_log(impatient, claim.partition, stale)) as late,
+                    pytest.raises(ReplicaUnavailable, match="no member any more of the group"),
+                ):
+                    await anyio.to_thread.run_sync(late.take_over, None)
+                await anyio.to_thread.run_sync(log.take_over, None)
+    with closing(partition_log(first.access, claim.partition, membership)) as log:
+        with pytest.raises(ReplicaUnavailable, match="no member any more of the group"):
+            await anyio.to_thread.run_sync(log.take_over, None)
+        assert not log.is_writer

@@ -7,6 +7,7 @@ from functools import partial
 from engine.claims import Claim
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.log import home_log, partition_log
+from engine.replicas.kafka.cluster.writing import Membership
 from engine.replicas.kafka.ownership import PartitionClaim
 from engine.replicas.kafka.partition.contents import PartitionOptions
 from engine.replicas.kafka.partition.partition import Partition
@@ -27,10 +28,12 @@ def open_kafka(
     return KafkaRecords(alone, site, claim=claim, read_only=read_only)
 
 
-def open_shared(access: Access, claim: PartitionClaim, *, verify_seconds: float) -> Partition:
+def open_shared(
+    access: Access, claim: PartitionClaim, membership: Membership, *, verify_seconds: float
+) -> Partition:
     """What the homes of a claim are to share."""
     return Partition(
-        partition_log(access, claim.partition),
+        partition_log(access, claim.partition, membership),
         PartitionOptions(address=access.address, verify_seconds=verify_seconds),
         claim=claim,
         clock=time.monotonic,

@@ -97,6 +97,20 @@ _KNOWN = (
         "Update it to Kafka 2.4 or later.",
     ),
     KnownFailure(
+        frozenset(
+            {
+                KafkaError.ILLEGAL_GENERATION,
+                KafkaError.UNKNOWN_MEMBER_ID,
+                KafkaError.REBALANCE_IN_PROGRESS,
+                KafkaError.FENCED_INSTANCE_ID,
+            }
+        ),
+        ReplicaUnavailable,
+        "this process is no member any more of the group that shares out the homes",
+        "It joins again by itself. If it stays so, look for machines that are frozen, or cut off from the brokers, for longer "
+        "than fleet.session_seconds.",
+    ),
+    KnownFailure(
         frozenset({KafkaError.INVALID_REPLICATION_FACTOR}),
         ReplicaRejected,
         "the cluster has fewer brokers than each topic shall have replicas",

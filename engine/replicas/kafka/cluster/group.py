@@ -21,6 +21,7 @@ from engine.errors import EngineError, ReplicaError
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.writing import Membership
 from engine.replicas.kafka.ownership import Lease, PartitionClaim
 from engine.replicas.kafka.partition.partition import Partition
 from engine.replicas.kafka.topics import TopicNames, check_topics, check_user
@@ -43,7 +44,7 @@ class GroupOwnership:
         session_seconds: float,
         clock: Callable[[], float],
         on_trouble: Callable[[EngineError], None],
-        share: Callable[[PartitionClaim], Partition],
+        share: Callable[[PartitionClaim, Membership], Partition],
     ) -> None:
         """Nothing is connected yet. `worker` names this process; `clock` gives seconds, also those in which it was frozen.
 
@@ -108,7 +109,7 @@ class _Member:
         told: _Listeners,
         session_seconds: float,
         begin_lease: Callable[[], Lease],
-        share: Callable[[PartitionClaim], Partition],
+        share: Callable[[PartitionClaim, Membership], Partition],
     ) -> None:
         self._access = access
         self._worker = worker
@@ -119,6 +120,7 @@ class _Member:
         self._lease = begin_lease()
         self._clients = ClusterClients(access)
         self._names = TopicNames(access.address.prefix)
+        self._membership = Membership(self._names.sites)
         self._claims: dict[int, PartitionClaim] = {}
 
     def run(self, stop: Event) -> None:
@@ -129,6 +131,7 @@ class _Member:
         try:
             while not stop.is_set() and self._lease.renew():
                 message = consumer.poll(_POLL_SECONDS)
+                self._membership.metadata = consumer.consumer_group_metadata()
                 if message is not None and (error := message.error()) is not None:
                     self._told.trouble(self._clients.error(error, tried="share out the homes"))
                 try:
@@ -168,6 +171,7 @@ class _Member:
         return consumer
 
     def _assigned(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        self._membership.metadata = consumer.consumer_group_metadata()
         # Nothing is read: who owns what is all that is asked.
         ends = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
         consumer.incremental_assign(ends)
@@ -176,11 +180,12 @@ class _Member:
             number = place.partition
             owner = f"{self._worker}@{number}.{round(time.time() * 1000)}"
             claim = PartitionClaim(number, self._access.address.partitions, owner, self._lease)
-            claim.shared = self._share(claim)
+            claim.shared = self._share(claim, self._membership)
             self._claims[number] = claim
             self._wait_for(self._told.gained(claim))
 
     def _revoked(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        self._membership.metadata = consumer.consumer_group_metadata()
         self._let_go([place.partition for place in places])
         consumer.incremental_unassign(list(places))
 

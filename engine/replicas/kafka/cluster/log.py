@@ -6,7 +6,7 @@ from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.cluster.reading import PartitionReader
-from engine.replicas.kafka.cluster.writing import PartitionWriter
+from engine.replicas.kafka.cluster.writing import Membership, PartitionWriter
 from engine.replicas.kafka.log import Cluster
 from engine.replicas.kafka.messages import Message, TopicEntry
 from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of
@@ -15,14 +15,16 @@ from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of
 class ClusterLog:
     """See `Log`. Nothing is connected before it is used."""
 
-    def __init__(self, access: Access, partition: int, name: str) -> None:
+    def __init__(
+        self, access: Access, partition: int, name: str, membership: Membership | None = None
+    ) -> None:
         """`name` is the writer's: the same in every process that ever writes so, and no other writer's."""
         address = access.address
         self._address = address
         self._clients = ClusterClients(access)
         self._administration = Administration(self._clients, TopicNames(address.prefix), partition)
         self._reading = PartitionReader(self._clients, partition, name)
-        self._writing = PartitionWriter(self._clients, partition, name)
+        self._writing = PartitionWriter(self._clients, partition, name, membership)
 
     @property
     def is_writer(self) -> bool:
@@ -90,6 +92,6 @@ def home_log(access: Access, site: str) -> ClusterLog:
     return ClusterLog(access, partition_of(site, address.partitions), f"{address.prefix}.{site}")
 
 
-def partition_log(access: Access, partition: int) -> ClusterLog:
-    """That of whoever owns a partition, whichever process it is. No home is called so."""
-    return ClusterLog(access, partition, f"{access.address.prefix}.partition/{partition}")
+def partition_log(access: Access, partition: int, membership: Membership) -> ClusterLog:
+    """That of whoever owns a partition as a member of the group, whichever process it is. No home is called so."""
+    return ClusterLog(access, partition, f"{access.address.prefix}.partition/{partition}", membership)

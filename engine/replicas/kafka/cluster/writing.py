@@ -3,13 +3,17 @@
 A writer has an epoch. A later one of the same name ends what an earlier one left open, and whatever the earlier one still
 sends is refused. A refusal that does not plainly leave the writer usable ends it, too: aborting after a timeout was seen to
 fail, while a new writer always knows where it stands.
+
+Who writes a partition by a claim proves with its first transaction that it is a member of the consumer group. Otherwise a process that
+lost its claim without knowing could make a writer, and shut out its successor's.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Delivered
 
 from engine.replicas.kafka.cluster.clients import ClusterClients
@@ -26,14 +30,29 @@ _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _LATER = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})  # noqa: SLF001
 
 
+class Membership:
+    """What proves to the brokers that this process is in the group, as of its newest poll.
+
+    Written by the thread that polls, read by those that make writers.
+    """
+
+    def __init__(self, topic: str) -> None:
+        """`topic` is the one that the group subscribes to."""
+        self.topic = topic
+        self.metadata: Any = None  # librdkafka's own; None: not in the group yet
+
+
 class PartitionWriter:
     """Writes to a partition. Every method raises ReplicaError."""
 
-    def __init__(self, clients: ClusterClients, partition: int, writer: str) -> None:
+    def __init__(
+        self, clients: ClusterClients, partition: int, writer: str, membership: Membership | None = None
+    ) -> None:
         """`writer` is the same for every process that ever writes this home or partition, and no other's."""
         self._clients = clients
         self._partition = partition
         self._writer = writer
+        self._membership = membership
         self._producer: Producer | None = None
 
     @property
@@ -59,9 +78,32 @@ class PartitionWriter:
         tried = "be written"
         try:
             self._wait(producer, partial(producer.init_transactions, _STEP_SECONDS), tried)
+            if self._membership is not None:
+                self._prove(producer, self._membership)
         except KafkaException as error:
             raise self._clients.error(error.args[0], tried=tried) from error
         self._producer = producer
+
+    def _prove(self, producer: Producer, membership: Membership) -> None:
+        """Write as a member of the group. Raises KafkaException when the brokers know of no such member.
+
+        Nobody reads the offset that is written. While members come and go, what was a proof a moment ago is none any more.
+        """
+        deadline, tried = self._clients.deadline(), "be written"
+        place = TopicPartition(membership.topic, self._partition, 0)
+        while True:
+            producer.begin_transaction()
+            send = partial(producer.send_offsets_to_transaction, [place], membership.metadata, _STEP_SECONDS)
+            try:
+                self._wait(producer, send, tried)
+                self._wait(producer, partial(producer.commit_transaction, _STEP_SECONDS), tried)
+            except KafkaException as error:
+                is_late = error.args[0].code() == KafkaError.ILLEGAL_GENERATION
+                if not is_late or self._clients.is_over(deadline) or not self._abort(producer):
+                    raise
+                producer.poll(_STEP_SECONDS)
+            else:
+                return
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
         """Write messages in one transaction; returns their offsets. Raises TooLarge, too."""

@@ -30,6 +30,7 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
         ),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, ReplicaRejected, "groups that begin with `homes.`"),
         (KafkaError._FENCED, ReplicaUnavailable, "another process has become this home's writer"),
+        (KafkaError.UNKNOWN_MEMBER_ID, ReplicaUnavailable, "no member any more of the group"),
         (KafkaError._UNSUPPORTED_FEATURE, ReplicaRejected, "too old"),
         (KafkaError.INVALID_REPLICATION_FACTOR, ReplicaRejected, "replicas=1"),
         (KafkaError.KAFKA_STORAGE_ERROR, ReplicaUnavailable, "disk is full"),
