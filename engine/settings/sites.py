@@ -72,6 +72,15 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=0,
         ),
     ] = 0
+    keep_days: Annotated[
+        float,
+        Meta(
+            description="days after which rows of a home that moved to another process of the fleet are removed here, "
+            "if all of them can be had again; 0: never",
+            ge=0,
+            le=3650,
+        ),
+    ] = 3
     metrics: Annotated[
         Literal["auto", "all", "unhealthy", "none"],
         Meta(

@@ -36,6 +36,7 @@ from engine.sites.metrics import LoopLag, SiteMetrics
 from engine.sites.shards import StaticShard
 from engine.sites.sharing.draining import DrainableOwnership
 from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.left_folders import keep_removing, mark_left
 from engine.sites.sharing.metrics import FleetMetrics
 from engine.sites.sharing.shared_sites import SharedSites
 from engine.sites.sharing.status_exchange import StatusExchange
@@ -107,6 +108,7 @@ class SitesService:
         settings = loaded.settings
         layers = settings_layers(given.flags, given.environ, given.file, given.folder)
         self._host = host
+        self._sites = settings.sites
         self.clock = clock
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
         ownership = _ownership(loaded, host)
@@ -141,9 +143,15 @@ class SitesService:
                 tasks.start_soon(self._show_status)
                 if self.exchange is not None:
                     tasks.start_soon(self.exchange.run, self.fleet)
+                    tasks.start_soon(self._remove_left, self.exchange)
         finally:
             if self.exchange is not None:
                 await self.exchange.leave()
+
+    async def _remove_left(self, exchange: StatusExchange) -> None:
+        """Remove the rows of homes that moved away days ago."""
+        sites = self._sites
+        await keep_removing(Path(sites.state), sites.keep_days, exchange.is_kept_elsewhere)
 
     async def _show_status(self) -> None:
         """Let `systemctl status` show how many homes are how."""
@@ -186,6 +194,7 @@ def _exchange(loaded: LoadedSettings, host: SitesHost, clock: Clock) -> StatusEx
         directory=settings.sites.directory,
         clock=clock,
         on_trouble=host.on_status_trouble,
+        on_released=lambda sites: mark_left(Path(settings.sites.state), sites),
     )
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from api.sites.ports import Elsewhere, SiteView
 from engine.claims import Claim, ClaimListener, Ownership
+from engine.core.words import SyncStatus
 from engine.errors import EngineError, OwnershipLost, ReplicaError
 from engine.replicas.kafka.sites.due_statuses import DueStatuses
 from engine.replicas.kafka.sites.known_sites import KnownSites
@@ -30,6 +31,7 @@ from engine.replicas.kafka.sites.site_status import (
 from engine.replicas.kafka.sites.site_topic import Outgoing, SiteTopic
 from engine.replicas.kafka.topics import partition_of
 from engine.sites.files import SiteFile
+from engine.sites.sharing.claim_numbers import ClaimNumbers
 from engine.sites.sharing.digests import SettingsDigests
 from engine.sites.sharing.home_statuses import home_status, milliseconds, released, unconfigured
 
@@ -70,11 +72,6 @@ class OwnedSites(Protocol):
         """What it may keep."""
 
 
-class _Number(NamedTuple):
-    claim: Claim
-    number: int
-
-
 class StatusExchange:
     """Made with what this process is called and where its API is."""
 
@@ -86,8 +83,9 @@ class StatusExchange:
         directory: str,
         clock: Callable[[], float],
         on_trouble: Callable[[EngineError], None],
+        on_released: Callable[[Sequence[str]], None] = lambda _sites: None,
     ) -> None:
-        """Nothing is connected yet. `clock` is the wall clock."""
+        """Nothing is connected yet. `clock` is the wall clock; `on_released` hears in a thread of homes that were given up."""
         self.known = KnownSites()
         self.trouble: str | None = None
         self.worker = worker
@@ -95,8 +93,9 @@ class StatusExchange:
         self._directory = directory
         self._clock = clock
         self._on_trouble = on_trouble
+        self._on_released = on_released
         self._due = DueStatuses()
-        self._numbers: dict[str, _Number] = {}
+        self._numbers = ClaimNumbers(worker.worker, self.known)
         self._told_at = float("-inf")
         self._told: WorkerStatus | None = None
         self._digests = SettingsDigests()
@@ -145,13 +144,13 @@ class StatusExchange:
         """Say that the homes of a claim have ended here. They have; the claim may be over."""
         now = self._clock()
         statuses = []
-        for site, number in [(s, n) for s, n in self._numbers.items() if n.claim is claim]:
-            del self._numbers[site]
+        for site, number in self._numbers.end(claim).items():
             last = self._due.last(site)
             self._due.forget(site)
             if last is not None:
-                statuses.append(replace(released(last, now), claim=number.number))
+                statuses.append(replace(released(last, now), claim=number))
         if statuses:
+            await anyio.to_thread.run_sync(self._on_released, [status.site for status in statuses])
             await self._last_words([self._message(status) for status in statuses])
 
     async def leave(self) -> None:
@@ -171,6 +170,13 @@ class StatusExchange:
         is_current = is_fresh and status.is_owned and status.owner != self.worker.worker
         is_apart = status.url.rstrip("/") != self.worker.url.rstrip("/")
         return Elsewhere(status.owner, status.url if is_apart else "", is_current)
+
+    def is_kept_elsewhere(self, name: str) -> bool:
+        """Whether another process is known to keep a home, in sync."""
+        status = self.known.sites.get(name)
+        if status is None or status.owner == self.worker.worker or name in self._numbers:
+            return False
+        return status.word_at(milliseconds(self._clock())) == SyncStatus.IN_SYNC
 
     # One round
 
@@ -192,7 +198,7 @@ class StatusExchange:
     def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
         name = owned.view.name
         partition = partition_of(name, self._topic.partitions)
-        is_new = name not in self._numbers or self._numbers[name].claim is not owned.claim
+        is_new = self._numbers.is_new(name, owned.claim)
         if not (is_new or (partition + number) % _ROUNDS == 0) or not self._topic.has_read(partition):
             return None
         now = self._clock()
@@ -223,15 +229,8 @@ class StatusExchange:
             claim.check()
         except OwnershipLost:
             return None
-        known = self._numbers.get(status.site)
-        highest, holder = self.known.rank_of(status.site)
-        if known is None or known.claim is not claim:
-            known = _Number(claim, max(milliseconds(self._clock()), highest + 1))
-        elif highest > known.number or (highest == known.number and holder != self.worker.worker):
-            # An earlier owner's clock was ahead, and its last word came late.
-            known = _Number(claim, highest + 1)
-        self._numbers[status.site] = known
-        status = replace(status, claim=known.number)
+        number = self._numbers.number(status.site, claim, milliseconds(self._clock()))
+        status = replace(status, claim=number)
         if not self._due.take(status, anyio.current_time()):
             return None
         self.known.note(status)

@@ -1,0 +1,42 @@
+"""Whether a rows file holds nothing that could not be had again from Home Assistant: then it may be removed."""
+
+from functools import cache
+from pathlib import Path
+
+import apsw
+
+from engine.replicas.rows.backup import read_snapshot
+from engine.replicas.rows.schema import columns_of, ensure_schema
+
+
+def holds_only_ours(path: Path) -> bool:
+    """Whether every row is what this program last wrote, and no table, column, view or trigger is another one's.
+
+    Raises ReplicaError where that cannot be told.
+    """
+    connection, content = read_snapshot(path)
+    try:
+        return content.records == content.as_applied and _parts(connection) <= _own_parts()
+    finally:
+        connection.close()
+
+
+@cache
+def _own_parts() -> frozenset[tuple[str, str]]:
+    connection = apsw.Connection(":memory:")
+    try:
+        ensure_schema(connection, "sqlite")
+        return _parts(connection)
+    finally:
+        connection.close()
+
+
+def _parts(connection: apsw.Connection) -> frozenset[tuple[str, str]]:
+    """Each table with each of its columns, each view and trigger. Indexes hold nothing."""
+    found = set[tuple[str, str]]()
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_schema WHERE type != 'index'"):
+        if str(name).startswith("sqlite_"):
+            continue
+        columns = columns_of(connection, str(name)) if kind == "table" else ()
+        found |= {(f"{kind} {name}", column.lower()) for column in columns} or {(f"{kind} {name}", "")}
+    return frozenset(found)

@@ -1,0 +1,41 @@
+"""Numbers of claims: a later owner's is larger, whatever the clocks say."""
+
+from engine.claims import LastingClaim
+from engine.core.words import SyncStatus
+from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import SiteStatus
+from engine.sites.sharing.claim_numbers import ClaimNumbers
+
+CLAIM, LATER = LastingClaim("s1", "a@1"), LastingClaim("s1", "a@2")
+
+
+def hear(known: KnownSites, owner: str, claim: int) -> None:
+    known.note(
+        SiteStatus(site="s1", owner=owner, claim=claim, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1)
+    )
+
+
+def test_a_claim_keeps_its_number_and_another_one_has_another() -> None:
+    numbers = ClaimNumbers("a", KnownSites())
+    assert numbers.is_new("s1", CLAIM)
+    assert (numbers.number("s1", CLAIM, 10), numbers.number("s1", CLAIM, 20)) == (10, 10)
+    assert not numbers.is_new("s1", CLAIM)
+    assert numbers.is_new("s1", LATER)
+    assert numbers.number("s1", LATER, 20) == 20
+    assert numbers.end(CLAIM) == {}
+    assert "s1" in numbers
+    assert numbers.end(LATER) == {"s1": 20}
+    assert "s1" not in numbers
+
+
+def test_it_is_larger_than_what_was_heard_before_and_later() -> None:
+    known = KnownSites()
+    numbers = ClaimNumbers("a", known)
+    hear(known, "b", 100)
+    assert numbers.number("s1", CLAIM, 10) == 101
+    hear(known, "a", 101)  # its own word comes back
+    assert numbers.number("s1", CLAIM, 10) == 101
+    hear(known, "b", 101)
+    assert numbers.number("s1", CLAIM, 10) == 102
+    hear(known, "b", 200)
+    assert numbers.number("s1", CLAIM, 10) == 201
