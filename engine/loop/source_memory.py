@@ -1,7 +1,8 @@
 """What a service knows of Home Assistant when it starts, and what it leaves for its next start: the pass cache, without replicas.
 
 A service verifies its replicas when it starts, whatever anybody remembers of them. What it need not do again is to decode, hash
-and derive every record of a home that is still the one it was.
+and derive every record of a home that is still the one it was. What it left it begins with at once, too: a home that is decoded is four times as large
+as one of which a cache is kept.
 """
 
 import math
@@ -40,16 +41,18 @@ class SourceMemory:
         """Let the source begin with what an earlier process learned."""
         await self._offload(self._begin)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         with suppress(ReplicaError, CacheDamaged):  # whoever reads the file says what is wrong with it
             key = self._ledger.secret()
             if key is None:
-                return
+                return False
             cache = open_cache(self._file.read, key, __version__)
             if cache is not None:
                 # All of it now: what is asked for later can then be relied upon.
                 cache.pack()
                 self._cache = cache if self._source.recall(cache) is not None else None
+                return self._cache is not None
+        return False
 
     def doubts(self, snapshot: Snapshot) -> bool:
         """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can tell."""
@@ -63,28 +66,35 @@ class SourceMemory:
         self._source.recall(None)
         self._cache = None
 
-    async def keep(self) -> None:
-        """Leave the next process what the last read learned, now and then. Nothing depends on it."""
-        if anyio.current_time() >= self._keep_at:
-            self._keep_at = anyio.current_time() + _KEEP_SECONDS
-            await self._offload(self._keep)
+    async def keep(self) -> bool:
+        """Leave the next process what the last read learned, now and then. Nothing depends on it.
 
-    def _keep(self) -> None:
+        Returns whether the source knows it from there now: with the next full read what it knew before can be let go.
+        """
+        if anyio.current_time() < self._keep_at:
+            return False
+        self._keep_at = anyio.current_time() + _KEEP_SECONDS
+        return await self._offload(self._keep)
+
+    def _keep(self) -> bool:
         if self._cache is not None and not self._source.has_learned():
-            return
+            return False
         learned = self._source.learned()
         if learned is None:
             self._file.remove()  # it would be read in vain
-            return
+            return False
         if learned.snapshot.reading.health.recovery_mode:
-            return  # what was read is not of the home
+            return False  # what was read is not of the home
         with suppress(ReplicaError):
-            self._write(learned)
+            return self._write(learned) and self._begin()
+        return False
 
-    def _write(self, learned: Learned) -> None:
+    def _write(self, learned: Learned) -> bool:
         key = self._ledger.make_secret()
         if key is None:
-            return
+            return False
         pieces = encode_learned(learned, (), program=__version__, key=key, before=self._cache)
-        if pieces is not None:
-            self._file.write(pieces)
+        if pieces is None:
+            return False
+        self._file.write(pieces)
+        return True

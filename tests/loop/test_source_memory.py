@@ -12,6 +12,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.core.home.lazy_mappings import LazyMapping
 from engine.core.home.snapshot import Snapshot
 from engine.core.state.hints import Hints
 from engine.errors import SourceError, SourceUnavailable
@@ -165,6 +166,20 @@ class TestOneFile:
         await serve(core, file, 15)
         second = file.path.read_bytes()
         assert second != first
+
+    async def test_what_it_left_it_begins_with_at_once_and_decodes_no_more(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        ear = await serve(core, file, 15)
+        assert len(ear.snapshots) == 2, "what was decoded is let go with one more read"
+        assert isinstance(ear.snapshots[1].home.records, LazyMapping)
+        assert core.asked_for == len(core.rows("entity"))
+        await check_newest(ear)
+
+    async def test_where_none_can_be_left_what_was_read_stays(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "nowhere" / "rows.db")
+        ear = await serve(core, file, 15)
+        assert len(ear.snapshots) == 1
+        await check_newest(ear)
 
     async def test_a_home_with_odd_rows_leaves_none(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "rows.db")

@@ -162,6 +162,7 @@ class ReplicaPass:
         self._desired, wanted = desired, versions_of(replica, desired)
         if self._since is None:
             memory.share(wanted)
+        versions, applied = memory.versions, memory.applied  # the home's own by now, where they are equal
         sides = wanted, versions, applied
         diff = compare(
             *sides, desired.reading.registries, self.changed_keys, kept.keys, known=memory.differences
