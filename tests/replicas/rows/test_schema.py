@@ -1,5 +1,6 @@
 """Tables: HomeIQ's columns first and exactly, missing ones added, strange tables refused."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import apsw
@@ -7,8 +8,11 @@ import pytest
 
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.columns import TABLES
-from engine.replicas.rows.schema import check_schema, columns_of, ensure_schema
+from engine.replicas.rows.schema import ROW_LAYOUT, check_schema, columns_of, ensure_schema
 from tests.replicas.passes import make_homeiq
+
+# Of the names of all columns in their order, by layout. Other columns: a new number in `schema`, and a new line here.
+LAYOUTS = {2: "3e2d3f76071e"}
 
 
 def shape(connection: apsw.Connection, table: str) -> list[tuple[object, ...]]:
@@ -56,3 +60,9 @@ def test_a_schema_that_is_unknown_is_refused() -> None:
     connection.execute("UPDATE reconcile_meta SET value = 'x' WHERE name = 'schema_version'")
     with pytest.raises(ReplicaRejected, match="version x, and this program knows 1"):
         check_schema(connection, "sqlite")
+
+
+def test_other_columns_have_another_layout() -> None:
+    """Else all rows would look as if another program had changed them, once, after an update."""
+    names = " ".join(f"{table.name}.{name}" for table in TABLES.values() for name in table.sql_names)
+    assert LAYOUTS[ROW_LAYOUT] == sha256(names.encode()).hexdigest()[:12]

@@ -5,18 +5,15 @@ registry: from a recorded answer, or from a file in `.storage`, into rows, histo
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.walks.copied_program import ROOT, SAMPLE, CopiedProgram
+
 pytestmark = pytest.mark.process
 
-SAMPLE = ROOT / "ops" / "sample" / "home-2026.11"
 STORAGE = ROOT / "tests" / "data" / "home_assistant" / "2026.11.0" / "storage"
 ZONES = [{"zone_id": "garden", "name": "Garden", "radius": 40, "created_at": 1795000000.0}]
 
@@ -57,8 +54,7 @@ BODY = '''class Zone(msgspec.Struct, frozen=True):
 
 
 '''
-# By file: what is put in front of which text.
-CHANGES = {
+INSERTIONS = {
     "engine/core/records/record.py": [
         (RECORD, "RECORD_TYPES: dict"),
         ("Zone, ", "ConfigEntry, Floor, Label, Category, Area, Device, Entity)"),
@@ -107,18 +103,9 @@ anyio.run(main)
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(tmp_path_factory: pytest.TempPathFactory) -> CopiedProgram:
     """A copy of the program that knows the registry of zones as well."""
-    copy = tmp_path_factory.mktemp("program")
-    for folder in ("engine", "api"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name, insertions in CHANGES.items():
-        text = (copy / name).read_text(encoding="utf-8")
-        for new, anchor in insertions:
-            assert text.count(anchor) == 1, f"{name} has no one {anchor!r}"
-            text = text.replace(anchor, new + anchor)
-        (copy / name).write_text(text, encoding="utf-8")
-    return copy
+    return CopiedProgram(tmp_path_factory.mktemp("program"), INSERTIONS)
 
 
 def a_recording(home: Path) -> str:
@@ -135,23 +122,14 @@ def a_storage(home: Path) -> str:
 
 
 @pytest.mark.parametrize("make_home", [a_recording, a_storage])
-def test_a_registry_is_added_in_three_files(program: Path, tmp_path: Path, make_home: object) -> None:
+def test_a_registry_is_added_in_three_files(
+    program: CopiedProgram, tmp_path: Path, make_home: object
+) -> None:
     assert callable(make_home)
     source = make_home(tmp_path / "home")
-    # Before the folder of the tests, in which the original stands as well.
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (program, ROOT)))}
-    stores = ["--rows", "rows.db", "--records", "history:history.db"]
-    for arguments in (["-m", "engine", "--source", source, *stores], ["-c", SERVE]):
-        ran = subprocess.run(
-            [sys.executable, "-P", *arguments],
-            cwd=tmp_path,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+    program.reconcile(tmp_path, "--source", source, "--rows", "rows.db", "--records", "history:history.db")
+    ran = program.python(tmp_path, "-c", SERVE)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads(ran.stdout)
     (zone,) = found["page"]["zones"]
     assert (zone["zone_id"], zone["name"], zone["radius"]) == ("garden", "Garden", 40)
