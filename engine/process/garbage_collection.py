@@ -25,6 +25,11 @@ def without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+def ends_soon() -> bool:
+    """Whether this process is a command, which looks for no cycles and need not be sparing with memory."""
+    return not gc.isenabled()
+
+
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
     """Seldom a search while the block runs: for a service, which must not grow for years."""

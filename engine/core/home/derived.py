@@ -8,6 +8,7 @@ when a device is renamed, its entities' records did not change.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from sys import intern
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,10 +49,14 @@ def derive(
     counts = _entity_counts(records) if entity_counts is None else entity_counts
     as_of = names_as_of or _NEWEST
     derived: dict[Key, Derived] = {}
+    owners: dict[str | None, _Owner] = {None: _NOBODY}
     for key in wanted:
         record = records[key]
         if isinstance(record, Entity):
-            derived[key] = _entity(record, records, as_of)
+            owner = owners.get(record.device_id)
+            if owner is None:
+                owner = owners[record.device_id] = _owner(record.device_id, records)
+            derived[key] = _entity(record, owner, as_of)
         elif isinstance(record, Device):
             entry = records.get(Key("config_entry", record.config_entry_id or ""))
             derived[key] = Derived(
@@ -104,11 +109,25 @@ def _ancestors(device_id: str, parents: Mapping[str, str | None]) -> set[str]:
     return found
 
 
-def _entity(entity: Entity, records: Mapping[Key, Record], as_of: tuple[int, int]) -> Derived:
-    device = _device(records, entity.device_id)
+class _Owner(NamedTuple):
+    """What an entity takes over from its device."""
+
+    area_id: str | None
+    name: str | None
+
+
+_NOBODY = _Owner(None, None)
+
+
+def _owner(device_id: str | None, records: Mapping[Key, Record]) -> _Owner:
+    device = _device(records, device_id)
+    return _Owner(_device_area(device, records), _device_name(device)) if device else _NOBODY
+
+
+def _entity(entity: Entity, owner: _Owner, as_of: tuple[int, int]) -> Derived:
     return Derived(
-        effective_area_id=entity.area_id or (_device_area(device, records) if device else None),
-        effective_name=_entity_name(entity, _device_name(device) if device else None, as_of),
+        effective_area_id=entity.area_id or owner.area_id,
+        effective_name=_entity_name(entity, owner.name, as_of),
         domain=intern(entity.entity_id.partition(".")[0]),
         disabled=entity.disabled_by is not None,
     )
@@ -138,7 +157,7 @@ def _entity_name(entity: Entity, device_name: str | None, as_of: tuple[int, int]
 
 
 def _joined(device_name: str | None, name: str | None) -> str | None:
-    return " ".join(part for part in (device_name, name) if part) or None
+    return f"{device_name} {name}" if device_name and name else device_name or name or None
 
 
 def _device_name(device: Device) -> str | None:

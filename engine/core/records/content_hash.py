@@ -10,7 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from engine.core.records.record import Record
-from engine.core.records.record_json import canonical_fields
+from engine.core.records.record_json import encode_hashed
 
 HASH_VERSION = 1
 
@@ -19,11 +19,7 @@ _DIGEST_BYTES = 16
 
 def content_hash(record: Record) -> str:
     """The hash over all fields that count, their names and the registry; independent of any order."""
-    fields = canonical_fields(record)
-    for name in record.UNHASHED:
-        fields.pop(name, None)
-    body = msgspec.json.encode((record.REGISTRY, fields), order="sorted")
-    return f"{HASH_VERSION}:{blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()}"
+    return f"{HASH_VERSION}:{blake2b(encode_hashed(record), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
 def row_digest(values: object) -> str:

@@ -10,7 +10,8 @@ does not know are kept in `extra` and count like any other; their null, false an
 Config entry `data` and `options` hold passwords and are no fields here, so they cannot be stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
@@ -40,7 +41,7 @@ class Key(NamedTuple):
         return f"{self.registry}/{self.id}"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What all registries share. Timestamps are Unix seconds, UTC; None where Home Assistant has none."""
 
     REGISTRY: ClassVar[str]
@@ -70,13 +71,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Sort sets, and drop numbers that say nothing."""
-        for name in self.IDENTITY:
-            if not getattr(self, name) and name != "unique_id":
-                raise ValueError(f"{self.REGISTRY} row has an empty {name}")
-        for name in self.NESTED:
-            value = getattr(self, name)
-            if value and nests_too_deep(value):
-                raise ValueError(f"{self.REGISTRY} row nests its {name} deeper than {NESTING_MAX} levels")
+        take_needed, take_nested = _TAKEN[self.REGISTRY]
+        if not all(take_needed(self)):
+            name = next(name for name in self.IDENTITY if not getattr(self, name) and name != "unique_id")
+            raise ValueError(f"{self.REGISTRY} row has an empty {name}")
+        if any(nested := take_nested(self)) and nests_too_deep(nested):
+            self._check_nesting()
         for name in self.SETS:
             values = getattr(self, name)
             if len(values) > 1:
@@ -87,6 +87,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _keep_within(self, _STAMPS, 5e-324, _STAMP_MAX)
         if self.INTEGERS:
             _keep_within(self, self.INTEGERS, -_INTEGER_MAX, _INTEGER_MAX)
+        for name, default in _SHARED_DEFAULTS[self.REGISTRY]:
+            if getattr(self, name) == default:
+                msgspec.structs.force_setattr(self, name, default)
+
+    def _check_nesting(self) -> None:
+        for name in self.NESTED:
+            if nests_too_deep(getattr(self, name)):
+                raise ValueError(f"{self.REGISTRY} row nests its {name} deeper than {NESTING_MAX} levels")
 
 
 def _keep_within(record: Record, names: Iterable[str], least: float, most: float) -> None:
@@ -265,6 +273,26 @@ class ConfigEntry(Record, frozen=True, kw_only=True):
 
 RECORD_TYPES: dict[str, type[Record]] = {
     t.REGISTRY: t for t in (ConfigEntry, Floor, Label, Category, Area, Device, Entity)
+}
+
+_Take: TypeAlias = Callable[[Record], tuple[Any, ...]]
+
+
+def _taking(names: Iterable[str]) -> _Take:
+    """Takes several fields at once. The first one stands there twice, because of a single one no tuple would be made."""
+    first, *others = names
+    return attrgetter(first, first, *others)
+
+
+# What has to say something, and what may nest (`extra`, which is mostly empty, first).
+_TAKEN: dict[str, tuple[_Take, _Take]] = {
+    name: (_taking(n for n in t.IDENTITY if n != "unique_id"), _taking(reversed(t.NESTED)))
+    for name, t in RECORD_TYPES.items()
+}
+# Encoders leave out a default that is the very object: of None, an empty text or list there is but one anyway.
+_SHARED_DEFAULTS: dict[str, tuple[tuple[str, Json], ...]] = {
+    name: tuple((f.name, f.default) for f in msgspec.structs.fields(t) if f.default == (None,))
+    for name, t in RECORD_TYPES.items()
 }
 
 

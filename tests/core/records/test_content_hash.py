@@ -8,10 +8,11 @@ from hypothesis import given
 
 from engine.core.records.content_hash import HASH_VERSION, content_hash, row_digest
 from engine.core.records.record import RECORD_TYPES, Area, ConfigEntry, Device, Entity, Floor, Record
-from engine.core.records.record_json import canonical_fields, make_record
+from engine.core.records.record_json import canonical_fields, encode_hashed, encode_record, make_record
 from tests.homes import device, entity
 from tests.strategies import homes
 
+encode = msgspec.json.Encoder(order="sorted").encode
 # Written down once. If one of these changes, every mirrored home sees a re-hash: raise HASH_VERSION.
 GOLDEN = [
     (Device(id="d" * 32), "1:355e42a4267faf9b494e5565ce8d842b"),
@@ -57,6 +58,32 @@ def test_key_order_and_set_order_do_not_matter(home: list[Record]) -> None:
         shuffler.shuffle(items)
         shuffled = {k: list(reversed(v)) if k in record.SETS else v for k, v in items}
         assert content_hash(make_record(record.REGISTRY, shuffled)) == content_hash(record)
+
+
+@given(homes())
+def test_what_is_hashed_is_the_canonical_form(home: list[Record]) -> None:
+    for record in home:
+        fields = canonical_fields(record)
+        assert encode_record(record) == encode(fields)
+        counted = {name: value for name, value in fields.items() if name not in record.UNHASHED}
+        assert encode_hashed(record) == encode([record.REGISTRY, counted])
+
+
+@pytest.mark.parametrize("type_", RECORD_TYPES.values())
+def test_a_field_given_its_default_is_as_if_it_were_absent(type_: type[Record]) -> None:
+    needed = {name: "x" for name in type_.__struct_fields__ if name in _required(type_)}
+    given = {
+        field.encode_name: msgspec.json.decode(encode(field.default))
+        for field in msgspec.structs.fields(type_)
+        if field.default is not msgspec.NODEFAULT
+    }
+    plain, explicit = make_record(type_.REGISTRY, needed), make_record(type_.REGISTRY, {**given, **needed})
+    assert encode_record(explicit) == encode_record(plain)
+    assert content_hash(explicit) == content_hash(plain)
+
+
+def _required(type_: type[Record]) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(type_) if field.required}
 
 
 def test_every_hashed_field_counts() -> None:

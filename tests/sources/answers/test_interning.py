@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine.core.records.record import Entity
 from engine.core.records.record_json import encode_record
+from engine.process.garbage_collection import without_garbage_collection
 from engine.sources.answers.interning import Interner
 
 JSON = st.recursive(
@@ -43,3 +44,13 @@ def test_repeated_values_are_held_once() -> None:
     values.intern(second)
     assert first.device_id is second.device_id
     assert first.options is second.options
+
+
+def test_a_command_shares_nothing() -> None:
+    first, second = (entity(1, options={"conversation": {"should_expose": False}}) for _ in range(2))
+    with without_garbage_collection():
+        values = Interner()
+    values.intern(first)
+    values.intern(second)
+    assert first.options == second.options
+    assert first.options is not second.options
