@@ -17,6 +17,7 @@ import xxhash
 from bench.registries import VERSION, Home
 from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
+from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import Intervals
@@ -107,7 +108,8 @@ class KeptReplica:
 
     def __init__(self, rows: SqliteRows, source: ScriptedSource) -> None:
         self._source = source
-        self.started_at = 0.0
+        self.started_at = self._shift = 0.0
+        self._snapshot: Snapshot | None = None
         self._reported = anyio.Event()
         self._report: Report | None = None
         self._ended_at = 0.0
@@ -118,14 +120,26 @@ class KeptReplica:
             make_options=lambda verify: pass_options(verify=verify),
             clock=time.time,
             draw=lambda: 0.5,
+            calendar=lambda: Calendar(shift=self._shift),
         )
+
+    async def verify(self) -> float:
+        """Look at every row again, as the service does from time to time; returns the seconds of that."""
+        self._reported = anyio.Event()
+        self._shift += 1_000.0  # a clock that was set is the one reason that can be given from here
+        self.started_at = time.perf_counter()
+        assert self._snapshot is not None, "it is compared with what was read before"
+        self.controller.offer(self._snapshot)
+        await self._reported.wait()
+        return self._ended_at - self.started_at
 
     async def relist(self, connection: ScriptedConnection) -> float:
         """Read everything again and wait for the pass; returns the seconds of both."""
         self._source.connection = connection
         self._reported = anyio.Event()
         self.started_at = time.perf_counter()
-        self.controller.offer(await self._source.read(silent))
+        self._snapshot = await self._source.read(silent)
+        self.controller.offer(self._snapshot)
         await self._reported.wait()
         assert self._report is not None
         assert self._report.status == "in_sync", self._report.errors

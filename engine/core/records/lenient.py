@@ -23,7 +23,8 @@ from types import MappingProxyType
 import msgspec
 
 from engine.core.decode_errors import DECODE_ERRORS
-from engine.core.records.record import NESTING_MAX, RECORD_TYPES, Json, Record, nests_too_deep
+from engine.core.records.nesting import NESTING_MAX, nests_too_deep
+from engine.core.records.record import RECORD_TYPES, Json, Record
 from engine.core.records.record_json import decode_record, decode_row, make_record
 from engine.core.records.set_aside import SetAside, UnusableRow, json_type
 from engine.errors import SourceInvalid

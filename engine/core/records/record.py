@@ -16,6 +16,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
+from engine.core.records.nesting import NESTING_MAX, nests_too_deep
+
 # Any JSON value. (msgspec cannot decode into a recursive alias.)
 Json: TypeAlias = Any
 
@@ -25,10 +27,6 @@ _STAMPS = frozenset({"created_at", "modified_at"})
 _STAMP_MAX = 253_402_300_799.0
 # What a store can hold as a whole number.
 _INTEGER_MAX = 2**63 - 1
-
-# How deep the lists and objects in one field may nest; Home Assistant's own nest to five. What is deeper could be
-# read here and exhaust the recursion of a library elsewhere.
-NESTING_MAX = 32
 
 
 class Key(NamedTuple):
@@ -294,23 +292,3 @@ _SHARED_DEFAULTS: dict[str, tuple[tuple[str, Json], ...]] = {
     name: tuple((f.name, f.default) for f in msgspec.structs.fields(t) if f.default == (None,))
     for name, t in RECORD_TYPES.items()
 }
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def nests_too_deep(value: Json) -> bool:
-    """Whether lists and objects in a JSON value nest deeper than `NESTING_MAX`."""
-    try:
-        text = _encode(value)
-    except RecursionError:
-        return True
-    # Counted first, because next to no value has as many brackets as that.
-    return text.count(b"[") + text.count(b"{") > NESTING_MAX and _nests_deeper(value, NESTING_MAX)
-
-
-def _nests_deeper(value: Json, levels: int) -> bool:
-    if not isinstance(value, (list, tuple, dict)):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_nests_deeper(v, levels - 1) for v in inner)

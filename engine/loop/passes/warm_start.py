@@ -8,6 +8,7 @@ Where anything about the cache is odd, there is none.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from hashlib import blake2b
 
 from engine import __version__
 from engine.core.home.snapshot import Snapshot
@@ -48,6 +49,7 @@ class WarmStart:
         self._memories: dict[str, ReplicaMemory] = {}
         self._states: dict[str, CachedReplica] = {}  # of the replicas that are as they were
         self._replicas: dict[str, Replica] = {}
+        self._seed = 0  # of the replicas' digests
 
     @property
     def is_used(self) -> bool:
@@ -76,6 +78,7 @@ class WarmStart:
             return
         if key is None:
             return
+        self._seed = _seed_of(key)
         self._cache = open_cache(self._file.read, key, __version__)
         if self._cache is not None:
             self._before = self._source.recall(self._cache)
@@ -89,7 +92,10 @@ class WarmStart:
         if state is None or not replica.can_digest:
             return
         data_version = replica.data_version()
-        if replica.digest() != state.rows or self._ledger.ledger_digest(replica.name) != state.ledger_digest:
+        if (
+            replica.digest(seed=self._seed) != state.rows
+            or self._ledger.ledger_digest(replica.name) != state.ledger_digest
+        ):
             return
         # A home whose config entries were not read is known by those of what it has, of which there are no rows.
         ids = front.entry_ids if "config_entry" in front.reading.registries else ()
@@ -168,8 +174,13 @@ class WarmStart:
             if one.name not in self._states or not _found_nothing(one)
         ]
         ledger_digests = {replica.name: self._ledger.ledger_digest(replica.name) for replica in fresh}
+        key = self._ledger.make_secret() if fresh else None
+        self._seed = self._seed if key is None else _seed_of(key)
         # The ledger last: if its data version is unchanged, its digests are of what was read.
-        rows = {r.name: r.digest(reread=False) for r in sorted(fresh, key=lambda r: r.keeps_ledger)}
+        rows = {
+            r.name: r.digest(seed=self._seed, reread=False)
+            for r in sorted(fresh, key=lambda r: r.keeps_ledger)
+        }
         states: dict[str, CachedReplica] = {}
         for one in equal:
             name = one.name
@@ -208,6 +219,11 @@ def _found_nothing(one: ReplicaPass) -> bool:
         return True
     diff = one.comparison.plan.diff
     return not diff.differences and not diff.settled
+
+
+def _seed_of(key: bytes) -> int:
+    """What replicas' digests are seeded with, drawn from the key of the rows file."""
+    return int.from_bytes(blake2b(b"rows", key=key, digest_size=8).digest())
 
 
 def _raise(error: ReplicaError) -> None:

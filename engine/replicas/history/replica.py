@@ -45,7 +45,7 @@ from engine.replicas.history.revisions import (
 )
 from engine.replicas.history.schema import ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
-from engine.replicas.sqlite_file.digests import digest_texts, text_of
+from engine.replicas.sqlite_file.digests import sum_rows, text_of
 from engine.replicas.sqlite_file.invalid_utf8 import fetch_rows, rows_keeping_bytes
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
 
@@ -55,7 +55,7 @@ _NS = 1_000_000_000
 _VERSION = ("registry", "id", "hash", "payload", "digest")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
 _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
-_NEWEST_TEXT = _NEWEST.replace(", ".join(_VERSION), text_of(_VERSION)) + " ORDER BY at_ns"
+_NEWEST_TEXT = _NEWEST.replace(", ".join(_VERSION), text_of(_VERSION))
 _META = "meta"
 
 
@@ -167,14 +167,15 @@ class HistoryFile(Records):
                 (encode_order(positions),),
             )
 
-    def digest(self, *, reread: bool = True) -> str | None:
+    def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over the newest revision of every key; None where they cannot be ours. See `Replica.digest`."""
         with self._file.reading() as connection:
             if reread:
                 self._file.note_seen()
             elif not self._file.is_as_seen():
                 return None
-            return digest_texts(connection, [_NEWEST_TEXT]) if has_records(connection, NAME) else None
+            is_there = has_records(connection, NAME)
+            return sum_rows(connection, [_NEWEST_TEXT], seed).text() if is_there else None
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
         """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""

@@ -9,7 +9,8 @@ import msgspec
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation
 from engine.core.records.content_hash import HASH_VERSION, content_hash
-from engine.core.records.record import RECORD_TYPES, Json, Key, Record, nests_too_deep
+from engine.core.records.nesting import nests_too_deep
+from engine.core.records.record import RECORD_TYPES, Json, Key, Record
 from engine.core.records.record_json import canonical_fields, decode_record, decode_row, encode_record
 from engine.core.records.revision import Revision
 from engine.errors import SourceInvalid

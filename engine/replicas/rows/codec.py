@@ -23,7 +23,8 @@ from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import NESTING_MAX, Device, Json, Key, Record, nests_too_deep
+from engine.core.records.nesting import NESTING_MAX, nests_too_deep
+from engine.core.records.record import Device, Json, Key, Record
 from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import SourceInvalid
 from engine.replicas.rows.columns import ALWAYS_DERIVED, TABLES, Column, Origin, Table, Value

@@ -164,14 +164,17 @@ def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
 
 
 def select_all(connection: apsw.Connection) -> list[str] | None:
-    """The statements that read every row of ours, each as `digest_texts` takes it; None where a table lacks one of our columns."""
-    statements = []
+    """The statements that read every row of ours, each as a digest takes it; None where a table lacks one of our columns."""
     for table in TABLES.values():
         present = {name.lower() for name in columns_of(connection, table.name)}
         if not present.issuperset(table.sql_names):
             return None
-        statements.append(f"SELECT {text_of(table.sql_names)} FROM {table.name} ORDER BY rowid")
-    return statements
+    return [select_text(table) for table in TABLES.values()]
+
+
+def select_text(table: Table) -> str:
+    """The statement that reads every row of a table as one text, the table's name among it."""
+    return f"SELECT {text_of((repr(table.name), *table.sql_names))} FROM {table.name}"
 
 
 def _select(connection: apsw.Connection, table: Table) -> str | None:

@@ -23,11 +23,11 @@ from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.found import read_found, write_found
 from engine.replicas.rows.ledger.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.queries.former_names import find_former
-from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes, select_all
+from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes
 from engine.replicas.rows.schema import check_schema, ensure_schema
+from engine.replicas.rows.summed_rows import SummedRows
 from engine.replicas.rows.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
-from engine.replicas.sqlite_file.digests import digest_texts
 from engine.replicas.sqlite_file.remembered_home import keep_home
 
 NAME = "sqlite"
@@ -55,6 +55,7 @@ class SqliteRows(Replica, Ledger):
         self._planned_at_version = -1  # the data version that the newest plan is based on
         self._schema_version = -1  # with which everything was there
         self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
+        self._summed = SummedRows()  # true as long as the file is as seen
 
     @property
     def path(self) -> Path:
@@ -65,8 +66,9 @@ class SqliteRows(Replica, Ledger):
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
         with self._file.reading_uncached() as connection:
             self._file.note_seen()
-            trust_digests = check_schema(connection, NAME)
-            return Observed(observe_rows(connection, NAME, trust_digests=trust_digests))
+            self._summed.forget()
+            trusts = check_schema(connection, NAME)
+            return Observed(observe_rows(connection, NAME, trust_digests=trusts))
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """The rows of the given keys that exist. Raises ReplicaError."""
@@ -85,6 +87,7 @@ class SqliteRows(Replica, Ledger):
         looked_at, touched = self._prepare(operations)
         with self._writing() as connection:
             version = self._file.data_version()
+            summed = self._summed.taken() if self._file.is_as_seen() else SummedRows()
             write_operations(
                 connection,
                 NAME,
@@ -92,10 +95,12 @@ class SqliteRows(Replica, Ledger):
                 run,
                 is_as_planned=self._planned_at_version == version,
                 touched=touched if looked_at == version else None,
+                summed=summed,
             )
             entries.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
             )
+        self._summed = summed  # not before it is committed
 
     def _prepare(self, operations: Sequence[Operation]) -> tuple[int, dict[Key, FoundRow] | None]:
         """The rows of many deletes, and the file's data version then: decoding them takes half of what the write does,
@@ -185,15 +190,22 @@ class SqliteRows(Replica, Ledger):
         with self._writing() as connection:
             entries.write_place(connection, replica, place)
 
-    def digest(self, *, reread: bool = True) -> str | None:
+    def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
             if reread:
                 self._file.note_seen()
             elif not self._file.is_as_seen():
                 return None
-            statements = select_all(connection)
-            return None if statements is None else digest_texts(connection, statements)
+            elif (known := self._summed.known(seed)) is not None:
+                return known
+            return self._summed.look(connection, seed)
+
+    def is_unchanged(self) -> bool:
+        """Whether all rows are what they were, but for what was applied since. See `Replica.is_unchanged`. Raises ReplicaError."""
+        with self._file.reading_uncached() as connection:
+            check_schema(connection, NAME)
+            return self._file.is_as_seen() and self._summed.is_true(connection)
 
     def ledger_digest(self, replica: str) -> str | None:
         """A digest over the versions last applied to a replica; None where they cannot be ours. Raises ReplicaError."""
@@ -266,10 +278,13 @@ class SqliteRows(Replica, Ledger):
     @contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
         with self._file.writing() as connection:
-            is_known = self._schema_version == self._file.schema_version() and check_schema(connection, NAME)
+            before = self._file.schema_version()
+            is_known = self._schema_version == before and check_schema(connection, NAME)
             if not is_known and not ensure_schema(connection, NAME):
                 digests = digests_of(connection, entries.read_applied(connection, NAME))
                 entries.replace_digests(connection, NAME, digests)
+            if before != self._file.schema_version():
+                self._summed.forget()  # it is of other columns
             yield connection
             version = self._file.schema_version()
         self._schema_version = version  # not before it is committed

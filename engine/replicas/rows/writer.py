@@ -30,6 +30,7 @@ from engine.replicas.rows.ledger.tombstones import (
 )
 from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import FoundRow, find_rows
+from engine.replicas.rows.summed_rows import SummedRows
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
@@ -37,7 +38,7 @@ def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -
     return find_rows(connection, _touched_keys(operations))
 
 
-def write_operations(
+def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keyword)
     connection: apsw.Connection,
     replica: str,
     operations: Sequence[Operation],
@@ -45,18 +46,22 @@ def write_operations(
     *,
     is_as_planned: bool,
     touched: dict[Key, FoundRow] | None = None,
+    summed: SummedRows | None = None,
 ) -> None:
     """Do the deletes, then moves and upserts, then the ledger. Raises ReplicaDiverged; the caller rolls back.
 
     `is_as_planned`: no other program wrote since the operations' rows were read; `touched` are those that
-    `find_touched` finds, if the caller knows.
+    `find_touched` finds, if the caller knows. `summed` is the digest of all rows, which is kept up to date.
     """
     before = find_touched(connection, operations) if touched is None else touched
+    summed = SummedRows() if summed is None else summed
+    summed.leave(connection, before.values())
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
     changes = _delete_rows(connection, deletes, before, run)
     _rekey_devices(connection, writes)
     clearing = find_conflicts(connection, _new_holders(writes, before), before)
+    summed.leave(connection, [*clearing.displaced, *clearing.adopted.values()])
     changes += _record_displaced(connection, replica, clearing.displaced, run)
     make_room(connection, clearing)
     before |= {Key("entity", owner): row for owner, row in clearing.adopted.items()}
@@ -67,7 +72,10 @@ def write_operations(
         o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
     ]
     _restore_others(connection, created)
-    _check_rows(connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes})
+    found = _check_rows(
+        connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes}
+    )
+    summed.come(connection, found.values())
     changes += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
     feed.write_changes(connection, changes, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
@@ -220,7 +228,8 @@ def _check_rows(
     written: Mapping[Key, str],
     deleted: Sequence[Key],
     writes: Mapping[Key, tuple[Operation, Run]],
-) -> None:
+) -> dict[Key, FoundRow]:
+    """The rows as they read back. Raises ReplicaDiverged."""
     found = find_rows(connection, [*written, *deleted])
     wrong = sorted(
         {
@@ -238,6 +247,7 @@ def _check_rows(
             "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
             "drop the trigger, or give the column its type back.",
         )
+    return found
 
 
 def _difference(row: FoundRow | None, write: tuple[Operation, Run] | None) -> str:

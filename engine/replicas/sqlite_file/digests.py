@@ -1,32 +1,62 @@
-"""Digests over all that statements select, to show that nothing changed between two processes.
+"""Digests over all that statements select, to show that nothing changed between two looks, in one process or two.
 
+A digest is a sum over rows, so it depends on no order, and whoever writes a few rows need not read all others for the new one.
 Every function works on a connection inside a transaction that the caller holds.
 """
 
+import secrets
 from collections.abc import Iterable
-from hashlib import blake2b
-from itertools import chain, islice
+from functools import partial
+from itertools import chain
 
 import apsw
+import xxhash
 
-_ROWS_AT_ONCE = 64  # few enough to be digested while they are in the processor's cache
+_BITS = 128
 
 
-def digest_texts(connection: apsw.Connection, statements: Iterable[str]) -> str | None:
-    """A digest over all that the statements select, in its order: of each row one text as bytes, with no line break in it.
+class RowSum:
+    """The digest of some rows, to be kept up to date. `seed` is drawn: a device's name must not choose a collision."""
 
-    None where SQLite cannot make them: of a blob it makes no JSON. No such rows are ours.
-    """
-    digest = blake2b(digest_size=16)
-    try:
-        for statement in statements:
-            digest.update(statement.encode())
-            texts = chain.from_iterable(connection.execute(statement))
-            while chunk := b"\n".join(islice(texts, _ROWS_AT_ONCE)):
-                digest.update(chunk)
-    except (apsw.SQLError, TypeError):
-        return None
-    return digest.hexdigest()
+    def __init__(self, seed: int) -> None:
+        """Of no rows."""
+        self.seed = seed
+        self._total: int | None = 0  # None: of rows that cannot be ours
+
+    def add(self, connection: apsw.Connection, statement: str, *bindings: str) -> None:
+        """The rows that the statement selects count, too: of each one text as bytes (`text_of`)."""
+        self._count(1, connection, statement, bindings)
+
+    def remove(self, connection: apsw.Connection, statement: str, *bindings: str) -> None:
+        """The rows that the statement selects count no longer."""
+        self._count(-1, connection, statement, bindings)
+
+    def _count(
+        self, sign: int, connection: apsw.Connection, statement: str, bindings: tuple[str, ...]
+    ) -> None:
+        if self._total is None:
+            return
+        digest = partial(xxhash.xxh3_128_intdigest, seed=self.seed)
+        try:
+            texts = chain.from_iterable(connection.execute(statement, bindings))
+            self._total += sign * sum(map(digest, texts))
+        except (apsw.SQLError, TypeError):
+            self._total = None  # of a blob SQLite makes no JSON
+
+    def text(self) -> str | None:
+        """The digest; None where the rows cannot be ours."""
+        return None if self._total is None else f"{self._total % (1 << _BITS):0{_BITS // 4}x}"
+
+
+_OWN_SEED = secrets.randbits(64)  # of this process
+
+
+def sum_rows(connection: apsw.Connection, statements: Iterable[str], seed: int | None = None) -> RowSum:
+    """The digest of all rows that the statements select; without a `seed`, one that means nothing in another process."""
+    found = RowSum(_OWN_SEED if seed is None else seed)
+    for statement in statements:
+        found.add(connection, statement)
+    return found
 
 
 def text_of(columns: Iterable[str]) -> str:

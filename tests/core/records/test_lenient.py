@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core.records.content_hash import content_hash
 from engine.core.records.lenient import decode_value, read_fields, read_object, read_row, seconds_of
-from engine.core.records.record import NESTING_MAX, RECORD_TYPES, Json
+from engine.core.records.nesting import NESTING_MAX
+from engine.core.records.record import RECORD_TYPES, Json
 from engine.core.records.record_json import decode_record, encode_record, field_names
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import UnusableRow

@@ -2,14 +2,13 @@
 
 import pytest
 
+from engine.core.records.nesting import NESTING_MAX, nests_too_deep
 from engine.core.records.record import (
-    NESTING_MAX,
     Category,
     Device,
     Entity,
     Json,
     Key,
-    nests_too_deep,
 )
 from engine.core.records.record_json import (
     decode_record,

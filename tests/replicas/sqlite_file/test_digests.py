@@ -7,14 +7,14 @@ import pytest
 
 from engine.replicas.rows.reader import select_all
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.sqlite_file.digests import digest_texts
+from engine.replicas.sqlite_file.digests import sum_rows
 from tests.homes import ENTRY, device, entity, snapshot
 from tests.replicas.passes import one_pass
 
 
 def digest(connection: apsw.Connection) -> str | None:
     statements = select_all(connection)
-    return None if statements is None else digest_texts(connection, statements)
+    return None if statements is None else sum_rows(connection, statements, 7).text()
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""The digest of all rows, which follows what is written: it shows that nothing else changed without a look at each row's content.
+
+Only a cache of one look: it holds as long as no other program writes, which its owner knows. What a trigger does to other rows
+is not followed, so the digest shows it.
+"""
+
+from collections.abc import Iterable
+
+import apsw
+import msgspec
+
+from engine.replicas.rows.columns import TABLES
+from engine.replicas.rows.reader import FoundRow, select_all, select_text
+from engine.replicas.sqlite_file.digests import RowSum, sum_rows
+
+
+class SummedRows:
+    """The digest as of the last look, or nothing. Every method works inside a transaction that the caller holds."""
+
+    def __init__(self) -> None:
+        """Nothing was looked at yet."""
+        self._sum: RowSum | None = None
+        self._left: set[tuple[str, int]] = set()  # rows that no longer count, of the transaction that goes on
+
+    def forget(self) -> None:
+        """Know nothing."""
+        self._sum = None
+
+    def look(self, connection: apsw.Connection, seed: int | None) -> str | None:
+        """The digest of all rows as they stand there, which is known from now on; None where they cannot be ours."""
+        statements = select_all(connection)
+        self._sum = None if statements is None else sum_rows(connection, statements, seed)
+        return self.known(seed)
+
+    def known(self, seed: int | None) -> str | None:
+        """The digest that is known; None where there is none of that seed, if one is given."""
+        is_fit = self._sum is not None and seed in (None, self._sum.seed)
+        return self._sum.text() if self._sum is not None and is_fit else None
+
+    def is_true(self, connection: apsw.Connection) -> bool:
+        """Whether the rows that stand there have the digest that is known."""
+        statements = select_all(connection) if self._sum is not None else None
+        if self._sum is None or statements is None or self._sum.text() is None:
+            return False
+        return sum_rows(connection, statements, self._sum.seed).text() == self._sum.text()
+
+    def taken(self) -> "SummedRows":
+        """What is known, for a transaction that changes it; here nothing is known any more."""
+        taken = SummedRows()
+        taken._sum, self._sum = self._sum, None
+        return taken
+
+    def leave(self, connection: apsw.Connection, rows: Iterable[FoundRow]) -> None:
+        """These are about to be changed or deleted. A row may be named twice."""
+        if self._sum is not None:
+            for registry, numbers in _row_numbers(rows).items():
+                fresh = {number for number in numbers if (registry, number) not in self._left}
+                self._sum.remove(connection, *_select_texts(registry, fresh))
+                self._left.update((registry, number) for number in fresh)
+
+    def come(self, connection: apsw.Connection, rows: Iterable[FoundRow]) -> None:
+        """These stand there now."""
+        if self._sum is not None:
+            for registry, numbers in _row_numbers(rows).items():
+                self._sum.add(connection, *_select_texts(registry, numbers))
+
+
+def _row_numbers(rows: Iterable[FoundRow]) -> dict[str, set[int]]:
+    numbers: dict[str, set[int]] = {}
+    for row in rows:
+        numbers.setdefault(row.key.registry, set()).add(row.rowid)
+    return numbers
+
+
+def _select_texts(registry: str, numbers: set[int]) -> tuple[str, str]:
+    """The statement that reads these rows as a digest takes them, and what is bound in it."""
+    among = " WHERE rowid IN (SELECT value FROM json_each(?))"
+    return select_text(TABLES[registry]) + among, msgspec.json.encode(sorted(numbers)).decode()
