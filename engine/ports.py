@@ -163,15 +163,13 @@ class Replica(Protocol):
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over all columns of all rows; None where it cannot be had, or the rows cannot be ours.
 
-        `seed` is drawn by the caller, None is one of the replica's own; only digests of one seed can be compared. Unless it may `reread`, None also if another
-        program wrote since the rows were read. For a replica that can digest.
+        `seed` is drawn by the caller, None is one of the replica's own; only digests of one seed can be compared.
+        Unless it may `reread`, None also if another program wrote since the rows were read. For a replica that can digest.
         """
         return None
 
     def is_unchanged(self) -> bool:
-        """Whether all rows, read again as any other program reads them, are those of the last digest and of what was
-        applied since; False where that cannot be told. For a replica that can digest.
-        """
+        """Whether all rows, read again as by any other program, are those of the last digest and of what was applied since."""
         return False
 
     @property

@@ -146,14 +146,13 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     before, standing = reported or {}, dict[Key, Reported]()
     is_trusted = untrusted_read(desired) is None
     reports = []
+    writes = done in (Outcome.APPLIED, Outcome.FAILED)
     for operation in comparison.plan.operations:
-        key = operation.key
+        difference = operation.difference
+        key = difference.key
         outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
         outcome = Outcome.APPLIED if key in taken else outcome
-        writes = done in (Outcome.APPLIED, Outcome.FAILED)
-        is_theirs = (
-            operation.difference.cause is not Cause.PENDING
-        )  # changed in the replica, which was read later
+        is_theirs = difference.cause is not Cause.PENDING  # changed in the replica, which was read later
         seen_at = found_at if is_theirs and found_at is not None else compared_at
         since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
         basis = (outcome, since, comparison.absences.get(key), key in desired.reading.removed, is_trusted)
@@ -175,10 +174,11 @@ def _operation_report(
     comparison: Comparison, operation: Operation, desired: Snapshot, outcome: Outcome, since: float | None
 ) -> RecordReport:
     difference = operation.difference
+    key = difference.key
     return RecordReport(
-        replica=comparison.replica,
-        registry=operation.key.registry,
-        key=operation.key.id,
+        replica=comparison.plan.replica,
+        registry=key.registry,
+        key=key.id,
         name=operation.label,
         entity_id=operation.entity_id,
         kind=difference.kind,
@@ -186,7 +186,7 @@ def _operation_report(
         action=operation.action,
         outcome=outcome,
         fields=operation.fields,
-        source_hash=desired.home.hashes.get(operation.key),
+        source_hash=desired.home.hashes.get(key),
         replica_hash=difference.observed,
         applied_hash=difference.applied,
         since=instant(since),
@@ -203,10 +203,10 @@ def _since(
     other pass finds, it would only give the time of asking.
     """
     after, cause = operation.after, operation.difference.cause
-    first = comparison.absences.get(operation.key)
-    if after is None and cause is not Cause.FOREIGN and first is not None:
-        return comparison.missed_at(operation.key)
-    if after is not None and cause is Cause.PENDING and after.modified_at and not _is_derived(operation):
+    if after is None:
+        if cause is not Cause.FOREIGN and operation.key in comparison.absences:
+            return comparison.missed_at(operation.key)
+    elif cause is Cause.PENDING and after.modified_at and not (operation.fields and _is_derived(operation)):
         return min(after.modified_at, compared_at)
     begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
     return compared_at if begins_now else None

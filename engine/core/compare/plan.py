@@ -17,13 +17,17 @@ from engine.core.compare.stored import LABEL_FIELDS, StoredRow
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Json, Key, Record
-from engine.core.records.record_json import canonical_fields
+from engine.core.records.record_json import canonical_fields, field_names
 from engine.core.records.registries import REGISTRIES
 
 _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
 
 
 _NONE: Mapping[Key, "Operation"] = {}
+_LABELS = {
+    registry: tuple(field for field in LABEL_FIELDS if field in field_names(registry))
+    for registry in REGISTRIES
+}
 
 
 class Action(StrEnum):
@@ -64,8 +68,10 @@ class Operation(msgspec.Struct, frozen=True):
         """What a person would call the record."""
         if self.after is None:
             return self.before.label if self.before else self.key.id
-        names = (getattr(self.after, field, None) for field in LABEL_FIELDS)
-        return next((str(name) for name in names if name), self.key.id)
+        for field in _LABELS[self.after.REGISTRY]:
+            if name := getattr(self.after, field):
+                return str(name)
+        return self.key.id
 
     @property
     def entity_id(self) -> str | None:

@@ -229,13 +229,12 @@ class ReplicaPass:
         """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
         context, replica = self._context, self._replica
         memory, data_version = self._memory, replica.data_version()
-        is_known = memory is not None and memory.data_version == data_version
-        if memory is not None and is_known and (not context.options.verify or self._is_verified(memory)):
+        is_current = memory is not None and memory.data_version == data_version
+        if memory is not None and is_current and (not context.options.verify or self._is_verified(memory)):
             return memory
         self._since = self._memory = None
         versions = replica.observe().versions
-        if context.options.verify:
-            replica.digest(reread=False)  # for the next one that verifies
+        _ = context.options.verify and replica.digest(reread=False)  # for the next pass that verifies
         applied = context.applied(self.name)
         # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
         self._is_forgetful = applied is None

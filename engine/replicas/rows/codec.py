@@ -14,6 +14,7 @@ the moment the row last changed. A row gives back exactly the record it was made
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -91,6 +92,7 @@ def digest_row(values: tuple[Value, ...]) -> str:
     return blake2b(_encode_values(values), digest_size=16).hexdigest()
 
 
+@lru_cache(maxsize=4)  # a record that was never changed has one time twice
 def format_time(unix_seconds: float) -> str | None:
     """A point in time as SQLAlchemy's text in UTC; None when no calendar has it."""
     try:

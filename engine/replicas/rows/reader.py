@@ -25,6 +25,7 @@ from engine.replicas.rows.ledger.feed import encoded
 from engine.replicas.rows.schema import columns_of, types_of
 from engine.replicas.sqlite_file.digests import text_of
 from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
+from engine.replicas.sqlite_file.tables import has_table
 
 _HASH_PREFIX = f"{HASH_VERSION}:"
 
@@ -108,6 +109,14 @@ def _version_found(
     version, is_as_written = judged
     is_touched = applied is not None and applied[1] == version and applied[0] not in (None, digest)
     return f"{version}~{digest}" if is_touched or not is_as_written else version
+
+
+def has_rows(connection: apsw.Connection, registry: str) -> bool:
+    """Whether there is any row of a registry."""
+    table = TABLES[registry].name if registry in TABLES else ""
+    return has_table(connection, table) and bool(
+        connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+    )
 
 
 def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, FoundRow]:

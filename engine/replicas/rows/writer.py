@@ -10,12 +10,10 @@ in the tombstone and put back if the row returns. What was written is read back 
 from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
-import msgspec
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation, changes
 from engine.core.records.record import Entity, Json, Key
-from engine.core.records.record_json import canonical_fields
 from engine.errors import ReplicaDiverged
 from engine.ports import Run
 from engine.replicas.rows.codec import digest_row, encode_row, format_time
@@ -29,13 +27,16 @@ from engine.replicas.rows.ledger.tombstones import (
     write_tombstones,
 )
 from engine.replicas.rows.other_columns import read_others, write_others
-from engine.replicas.rows.reader import FoundRow, find_rows
+from engine.replicas.rows.reader import FoundRow, find_rows, has_rows
 from engine.replicas.rows.summed_rows import SummedRows
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
     """The rows that the operations would change, as they stand now."""
-    return find_rows(connection, _touched_keys(operations))
+    keys = _touched_keys(operations)
+    # A first fill looks up nothing.
+    filled = {registry for registry in {key.registry for key in keys} if has_rows(connection, registry)}
+    return find_rows(connection, (key for key in keys if key.registry in filled))
 
 
 def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keyword)
@@ -68,35 +69,49 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
     written: dict[Key, str] = {}
     for registry, group in _by_registry(writes).items():
         written |= _write_rows(connection, TABLES[registry], group, before, run)
-    created = [
-        o.key for o in writes if (o.moved_from or o.key) not in before and o.key.id not in clearing.taken_over
-    ]
-    _restore_others(connection, created)
-    found = _check_rows(
-        connection, replica, written, [o.key for o in deletes], {o.key: (o, run) for o in writes}
-    )
+    _restore_others(connection, _created(writes, before, clearing.taken_over))
+    found = _check_rows(connection, replica, written, [o.key for o in deletes], (writes, run))
     summed.come(connection, found.values())
     changes += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
     feed.write_changes(connection, changes, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
     entries.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
-    versions = ((o.key, run.desired.get(o.key) or o.difference.desired or "", written[o.key]) for o in writes)
-    entries.write_applied(connection, replica, versions, run.at)
+    _book_writes(connection, replica, writes, written, run)
     moves = sum(o.action is Action.MOVE for o in writes)
     entries.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
+
+
+def _book_writes(
+    connection: apsw.Connection,
+    replica: str,
+    writes: Sequence[Operation],
+    written: Mapping[Key, str],
+    run: Run,
+) -> None:
+    differences = (operation.difference for operation in writes)
+    versions = ((d.key, run.desired.get(d.key) or d.desired or "", written[d.key]) for d in differences)
+    entries.write_applied(connection, replica, versions, run.at)
+
+
+def _created(
+    writes: Iterable[Operation], before: Mapping[Key, FoundRow], taken_over: Mapping[str, FoundRow]
+) -> list[Key]:
+    """The keys that had no row, nor got another one's."""
+    keys = ((o.difference.key, o.moved_from) for o in writes)
+    return [key for key, old in keys if (old or key) not in before and key.id not in taken_over]
 
 
 def _by_registry(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
     groups: dict[str, list[Operation]] = {}
     for operation in operations:
-        groups.setdefault(operation.key.registry, []).append(operation)
+        groups.setdefault(operation.difference.key.registry, []).append(operation)
     return groups
 
 
 def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
     keys = set()
     for operation in operations:
-        keys.add(operation.key)
+        keys.add(operation.difference.key)
         if operation.moved_from:
             keys.add(operation.moved_from)
     return keys
@@ -107,7 +122,8 @@ def _new_holders(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) ->
     index = TABLES["entity"].indexes["entity_id"]
     holders = {}
     for operation in writes:
-        entity, row = operation.after, before.get(operation.key)
+        entity = operation.after
+        row = before.get(operation.difference.key) if isinstance(entity, Entity) else None
         if isinstance(entity, Entity) and (row is None or row.values[index] != entity.entity_id):
             holders[entity.entity_id] = entity.id
     return holders
@@ -173,8 +189,9 @@ def _write_rows(
     for operation in writes:
         assert operation.after is not None, "an upsert says what to write"
         values = encode_row(operation.after, operation.derived, last_seen)
-        digests[operation.key] = digest_row(values)
-        row = before.get(operation.moved_from or operation.key)
+        key = operation.difference.key
+        digests[key] = digest_row(values)
+        row = before.get(operation.moved_from or key)
         if row is None:
             added.append(values)
         else:
@@ -227,7 +244,7 @@ def _check_rows(
     replica: str,
     written: Mapping[Key, str],
     deleted: Sequence[Key],
-    writes: Mapping[Key, tuple[Operation, Run]],
+    done: tuple[Sequence[Operation], Run],
 ) -> dict[Key, FoundRow]:
     """The rows as they read back. Raises ReplicaDiverged."""
     found = find_rows(connection, [*written, *deleted])
@@ -240,21 +257,22 @@ def _check_rows(
         | {key for key in deleted if key in found and key not in written}
     )
     if wrong:
+        write = next((operation for operation in done[0] if operation.key == wrong[0]), None)
         summary = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
         raise ReplicaDiverged(
             replica,
-            f"{summary}, first {wrong[0]}{_difference(found.get(wrong[0]), writes.get(wrong[0]))}.",
+            f"{summary}, first {wrong[0]}{_difference(found.get(wrong[0]), write, done[1])}.",
             "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
             "drop the trigger, or give the column its type back.",
         )
     return found
 
 
-def _difference(row: FoundRow | None, write: tuple[Operation, Run] | None) -> str:
+def _difference(row: FoundRow | None, operation: Operation | None, run: Run) -> str:
     """Which column of a row gave back something else than was written; never what it holds."""
-    if row is None or write is None or write[0].after is None:
+    if row is None or operation is None or operation.after is None:
         return ", which is not there" if row is None else ", which is still there"
-    (operation, run), after = write, write[0].after
+    after = operation.after
     table = TABLES[row.key.registry]
     values = encode_row(after, operation.derived, format_time(run.at) or "")
     for column, old, new in zip(table.columns, row.values, values, strict=True):
@@ -271,12 +289,7 @@ def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool
     after, cause = operation.after, str(operation.difference.cause)
     assert after is not None, "an upsert says what to write"
     if before is None:
-        everything = canonical_fields(after) | _plain(operation.derived)
-        return feed.Entry("c", operation.key, cause, None, everything)
+        return feed.Entry("c", operation.key, cause, None, feed.encoded_row(after, operation.derived))
     differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
     old, new = ({c.name: getattr(c, side) for c in differing} for side in ("replica", "source"))
     return feed.Entry("u", operation.key, cause, old, new)
-
-
-def _plain(derived: object) -> dict[str, Json]:
-    return {} if derived is None else dict(msgspec.to_builtins(derived))

@@ -1,20 +1,14 @@
 """Records: canonical by construction, tolerant of versions, strict about identity."""
 
-import pytest
-
-from engine.core.records.nesting import NESTING_MAX, nests_too_deep
 from engine.core.records.record import (
     Category,
     Device,
     Entity,
-    Json,
     Key,
 )
 from engine.core.records.record_json import (
-    decode_record,
     make_record,
 )
-from engine.errors import SourceInvalid
 from tests.homes import device, entity
 
 
@@ -54,29 +48,3 @@ def test_a_category_is_identified_by_its_scope_and_id() -> None:
 def test_the_readable_form_of_a_key() -> None:
     assert str(device(1).key) == f"device/d{1:031x}"
     assert isinstance(entity(1), Entity)
-
-
-@pytest.mark.parametrize("field", ["extra", "options", "capabilities"])
-def test_what_nests_too_deep_is_refused_whichever_way_it_comes(field: str) -> None:
-    def row(levels: int) -> bytes:
-        name = "unknown_key" if field == "extra" else field
-        value = f'{{"a": {"[" * levels}1{"]" * levels}}}'
-        return f'{{"id": "i", "entity_id": "a.b", "unique_id": "u", "platform": "p", "{name}": {value}}}'.encode()
-
-    assert decode_record("entity", row(NESTING_MAX - 3)).id_value == "i"
-    for levels in (NESTING_MAX, 900, 990, 100_000):
-        with pytest.raises(SourceInvalid):
-            decode_record("entity", row(levels))
-
-
-def test_many_brackets_are_no_depth() -> None:
-    flat = [[n] for n in range(1000)]
-    assert not nests_too_deep(flat)
-    assert not nests_too_deep({"text": "[" * 1000})
-
-
-def test_what_nests_deeper_than_an_encoder_goes_nests_too_deep() -> None:
-    value: Json = 1
-    for _ in range(100_000):
-        value = [value]
-    assert nests_too_deep(value)

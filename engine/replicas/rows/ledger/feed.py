@@ -10,7 +10,9 @@ from typing import Any
 import apsw
 import msgspec
 
-from engine.core.records.record import Json, Key
+from engine.core.home.derived import Derived
+from engine.core.records.record import Json, Key, Record
+from engine.core.records.record_json import canonical_fields, encode_record
 from engine.ports import Run
 from engine.replicas.sqlite_file.tables import has_table
 
@@ -115,6 +117,14 @@ _encode_json = msgspec.json.Encoder(order="sorted").encode
 def encoded(fields: dict[str, Json]) -> msgspec.Raw:
     """Fields as the change feed and tombstones keep them."""
     return msgspec.Raw(_encode_json(fields))
+
+
+def encoded_row(record: Record, derived: Derived | None) -> msgspec.Raw:
+    """All that a row says, of a record and its derived values; without a dict of it, because a first fill makes one entry for each."""
+    if record.extra:
+        return encoded(canonical_fields(record) | (msgspec.to_builtins(derived) if derived else {}))
+    fields, more = encode_record(record), b"{}" if derived is None else _encode_json(derived)
+    return msgspec.Raw(fields if more == b"{}" else b"%b,%b" % (fields[:-1], more[1:]))
 
 
 def _json(value: Fields) -> str:
