@@ -70,6 +70,20 @@ class ReplicaMemory:
         memory.counts, memory._left = counts.copy(), {}
         return memory
 
+    def holds(
+        self,
+        replica: Replica,
+        data_version: int | None,
+        read_applied: Callable[[str], Mapping[Key, str] | None] | None,
+    ) -> bool:
+        """Whether it is true of a replica with this data version.
+
+        `read_applied` reads what was last applied: with it all rows are read again, too, and nothing is taken on trust.
+        """
+        if data_version != self.data_version:
+            return False
+        return read_applied is None or (replica.is_unchanged() and read_applied(replica.name) == self.applied)
+
     def widened(self, since: Since | None) -> Since | None:
         """What may differ now: what changed since the last pass, and what that left; None is everything."""
         left, self._left = self._left, None  # what a pass that breaks off leaves behind is unknown

@@ -228,13 +228,12 @@ class ReplicaPass:
     def _refresh_memory(self) -> ReplicaMemory:
         """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
         context, replica = self._context, self._replica
-        memory, data_version = self._memory, replica.data_version()
-        is_current = memory is not None and memory.data_version == data_version
-        if memory is not None and is_current and (not context.options.verify or self._is_verified(memory)):
+        verify, memory, data_version = context.options.verify, self._memory, replica.data_version()
+        if memory is not None and memory.holds(replica, data_version, context.applied if verify else None):
             return memory
         self._since = self._memory = None
         versions = replica.observe().versions
-        _ = context.options.verify and replica.digest(reread=False)  # for the next pass that verifies
+        _ = verify and replica.digest(reread=False)  # for the next pass that verifies
         applied = context.applied(self.name)
         # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
         self._is_forgetful = applied is None
@@ -244,10 +243,6 @@ class ReplicaPass:
         if applied is not None:
             self._claim_returned(memory)
         return memory
-
-    def _is_verified(self, memory: ReplicaMemory) -> bool:
-        """Whether all that the replica and the ledger hold was read again, and is what is remembered of it."""
-        return self._replica.is_unchanged() and self._context.applied(self.name) == memory.applied
 
     def _claim_returned(self, memory: ReplicaMemory) -> None:
         """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
