@@ -68,7 +68,6 @@ WITHOUT_TWIN = {
     "engine/pass_cache/learned.py",
     "engine/pass_cache/recalled.py",
     "engine/sources/unchanged/remembering.py",  # tested with passes by tests/loop/test_cached_passes.py
-    "engine/sources/files/remembered_files.py",  # tested with the sources by tests/loop/test_cached_files.py
     "engine/sources/unchanged/recalled.py",
     "engine/core/state/report.py",  # structs; tests/core/compare/test_comparison.py and tests/loop fill them
     "engine/core/compare/stored.py",  # one struct, tested with plans

@@ -43,7 +43,8 @@ from engine.replicas.rows.replica import open_rows
 from engine.settings.layers import load_settings
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
-from engine.sources.files.storage_files import FILES, StorageFiles, StoredFile, snapshot_of_files
+from engine.sources.files.storage_files import snapshot_of_files
+from engine.sources.files.stored_files import FILES, StorageFiles, StoredFile
 from engine.sources.ha_uri import websocket_uri
 from engine.sources.live.events import config_entry_hints, event_hints
 from engine.sources.live.protocol import AuthRequired, HomeAssistantProtocol, SubscriptionEvent

@@ -22,7 +22,7 @@ from engine.pass_cache.file import PassCacheFile
 from engine.pass_cache.ports import Recalling
 from engine.replicas.rows.replica import open_rows
 from engine.sources.answers.registry_rows import entity_record
-from engine.sources.files import backup, remembered_files
+from engine.sources.files import remembered_files
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.storage import StorageSource
@@ -255,7 +255,7 @@ async def test_a_backup_that_is_the_same_is_not_unpacked(
 ) -> None:
     first = await archive.run()
     assert first.replicas[0].applied.upsert == first.source.records
-    monkeypatch.setattr(backup, "snapshot_of_files", None)
+    monkeypatch.setattr(BackupSource, "_read_archive", None)
     second = await archive.kept.run()
     assert (second.status, second.compared_at) == ("in_sync", first.compared_at)
 

@@ -28,12 +28,7 @@ from engine.sources.files.archive_readers import BoundedReader, ForwardReader
 from engine.sources.files.backup_info import INFO_DECODER, BackupInfo
 from engine.sources.files.regular_files import FILE_BYTES_MAX, open_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles
-from engine.sources.files.storage_files import (
-    FILES,
-    StorageFiles,
-    StoredFile,
-    snapshot_of_files,
-)
+from engine.sources.files.stored_files import FILES, StorageFiles, StoredFile
 from engine.sources.json_text import decode_json
 
 INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
@@ -128,14 +123,13 @@ class BackupSource(Source):
             ) from error
         except OSError as error:
             raise reading_failed(str(self._file), error) from error
-        snapshot = snapshot_of_files(
+        return self._remembered.read(
             files,
+            answers,
             ha_version=info.ha_version,
             taken_at=self._taken_at(info),
             origin=self.origin,
         )
-        self._remembered.note(answers, snapshot)
-        return snapshot
 
     def _digest(self, opened: IO[bytes]) -> str:
         digest = self._remembered.fingerprint.begin()

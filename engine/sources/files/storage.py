@@ -22,12 +22,7 @@ from engine.ports import Progress, Source
 from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file, reading_failed
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
-from engine.sources.files.storage_files import (
-    FILES,
-    ISSUES_FILE,
-    StorageFiles,
-    StoredFile,
-)
+from engine.sources.files.stored_files import FILES, ISSUES_FILE, StorageFiles, StoredFile
 
 READ_TRIES = 3
 _VERSION_BYTES_MAX = 100

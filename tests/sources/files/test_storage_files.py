@@ -8,7 +8,8 @@ import pytest
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.errors import SourceInvalid
-from engine.sources.files.storage_files import StorageFiles, StoredFile, snapshot_of_files
+from engine.sources.files.storage_files import snapshot_of_files
+from engine.sources.files.stored_files import StorageFiles, StoredFile
 
 
 def snapshot(**stores: tuple[int, dict[str, Any]]) -> Snapshot:
