@@ -108,11 +108,6 @@ class Replica(Protocol):
         return False
 
     @property
-    def can_digest(self) -> bool:
-        """Whether it can check at little cost that all its rows are what they were."""
-        return False
-
-    @property
     def needs_tidying(self) -> bool:
         """Whether it has work to do that may wait until there is nothing else to do."""
         return False
@@ -161,10 +156,10 @@ class Replica(Protocol):
         return
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over all columns of all rows; None where it cannot be had, or the rows cannot be ours.
+        """A digest over all columns of all rows; None where it cannot be had at little cost, or the rows cannot be ours.
 
         `seed` is drawn by the caller, None is one of the replica's own; only digests of one seed can be compared.
-        Unless it may `reread`, None also if another program wrote since the rows were read. For a replica that can digest.
+        Unless it may `reread`, None also if another program wrote since the rows were read.
         """
         return None
 

@@ -89,7 +89,7 @@ class WarmStart:
         assert self._before is not None, "asked before"
         front = self._cache.front
         state = next((state for state in front.replicas if state.name == replica.name), None)
-        if state is None or not replica.can_digest:
+        if state is None:
             return
         data_version = replica.data_version()
         if (
@@ -193,12 +193,7 @@ class WarmStart:
 
     def _is_equal(self, one: ReplicaPass, snapshot: Snapshot) -> bool:
         memory, comparison = one.memory, one.comparison
-        if (
-            memory is None
-            or comparison is None
-            or not self._replicas[one.name].can_digest
-            or not one.is_applied
-        ):
+        if memory is None or comparison is None or not one.is_applied:
             return False
         verdict = comparison.verdict
         if (

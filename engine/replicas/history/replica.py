@@ -66,7 +66,6 @@ class HistoryFile(Records):
     stores_derived = False
     remembers_home = True
     keeps_order = True
-    can_digest = True
     needs_tidying = True
 
     def __init__(

@@ -45,7 +45,6 @@ class SqliteRows(Replica, Ledger):
     keeps_ledger = True
     drops_replaced = True
     remembers_home = True
-    can_digest = True
     needs_tidying = True
 
     def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
@@ -88,14 +87,9 @@ class SqliteRows(Replica, Ledger):
         with self._writing() as connection:
             version = self._file.data_version()
             summed = self._summed.taken() if self._file.is_as_seen() else SummedRows()
+            found, planned = touched if looked_at == version else None, self._planned_at_version == version
             write_operations(
-                connection,
-                NAME,
-                operations,
-                run,
-                is_as_planned=self._planned_at_version == version,
-                touched=touched if looked_at == version else None,
-                summed=summed,
+                connection, NAME, operations, run, is_as_planned=planned, touched=found, summed=summed
             )
             entries.prune(
                 connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
@@ -193,13 +187,7 @@ class SqliteRows(Replica, Ledger):
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
-            if reread:
-                self._file.note_seen()
-            elif not self._file.is_as_seen():
-                return None
-            elif (known := self._summed.known(seed)) is not None:
-                return known
-            return self._summed.look(connection, seed)
+            return self._summed.digest(connection, self._file, seed, reread=reread)
 
     def is_unchanged(self) -> bool:
         """Whether all rows are what they were, but for what was applied since. See `Replica.is_unchanged`. Raises ReplicaError."""

@@ -11,6 +11,7 @@ import msgspec
 
 from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.reader import FoundRow, select_all, select_text
+from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.digests import RowSum, sum_rows
 
 
@@ -25,6 +26,18 @@ class SummedRows:
     def forget(self) -> None:
         """Know nothing."""
         self._sum = None
+
+    def digest(
+        self, connection: apsw.Connection, file: ApswFile, seed: int | None, *, reread: bool
+    ) -> str | None:
+        """The digest of all rows of the file. See `Replica.digest`."""
+        if reread:
+            file.note_seen()
+        elif not file.is_as_seen():
+            return None
+        elif (known := self.known(seed)) is not None:
+            return known
+        return self.look(connection, seed)
 
     def look(self, connection: apsw.Connection, seed: int | None) -> str | None:
         """The digest of all rows as they stand there, which is known from now on; None where they cannot be ours."""
