@@ -28,8 +28,8 @@ from engine.process.offload import to_thread
 from engine.settings.sections import LoadedSettings, Settings
 
 if TYPE_CHECKING:
-    from engine.replicas.rows.backup import Content
-    from engine.replicas.rows.restore import Restored
+    from engine.replicas.rows.snapshots.backup import Content
+    from engine.replicas.rows.snapshots.restore import Restored
 from engine.composition.sources import RememberingSource, open_records_source, open_source
 from engine.composition.stores import Clock, check_folders, is_influx, open_stores, store_places
 
@@ -43,14 +43,14 @@ def typed_names(loaded: LoadedSettings, begun: str) -> Mapping[str, str]:
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":
     """Copy the rows file to `target`, also while other programs use it. Raises ReplicaError."""
-    from engine.replicas.rows.backup import take_snapshot
+    from engine.replicas.rows.snapshots.backup import take_snapshot
 
     return take_snapshot(Path(loaded.settings.rows.file), target)
 
 
 def restore_store(loaded: LoadedSettings, snapshot: Path, clock: Clock = time.time) -> "Restored":
     """Put a snapshot back. Raises StoreHeld while a service keeps the store, and ReplicaError."""
-    from engine.replicas.rows.restore import restore_rows
+    from engine.replicas.rows.snapshots.restore import restore_rows
 
     rows = Path(loaded.settings.rows.file)
     with hold_store(rows):

@@ -21,12 +21,12 @@ from engine.replicas.history import housekeeping
 from engine.replicas.history.replica import open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
-from engine.replicas.rows.backup import take_snapshot
 from engine.replicas.rows.queries.conditions import FILTERS
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.rows.restore import restore_rows
+from engine.replicas.rows.snapshots.backup import take_snapshot
+from engine.replicas.rows.snapshots.restore import restore_rows
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import plan_of, run_of, sql
 

@@ -163,12 +163,10 @@ class ReplicaPass:
         if self._since is None:
             memory.share(wanted)
         versions, applied = memory.versions, memory.applied  # the home's own by now, where they are equal
-        sides = wanted, versions, applied
-        diff = compare(
-            *sides, desired.reading.registries, self.changed_keys, kept.keys, known=memory.differences
-        )
+        sides, registries = (wanted, versions, applied), desired.reading.registries
+        diff = compare(*sides, registries, self.changed_keys, kept.keys, known=memory.differences)
         plan = self._plan(diff, desired, memory)
-        observed_count = sum(memory.counts[registry] for registry in desired.reading.registries)
+        observed_count = sum(memory.counts[registry] for registry in registries)
         verdict = review(
             plan,
             desired,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import apsw
 
-from engine.replicas.rows.backup import read_snapshot
 from engine.replicas.rows.schema import columns_of, ensure_schema
+from engine.replicas.rows.snapshots.backup import read_snapshot
 
 
 def holds_only_ours(path: Path) -> bool:

@@ -12,9 +12,9 @@ import pytest
 from engine.core.compare.diff import Kind
 from engine.core.guards.look import FirstSeen, Look
 from engine.errors import ReplicaUnavailable
-from engine.replicas.rows.backup import take_snapshot
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.rows.restore import restore_rows
+from engine.replicas.rows.snapshots.backup import take_snapshot
+from engine.replicas.rows.snapshots.restore import restore_rows
 from tests.homes import NOON, snapshot
 from tests.replicas.passes import captured_records, one_pass, sql
 
@@ -24,7 +24,7 @@ KEPT = "rows.db.before-restore-20261123T120000Z"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engine.replicas.rows.restore import restore_rows
+from engine.replicas.rows.snapshots.restore import restore_rows
 left = [int(sys.argv[3])]
 def on_step():
     left[0] -= 1
@@ -176,7 +176,7 @@ def test_a_file_that_another_program_is_writing_is_left_alone(
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"writing\n"
-        monkeypatch.setattr("engine.replicas.rows.restore.BUSY_TIMEOUT_SECONDS", 0.0)
+        monkeypatch.setattr("engine.replicas.rows.snapshots.restore.BUSY_TIMEOUT_SECONDS", 0.0)
         with pytest.raises(ReplicaUnavailable, match="locked"):
             restore_rows(tmp_path / "snapshot.db", rows, NOON)
         other.kill()

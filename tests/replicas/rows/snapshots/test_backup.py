@@ -7,8 +7,8 @@ import apsw
 import pytest
 
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected
-from engine.replicas.rows.backup import Content, read_snapshot, take_snapshot
 from engine.replicas.rows.replica import open_rows
+from engine.replicas.rows.snapshots.backup import Content, read_snapshot, take_snapshot
 from tests.homes import snapshot
 from tests.replicas.passes import captured_records, folder_state, one_pass, sql
 

@@ -20,10 +20,10 @@ import apsw
 import msgspec
 
 from engine.errors import ReplicaDamaged
-from engine.replicas.rows.backup import Content, check_content, read_snapshot, write_copy
 from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.found import forget_found
 from engine.replicas.rows.replica import NAME
+from engine.replicas.rows.snapshots.backup import Content, check_content, read_snapshot, write_copy
 from engine.replicas.sqlite_file.database import ApswFile
 
 # Further than any file that began as this snapshot can have come, be it lost by now.

@@ -1,0 +1,1 @@
+"""The rows file as it was at one moment: taken, and put back."""
