@@ -1,12 +1,14 @@
 """What the API of a fleet view is given, as contracts."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from api.fleet.bodies import FleetDevice, FleetModel, ViewedSite
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
+from api.sites.ports import SiteChange
 
 T = TypeVar("T")
 
@@ -49,6 +51,26 @@ class ViewTransaction(Protocol):
         """All tags of homes."""
 
 
+class ViewedChange(msgspec.Struct, frozen=True):
+    """A change, and the id that a reader comes back with who has it."""
+
+    id: str
+    change: SiteChange
+
+
+class ViewedChanges(Protocol):
+    """The changes of all homes from a place on, for one reader."""
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it goes on where the reader was, if it was anywhere."""
+
+    async def next(self) -> list[ViewedChange] | None:
+        """What came in a moment; None where some of it is not there any more. Raises ReplicaError, and
+        StopAsyncIteration when the service ends.
+        """
+
+
 class FleetView(Protocol):
     """What is known of a fleet."""
 
@@ -57,3 +79,6 @@ class FleetView(Protocol):
 
     async def read(self, job: Callable[[ViewTransaction], T], /) -> T:
         """What a job makes of the file. Raises ReplicaError."""
+
+    def follow_changes(self, last_id: str, /) -> AbstractAsyncContextManager[ViewedChanges]:
+        """Follow the changes of all homes, behind the one with this id, or from now on. Raises ReplicaError."""

@@ -8,6 +8,7 @@ from api.fleet.answers import Viewed, why_not_ready
 from api.fleet.bodies import ViewedDevices, ViewedDrift, ViewedModels, ViewedSites
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedDriftQuery, ViewedModelsQuery, ViewedSitesQuery
+from api.fleet.stream import stream_viewed_changes
 from api.http.queries import NoQuery
 from api.http.routing import Route, answer_live, route
 from api.state.health import get_liveness
@@ -91,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     list_viewed_models,
     list_viewed_sites,
     get_viewed_drift,
+    stream_viewed_changes,
     get_liveness,
     get_readiness,
 )

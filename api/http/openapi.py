@@ -185,7 +185,7 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
             parameter |= {"style": "form", "explode": True}
         parameters.append({**parameter, "schema": rest, "example": parameter_example(name, rest)})
     if route.media_type == EVENT_STREAM:
-        schema = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+        schema = {"type": "string", "pattern": route.event_id_pattern}
         text = "go on behind this change"
         parameters.append(
             {

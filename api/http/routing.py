@@ -35,6 +35,7 @@ class Route:
     statuses: tuple[int, ...] = ()
     media_type: str = JSON
     other_media_types: tuple[str, ...] = ()  # that the same answer can have
+    event_id_pattern: str = "^[0-9]{1,15}$"  # of a stream: what its ids are like
 
     async def __call__(self, about: Any, request: Request, query: Any) -> Response:
         """The answer to a request whose query has been read. Raises Problem, and ReplicaError as its store does."""
@@ -51,7 +52,12 @@ class Route:
 
 
 def route(
-    path: str, body: type[Any], *, statuses: tuple[int, ...] = (), media_type: str = JSON
+    path: str,
+    body: type[Any],
+    *,
+    statuses: tuple[int, ...] = (),
+    media_type: str = JSON,
+    event_id_pattern: str = "",
 ) -> Callable[[Handler], Route]:
     """Make the handler below a route: its name, the first line of its docstring and the type of its query are used."""
 
@@ -68,6 +74,7 @@ def route(
             query=query[0],
             statuses=statuses,
             media_type=media_type,
+            event_id_pattern=event_id_pattern or Route.event_id_pattern,
         )
 
     return make

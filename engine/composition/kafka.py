@@ -126,13 +126,13 @@ def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
     return ClusterFleet(access)
 
 
-def open_whole_topics(loaded: LoadedSettings, registries: Sequence[str]) -> "WholeTopics":
-    """The fleet's topic of homes and those of some registries, in all their partitions. Connects to nothing yet. Raises SettingsError."""
+def open_whole_topics(loaded: LoadedSettings, topics: Sequence[str]) -> "WholeTopics":
+    """Some of a fleet's topics, named without the prefix, in all their partitions. Connects to nothing yet. Raises SettingsError."""
     access = _fleet_access(loaded)
     with _client_installed(access):
         from engine.replicas.kafka.cluster.whole_topics import WholeTopics  # noqa: PLC0415 (see above)
     names = TopicNames(access.address.prefix)
-    return WholeTopics(access, (names.sites, *map(names.of, registries)))
+    return WholeTopics(access, tuple(map(names.of, topics)))
 
 
 def _fleet_access(loaded: LoadedSettings) -> Access:

@@ -22,7 +22,7 @@ from engine.fleet_view.view_file.store import ViewStore
 from engine.fleet_view.view_file.writing import Place
 from engine.replicas.kafka.topics import REPLICA, TopicNames, TopicState, check_topics
 
-REGISTRIES_READ = ("device",)
+TOPICS_READ = ("sites", "device")
 MESSAGES_MAX = 5_000  # in one transaction
 BYTES_MAX = 8_388_608  # read for one
 GATHER_SECONDS = 0.5
@@ -47,7 +47,7 @@ class ViewedTopics(msgspec.Struct, frozen=True):
     @property
     def topics(self) -> tuple[str, ...]:
         """Those that the view reads."""
-        return self.names.sites, *map(self.names.of, REGISTRIES_READ)
+        return tuple(map(self.names.of, TOPICS_READ))
 
 
 class Pace(msgspec.Struct, frozen=True):

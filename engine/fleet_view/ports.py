@@ -1,9 +1,9 @@
 """What the view needs of Kafka, as a contract: some topics, in all their partitions. One thread at a time.
 
-Every method raises ReplicaError or nothing, and none but `describe` waits for long. After a ReplicaError it is closed and followed anew.
+Every method raises ReplicaError or nothing, and none but `describe` and `reach` waits for long. After a ReplicaError it is closed and followed anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.fleet_view.view_file.writing import Place
@@ -24,6 +24,9 @@ class Topics(Protocol):
 
     def take(self, count: int, seconds: float) -> tuple[list[PlacedEntry], bool]:
         """At most so many messages, waiting for the first one; and whether the topics are other ones than before."""
+
+    def reach(self, places: Sequence[Place]) -> dict[Place, int]:
+        """How far these partitions are committed. Waits for the answer."""
 
     def ask_ends(self) -> None:
         """Ask how far what is committed reaches."""

@@ -21,7 +21,9 @@ from engine.composition.serving import options_of, serve_beside
 from engine.core.state.intervals import AGELESS
 from engine.errors import ReplicaError
 from engine.files.store_lock import hold_store
-from engine.fleet_view.following import REGISTRIES_READ, Follower, Pace, ViewedTopics
+from engine.fleet_view.change_streams import ChangeStreams
+from engine.fleet_view.changes import ChangeFollower
+from engine.fleet_view.following import TOPICS_READ, Follower, Pace, ViewedTopics
 from engine.fleet_view.metrics import Totals, ViewMetrics
 from engine.fleet_view.view_file.reading import FileTransaction, ViewReader
 from engine.fleet_view.view_file.store import ViewStore
@@ -46,10 +48,13 @@ class ViewHost(msgspec.Struct, frozen=True):
 class RunningView:
     """See `FleetView`. Create it inside the event loop."""
 
-    def __init__(self, follower: Follower, reader: ViewReader, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, follower: Follower, reader: ViewReader, clock: Callable[[], float], streams: ChangeStreams
+    ) -> None:
         self._follower = follower
         self._reader = reader
         self._clock = clock
+        self.follow_changes = streams.follow
         # One each, so that neither waits for the other: SQLite lets both at the file.
         self._following, self._reading = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
         self.totals = Totals({}, 0, {})
@@ -104,27 +109,22 @@ class RunningView:
 async def serve_view(loaded: LoadedSettings, host: ViewHost, *, stop: anyio.Event) -> None:
     """Run until `stop` is set. Raises SettingsError before it is ready."""
     path = Path(loaded.settings.fleet.view_file)
-    topics = open_whole_topics(loaded, REGISTRIES_READ)
+    topics = open_whole_topics(loaded, TOPICS_READ)
+
+    def open_changes() -> ChangeFollower:
+        feed = open_whole_topics(loaded, ("changes",))
+        return ChangeFollower(feed, feed.address.prefix, feed.address.partitions)
+
     with hold_store(path, "fleet.view_file"):
         fleet = ViewedTopics(topics.address.prefix, topics.address.partitions)
         pace = Pace(time.time, since_boot, Random().random)  # noqa: S311 (a draw for waits, no secret)
         follower = Follower(fleet, topics, ViewStore(path, time.time), pace, host.on_trouble)
-        view = RunningView(follower, ViewReader(path), time.time)
+        streams = ChangeStreams(open_changes)
+        view = RunningView(follower, ViewReader(path), time.time, streams)
         metrics = Metrics(None, time.time, version=__version__, replicas=(), freshness=AGELESS)
         metrics.add(ViewMetrics(view.standing, lambda: view.totals))
         app = build_view_app(view, time.time, options_of(loaded, metrics), secrets.token_hex(8))
         try:
-            await serve_beside((view.run,), app, _NoStreams(), loaded, host, stop)
+            await serve_beside((view.run,), app, streams, loaded, host, stop)
         finally:
             view.close()
-
-
-class _NoStreams:
-    """There are no answers without an end."""
-
-    async def run(self) -> None:
-        """Nothing is fed."""
-        await anyio.sleep_forever()
-
-    def close(self) -> None:
-        """Nothing is open."""

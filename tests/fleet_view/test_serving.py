@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from api.fleet.ports import Standing
+from engine.fleet_view.change_streams import ChangeStreams
 from engine.fleet_view.metrics import Totals
 from engine.fleet_view.serving import RunningView
+from tests.fleet_view.test_changes import follower_of
 from tests.fleet_view.test_following import Following
 from tests.fleet_view.viewed import reader_of, said_device, said_site
 from tests.homes import NOON
@@ -26,7 +28,9 @@ async def test_what_is_read_is_counted_for_the_metrics(tmp_path: Path) -> None:
     following = Following(tmp_path / "other")
     following.steps()
     reader = reader_of(tmp_path, said_device("a", "d1"), said_site("a"))
-    view = RunningView(following.follower, reader, lambda: NOON)
+    view = RunningView(
+        following.follower, reader, lambda: NOON, ChangeStreams(lambda: follower_of(following.topics))
+    )
     await view.count()
     counts = {"blocked": 0, "out_of_sync": 0, "unknown": 0, "in_sync": 1}
     assert view.totals == Totals(counts, 1, {"foreign": 0, "newer": 0, "unreadable": 0})

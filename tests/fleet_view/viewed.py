@@ -1,7 +1,7 @@
 """A fleet's topics in memory, and views of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,10 @@ class MemoryTopics:
             self.positions[place] += len(more)
             found += more
         return found, False
+
+    def reach(self, places: Sequence[Place]) -> dict[Place, int]:
+        self._fail()
+        return {place: len(self.entries[place]) for place in places}
 
     def ask_ends(self) -> None:
         self._fail()

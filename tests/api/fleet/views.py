@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
 import httpx
 
 from api.app_context import AppOptions
 from api.fleet.app import build_view_app
-from api.fleet.ports import Standing, ViewTransaction
+from api.fleet.ports import Standing, ViewedChange, ViewTransaction
+from engine.errors import ReplicaError
 from engine.replicas.kafka.messages import PlacedEntry
 from tests.fleet_view.viewed import reader_of, said_device, said_site
 from tests.homes import NOON
@@ -35,6 +37,7 @@ class MemoryView:
     def __init__(self, folder: Path, *entries: PlacedEntry) -> None:
         self.held = Standing(as_of=NOON - 2, replayed=True, behind=0, revision=1)
         self._reader = reader_of(folder, *entries)
+        self.feed = MemoryChanges()
 
     def standing(self) -> Standing:
         return self.held
@@ -42,6 +45,29 @@ class MemoryView:
     async def read(self, job: Callable[[ViewTransaction], T]) -> T:
         with self._reader.transaction() as transaction:
             return job(transaction)
+
+    @asynccontextmanager
+    async def follow_changes(self, last_id: str) -> AsyncIterator["MemoryChanges"]:
+        self.feed.asked.append(last_id)
+        yield self.feed
+
+
+class MemoryChanges:
+    """See `ViewedChanges`. What is to come is in `batches`; behind them the service ends."""
+
+    def __init__(self, *batches: list[ViewedChange] | ReplicaError | None, has_place: bool = True) -> None:
+        self.asked: list[str] = []
+        self.has_place = has_place
+        self._batches = list(batches)
+
+    async def next(self) -> list[ViewedChange] | None:
+        if not self._batches:
+            raise StopAsyncIteration
+        found = self._batches.pop(0)
+        if isinstance(found, ReplicaError):
+            raise found
+        await anyio.sleep(1.0)
+        return found
 
 
 @asynccontextmanager

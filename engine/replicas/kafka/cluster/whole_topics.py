@@ -81,6 +81,19 @@ class WholeTopics:
             self._clients.note_answer()
         return self._taken(messages)
 
+    def reach(self, places: Sequence[Place]) -> dict[Place, int]:
+        """How far these partitions are committed. Waits for the answer."""
+        self.positions = dict.fromkeys(places, 0)
+        deadline = self._clients.deadline()
+        while True:
+            self.ask_ends()
+            assert self._admin is not None
+            self._clients.results(self._admin, self._asked, tried=_TRIED)
+            ends = self.ends()
+            if ends is not None:
+                return ends
+            self._clients.check(deadline, tried=_TRIED)
+
     def ask_ends(self) -> None:
         """Ask how far what is committed reaches. An earlier question is forgotten, with the connections that did not answer it."""
         if self._asked or self._admin is None:
