@@ -205,4 +205,4 @@ async def read_past(
 
 
 def _unreadable(at: datetime, why: str) -> Problem:
-    return Problem(503, f"A record of {at.isoformat()} cannot be read. {why}")
+    return Problem(503, f"A record of {rfc3339(at.timestamp())} cannot be read. {why}")

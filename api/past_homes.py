@@ -68,11 +68,15 @@ def _as_of(timeline: Timeline, at: datetime) -> Mapping[Key, PastRevision]:
 def _nothing_of(at: datetime, begins_at: float | None) -> Problem:
     """The answer about a time of which there are no records; `begins_at` is when the first was made, if that is known."""
     if begins_at is None:
-        return Problem(404, f"The records do not reach back to {at.isoformat()}.")
+        return Problem(404, f"The records do not reach back to {rfc3339(at.timestamp())}.")
     begin = rfc3339(begins_at)
     if begins_at <= at.timestamp():
-        return Problem(404, f"All that was recorded since {begin} had been deleted by {at.isoformat()}.")
-    problem = Problem(404, f"The records do not reach back to {at.isoformat()}; they begin at {begin}.")
+        return Problem(
+            404, f"All that was recorded since {begin} had been deleted by {rfc3339(at.timestamp())}."
+        )
+    problem = Problem(
+        404, f"The records do not reach back to {rfc3339(at.timestamp())}; they begin at {begin}."
+    )
     problem.known_from = begin
     return problem
 

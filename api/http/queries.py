@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.problems import Problem
+from engine.core.expected import in_words
 from engine.core.records.registries import REGISTRIES
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -228,7 +229,9 @@ def parse_query(query_string: bytes, type_: type[Q]) -> Q:
         query = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         # "Expected `int` >= 1 - at `$.limit`": the path begins with the parameter's name.
-        raise Problem(400, f"Query parameter refused: {str(error).replace('$.', '')}.") from error
+        what, _, where = str(error).partition(" - at `$.")
+        place = f" - at `{where}" if where else ""
+        raise Problem(400, f"Query parameter refused: {in_words(what)}{place}.") from error
     if isinstance(at := getattr(query, "at", None), datetime):
         check_at(at)
     return query

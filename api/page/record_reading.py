@@ -117,7 +117,7 @@ async def _find(reader: Reader, registry: str, asked: str, at: datetime | None) 
     )
     if found.is_gone:
         what = f"{registry_text(registry)} {asked[:255]!r}"
-        raise Problem(404, f"There was no {what} at {at.isoformat()}.")
+        raise Problem(404, f"There was no {what} at {rfc3339(at.timestamp())}.")
     return found
 
 

@@ -26,7 +26,7 @@ class SitesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit100 = 100
     after: After = ""
     tag: Tag | UnsetType = UNSET
-    status: Literal["in_sync", "out_of_sync", "blocked", "unknown"] | UnsetType = UNSET
+    status: Literal["in_sync", "out_of_sync", "blocked", "unknown", "paused"] | UnsetType = UNSET
     q: (
         Annotated[Text, Meta(description="its name, label or address contains this, in any case")] | UnsetType
     ) = UNSET
@@ -51,7 +51,7 @@ class SiteBody(msgspec.Struct, frozen=True):
 
 
 class SitesPage(msgspec.Struct, frozen=True):
-    """A page of homes, by name. `total` counts all that match, `by_status` likewise."""
+    """A page of homes, by name. `total` counts all that match, `by_status` likewise; a paused home is counted as such, and not as unknown."""
 
     sites: list[SiteBody]
     total: int
@@ -95,9 +95,14 @@ def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[Sit
     return [
         body
         for body in bodies
-        if (query.status is UNSET or body.status == query.status)
+        if (query.status is UNSET or counted_as(body) == query.status)
         and (query.q is UNSET or _contains(body, query.q.casefold()))
     ]
+
+
+def counted_as(body: SiteBody) -> str:
+    """The status under which a home is counted and found: one that is paused is not unknown, but left alone."""
+    return "paused" if body.stage == Stage.PAUSED else body.status
 
 
 def _contains(body: SiteBody, wanted: str) -> bool:
@@ -119,7 +124,7 @@ async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Resp
     page = behind[: query.limit]
     by_status: dict[str, int] = {}
     for body in bodies:
-        by_status[body.status] = by_status.get(body.status, 0) + 1
+        by_status[counted_as(body)] = by_status.get(counted_as(body), 0) + 1
     more = page[-1].name if len(behind) > len(page) else None
     return answer_live(SitesPage(page, len(bodies), by_status, more))
 

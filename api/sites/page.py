@@ -16,7 +16,7 @@ from api.http.queries import parse_query
 from api.http.routing import LIVE_HEADERS
 from api.page.routes import HTML, static_route
 from api.page.templates import load_templates, render
-from api.sites.listing import SitesQuery, body_of, chosen
+from api.sites.listing import SitesQuery, body_of, chosen, counted_as
 from api.sites.ports import Sites, SiteView
 from api.sites.words import WORDS, severity
 
@@ -57,11 +57,11 @@ async def away_page(name: str, view: SiteView | None, problem: Problem) -> Respo
 
 def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object]:
     views = sorted(sites.views(), key=lambda view: severity(view, now))
-    counts = dict.fromkeys(WORDS, 0)
+    counts = dict.fromkeys((*WORDS, "paused"), 0)
     for view in views:
-        counts[body_of(view, now).status] += 1
+        counts[counted_as(body_of(view, now))] += 1
     asked = SitesQuery(q=query.q or UNSET, tag=query.tag or UNSET)
-    found = [body for body in chosen(views, asked, now) if query.status in ("", body.status)]
+    found = [body for body in chosen(views, asked, now) if query.status in ("", counted_as(body))]
     start = (query.page - 1) * PAGE_SIZE
     return {
         "now": now,

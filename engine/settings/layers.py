@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.core.expected import in_words
 from engine.core.records.record import Json
 from engine.core.records.registries import REGISTRIES
 from engine.errors import SettingsError
@@ -126,15 +127,15 @@ def _file_layer(
     return (read_layer(path),)
 
 
-def read_layer(path: Path) -> Layer:
-    """What a settings file gives. Raises SettingsError."""
+def read_layer(path: Path, *, hint: str = "Correct it, or name another with --config.") -> Layer:
+    """What a settings file gives. Raises SettingsError; `hint` is its advice where the file cannot be read."""
     try:
         document = tomllib.loads(read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
     except (OSError, ValueError, RecursionError) as error:
         # Besides its own error, which is a ValueError, tomllib lets through what int() says of long numbers.
         raise SettingsError(
             f"The settings file {path} cannot be read: {why_unreadable(error)}.",
-            "Correct it, or name another with --config.",
+            hint,
         ) from error
     layer: dict[str, Json] = {}
     for section, values in document.items():
@@ -190,7 +191,9 @@ def _convert(merged: Mapping[str, Json], origins: Mapping[str, str]) -> Settings
         value = merged.get(section, {}).get(key)
         if name in SWITCH_NAMES:
             what = "a switch is true or false (also yes, no, on, off, 1, 0)"
-        elif isinstance(value, list) and origins.get(name) == "environment":
+        else:
+            what = in_words(what)
+        if isinstance(value, list) and origins.get(name) == "environment":
             what += " (in the environment, commas separate the parts of a list)"
         raise SettingsError(
             f"Setting {name} = {value!r} ({origins.get(name, 'default')}) is not accepted: {what}.",

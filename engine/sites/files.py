@@ -129,7 +129,7 @@ class SiteFiles:
                 "Rename the file.",
             )
         check_plain(path)
-        origin, own = read_layer(path)
+        origin, own = read_layer(path, hint="Correct it; the other homes go on meanwhile.")
         for setting in own:
             if setting.partition(".")[0] not in SECTIONS:
                 raise SettingsError(

@@ -101,7 +101,7 @@ async def test_where_all_had_been_deleted_or_nothing_was_recorded_the_answer_nam
         assert "All that was recorded since 2026-11-23T12:00:00.000Z had been deleted" in problem["detail"]
         timeline.since = None
         problem = await api.get(f"/api/devices?{AT}", 404)
-        assert problem["detail"] == "The records do not reach back to 2026-11-23T12:00:00+00:00."
+        assert problem["detail"] == "The records do not reach back to 2026-11-23T12:00:00.000Z."
         assert "known_from" not in problem
 
 

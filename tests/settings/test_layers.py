@@ -65,7 +65,7 @@ def test_the_file_in_the_working_directory_is_found_and_the_environment_can_name
         ("site = 'x'", {}, ["site"]),
         ("[plan", {}, ["given.toml", "cannot be read"]),
         ("[plan]\nmode = 'guess'", {}, ["plan.mode", "'guess'", "enforce writes"]),
-        ("[plan]\ndelete_ratio_max = 1.5", {}, ["plan.delete_ratio_max", "1.5", "<= 1"]),
+        ("[plan]\ndelete_ratio_max = 1.5", {}, ["plan.delete_ratio_max", "1.5", "of at most 1"]),
         ("[source]\nregistries = ['device', 'entitty']", {}, ["source.registries", "entitty", "entity"]),
         ("[source]\ntoken = 'abc'", {}, ["source.token", "token_file"]),
         (None, {"RECONCILE_SOURCE_URI": "ws://x"}, ["RECONCILE_SOURCE_URI", "Did you mean source.uri?"]),

@@ -273,3 +273,11 @@ def test_the_homes_of_a_fleet_are_kept_in_its_kafka_and_in_no_other(tmp_path: Pa
     assert records.uri.startswith("history:")
     assert "a Kafka of its own" in error_of(found["b"])
     assert "both name a Kafka" in error_of(found["c"])
+
+
+def test_a_file_that_cannot_be_read_advises_nothing_that_is_for_the_process(tmp_path: Path) -> None:
+    write(tmp_path, "h1", "[source\n")
+    error = files(tmp_path).read()["h1"].error
+    assert error is not None
+    assert "h1.toml cannot be read" in str(error)
+    assert error.hint == "Correct it; the other homes go on meanwhile."

@@ -209,7 +209,10 @@ def _label(name: str, value: str, called: str | None) -> str:
         return LABELS[State(value)]
     if name == "disabled":
         return "yes" if value == "true" else "no"
-    return called or ("none" if value == "-" else value)
+    is_none = value == "-" or (
+        name in ("manufacturer", "model") and value == "Unknown"
+    )  # as HomeIQ's API calls it
+    return called or ("none" if is_none else value)
 
 
 def _area_cell(area_id: str | None, index: HomeIndex) -> Cell:

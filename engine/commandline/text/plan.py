@@ -29,6 +29,7 @@ _REMARKS = {
     Outcome.HELD: "held back by a guard",
     Outcome.FAILED: Outcome.FAILED,
 }
+_FAILED_LISTED_MAX = 10  # of a store that could not be written to, more are counted
 _DONE = {"add": "added", "change": "changed", "move": "moved", "remove": "removed"}
 
 
@@ -51,6 +52,9 @@ def render_plan(report: Report, form: PlanText) -> str:
         if not records:
             continue
         lines.append(form.paint("bold", f"{replica.replica}:"))
+        if failed := 0 if form.is_full else _failed_whole(replica, records):
+            lines += [f"  {plural(failed, 'change')}, none of them written", ""]
+            continue
         fresh = records if form.is_full else _without_known(records, printed)
         if len(fresh) < len(records):
             shared = plural(len(records) - len(fresh), "record")
@@ -65,6 +69,13 @@ def render_plan(report: Report, form: PlanText) -> str:
     lines += _waiting_lines(report, form)
     lines += _foreign_lines(report)
     return "\n".join([*lines, last_line(report, form)]) + "\n"
+
+
+def _failed_whole(replica: ReplicaReport, records: list[RecordReport]) -> int:
+    """How many changes a store that could not be written to was to get; 0 where some were written, or they are few."""
+    wanted = [r for r in records if r.action is not None]
+    is_whole = replica.error and all(r.outcome == Outcome.FAILED for r in wanted)
+    return len(wanted) if is_whole and len(wanted) > _FAILED_LISTED_MAX else 0
 
 
 def refusal_lines(report: Report, paint: Paint) -> list[str]:

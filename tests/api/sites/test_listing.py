@@ -30,9 +30,10 @@ async def test_homes_are_found_by_tag_status_and_words(sample: tuple[Path, Repor
         assert await names(client, "status=blocked") == ["b"]
         assert await names(client, "q=HOUSE") == ["a"]
         assert await names(client, "q=//c:") == ["c"]
-        assert await names(client, "status=unknown") == ["d"]
+        assert await names(client, "status=unknown") == []
+        assert await names(client, "status=paused") == ["d"]
         whole = (await client.get("/api/sites")).json()
-        assert (whole["total"], whole["by_status"]) == (4, {"in_sync": 2, "blocked": 1, "unknown": 1})
+        assert (whole["total"], whole["by_status"]) == (4, {"in_sync": 2, "blocked": 1, "paused": 1})
         assert (await client.get("/api/sites?status=fine")).status_code == 400
 
 

@@ -245,6 +245,13 @@ def test_replicas_fail_alone_and_are_told_apart() -> None:
     text = render_plan(unwritten, PLAIN)
     assert '+ add     device/plug "Plug" (failed)' in text
     assert text.endswith("\nNothing was written: 1 failed (sqlite).\n")
+    many = msgspec.structs.replace(
+        unwritten, records=tuple(added(f"Plug {n}", outcome="failed") for n in range(11))
+    )
+    text = render_plan(many, PLAIN)
+    assert "(failed)" not in text
+    assert "\nsqlite:\n  11 changes, none of them written\n\nNothing was written: 11 failed (sqlite)." in text
+    assert render_plan(many, PlanText(is_full=True)).count("(failed)") == 11
 
 
 def test_observe_mode_says_so() -> None:

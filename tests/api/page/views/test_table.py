@@ -96,3 +96,9 @@ def test_what_is_no_filter_is_refused() -> None:
     for wrong in (b"colour=red", b"state=odd", b"page=0"):
         with pytest.raises(Problem):
             parse_query(wrong, TableQuery)
+
+
+async def test_a_manufacturer_that_is_not_known_is_called_as_any_other_value_that_is_not(api: Api) -> None:
+    _, markup = await table(api, "/devices")
+    labels = {e.attributes.get("value"): e.text for e in markup.all("option")}
+    assert labels["Unknown"].startswith("none")
