@@ -3,17 +3,21 @@
 import json
 import signal
 import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import SiteStatus
+from engine.replicas.kafka.topics import partition_of
 from tests.availability import skip_or_fail
 from tests.real.kafka import KafkaBroker
 from tests.real.kafka_fleet import PARTITIONS, Worker, WorkingFleet, working_fleet
@@ -61,6 +65,13 @@ def answers(address: str, name: str) -> bool:
         return "devices" in get(address, f"/api/sites/{name}/devices")
     except urllib.error.HTTPError:
         return False
+
+
+def text(address: str) -> str:
+    """What a process exports."""
+    with urllib.request.urlopen(f"{address}/metrics") as answer:
+        found: bytes = answer.read()
+    return found.decode()
 
 
 def ready(address: str) -> str:
@@ -121,6 +132,53 @@ def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: Workin
     assert "The fleet forgets home0" in worker.run("site", "forget", "home0")
     wait_until(lambda: "home0" not in {site["name"] for site in fleet.status()["sites"]}, "it is forgotten")
     wait_until(lambda: set(worker.homes()) == set(fleet.names) - {"home0"}, "here, too")
+
+
+def test_strangers_in_topic_and_group_are_named_and_harm_no_home(fleet: WorkingFleet) -> None:
+    worker = fleet.add_worker()
+    fleet.wait_until_in_sync(worker)
+    producer = Producer({"bootstrap.servers": fleet.servers})
+    rubbish = (
+        (b"hello", b"world"),
+        (b'{"site":"home0"}', b"\xff"),
+        (b'{"site": "home0"}', b"{}"),
+    )
+    for key, value in rubbish:
+        producer.produce("fleet.sites", value=value, key=key, partition=partition_of("home0", PARTITIONS))
+    assert producer.flush(20) == 0
+    wait_until(lambda: "reconcile_fleet_strange_messages 3" in text(worker.address), "they are counted")
+    [problem] = fleet.status()["problems"]
+    assert "of fleet.sites is ignored: its key is not of the form" in problem
+    assert "So are 2 more." in problem
+    assert set(worker.homes().values()) == {"in_sync"}
+
+    other = {"group.id": "fleet.workers", "client.id": "another-program", "bootstrap.servers": fleet.servers}
+    late = Consumer({**other, "partition.assignment.strategy": "range"})
+    late.subscribe(["fleet.sites"])
+    wait_until(lambda: isinstance(late.poll(0.5), Message), "the group refuses another protocol")
+    late.close()
+    assert set(worker.homes()) == set(fleet.names)
+    stranger = Consumer({**other, "partition.assignment.strategy": "cooperative-sticky"})
+    stranger.subscribe(["fleet.sites"])
+    try:
+        wait_until(lambda: stranger.poll(0.5) is None and stranger.assignment(), "it takes some homes")
+        problems = fleet.status()["problems"]
+        assert any(problem.startswith("another-program (") for problem in problems)
+        wait_until(lambda: set(worker.homes().values()) == {"in_sync"}, "the others are kept")
+    finally:
+        stranger.close()
+    fleet.wait_until_in_sync(worker)
+
+    # Somebody adds a partition: who comes then refuses to take part, and who has homes keeps them.
+    admin = AdminClient({"bootstrap.servers": fleet.servers})
+    admin.create_partitions([NewPartitions("fleet.sites", PARTITIONS + 1)])["fleet.sites"].result(20)
+    sentence = f"Topic fleet.sites has {PARTITIONS + 1} partitions, and {PARTITIONS} are asked for"
+    [problem] = json.loads(worker.run("fleet", "topics", "--json"))["problems"]
+    assert problem.startswith(sentence)
+    fleet.add_worker()
+    log = fleet.folder / "worker1" / "log"
+    wait_until(lambda: sentence in log.read_text(encoding="utf-8"), "the second process says why")
+    assert set(worker.homes().values()) == {"in_sync"}
 
 
 def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: WorkingFleet) -> None:

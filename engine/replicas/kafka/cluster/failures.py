@@ -111,6 +111,12 @@ _KNOWN = (
         "than fleet.session_seconds.",
     ),
     KnownFailure(
+        frozenset({KafkaError.INCONSISTENT_GROUP_PROTOCOL}),
+        ReplicaUnavailable,
+        "another program is in the consumer group of the fleet, and shares out in another way",
+        "Keep it out of the group `{prefix}.workers`, or choose another fleet.prefix.",
+    ),
+    KnownFailure(
         frozenset({KafkaError.INVALID_REPLICATION_FACTOR}),
         ReplicaRejected,
         "the cluster has fewer brokers than each topic shall have replicas",

@@ -32,6 +32,11 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
         (KafkaError._FENCED, ReplicaUnavailable, "another process has become this home's writer"),
         (KafkaError.UNKNOWN_MEMBER_ID, ReplicaUnavailable, "no member any more of the group"),
         (KafkaError._UNSUPPORTED_FEATURE, ReplicaRejected, "too old"),
+        (
+            KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+            ReplicaUnavailable,
+            "another program is in the consumer group",
+        ),
         (KafkaError.INVALID_REPLICATION_FACTOR, ReplicaRejected, "replicas=1"),
         (KafkaError.KAFKA_STORAGE_ERROR, ReplicaUnavailable, "disk is full"),
         (KafkaError.NOT_ENOUGH_REPLICAS, ReplicaUnavailable, "too few replicas"),
