@@ -58,7 +58,8 @@ def make_service(  # noqa: PLR0913 (by keyword)
     source = open_followed_source(loaded, times, stores, resources)
     memory = None
     if mode == Mode.APPLY and isinstance(source, Recalling):
-        memory = SourceMemory(PassCacheFile(stores.rows.path), source, stores.rows, resources.files)
+        file = PassCacheFile(stores.rows.path)
+        memory = SourceMemory(file, source, stores.rows, resources.files, reads_again=resources.reads_again)
     return Service(
         Informer(resources.wrap(source), settings.loop, draw, lambda *_: None, memory),
         controllers,

@@ -20,7 +20,7 @@ from api.changes.feed import ChangeFeed
 from api.past import recorded_delays
 from engine.composition.follow import make_service
 from engine.composition.resources import Resources
-from engine.composition.sources import stored_scopes
+from engine.composition.sources import load_adapter, stored_scopes
 from engine.composition.stores import Clock, Stores, check_folders, open_past, open_stores
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
@@ -217,8 +217,9 @@ async def open_mirror(
 def _open(
     opened: ExitStack, loaded: LoadedSettings, clock: Clock, resources: Resources
 ) -> tuple[HeldStore, Stores, Records | None, Resources]:
-    """All that waits for a disk: what is opened, and what the source and the clock are to know."""
+    """All that waits for a disk: what is opened and loaded, and what the source and the clock are to know."""
     check_folders(loaded.settings)
+    load_adapter(loaded.settings)
     held = opened.enter_context(hold_store(Path(loaded.settings.rows.file)))
     stores = opened.enter_context(open_stores(loaded, clock=clock, claim=resources.claim))
     past = opened.enter_context(_closing(open_past(loaded)))

@@ -30,6 +30,9 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     files: Offload = to_thread  # of rows and history
     remote: Offload = to_thread  # of stores behind a network
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
+    reads_again: bool = (
+        True  # soon behind the first read, to hold less; where homes queue up for it, the next full read does
+    )
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
     readers: "ThreadPoolExecutor | None" = None  # of the rows, for the API; None is a thread of its own
     up: str | None = None  # the relative address of the page of all homes, where there are many

@@ -61,6 +61,21 @@ def open_source(
     raise no_source(settings.uri)
 
 
+def load_adapter(settings: Settings) -> None:
+    """Load the library that the source needs, in a thread: it takes 0.1 s, which is too long for an event loop."""
+    scheme = settings.source.uri.partition(":")[0]
+    if scheme in WEBSOCKET_SCHEMES:
+        import encodings.idna  # noqa: F401  # which Python loads with the first host name
+
+        import engine.sources.live.websocket
+    elif scheme == "storage":
+        import engine.sources.files.storage
+    elif scheme == "backup":
+        import engine.sources.files.backup
+    elif scheme == "capture":
+        import engine.sources.files.capture  # noqa: F401
+
+
 def _known_scopes(stores: Stores | None, resources: Resources) -> frozenset[str]:
     if resources.category_scopes is not None:
         return resources.category_scopes

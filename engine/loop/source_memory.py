@@ -27,13 +27,20 @@ class SourceMemory:
     """The cache of one service: `begin` before the first read, `keep` now and then behind one."""
 
     def __init__(
-        self, file: CacheFile, source: Recalling, ledger: Ledger, offload: Offload = to_thread
+        self,
+        file: CacheFile,
+        source: Recalling,
+        ledger: Ledger,
+        offload: Offload = to_thread,
+        *,
+        reads_again: bool = True,
     ) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet. `reads_again`: soon, to let go of what was known before; else the next full read does."""
         self._file = file
         self._source = source
         self._ledger = ledger
         self._offload = offload
+        self._reads_again = reads_again
         self._cache: Cache | None = None  # while it is used
         self._keep_at = -math.inf  # by anyio's clock
 
@@ -69,12 +76,12 @@ class SourceMemory:
     async def keep(self) -> bool:
         """Leave the next process what the last read learned, now and then. Nothing depends on it.
 
-        Returns whether the source knows it from there now: with the next full read what it knew before can be let go.
+        Returns whether to read everything soon: the source knows it from there now, so that what was known before is let go.
         """
         if anyio.current_time() < self._keep_at:
             return False
         self._keep_at = anyio.current_time() + _KEEP_SECONDS
-        return await self._offload(self._keep)
+        return await self._offload(self._keep) and self._reads_again
 
     def _keep(self) -> bool:
         if self._cache is not None and not self._source.has_learned():

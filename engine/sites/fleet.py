@@ -236,6 +236,7 @@ class Fleet:
             files=self._store.of_home(),
             remote=self._remote.of_home(),
             wrap=lambda source: LimitedSource(source, self._connecting, self._reading),
+            reads_again=False,
             token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,

@@ -88,10 +88,10 @@ class Ear:
         assert isinstance(error, SourceUnavailable), error
 
 
-async def serve(core: Core, file: PassCacheFile, seconds: float) -> Ear:
+async def serve(core: Core, file: PassCacheFile, seconds: float, *, reads_again: bool = True) -> Ear:
     """One service from its start to its death."""
     ear, source = Ear(core), Followed(core)
-    memory = SourceMemory(file, source, Books(), inline)
+    memory = SourceMemory(file, source, Books(), inline, reads_again=reads_again)
     with anyio.move_on_after(seconds):
         await Informer(source, PACE, lambda: 0.5, quiet, memory).run(ear)
     return ear
@@ -173,6 +173,15 @@ class TestOneFile:
         assert len(ear.snapshots) == 2, "what was decoded is let go with one more read"
         assert isinstance(ear.snapshots[1].home.records, LazyMapping)
         assert core.asked_for == len(core.rows("entity"))
+        await check_newest(ear)
+
+    async def test_where_reads_are_scarce_it_is_let_go_with_the_next_full_read(self, tmp_path: Path) -> None:
+        core, file = Core(), PassCacheFile(tmp_path / "rows.db")
+        assert len((await serve(core, file, 30, reads_again=False)).snapshots) == 1
+        file.remove()
+        ear = await serve(core, file, 700, reads_again=False)
+        assert len(ear.snapshots) == 2
+        assert isinstance(ear.snapshots[1].home.records, LazyMapping)
         await check_newest(ear)
 
     async def test_where_none_can_be_left_what_was_read_stays(self, tmp_path: Path) -> None:
