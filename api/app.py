@@ -28,8 +28,8 @@ from api.state import drift, health
 
 GZIP_BYTES_MIN = 1024
 ROUTES: tuple[Route, ...] = (
+    *registries.ROUTES,  # before the past: an area may be called history
     *past.ROUTES,
-    *registries.ROUTES,
     *health.ROUTES,
     *drift.ROUTES,
     *runs.ROUTES,

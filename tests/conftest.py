@@ -16,7 +16,11 @@ from tests.service_process import Service
 
 # A random failure in somebody's CI helps nobody; long searches stand in tests/fuzz, with seeds they print.
 settings.register_profile(
-    "repository", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "repository",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=100 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 25,
 )
 settings.load_profile("repository")
 settings.register_profile(

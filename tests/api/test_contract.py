@@ -1,5 +1,6 @@
 """schemathesis: whatever the document allows is answered as it says, whatever it forbids is refused."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tests.api.serving import SAMPLE, Api, MemoryTimeline, api_over
 from tests.homes import NOON
 
 TOKEN = "secret"
-EXAMPLES = 40
+EXAMPLES = 40 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 12  # of each route, valid and invalid
 # All checks; a resume token may have expired, and what is far too long is refused by its length.
 CONFIG = schemathesis.Config.from_dict(
     {

@@ -18,7 +18,7 @@ from tests.simulation.history import play
 from tests.simulation.mutants import mutated
 
 # `.ci/run` asks for many more.
-HISTORIES = int(os.environ.get("RECONCILE_TEST_HISTORIES", "300"))
+HISTORIES = int(os.environ.get("RECONCILE_TEST_HISTORIES", "100"))
 PARTS = 8  # for several workers, or a run of a part
 HISTORIES_WITH_MISFORTUNES = int(os.environ.get("RECONCILE_TEST_HISTORIES_WITH_MISFORTUNES", "8"))
 _KEPT = Path(__file__).parents[1] / "data" / "simulation_seeds.txt"

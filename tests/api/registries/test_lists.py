@@ -135,3 +135,8 @@ async def test_one_record_of_every_registry_and_the_entities_of_an_area(api: Api
     assert (await api.get("/api/labels/none", 404))["detail"] == "There is no label 'none'."
     found = await api.get("/api/entities/by-area/attic")
     assert [e["entity_id"] for e in found["entities"]] == ["light.zebra"]
+    elsewhere = (await api.client.get("/api/entities/by-area/nowhere?state=real")).json()
+    history = (
+        await api.client.get("/api/entities/by-area/history?state=real")
+    ).json()  # the area, and no entity's past
+    assert str(history) == str(elsewhere).replace("nowhere", "history")
