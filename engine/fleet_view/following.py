@@ -1,7 +1,7 @@
 """Follows the topics into the file: reads what is committed, writes it, and knows up to when the view has everything.
 
 That is found out by asking Kafka how far its partitions reach, and then reading so far: what was committed when the question was asked
-is in the view then. The next question is asked when that is so, and not before, or a busy fleet would never be caught up with.
+is in the view then, and where a transaction was open the view waits for its end. The next question is asked when that is so, and not before, or a busy fleet would never be caught up with.
 
 One thread at a time. Nothing here ends by what comes from outside: a Kafka that is away, topics that are missing or wrong, a file
 that cannot be written are told, and tried again.

@@ -29,7 +29,7 @@ class Topics(Protocol):
         """How far these partitions are committed. Waits for the answer."""
 
     def ask_ends(self) -> None:
-        """Ask how far what is committed reaches."""
+        """Ask how far the partitions reach, whether that is committed or not."""
 
     def ends(self) -> dict[Place, int] | None:
         """The answer, once; None while there is none."""

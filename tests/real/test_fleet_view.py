@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from engine.core.words import SyncStatus
@@ -76,6 +77,24 @@ def test_a_view_holds_what_homes_write_whoever_is_killed(stand: Stand) -> None:
     assert second.get("/api/fleet/models")["models"] == view.get("/api/fleet/models")["models"]
     code, _ = view.service.stop()
     assert code == 0
+
+
+def test_the_view_waits_for_a_transaction_that_is_open(stand: Stand) -> None:
+    stand.make_topics()
+    producer = Producer({"bootstrap.servers": stand.broker.server, "transactional.id": "north"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    topic, partition = stand.names.of("device"), partition_of("north", PARTITIONS)
+    producer.produce(
+        topic, value=b"", key=b'{"site":"north","registry":"device","id":"x"}', partition=partition
+    )
+    assert producer.flush(20) == 0
+    view = stand.view()
+    wait_until(lambda: view.get("/readyz")["behind"], f"one message, but {view.get('/readyz')}")
+    assert view.get("/readyz")["status"] == "not_ready"
+    producer.abort_transaction(20)
+    wait_until(lambda: view.get("/readyz")["status"] == "ready", view.get("/readyz"))
+    assert view.names() == []
 
 
 def test_what_others_write_is_left_alone_and_counted(stand: Stand) -> None:

@@ -35,7 +35,7 @@ class ViewStore:
         self._clock = clock
         self._writer: ViewWriter | None = None
         self._is_damaged = False
-        self.revision = 0  # higher with everything that is different for a reader
+        self.revision = 0  # higher with everything by which answers about devices and models differ
 
     def begin(self, identity: TopicsIdentity) -> dict[Place, int]:
         """From where each partition is to be read; from its beginning those that are not named."""

@@ -51,13 +51,17 @@ class ViewWriter:
         self._models: dict[Model, int] = {}
         rows = read_rows(connection, "SELECT name, claim, owner FROM site WHERE claim >= 0")
         self._ranks: dict[str, tuple[int, str]] = {name: (claim, owner) for name, claim, owner in rows}
+        self._tags: dict[str, str] = dict(
+            read_rows(connection, "SELECT name, tags FROM site WHERE tags != ''")
+        )
 
     def write(self, connection: apsw.Connection, batch: Batch) -> bool:
-        """Write it, within a write transaction; whether anything is different now but the positions."""
+        """Write it, within a write transaction; whether devices are others now, or are found in another way."""
         work = _Work(connection, self)
         newest = {(said.site, said.id): said for said in batch.devices}
         for said in newest.values():
             work.device(said)
+        tags = dict(self._tags)
         for site in batch.sites:
             self._note(connection, site)
         work.finish()
@@ -73,7 +77,7 @@ class ViewWriter:
                 "INSERT INTO meta VALUES ('as_of', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (batch.at,),
             )
-        return bool(newest or oddities or batch.sites)
+        return bool(newest) or tags != self._tags
 
     def site(self, connection: apsw.Connection, name: str) -> int | None:
         """The number of a home, which is given one if it is new; None when there are too many."""
@@ -100,6 +104,9 @@ class ViewWriter:
                 return
             values = (*known, *_NOTHING_SAID)
         connection.execute(_NOTE, (*values, number))
+        self._tags.pop(said.site, None)
+        if values[-2]:
+            self._tags[said.site] = str(values[-2])
 
     def model(self, connection: apsw.Connection, model: Model) -> int:
         """The number of a model, which is given one if it is new."""

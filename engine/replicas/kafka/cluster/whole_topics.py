@@ -86,7 +86,7 @@ class WholeTopics:
         self.positions = dict.fromkeys(places, 0)
         deadline = self._clients.deadline()
         while True:
-            self.ask_ends()
+            self._ask(IsolationLevel.READ_COMMITTED)
             assert self._admin is not None
             self._clients.results(self._admin, self._asked, tried=_TRIED)
             ends = self.ends()
@@ -95,13 +95,19 @@ class WholeTopics:
             self._clients.check(deadline, tried=_TRIED)
 
     def ask_ends(self) -> None:
-        """Ask how far what is committed reaches. An earlier question is forgotten, with the connections that did not answer it."""
+        """Ask how far the partitions reach, whether that is committed or not: to have read so far is to have waited for what is open.
+
+        An earlier question is forgotten, with the connections that did not answer it.
+        """
+        self._ask(IsolationLevel.READ_UNCOMMITTED)
+
+    def _ask(self, level: IsolationLevel) -> None:
         if self._asked or self._admin is None:
             self._admin = self._clients.admin()
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in self.positions}  # type: ignore[no-untyped-call]
         found = self._admin.list_offsets(
             asked,
-            isolation_level=IsolationLevel.READ_COMMITTED,
+            isolation_level=level,
             request_timeout=self._clients.timeout_seconds,
         )
         self._asked = {(place.topic, place.partition): future for place, future in found.items()}
