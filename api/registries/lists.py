@@ -55,7 +55,9 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
 # What devices and entities, and what is derived of them, are made from.
 PAST_NEEDED = ("area", "config_entry", "device", "entity", "floor")
 # What a query says besides filters of rows; `tag` is of homes.
-_NO_FILTERS = frozenset({*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet", "tag"})
+_NO_FILTERS = frozenset(
+    {*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet", "tag", "site"}
+)
 
 
 def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, Any]] = ()) -> type[Any]:

@@ -21,6 +21,7 @@ from api.http.queries import After, Limit100, Limit10000, NoQuery, Text
 from api.http.routing import EVENT_STREAM, Route, answer_live, route
 from api.ports import ReadTransaction, Row
 from api.registries.lists import filters_of
+from api.registries.selection import Selection, filters_for
 from api.sites.listing import Asked, Tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
@@ -41,6 +42,13 @@ class FleetDevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     limit: Limit100 = 100
     after: After = ""
+    q: Annotated[
+        Text,
+        Meta(
+            description="all of these words are in a name (also an earlier one), an id or a model, in any case"
+        ),
+    ] = ""
+    site: Annotated[Text, Meta(description="in this home")] | UnsetType = UNSET
     manufacturer: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
     model: Annotated[Text, Meta(description="in any case; Unknown: has none")] | UnsetType = UNSET
     sw_version: Annotated[Text, Meta(description="-: has none")] | UnsetType = UNSET
@@ -101,15 +109,16 @@ class FleetDrift(msgspec.Struct, frozen=True):
 async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
     """Devices of all homes."""
     site, _, behind = query.after.partition("/")
-    filters = filters_of(query)
+    selection = Selection(tuple(filters_of(query)), query.q)
     devices, not_asked = list[FleetDevice](), 0
     for name in _names(found.sites, query.tag):
-        if name < site:
+        if name < site or query.site not in (UNSET, name):
             continue
         start = behind if name == site else ""
         wanted = query.limit + 1 - len(devices)
 
         def job(transaction: ReadTransaction, start: str = start, wanted: int = wanted) -> list[Row]:
+            filters = filters_for(transaction, "device", None, selection)
             return transaction.page("device", _COLUMNS, filters, start, wanted)
 
         rows = await _read(found.sites, name, job)

@@ -38,6 +38,23 @@ async def test_devices_of_all_homes_come_in_pages(sample: tuple[Path, Report]) -
         assert {device["sw_version"] for device in found["devices"]} == {wanted}
 
 
+async def test_devices_are_searched_in_all_homes_or_in_one(sample: tuple[Path, Report]) -> None:
+    async with asking(sample, sites()) as client:
+
+        async def names(**query: str) -> list[tuple[str, str]]:
+            page = (await client.get("/api/fleet/devices", params={"limit": "1000", **query})).json()
+            return [(device["site"], device["name"]) for device in page["devices"]]
+
+        every = await names(site="b")
+        assert {site for site, _ in every} == {"b"}
+        word = max((name for _, name in every), key=len)
+        found = await names(q=word.upper())
+        assert {site for site, _ in found} == {"a", "b"}
+        assert all(name == word for _, name in found)
+        assert await names(q=word, site="a") == [pair for pair in found if pair[0] == "a"]
+        assert await names(q="no such thing") == await names(site="none") == []
+
+
 async def test_models_are_counted_over_homes(sample: tuple[Path, Report]) -> None:
     async with asking(sample, sites()) as client:
         found = (await client.get("/api/fleet/models")).json()
