@@ -59,9 +59,9 @@ class Rounds(Generic[R]):
             return len(self._waiting)
 
     def do_if_idle(self, work: Callable[[], None]) -> None:
-        """Do some work, unless a thread is working: then it is not needed, or done later."""
+        """Do some work, unless a thread is working or waits for its turn: then it is not needed, or done later."""
         with self._turn:
-            if self._is_busy:
+            if self._is_busy or self._waiting:
                 return
             self._is_busy = True
         try:
