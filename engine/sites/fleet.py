@@ -189,8 +189,8 @@ class Fleet:
     def owned(self) -> Sequence[OwnedSite]:
         """The homes that are kept here, by name."""
         return [
-            OwnedSite(self._sites[name].view(), self._sites[name].records(), self._running[name].claim)
-            for name in sorted(self._sites)
+            OwnedSite(name, self._running[name].claim, site.view, site.records)
+            for name, site in sorted(self._sites.items())
         ]
 
     def claims(self) -> Sequence[Claim]:

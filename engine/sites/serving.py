@@ -29,13 +29,14 @@ from engine.process.systemd import Notifier
 from engine.replicas.kafka.sites.site_status import WorkerStatus
 from engine.settings.layers import settings_layers
 from engine.settings.sections import LoadedSettings
-from engine.sites.files import SiteFiles
+from engine.sites.files import SiteFile, SiteFiles
 from engine.sites.fleet import Fleet
 from engine.sites.limits import keep_from_cycle_search, look_for_cycles_in_short_steps, raise_descriptors
 from engine.sites.metrics import LoopLag, SiteMetrics
 from engine.sites.shards import StaticShard
 from engine.sites.sharing.draining import DrainableOwnership
 from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.home_tokens import HomeTokens
 from engine.sites.sharing.left_folders import keep_removing, mark_left
 from engine.sites.sharing.metrics import FleetMetrics
 from engine.sites.sharing.shared_sites import SharedSites
@@ -108,6 +109,7 @@ class SitesService:
         settings = loaded.settings
         layers = settings_layers(given.flags, given.environ, given.file, given.folder)
         self._host = host
+        self._tokens = HomeTokens()
         self._sites = settings.sites
         self.clock = clock
         self.metrics = Metrics(None, clock, version=__version__, replicas=_REPLICAS, freshness=AGELESS)
@@ -124,15 +126,20 @@ class SitesService:
             clock=clock,
             listeners=self._listeners,
             on_failed=host.on_failed,
-            on_files=self.exchange.take_files if self.exchange else lambda _files: None,
+            on_files=self._take_files,
         )
         self.lag = LoopLag()
         self.metrics.add(SiteMetrics(self.sites.views, clock, settings.sites.metrics, self.lag))
 
+    def _take_files(self, files: Mapping[str, SiteFile]) -> None:
+        if self.exchange is not None:
+            self.exchange.take_files(files)
+            self._tokens.take(files)
+
     @property
     def sites(self) -> Sites:
         """What the API is given of the homes."""
-        return SharedSites(self.fleet, self.exchange) if self.exchange else self.fleet
+        return SharedSites(self.fleet, self.exchange, self._tokens) if self.exchange else self.fleet
 
     async def run(self) -> None:
         """Keep all homes until cancelled."""

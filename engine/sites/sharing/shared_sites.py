@@ -10,6 +10,7 @@ from api.sites.ports import Changes, Elsewhere, SiteView, Stage
 from engine.core.state.intervals import AGELESS
 from engine.replicas.kafka.sites.site_status import SiteStatus
 from engine.sites.fleet import Fleet
+from engine.sites.sharing.home_tokens import HomeTokens
 from engine.sites.sharing.status_exchange import StatusExchange
 
 T = TypeVar("T")
@@ -18,8 +19,9 @@ T = TypeVar("T")
 class SharedSites:
     """The `Sites` of such a process."""
 
-    def __init__(self, fleet: Fleet, exchange: StatusExchange) -> None:
-        """`fleet` are the homes that it keeps."""
+    def __init__(self, fleet: Fleet, exchange: StatusExchange, tokens: HomeTokens) -> None:
+        """`fleet` are the homes that it keeps, `tokens` those of all homes."""
+        self._tokens = tokens
         self._fleet = fleet
         self._exchange = exchange
 
@@ -52,8 +54,8 @@ class SharedSites:
         return "This process is drained: it gives its homes to others, until `reconcile fleet resume` on its machine."
 
     def token(self, name: str) -> str | None:
-        """See `Sites`. That of a home which another process keeps is not read here."""
-        return self._fleet.token(name)
+        """See `Sites`. Who has it is led to the process that keeps the home."""
+        return self._fleet.token(name) or self._tokens.get(name)
 
     async def open(self, name: str) -> AppContext | None:
         """See `Sites`."""

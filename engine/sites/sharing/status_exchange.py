@@ -45,11 +45,12 @@ _AT_ONCE = 100
 
 
 class OwnedSite(NamedTuple):
-    """A home that this process keeps: what is known of it, its records by registry, and under which claim."""
+    """A home that this process keeps, and under which claim. What is known of it, and its records by registry, is asked when it is needed."""
 
-    view: SiteView
-    records: Mapping[str, int]
+    name: str
     claim: Claim
+    view: Callable[[], SiteView]
+    records: Callable[[], Mapping[str, int]]
 
 
 class ExchangeState(NamedTuple):
@@ -196,20 +197,20 @@ class StatusExchange:
         await self._in_thread(partial(self._topic.send, statuses))
 
     def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
-        name = owned.view.name
+        name = owned.name
         partition = partition_of(name, self._topic.partitions)
         is_new = self._numbers.is_new(name, owned.claim)
         if not (is_new or (partition + number) % _ROUNDS == 0) or not self._topic.has_read(partition):
             return None
         now = self._clock()
-        status = home_status(owned.view, owned.records, self.worker, now)
+        status = home_status(owned.view(), owned.records(), self.worker, now)
         return self._under(status, owned.claim)
 
     def _unconfigured_due(self, sites: OwnedSites) -> Iterator[SiteStatus]:
         named = self._named
         if named is None:
             return
-        now, kept, found = self._clock(), {owned.view.name for owned in sites.owned()}, []
+        now, kept, found = self._clock(), {owned.name for owned in sites.owned()}, []
         for name, known in sorted(self.known.sites.items()):
             if name in named or name in kept:
                 continue

@@ -18,8 +18,10 @@ WORKER = "https://worker2.example:8443"
 
 
 @asynccontextmanager
-async def asking(found: Elsewhere, host: str = "localhost") -> AsyncIterator[httpx.AsyncClient]:
-    sites = MemorySites()
+async def asking(
+    found: Elsewhere, host: str = "localhost", token: str = "of-far"
+) -> AsyncIterator[httpx.AsyncClient]:
+    sites = MemorySites(tokens={"far": token})
     sites.others["far"] = found
     app = build_sites_app(sites, lambda: NOON, AppOptions(access=AccessRules(token="secret")))
     transport = httpx.ASGITransport(app)
@@ -52,6 +54,13 @@ async def test_an_address_with_a_path_is_kept() -> None:
     async with asking(Elsewhere("worker2", "http://proxy/two/", is_current=True)) as client:
         answer = await client.get("/sites/far/")
         assert answer.headers["location"] == "http://proxy/two/sites/far/"
+
+
+async def test_the_token_of_the_home_leads_there_too_and_no_further() -> None:
+    async with asking(Elsewhere("worker2", WORKER, is_current=True), token="of-far") as client:
+        headers = {"authorization": "Bearer of-far"}
+        assert (await client.get("/sites/far/", headers=headers)).status_code == 307
+        assert (await client.get("/sites/other/", headers=headers)).status_code == 401
 
 
 async def test_who_may_not_ask_is_led_nowhere() -> None:

@@ -8,6 +8,7 @@ from api.sites.ports import Elsewhere, Stage
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.sites.site_status import SiteStatus
 from engine.sites.sharing.home_statuses import milliseconds
+from engine.sites.sharing.home_tokens import HomeTokens
 from engine.sites.sharing.shared_sites import SharedSites
 from tests.api.serving import eventually
 from tests.fakes.site_topic import MemoryTopic
@@ -48,7 +49,7 @@ async def test_own_homes_are_those_of_the_process(tmp_path: Path) -> None:
     add(tmp_path, "one")
     process = Process(MemoryTopic(), "one")
     async with running(tmp_path) as fleet:
-        sites = SharedSites(fleet, process.exchange)
+        sites = SharedSites(fleet, process.exchange, HomeTokens())
         await eventually(lambda: [view.name for view in sites.views()] == ["one"])
         await eventually(lambda: (view := sites.view("one")) is not None and view.stage == "kept")
         assert await sites.open("one") is not None
@@ -71,7 +72,7 @@ async def test_own_homes_are_those_of_the_process(tmp_path: Path) -> None:
 
 def test_a_process_that_is_drained_says_so_and_what_undoes_it(tmp_path: Path) -> None:
     process = Process(MemoryTopic(), "one")
-    sites = SharedSites(None, process.exchange)  # type: ignore[arg-type]
+    sites = SharedSites(None, process.exchange, HomeTokens())  # type: ignore[arg-type]
     assert sites.drained is None
     process.exchange.note_drained(NOON)
     assert "reconcile fleet resume" in str(sites.drained)

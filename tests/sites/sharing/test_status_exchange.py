@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import pytest
@@ -69,7 +70,10 @@ class Process:
             self.held.append(claim)
 
     def owned(self) -> Sequence[OwnedSite]:
-        return [OwnedSite(kept(name, word), {"entity": 2}, c) for name, (word, c) in self.homes.items()]
+        return [
+            OwnedSite(name, claim, partial(kept, name, word), lambda: {"entity": 2})
+            for name, (word, claim) in self.homes.items()
+        ]
 
     def claims(self) -> Sequence[Claim]:
         return self.held
