@@ -7,13 +7,13 @@
 
 The seal is a digest with a key from the rows file, and covers the digests of index and records, which are taken with the
 same key. So a cache belongs to one rows file; one that is cut off, edited, or of another version is None or CacheDamaged, and then
-everything is read as if there were none.
+everything is read as if there were none. The digest of the records, which are most of it, is a quick one against damage; what a record
+says is checked against its sealed hash when it is decoded.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from itertools import accumulate, repeat
 from typing import TypeAlias, overload
 
@@ -21,11 +21,12 @@ import msgspec
 
 from engine.core.home.home import hash_of
 from engine.core.home.reading import Reading
-from engine.core.records.content_hash import HASH_VERSION
+from engine.core.records.content_hash import HASH_VERSION, content_hash
 from engine.core.records.record import Key, Record
 from engine.core.records.record_json import decode_record
 from engine.errors import EngineError, SourceInvalid
 from engine.pass_cache.packed import PackedBytes
+from engine.pass_cache.seals import Piece, digest_of, quick_digest
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
 FORM = 3
@@ -38,7 +39,6 @@ _START_BYTES = 2**19  # the front of a home of 20,000 entities, and more
 _FRONT_AT = len(_MARK) + _SEAL_BYTES + _LENGTH_BYTES
 
 Read: TypeAlias = Callable[[int, int], bytes]
-Piece: TypeAlias = bytes | bytearray | memoryview
 
 _NO_PLACE: tuple[str, str | None] = ("", None)
 
@@ -138,7 +138,10 @@ class Cache:
     @cached_property
     def index(self) -> list[ListRows]:
         """The columns of each list. Raises CacheDamaged."""
-        return _INDEX.decode(self._section(self._end, self.front.index_bytes, self.front.index_digest))
+        section = self._read(self._end, self.front.index_bytes)
+        if digest_of((section,), self._key, _DIGEST_BYTES) != self.front.index_digest:
+            raise _damaged()
+        return _INDEX.decode(section)
 
     @cached_property
     def keys(self) -> list[Key]:
@@ -178,8 +181,10 @@ class Cache:
     @cached_property
     def records(self) -> memoryview:
         """The encoded records. Raises CacheDamaged."""
-        at = self._end + self.front.index_bytes
-        return memoryview(self._section(at, self.front.records_bytes, self.front.records_digest))
+        section = self._read(self._end + self.front.index_bytes, self.front.records_bytes)
+        if quick_digest((section,), self._key) != self.front.records_digest:
+            raise _damaged()
+        return memoryview(section)
 
     def encoded(self, position: int) -> Piece:
         """One encoded record. Raises CacheDamaged."""
@@ -194,9 +199,12 @@ class Cache:
         """One record. Raises CacheDamaged."""
         registry = self.keys[position].registry
         try:
-            return decode_record(registry, bytes(self.encoded(position)))
+            record = decode_record(registry, bytes(self.encoded(position)))
         except SourceInvalid as error:
             raise _damaged() from error
+        if content_hash(record) != self.hashes[position]:
+            raise _damaged()
+        return record
 
     def check(self) -> None:
         """Look at all of it now. Raises CacheDamaged."""
@@ -212,12 +220,6 @@ class Cache:
         for rows in self.index:
             rows.lengths.clear()  # the bounds say the same
             rows.device_ids[:] = [devices.setdefault(id_, id_) for id_ in rows.device_ids]
-
-    def _section(self, at: int, size: int, digest: bytes) -> bytes:
-        section = self._read(at, size)
-        if _digest((section,), self._key, _DIGEST_BYTES) != digest:
-            raise _damaged()
-        return section
 
 
 class _Hashes(Sequence[str]):
@@ -252,7 +254,7 @@ def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
     if end > BYTES_MAX:
         return None
     sealed = start[_FRONT_AT:end] if end <= len(start) else read(_FRONT_AT, end - _FRONT_AT)
-    if _digest((sealed,), key, _SEAL_BYTES) != seal:
+    if digest_of((sealed,), key, _SEAL_BYTES) != seal:
         return None
     try:
         front = _FRONT.decode(sealed)
@@ -272,20 +274,13 @@ def seal_cache(front: Front, index: Sequence[ListRows], records: Sequence[Piece]
     front = msgspec.structs.replace(
         front,
         index_bytes=len(encoded_index),
-        index_digest=_digest((encoded_index,), key, _DIGEST_BYTES),
+        index_digest=digest_of((encoded_index,), key, _DIGEST_BYTES),
         records_bytes=sum(map(len, records)),
-        records_digest=_digest(records, key, _DIGEST_BYTES),
+        records_digest=quick_digest(records, key),
     )
     encoded = _encode(front)
     length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
-    return [_MARK, _digest((encoded,), key, _SEAL_BYTES), length, encoded, encoded_index, *records]
-
-
-def _digest(pieces: Iterable[Piece], key: bytes, size: int) -> bytes:
-    digest = blake2b(digest_size=size, key=key)
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
+    return [_MARK, digest_of((encoded,), key, _SEAL_BYTES), length, encoded, encoded_index, *records]
 
 
 def _damaged() -> CacheDamaged:

@@ -1,7 +1,8 @@
 """What a read learned, for the cache: the snapshot, in which order its lists had the records, and what they were read from."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from operator import sub
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,10 +21,11 @@ from engine.pass_cache.contents import (
     Front,
     ListMap,
     ListRows,
-    Piece,
     seal_cache,
 )
+from engine.pass_cache.seals import Piece
 
+V = TypeVar("V")
 _Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
 
 
@@ -83,49 +85,55 @@ def encode_learned(
     return pieces if sum(map(len, pieces)) <= BYTES_MAX else None
 
 
+class _Columns:
+    """The columns of one list under way, but for its ids."""
+
+    def __init__(self) -> None:
+        self.versions: list[str] = []
+        self.lengths: list[int] = []
+        self.places: list[_Place] = []
+
+
 class _Rows:
-    """Encodes rows; what the previous cache holds unchanged is taken over as it is."""
+    """Encodes rows; what the previous cache holds unchanged is taken over as it is, in stretches."""
 
     def __init__(self, snapshot: Snapshot, before: Cache | None) -> None:
-        self._snapshot = snapshot
-        self._versions = dict(snapshot.home.row_versions.items())
+        self._home = snapshot.home
         self.records: list[Piece] = []
-        self._known: dict[Key, int] = {}  # positions in the cache of before
-        found = snapshot.home.records
-        column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
-        if before is not None and isinstance(column, LazyMapping):
-            self._known = {key: at for key, at in column.positions.by_key.items() if key not in changed}
         self._before = before
+        self._known: Mapping[Key, int] = {}  # positions in the cache of before
+        self._changed: set[int] = set()  # those of rows that are others now
+        records, versions = _column_of(snapshot.home.records), _column_of(snapshot.home.row_versions)
+        if before is not None and records is not None and versions is not None:
+            self._known = known = records[0].positions.by_key
+            self._changed = {known[key] for key in (*records[1], *versions[1]) if key in known}
 
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises SourceInvalid, OverflowError."""
-        keys, before = listed.keys, self._before
-        lengths, places = list[int](), list[_Place]()
+        keys, columns = listed.keys, _Columns()
         begin = end = 0  # of a stretch of records that stand one behind the other in the cache of before
-        for key in keys:
-            at = self._known.get(key)
-            if at is not None and before is not None:
+        for key, at in zip(keys, map(self._known.get, keys), strict=True):
+            if at is not None and at not in self._changed:
                 if at != end:
-                    self._take_over(begin, end)
+                    self._take_over(begin, end, columns)
                     begin = at
                 end = at + 1
-                lengths.append(before.bounds[end] - before.bounds[at])
-                places.append(before.places[at])
                 continue
-            self._take_over(begin, end)
+            self._take_over(begin, end, columns)
             begin = end = 0
-            record = self._snapshot.home.records[key]
-            lengths.append(self._add(_encoded(key, record)))
-            places.append(place_of(record))
-        self._take_over(begin, end)
+            record = self._home.records[key]
+            columns.versions.append(self._home.row_versions[key])
+            columns.lengths.append(self._add(_encoded(key, record)))
+            columns.places.append(place_of(record))
+        self._take_over(begin, end, columns)
         is_of_entities = listed.map.registry == "entity"
         return ListRows(
             listed.fingerprints,
             [key.id for key in keys],
-            [self._versions[key] for key in keys],
-            lengths,
-            [place[0] for place in places] if is_of_entities else [],
-            [place[1] for place in places] if is_of_entities else [],
+            columns.versions,
+            columns.lengths,
+            [place[0] for place in columns.places] if is_of_entities else [],
+            [place[1] for place in columns.places] if is_of_entities else [],
             listed.extended,
         )
 
@@ -138,9 +146,22 @@ class _Rows:
             self.records.append(bytearray(encoded))
         return len(encoded)
 
-    def _take_over(self, begin: int, end: int) -> None:
-        if begin < end and self._before is not None:
-            self.records.append(self._before.encoded_together(begin, end))
+    def _take_over(self, begin: int, end: int, columns: _Columns) -> None:
+        before = self._before
+        if begin < end and before is not None:
+            self.records.append(before.encoded_together(begin, end))
+            columns.versions += before.versions[begin:end]
+            bounds = before.bounds[begin : end + 1]
+            columns.lengths += map(sub, bounds[1:], bounds)
+            columns.places += before.places[begin:end]
+
+
+def _column_of(values: Mapping[Key, V]) -> tuple[LazyMapping[Key, V], Iterable[Key]] | None:
+    """The column that the cache of before gave these values, and the keys of what was laid over it; None without one."""
+    if isinstance(values, LazyMapping):
+        return values, ()
+    column = values.untouched() if isinstance(values, Layered) else None
+    return None if column is None or not isinstance(values, Layered) else (column, values.layers[1])
 
 
 def _encoded(key: Key, record: Record) -> bytes:

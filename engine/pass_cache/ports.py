@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from engine.core.home.snapshot import Snapshot
-from engine.pass_cache.contents import Cache, Piece
+from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
+from engine.pass_cache.seals import Piece
 from engine.ports import Source
 
 

@@ -207,6 +207,21 @@ def test_a_cache_of_ours_that_contradicts_itself_is_damaged() -> None:
         odd.record(0)
 
 
+def test_a_record_that_is_not_the_one_of_its_hash_is_damaged() -> None:
+    area = Area(area_id="attic", name="Attic")
+    version, encoded = content_hash(area), b'{"area_id":"attic","name":"Attic"}'
+    front = reopened(encode(HOME)).front
+    listed, rows = ListMap("area", "area", 1), ListRows(b"", ["attic"], [version], [len(encoded)])
+    for record, is_true in ((encoded, True), (encoded.replace(b"Attic", b"Cella"), False)):
+        pieces = seal_cache(msgspec.structs.replace(front, lists=(listed,)), [rows], [record], KEY)
+        cache = reopened(b"".join(pieces))
+        if is_true:
+            assert cache.record(0) == area
+        else:
+            with pytest.raises(CacheDamaged):
+                cache.record(0)
+
+
 def test_a_front_of_another_shape_is_none() -> None:
     mark = SEALED[: SEALED.index(b"\n") + 1]
     front = msgspec.msgpack.encode({"program": "1"})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from engine.pass_cache.contents import Piece
+from engine.pass_cache.seals import Piece
 from tests.fakes.world import MemoryLedger
 
 

@@ -20,9 +20,10 @@ from engine.loop.passes.homes import known_homes
 from engine.loop.passes.memory import ReplicaMemory, versions_of
 from engine.loop.passes.options import PassOptions, Since
 from engine.loop.passes.replica_pass import ReplicaPass
-from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, Piece, open_cache
+from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
 from engine.pass_cache.learned import Learned, encode_learned
 from engine.pass_cache.ports import CacheFile, Recalling
+from engine.pass_cache.seals import Piece
 from engine.ports import Ledger, Replica, Source
 from engine.process.offload import Offload, to_thread
 
