@@ -74,7 +74,7 @@ def with_middleware(
 
 
 def document_route(document: Callable[[], bytes]) -> StarletteRoute:
-    """The route of a document of routes, which is made when somebody first asks for it (10 ms): few ever do."""
+    """The route of a document of routes, which is made at its first request (10 ms): few services ever get one."""
 
     async def call(request: Request) -> Response:
         parse_query(request.scope["query_string"], NoQuery)

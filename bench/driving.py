@@ -54,7 +54,7 @@ class ScriptedConnection:
         if command_type != ENTITY_ENTRIES:
             return msgspec.Raw(self._home.answers[command_type])
         ids = cast("list[str]", params["entity_ids"])
-        name = (ids[0], ids[-1], len(ids))  # enough to tell the few questions of a benchmark apart
+        name = (ids[0], ids[-1], len(ids))  # enough to distinguish the few requests of a benchmark
         if name not in self._entries:
             self._entries[name] = msgspec.Raw(self._home.entries(ids))
         return self._entries[name]
@@ -223,4 +223,4 @@ def copy_rows(file: Path, to: Path) -> Path:
 
 
 def silent(what: str, done: int, total: int | None) -> None:
-    """Nobody watches a benchmark's progress."""
+    """A benchmark shows no progress."""

@@ -18,7 +18,7 @@ class Claim(Protocol):
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether nobody but the holder of the claim writes to the homes' topics, so that all that stands there is ours."""
+        """Whether only the holder of the claim writes to the homes' topics, so that everything in them is ours."""
 
     def covers(self, site: str) -> bool:
         """Whether the home is among those that are owned."""
@@ -43,7 +43,7 @@ class Ownership(Protocol):
 
 
 class LastingClaim:
-    """A `Claim` on one home that nobody takes away."""
+    """A `Claim` on one home that lasts."""
 
     def __init__(self, site: str, owner: str) -> None:
         self._site = site

@@ -94,7 +94,7 @@ class Replica(Protocol):
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether nobody else writes to it, so that whatever it holds of the home is ours."""
+        """Whether only this engine writes to it, so that everything it holds of the home is ours."""
         return False
 
     @property

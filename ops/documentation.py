@@ -158,7 +158,7 @@ def http_page() -> str:
 
 def metrics_page() -> str:
     """Every series of our own."""
-    told = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)\n# TYPE \S+ (\w+)$", _metrics_text())
+    exported = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)\n# TYPE \S+ (\w+)$", _metrics_text())
     of_sites = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", site_metrics_text())
     of_view = re.findall(r"(?m)^# HELP (reconcile_\w+) (.*)$", view_metrics_text())
     return page(
@@ -166,7 +166,7 @@ def metrics_page() -> str:
         "`/metrics` has these, beside those of the process and of Python. Sync lag is\n"
         "`time() - reconcile_synced_timestamp_seconds`: a watermark that stops moving when looking stops. A time that\n"
         "never was has no series.",
-        table(("metric", "type", "meaning"), [(f"`{name}`", kind, text) for name, text, kind in told]),
+        table(("metric", "type", "meaning"), [(f"`{name}`", kind, text) for name, text, kind in exported]),
         "## Many homes",
         "With `sites.directory` there are these instead of the gauges above; what is counted is counted over all homes.",
         table(("metric of many homes", "meaning"), [(f"`{name}`", text) for name, text in of_sites]),

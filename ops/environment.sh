@@ -26,7 +26,7 @@ find_python() {
         "Install one, or name one that is elsewhere: PYTHON=/path/to/python3 sh ops/run"
 }
 
-# Tells whether this interpreter will do; sets $found to its version, empty if it does not start.
+# Returns whether this interpreter will do; sets $found to its version, empty if it does not start.
 is_new_enough() {
     found=$("$1" -I -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || found=
     case $found in

@@ -96,8 +96,8 @@ def checked_version(source: Path) -> str:
         found[name] = match[1] if match else "none"
     versions = set(found.values())
     if len(versions) > 1:
-        told = ", ".join(f"{version} in {name}" for name, version in found.items())
-        raise Refused(f"the version is not the same everywhere: {told}.")
+        found_versions = ", ".join(f"{version} in {name}" for name, version in found.items())
+        raise Refused(f"the version is not the same everywhere: {found_versions}.")
     return versions.pop()
 
 

@@ -1,4 +1,4 @@
-"""Requests for a home that another process keeps: where to ask it, or who has it and why it cannot be told.
+"""Requests for a home that another process keeps: where to ask it, or who has it and why that is not known.
 
 A redirect leads only where that process said its API is, never in a circle, and takes no token along: clients send
 theirs to no other host by themselves.

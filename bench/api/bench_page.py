@@ -3,7 +3,7 @@
     python -m bench.api.bench_page [--entities 20000]
 
 Input: a seeded home, written once; the application as the service builds it, asked in process, without a socket.
-Method: CPU of the whole process, worker thread included, medians of rounds. *Somebody has committed*: nothing that
+Method: CPU of the whole process, worker thread included, medians of rounds. *After a commit*: nothing that
 was kept is true any more, so the home is read again; this is also what the first answer of a process costs.
 """
 

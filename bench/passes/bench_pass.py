@@ -224,8 +224,8 @@ def fill_figures(size: int, rounds: int = 5) -> list[Figure]:
 def memory_figures(size: int) -> list[Figure]:
     """What a cold pass adds to a process at its peak, over the bytes it was answered with."""
     program = [sys.executable, "-m", "bench.passes.peak_memory", str(size)]
-    told = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
-    payload, added = (int(word) for word in told)
+    printed = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
+    payload, added = (int(word) for word in printed)
     text = f"{size:,} entities"
     return [
         Figure(name="payload of a cold pass", size=text, value=payload / 2**20, unit="MiB"),

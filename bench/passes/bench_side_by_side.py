@@ -81,7 +81,7 @@ async def measure(
 
 
 def _check(folder: Path, home: Home) -> None:
-    """Whoever is fast must also have done the job: the same entities in every file that has one table of them."""
+    """A fast one must also have done the job: the same entities in every file that has one table of them."""
     wanted = sorted(row["id"] for row in rows_of(home)["entity"])
     tables = {
         "0.db": "entity",

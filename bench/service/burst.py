@@ -103,7 +103,7 @@ class Watched:
 
 
 def removals(first: int, count: int) -> list[dict[str, Any]]:
-    """Events that entities were removed which nobody ever had."""
+    """Events about the removal of entities that never existed."""
     return [{"action": "remove", "entity_id": f"light.gone_{first + n}"} for n in range(count)]
 
 

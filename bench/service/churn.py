@@ -4,7 +4,7 @@
 
 Input: a real Home Assistant (`python -m tests.real.installation`) with the demo home and N entities more. Method:
 `reconcile serve` runs beside it as a process. Five renames a second through Home Assistant's API; every ten
-seconds another program edits a row, which is healed; every five seconds somebody reads the page, the devices and the
+seconds another program edits a row, which is healed; every five seconds the page is read, the devices and the
 metrics. Resident memory is read every minute. Growth is the mean of the last quarter over that of the second:
 the first has caches filling. Budget: at most 2 % in an hour.
 """

@@ -102,7 +102,7 @@ async def measure(folder: Path) -> list[Figure]:
         try:
             it = await anyio.to_thread.run_sync(Watched, fake, service, folder)
             assert service.process.stderr is not None
-            # A log that nobody reads would fill its pipe and hold the service up.
+            # A log that is not read would fill its pipe and block the service.
             threading.Thread(target=service.process.stderr.read, daemon=True).start()
             await it.rename()
             for name, count, attack in ATTACKS:

@@ -81,7 +81,7 @@ class RunningView:
                 await anyio.sleep(seconds)
 
     async def count(self) -> None:
-        """Count what the metrics tell, as far as the file can be read."""
+        """Count what the metrics report, as far as the file can be read."""
 
         def look(transaction: FileTransaction) -> Totals:
             return Totals(
@@ -90,7 +90,7 @@ class RunningView:
                 transaction.oddities(),
             )
 
-        with suppress(ReplicaError):  # whoever asks for rows is told
+        with suppress(ReplicaError):  # requests for rows report it
             self.totals = await self.read(look)
 
     async def _keep_counting(self) -> None:

@@ -56,7 +56,7 @@ class Service:
     def status(self) -> Status:
         """The engine at this moment; its times are by the wall clock as it is set now."""
         shift = self._calendar().shift
-        # Each taken once: the report is that of these words, whoever asks from another thread.
+        # Each taken once: the report belongs to these words, even when another thread asks.
         replicas = [controller.status for controller in self._controllers]
         return Status(
             site=self._site,

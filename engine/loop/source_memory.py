@@ -49,7 +49,7 @@ class SourceMemory:
         await self._offload(self._begin)
 
     def _begin(self) -> bool:
-        with suppress(ReplicaError, CacheDamaged):  # whoever reads the file says what is wrong with it
+        with suppress(ReplicaError, CacheDamaged):  # the reader of the file reports what is wrong with it
             key = self._ledger.secret()
             if key is None:
                 return False
@@ -62,7 +62,7 @@ class SourceMemory:
         return False
 
     def doubts(self, snapshot: Snapshot) -> bool:
-        """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can tell."""
+        """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can say so."""
         if self._cache is None or not snapshot.home.has_odd_rows:
             return False
         self.forget()

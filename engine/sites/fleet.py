@@ -152,7 +152,7 @@ class Fleet:
         return site.view() if site else None
 
     def elsewhere(self, _name: str) -> Elsewhere | None:
-        """Nobody: this process is told of no other."""
+        """None: this process hears of no other."""
         return None
 
     def token(self, name: str) -> str | None:

@@ -1,6 +1,6 @@
 """Threads that homes share: a few work at a time, and a home that hangs keeps none from the others.
 
-A disk or a share that does not answer holds whoever asked for minutes. So a home never has more than two threads, and a
+A disk or a share that does not answer blocks its caller for minutes. So a home never has more than two threads, and a
 place among those that work is given back after a while, although its thread is still held.
 """
 

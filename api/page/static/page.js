@@ -242,7 +242,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// A page without a live part is loaded again, but not from under somebody who reads on or types.
+// A page without a live part is loaded again, but not while a person reads further down or types.
 if (document.body.dataset.again) {
   setInterval(() => {
     const isUsed = document.activeElement !== document.body || getSelection().toString();

@@ -60,7 +60,7 @@ def _guards(status: Status) -> Iterator[TodoView]:
 
 
 def _naming(refusal: RefusalReport) -> str:
-    """How a service that nobody has a command line of, such as the app, is told to carry out these deletes."""
+    """How a service without a command line, such as the app, is made to carry out these deletes."""
     return (
         f"Or name these deletes in plan.allow_deletes, in the app its option: {refusal.name}."
         if refusal.name

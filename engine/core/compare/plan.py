@@ -214,7 +214,7 @@ def _plain(value: Json) -> Json:
 def _holders(
     wanted: Sequence[Difference], desired: Snapshot, stored: Mapping[Key, StoredRow]
 ) -> dict[Json, Key]:
-    """Whose rows bear which entity_id, of entities that Home Assistant lacks; none where no entity could want it."""
+    """Whose rows hold which entity_id, of entities that Home Assistant lacks; none where no entity could want it."""
     if not any(d.desired is not None and d.key.registry == "entity" for d in wanted):
         return {}
     return {

@@ -1,7 +1,7 @@
 """The name of a set of deletes that a guard holds, by which a person allows these deletes and no others.
 
 A name is the number of records and a digest of which they are and of the day. So it ends when one record more or fewer is
-missing, and by itself with the second day: what somebody forgot to take out of the settings allows nothing later.
+missing, and by itself with the second day: what was forgotten in the settings allows nothing later.
 """
 
 from collections.abc import Collection

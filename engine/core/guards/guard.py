@@ -90,7 +90,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Refusal(msgspec.Struct, frozen=True):
     """A guard that spoke: what it saw, what would change its mind, and how many operations it holds.
 
-    `name` is what plan.allow_deletes calls the deletes that it holds; None where nobody may allow them so.
+    `name` is what plan.allow_deletes calls the deletes that it holds; None where they cannot be allowed by name.
     """
 
     guard: GuardName

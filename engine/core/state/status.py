@@ -1,7 +1,7 @@
 """The status: one immutable view of a running engine, from which metrics, API, page, log and sensors are made.
 
 What is known of a replica is one value, its word together with the report that it rests on: replaced at once, so
-nobody reads a word without its guards and records.
+a word is never read without its guards and records.
 
 `replica_status` and `status_word` are the only places that decide what a status is at a moment, `why_not_ready` the
 only one that decides on readiness: no word of the service is better than what it knows then.

@@ -1,6 +1,6 @@
 """Which devices a question is about: the shortest way there, and what is left to be looked at row by row.
 
-The index finds whole words. A word that somebody begins to type stands for all words that begin so, if they are few; the
+The index finds whole words. The beginning of a word stands for all words that begin so, if they are few; the
 beginning of very many is compared with each row, where nearly every row has it. Each question looks at a bounded number of rows
 and then says where it stopped, so that none holds up the others.
 """
@@ -111,7 +111,7 @@ def _fits(values: tuple[Any, ...], plan: _Plan, sites: frozenset[int] | None) ->
 
 
 def _ranges(question: Question, sites_in_all: int) -> tuple[list[tuple[int, int]], frozenset[int] | None]:
-    """Where to look, in order, and which homes are still to be told apart there."""
+    """Where to look, in order, and which homes still have to be distinguished there."""
     start = question.after + 1
     sites = question.sites
     if sites is None or len(sites) > max(_FEW_SITES, sites_in_all * _FEW_SITES_SHARE):

@@ -1,7 +1,7 @@
 """Since when records differ of which neither Home Assistant nor an absence says it: found first by a pass, and remembered.
 
 A foreign row, and what a guard holds, stand for days, over many restarts. When each was found first is therefore kept in
-the ledger, with the version that the row had: of the same row with the same content the time is believed, of any other it begins anew.
+the ledger, with the version that the row had: of the same row with the same content the time is believed, of any other it starts over.
 Nothing depends on it but the word "since".
 """
 
@@ -14,7 +14,7 @@ from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
 from engine.ports import Ledger
 
-# As many are remembered, the oldest; whoever has more has another worry.
+# As many are remembered, the oldest; a home with more has a larger problem.
 FOUND_MAX = 1_000
 
 

@@ -67,7 +67,7 @@ def parse_address(uri: str, setting: str = "records.uri") -> KafkaAddress:
         )
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(options.keys() - {"sasl", *_COUNTS}):
-        # The value is not shown: somebody may have put a password there.
+        # The value is not shown: it may hold a password.
         raise SettingsError(f"Setting {setting} has the unknown option {unknown[0]}.", _FORM)
     sasl = options.get("sasl", "SCRAM-SHA-512")
     if sasl not in _SASL:

@@ -1,6 +1,6 @@
 """Events, written: Debezium's envelope with what a record was and is. Pure.
 
-Every event has all fields of its record, so that whoever makes a table of them finds the same columns in each.
+Every event has all fields of its record, so that a table made of them has the same columns for each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -113,7 +113,7 @@ def _event(draft: Draft, operation: Operation, run: Run, site: str, *, is_fillin
 
 
 def _before(draft: Draft, operation: Operation) -> dict[str, Json] | None:
-    """What stood there: a record with all its fields, or what else somebody wrote."""
+    """What stood there: a record with all its fields, or what another program wrote."""
     row = operation.before
     if row is None or (draft.op == "create" and operation.moved_from is not None):
         return None

@@ -12,7 +12,7 @@ from engine.replicas.rows.snapshots.backup import read_snapshot
 def holds_only_ours(path: Path) -> bool:
     """Whether every row is what this program last wrote, and no table, column, view or trigger is another one's.
 
-    Raises ReplicaError where that cannot be told.
+    Raises ReplicaError where that cannot be determined.
     """
     connection, content = read_snapshot(path)
     try:

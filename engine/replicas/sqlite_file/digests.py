@@ -1,6 +1,6 @@
 """Digests over all that statements select, to show that nothing changed between two looks, in one process or two.
 
-A digest is a sum over rows, so it depends on no order, and whoever writes a few rows need not read all others for the new one.
+A digest is a sum over rows, so it depends on no order, and writing a few rows does not require reading all others.
 Every function works on a connection inside a transaction that the caller holds.
 """
 

@@ -9,7 +9,7 @@ import apsw
 
 # A log of this length is moved into the file when there is time, and one with so much of ours at once.
 _PAGES_LONG, _PAGES_MAX = 1_000, 8_000
-# Whoever wrote it, where there never is time.
+# Regardless of who wrote it, where there is never time.
 _PAGES_OF_ALL_MAX = 32_000
 _PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only
 LONG_BYTES = _PAGES_LONG * _PAGE_BYTES

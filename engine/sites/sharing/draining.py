@@ -1,4 +1,4 @@
-"""A process that gives up its homes until somebody undoes it, so that others take over before its machine is worked on.
+"""A process that gives up its homes until this is undone, so that others take over before its machine is worked on.
 
 A file in the folder of its state says so: the command and the service agree through it as they do about paused homes,
 it lasts over a restart, and nobody who may only write to Kafka can stop a process.

@@ -137,7 +137,7 @@ def give(folder: Path, descriptor: int) -> None:
 
 
 def file_system(folder: Path, mounts: str | None = None) -> str:
-    """The kind of file system that a folder is on, by what the kernel tells of all mounts; empty where it tells nothing."""
+    """The kind of file system that a folder is on, from the kernel's list of mounts; empty where it is not listed."""
     try:
         text = (
             Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
@@ -167,7 +167,7 @@ def move_here(folder: Path, others: Iterable[Path]) -> None:
     is_here = os.path.lexists(folder / ROWS)
     for source in elsewhere if is_here else elsewhere[1:]:
         print(
-            f"{source} is not kept any more, {folder / ROWS} is. Remove it, so that nobody reads it.",
+            f"{source} is not kept any more, {folder / ROWS} is. Remove it, so that it is not read by mistake.",
             file=sys.stderr,
         )
     if is_here or not elsewhere:
@@ -207,9 +207,9 @@ def copy_whole(source: Path, target: Path) -> None:
 
 def check(database: sqlite3.Connection) -> None:
     """Raises sqlite3.DatabaseError when a database is damaged."""
-    (told,) = database.execute("PRAGMA quick_check").fetchone()
-    if told != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged ({told})")
+    (result,) = database.execute("PRAGMA quick_check").fetchone()
+    if result != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged ({result})")
 
 
 def hand_over(data: Path) -> None:

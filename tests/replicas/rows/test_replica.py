@@ -55,9 +55,8 @@ def test_the_five_mock_devices_are_foreign_with_reasons_and_survive(rows: Sqlite
     *untouched, indexes = others(rows.path)
     plan = one_pass(rows, rows, HOME)
     assert [row.fields["name"] for row in plan.foreign] == [row["name"] for row in devices]
-    reasons = foreign_reasons(
-        {row.key: row for row in plan.foreign}, rows.known_ids(r.key for r in plan.foreign), frozenset()
-    )
+    known = rows.known_ids(row.key for row in plan.foreign)
+    reasons = foreign_reasons({row.key: row for row in plan.foreign}, known, frozenset())
     for why in reasons.values():
         assert "Home Assistant was never seen to have this id" in why
         assert "its last_seen 2025-10-14 20:39:40.961413 is identical to that of 4 other foreign rows" in why

@@ -1,4 +1,4 @@
-"""How a cluster is reached: addresses, a user, and what else somebody wrote into a file of librdkafka's properties.
+"""How a cluster is reached: addresses, a user, and what else is in a file of librdkafka's properties.
 
 Pure but for reading that file. What this program's promises rest on cannot be set there.
 """

@@ -30,7 +30,7 @@ _NO_CERTIFICATE = Finding(
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 # Of connections: they say why a call came to nothing, which itself says no more than that it took too long.
 AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL})
-# Whoever answers so will answer so again.
+# A cluster that answers so will answer so again.
 HOPELESS = frozenset(
     {
         KafkaError._AUTHENTICATION,

@@ -39,7 +39,7 @@ def base_url(text: str) -> str:
 
 
 async def read_status(session: aiohttp.ClientSession, url: str, token: str) -> dict[str, Any]:
-    """The status that the service tells. Raises ServiceError.
+    """The status that the service reports. Raises ServiceError.
 
     A redirect is not followed: the token is for this service alone.
     """

@@ -59,7 +59,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
         """One issue for each guard, in the words of the service; one that speaks no more has none."""
         speaking: dict[str, dict[str, Any]] = {}
         for guard in status["guards"]:
-            # Of a guard that holds something of several replicas, the one that would hold most is told.
+            # Of a guard that holds something of several replicas, the one that would hold most is reported.
             name = str(guard.get("guard"))
             if name != _PASSING and _held(guard) >= _held(speaking.get(name, {})):
                 speaking[name] = guard
@@ -84,7 +84,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
         self._issues = set(speaking)
 
     def forget_issues(self) -> None:
-        """Nobody looks any more whether they are still true."""
+        """Stop checking whether they are still true."""
         self._drop(self._issues)
         self._issues = set()
 
@@ -97,7 +97,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
 
 
 def _naming(guard: dict[str, Any]) -> str:
-    """What these deletes are called in the settings of a service that nobody has a command line of."""
+    """What these deletes are called in the settings of a service without a command line."""
     name = guard.get("name")
     return f"\n\nName for plan.allow_deletes, in the app its option: `{name}`" if name else ""
 
