@@ -16,11 +16,11 @@ from api.sites.ports import Elsewhere, SiteView
 from engine.claims import Claim, ClaimListener, Ownership
 from engine.core.words import SyncStatus
 from engine.errors import EngineError, OwnershipLost, ReplicaError
+from engine.replicas.kafka.messages import Message
 from engine.replicas.kafka.sites.due_statuses import DueStatuses
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import (
     FRESH_MS,
-    HEARTBEAT_SECONDS,
     SiteStatus,
     WorkerState,
     WorkerStatus,
@@ -34,6 +34,7 @@ from engine.sites.files import SiteFile
 from engine.sites.sharing.claim_numbers import ClaimNumbers
 from engine.sites.sharing.digests import SettingsDigests
 from engine.sites.sharing.home_statuses import home_status, milliseconds, released, unconfigured
+from engine.sites.sharing.worker_messages import WorkerMessages, abandoned
 
 T = TypeVar("T")
 
@@ -97,8 +98,7 @@ class StatusExchange:
         self._on_released = on_released
         self._due = DueStatuses()
         self._numbers = ClaimNumbers(worker.worker, self.known)
-        self._told_at = float("-inf")
-        self._told: WorkerStatus | None = None
+        self._worker_messages = WorkerMessages()
         self._digests = SettingsDigests()
         self._named: Mapping[str, str | None] | None = None  # digests of all homes; None: not looked yet
         self._thread = anyio.CapacityLimiter(1)
@@ -116,7 +116,7 @@ class StatusExchange:
             except ReplicaError as error:
                 self._tell(error)
                 self._due.doubt()
-                self._told = None
+                self._worker_messages.doubt()
                 self.known.strange = 0  # all is read anew
                 await self._in_thread(self._topic.close)
                 await anyio.sleep(_RETRY_SECONDS)
@@ -157,8 +157,7 @@ class StatusExchange:
     async def leave(self) -> None:
         """Say that this process ends, and let go of the topic."""
         name = self.worker.worker
-        message = encode_worker_removed(self._topic.name, name)
-        await self._last_words([Outgoing(partition_of(name, self._topic.partitions), message)])
+        await self._last_words([self._of_worker(name, encode_worker_removed(self._topic.name, name))])
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._topic.close)
 
@@ -241,13 +240,15 @@ class StatusExchange:
         named = self._named
         if named is None:
             return
-        status = replace(self.worker, ts_ms=0, settings=dict(named))
-        now = anyio.current_time()
-        if status == self._told and now - self._told_at < HEARTBEAT_SECONDS:
-            return
-        self._told, self._told_at = status, now
-        message = encode_worker(self._topic.name, replace(status, ts_ms=milliseconds(self._clock())))
-        yield Outgoing(partition_of(status.worker, self._topic.partitions), message)
+        now_ms = milliseconds(self._clock())
+        status = replace(self.worker, ts_ms=now_ms, settings=dict(named))
+        if self._worker_messages.take(status, anyio.current_time()):
+            yield self._of_worker(status.worker, encode_worker(self._topic.name, status))
+            for name in abandoned(self.known.workers, now_ms):
+                yield self._of_worker(name, encode_worker_removed(self._topic.name, name))
+
+    def _of_worker(self, name: str, message: Message) -> Outgoing:
+        return Outgoing(partition_of(name, self._topic.partitions), message)
 
     def _message(self, status: SiteStatus) -> Outgoing:
         return Outgoing(

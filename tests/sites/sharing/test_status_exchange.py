@@ -194,6 +194,15 @@ async def test_a_process_that_ends_says_so() -> None:
     assert one.end.is_closed
 
 
+async def test_a_process_that_is_gone_for_a_day_is_forgotten() -> None:
+    topic = MemoryTopic()
+    gone, one = Process(topic, "gone", NOON - 90_000), Process(topic, "one")
+    async with gone.running():
+        await eventually(lambda: "gone" in topic.known().workers)
+    async with one.running():
+        await eventually(lambda: set(topic.known().workers) == {"one"})
+
+
 async def test_an_ownership_announces_what_it_loses() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
