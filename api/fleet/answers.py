@@ -1,6 +1,6 @@
 """What every route of a fleet view is given, and how far an answer can be trusted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -52,6 +52,22 @@ class Viewed(msgspec.Struct, frozen=True):
             return Response(None, 304, headers)
         body = await self.view.read(lambda transaction: make(transaction, as_of))
         return Response(encode_document(body), 200, headers, JSON)
+
+
+_LEFT_OUT = {
+    "newer": "{} by a newer version of this program: what they are about is not shown. Update this program.",
+    "foreign": "{} that no process of the fleet wrote: they are left alone. Keep other programs from writing to its topics.",
+    "unreadable": "{} that cannot be understood: what they are about is not shown.",
+}
+
+
+def told_left_out(oddities: Mapping[str, int]) -> list[str]:
+    """What is to be said of messages that are not in the view, a sentence each."""
+    return [
+        text.format("There was a message" if oddities[why] == 1 else f"There were {oddities[why]:,} messages")
+        for why, text in _LEFT_OUT.items()
+        if oddities.get(why)
+    ]
 
 
 def why_not_ready(standing: Standing) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.fleet.answers import Viewed, told_standing
+from api.fleet.answers import Viewed, told_left_out, told_standing
 from api.fleet.bodies import ViewedSite
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
@@ -109,6 +109,7 @@ async def _homes(found: Viewed, query: HomesPageQuery) -> bytes:
             pages=max(1, -(-wanted // PAGE_SIZE)),
             homes=[_shown(site) for site in sites[:PAGE_SIZE]],
             tags=transaction.tags(),
+            left_out=told_left_out(transaction.oddities()),
         )
 
     await found.view.read(read)

@@ -1,6 +1,6 @@
 """What the API of a fleet view is given, as contracts."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -49,6 +49,9 @@ class ViewTransaction(Protocol):
 
     def tags(self) -> list[str]:
         """All tags of homes."""
+
+    def oddities(self) -> Mapping[str, int]:
+        """How many messages are not in the view, by why: foreign, newer or unreadable."""
 
 
 class ViewedChange(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from api.fleet.ports import Standing
 from engine.core.state.backoff import Backoff
-from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.fleet_view.folding import Folding
 from engine.fleet_view.ports import Topics
 from engine.fleet_view.view_file.schema import TopicsIdentity
@@ -80,11 +80,20 @@ class Follower:
         self._question = _Question()
         self._identity: TopicsIdentity | None = None  # None: not following
         self._described_at = self._kept_at = 0.0
+        self._found_damage: ReplicaDamaged | None = None
         self.standing = Standing()
+
+    def on_damage(self, error: ReplicaDamaged) -> None:
+        """A reader found the file damaged. From any thread."""
+        self._found_damage = error
 
     def step(self) -> float:
         """Read what there is; returns for how many seconds nothing needs to be done."""
         try:
+            damage, self._found_damage = self._found_damage, None
+            if damage is not None:
+                self._store.distrust()
+                raise damage
             if self._identity is None:
                 self._begin()
             else:

@@ -19,7 +19,7 @@ from engine import __version__
 from engine.composition.kafka import open_whole_topics
 from engine.composition.serving import options_of, serve_beside
 from engine.core.state.intervals import AGELESS
-from engine.errors import ReplicaError
+from engine.errors import ReplicaDamaged, ReplicaError
 from engine.files.store_lock import hold_store
 from engine.fleet_view.change_streams import ChangeStreams
 from engine.fleet_view.changes import ChangeFollower
@@ -70,7 +70,11 @@ class RunningView:
             with self._reader.transaction() as transaction:
                 return job(transaction)
 
-        return await anyio.to_thread.run_sync(look, limiter=self._reading)
+        try:
+            return await anyio.to_thread.run_sync(look, limiter=self._reading)
+        except ReplicaDamaged as error:
+            self._follower.on_damage(error)
+            raise
 
     async def run(self) -> None:
         """Follow until cancelled."""

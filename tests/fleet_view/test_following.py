@@ -7,7 +7,7 @@ import pytest
 
 from api.fleet.ports import Standing
 from api.fleet.queries import ViewedDevicesQuery
-from engine.errors import ReplicaError, ReplicaRejected, ReplicaUnavailable
+from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.fleet_view import following
 from engine.fleet_view.following import (
     ASK_SECONDS,
@@ -230,6 +230,18 @@ def test_a_failure_while_writing_loses_nothing(view: Following, monkeypatch: pyt
     assert view.standing.problem == "The disk is full."
     view.steps()
     assert view.names() == ["Lamp"]
+
+
+def test_a_file_that_a_reader_finds_damaged_is_begun_anew(view: Following) -> None:
+    view.topics.put(said_device("a", "d1", "Lamp"))
+    view.steps()
+    view.follower.on_damage(ReplicaDamaged("fleet_view", "view.db is damaged."))
+    view.steps(1)
+    assert view.standing.problem == "view.db is damaged."
+    view.steps()
+    assert view.topics.followed[-1][DEVICES, said_device("a", "d1").partition] == 0
+    assert view.names() == ["Lamp"]
+    assert view.standing.problem is None
 
 
 def test_large_messages_are_written_before_more_are_read(

@@ -8,12 +8,15 @@ import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from api.fleet.ports import Standing
+from engine.errors import ReplicaDamaged
 from engine.fleet_view.change_streams import ChangeStreams
 from engine.fleet_view.metrics import Totals
 from engine.fleet_view.serving import RunningView
+from engine.fleet_view.view_file.reading import ViewReader
 from tests.fleet_view.test_changes import follower_of
 from tests.fleet_view.test_following import Following
 from tests.fleet_view.viewed import reader_of, said_device, said_site
@@ -39,6 +42,31 @@ async def test_what_is_read_is_counted_for_the_metrics(tmp_path: Path) -> None:
     (tmp_path / "view.db").unlink()
     await view.count()
     assert view.totals.devices == 1
+
+
+@pytest.mark.anyio
+async def test_a_damaged_file_is_told_to_who_can_begin_it_anew(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    following.steps()
+    view = RunningView(
+        following.follower,
+        ViewReader(tmp_path / "view.db"),
+        lambda: NOON,
+        ChangeStreams(lambda: follower_of(following.topics)),
+    )
+
+    def fail(_transaction: object) -> None:
+        raise apsw.CorruptError("damaged")
+
+    with pytest.raises(ReplicaDamaged):
+        await view.read(fail)
+    following.steps(1)
+    assert "damaged" in str(view.standing().problem)
+    following.steps()
+    assert view.standing().problem is None
+    await view.count()
+    assert view.totals.devices == 0
+    view.close()
 
 
 @pytest.fixture

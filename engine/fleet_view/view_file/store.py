@@ -72,6 +72,10 @@ class ViewStore:
         self.revision += is_different
         self._file.shorten_log(is_calm=False)
 
+    def distrust(self) -> None:
+        """Somebody found the file damaged: it is begun anew next time."""
+        self._is_damaged = True
+
     def rest(self) -> None:
         """There is time: move what was written to its place."""
         self._file.shorten_log(is_calm=True)

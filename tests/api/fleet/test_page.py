@@ -11,7 +11,7 @@ from api.fleet.queries import ViewedSitesQuery
 from engine.fleet_view.view_file import device_search
 from tests.api.fleet.views import HOSTILE, SAID, MemoryView, asking
 from tests.api.page.markup import Markup
-from tests.fleet_view.viewed import said_device, said_site
+from tests.fleet_view.viewed import raw, said_device, said_site
 from tests.homes import NOON
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +49,16 @@ async def test_homes_are_counted_and_the_worst_come_first(view: MemoryView) -> N
     assert len(west.all("tr")) == 2
     assert "models?tag=west" in links(west)
     assert len((await shown(view, "/?status=in_sync&q=north")).all("tr")) == 0
+
+
+async def test_messages_that_are_left_out_are_told(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(said_device("a", "d1"), headers={"schema": b"9"})
+    foreign = [raw("p.device", b"x", b"", "a")] * 1200
+    page = await shown(MemoryView(tmp_path, newer, *foreign), "/")
+    told = page.one("main").text
+    assert "There was a message by a newer version of this program" in told
+    assert "There were 1,200 messages that no process of the fleet wrote" in told
+    assert "Left out" not in (await shown(MemoryView(tmp_path / "b", *SAID), "/")).one("main").text
 
 
 async def test_very_many_homes_come_in_pages(tmp_path: Path) -> None:
