@@ -102,7 +102,7 @@ def kafka_page() -> str:
         f"seconds and at least\nevery {HEARTBEAT_SECONDS}; a message that is {2 * HEARTBEAT_SECONDS} seconds old says nothing about now. "
         "A tombstone means that the home was removed for good. The header\n`claim` has the field of that name.",
         table(("field of a home", "meaning"), [(f"`{name}`", text) for name, text in SITE.items()]),
-        'A process has the key `{"worker":"HOST-PROCESS"}`, and a tombstone when it has left.',
+        'A process has the key `{"worker":"HOST-PROCESS"}`, and a tombstone when it has left, or said nothing for a day.',
         table(("field of a process", "meaning"), [(f"`{name}`", text) for name, text in WORKER.items()]),
         "Fields may be added. These messages are not fenced as records are: of two owners' messages about a home the one with the larger `claim` counts.",
     )
