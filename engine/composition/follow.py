@@ -59,7 +59,14 @@ def make_service(  # noqa: PLR0913 (by keyword)
     memory = None
     if mode == Mode.APPLY and isinstance(source, Recalling):
         file = PassCacheFile(stores.rows.path)
-        memory = SourceMemory(file, source, stores.rows, resources.files, reads_again=resources.reads_again)
+        memory = SourceMemory(
+            file,
+            source,
+            stores.rows,
+            resources.files,
+            reads_again=resources.reads_again,
+            on_kept=resources.on_kept,
+        )
     return Service(
         Informer(resources.wrap(source), settings.loop, draw, lambda *_: None, memory),
         controllers,

@@ -18,6 +18,10 @@ def _as_it_is(source: Source) -> Source:
     return source
 
 
+def _nothing() -> None:
+    """By default nothing follows."""
+
+
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """The defaults are those of a process that keeps one home."""
 
@@ -32,6 +36,9 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
     reads_again: bool = (
         True  # soon behind the first read, to hold less; where homes queue up for it, the next full read does
+    )
+    on_kept: Callable[[], None] = (
+        _nothing  # what a home begins with next time was written, and replaced what was read
     )
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
     readers: "ThreadPoolExecutor | None" = None  # of the rows, for the API; None is a thread of its own

@@ -6,6 +6,7 @@ as one of which a cache is kept.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
@@ -34,8 +35,13 @@ class SourceMemory:
         offload: Offload = to_thread,
         *,
         reads_again: bool = True,
+        on_kept: Callable[[], None] = lambda: None,
     ) -> None:
-        """Nothing is read yet. `reads_again`: soon, to let go of what was known before; else the next full read does."""
+        """Nothing is read yet. `reads_again`: soon, to let go of what was known before; else the next full read does.
+
+        `on_kept` is called when the source knows from the cache what it knew by itself before.
+        """
+        self._on_kept = on_kept
         self._file = file
         self._source = source
         self._ledger = ledger
@@ -81,7 +87,10 @@ class SourceMemory:
         if anyio.current_time() < self._keep_at:
             return False
         self._keep_at = anyio.current_time() + _KEEP_SECONDS
-        return await self._offload(self._keep) and self._reads_again
+        if not await self._offload(self._keep):
+            return False
+        self._on_kept()
+        return self._reads_again
 
     def _keep(self) -> bool:
         if self._cache is not None and not self._source.has_learned():

@@ -24,7 +24,7 @@ from engine.errors import SettingsError
 from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from engine.sites.files import SiteFile, SiteFiles, http_token, read_token
 from engine.sites.followed import FollowedChanges
-from engine.sites.limits import resident_bytes, share_of_group
+from engine.sites.limits import keep_from_cycle_search, resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
 from engine.sites.sharing.status_exchange import OwnedSite
@@ -237,6 +237,7 @@ class Fleet:
             remote=self._remote.of_home(),
             wrap=lambda source: LimitedSource(source, self._connecting, self._reading),
             reads_again=False,
+            on_kept=keep_from_cycle_search,
             token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,

@@ -184,6 +184,14 @@ class TestOneFile:
         assert isinstance(ear.snapshots[1].home.records, LazyMapping)
         await check_newest(ear)
 
+    async def test_it_says_when_it_wrote_what_it_begins_with(self, tmp_path: Path) -> None:
+        core, file, kept = Core(), PassCacheFile(tmp_path / "rows.db"), list[str]()
+        source = Followed(core)
+        memory = SourceMemory(file, source, Books(), inline, on_kept=lambda: kept.append("kept"))
+        with anyio.move_on_after(700):
+            await Informer(source, PACE, lambda: 0.5, quiet, memory).run(Ear(core))
+        assert kept == ["kept"]
+
     async def test_where_none_can_be_left_what_was_read_stays(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "nowhere" / "rows.db")
         ear = await serve(core, file, 15)
