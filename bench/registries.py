@@ -6,8 +6,11 @@ One seed and size give the same bytes every time. A home with a share changed is
 of the entities that differ, every 20th is another one (deleted and added), all others were renamed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -243,3 +246,14 @@ def _config_entry(number: int) -> Row:
         "reason": None,
         "num_subentries": 0,
     }
+
+
+@contextmanager
+def recorded(entities: int) -> Iterator[Path]:
+    """A folder for a service's files, with a recording of a home of this size in it, until the block ends."""
+    with TemporaryDirectory() as directory:
+        folder = Path(directory)
+        (folder / "recording").mkdir()
+        for name, body in capture_files(make_home(entities)).items():
+            (folder / "recording" / name).write_bytes(body)
+        yield folder

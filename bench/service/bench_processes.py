@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench.figures import RESULTS, RUNS, Case, Figure, publish, take_rounds, worst_median
-from bench.registries import capture_files, make_home
+from bench.registries import capture_files, make_home, recorded
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = f"capture:{ROOT / 'ops' / 'sample' / 'home-2026.11'}"
@@ -34,6 +34,7 @@ HELP_MS_MAX, NO_OP_MS_MAX = 35.0, 120.0
 PROCESS_ROUNDS, LARGE_ROUNDS, REQUESTS = 15, 9, 200
 LARGE_MS_MAX = {"one-shot, nothing to do": 250.0, "one-shot, 1 % changed": 450.0}
 FILLED_MIB_MAX, REST_MIB_MAX = 110.0, 85.0
+SMALL_ENTITIES, SMALL_REST_MIB_MAX = 1_300, 45.0
 IDLE_PERCENT_MAX = 0.5
 _READY_SECONDS_MAX = 120.0
 _SETTLE_SECONDS = 20.0  # free memory is given back 3, 6, 9 and 15 s after the start
@@ -177,15 +178,12 @@ def service_figures(entities: int, idle_seconds: float) -> list[Figure]:
     """Memory, idle CPU, and the cost of being asked."""
     text = f"{entities:,} entities"
     figures = []
-    with tempfile.TemporaryDirectory() as directory:
-        folder, recording = Path(directory), Path(directory) / "recording"
-        recording.mkdir()
-        for name, body in capture_files(make_home(entities)).items():
-            (recording / name).write_bytes(body)
-        with service(folder, f"capture:{recording}") as process:
+    with recorded(entities) as folder:
+        source = f"capture:{folder / 'recording'}"
+        with service(folder, source) as process:
             time.sleep(_SETTLE_SECONDS)
             figures += memory_figures(process, "after a first fill", text, budget=FILLED_MIB_MAX)
-        with service(folder, f"capture:{recording}") as process:
+        with service(folder, source) as process:
             time.sleep(_SETTLE_SECONDS)
             figures += memory_figures(process, "at rest", text, budget=REST_MIB_MAX)
             before = process.cpu_seconds()
@@ -203,6 +201,18 @@ def service_figures(entities: int, idle_seconds: float) -> list[Figure]:
             for path in ("/metrics", "/api/devices?limit=100", "/api/status", "/api/entities?limit=100"):
                 figures += request_figures(process, path, text)
     return figures
+
+
+def small_service_figures() -> list[Figure]:
+    """Memory at rest where the home is small, so that it is mostly what the program itself takes."""
+    with recorded(SMALL_ENTITIES) as folder:
+        source = f"capture:{folder / 'recording'}"
+        with service(folder, source):
+            time.sleep(_SETTLE_SECONDS)  # it leaves its cache
+        with service(folder, source) as process:
+            time.sleep(_SETTLE_SECONDS)
+            text = f"{SMALL_ENTITIES:,} entities"
+            return memory_figures(process, "at rest", text, budget=SMALL_REST_MIB_MAX)
 
 
 def memory_figures(process: Process, when: str, text: str, budget: float | None = None) -> list[Figure]:
@@ -282,6 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, s in taken.items()
     ]
     figures += service_figures(given.entities, given.idle_seconds)
+    figures += small_service_figures()
     publish("processes", figures)
 
 

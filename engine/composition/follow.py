@@ -64,7 +64,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
             source,
             stores.rows,
             resources.files,
-            reads_again=resources.reads_again,
+            reread_seconds_max=resources.reread_seconds_max,
             on_kept=resources.on_kept,
         )
     return Service(

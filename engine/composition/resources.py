@@ -34,9 +34,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     files: Offload = to_thread  # of rows and history
     remote: Offload = to_thread  # of stores behind a network
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
-    reads_again: bool = (
-        True  # soon behind the first read, to hold less; where homes queue up for it, the next full read does
-    )
+    # Within this time everything is read once more, to let go of what was decoded; where homes queue up for reads it is long.
+    reread_seconds_max: float = 0.0
     on_kept: Callable[[], None] = (
         _nothing  # what a home begins with next time was written, and replaced what was read
     )

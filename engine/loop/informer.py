@@ -126,8 +126,9 @@ class Informer:
             confirmed_at = await watch.heartbeat()
             if confirmed_at is not None:
                 listener.on_confirmed(confirmed_at)
-                if self._memory is not None and await self._memory.keep():
-                    self.relist_within(0.0)
+                seconds = await self._memory.keep() if self._memory is not None else None
+                if seconds is not None:
+                    self.relist_within(seconds * self._draw())
         return None
 
     def _next_relist(self) -> float:

@@ -34,10 +34,10 @@ class SourceMemory:
         ledger: Ledger,
         offload: Offload = to_thread,
         *,
-        reads_again: bool = True,
+        reread_seconds_max: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
-        """Nothing is read yet. `reads_again`: soon, to let go of what was known before; else the next full read does.
+        """Nothing is read yet. Within `reread_seconds_max` of `keep`, all is to be read again.
 
         `on_kept` is called when the source knows from the cache what it knew by itself before.
         """
@@ -46,7 +46,7 @@ class SourceMemory:
         self._source = source
         self._ledger = ledger
         self._offload = offload
-        self._reads_again = reads_again
+        self._reread_seconds_max = reread_seconds_max
         self._cache: Cache | None = None  # while it is used
         self._keep_at = -math.inf  # by anyio's clock
 
@@ -79,18 +79,19 @@ class SourceMemory:
         self._source.recall(None)
         self._cache = None
 
-    async def keep(self) -> bool:
+    async def keep(self) -> float | None:
         """Leave the next process what the last read learned, now and then. Nothing depends on it.
 
-        Returns whether to read everything soon: the source knows it from there now, so that what was known before is let go.
+        Returns within how many seconds to read everything: the source knows it from there now, and what was known before is
+        let go with that read. None: nothing of the sort.
         """
         if anyio.current_time() < self._keep_at:
-            return False
+            return None
         self._keep_at = anyio.current_time() + _KEEP_SECONDS
         if not await self._offload(self._keep):
-            return False
+            return None
         self._on_kept()
-        return self._reads_again
+        return self._reread_seconds_max
 
     def _keep(self) -> bool:
         if self._cache is not None and not self._source.has_learned():

@@ -24,7 +24,7 @@ from engine.errors import SettingsError
 from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from engine.sites.files import SiteFile, SiteFiles, http_token, read_token
 from engine.sites.followed import FollowedChanges
-from engine.sites.limits import keep_from_cycle_search, resident_bytes, share_of_group
+from engine.sites.limits import REREAD_SECONDS_MAX, keep_from_cycle_search, resident_bytes, share_of_group
 from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
 from engine.sites.sharing.status_exchange import OwnedSite
@@ -236,7 +236,7 @@ class Fleet:
             files=self._store.of_home(),
             remote=self._remote.of_home(),
             wrap=lambda source: LimitedSource(source, self._connecting, self._reading),
-            reads_again=False,
+            reread_seconds_max=REREAD_SECONDS_MAX,
             on_kept=keep_from_cycle_search,
             token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,

@@ -5,6 +5,9 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
+# Within it a home that was filled reads everything once more: long enough that homes which started together do not queue up for it.
+REREAD_SECONDS_MAX = 900.0
+
 
 def resident_bytes() -> int:
     """Resident memory of the process, bytes; 0 where the system does not report it."""

@@ -88,10 +88,10 @@ class Ear:
         assert isinstance(error, SourceUnavailable), error
 
 
-async def serve(core: Core, file: PassCacheFile, seconds: float, *, reads_again: bool = True) -> Ear:
+async def serve(core: Core, file: PassCacheFile, seconds: float, *, reread: float = 0.0) -> Ear:
     """One service from its start to its death."""
     ear, source = Ear(core), Followed(core)
-    memory = SourceMemory(file, source, Books(), inline, reads_again=reads_again)
+    memory = SourceMemory(file, source, Books(), inline, reread_seconds_max=reread)
     with anyio.move_on_after(seconds):
         await Informer(source, PACE, lambda: 0.5, quiet, memory).run(ear)
     return ear
@@ -175,11 +175,11 @@ class TestOneFile:
         assert core.asked_for == len(core.rows("entity"))
         await check_newest(ear)
 
-    async def test_where_reads_are_scarce_it_is_let_go_with_the_next_full_read(self, tmp_path: Path) -> None:
+    async def test_where_reads_are_scarce_it_is_let_go_with_one_later_on(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "rows.db")
-        assert len((await serve(core, file, 30, reads_again=False)).snapshots) == 1
+        assert len((await serve(core, file, 90, reread=200)).snapshots) == 1
         file.remove()
-        ear = await serve(core, file, 700, reads_again=False)
+        ear = await serve(core, file, 150, reread=200)
         assert len(ear.snapshots) == 2
         assert isinstance(ear.snapshots[1].home.records, LazyMapping)
         await check_newest(ear)
