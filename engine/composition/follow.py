@@ -21,6 +21,7 @@ from engine.loop.service import Service
 from engine.loop.source_memory import SourceMemory
 from engine.pass_cache.file import PassCacheFile
 from engine.pass_cache.ports import Recalling
+from engine.ports import Source
 from engine.process.clock import ProcessClock
 from engine.settings.sections import LoadedSettings, Settings
 
@@ -56,17 +57,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
         for replica in stores.replicas
     ]
     source = open_followed_source(loaded, times, stores, resources)
-    memory = None
-    if mode == Mode.APPLY and isinstance(source, Recalling):
-        file = PassCacheFile(stores.rows.path)
-        memory = SourceMemory(
-            file,
-            source,
-            stores.rows,
-            resources.files,
-            reread_seconds_max=resources.reread_seconds_max,
-            on_kept=resources.on_kept,
-        )
+    memory = _memory_of(source, stores, resources) if mode == Mode.APPLY else None
     return Service(
         Informer(resources.wrap(source), settings.loop, draw, lambda *_: None, memory),
         controllers,
@@ -76,6 +67,20 @@ def make_service(  # noqa: PLR0913 (by keyword)
         calendar=times.calendar,
         on_report=on_report,
         on_source=on_source,
+    )
+
+
+def _memory_of(source: Source, stores: Stores, resources: Resources) -> SourceMemory | None:
+    """What the source begins with, where it can."""
+    if not isinstance(source, Recalling):
+        return None
+    return SourceMemory(
+        PassCacheFile(stores.rows.path),
+        source,
+        stores.rows,
+        resources.files,
+        reread_seconds_max=resources.reread_seconds_max,
+        on_kept=resources.on_kept,
     )
 
 
