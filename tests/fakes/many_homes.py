@@ -21,6 +21,7 @@ import asyncio
 import sys
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -142,7 +143,8 @@ class ManyHomes:
         self._renamed[text] = time.time()
         for client, subscriptions in list(played.clients.items()):
             if "entity_registry_updated" in subscriptions:
-                await client.send(_event(subscriptions["entity_registry_updated"], entity_id))
+                with suppress(ConnectionClosed):  # it has just left, and reads everything when it returns
+                    await client.send(_event(subscriptions["entity_registry_updated"], entity_id))
         return {"entity_id": entity_id, "clients": len(played.clients)}
 
     async def obey(self, line: str) -> Any:

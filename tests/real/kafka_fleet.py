@@ -107,12 +107,13 @@ class WorkingFleet:
             uri = f'[source]\nuri = "ws://127.0.0.1:{self.played.port}"\n'
             (folder / "sites.d" / f"{name}.toml").write_text(uri, encoding="utf-8")
 
-    def add_worker(self) -> Worker:
+    def add_worker(self, *, servers: str = "", directory: Path | None = None) -> Worker:
+        """One more process; with another way to the brokers, or another folder of homes, if they are given."""
         port = free_port()
         worker = Worker(
             self.folder / f"worker{len(self.workers)}",
-            f'[sites]\ndirectory = "{self.folder}/sites.d"\nsecrets = "{self.folder}/secrets"\nstate = "state"\n'
-            f'[fleet]\nbrokers = "{self.servers}?partitions={self.partitions}&replicas={self._replicas}"\n'
+            f'[sites]\ndirectory = "{directory or self.folder / "sites.d"}"\nsecrets = "{self.folder}/secrets"\nstate = "state"\n'
+            f'[fleet]\nbrokers = "{servers or self.servers}?partitions={self.partitions}&replicas={self._replicas}"\n'
             f'prefix = "fleet"\nsession_seconds = 6\nurl = "http://127.0.0.1:{port}"\n[http]\nport = {port}\n'
             f"[loop]\nrelist_seconds = {self._relist_seconds}\n"
             "[plan]\ndelete_confirm_seconds = 1\n[records]\ntimeout_seconds = 10\n",
@@ -151,15 +152,18 @@ class WorkingFleet:
         """Until the feed has this name in all homes."""
 
         def is_so() -> bool:
-            return {e.site for e in events(self.servers, (_NAMES.changes,)) if name_in(e) == text} == set(
-                self.names
-            )
+            found = events(self.servers, (_NAMES.changes,), self.partitions)
+            return {e.site for e in found if name_in(e) == text} == set(self.names)
 
         wait_until(is_so, f"{text} in all homes")
 
     def leave_behind(self, name: str) -> None:
         """A record of the home that Home Assistant does not have, as an owner leaves it that dies before it deletes it."""
-        found = next(e for e in events(self.servers, (_NAMES.of("label"),)) if e.site == name and e.value)
+        found = next(
+            e
+            for e in events(self.servers, (_NAMES.of("label"),), self.partitions)
+            if e.site == name and e.value
+        )
         assert found.value is not None
         value = {**found.value, "after": {**found.value["after"], "label_id": "ghost"}}
         producer = Producer({"bootstrap.servers": self.servers})
@@ -168,7 +172,7 @@ class WorkingFleet:
             _NAMES.of("label"),
             value=json.dumps(value),
             key=key,
-            partition=partition_of(name, PARTITIONS),
+            partition=partition_of(name, self.partitions),
             headers={"owner": b"dead@1", "hash": b"-"},
         )
         assert producer.flush(20) == 0
@@ -180,7 +184,7 @@ class WorkingFleet:
         self.played.close()
 
 
-def events(servers: str, topics: tuple[str, ...]) -> Iterator[Event]:
+def events(servers: str, topics: tuple[str, ...], partitions: int = PARTITIONS) -> Iterator[Event]:
     """All committed messages of these topics."""
     consumer = Consumer(
         {
@@ -190,7 +194,7 @@ def events(servers: str, topics: tuple[str, ...]) -> Iterator[Event]:
             "enable.partition.eof": True,
         }
     )
-    places = [TopicPartition(t, p, OFFSET_BEGINNING) for t in topics for p in range(PARTITIONS)]
+    places = [TopicPartition(t, p, OFFSET_BEGINNING) for t in topics for p in range(partitions)]
     consumer.assign(places)
     ended = 0
     while ended < len(places):
@@ -231,7 +235,7 @@ def audit(fleet: WorkingFleet, renamed: set[str]) -> dict[str, list[str]]:
     """What is wrong with what stands in the topics, by kind; each is to be empty."""
     wrong: dict[str, list[str]] = {}
     held: defaultdict[str, dict[bytes, dict[str, Any]]] = defaultdict(dict)
-    for event in events(fleet.servers, _NAMES.records):
+    for event in events(fleet.servers, _NAMES.records, fleet.partitions):
         if event.value is None or event.value["after"] is None:
             held[event.site].pop(event.key, None)
         else:
@@ -240,7 +244,7 @@ def audit(fleet: WorkingFleet, renamed: set[str]) -> dict[str, list[str]]:
     every = set[bytes]().union(*ids.values())
     wrong["missing"] = [f"{name} {every - found}" for name, found in ids.items() if found != every]
     feed: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in events(fleet.servers, (_NAMES.changes,)):
+    for event in events(fleet.servers, (_NAMES.changes,), fleet.partitions):
         feed[event.site].append(event)
     said = {name: {name_in(event) for event in found} for name, found in feed.items()}
     wrong["renames"] = [f"{name} {renamed - said[name]}" for name in fleet.names if not renamed <= said[name]]

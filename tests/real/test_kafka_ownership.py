@@ -22,6 +22,7 @@ from engine.replicas.kafka.open import open_shared
 from engine.replicas.kafka.ownership import PartitionClaim
 from engine.replicas.kafka.partition.partition import Partition
 from tests.real.kafka import KafkaBroker, kafka_or_skip
+from tests.real.kafka_jars import OLDER
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow, pytest.mark.anyio]
 PARTITIONS = 4
@@ -169,3 +170,14 @@ async def test_whoever_is_no_member_any_more_makes_no_writer(broker: KafkaBroker
         with pytest.raises(ReplicaUnavailable, match="no member any more of the group"):
             await anyio.to_thread.run_sync(log.take_over, None)
         assert not log.is_writer
+
+
+async def test_an_older_broker_hands_out_homes_as_well(tmp_path: Path) -> None:
+    with kafka_or_skip(tmp_path / "older", version=OLDER) as older:
+        async with Process(older, "older").running() as first:
+            await until(PARTITIONS, first)
+            async with Process(older, "older").running() as second:
+                await until(PARTITIONS // 2, second)
+                assert len(first.held) == PARTITIONS // 2
+            await until(PARTITIONS, first)
+            assert first.troubles == []
