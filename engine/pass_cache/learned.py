@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import sub
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
@@ -25,7 +25,6 @@ from engine.pass_cache.contents import (
 )
 from engine.pass_cache.seals import Piece
 
-V = TypeVar("V")
 _Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
 
 
@@ -86,10 +85,9 @@ def encode_learned(
 
 
 class _Columns:
-    """The columns of one list under way, but for its ids."""
+    """Of one list what its records say, gathered as they are encoded or taken over."""
 
     def __init__(self) -> None:
-        self.versions: list[str] = []
         self.lengths: list[int] = []
         self.places: list[_Place] = []
 
@@ -103,10 +101,12 @@ class _Rows:
         self._before = before
         self._known: Mapping[Key, int] = {}  # positions in the cache of before
         self._changed: set[int] = set()  # those of rows that are others now
-        records, versions = _column_of(snapshot.home.records), _column_of(snapshot.home.row_versions)
-        if before is not None and records is not None and versions is not None:
-            self._known = known = records[0].positions.by_key
-            self._changed = {known[key] for key in (*records[1], *versions[1]) if key in known}
+        self._versions = dict(snapshot.home.row_versions.items())
+        found = snapshot.home.records
+        column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
+        if before is not None and isinstance(column, LazyMapping):
+            self._known = known = column.positions.by_key
+            self._changed = {known[key] for key in changed if key in known}
 
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises SourceInvalid, OverflowError."""
@@ -122,7 +122,6 @@ class _Rows:
             self._take_over(begin, end, columns)
             begin = end = 0
             record = self._home.records[key]
-            columns.versions.append(self._home.row_versions[key])
             columns.lengths.append(self._add(_encoded(key, record)))
             columns.places.append(place_of(record))
         self._take_over(begin, end, columns)
@@ -130,7 +129,7 @@ class _Rows:
         return ListRows(
             listed.fingerprints,
             [key.id for key in keys],
-            columns.versions,
+            [self._versions[key] for key in keys],
             columns.lengths,
             [place[0] for place in columns.places] if is_of_entities else [],
             [place[1] for place in columns.places] if is_of_entities else [],
@@ -150,18 +149,9 @@ class _Rows:
         before = self._before
         if begin < end and before is not None:
             self.records.append(before.encoded_together(begin, end))
-            columns.versions += before.versions[begin:end]
             bounds = before.bounds[begin : end + 1]
             columns.lengths += map(sub, bounds[1:], bounds)
             columns.places += before.places[begin:end]
-
-
-def _column_of(values: Mapping[Key, V]) -> tuple[LazyMapping[Key, V], Iterable[Key]] | None:
-    """The column that the cache of before gave these values, and the keys of what was laid over it; None without one."""
-    if isinstance(values, LazyMapping):
-        return values, ()
-    column = values.untouched() if isinstance(values, Layered) else None
-    return None if column is None or not isinstance(values, Layered) else (column, values.layers[1])
 
 
 def _encoded(key: Key, record: Record) -> bytes:

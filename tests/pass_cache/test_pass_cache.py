@@ -227,3 +227,19 @@ def test_a_front_of_another_shape_is_none() -> None:
     front = msgspec.msgpack.encode({"program": "1"})
     seal = blake2b(front, digest_size=32, key=KEY).digest()
     assert opened(mark + seal + len(front).to_bytes(4, "big") + front) is None
+
+
+def test_what_did_not_change_is_taken_over_undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = reopened(encode(HOME))
+    before = recall(cache)
+    later = before.with_changes(
+        [(entity(2, icon="mdi:x"), content_hash(entity(2, icon="mdi:x")))], (), taken_at=1.0
+    )
+    assert dict(later.home.row_versions.items())  # as comparing does, which lays all changes into one
+    decoded: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Cache, "record", lambda _cache, at: decoded.append(at))
+        again = encode_learned(learned(later), (), program="1", key=KEY, before=cache)
+    assert again is not None
+    assert decoded == []
+    check_equal(recall(reopened(b"".join(again))), later)
