@@ -93,7 +93,7 @@ def test_every_query_has_something_to_show(prometheus: Prometheus, panel: dict[s
 
 def test_the_homes_are_distinguished(prometheus: Prometheus) -> None:
     stages = {dict(k)["stage"]: v for k, v in prometheus.query("reconcile_sites").items()}
-    assert stages == {"kept": 3, "paused": 1, "invalid": 1, "waiting": 0, "failed": 0}
+    assert stages == {"kept": 3, "paused": 1, "invalid": 1, "waiting": 0, "failed": 0, "unconfigured": 0}
     named = {dict(series)["site"] for series in prometheus.query("reconcile_site_in_sync")}
     assert named == {"mill", "lake", "refuse", "broken"}  # and not the one that is paused
 
