@@ -7,7 +7,7 @@ from engine.commandline.text.safe_text import name_text, visible
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.fate import Former, fate_of
+from engine.core.state.fate import Fate, Former, fate_of
 from engine.errors import EngineError
 
 _LISTED_MAX = 5
@@ -78,14 +78,19 @@ def _names(row: StoredRow) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
+def find_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Fate | None:
+    """What became of the record that was known as `text`; None when there never was one."""
+    keys = {former.key for former in formers}
+    called = {key: str(rows[key].fields.get("entity_id") or key.id) for key in keys & rows.keys()}
+    return fate_of(text, formers, called)
+
+
 def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Key:
     """The key of the record that was known as `text` and has another name by now.
 
     Raises KeyUnknown, which says what became of the one that has no row any more; or that none was ever called so.
     """
-    keys = {former.key for former in formers}
-    called = {key: str(rows[key].fields.get("entity_id") or key.id) for key in keys & rows.keys()}
-    fate = fate_of(text, formers, called)
+    fate = find_fate(text, formers, rows)
     if fate is None:
         raise KeyUnknown(f"No stored record is called {name_text(text)}.", _close(text, rows))
     key = Key(fate.registry, fate.id)

@@ -9,7 +9,7 @@ from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.lookup import NotStored, check_fate, find_key, named_key
+from engine.commandline.lookup import NotStored, check_fate, find_fate, find_key, named_key
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.record_lines import LINES_MAX, capped
 from engine.commandline.text.safe_text import value_text, visible
@@ -153,10 +153,11 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
         found = find_key(text, rows)
     except NotStored:
         # Of a deleted entity the records know the entity_id, and the rows do not.
-        known = sorted(records.holders(text), key=lambda k: records.newest(k, 1)[-1].at)
-        if known:
-            return known[-1]
-        found = check_fate(text, formers(stores, text), rows)
+        known = formers(stores, text)
+        fate = find_fate(text, known, rows)
+        if fate is not None and records.newest(Key(fate.registry, fate.id), 1):
+            return Key(fate.registry, fate.id)
+        found = check_fate(text, known, rows)
     if not records.newest(found, 1):
         known_from = records.forgotten(found).known_from
         forgotten = "" if known_from is None else f", or forgotten: what was before {rfc3339(known_from)} is"

@@ -3,24 +3,28 @@
 An id or entity_id that the change feed, the tombstones or the records ever knew is never called unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from engine.core.records.record import Key
 from engine.core.times import rfc3339
 
+VERSIONS_MAX = 50  # of a record, in which its names are looked for
+
 
 class Former(msgspec.Struct, frozen=True):
     """A record that once had the asked name, or id, as one store remembers it.
 
-    `ended_at`: when it was deleted there, Unix seconds; None while it is not, as far as that store knows.
+    `ended_at`: when it was deleted there, Unix seconds; None while it is not, as far as that store knows. `borne_at`: up to
+    when it had the asked name there; None where that store does not say.
     """
 
     key: Key
     seen_at: float  # when that store last wrote of it
     ended_at: float | None = None
     is_foreign: bool = False  # it was never Home Assistant's
+    borne_at: float | None = None
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -35,19 +39,21 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fate | None:
-    """What became of the newest record that was known as `asked`; None when none ever was.
+    """What became of the record that was known as `asked` last, of those that have a row now if one has; None when none ever was.
 
     `called` are those of them that have a row now, and the entity_id or id under which it is found.
     """
-    keys = {former.key for former in formers}
-    if not keys:
+    if not formers:
         return None
-    present = sorted(key for key in keys if key in called)
-    key = present[0] if present else max(formers, key=lambda f: (f.seen_at, f.key)).key
+    borne = _borne(formers)
+    last = max(borne, key=lambda key: (borne[key], key))
+    key = max(borne.keys() & called.keys(), key=lambda key: (borne[key], key), default=last)
     own = [former for former in formers if former.key == key]
     named = f"{key.registry} {asked[:255]!r}"
     if key in called:
         text = f"The {named} has another name by now: it is {called[key]!r} (id {key.id})."
+        if last not in called:
+            text += f" Another one had the name after it, and is gone (id {last.id})."
         return Fate("renamed", *key, called[key], None, text)
     ended = [former.ended_at for former in own if former.ended_at is not None]
     seen_at = max(former.seen_at for former in own)
@@ -64,9 +70,33 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
     return Fate("lost", *key, None, seen_at, text)
 
 
-def former_of(key: Key, revisions: Sequence[tuple[float, bool]]) -> list[Former]:
-    """A record as its timeline remembers it: (Unix seconds, whether it ended then), oldest first; None without any."""
+def former_of(
+    key: Key, revisions: Sequence[tuple[float, bool]], borne_at: float | None = None
+) -> list[Former]:
+    """A record as its timeline remembers it: (Unix seconds, whether it ended then), oldest first; none without any."""
     if not revisions:
         return []
     at, is_end = revisions[-1]
-    return [Former(key, at, at if is_end else None)]
+    return [Former(key, at, at if is_end else None, borne_at=borne_at)]
+
+
+def borne_at(asked: str, versions: Iterable[tuple[float, object]]) -> float | None:
+    """Up to when a record had the asked name, by its versions: (Unix seconds, name), oldest first; None without such a one."""
+    found, had_it = None, False
+    for at, name in versions:
+        if had_it or name == asked:
+            found = at
+        had_it = name == asked
+    return found
+
+
+def _borne(formers: Sequence[Former]) -> dict[Key, float]:
+    """Up to when each record had the name: by the stores that say so, else when it was seen last."""
+    said: dict[Key, float] = {}
+    for former in formers:
+        if former.borne_at is not None:
+            said[former.key] = max(former.borne_at, said.get(former.key, former.borne_at))
+    seen: dict[Key, float] = {}
+    for former in formers:
+        seen[former.key] = max(former.seen_at, seen.get(former.key, former.seen_at))
+    return seen | said

@@ -63,6 +63,40 @@ async def test_what_was_there_once_is_not_called_unknown(
         assert "was deleted at 2026-11-23T12:01:00.000Z" in problem["detail"]
 
 
+@pytest.fixture(params=["with records", "without records"])
+async def reused(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
+    """Entities 1 and 2 had the name `light.twice` one after the other, as had 3 and 4 `light.gone`, the second ones later."""
+    steps = (
+        {2: "light.two", 1: "light.twice", 4: "light.four", 3: "light.gone"},
+        {2: "light.two", 1: "light.one", 4: "light.four", 3: "light.three"},
+        {2: "light.twice", 1: "light.one", 4: "light.gone", 3: "light.three"},
+        {2: "light.second", 1: "light.one", 3: "light.three"},
+        {2: "light.second", 1: "light.first"},
+    )
+    rows, history = open_rows(tmp_path / "rows.db"), open_history(tmp_path / "history.db")
+    known: set[int] = set()
+    for at, names in enumerate(steps):
+        removed = [entity(n).key for n in known - names.keys()]
+        home = snapshot(ENTRY, *(entity(n, entity_id=name) for n, name in names.items()), removed=removed)
+        for replica in (rows, history):
+            one_pass(replica, rows, home, at=NOON + 60 * at)
+        known = set(names)
+    rows.close()
+    history.close()
+    past = open_history(tmp_path / "history.db") if request.param == "with records" else None
+    async with api_over(tmp_path / "rows.db", timeline=past) as made:
+        yield made
+    if past is not None:
+        past.close()
+
+
+async def test_of_several_that_had_a_name_the_last_one_is_told(reused: Api) -> None:
+    twice = await reused.get("/api/entities/light.twice", 404)
+    assert (twice["became"]["id"], twice["became"]["now"]) == (entity(2).id, "light.second")
+    gone = await reused.get("/api/entities/light.gone", 404)
+    assert (gone["became"]["id"], gone["became"]["at"]) == (entity(4).id, "2026-11-23T12:03:00.000Z")
+
+
 async def test_what_never_was_is_called_so(api: Api) -> None:
     problem = await api.get("/api/entities/light.never", 404)
     assert problem["detail"] == "There is no entity 'light.never'."

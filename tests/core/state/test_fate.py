@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.records.record import Key
-from engine.core.state.fate import Fate, Former, fate_of, former_of
+from engine.core.state.fate import Fate, Former, borne_at, fate_of, former_of
 from tests.homes import NOON
 
 KEY, OTHER = Key("entity", "e1"), Key("entity", "e2")
@@ -58,7 +58,42 @@ def test_of_several_the_one_that_is_there_counts_and_else_the_newest() -> None:
     assert (there.id, gone.id) == ("e1", "e2")
 
 
+@pytest.mark.parametrize("last", [KEY, OTHER])
+def test_of_several_that_were_renamed_the_one_that_had_the_name_last_is_told(last: Key) -> None:
+    called = {KEY: "light.x", OTHER: "light.y"}
+    formers = [Former(key, NOON, borne_at=NOON + (key == last)) for key in (KEY, OTHER)]
+    formers += [Former(key, NOON + 9 * (key != last)) for key in (KEY, OTHER)]  # what another store knows
+    fate = fate_of(OLD, formers, called)
+    assert fate is not None
+    assert (fate.id, fate.now_called) == (last.id, called[last])
+    assert "other" not in fate.text.removeprefix("The entity 'light.old' has another name")
+
+
+def test_of_several_that_are_gone_the_one_that_had_the_name_last_is_told() -> None:
+    first = Former(KEY, NOON + 9, NOON + 9, borne_at=NOON)
+    fate = fate_of(OLD, [first, Former(OTHER, NOON + 1, NOON + 1, borne_at=NOON + 1)], {})
+    assert fate is not None
+    assert (fate.id, fate.at) == (OTHER.id, NOON + 1)
+
+
+def test_whoever_had_the_name_after_the_one_that_is_there_is_mentioned() -> None:
+    gone = Former(OTHER, NOON + 1, NOON + 1, borne_at=NOON + 1)
+    fate = fate_of(OLD, [Former(KEY, NOON, borne_at=NOON), gone], {KEY: "light.new"})
+    assert fate is not None
+    assert (fate.id, fate.now_called) == (KEY.id, "light.new")
+    assert fate.text.endswith(" Another one had the name after it, and is gone (id e2).")
+
+
+def test_a_name_was_borne_until_the_version_that_has_another_one() -> None:
+    versions = [(NOON, OLD), (NOON + 1, OLD), (NOON + 2, "light.new"), (NOON + 3, "light.newer")]
+    assert borne_at(OLD, versions) == NOON + 2
+    assert borne_at(OLD, versions[:2]) == NOON + 1
+    assert borne_at(OLD, versions[2:]) is None
+    assert borne_at(OLD, []) is None
+
+
 def test_a_timeline_says_whether_it_ended() -> None:
     assert former_of(KEY, []) == []
     assert former_of(KEY, [(NOON, False)]) == [Former(KEY, NOON)]
     assert former_of(KEY, [(NOON, False), (NOON + 1, True)]) == [Former(KEY, NOON + 1, NOON + 1)]
+    assert former_of(KEY, [(NOON, False)], NOON) == [Former(KEY, NOON, borne_at=NOON)]

@@ -20,7 +20,7 @@ def _entity_id(column: str) -> str:
 
 
 _FEED = (
-    "SELECT registry, id, max(seq) FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
+    "SELECT registry, id, max(seq), changed_at FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
     f" AND (id = :name OR {_entity_id('before')} OR {_entity_id('after')})"
     " GROUP BY registry, id ORDER BY 3 DESC LIMIT :limit"
 )
@@ -37,14 +37,16 @@ def find_former(connection: apsw.Connection, name: str, registry: str | None = N
     asked = {"name": name, "registry": registry, "limit": FORMER_MAX}
     found = []
     if has_table(connection, "reconcile_changes"):
-        for registry_, id_, _ in connection.execute(_FEED, asked).fetchall():
+        # Of the aggregate max, SQLite takes the other columns from the row that has it.
+        for registry_, id_, _, borne_at in connection.execute(_FEED, asked).fetchall():
             [(op, at, cause)] = connection.execute(_NEWEST, (registry_, id_)).fetchall()
             key = Key(str(registry_), str(id_))
-            found.append(Former(key, _time(at), _time(at) if op == "d" else None, cause == "foreign"))
+            ended_at = _time(at) if op == "d" else None
+            found.append(Former(key, _time(at), ended_at, cause == "foreign", _time(borne_at)))
     if has_table(connection, "reconcile_tombstones"):
         for registry_, id_, at, cause in connection.execute(_TOMBSTONES, asked):
             key = Key(str(registry_), str(id_))
-            found.append(Former(key, _time(at), _time(at), cause == "foreign"))
+            found.append(Former(key, _time(at), _time(at), cause == "foreign", _time(at)))
     return found
 
 
