@@ -35,7 +35,7 @@ class Viewed(msgspec.Struct, frozen=True):
 
     def is_current(self, standing: Standing) -> bool:
         """Whether it has what was in Kafka a moment ago."""
-        return standing.as_of is not None and self.now - standing.as_of <= CURRENT_SECONDS
+        return standing.as_of is not None and is_of_now(standing.as_of, self.now)
 
     async def answer(
         self, request: Request, make: Callable[[ViewTransaction, Instant], msgspec.Struct]
@@ -76,11 +76,16 @@ def why_not_ready(standing: Standing) -> str:
     return standing.problem or f"The view has not read everything from Kafka yet.{behind}"
 
 
+def is_of_now(as_of: float, now: float) -> bool:
+    """Whether what the view had then is what was in Kafka a moment ago. A clock that was set back proves nothing."""
+    return abs(now - as_of) <= CURRENT_SECONDS
+
+
 def told_standing(standing: Standing, now: float) -> str | None:
     """What is to be said beside an answer that is not of now; None for one that is."""
     if standing.as_of is None:
         return why_not_ready(standing)
-    if now - standing.as_of <= CURRENT_SECONDS:
+    if is_of_now(standing.as_of, now):
         return None
     reason = f" {standing.problem}" if standing.problem else ""
     return f"This is what Kafka held at {rfc3339(standing.as_of)}; nothing newer is known.{reason}"

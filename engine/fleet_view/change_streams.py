@@ -34,8 +34,8 @@ class ChangeStreams:
                 f"{STREAMS_MAX} streams of changes are open already.",
                 "Close one of them, or read Kafka itself.",
             )
-        self._open += 1
         follower = self._open_follower()
+        self._open += 1
         try:
             begin = partial(follower.begin, last_id)
             has_place = await anyio.to_thread.run_sync(begin, limiter=self._threads)

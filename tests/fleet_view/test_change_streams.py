@@ -4,8 +4,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from engine.errors import ReplicaUnavailable
+from engine.errors import ReplicaUnavailable, SettingsError
 from engine.fleet_view.change_streams import STREAMS_MAX, ChangeStreams
+from engine.fleet_view.changes import ChangeFollower
 from tests.fleet_view.test_changes import Feed, follower_of
 
 pytestmark = pytest.mark.anyio
@@ -47,5 +48,16 @@ async def test_a_kafka_that_is_away_takes_no_place() -> None:
     for _ in range(STREAMS_MAX + 1):
         feed.failure = ReplicaUnavailable("kafka", "Kafka is away.")
         with pytest.raises(ReplicaUnavailable, match="Kafka is away"):
+            async with streams.follow(""):
+                pass
+
+
+async def test_a_reader_that_cannot_be_made_takes_no_place() -> None:
+    def refuse() -> ChangeFollower:
+        raise SettingsError("The file of properties is gone.")
+
+    streams = ChangeStreams(refuse)
+    for _ in range(STREAMS_MAX + 1):
+        with pytest.raises(SettingsError, match="properties is gone"):
             async with streams.follow(""):
                 pass

@@ -183,7 +183,7 @@ def select_all(connection: apsw.Connection) -> list[str] | None:
 
 def select_text(table: Table) -> str:
     """The statement that reads every row of a table as one text, the table's name among it."""
-    return f"SELECT {text_of((repr(table.name), *table.sql_names))} FROM {table.name}"
+    return f"SELECT {text_of(table.sql_names, of=table.name)} FROM {table.name}"
 
 
 def _select(connection: apsw.Connection, table: Table) -> str | None:

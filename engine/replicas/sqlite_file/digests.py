@@ -5,7 +5,7 @@ Every function works on a connection inside a transaction that the caller holds.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -41,7 +41,7 @@ class RowSum:
             texts = chain.from_iterable(connection.execute(statement, bindings))
             self._total += sign * sum(map(digest, texts))
         except (apsw.SQLError, TypeError):
-            self._total = None  # of a blob SQLite makes no JSON
+            self._total = None  # there is a blob
 
     def text(self) -> str | None:
         """The digest; None where the rows cannot be ours."""
@@ -59,6 +59,12 @@ def sum_rows(connection: apsw.Connection, statements: Iterable[str], seed: int |
     return found
 
 
-def text_of(columns: Iterable[str]) -> str:
-    """SQL for one row as such a text; it distinguishes values of different types."""
-    return f"CAST(json_array({', '.join(columns)}) AS BLOB)"
+def text_of(columns: Sequence[str], *, of: str = "") -> str:
+    """SQL for one row as such a text, with the name of its table if that is given; it distinguishes values of different types.
+
+    NULL where a value is a blob: SQLite would show the text inside one that is JSON in binary form, and null for a byte 0
+    (https://www.sqlite.org/jsonb.html, seen 2026-11-29).
+    """
+    has_blob = " OR ".join(f"{column} >= x''" for column in columns)
+    values = ", ".join((f"'{of}'", *columns) if of else columns)
+    return f"CASE WHEN {has_blob} THEN NULL ELSE CAST(json_array({values}) AS BLOB) END"

@@ -44,4 +44,6 @@ def test_what_is_not_of_now_says_so() -> None:
     assert old is not None
     assert old.startswith("This is what Kafka held at 20")
     assert old.endswith("Kafka is away.")
+    ahead = told_standing(Standing(as_of=NOON), NOON - 3600)  # the clock was set back, and Kafka is away
+    assert ahead is not None
     assert told_standing(Standing(), NOON) == "The view has not read everything from Kafka yet."

@@ -30,6 +30,9 @@ def connection(tmp_path: Path) -> apsw.Connection:
     [
         "UPDATE devices SET name = name || ' ' WHERE rowid = 2",
         "UPDATE entities SET platform = CAST(platform AS BLOB) WHERE rowid = 1",
+        "UPDATE entities SET platform = jsonb('\"' || platform || '\"') WHERE rowid = 1",
+        "UPDATE entities SET icon = jsonb('null') WHERE rowid = 1",
+        "UPDATE devices SET entity_count = jsonb(entity_count) WHERE rowid = 1",
         "UPDATE entities SET icon = platform, platform = icon WHERE rowid = 1",
         "UPDATE devices SET entity_count = entity_count + 0.5 WHERE rowid = 1",
         "UPDATE devices SET serial_number = '' WHERE rowid = 1",

@@ -31,7 +31,8 @@ WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
 # http(s), without a user; empty: not published.
 PublicUrl = Annotated[str, Meta(pattern=PUBLIC_URL, max_length=2000)]
 Milliseconds = Annotated[int, Meta(ge=0, le=_MS_MAX)]  # Unix time
-Count = Annotated[int, Meta(ge=0)]
+# More fits in no store, and is what no home has.
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 # Those of a single process (`api/sites/ports.py`), and what only a fleet has.
 SiteStage = Literal["waiting", "kept", "paused", "invalid", "failed", "unconfigured", "released"]
