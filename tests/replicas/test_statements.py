@@ -4,110 +4,50 @@ A statement that runs about as often as there are keys may not scan a table, and
 be scanned for each row of another. Either makes a removal of 10,000 records take minutes.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import apsw
 import pytest
 
+from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
+from engine.core.compare.diff import Kind
 from engine.core.guards.absences import Absences
-from engine.core.guards.look import Look
+from engine.core.guards.look import FirstSeen, Look
+from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
-from engine.replicas.history import housekeeping
-from engine.replicas.history.replica import open_history
+from engine.fleet_view.view_file.reading import ViewReader
+from engine.replicas.history import housekeeping, reading
+from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.history.retention import Retention
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.queries.conditions import FILTERS
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
-from engine.replicas.rows.replica import open_rows
+from engine.replicas.rows.replica import NAME, SqliteRows, open_rows
 from engine.replicas.rows.snapshots.backup import take_snapshot
 from engine.replicas.rows.snapshots.restore import restore_rows
+from tests.fleet_view.viewed import (
+    IDENTITY,
+    gone_device,
+    opened,
+    removed_site,
+    said_device,
+    said_site,
+    tell,
+)
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import plan_of, run_of, sql
+from tests.replicas.statements import never_ran, scans, statements_of_this_process
 
 KEYS = 60
 DAY = 86_400.0
-# A handful of rows each. The id of a category is made of two columns, so no index finds it.
-SMALL_TABLES = {"categories", "reconcile_meta", "meta"}
-
-
-@contextmanager
-def statements_of_this_process() -> Iterator[Counter[tuple[str, str]]]:
-    """How often each statement ran, by file and statement, on every connection that is opened meanwhile."""
-    ran: Counter[tuple[str, str]] = Counter()
-
-    def follow(connection: apsw.Connection) -> None:
-        def trace(source: apsw.Cursor | apsw.Connection, statement: str, _bindings: object) -> bool:
-            where = source.connection if isinstance(source, apsw.Cursor) else source
-            ran[where.filename, statement] += 1
-            return True
-
-        connection.exec_trace = trace
-
-    apsw.connection_hooks.append(follow)
-    try:
-        yield ran
-    finally:
-        apsw.connection_hooks.remove(follow)
-
-
-def scans(connection: apsw.Connection, statement: str) -> tuple[list[str], list[str]]:
-    """The tables of the file that a statement reads whole: in all, and for each row of something else."""
-    tables = {
-        name for (name,) in connection.execute("SELECT lower(name) FROM sqlite_schema WHERE type = 'table'")
-    }
-    tables -= SMALL_TABLES
-    try:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-    except apsw.BindingsError:
-        numbered = {int(number) for number in re.findall(r"\?(\d)", statement)}
-        bindings = [None] * (max(numbered) if numbered else statement.count("?"))
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings).fetchall()
-    details = {id_: str(detail) for id_, _, _, detail in plan}
-    parents = {id_: parent for id_, parent, _, _ in plan}
-    # By the level of the plan: what stands behind another is its inner loop.
-    loops: Counter[object] = Counter()
-    whole: list[str] = []
-    repeated: list[str] = []
-    for id_, parent, _, detail in plan:
-        word, _, rest = str(detail).partition(" ")
-        if word not in ("SCAN", "SEARCH"):
-            continue
-        outer, loops[parent] = loops[parent], loops[parent] + 1
-        # An index that SQLite makes for one statement costs a look at the whole table.
-        is_whole = word == "SCAN" or "AUTOMATIC" in rest
-        if is_whole and any(name.lower() in tables for name in _named(rest, statement)):
-            whole.append(rest)
-            if (outer and word == "SCAN") or _is_correlated(id_, parents, details):
-                repeated.append(rest)
-    return whole, repeated
-
-
-def _named(rest: str, statement: str) -> list[str]:
-    """The table that a line of a plan names, perhaps by an alias of one letter or word."""
-    name = rest.split(maxsplit=1)[0]
-    words = statement.replace("(", " ").replace(")", " ").split()
-    return [
-        name,
-        *(
-            before
-            for before, as_, alias in zip(words, words[1:], words[2:], strict=False)
-            if (as_, alias) == ("AS", name)
-        ),
-    ]
-
-
-def _is_correlated(id_: object, parents: dict[object, object], details: dict[object, str]) -> bool:
-    while id_ in parents:
-        id_ = parents[id_]
-        if "CORRELATED" in details.get(id_, ""):
-            return True
-    return False
+# Not once per key.
+ONCE = (
+    "SELECT DISTINCT id FROM records WHERE registry = 'entity'",  # a lookup while names are still read in
+    "INSERT INTO bearers SELECT {}",  # as many revisions as a step has, found by their time
+    "INSERT OR REPLACE INTO {} ({})",  # fills a table in memory
+)
 
 
 def home(names: str, keys: range = range(1, KEYS)) -> list[object]:
@@ -146,6 +86,10 @@ def ask(transaction: RowsTransaction) -> None:
         )
         transaction.page(registry, (), ((name, value),), "", 1)
         transaction.count(registry, ((name, value),))
+    transaction.former("entity", "sensor.s1")  # one look through the feed, for a name that no row has
+    for registry in ("device", "entity"):
+        transaction.found(registry, ("a",))
+        transaction.keyed(registry, (), ["x"])
     transaction.feed_bounds()
     transaction.change_counts(0, 0.0, 60)
 
@@ -162,6 +106,7 @@ def use_everything(folder: Path) -> None:
             keys = sorted(desired.home.records)
             plan = plan_of(replica, rows, desired)
             replica.read(keys)
+            replica.digest()
             replica.apply(plan.operations, run_of(replica, desired, NOON + at, f"run {at}"))
             rows.record_applied("influxdb", [(key, "v") for key in keys], NOON)
             replica.digest()
@@ -184,6 +129,7 @@ def use_everything(folder: Path) -> None:
         history.holders("sensor.new")
         outbox.drop(outbox.put("influxdb", b"batch"))
         outbox.pending("influxdb")
+        note_what_is_remembered(rows, history, desired)
     history.close()
     forget_much(folder / "history.db")
     for it in (rows, history, outbox):
@@ -193,16 +139,82 @@ def use_everything(folder: Path) -> None:
     restore_rows(folder / "kept.db", folder / "rows.db", NOON)
 
 
+def note_what_is_remembered(rows: SqliteRows, history: HistoryFile, desired: Snapshot) -> None:
+    """All that ledger and history keep beside the records, once for each record where they keep it so."""
+    first = {
+        (NAME, *key, kind): FirstSeen("v", Look(NOON))
+        for key in desired.home.records
+        for kind in (Kind.STALE,)
+    }
+    rows.note_found(NAME, first)
+    assert rows.found(NAME) == first
+    rows.category_scopes()
+    rows.secret()
+    rows.note_place("influxdb", "somewhere")
+    rows.place("influxdb")
+    for store in (rows, history):
+        store.home()
+        store.remember_home(frozenset({ENTRY.entry_id}))
+    for n in range(1, KEYS):
+        history.holders(f"sensor.former{n}")
+        history.newest(device(n).key, 2, before=2)
+        history.timeline(device(n).key, after=1, limit=1)
+    history.keep_order({}, run_of(history, desired, NOON, "run"))
+    history.order()
+    history.delays(NOON)
+
+
+def view_a_fleet(folder: Path) -> None:
+    """Homes and devices of a fleet that come, change and go, and every question about them."""
+    store = opened(folder)
+    homes = [f"home{n}" for n in range(1, KEYS)]
+    for name in ("Lamp", "Plug"):
+        tell(store, *(said_device(home, "d1", name, model=f"{name} {home}") for home in homes))
+        tell(store, *(said_site(home, tags=("west",)) for home in homes))
+        store.close()  # the next ones begin with what stands in the file
+        store.begin(IDENTITY)
+    reader = ViewReader(folder / "view.db")
+    for words in (
+        {},
+        {"q": "plug"},
+        {"q": "plug", "tag": "west"},
+        {"site": "home1"},
+        {"model": "Plug home2", "sw_version": "1"},
+    ):
+        with reader.transaction() as transaction:
+            _, after = transaction.devices(ViewedDevicesQuery(limit=1, **words))
+            transaction.devices(ViewedDevicesQuery(after=after or "", **words))  # type: ignore[arg-type]
+    with reader.transaction() as transaction:
+        transaction.models(ViewedModelsQuery())
+        transaction.models(ViewedModelsQuery(tag="west"))
+        transaction.sites(ViewedSitesQuery(), NOON)
+        transaction.named_sites(homes, NOON)
+        transaction.counts(ViewedSitesQuery(), NOON)
+        transaction.tags()
+        transaction.count_devices()
+        transaction.oddities()
+    tell(
+        store, *(gone_device(home, "d1") for home in homes), *(removed_site(home) for home in homes), at=NOON
+    )
+    store.as_of(IDENTITY.prefix, IDENTITY.partitions)
+    reader.close()
+    store.close()
+
+
 def forget_much(path: Path) -> None:
     """Both ways, over more steps than there are keys."""
     history = open_history(path, retention=Retention(thin_seconds=2), clock=lambda: NOON + DAY)
     step, housekeeping._REVISIONS_A_STEP = housekeeping._REVISIONS_A_STEP, 5
+    counted, reading.COUNTED_MAX = reading.COUNTED_MAX, 1
     try:
+        for n in range(1, KEYS):
+            history.count(device(n).key)
         for before in (None, NOON + 10):
             plan = history.housekeeper.plan(before_ns=None if before is None else int(before * 1e9))
             assert sum(history.housekeeper.steps(plan)) > KEYS
     finally:
         housekeeping._REVISIONS_A_STEP = step
+        reading.COUNTED_MAX = counted
     for n in range(1, KEYS):
         history.forgotten(device(n).key)
         history.count(device(n).key)
@@ -212,6 +224,7 @@ def forget_much(path: Path) -> None:
 def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
     with statements_of_this_process() as ran:
         use_everything(tmp_path)
+        view_a_fleet(tmp_path)
     faults = []
     for (name, statement), times in ran.items():
         file = name or str(tmp_path / "rows.db")  # a copy in memory is one of the rows file
@@ -230,7 +243,32 @@ def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
             faults.append((times, whole, statement))
     assert faults == []
     seen = {Path(file).name for file, _ in ran}
-    assert {"rows.db", "history.db", "outbox.db"} <= seen, "the run looked at every file"
+    assert {"rows.db", "history.db", "outbox.db", "view.db"} <= seen, "the run looked at every file"
+
+
+def test_no_statement_is_left_out(tmp_path: Path) -> None:
+    """What the run above did not come to is looked at as it stands in its module."""
+    with statements_of_this_process() as ran:
+        use_everything(tmp_path)
+        view_a_fleet(tmp_path)
+    engine = Path(__file__).parents[2] / "engine"
+    folders = [engine / "replicas" / name for name in ("rows", "history", "sqlite_file")]
+    left = never_ran([*folders, engine / "fleet_view" / "view_file"], (statement for _, statement in ran))
+    files = [tmp_path / name for name in ("rows.db", "history.db", "view.db")]
+    assert [it for it in left if not it[1].startswith(ONCE) and reads_whole(it[1], files)] == []
+
+
+def reads_whole(statement: str, files: list[Path]) -> bool:
+    """Whether a statement reads a table whole, in the file that has its tables; True of what is none by itself."""
+    for file in files:
+        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return scans(connection, statement) != ([], [])
+        except apsw.SQLError:
+            continue  # the tables of another file, or a piece of a statement
+        finally:
+            connection.close()
+    return True
 
 
 @pytest.mark.parametrize(
