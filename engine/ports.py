@@ -64,11 +64,10 @@ class Watch(Protocol):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a replica holds: the version of every row, recomputed from the row itself. An entity row that another program wrote
-    has no registry id; it stands under its entity_id instead, as `Key("entity", entity_id)` (see `core.diff.adopt`).
-    """
+    """The version of every row, recomputed from it. One without a registry id stands under its entity_id (see `core.diff.adopt`)."""
 
     versions: dict[Key, str]
+    is_inherited: bool = False  # an earlier owner of the home may have written since, and booked it elsewhere
 
 
 class Replica(Protocol):

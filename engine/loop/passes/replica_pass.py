@@ -26,7 +26,7 @@ from engine.loop.passes.ledger_entries import LedgerEntries
 from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
 from engine.loop.passes.options import Since
 from engine.loop.passes.orders import remember_order
-from engine.ports import Replica
+from engine.ports import Observed, Replica
 
 
 class ReplicaPass:
@@ -230,7 +230,7 @@ class ReplicaPass:
         if memory is not None and memory.holds(replica, data_version, context.applied if verify else None):
             return memory
         self._since = self._memory = None
-        versions = replica.observe().versions
+        versions = (observed := replica.observe()).versions
         _ = verify and replica.digest(reread=False)  # for the next pass that verifies
         applied = context.applied(self.name)
         # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
@@ -239,22 +239,23 @@ class ReplicaPass:
         homes = known_homes(replica, context.ledger, versions, context.note_error)
         memory = self._memory = ReplicaMemory(data_version, versions, applied or {}, homes)
         if applied is not None:
-            self._claim_returned(memory)
+            self._claim_returned(memory, observed)
         return memory
 
-    def _claim_returned(self, memory: ReplicaMemory) -> None:
-        """Take for ours what came back after we ended it, say because an InfluxDB lost the tombstone in a crash.
+    def _claim_returned(self, memory: ReplicaMemory, observed: Observed) -> None:
+        """Take for ours what an earlier owner wrote, or what came back (an InfluxDB lost the tombstone in a crash).
 
         Only in a records replica, where other programs have no rows: there a record of this site that Home
-        Assistant once had is one we wrote. In an exclusive one it is ours in any case, for an earlier owner of the
-        home wrote it, whose ledger is on another machine. It goes as any other does, with evidence.
+        Assistant once had is one we wrote. In an exclusive one it is ours anyway. It goes with evidence, as any other does.
         """
         if self._replica.keeps_ledger:
             return
         unknown = memory.versions.keys() - memory.applied.keys() - self._context.desired.home.records.keys()
-        returned = frozenset(unknown) if self._replica.is_exclusive else self._context.known_ids(unknown)
-        memory.applied = {**memory.applied, **dict.fromkeys(returned, IN_PROGRESS)}
-        self._claimed = returned
+        ours = set(unknown if self._replica.is_exclusive else self._context.known_ids(unknown))
+        if observed.is_inherited:
+            ours |= {key for key, _ in memory.applied.items() - memory.versions.items()}
+        memory.applied = {**memory.applied, **dict.fromkeys(ours, IN_PROGRESS)}
+        self._claimed = frozenset(ours)
 
     def _apply(self, comparison: Comparison) -> None:
         context, replica = self._context, self._replica

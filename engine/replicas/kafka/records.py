@@ -12,6 +12,7 @@ from typing import TypeVar
 from engine.claims import Claim
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
+from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.errors import ReplicaRejected
 from engine.ports import Observed, Replica, Run
@@ -42,6 +43,7 @@ class KafkaRecords(Replica):
         self._read_only = read_only
         self._generation: int | None = None  # of the last look; None: there was none, or it is not believed
         self._is_empty = True
+        self._is_inherited = claim.is_exclusive  # until a pass of this claim has booked what stands there
 
     @property
     def is_exclusive(self) -> bool:
@@ -61,7 +63,7 @@ class KafkaRecords(Replica):
 
     def observe(self) -> Observed:
         """The versions of all records, hashed from their payloads."""
-        return Observed(self._guarded(self._observe))
+        return Observed(self._guarded(self._observe), self._is_inherited)
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         """What the newest messages of the given keys say."""
@@ -78,6 +80,10 @@ class KafkaRecords(Replica):
         total, refused = self._guarded(lambda: self._apply(operations, run))
         if refused:
             raise _refusal(refused, total)
+
+    def upkeep(self, _desired: Snapshot, _run: Run) -> None:
+        """From now on what stands there is what the ledger says, and anything else is another program's."""
+        self._is_inherited = False
 
     def take_note(self) -> str | None:
         """What somebody should know of the topics; told once, and by one home of those that share the partition."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import anyio
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from engine.core.words import Mode, Outcome
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.options import PassOptions, Since
-from engine.ports import Run
+from engine.ports import Observed, Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, device, snapshot
 from tests.loop.virtual_time import inline
@@ -29,6 +30,13 @@ class ExclusiveReplica(MemoryReplica):
     """A replica of which only the holder of a claim writes."""
 
     is_exclusive = True
+    is_inherited = True
+
+    def observe(self) -> Observed:
+        return msgspec.structs.replace(super().observe(), is_inherited=self.is_inherited)
+
+    def upkeep(self, _desired: Snapshot, _run: Run) -> None:
+        self.is_inherited = False
 
 
 class Stand:
@@ -46,6 +54,13 @@ class Stand:
         self.ledger = ledger or MemoryLedger()
         self.memories: Memories = {}
         self.one_pass(home, "apply")
+
+    @classmethod
+    def again(cls, replica: MemoryReplica, ledger: MemoryLedger) -> "Stand":
+        """Of what stands there, without a pass."""
+        stand = cls.__new__(cls)
+        stand.replica, stand.ledger, stand.memories = replica, ledger, {}
+        return stand
 
     def one_pass(self, desired: Snapshot, mode: str, since: Since | None = None) -> Report:
         options = PassOptions(
@@ -221,3 +236,29 @@ def test_what_stands_in_an_exclusive_replica_is_ours_whoever_wrote_it() -> None:
     found = orphan_after_a_take_over(ExclusiveReplica(stores_derived=False))
     assert (found.cause, found.outcome) == (Cause.PENDING, Outcome.WAITING)  # for its second look
     assert orphan_after_a_take_over(MemoryReplica(stores_derived=False)).cause == Cause.FOREIGN
+
+
+def test_what_a_later_owner_wrote_is_no_drift_when_the_home_comes_back() -> None:
+    here, elsewhere = MemoryLedger(), MemoryLedger()
+    replica = ExclusiveReplica(stores_derived=False)
+    lamps = (device(1, name="Lamp"), device(2), device(3))
+    Stand(snapshot(ENTRY, *lamps, at=NOON), stores_derived=False, replica=replica, ledger=here)
+    later = snapshot(ENTRY, device(1, name="Desk"), device(2, name="Shelf"), at=NOON + 1)
+    replica.is_inherited = True
+    Stand(later, stores_derived=False, replica=replica, ledger=elsewhere)
+    replica.rows.pop(device(3).key)  # its delete was confirmed there
+
+    replica.is_inherited = True
+    newest = snapshot(ENTRY, device(1, name="Door"), device(2, name="Shelf"), device(3), at=NOON + 2)
+    stand = Stand.again(replica, here)
+    found = stand.one_pass(newest, "apply")
+
+    assert [(r.key, r.cause, r.outcome) for r in found.records] == [
+        (device(1).id, Cause.PENDING, Outcome.APPLIED),
+        (device(3).id, Cause.PENDING, Outcome.APPLIED),
+    ]
+    assert stand.one_pass(newest, "apply").records == ()
+    assert here.applied(replica.name) == replica.observe().versions
+    replica.edit(device(1).key, name="Mocked")  # a stranger's, from here on
+    (drift,) = stand.one_pass(newest, "apply").records
+    assert drift.cause == Cause.DRIFT

@@ -32,6 +32,8 @@ HOME = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
 
 
 class LosableClaim(LastingClaim):
+    is_exclusive = False
+
     def __init__(self) -> None:
         super().__init__("home", "worker@1")
         self.is_lost = False
@@ -237,6 +239,19 @@ def test_a_home_that_is_lost_is_neither_read_nor_written() -> None:
     with pytest.raises(OwnershipLost):
         kept.records.observe()
     assert kept.cluster.transactions == written
+
+
+def test_what_an_earlier_owner_left_is_told_apart_until_it_is_booked() -> None:
+    kept = Kept()
+    assert not kept.records.observe().is_inherited  # others may write at any time
+    kept.claim.is_exclusive = True
+    partition = kept.records._partition
+    records = KafkaRecords(partition, "home", claim=kept.claim)
+    assert records.observe().is_inherited
+    assert records.observe().is_inherited
+    one_pass(records, kept.ledger, HOME)
+    records.upkeep(HOME, run_of(records, HOME))
+    assert not records.observe().is_inherited
 
 
 def test_messages_of_others_are_told_of_once() -> None:
