@@ -29,6 +29,7 @@ _MOVING = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError._NOENT,  # noqa: SLF001 (the client's own: no partition has a leader yet)
     }
 )
 _SHOWN = frozenset({"cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.ms"})
