@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.replicas.kafka.cluster.workers import ClusterFleet
     from engine.replicas.kafka.doctor import KafkaCheck
 
-NO_FLEET = "No fleet is set.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
+NO_FLEET = "No fleet is configured.", "Set fleet.brokers (RECONCILE_FLEET__BROKERS) in reconcile.toml."
 
 
 def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim | None = None) -> Replica:

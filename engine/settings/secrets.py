@@ -55,9 +55,10 @@ def _read_secret(path: Path, setting: str) -> Secret:
     try:
         text = _unwrapped(setting, read_text(path, _SECRET_BYTES_MAX, _SECRET_BYTES_MAX))
     except (OSError, ValueError) as error:
+        is_missing = isinstance(error, FileNotFoundError)
         raise SettingsError(
             f"The file {shown(path)} cannot be read: {why_unreadable(error)}.",
-            f"Correct {setting}, or the file's mode.",
+            f"{'Create the file' if is_missing else 'Correct its mode'}, or correct {setting}.",
         ) from None  # an error of decoding carries the secret
     # A password may hold spaces, a token cannot.
     is_token = setting.endswith("token_file")

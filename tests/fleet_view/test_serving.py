@@ -126,6 +126,6 @@ def test_a_view_without_kafka_begins_and_says_why_it_has_no_answer(service: Serv
 @pytest.mark.slow
 def test_what_is_set_wrongly_is_said_at_once(folder: Path) -> None:
     (folder / "reconcile.toml").write_text("[http]\nport = 0\n", encoding="utf-8")
-    assert "No fleet is set." in fails(folder)
+    assert "No fleet is configured." in fails(folder)
     (folder / "reconcile.toml").write_text('[fleet]\nbrokers = "x y"\n', encoding="utf-8")
     assert "no HOST:PORT" in fails(folder)

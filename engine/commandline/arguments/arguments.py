@@ -13,8 +13,8 @@ COMMANDS = {
     "doctor": "check settings, Home Assistant and the stores, and say what to change",
     "store": "copy the SQLite file while it is in use (`store snapshot FILE`), or put a copy back (`store restore FILE`)",
     "site": "list, check, add, pause, resume, remove or forget the homes of `sites.directory` (`site list`)",
-    "fleet": "print which process keeps which homes (`fleet status`), let this machine's give its own to others (`fleet drain`), "
-    "make or check the topics through which they share them, or serve one answer over all homes (`fleet view`)",
+    "fleet": "print which process keeps which homes (`fleet status`), drain this machine's process before maintenance (`fleet drain`), "
+    "create or check the topics (`fleet topics`), or serve a view of all homes (`fleet view`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
     "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
     "completion": "print the completion script of a shell: bash, zsh or fish",

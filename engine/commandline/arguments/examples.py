@@ -27,14 +27,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "doctor": (("reconcile doctor", "what is wrong now, and what to change"),),
     "store": (("reconcile store snapshot backup.db", "a copy as of one moment, while the service runs"),),
     "site": (
-        ("reconcile site add mill-4 --source ws://10.8.0.4:8123", "one home more"),
+        ("reconcile site add mill-4 --source ws://10.8.0.4:8123", "one more home"),
         ("reconcile site check", "ask each Home Assistant once"),
     ),
     "fleet": (
         ("reconcile fleet status", "which process keeps which homes"),
-        ("reconcile fleet view", "one answer over all homes, at http.host and http.port"),
+        ("reconcile fleet view", "a view of all homes, at http.host and http.port"),
         ("reconcile fleet drain", "before this machine is worked on; `fleet resume` undoes it"),
-        ("reconcile fleet topics create", "before the first process starts, if it may not make topics"),
+        ("reconcile fleet topics create", "before the first process starts, if it may not create topics"),
     ),
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
     "docs": (("reconcile docs", "what there is to read"),),

@@ -74,7 +74,7 @@ async def test_devices_of_all_homes_are_found_with_their_homes(view: MemoryView)
     assert "Lamp" in row.text
     assert "https://north.example/sites/north/" in links(page)
     assert "devices?model=Hue" in links(page)
-    assert "No device is like that." in (await shown(view, "/devices?q=nothing")).one("main").text
+    assert "No device matches." in (await shown(view, "/devices?q=nothing")).one("main").text
     every = await shown(view, "/devices?model=hue&tag=west&site=&manufacturer=&sw_version=&after=")
     assert len(every.all("tr")) == 3
     assert HOSTILE in every.one("main").text

@@ -36,7 +36,7 @@ def check_fleet(loaded: LoadedSettings) -> Iterator[Check]:
     summary = count_text(len(found.workers), "process", "processes")
     summary += f", of which {', '.join(drained)} is drained" if drained else ""
     if silent:
-        message = f"{', '.join(silent)} is a member of the consumer group and says nothing of itself"
+        message = f"{', '.join(silent)} is a member of the consumer group but has not reported"
         yield Check("fleet", "warn", message, "Keep other programs out of the group, or wait for its start.")
     else:
         yield Check("fleet", "ok", summary)

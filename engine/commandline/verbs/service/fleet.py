@@ -61,7 +61,10 @@ def run_fleet(arguments: Arguments) -> int:
             fleet.create(created)
             found = fleet.topics()
         problems = problems_of(fleet.names, found, partitions)
-        return _print_topics(arguments, FleetTopics(SCHEMA_VERSION, tuple(created), problems))
+        is_missing = not found.keys() >= set(fleet.names.fleet)
+        return _print_topics(
+            arguments, FleetTopics(SCHEMA_VERSION, tuple(created), problems), is_missing=is_missing
+        )
     homes = SiteFiles(settings.sites, layers, os.environ).read()
     now = time()
     fleet_now = overview(fleet.workers(), fleet.said(), homes, partitions, now)
@@ -71,7 +74,10 @@ def run_fleet(arguments: Arguments) -> int:
 def _check_action(arguments: Arguments) -> None:
     action = arguments.topics_command
     if arguments.fleet_command == "topics" and action not in ("", *TOPICS_COMMANDS):
-        refuse(f"{visible(action)} is nothing to do with topics.", f"Write {' or '.join(TOPICS_COMMANDS)}.")
+        refuse(
+            f"There is no `reconcile fleet topics {visible(action)}`.",
+            f"Write {' or '.join(TOPICS_COMMANDS)}.",
+        )
     if arguments.fleet_command == "status" and action:
         refuse(f"What is {visible(action)}?", "Write `reconcile fleet status`.")
 
@@ -94,21 +100,23 @@ def _drain(arguments: Arguments, settings: Settings) -> int:
             f"{state} (sites.state) cannot be written: {error.strerror}.", "Run it as the service's user."
         ) from error
     if is_drain:
-        done = "gives its homes to the others within seconds, and keeps none until `reconcile fleet resume`"
+        done = "hands its homes to the other processes within seconds and takes none until `reconcile fleet resume`"
     else:
-        done = "takes its share of the homes again"
-    before = "" if is_new else " It was so before."
-    emit_text(f"The process that has its state in {state} {done}.{before}\n")
+        done = "takes its share of the homes"
+    before = "" if is_new else f" It was {'' if is_drain else 'not '}drained before."
+    emit_text(f"The process with its state in {state} {done}.{before}\n")
     return OK
 
 
-def _print_topics(arguments: Arguments, found: FleetTopics) -> int:
+def _print_topics(arguments: Arguments, found: FleetTopics, *, is_missing: bool) -> int:
     if arguments.format == "json":
         emit_json(msgspec.json.encode(found))
     else:
-        made = "".join(f"made    {topic}\n" for topic in found.created)
+        made = "".join(f"created {topic}\n" for topic in found.created)
         wrong = "".join(f"failed  {problem}\n" for problem in found.problems)
-        emit_text(made + wrong if made or wrong else "The topics are as they have to be.\n")
+        if is_missing:
+            wrong += "To create what is missing: `reconcile fleet topics create`\n"
+        emit_text(made + wrong if made or wrong else "All topics exist and are set up correctly.\n")
     return FAILED if found.problems else OK
 
 
@@ -131,7 +139,8 @@ def _status_lines(found: FleetStatus, now: float, *, is_quiet: bool) -> Iterator
             if site.owner == worker.name and not (is_quiet and site.status == SyncStatus.IN_SYNC):
                 yield f"  {_home_text(site, width, now)}\n"
     if found.unowned:
-        yield f"No process keeps {len(found.unowned)} homes, {found.unowned[0]} first.\n"
+        count = len(found.unowned)
+        yield f"{count_text(count, 'home')} {'has' if count == 1 else 'have'} no process:\n"
         for site in found.sites:
             if site.owner is None:
                 yield f"  {_home_text(site, width, now)}\n"
@@ -142,12 +151,12 @@ def _worker_text(worker: WorkerOverview, now: float) -> str:
     name = visible(worker.name)
     where = f" ({worker.host})" if worker.host else ""
     keeps = f"keeps {count_text(len(worker.homes), 'home')} in {count_text(worker.partitions, 'partition')}"
-    since = f" since {age_text(now - worker.since)}" if worker.since is not None else ""
+    since = f" for {age_text(now - worker.since)}" if worker.since is not None else ""
     match worker.state:
         case "drained":
-            return f"{name}{where} is drained{since}, and {keeps}"
+            return f"{name}{where} has been drained{since} and {keeps}"
         case "away":
-            return f"{name} is no member of the group, and keeps no homes"
+            return f"{name} is not in the consumer group and keeps no homes"
         case _:
             return f"{name}{where} {keeps}"
 
@@ -157,7 +166,7 @@ def _home_text(site: HomeOverview, width: int, now: float) -> str:
     parts = [count_text(site.records, "record")] if site.records is not None else []
     parts += [f"{site.pending} pending"] if site.pending else []
     parts += [f"{site.differing} differ"] if site.differing else []
-    parts += [f"since {age_text(now - site.since)}"] if site.since is not None else []
-    parts += [f"told {age_text(now - site.said_at)} ago"] if site.said_at is not None else []
+    parts += [f"for {age_text(now - site.since)}"] if site.since is not None else []
+    parts += [f"reported {age_text(now - site.said_at)} ago"] if site.said_at is not None else []
     parts += [visible(without_secrets(site.reason), 200)] if site.reason else []
     return f"{word:<12} {site.name:<{width}}  {', '.join(parts)}".rstrip()

@@ -64,7 +64,7 @@ class Homes:
         self.settings, self.fleet = settings.sites, settings.fleet
         if not self.settings.directory:
             raise SettingsError(
-                "No folder of homes is set.",
+                "No folder of homes is configured.",
                 "Set sites.directory (RECONCILE_SITES__DIRECTORY) in reconcile.toml.",
             )
         self.loaded = partial(with_secrets, settings, origins, os.environ)
@@ -157,7 +157,7 @@ def _add(arguments: Arguments, homes: Homes) -> int:
     name = _checked_name(arguments.name)
     path = Path(homes.settings.directory) / f"{name}.toml"
     if path.exists():
-        raise SettingsError(f"{path} is there already.", "Edit it, or choose another name.")
+        raise SettingsError(f"{path} already exists.", "Edit it, or choose another name.")
     if not arguments.source:
         raise SettingsError(
             f"Where is the Home Assistant of {name}?", "Say it with --source, such as ws://HOST:8123."
@@ -192,8 +192,9 @@ def _pause(arguments: Arguments, homes: Homes) -> int:
         raise SettingsError(
             f"{homes.state(file.name)} cannot be written: {error.strerror}.", "Run it as the service's user."
         ) from error
-    done = "paused" if is_pause else "no longer paused"
-    emit_text(f"{file.name} is {done}.\n" if is_new else f"{file.name} was {done} before.\n")
+    done = "is paused" if is_pause else "is no longer paused"
+    already = "was already paused" if is_pause else "was not paused"
+    emit_text(f"{file.name} {done if is_new else already}.\n")
     return OK
 
 
@@ -217,8 +218,8 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
     folder = homes.state(name)
     if (claiming := homes.claims(name)) is not None:
         raise SettingsError(
-            f"{visible(str(claiming))} is of the home {name}, or cannot be read and names it.",
-            f"`reconcile site remove {name}` comes first.",
+            f"{visible(str(claiming))} still has settings of the home {name}, or cannot be read and names it.",
+            f"Run `reconcile site remove {name}` first.",
         )
     is_known = bool(homes.fleet.brokers) and _forget_in_fleet(homes, name)
     if not folder.is_dir() or folder.is_symlink():
@@ -242,14 +243,15 @@ def _forget_in_fleet(homes: Homes, name: str) -> bool:
 
     is_known = forget_in_fleet(homes.loaded(), name)
     if is_known:
-        emit_text(f"The fleet forgets {name}; its records stay in the topics.\n")
+        emit_text(f"The fleet has forgotten {name}; its records stay in the topics.\n")
     return is_known
 
 
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise SettingsError(
-            f"{visible(name)!r} is no name of a home.", "A name is a-z, 0-9, _ and -, at most 64 of them."
+            f"{visible(name)!r} cannot be the name of a home.",
+            "A name has up to 64 characters: a-z, 0-9, _ and -.",
         )
     return name
 

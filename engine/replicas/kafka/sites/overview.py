@@ -109,7 +109,7 @@ def _word(settings: Mapping[str, str | None], name: str) -> str:
 
 def _home(name: str, owner: str | None, said: SiteStatus | None, now: float) -> HomeOverview:
     if said is None:
-        reason = "no process keeps it" if owner is None else f"{owner} has said nothing of it yet"
+        reason = "no process keeps it" if owner is None else f"{owner} has not reported on it yet"
         return HomeOverview(
             name, "", (), owner, None, SyncStatus.UNKNOWN, None, reason, None, None, None, None
         )
@@ -133,10 +133,10 @@ def _home(name: str, owner: str | None, said: SiteStatus | None, now: float) -> 
 
 def _why_unknown(owner: str | None, said: SiteStatus) -> str:
     if owner is None:
-        return f"no process keeps it; {said.owner} did last"
+        return f"no process keeps it; {said.owner} was the last to"
     if owner != said.owner or not said.is_owned:
-        return f"{owner} has said nothing of it yet; {said.owner} kept it before"
-    return f"{owner} has said nothing of it lately"
+        return f"{owner} has not reported on it yet; {said.owner} kept it before"
+    return f"{owner} has not reported on it lately"
 
 
 def _workers(
@@ -173,8 +173,8 @@ def _problems(
     for worker in workers:
         if worker.state == "silent":
             yield (
-                f"{worker.name} ({worker.host}) is a member of the consumer group, has {worker.partitions} partitions and says "
-                "nothing of itself: it has just started, or is no process of this program, and then nobody keeps their homes."
+                f"{worker.name} ({worker.host}) is a member of the consumer group, has {worker.partitions} partitions and has "
+                "not reported: it has just started, or it is not a process of this program, and then nobody keeps the homes in them."
             )
     if known.first_strange is not None:
         more = f" So are {known.strange - 1} more." if known.strange > 1 else ""

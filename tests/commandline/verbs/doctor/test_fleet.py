@@ -87,7 +87,7 @@ def test_homes_of_which_processes_have_different_settings_are_named(fleet: Memor
     ("said", "word", "why"),
     [
         ({"stage": "unconfigured", "reason": "a has no settings file of it"}, "fail", "has no settings file"),
-        ({"ts_ms": 0}, "warn", "has said nothing of it lately"),
+        ({"ts_ms": 0}, "warn", "has not reported on it lately"),
         ({"stage": "released"}, "warn", "a kept it before"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_home_without_a_process_and_strangers_are_findings(fleet: MemoryFleet)
     fleet.members = (Worker("stranger", "h", (0, 1, 2, 3)),)
     assert found()["fleet"] == (
         "warn",
-        "stranger is a member of the consumer group and says nothing of itself",
+        "stranger is a member of the consumer group but has not reported",
     )
 
 

@@ -102,7 +102,7 @@ def test_the_status_has_each_home_as_its_owner_says(
     cluster.tell(home)
     assert run_fleet(parse(["fleet", "status"])) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "home0" in line)
-    assert line == "  out_of_sync  home0  164 records, 3 pending, 2 differ, since 3 min, told 12 s ago"
+    assert line == "  out_of_sync  home0  164 records, 3 pending, 2 differ, for 3 min, reported 12 s ago"
     assert run_fleet(parse(["fleet", "status", "--json"])) == 0
     said = json.loads(capsys.readouterr().out)["sites"][0]
     assert (said["name"], said["owner"], said["status"]) == ("home0", owner, "out_of_sync")
@@ -129,9 +129,9 @@ def test_a_home_without_a_file_strangers_and_drained_processes_are_shown(
     cluster.members += (Worker("stranger", "h9", ()),)
     assert run_fleet(parse(["fleet", "status"])) == 1
     out = capsys.readouterr().out
-    assert "  unconfigured lost   told 0 s ago, no file\\u001b[2J\n" in out
-    assert "three is drained since 60 s, and keeps 0 homes in 0 partitions\n" in out
-    assert "four is no member of the group, and keeps no homes\n" in out
+    assert "  unconfigured lost   reported 0 s ago, no file\\u001b[2J\n" in out
+    assert "three has been drained for 60 s and keeps 0 homes in 0 partitions\n" in out
+    assert "four is not in the consumer group and keeps no homes\n" in out
     assert "stranger (h9) is a member of the consumer group" in out
 
 
@@ -141,10 +141,10 @@ def test_homes_that_no_process_keeps_are_a_failure(
     cluster.members = ()
     assert run_fleet(parse(["fleet", "status"])) == 1
     out = capsys.readouterr().out
-    assert "No process keeps 6 homes, home0 first.\n  unknown      home0  no process keeps it\n" in out
+    assert "6 homes have no process:\n  unknown      home0  no process keeps it\n" in out
     cluster.known.workers.clear()
     assert run_fleet(parse(["fleet", "status"])) == 1
-    assert capsys.readouterr().out.startswith("No process is in the fleet.\nNo process keeps 6 homes")
+    assert capsys.readouterr().out.startswith("No process is in the fleet.\n6 homes have no process")
 
 
 @pytest.fixture
@@ -160,12 +160,15 @@ def test_the_process_of_this_machine_is_drained_until_that_is_undone(
 ) -> None:
     assert run_fleet(parse(["fleet", "drain"])) == 0
     assert drained_since(drainable) is not None
-    assert "gives its homes to the others within seconds, and keeps none until" in capsys.readouterr().out
+    assert (
+        "hands its homes to the other processes within seconds and takes none until"
+        in capsys.readouterr().out
+    )
     assert run_fleet(parse(["fleet", "drain", f"{socket.gethostname()}-12"])) == 0
-    assert "It was so before." in capsys.readouterr().out
+    assert "It was drained before." in capsys.readouterr().out
     assert run_fleet(parse(["fleet", "resume"])) == 0
     assert drained_since(drainable) is None
-    assert "takes its share of the homes again." in capsys.readouterr().out
+    assert "takes its share of the homes." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("worker", ["elsewhere-12", "12", socket.gethostname()])
@@ -183,17 +186,20 @@ def test_a_folder_that_cannot_be_written_is_named(drainable: Path) -> None:
 
 def test_topics_are_checked_and_made(cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_fleet(parse(["fleet", "topics"])) == 1
-    assert capsys.readouterr().out == "failed  Topic homes.sites does not exist.\n"
+    assert (
+        capsys.readouterr().out
+        == "failed  Topic homes.sites does not exist.\nTo create what is missing: `reconcile fleet topics create`\n"
+    )
     assert run_fleet(parse(["fleet", "topics", "create", "--json"])) == 0
     assert json.loads(capsys.readouterr().out)["created"] == ["homes.sites"]
     assert run_fleet(parse(["fleet", "topics", "check"])) == 0
-    assert capsys.readouterr().out == "The topics are as they have to be.\n"
+    assert capsys.readouterr().out == "All topics exist and are set up correctly.\n"
 
 
 def test_without_a_fleet_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in ("status", "drain"):
-        with pytest.raises(SettingsError, match="No fleet is set"):
+        with pytest.raises(SettingsError, match="No fleet is configured"):
             run_fleet(parse(["fleet", command]))
 
 

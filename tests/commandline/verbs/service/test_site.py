@@ -64,10 +64,11 @@ def test_a_paused_home_whose_file_breaks_stays_paused_and_says_what_is_wrong(
 def test_a_home_is_paused_removed_and_forgotten(reconcile: Reconcile, home: Home, folder: Path) -> None:
     reconcile("site", "add", "first", "--source", home.source)
     assert reconcile("site", "pause", "first").out == "first is paused.\n"
-    assert reconcile("site", "pause", "first").out == "first was paused before.\n"
+    assert reconcile("site", "pause", "first").out == "first was already paused.\n"
     assert reconcile("site", "list").out.startswith("paused  first")
     assert reconcile("site", "resume", "first").out == "first is no longer paused.\n"
-    assert "comes first" in reconcile("site", "forget", "first").err
+    assert reconcile("site", "resume", "first").out == "first was not paused.\n"
+    assert "Run `reconcile site remove first` first." in reconcile("site", "forget", "first").err
     assert reconcile("site", "remove", "first").code == 0
     assert (folder / "state" / "first").is_dir()
     assert reconcile("site", "forget", "first").out == "Deleted state/first.\n"
@@ -87,9 +88,9 @@ def test_stores_are_not_deleted_while_a_broken_file_may_be_of_their_home(
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
-        (("add", "No Name", "--source", "x:y"), 1, "is no name of a home"),
+        (("add", "No Name", "--source", "x:y"), 1, "cannot be the name of a home"),
         (("add", "first"), 1, "Say it with --source"),
-        (("forget", "../.."), 1, "is no name of a home"),
+        (("forget", "../.."), 1, "cannot be the name of a home"),
         (("forget", "never"), 1, "There is no folder"),
         (("pause", "never"), 1, "There is no home called never"),
         (("remove", "never"), 1, "There is no home called never"),
@@ -110,7 +111,7 @@ def test_a_home_is_not_added_twice_nor_with_what_cannot_be(
     reconcile: Reconcile, home: Home, folder: Path
 ) -> None:
     assert reconcile("site", "add", "first", "--source", home.source).code == 0
-    assert "is there already" in reconcile("site", "add", "first", "--source", home.source).err
+    assert "already exists" in reconcile("site", "add", "first", "--source", home.source).err
     assert reconcile("site", "add", "odd", "--source", home.source, "--tags", "No Tag").code == 1
     assert "names no source" in reconcile("site", "add", "odd", "--source", "foo").err
     assert "write storage:/config" in reconcile("site", "add", "odd", "--source", "/config").err

@@ -59,12 +59,12 @@ def test_a_home_is_as_its_owner_says() -> None:
 @pytest.mark.parametrize(
     ("said", "members", "why"),
     [
-        (home(ts_ms=MS - 121_000), (ALL,), "a has said nothing of it lately"),
-        (home(ts_ms=MS + 121_000), (ALL,), "a has said nothing of it lately"),
-        (home("b"), (ALL,), "a has said nothing of it yet; b kept it before"),
-        (home(stage="released"), (ALL,), "a has said nothing of it yet; a kept it before"),
-        (home(), (), "no process keeps it; a did last"),
-        (home(), (Worker("b", "h", (0,)), Worker("a", "h", (1, 2, 3))), "b has said nothing of it yet"),
+        (home(ts_ms=MS - 121_000), (ALL,), "a has not reported on it lately"),
+        (home(ts_ms=MS + 121_000), (ALL,), "a has not reported on it lately"),
+        (home("b"), (ALL,), "a has not reported on it yet; b kept it before"),
+        (home(stage="released"), (ALL,), "a has not reported on it yet; a kept it before"),
+        (home(), (), "no process keeps it; a was the last to"),
+        (home(), (Worker("b", "h", (0,)), Worker("a", "h", (1, 2, 3))), "b has not reported on it yet"),
     ],
 )
 def test_what_is_not_known_now_is_unknown(said: SiteStatus, members: tuple[Worker, ...], why: str) -> None:
