@@ -242,9 +242,10 @@ class _Changes:
         if listed.registry == "entity" and not row.get("id"):
             raise _NotPlain  # of a store that is too old, or odd
         names: dict[str, str | None] = {}
-        device = self._device_rows.get(str(row.get("device_id"))) if listed.registry == "entity" else None
+        device_id = str(row.get("device_id"))
+        device = self._device_rows.get(device_id) if listed.registry == "entity" else None
         if device is not None:
-            names[str(row["device_id"])] = device_name(read_object("device", device))
+            names[device_id] = device_name(read_object("device", device))
         return maker_of(listed.registry, self._stored.entity_minor, names)(row)
 
 

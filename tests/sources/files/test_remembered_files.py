@@ -73,6 +73,14 @@ def swap_two_entity_ids(stores: Stores) -> None:
     one["entity_id"], two["entity_id"] = two["entity_id"], one["entity_id"]
 
 
+def call_a_device_none(stores: Stores) -> None:
+    """As what an entity without a device reads as where everything is read as text."""
+    rows_of(stores, "device")[0]["id"] = "None"
+    one, two, *_ = rows_of(stores, "entity")
+    del one["device_id"]
+    two["device_id"] = None
+
+
 def order_areas_anew(stores: Stores) -> None:
     rows_of(stores, "area").reverse()
 
@@ -87,6 +95,7 @@ PLAIN = [
     split_a_device,
     rename_an_entity,
     swap_two_entity_ids,
+    call_a_device_none,
     order_areas_anew,
     list_nothing_as_deleted,
 ]
