@@ -51,8 +51,9 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
     own = [former for former in formers if former.key == key]
     named = f"{key.registry} {asked[:255]!r}"
     if key in called:
-        text = f"The {named} has another name by now: it is {called[key]!r} (id {key.id})."
-        if last not in called:
+        what = "name" if key.registry == "entity" else "id"
+        text = f"The {named} has another {what} by now: it is {called[key]!r} (id {key.id})."
+        if last not in called and last.id != asked:
             text += f" Another one had the name after it, and is gone (id {last.id})."
         return Fate("renamed", *key, called[key], None, text)
     ended = [former.ended_at for former in own if former.ended_at is not None]

@@ -97,6 +97,37 @@ async def test_of_several_that_had_a_name_the_last_one_is_told(reused: Api) -> N
     assert (gone["became"]["id"], gone["became"]["at"]) == (entity(4).id, "2026-11-23T12:03:00.000Z")
 
 
+@pytest.mark.parametrize("with_records", [True, False])
+@pytest.mark.parametrize(("ids", "now"), [((9, 5), 5), ((1, 2, 3), 3), ((3, 1, 2), 2), ((1, 2, None), None)])
+async def test_a_device_that_was_split_is_found_under_the_id_that_its_row_has_since(
+    ids: tuple[int | None, ...], now: int | None, with_records: bool, tmp_path: Path
+) -> None:
+    rows, history = open_rows(tmp_path / "rows.db"), open_history(tmp_path / "history.db")
+    before: int | None = None
+    for at, n in enumerate(ids):
+        parts = {} if n is None else {n: device(n), n + 20: device(n + 20)}
+        old = None if before is None else device(before).id
+        splits = {old: tuple(device.id for device in parts.values())} if old and parts else {}
+        removed = [device(before).key] if before is not None and n is None else []
+        home = snapshot(ENTRY, *parts.values(), splits=splits, removed=removed)
+        for replica in (rows, history):
+            one_pass(replica, rows, home, at=NOON + 60 * at)
+        before = n
+    rows.close()
+    history.close()
+    past = open_history(tmp_path / "history.db") if with_records else None
+    async with api_over(tmp_path / "rows.db", timeline=past) as api:
+        problem = await api.get(f"/api/devices/{device(ids[0] or 0).id}", 404)
+        if now is None:
+            assert problem["became"]["what"] == "deleted"
+        else:
+            assert (problem["became"]["what"], problem["became"]["now"]) == ("renamed", device(now).id)
+            assert "has another id by now" in problem["detail"]
+            assert "Another one" not in problem["detail"]
+    if past is not None:
+        past.close()
+
+
 async def test_what_never_was_is_called_so(api: Api) -> None:
     problem = await api.get("/api/entities/light.never", 404)
     assert problem["detail"] == "There is no entity 'light.never'."

@@ -19,9 +19,11 @@ def _entity_id(column: str) -> str:
     return f"(instr({column}, :name) AND json_valid({column}) AND {column} ->> 'entity_id' = :name)"
 
 
+# A device of which a newer core made several has the id of one of them since.
+_MOVED = "(op = 'u' AND registry = 'device' AND instr(before, :name) AND json_valid(before) AND before ->> 'id' = :name)"
 _FEED = (
     "SELECT registry, id, max(seq), changed_at FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
-    f" AND (id = :name OR {_entity_id('before')} OR {_entity_id('after')})"
+    f" AND (id = :name OR {_entity_id('before')} OR {_entity_id('after')} OR {_MOVED})"
     " GROUP BY registry, id ORDER BY 3 DESC LIMIT :limit"
 )
 _NEWEST = "SELECT op, changed_at, cause FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1"
@@ -34,6 +36,20 @@ _TOMBSTONES = (
 
 def find_former(connection: apsw.Connection, name: str, registry: str | None = None) -> list[Former]:
     """The records that were known as `name`, of one registry or of all; at most FORMER_MAX of each kind."""
+    found, asked = _find(connection, name, registry), {name}
+    # What has another id since may have moved on.
+    while len(asked) < FORMER_MAX and (later := _device_ids(found) - asked):
+        asked |= later
+        for id_ in sorted(later):
+            found += _find(connection, id_, "device")
+    return found
+
+
+def _device_ids(found: list[Former]) -> set[str]:
+    return {former.key.id for former in found if former.key.registry == "device"}
+
+
+def _find(connection: apsw.Connection, name: str, registry: str | None) -> list[Former]:
     asked = {"name": name, "registry": registry, "limit": FORMER_MAX}
     found = []
     if has_table(connection, "reconcile_changes"):
