@@ -16,7 +16,7 @@ from engine.secret import Secret
 from engine.settings.records import HistorySettings, RecordsSettings
 from engine.settings.sites import FleetSettings, SiteSettings, SitesSettings
 
-HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}$")]  # without scheme, port and path
+HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}\Z")]  # without scheme, port and path
 
 # Never in the settings file and never flags; each has a setting beside it that ends in _file.
 SECRETS = ("source.token", "source.backup_key", "records.token", "records.password", "http.token")
@@ -35,7 +35,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="address at which people reach Home Assistant, for the page's links; empty: that of source.uri",
-            pattern="^(https?://.*[^/])?$",
+            pattern=r"^(https?://.*[^/])?\Z",
         ),
     ] = ""
     token_file: Annotated[

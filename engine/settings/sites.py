@@ -18,12 +18,12 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="the home's name in records, metrics and reports: a-z, 0-9, _ and -",
-            pattern="^[a-z0-9_-]{1,64}$",
+            pattern=r"^[a-z0-9_-]{1,64}\Z",
         ),
     ] = "home"
     label: Annotated[str, Meta(description="the home's name for people", max_length=200)] = ""
     tags: Annotated[
-        tuple[Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")], ...],
+        tuple[Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")], ...],
         Meta(description="words that homes are found by: a-z, 0-9, _ and -"),
     ] = ()
 
@@ -44,7 +44,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="which share of the homes this process keeps: I/N, from 1/N to N/N",
-            pattern="^[0-9]{1,4}/[0-9]{1,4}$",
+            pattern=r"^[0-9]{1,4}/[0-9]{1,4}\Z",
         ),
     ] = "1/1"
     connecting_max: Annotated[
@@ -104,7 +104,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="what the topics of a fleet begin with, and the name of its consumer group",
-            pattern="^[A-Za-z0-9._-]{1,200}$",
+            pattern=r"^[A-Za-z0-9._-]{1,200}\Z",
         ),
     ] = "reconcile"
     url: Annotated[

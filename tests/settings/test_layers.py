@@ -163,6 +163,13 @@ def test_a_token_file_must_hold_one_token(tmp_path: Path, content: str) -> None:
         load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": str(file)})
 
 
+@pytest.mark.parametrize("name", ["site.name", "site.tags", "fleet.prefix", "http.hosts"])
+def test_a_line_break_ends_no_name(tmp_path: Path, name: str) -> None:
+    value = '"west\\n"' if name in ("site.name", "fleet.prefix") else '["west\\n"]'
+    with pytest.raises(SettingsError, match=name):
+        load(tmp_path, f"{name} = {value}")
+
+
 def test_a_token_never_prints(tmp_path: Path) -> None:
     loaded = load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN": "very-secret"})
     assert "very-secret" not in f"{loaded} {loaded!r} {loaded.token} {loaded.token!r}"

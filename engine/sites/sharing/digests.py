@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from engine.settings.sections import Settings
-from engine.sites.files import SECTIONS, SiteFile
+from engine.sites.files import NAME, SECTIONS, SiteFile
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -21,9 +21,11 @@ class SettingsDigests:
         self._known: dict[str, tuple[SiteFile, str | None]] = {}
 
     def of(self, files: Mapping[str, SiteFile]) -> dict[str, str | None]:
-        """The digest of each home's settings; None where its file is broken."""
+        """The digest of each home's settings; None where its file is broken. A file that is called like no home is of none."""
         known, self._known = self._known, {}
         for name, file in files.items():
+            if not NAME.fullmatch(name):
+                continue
             before = known.get(name)
             is_same = before is not None and before[0] is file
             self._known[name] = before if before is not None and is_same else (file, _digest(file))

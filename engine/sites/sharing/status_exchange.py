@@ -30,7 +30,7 @@ from engine.replicas.kafka.sites.site_status import (
 )
 from engine.replicas.kafka.sites.site_topic import Outgoing, SiteTopic
 from engine.replicas.kafka.topics import partition_of
-from engine.sites.files import SiteFile
+from engine.sites.files import NAME, SiteFile
 from engine.sites.sharing.claim_numbers import ClaimNumbers
 from engine.sites.sharing.digests import SettingsDigests
 from engine.sites.sharing.home_statuses import home_status, milliseconds, released, unconfigured
@@ -197,6 +197,8 @@ class StatusExchange:
 
     def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
         name = owned.name
+        if not NAME.fullmatch(name):
+            return None  # a broken file that is called like no home
         partition = partition_of(name, self._topic.partitions)
         is_new = self._numbers.is_new(name, owned.claim)
         if not (is_new or (partition + number) % _ROUNDS == 0) or not self._topic.has_read(partition):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from engine.errors import EngineError, OwnershipLost, ReplicaUnavailable
 from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus, encode_site
 from engine.replicas.kafka.topics import partition_of
+from engine.sites.files import SiteFile
 from engine.sites.sharing import status_exchange as module
 from engine.sites.sharing.status_exchange import OwnedSite, StatusExchange
 from tests.api.serving import eventually
@@ -228,3 +230,18 @@ async def test_an_ownership_announces_what_it_loses() -> None:
         await one.exchange.around(Inner()).run(gained, lost)
     assert heard == ["gained", "lost"]
     assert said(topic) == {"s1": ("one", "released", "unknown")}
+
+
+async def test_a_file_that_is_called_like_no_home_is_not_told_of() -> None:
+    topic = MemoryTopic()
+    one = Process(topic, "one")
+    broken = SiteFile(Path("My Home.toml"), "My Home", (1, 1, 1))
+    one.exchange.take_files({"My Home": broken, "s1": broken})
+    claim = NamedClaim("s1", "My Home")
+    one.keep("My Home", "unknown", claim)
+    one.keep("s1", "in_sync", claim)
+    async with one.running():
+        await eventually(lambda: "s1" in said(topic) and "one" in topic.known().workers)
+    assert set(said(topic)) == {"s1"}
+    assert topic.known().workers["one"].settings == {"s1": None}
+    assert topic.known().strange == 0
