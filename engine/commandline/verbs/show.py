@@ -27,7 +27,9 @@ from engine.errors import EngineError, ReplicaError
 from engine.settings.sections import LoadedSettings
 
 # The engine's notes are part of the SQLite file, and as old as a snapshot that was put back.
-_NO_NOTE = "no note that the engine wrote it (after a restore, notes reach to the snapshot only)"
+_NO_NOTE = (
+    "not known to be written by the engine (after a restore, it knows only what it wrote before the snapshot)"
+)
 
 
 class LastChange(msgspec.Struct, frozen=True):

@@ -102,7 +102,7 @@ KINDS: dict[str, Advice] = {
     ),
     "foreign": Advice(
         "A foreign row",
-        "Home Assistant does not have it and the engine did not write it: nothing in the home stands behind it.",
+        "Home Assistant does not have it and the engine did not write it: it matches nothing in the home.",
         "It is left alone. If it is not needed, let a pass delete all foreign rows.",
         "reconcile --prune-foreign",
     ),

@@ -73,7 +73,7 @@ def test_the_text_is_complete_and_harmless() -> None:
 device/d1 "Lamp\\u001b[2J"
   version 1:a+b
   last applied to sqlite: 1:a+b
-  last applied to history: no note that the engine wrote it (after a restore, notes reach to the snapshot only)
+  last applied to history: not known to be written by the engine (after a restore, it knows only what it wrote before the snapshot)
   last applied to influxdb: unknown, a write was cut off
   last written 2026-11-23T12:00:00.000Z by run run
   fields:
