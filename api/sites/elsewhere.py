@@ -19,7 +19,7 @@ def answer_elsewhere(name: str, found: Elsewhere, scope: Scope) -> Response:
     if not found.is_current:
         last = f"; {found.owner} kept it last" if found.owner else ""
         raise _unavailable(f"No process is known to keep the home {name} at the moment{last}.")
-    if not found.url:
+    if not _is_address(found.url):
         raise _unavailable(
             f"The home {name} is kept by {found.owner}, which publishes no address (fleet.url) to lead to."
         )
@@ -39,6 +39,14 @@ def _target(scope: Scope) -> str:
         sent = quote(path)
     query = scope["query_string"].decode("latin-1")
     return f"{sent}?{query}" if query else sent
+
+
+def _is_address(url: str) -> bool:
+    """Whether it leads anywhere: a pattern lets an impossible number of an IPv6 host pass."""
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _is_here(url: str, scope: Scope) -> bool:

@@ -74,6 +74,7 @@ async def test_who_may_not_ask_is_led_nowhere() -> None:
     ("found", "host", "why"),
     [
         (Elsewhere("worker2", "", is_current=True), "localhost", "is kept by worker2, which publishes no address"),
+        (Elsewhere("worker2", "http://[::::]", is_current=True), "localhost", "worker2, which publishes no address"),
         (Elsewhere("worker2", WORKER, is_current=False), "localhost", "moment; worker2 kept it last"),
         (Elsewhere("", "", is_current=False), "localhost", "to keep the home far at the moment."),
         (Elsewhere("worker2", "http://all:8099", is_current=True), "all:8099", "address of its own"),

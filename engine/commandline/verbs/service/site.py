@@ -228,12 +228,11 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
         raise SettingsError(f"There is no folder {folder}.", "Nothing is kept of that home here.")
     try:
         with hold_store(folder / "rows.db"):
-            pass
+            shutil.rmtree(folder)  # while nobody can take it up again
     except StoreHeld as error:
         raise SettingsError(
             f"A service still keeps {name}: {error.message}", "It lets go within seconds; try again."
         ) from error
-    shutil.rmtree(folder)
     emit_text(f"Deleted {folder}.\n")
     return OK
 
