@@ -24,7 +24,7 @@ class LedgerEntries:
         # A replica that keeps the ledger is the store that the ledger is in.
         if not applied or self._replica.keeps_ledger:
             return applied
-        if versions and not self._is_elsewhere():
+        if versions and not self.is_elsewhere():
             return applied
         self._stale = frozenset(applied)
         return {}
@@ -38,6 +38,7 @@ class LedgerEntries:
         if place is not None and self._ledger.place(name) != place:
             self._ledger.note_place(name, place)
 
-    def _is_elsewhere(self) -> bool:
+    def is_elsewhere(self) -> bool:
+        """Whether the ledger says that its entries are about another store. Raises ReplicaError."""
         known = self._ledger.place(self._replica.name) if self._place is not None else None
         return known is not None and known != self._place

@@ -17,6 +17,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
 from engine.errors import ReplicaError
 from engine.loop.passes.homes import known_homes
+from engine.loop.passes.ledger_entries import LedgerEntries
 from engine.loop.passes.memory import ReplicaMemory, versions_of
 from engine.loop.passes.options import PassOptions, Since
 from engine.loop.passes.replica_pass import ReplicaPass
@@ -96,6 +97,7 @@ class WarmStart:
         if (
             replica.digest(seed=self._seed) != state.rows
             or self._ledger.ledger_digest(replica.name) != state.ledger_digest
+            or self._is_exchanged(replica)
         ):
             return
         # A home whose config entries were not read is known by those of what it has, of which there are no rows.
@@ -107,6 +109,11 @@ class WarmStart:
             data_version, versions, self._before.home.counts, homes
         )
         self._states[replica.name] = state
+
+    def _is_exchanged(self, replica: Replica) -> bool:
+        """Whether the settings name another store than the ledger's entries are about, with the same rows. Raises ReplicaError."""
+        entries = LedgerEntries(replica, self._ledger, self._options.places.get(replica.name))
+        return not replica.keeps_ledger and entries.is_elsewhere()
 
     def forget(self) -> None:
         """Start over, without a cache."""

@@ -201,6 +201,30 @@ async def test_with_a_history_each_replica_is_known_by_itself(home: Home, tmp_pa
         history.close()
 
 
+async def test_a_history_that_was_moved_is_compared_as_one_without_a_cache_is(
+    home: Home, tmp_path: Path
+) -> None:
+    history, moved = open_history(tmp_path / "history.db"), {"history": "moved"}
+    try:
+        await home.run(history, places={"history": "here"})
+        assert await home.was_cut_short(history, places={"history": "here"})
+        home.core.answers["config/area_registry/list"][0]["name"] = "Renamed"
+        found = [await home.run(history, mode="dry_run", places=moved)]
+        PassCacheFile(home.path).remove()
+        found.append(await home.run(history, mode="dry_run", places=moved))
+        assert found[0].records == found[1].records
+        assert (
+            found[0].records[-1].applied_hash is None
+        )  # what was written to the store before says nothing of it
+        await home.run(history, places=moved)
+        assert await home.was_cut_short(history, places=moved)
+        rows = home.open()
+        assert rows.place("history") == "moved"
+        rows.close()
+    finally:
+        history.close()
+
+
 async def test_rows_written_by_another_program_during_the_pass_are_looked_at_in_the_next(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
