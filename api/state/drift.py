@@ -93,7 +93,7 @@ async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -
         compared_at=status.report.compared_at if status.report else None,
         age_seconds=_age(status.report, now),
         duration_seconds=report.duration_seconds if status.report else None,
-        source=msgspec.structs.replace(report.source, connected=status.source.connected),
+        source=_source_now(status, report),
         replicas=_replicas_now(status, report, now, context.freshness),
         records=tuple(served_record(record) for _, record in page),
         count=len(page),
@@ -127,6 +127,13 @@ async def get_drift_record(context: AppContext, request: Request, _query: NoQuer
             assert status.report is not None, "its record was found"
             return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
     raise Problem(404, "The last pass found no difference under this replica, registry and key.")
+
+
+def _source_now(status: Status, report: Report) -> SourceReport:
+    """Where the records came from; who cannot be reached is in no known state."""
+    is_connected = status.source.connected
+    state = report.source.state if is_connected else None
+    return msgspec.structs.replace(report.source, connected=is_connected, state=state)
 
 
 def _replicas_now(

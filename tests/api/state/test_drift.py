@@ -119,6 +119,15 @@ async def test_an_old_comparison_is_no_knowledge(api: Api) -> None:
     assert (await api.get("/api/drift"))["status"] == "unknown"
 
 
+async def test_a_home_assistant_that_is_out_of_reach_is_in_no_known_state(api: Api, report: Report) -> None:
+    running = msgspec.structs.replace(report.source, state="RUNNING")
+    report = msgspec.structs.replace(report, source=running)
+    for is_connected, state in ((True, "RUNNING"), (False, None)):
+        api.status = status_of(report, source=SourceStatus("ws://home", is_connected, state="RUNNING"))
+        source = (await api.get("/api/drift"))["source"]
+        assert (source["connected"], source["state"]) == (is_connected, state)
+
+
 async def test_a_report_with_errors_is_never_in_sync(api: Api, report: Report) -> None:
     errors = (ErrorReport("influxdb", "away", "", True),)
     api.status = status_of(msgspec.structs.replace(report, errors=errors))
