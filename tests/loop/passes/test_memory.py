@@ -184,3 +184,90 @@ def test_what_any_of_the_replicas_holds_of_ours_is_known() -> None:
     assert known_to([first]) is first.applied
     assert dict(known_to([first, second])) == {one: "a", two: "c"}
     assert dict(known_to([])) == {}
+
+
+def test_what_was_never_compared_is_not_taken_for_known() -> None:
+    memory = ReplicaMemory(0, {}, {})
+    assert memory.order is None, "asked for, and not taken for empty"
+    assert (memory.differences, memory.standing, memory.reported) == ({}, {}, {})
+    since = Since(None, frozenset({device(1).key}))
+    assert memory.widened(since) is None, "nobody knows what was left before the first pass"
+
+
+def test_what_a_pass_was_not_allowed_to_do_stands_for_the_next_one() -> None:
+    replica, applied = filled([device(3)])
+    memory = ReplicaMemory(0, replica.observe().versions, applied)
+    plan = plan_to(snapshot(device(1), device(2), device(3)), replica, applied)
+    first, second = plan.operations
+    memory.leave(plan, Verdict((), (first,), (second,), ()), is_known=True)
+    assert memory.standing == {first.key: first, second.key: second}
+    assert memory.differences == {}
+
+
+def test_a_row_that_is_gone_when_it_is_read_says_nothing_and_is_asked_for_again() -> None:
+    key = device(1).key
+    memory = ReplicaMemory(0, {}, {})
+    assert memory.rows_under({key: key}, lambda _keys: {}) == {key: StoredRow(key, {})}
+    memory.versions = {key: "v1"}
+    found = StoredRow(key, {"name": "Lamp"})
+    assert memory.rows_under({key: key}, lambda _keys: {key: found}) == {key: found}
+
+
+def test_one_mapping_for_both_stays_one() -> None:
+    one, two = device(1).key, device(2).key
+    memory = ReplicaMemory(0, {one: "v1"}, {one: "v1"})
+    memory.share({one: "v2"})
+    assert memory.applied is memory.versions, "they are equal, so one of them is enough"
+    memory.share({one: "v3"})
+    assert memory.applied is memory.versions
+    memory.take([], [(two, None)], {one: "v3"}, drops_replaced=True)
+    assert memory.applied is memory.versions, "the bookkeeping said what was known"
+    assert (memory.versions, memory.applied) == ({one: "v1"}, {one: "v1"})
+    memory.take([], [(one, None), (two, None)], {one: "v3"}, drops_replaced=True)
+    assert (memory.versions, memory.applied) == ({one: "v1"}, {})
+
+
+def test_what_is_applied_is_followed_apart_where_it_is_not_what_is_held() -> None:
+    replica, _ = filled([device(1), device(2)])
+    versions = replica.observe().versions
+    memory = ReplicaMemory(0, versions, {device(1).key: "older", device(2).key: "older"})
+    plan = plan_to(snapshot(device(1)), replica, versions)
+    memory.take(plan.operations, [], {}, drops_replaced=True)
+    assert memory.versions == {device(1).key: versions[device(1).key]}
+    assert memory.applied == {device(1).key: "older"}
+
+
+def test_a_row_that_was_written_has_its_own_name() -> None:
+    replica, _ = filled([])
+    desired = snapshot(device(1))
+    memory = ReplicaMemory(0, {}, {})
+    memory.aliases = {device(1).key: device(9).key, device(2).key: device(8).key}
+    memory.take(plan_to(desired, replica, {}).operations, [], desired.home.row_versions, drops_replaced=True)
+    assert memory.aliases == {device(2).key: device(8).key}
+
+
+def test_after_a_large_write_the_homes_own_versions_are_held() -> None:
+    replica, _ = filled([device(n) for n in range(2, 17)])
+    desired = snapshot(*(device(n) for n in range(1, 17)))
+    memory = ReplicaMemory(0, versions := replica.observe().versions, versions)
+    wanted = desired.home.row_versions
+    memory.take(plan_to(desired, replica, versions).operations, [], wanted, drops_replaced=True)
+    assert memory.versions is memory.applied is wanted, "one of sixteen was written"
+    larger = snapshot(*(device(n) for n in range(1, 40)))
+    everything = larger.home.row_versions
+    held = ReplicaMemory.recalled(0, everything, Counter(), KnownHomes())
+    held.take(plan_to(desired, replica, versions).operations, [], wanted, drops_replaced=True)
+    assert held.applied is held.versions is not everything, "one copy for both"
+
+
+def test_of_a_row_that_moved_the_next_pass_looks_at_what_it_became() -> None:
+    replica, applied = filled([device(1)])
+    memory = ReplicaMemory(0, replica.observe().versions, applied)
+    desired = snapshot(device(2), splits={device(1).id: (device(2).id,)})
+    plan = plan_to(desired, replica, applied)
+    assert [operation.moved_from for operation in plan.operations] == [device(1).key]
+    memory.leave(plan, Verdict(plan.operations, (), (), ()), is_known=True)
+    memory.take(plan.operations, (), desired.home.row_versions, drops_replaced=True)
+    since = memory.widened(Since(desired, frozenset()))
+    assert since is not None
+    assert device(2).key in since.keys
