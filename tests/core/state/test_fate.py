@@ -69,11 +69,27 @@ def test_of_several_that_were_renamed_the_one_that_had_the_name_last_is_told(las
     assert "other" not in fate.text.removeprefix("The entity 'light.old' has another name")
 
 
-def test_of_several_that_are_gone_the_one_that_had_the_name_last_is_told() -> None:
-    first = Former(KEY, NOON + 9, NOON + 9, borne_at=NOON)
-    fate = fate_of(OLD, [first, Former(OTHER, NOON + 1, NOON + 1, borne_at=NOON + 1)], {})
+@pytest.mark.parametrize(("first", "last"), [(KEY, OTHER), (OTHER, KEY)])
+@pytest.mark.parametrize("is_said", [True, False])
+def test_of_several_that_are_gone_the_one_that_had_the_name_last_is_told(
+    first: Key, last: Key, is_said: bool
+) -> None:
+    if is_said:  # by each store in turn, the later first
+        former = Former(first, NOON + 9, NOON + 9, borne_at=NOON)
+        two = [Former(last, NOON + 1, NOON + 1, borne_at=NOON + at) for at in (1, -1)]
+    else:
+        former = Former(first, NOON, NOON)
+        two = [Former(last, NOON + at, NOON + at) for at in (1, -1)]
+    fate = fate_of(OLD, [former, *two], {})
     assert fate is not None
-    assert (fate.id, fate.at) == (OTHER.id, NOON + 1)
+    assert (fate.id, fate.at) == (last.id, NOON + 1)
+
+
+def test_a_device_has_no_name_but_another_id() -> None:
+    key = Key("device", "d2")
+    fate = fate_of("d1", [Former(Key("device", "d1"), NOON + 1), Former(key, NOON)], {key: "d2"})
+    assert fate is not None
+    assert fate.text == "The device 'd1' has another id by now: it is 'd2' (id d2)."
 
 
 def test_whoever_had_the_name_after_the_one_that_is_there_is_mentioned() -> None:
@@ -81,7 +97,10 @@ def test_whoever_had_the_name_after_the_one_that_is_there_is_mentioned() -> None
     fate = fate_of(OLD, [Former(KEY, NOON, borne_at=NOON), gone], {KEY: "light.new"})
     assert fate is not None
     assert (fate.id, fate.now_called) == (KEY.id, "light.new")
-    assert fate.text.endswith(" Another one had the name after it, and is gone (id e2).")
+    assert fate.text == (
+        "The entity 'light.old' has another name by now: it is 'light.new' (id e1)."
+        " Another one had the name after it, and is gone (id e2)."
+    )
 
 
 def test_a_name_was_borne_until_the_version_that_has_another_one() -> None:
