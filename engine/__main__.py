@@ -8,6 +8,13 @@ Nothing is imported here that the arguments may not need; `--help` loads no libr
 
 import os
 import sys
+from types import TracebackType
+
+# Ready before it is needed: it is written when there is no memory for anything else.
+_NO_MEMORY = (
+    b"Error: Cannot go on: there is not enough memory.\n"
+    b"Give this process or machine more memory. Each replica is as before or after a whole transaction.\n"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,10 +26,20 @@ def main(argv: list[str] | None = None) -> int:
         from engine.commandline.completion import answer_shell
 
         answer_shell()
-    code = _run(sys.argv[1:] if argv is None else argv)
-    if argv is None:
-        os._exit(code)
-    return code
+    if argv is not None:
+        return _run(argv)
+    sys.excepthook = _end_by_fault
+    os._exit(_run(sys.argv[1:]))
+
+
+def _end_by_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """Show what no command foresaw, and end: Python would wait for threads that may never end."""
+    # Without memory for an exception Python raises SystemError in its place.
+    if isinstance(fault, MemoryError) or "without exception set" in str(fault):
+        os.write(2, _NO_MEMORY)
+    else:
+        sys.__excepthook__(kind, fault, trace)
+    os._exit(1)
 
 
 def _run(argv: list[str]) -> int:

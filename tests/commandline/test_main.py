@@ -74,6 +74,28 @@ def test_the_process_ends_with_the_command_whatever_is_left_behind() -> None:
     assert ended.stdout.startswith(b"reconcile ")
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("SystemError('error return without exception set')", b"Cannot go on: there is not enough memory"),
+        ("MemoryError()", b"Cannot go on: there is not enough memory"),
+        ("AssertionError('nobody foresaw it')", b"nobody foresaw it"),
+    ],
+)
+def test_the_process_ends_by_what_no_command_foresaw(fault: str, told: bytes) -> None:
+    program = (
+        "import os, sys, threading\nimport engine.__main__ as program\n"
+        f"def run(argv): raise {fault}\n"
+        "program._run = run\n"
+        "never, kept_open = os.pipe()\n"
+        "threading.Thread(target=os.read, args=(never, 1)).start()\n"
+        "program.main()"
+    )
+    ended = python("-c", program)
+    assert ended.returncode == 1
+    assert told in ended.stderr
+
+
 def test_a_usage_error_is_returned_as_64(reconcile: Reconcile) -> None:
     code, out, err = reconcile("--nonsense")
     assert (code, out) == (64, "")
