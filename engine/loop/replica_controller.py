@@ -227,11 +227,12 @@ class ReplicaController:
         work = ReplicaPass(self._replica, context, memory=self._memory, since=since)
         with context.phase("compare"):
             await work.compare()
+        # Up to then what changed is pending, also where nothing of it is planned.
+        await self._note_found(work, partial(self._report, work, context, started))
         if (planned := work.planned_keys) is not None:
             self._under_way = planned
             self._note_pending(len(planned), desired.reading.taken_at)
             self._note_backlog()
-        await self._note_found(work, partial(self._report, work, context, started))
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
                 await work.apply()

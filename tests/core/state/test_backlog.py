@@ -52,8 +52,10 @@ def test_a_full_read_is_held_against_the_one_before_and_what_was_looked_at_since
     assert offered(FULL, ONE, read(FULL, device(2, name="New")), taken=1) == 2
 
 
-def test_a_home_read_from_scratch_says_nothing_until_it_is_compared() -> None:
-    assert offered(FULL, snapshot(ENTRY), taken=0) == 0
+def test_a_home_read_from_scratch_is_held_against_what_was_taken_up() -> None:
+    assert offered(FULL, snapshot(ENTRY), taken=0) == 2
+    assert offered(FULL, snapshot(ENTRY, device(1), device(2)), taken=0) == 0
+    assert offered(FULL, ONE, snapshot(ENTRY, device(1), device(2)), taken=1) == 1
     again = snapshot(ENTRY)
     backlog = Backlog()
     for made in (FULL, again):
@@ -84,8 +86,11 @@ def test_it_counts_what_differs(data: st.DataObject) -> None:
         assert backlog.count(ALL) == sum(taken.home.hashes.get(k) != newest.home.hashes.get(k) for k in keys)
 
 
-def test_a_read_made_from_what_was_never_offered_says_nothing() -> None:
-    assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 0
+def test_a_read_made_from_what_was_never_offered_is_held_against_what_was_taken_up() -> None:
+    assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 4
+
+
+def test_before_anything_was_taken_up_nothing_is_said() -> None:
     backlog = Backlog()
     backlog.offer(FULL)
     backlog.offer(ONE)
