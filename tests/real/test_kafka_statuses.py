@@ -129,7 +129,7 @@ def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: Workin
 
     (fleet.folder / "sites.d" / "home0.toml").unlink()
     wait_until(lambda: fleet.status()["unconfigured"] == ["home0"], "it is unconfigured")
-    assert "The fleet forgets home0" in worker.run("site", "forget", "home0")
+    assert "The fleet has forgotten home0" in worker.run("site", "forget", "home0")
     wait_until(lambda: "home0" not in {site["name"] for site in fleet.status()["sites"]}, "it is forgotten")
     wait_until(lambda: set(worker.homes()) == set(fleet.names) - {"home0"}, "here, too")
 
