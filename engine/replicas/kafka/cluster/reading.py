@@ -20,7 +20,8 @@ _STEP_SECONDS = 0.1
 # Closer offsets than this are read in one go.
 _GAP = 1_000
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001
-_SETTINGS = {
+# Of every consumer that reads what is committed, and keeps by itself where it stands.
+READING = {
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
@@ -98,7 +99,7 @@ class PartitionReader:
 
     def _consumer(self, wait_ms: int) -> Consumer:
         more = {"group.id": self._group, "fetch.wait.max.ms": wait_ms}
-        return self._clients.consumer(**_SETTINGS, **more)
+        return self._clients.consumer(**READING, **more)
 
     def _stretch(self, topic: str, first: int, last: int) -> Iterator[TopicEntry]:
         if self._again is None:

@@ -14,7 +14,7 @@ from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.cluster.failures import AWAY
-from engine.replicas.kafka.cluster.reading import entry_of
+from engine.replicas.kafka.cluster.reading import READING, entry_of
 from engine.replicas.kafka.messages import PlacedEntry
 from engine.replicas.kafka.topics import TopicNames, TopicState
 
@@ -28,13 +28,8 @@ _END = KafkaError._PARTITION_EOF  # noqa: SLF001
 _PASSING = frozenset({_END, *AWAY, KafkaError._TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION})  # noqa: SLF001
 _CUT = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 _SETTINGS = {
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    "isolation.level": "read_committed",
-    # A topic that was cut or made anew is read anew, and not from wherever it may begin.
-    "auto.offset.reset": "error",
-    # What has arrived and waits to be taken; and no more than this is asked for at once.
-    "queued.max.messages.kbytes": 16_384,
+    **READING,
+    # No more than this is asked for at once.
     "fetch.max.bytes": 8_388_608,
     "fetch.message.max.bytes": 524_288,
     "fetch.wait.max.ms": 500,
