@@ -8,7 +8,7 @@ from api.app_context import AppContext
 from api.http.problems import Became, Problem
 from api.ports import ReadTransaction, Timeline
 from engine.core.records.record import Key
-from engine.core.state.fate import VERSIONS_MAX, Fate, Former, borne_at, fate_of, former_of
+from engine.core.state.fate import Fate, Former, fate_of, recorded_formers
 from engine.core.times import rfc3339
 from engine.errors import ReplicaError
 
@@ -52,11 +52,5 @@ async def missing(context: AppContext, registry: str, asked: str, otherwise: str
 
 
 def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:
-    holders = set(timeline.holders(asked) if registry == "entity" else ())
-    found = []
-    for key in sorted({Key(registry, asked), *holders}):
-        # Who had the name last is a question only where several had it.
-        revisions = timeline.newest(key, VERSIONS_MAX if len(holders) > 1 else 1)
-        until = borne_at(asked, [(r.at, r.fields.get("entity_id")) for r in revisions])
-        found += former_of(key, [(r.at, r.op == "delete") for r in revisions], until)
-    return found
+    holders = timeline.holders(asked) if registry == "entity" else ()
+    return list(recorded_formers(asked, [Key(registry, asked)], holders, timeline.newest))

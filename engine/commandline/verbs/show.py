@@ -19,7 +19,7 @@ from engine.composition.stores import Stores, open_stores
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
-from engine.core.state.fate import VERSIONS_MAX, Former, borne_at, former_of
+from engine.core.state.fate import Former, recorded_formers
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION
 from engine.core.times import Instant, encode_document, rfc3339
@@ -115,12 +115,7 @@ def formers(stores: Stores, text: str) -> list[Former]:
         keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
         # Without the records there still is what the rows file says.
         with suppress(ReplicaError):
-            holders = set(records.holders(asked))
-            for key in sorted(keys | holders):
-                # Who had the name last is a question only where several had it.
-                revisions = records.newest(key, VERSIONS_MAX if len(holders) > 1 else 1)
-                until = borne_at(asked, [(r.at, r.fields.get("entity_id")) for r in revisions])
-                found += former_of(key, [(r.at, r.op == "delete") for r in revisions], until)
+            found += recorded_formers(asked, keys, records.holders(asked), records.newest)
     return [former for former in found if named is None or former.key.registry == named.registry]
 
 

@@ -3,11 +3,12 @@
 An id or entity_id that the change feed, the tombstones or the records ever knew is never called unknown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from engine.core.records.record import Key
+from engine.core.records.record import Json, Key
 from engine.core.times import rfc3339
 
 VERSIONS_MAX = 50  # of a record, in which its names are looked for
@@ -25,6 +26,17 @@ class Former(msgspec.Struct, frozen=True):
     ended_at: float | None = None
     is_foreign: bool = False  # it was never Home Assistant's
     borne_at: float | None = None
+
+
+class _Version(Protocol):
+    """A version of a record, as a timeline has it."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def fields(self) -> Mapping[str, Json]: ...
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -79,6 +91,21 @@ def former_of(
         return []
     at, is_end = revisions[-1]
     return [Former(key, at, at if is_end else None, borne_at=borne_at)]
+
+
+def recorded_formers(
+    asked: str, keys: Iterable[Key], holders: Iterable[Key], newest: Callable[[Key, int], Sequence[_Version]]
+) -> Iterator[Former]:
+    """Those of `keys`, and of the `holders` of the asked name, that a timeline remembers.
+
+    `newest` gives so many of the newest versions of a record, oldest first; what it raises is raised.
+    """
+    held = set(holders)
+    for key in sorted({*keys, *held}):
+        # Who had the name last is a question only where several had it.
+        versions = newest(key, VERSIONS_MAX if len(held) > 1 else 1)
+        until = borne_at(asked, [(v.at, v.fields.get("entity_id")) for v in versions])
+        yield from former_of(key, [(v.at, v.op == "delete") for v in versions], until)
 
 
 def borne_at(asked: str, versions: Iterable[tuple[float, object]]) -> float | None:
