@@ -4,7 +4,6 @@ A message is believed as far as a home's owner could have written it: a key in i
 partition. Everything else is another program's, is left alone and counted. What a newer program wrote is not known here.
 """
 
-import re
 from enum import StrEnum
 
 import msgspec
@@ -19,10 +18,9 @@ from engine.replicas.kafka.sites.site_status import (
     decode_message,
 )
 from engine.replicas.kafka.topics import partition_of
+from engine.settings.sites import is_site_name
 
 TEXT_MAX = 255  # characters of each text that are kept, and of an id
-
-_SITE_NAME = re.compile(r"[a-z0-9_-]{1,64}")  # as site.name
 
 
 class Oddity(StrEnum):
@@ -112,7 +110,7 @@ def read_site(entry: PlacedEntry, partitions: int) -> SiteSaid | Oddity | None:
 
 def is_home(site: str, entry: PlacedEntry, partitions: int) -> bool:
     """Whether a home can be called so, and its messages stand where this one does."""
-    return _SITE_NAME.fullmatch(site) is not None and partition_of(site, partitions) == entry.partition
+    return is_site_name(site) and partition_of(site, partitions) == entry.partition
 
 
 def is_newer(entry: PlacedEntry, known: int) -> bool:

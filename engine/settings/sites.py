@@ -1,11 +1,17 @@
 """The settings sections `site`, `sites` and `fleet`: which home it is, many homes in one process, and in several."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-# Without a user, a query or a fragment. `\Z` and not `$`, which also matches before a line break.
+# A home's name, wherever one is read: settings, file names, messages. `\Z` and not `$`, which also matches before a line break.
+NAME_PATTERN = r"^[a-z0-9_-]{1,64}\Z"
+SiteName = Annotated[str, Meta(pattern=NAME_PATTERN)]
+_match_name = re.compile(NAME_PATTERN).match
+
+# Without a user, a query or a fragment.
 PUBLIC_URL = (
     r"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)?\Z"
 )
@@ -18,13 +24,12 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="the home's name in records, metrics and reports: a-z, 0-9, _ and -",
-            pattern=r"^[a-z0-9_-]{1,64}\Z",
+            pattern=NAME_PATTERN,
         ),
     ] = "home"
     label: Annotated[str, Meta(description="the home's name for people", max_length=200)] = ""
     tags: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")], ...],
-        Meta(description="words that homes are found by: a-z, 0-9, _ and -"),
+        tuple[SiteName, ...], Meta(description="words that homes are found by: a-z, 0-9, _ and -")
     ] = ()
 
 
@@ -130,3 +135,8 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="file of `reconcile fleet view`: what it read from Kafka, which it can read again at any time"
         ),
     ] = "var/fleet_view.db"
+
+
+def is_site_name(text: str) -> bool:
+    """Whether a home can have this name."""
+    return _match_name(text) is not None

@@ -4,7 +4,6 @@ A file that is broken is a finding about its own home. It must not keep any othe
 """
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from engine.errors import EngineError, SettingsError, SourceRefused
 from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
 from engine.settings.secrets import read_secret
 from engine.settings.sections import LoadedSettings, Settings
-from engine.settings.sites import SitesSettings
+from engine.settings.sites import SitesSettings, is_site_name
 from engine.settings.stores import fleet_uri, kafka_uri
 
 SUFFIX = ".toml"
-NAME = re.compile(r"[a-z0-9_-]{1,64}")
 # What a home may set for itself; the rest is of the process.
 SECTIONS = ("site", "source", "plan", "loop", "rows", "records")
 # What suits many homes in one process, where nothing else is set.
@@ -123,7 +121,7 @@ class SiteFiles:
         return bool(has_token) or not os.path.exists(token)  # noqa: PTH110
 
     def _load(self, path: Path) -> LoadedSettings:
-        if not NAME.fullmatch(path.stem):
+        if not is_site_name(path.stem):
             raise SettingsError(
                 f"{_written(path)} names no home: a name is a-z, 0-9, _ and -, at most 64 of them.",
                 "Rename the file.",

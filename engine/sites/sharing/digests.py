@@ -9,7 +9,8 @@ from hashlib import blake2b
 import msgspec
 
 from engine.settings.sections import Settings
-from engine.sites.files import NAME, SECTIONS, SiteFile
+from engine.settings.sites import is_site_name
+from engine.sites.files import SECTIONS, SiteFile
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -24,7 +25,7 @@ class SettingsDigests:
         """The digest of each home's settings; None where its file is broken. A file that is called like no home is of none."""
         known, self._known = self._known, {}
         for name, file in files.items():
-            if not NAME.fullmatch(name):
+            if not is_site_name(name):
                 continue
             before = known.get(name)
             is_same = before is not None and before[0] is file

@@ -30,7 +30,8 @@ from engine.replicas.kafka.sites.site_status import (
 )
 from engine.replicas.kafka.sites.site_topic import Outgoing, SiteTopic
 from engine.replicas.kafka.topics import partition_of
-from engine.sites.files import NAME, SiteFile
+from engine.settings.sites import is_site_name
+from engine.sites.files import SiteFile
 from engine.sites.sharing.claim_numbers import ClaimNumbers
 from engine.sites.sharing.digests import SettingsDigests
 from engine.sites.sharing.home_statuses import home_status, milliseconds, released, unconfigured
@@ -197,7 +198,7 @@ class StatusExchange:
 
     def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
         name = owned.name
-        if not NAME.fullmatch(name):
+        if not is_site_name(name):
             return None  # a broken file that is called like no home
         partition = partition_of(name, self._topic.partitions)
         is_new = self._numbers.is_new(name, owned.claim)

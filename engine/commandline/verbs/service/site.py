@@ -28,8 +28,9 @@ from engine.errors import EngineError, SettingsError, SourceError, StoreHeld
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 from engine.files.store_lock import hold_store
 from engine.settings.layers import merge_layers, settings_layers, with_secrets
+from engine.settings.sites import is_site_name
 from engine.settings.text import source_uri
-from engine.sites.files import NAME, SiteFile, SiteFiles
+from engine.sites.files import SiteFile, SiteFiles
 from engine.sites.pauses import is_paused, pause, resume
 from engine.sites.shards import StaticShard
 
@@ -247,7 +248,7 @@ def _forget_in_fleet(homes: Homes, name: str) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    if not NAME.fullmatch(name):
+    if not is_site_name(name):
         raise SettingsError(
             f"{visible(name)!r} cannot be the name of a home.",
             "A name has up to 64 characters: a-z, 0-9, _ and -.",

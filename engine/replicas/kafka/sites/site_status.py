@@ -15,7 +15,7 @@ from engine.core.words import SyncStatus
 from engine.errors import ReplicaRejected
 from engine.replicas.kafka.messages import SCHEMA_VERSION, Message, TopicEntry
 from engine.replicas.kafka.topics import REPLICA
-from engine.settings.sites import PUBLIC_URL
+from engine.settings.sites import PUBLIC_URL, SiteName
 
 # A home's message comes at least this often; it counts for two of them.
 HEARTBEAT_SECONDS = 60
@@ -25,8 +25,6 @@ REASON_MAX = 1000
 
 _MS_MAX = 253_402_300_799_999  # the end of the year 9999
 
-# `\Z` and not `$`, which also matches before a line break.
-SiteName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
 WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
 # http(s), without a user; empty: not published.
 PublicUrl = Annotated[str, Meta(pattern=PUBLIC_URL, max_length=2000)]
