@@ -42,6 +42,7 @@ WITHOUT_TWIN = {
     "engine/replicas/kafka/cluster/whole_topics.py",  # what a broker sends, tested on one by tests/real/test_fleet_view.py
     "engine/commandline/arguments/options.py",  # tested with the parser
     "engine/commandline/verbs/service/serve_sites.py",  # wiring, tested as a process by tests/sites/test_serving.py
+    "engine/commandline/verbs/service/until_signal.py",  # wiring, tested as a process by tests/composition/test_serving.py
     "engine/composition/follow.py",  # wiring, tested by every service
     "engine/composition/resources.py",  # one struct
     "engine/composition/mirror.py",  # wiring, tested as a process by tests/composition/test_serving.py

@@ -3,13 +3,11 @@
     python -m bench.api.bench_api [--entities 20000]
 
 Input: a seeded home, written once, and beside it a record with 200,000 versions; the application as the service builds it,
-asked in process, without a socket. Method: CPU of the whole process, worker thread included, the worst of three, each a
-question that was not asked before, so that no kept answer serves it. *Behind a commit*: nothing that was kept is true any
-more, so all texts are read again.
+called in process, without a socket. Method: CPU of the whole process, worker thread included, the worst of three requests
+with different queries, so that no cached response serves one. *Behind a commit*: the caches are out of date, so all texts
+are read again.
 """
 
-import argparse
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -20,10 +18,8 @@ import msgspec
 
 from api.app import build_app
 from api.app_context import AppOptions, only
-from bench.api.asking import context_over, get
-from bench.driving import ScriptedConnection, cold_pass
+from bench.api.stand import context_over, get, parse_entities, written_home
 from bench.figures import Figure, publish
-from bench.registries import make_home
 from bench.stores.history_growth import KEY, REVISIONS, grow_by_passes, lengthen
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
@@ -34,13 +30,13 @@ _WORDS = ("kitchen+power", "bedroom+battery", "office+motion")
 
 
 class _Page(msgspec.Struct):
-    """What a client needs to go on; the rest is skipped, because decoding it is the client's time."""
+    """The part of a page that a client needs to request the next one; decoding the rest would be the client's time."""
 
     next: str | int | None = None
 
 
 async def measure(rows: Path, history: Path) -> dict[str, float]:
-    """CPU milliseconds by question."""
+    """CPU milliseconds by request."""
     rows_reader, timeline = SqliteRowsReader(rows), open_history(history, read_only=True)
     app = build_app(only(context_over(rows_reader, timeline)), AppOptions())
     other = apsw.Connection(str(rows))
@@ -91,16 +87,10 @@ async def measure(rows: Path, history: Path) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print and keep."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--entities", type=int, default=20_000)
-    entities = parser.parse_args(argv).entities
-    with tempfile.TemporaryDirectory() as directory:
-        rows = Path(directory) / "rows.db"
-        anyio.run(cold_pass, ScriptedConnection(make_home(entities)), rows)
-        (Path(directory) / "long").mkdir()
-        history, _ = grow_by_passes(Path(directory) / "long")
+    entities = parse_entities(__doc__, argv)
+    with written_home(entities) as rows:
+        (rows.parent / "long").mkdir()
+        history, _ = grow_by_passes(rows.parent / "long")
         lengthen(history)
         taken = anyio.run(measure, rows, history)
     budgets = {

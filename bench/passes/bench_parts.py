@@ -17,7 +17,7 @@ import pytest
 
 from api.app import build_app
 from api.app_context import AppOptions, only
-from bench.api.asking import context_over, get
+from bench.api.stand import context_over, get
 from bench.driving import ScriptedConnection, cold_pass, copy_rows, tokenise
 from bench.registries import Home, make_home, records_of, snapshot_of
 from engine.core.compare.diff import compare

@@ -8,13 +8,11 @@ import anyio
 
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import working_folder
-from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.log_lines import set_up_logging
+from engine.commandline.verbs.service.until_signal import serve_until_signal
 from engine.errors import ReplicaError
 from engine.fleet_view.serving import ViewHost, serve_view
-from engine.process.garbage_collection import rare_garbage_collection
-from engine.process.memory_trim import trim_memory
 from engine.process.systemd import Notifier
 from engine.settings.layers import merge_layers, settings_layers, with_secrets
 
@@ -34,20 +32,8 @@ def run_fleet_view(arguments: Arguments, interruption: Interruption) -> int:
     def on_trouble(error: ReplicaError) -> None:
         logger.warning("the view does not follow Kafka", extra={"fields": {"error": str(error)}})
 
-    def on_cut_off(_signal_number: int) -> None:
-        logger.warning("stopped while a call did not return; the next start goes on where it was")
-
-    async def work() -> None:
-        stop = anyio.Event()
-        interruption.on_signal(stop.set)
-        if interruption.deadline is not None:
-            interruption.deadline.farewell = on_cut_off
-            interruption.deadline.exit_code = lambda _signal_number: OK
+    async def work(stop: anyio.Event) -> None:
         host = ViewHost(on_ready=on_ready, on_trouble=on_trouble, notifier=Notifier(os.environ))
         await serve_view(loaded, host, stop=stop)
 
-    trim_memory()
-    with rare_garbage_collection():
-        interruption.run(work)
-    logger.info("stopped")
-    return OK
+    return serve_until_signal(work, interruption, logger)

@@ -1,4 +1,4 @@
-"""`reconcile serve`: run until a signal, which is the ordinary end of a service and no failure."""
+"""`reconcile serve`: keep one home, or many, until a signal."""
 
 import os
 import sys
@@ -7,14 +7,12 @@ import anyio
 
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
-from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.log_lines import HomeLines, set_up_logging
+from engine.commandline.verbs.service.until_signal import serve_until_signal
 from engine.composition.serving import Host, serve
 from engine.core.words import Mode
 from engine.errors import SettingsError
-from engine.process.garbage_collection import rare_garbage_collection
-from engine.process.memory_trim import trim_memory
 from engine.process.open_files import raise_file_limit
 from engine.process.systemd import Notifier
 
@@ -30,15 +28,7 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         fields = {"source": settings.source.uri, "rows": settings.rows.file, "api": address, "mode": mode}
         logger.info("serving", extra={"fields": fields})
 
-    def on_cut_off(_signal_number: int) -> None:
-        logger.warning("stopped while a call did not return; the next start goes on where it was")
-
-    async def work() -> None:
-        stop = anyio.Event()
-        interruption.on_signal(stop.set)
-        if interruption.deadline is not None:
-            interruption.deadline.farewell = on_cut_off
-            interruption.deadline.exit_code = lambda _signal_number: OK
+    async def work(stop: anyio.Event) -> None:
         if settings.sites.directory:
             from engine.commandline.verbs.service.serve_sites import sites_work
 
@@ -57,8 +47,4 @@ def run_serve(arguments: Arguments, interruption: Interruption) -> int:
         await serve(loaded, mode=mode, host=host, stop=stop)
 
     raise_file_limit()
-    trim_memory()
-    with rare_garbage_collection():
-        interruption.run(work)
-    logger.info("stopped")
-    return OK
+    return serve_until_signal(work, interruption, logger)

@@ -1,5 +1,10 @@
-"""The application as the service builds it, asked in process, without a socket."""
+"""What the benchmarks of the API share: a home that is written once, and the application, called without a socket."""
 
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -7,12 +12,32 @@ import anyio
 from api.app_context import AppContext
 from api.changes.feed import ChangeFeed
 from api.ports import Timeline
-from bench.registries import READ_AT
+from bench.driving import ScriptedConnection, cold_pass
+from bench.registries import READ_AT, make_home
 from engine.core.state.intervals import Freshness
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 from engine.replicas.rows.queries.in_memory import rows_in_memory
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
+
+
+def parse_entities(description: str | None, argv: Sequence[str] | None) -> int:
+    """The size of the home that the command line asks for, in entities."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entities", type=int, default=20_000)
+    entities: int = parser.parse_args(argv).entities
+    return entities
+
+
+@contextmanager
+def written_home(entities: int) -> Iterator[Path]:
+    """The rows file of a seeded home, in a folder that is removed when the block ends."""
+    with tempfile.TemporaryDirectory() as directory:
+        rows = Path(directory) / "rows.db"
+        anyio.run(cold_pass, ScriptedConnection(make_home(entities)), rows)
+        yield rows
 
 
 def context_over(rows_reader: SqliteRowsReader, timeline: Timeline | None = None) -> AppContext:
@@ -31,7 +56,7 @@ def context_over(rows_reader: SqliteRowsReader, timeline: Timeline | None = None
 
 
 async def get(app: Any, target: str) -> bytes:
-    """The body of an answer, asked as uvicorn would."""
+    """The body of the response to a request as uvicorn passes it on."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",
