@@ -16,7 +16,7 @@ from api.ports import Clock, ReadTransaction, RowsReader, StatusSource
 from engine.core.state.report import Report, write_lag_seconds
 from engine.core.state.status import lag_seconds
 from engine.core.times import rfc3339
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 SLOT_SECONDS = 600
 SLOTS = 144
@@ -72,7 +72,7 @@ class Activity:
     ) -> None:
         """Record, at `now` (Unix seconds), how far behind each replica is and what has changed since the last call."""
         slot = int(now // SLOT_SECONDS)
-        with suppress(ReplicaError):  # asked again with the next look
+        with suppress(EngineError):  # asked again with the next look
             await self._recall(recorded, slot)
         for replica in status().replicas:
             lag = lag_seconds(replica, now)
@@ -81,7 +81,7 @@ class Activity:
                 slots[slot] = max(lag, slots.get(slot, 0.0))
             _forget(slots, slot)
         # The page says that the store cannot be read; here it is looked at again soon.
-        with suppress(ReplicaError):
+        with suppress(EngineError):
             await self._count(rows_reader, slot)
         _forget(self._changes, slot)
         _forget(self._delays, slot)

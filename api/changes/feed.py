@@ -14,7 +14,7 @@ import msgspec
 
 from api.changes.envelope import Change, change_of_row
 from api.ports import ReadTransaction, RowsReader
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 QUEUE_MAX = 64
 STREAMS_MAX = 8
@@ -153,7 +153,7 @@ class ChangeFeed:
             try:
                 await self._catch_up()
                 self.is_readable = True
-            except ReplicaError:
+            except EngineError:
                 # Readiness and every route that reads report it; here it only has to be tried again.
                 self.is_readable = False
             if self.is_closed:

@@ -17,7 +17,7 @@ from api.http import event_streams
 from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone, say_bye, send_piece
 from api.http.problems import RETRY_SECONDS, Problem
 from api.ports import ReadTransaction, RowsReader
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 BYE_SECONDS = 0.3
 _RESUME_BATCH = 200
@@ -68,7 +68,7 @@ class EventStream(Response):
                     break
                 try:
                     position, events = await self._resume(position, subscription.head)
-                except ReplicaError:
+                except EngineError:
                     # The client comes back and resumes after what it has; then it gets the reason, as a 503.
                     await end(send)
                     group.cancel_scope.cancel()

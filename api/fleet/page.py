@@ -21,7 +21,7 @@ from api.http.routing import LIVE_HEADERS
 from api.page.routes import HTML, static_route
 from api.page.templates import link, load_templates, render
 from engine.core.times import Instant
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 PAGE_SIZE = 100
 MODELS_SHOWN = 1000
@@ -191,7 +191,7 @@ class ViewPage:
                 return Response(await self.handle(found, query), 200, LIVE_HEADERS, HTML)
             except Problem as problem:
                 return _problem_page(found, problem)
-            except ReplicaError as error:
+            except EngineError as error:
                 return _problem_page(found, store_problem(error))
 
         return StarletteRoute(self.path, call, name=f"page{self.path.replace('/', '_')}")

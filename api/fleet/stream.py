@@ -13,7 +13,7 @@ from api.http.event_streams import KEEP_ALIVE, RETRY, begin, end, end_when_gone,
 from api.http.queries import NoQuery
 from api.http.routing import EVENT_STREAM, route
 from api.sites.ports import SiteChange
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 ID_PATTERN = "^[0-9]{1,18}(-[0-9]{1,18})*$"
 _RESET = b'event: reset\ndata: {"reason":"expired"}\n\n'
@@ -54,7 +54,7 @@ class ViewStream(Response):
                 try:
                     await self._follow(changes, send, tasks.cancel_scope)
                     await say_bye(send)
-                except ReplicaError:
+                except EngineError:
                     await end(send)
                 tasks.cancel_scope.cancel()
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.core.times import rfc3339
-from engine.errors import HistoryForgotten, ReplicaError
+from engine.errors import EngineError, HistoryForgotten
 
 MEDIA_TYPE = "application/problem+json"
 CURSOR_EXPIRED = "/problems/cursor-expired"
@@ -80,8 +80,8 @@ class Problem(Exception):
         return Response(msgspec.json.encode(body), self.status, headers, MEDIA_TYPE)
 
 
-def store_problem(error: ReplicaError) -> Problem:
-    """The store cannot be read: nothing is known, which is not the same as an empty home. Or it is not known any more."""
+def store_problem(error: EngineError) -> Problem:
+    """The store cannot be read, or not as it is set up: nothing is known, which is not the same as an empty home. Or it is not known any more."""
     if isinstance(error, HistoryForgotten):
         problem = Problem(410, str(error), type_=HISTORY_FORGOTTEN)
         problem.known_from = rfc3339(error.known_from)
@@ -94,7 +94,7 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     path = request.url.path
     if isinstance(error, Problem):
         return error.response(path)
-    if isinstance(error, ReplicaError):
+    if isinstance(error, EngineError):
         return store_problem(error).response(path)
     if isinstance(error, HTTPException):
         detail = f"There is nothing at {path}." if error.status_code == 404 else error.detail
@@ -102,4 +102,4 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     return Problem(500, "An error of this program; its log has the details.").response(path)
 
 
-HANDLERS: dict[Any, Any] = dict.fromkeys((Problem, ReplicaError, HTTPException, Exception), answer_problem)
+HANDLERS: dict[Any, Any] = dict.fromkeys((Problem, EngineError, HTTPException, Exception), answer_problem)

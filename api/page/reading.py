@@ -23,7 +23,7 @@ from api.page.views.home_index import (
 )
 from api.past import read_past
 from api.ports import ReadTransaction
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Reader:
             live = await self.live()
             try:
                 return msgspec.structs.replace(live, home=await self._past(query))
-            except (Problem, ReplicaError) as error:
+            except (Problem, EngineError) as error:
                 return msgspec.structs.replace(live, error=str(error))
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
@@ -94,7 +94,7 @@ class Reader:
     async def _or_why(self, job: Callable[[ReadTransaction, HomeIndex], Read]) -> Read:
         try:
             return await self.read(job)
-        except ReplicaError as error:
+        except EngineError as error:
             # The status above says what this means; the rest of the page still stands.
             return Read(NO_INDEX, None, None, str(error))
 
@@ -103,7 +103,7 @@ class Reader:
         assert at is not None, "needs a time"
         try:
             areas = await self.read(lambda _moment, index: tuple(index.areas))
-        except ReplicaError:
+        except EngineError:
             areas = ()  # the past is shown without today's order
         order = {id_: place for place, id_ in enumerate(areas)}
 

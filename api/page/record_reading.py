@@ -41,7 +41,7 @@ from api.registries.fate import find_fate
 from engine.core.records.record import Key
 from engine.core.state.record_verdict import Verdicts
 from engine.core.times import rfc3339
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 ENTITIES_MAX = 1000
 _NOT_IN_HOME_ASSISTANT = ("foreign", "gone")
@@ -76,7 +76,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         revisions, total, forgotten = await in_timeline(
             reader.context, lambda timeline: _versions(timeline, found.key)
         )
-    except (Problem, ReplicaError) as error:
+    except (Problem, EngineError) as error:
         revisions, total, forgotten, without = [], 0, "", str(error)
     names = found.index.names
     if found.is_gone:

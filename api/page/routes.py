@@ -32,7 +32,7 @@ from api.registries.bodies.small import SMALL
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 HTML = "text/html; charset=utf-8"
 # Of each group of differences, on the front page and on their own.
@@ -126,7 +126,7 @@ async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
 async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
     try:
         names = await page.reader.read(lambda _moment, index: index.names)
-    except ReplicaError:
+    except EngineError:
         names = {}  # then ids replace names
     return render("drift.html", page.drift(names, query, DRIFT_GROUP))
 
@@ -188,7 +188,7 @@ class PageRoute:
                 return Response(await self.handle(page, request, query), 200, LIVE_HEADERS, HTML)
             except Problem as problem:
                 return _problem_page(page, problem)
-            except ReplicaError as error:
+            except EngineError as error:
                 return _problem_page(page, store_problem(error))
 
         return StarletteRoute(self.path, call, name=f"page{self.path.replace('/', '_')}")

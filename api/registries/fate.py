@@ -10,7 +10,7 @@ from api.ports import ReadTransaction, Timeline
 from engine.core.records.record import Key
 from engine.core.state.fate import Fate, Former, fate_of, recorded_formers
 from engine.core.times import rfc3339
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 
 async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | None:
@@ -23,7 +23,7 @@ async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | No
     timeline = context.timeline
     if timeline is not None:
         # Without the records there still is what the rows file says.
-        with suppress(ReplicaError):
+        with suppress(EngineError):
             formers += await anyio.to_thread.run_sync(
                 lambda: _recorded(timeline, registry, asked), limiter=context.timeline_limiter
             )

@@ -28,7 +28,7 @@ from engine.core.state.report import open_records
 from engine.core.state.status import replica_status
 from engine.core.times import Instant
 from engine.core.words import SyncStatus
-from engine.errors import ReplicaError
+from engine.errors import EngineError
 
 T = TypeVar("T")
 
@@ -243,7 +243,7 @@ def _names(sites: Sites, tag: str | UnsetType) -> list[str]:
 async def _read(sites: Sites, name: str, job: Callable[[ReadTransaction], T]) -> T | None:
     try:
         return await sites.read(name, job)
-    except ReplicaError:
+    except EngineError:
         return None
 
 

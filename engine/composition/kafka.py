@@ -113,6 +113,17 @@ def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
     return True
 
 
+def kafka_versions() -> tuple[str, str] | None:
+    """The versions of Kafka's client and of the library that it is made of; None where it is not installed."""
+    try:
+        from engine.replicas.kafka.cluster.clients import client_versions  # noqa: PLC0415 (see above)
+    except ModuleNotFoundError as error:
+        if not _is_client(error):
+            raise
+        return None
+    return client_versions()
+
+
 def worker_name() -> str:
     """What this process is called in a fleet."""
     return f"{socket.gethostname()}-{os.getpid()}"
@@ -165,9 +176,13 @@ def _client_installed(access: Access) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "confluent_kafka":
+        if not _is_client(error):
             raise
         raise SettingsError(
             f"{access.address.setting} names a Kafka, and its client confluent-kafka is not installed.",
             how_to_add_kafka(),
         ) from error
+
+
+def _is_client(missing: ModuleNotFoundError) -> bool:
+    return (missing.name or "").partition(".")[0] == "confluent_kafka"

@@ -140,7 +140,7 @@ class Follower:
                     f"This user may not read topic {topic}.",
                     "Grant it Describe and Read on the topic.",
                 )
-        check_topics(self._fleet.names, found, self._fleet.partitions)
+        check_topics(self._fleet.names, found, self._fleet.partitions, "fleet.brokers")
         return _identity_of(self._fleet, found)
 
     def _look_at_topics(self) -> None:

@@ -9,6 +9,7 @@ from engine import __version__
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.exit_codes import OK
 from engine.commandline.output import emit_json, emit_text
+from engine.composition.kafka import kafka_versions
 from engine.core.state.report import SCHEMA_VERSION
 
 
@@ -19,14 +20,24 @@ class Versions(msgspec.Struct, frozen=True):
     reconcile: str
     python: str
     sqlite: str
+    confluent_kafka: (
+        str | None
+    )  # Kafka's client, and the library that it is made of; null where it is not installed
+    librdkafka: str | None
 
 
 def run_version(arguments: Arguments) -> int:
     """Print the versions."""
     # Not from the installed metadata: the build reads it from here, and an editable install may be older.
-    versions = Versions(SCHEMA_VERSION, __version__, platform.python_version(), apsw.sqlite_lib_version())
+    client, library = kafka_versions() or (None, None)
+    versions = Versions(
+        SCHEMA_VERSION, __version__, platform.python_version(), apsw.sqlite_lib_version(), client, library
+    )
     if arguments.format == "json":
         emit_json(msgspec.json.encode(versions))
     else:
-        emit_text(f"reconcile {versions.reconcile}\npython {versions.python}\nsqlite {versions.sqlite}\n")
+        kafka = f"{client} (librdkafka {library})" if client else "not installed"
+        emit_text(
+            f"reconcile {versions.reconcile}\npython {versions.python}\nsqlite {versions.sqlite}\nconfluent-kafka {kafka}\n"
+        )
     return OK

@@ -68,9 +68,7 @@ def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
     return {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_DAYS * _DAY_MS)} | safe
 
 
-def check_topics(
-    names: TopicNames, found: Mapping[str, TopicState], partitions: int, setting: str = "records.uri"
-) -> None:
+def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions: int, setting: str) -> None:
     """Raises ReplicaRejected for a topic in which records would be lost, or found twice. `setting` names the cluster."""
     for topic, state in sorted(found.items()):
         if state.partitions != partitions:

@@ -59,14 +59,14 @@ def test_topics_in_which_something_would_be_lost_are_refused(
     topic: str, found: TopicState, told: str
 ) -> None:
     with pytest.raises(ReplicaRejected, match=told) as refused:
-        check_topics(NAMES, {topic: found}, 48)
+        check_topics(NAMES, {topic: found}, 48, "records.uri")
     assert topic in refused.value.message
     assert refused.value.hint
 
 
 def test_topics_as_they_should_be_and_settings_that_are_hidden_are_no_reason_to_refuse() -> None:
-    check_topics(NAMES, {"homes.device": state(), "homes.changes": state("delete")}, 48)
-    check_topics(NAMES, {"homes.device": state(None)}, 48)
+    check_topics(NAMES, {"homes.device": state(), "homes.changes": state("delete")}, 48, "records.uri")
+    check_topics(NAMES, {"homes.device": state(None)}, 48, "records.uri")
 
 
 @pytest.mark.parametrize(("in_sync", "is_short"), [(3, False), (2, False), (1, True)])

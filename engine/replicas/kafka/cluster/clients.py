@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libversion, version
 from confluent_kafka.admin import AdminClient
 
 from engine.errors import ReplicaError, SettingsError
@@ -31,6 +31,11 @@ _FRIEND_SECONDS = 5.0
 _SILENT = logging.getLogger("engine.replicas.kafka")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
+
+
+def client_versions() -> tuple[str, str]:
+    """The versions of the client and of librdkafka in it."""
+    return str(version()), str(libversion()[0])
 
 
 class ClusterClients:
