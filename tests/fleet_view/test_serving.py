@@ -128,4 +128,4 @@ def test_what_is_set_wrongly_is_said_at_once(folder: Path) -> None:
     (folder / "reconcile.toml").write_text("[http]\nport = 0\n", encoding="utf-8")
     assert "No fleet is configured." in fails(folder)
     (folder / "reconcile.toml").write_text('[fleet]\nbrokers = "x y"\n', encoding="utf-8")
-    assert "no HOST:PORT" in fails(folder)
+    assert "not HOST:PORT" in fails(folder)

@@ -119,7 +119,7 @@ def test_a_second_service_without_brokers_is_refused_instead_of_keeping_all_home
 ) -> None:
     assert not of_a_fleet("reconcile", {}, tmp_path).fleet.brokers
     for service in ("reconcile-2", "view"):
-        with pytest.raises(SettingsError, match=r"no HOST:PORT: 'set FLEET_BROKERS in \.env'"):
+        with pytest.raises(SettingsError, match=r"not HOST:PORT: 'set FLEET_BROKERS in \.env'"):
             parse_address(fleet_uri(of_a_fleet(service, {}, tmp_path).fleet), "fleet.brokers")
 
 

@@ -211,10 +211,14 @@ def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
     for access, told, advice in (
         (
             access_to(broker, "x", properties=other),
-            "signed by no authority of .*other.pem",
+            "not signed by an authority in .*other.pem",
             "ssl.ca.location",
         ),
-        (access_to(broker, "x", properties={}), "signed by no authority of the system", "ssl.ca.location"),
+        (
+            access_to(broker, "x", properties={}),
+            "not signed by an authority in the system",
+            "ssl.ca.location",
+        ),
         (_at(right, localhost), "is for another name", "in records.uri and in its own advertised.listeners"),
         (_at(right, f"kafka://{broker.server}/x"), "is a listener with TLS", "Write kafkas://"),
     ):

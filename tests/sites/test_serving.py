@@ -156,7 +156,7 @@ def test_a_single_home_loads_nothing_of_many() -> None:
         (("--shard", "1/2"), {}, "Leave out one of them"),
         (("--config", "alone.toml"), {}, "Set sites.directory"),
         ((), {"RECONCILE_FLEET__BROKERS": "one/prefix"}, "fleet.brokers names more than brokers"),
-        ((), {"RECONCILE_FLEET__BROKERS": "one:port"}, "fleet.brokers has a broker that is no HOST:PORT"),
+        ((), {"RECONCILE_FLEET__BROKERS": "one:port"}, "fleet.brokers has a broker that is not HOST:PORT"),
     ],
 )
 def test_settings_of_a_fleet_that_do_not_fit_end_the_start(

@@ -56,7 +56,7 @@ class InfluxServer:
     def check_may_write(self) -> None:
         """Raises ReplicaRejected where nothing may be written, or the two clocks are too far apart to order records."""
         if self._options.read_only:
-            what = "InfluxDB was opened to look only, so nothing is written to it."
+            what = "InfluxDB was opened for reading only, so nothing is written to it."
             raise ReplicaRejected(REPLICA, what, "Run without --dry-run.")
         self.refresh_within()
         probed = self._wire.probe()

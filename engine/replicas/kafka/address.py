@@ -1,6 +1,6 @@
 """`kafka://HOST:9092,HOST:9092/PREFIX?partitions=48&replicas=3`: where records go. `kafkas` means TLS.
 
-Secrets are no part of it. What else a client may need stands in a file of librdkafka's properties.
+It holds no secrets. Further settings of the client come from a file of librdkafka properties.
 """
 
 import re
@@ -31,7 +31,7 @@ SaslName = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class KafkaAddress(msgspec.Struct, frozen=True):
-    """The topics of a prefix on a cluster. `servers` are where the cluster is first asked."""
+    """The topics of a prefix on a cluster. `servers` are the brokers that a client connects to first."""
 
     servers: tuple[str, ...]
     prefix: str = _DEFAULT_PREFIX
@@ -42,7 +42,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     setting: str = "records.uri"  # which names it, for messages
 
     def __str__(self) -> str:
-        """As in the settings, for messages."""
+        """The address as in the settings, to show in messages."""
         return f"{'kafkas' if self.tls else 'kafka'}://{','.join(self.servers)}/{self.prefix}"
 
 
@@ -62,8 +62,8 @@ def parse_address(uri: str, setting: str = "records.uri") -> KafkaAddress:
     prefix = unquote(path) or _DEFAULT_PREFIX
     if not _PREFIX.fullmatch(prefix):
         raise SettingsError(
-            f"Setting {setting} has the prefix {prefix!r}, and a topic cannot be called so.",
-            "A prefix has 1 to 200 letters of A-Z, a-z, 0-9, dot, hyphen and underscore.",
+            f"Setting {setting} has the prefix {prefix!r}, which is no valid topic name.",
+            "Use 1 to 200 characters: A-Z, a-z, 0-9, dot, hyphen and underscore.",
         )
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(options.keys() - {"sasl", *_COUNTS}):
@@ -71,7 +71,9 @@ def parse_address(uri: str, setting: str = "records.uri") -> KafkaAddress:
         raise SettingsError(f"Setting {setting} has the unknown option {unknown[0]}.", _FORM)
     sasl = options.get("sasl", "SCRAM-SHA-512")
     if sasl not in _SASL:
-        raise SettingsError(f"Setting {setting} asks for an unknown sasl; known are {', '.join(_SASL)}.")
+        raise SettingsError(
+            f"Setting {setting} names an unknown SASL mechanism; the known ones are {', '.join(_SASL)}."
+        )
     return KafkaAddress(
         servers,
         prefix,
@@ -87,12 +89,12 @@ def _server(text: str, setting: str) -> str:
     found = _SERVER.fullmatch(text)
     port = int(found["port"] or _DEFAULT_PORT) if found else 0
     if found is None or not 0 < port < 65_536:
-        raise SettingsError(f"Setting {setting} has a broker that is no HOST:PORT: {text!r}.", _FORM)
+        raise SettingsError(f"Setting {setting} has a broker that is not HOST:PORT: {text!r}.", _FORM)
     return f"{found['host']}:{port}"
 
 
 def _count(options: Mapping[str, str], name: str, default: int, setting: str) -> int:
     text, most = options.get(name, str(default)), _COUNTS[name]
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= most:
-        raise SettingsError(f"Setting {setting} has a {name} that is no number from 1 to {most}.", _FORM)
+        raise SettingsError(f"Setting {setting} has a {name} that is not a number from 1 to {most}.", _FORM)
     return int(text)

@@ -1,4 +1,4 @@
-"""What `reconcile doctor` wants to know of Kafka. Looks only: nothing is made or written, and no writer is fenced."""
+"""The checks of `reconcile doctor` on Kafka. They only read: they create no topic, write no message and fence no writer."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ class KafkaCheck(msgspec.Struct, frozen=True):
 
 
 def examine_kafka(log: Log, address: KafkaAddress, site: str) -> tuple[KafkaCheck, ...]:
-    """Every check, in order. A cluster that cannot be reached, and topics that cannot be used, end them."""
+    """Every check, in order. The checks stop when the cluster cannot be reached or the topics cannot be used."""
     names = TopicNames(address.prefix)
     name = "cluster"
     checks = []
@@ -56,7 +56,7 @@ def _cluster_check(brokers: int, address: KafkaAddress) -> KafkaCheck:
     return KafkaCheck(
         "cluster",
         "warning",
-        f"{found}, and topics are made with {address.replicas} replicas",
+        f"{found}, and new topics get {address.replicas} replicas",
         f"Where the topics do not exist yet, start the other brokers, or add replicas=1 to {address.setting}.",
     )
 
@@ -70,13 +70,13 @@ def _topics_check(
         found = f"{len(topics)} topics; this home is partition {partition} of {address.partitions} in each"
         return KafkaCheck("topics", "ok", found)
     return KafkaCheck(
-        "topics", "ok", f"{', '.join(missing)} do not exist yet; the first pass that writes makes them"
+        "topics", "ok", f"{', '.join(missing)} do not exist yet; the first pass that writes creates them"
     )
 
 
 def _shortages(topics: dict[str, TopicState]) -> list[KafkaCheck]:
     found = [s for topic, state in sorted(topics.items()) if (s := shortage_of(topic, state))]
-    return [KafkaCheck("replicas", "failed", found[0], "Start the brokers that are away.")] if found else []
+    return [KafkaCheck("replicas", "failed", found[0], "Start the brokers that are down.")] if found else []
 
 
 def _records_checks(
@@ -98,8 +98,8 @@ def _records_checks(
             KafkaCheck(
                 "messages",
                 "warning",
-                f"{held.strange} messages are not this program's, the first in {topic} at offset {offset}",
-                "They are left alone. Keep other programs from writing to these topics.",
+                f"{held.strange} messages were not written by this program, the first in {topic} at offset {offset}",
+                "They are ignored. Keep other programs from writing to these topics.",
             )
         )
     return checks

@@ -1,6 +1,6 @@
-"""Events, written: Debezium's envelope with what a record was and is. Pure.
+"""Encodes events: Debezium's envelope with a record before and after a change. Pure.
 
-Every event has all fields of its record, so that a table made of them has the same columns for each.
+Every event has all fields of its record, so that a table built from them has the same columns for each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Writer(msgspec.Struct, frozen=True):
-    """Who writes: of which home, where, and under which ownership."""
+    """What events say about their writer: which home it keeps, where, and under which claim."""
 
     site: str
     names: TopicNames
@@ -59,7 +59,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """One event to send: its messages in the record's topic, and what the topic says of the record then."""
+    """One event to send: its messages in the record's topic, and what the topic says about the record afterwards."""
 
     key: Key
     version: str | None
@@ -68,7 +68,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The largest of its messages, bytes."""
+        """The size of its largest message, bytes."""
         return max(
             len(message.key) + len(message.value or b"") + sum(len(n) + len(v) for n, v in message.headers)
             for message in self.messages
@@ -78,14 +78,14 @@ class Sent(msgspec.Struct, frozen=True):
 def events_of(
     operations: Sequence[Operation], run: Run, writer: Writer, *, is_filling: bool
 ) -> Iterator[Sent]:
-    """The events that operations amount to, in order; two where a record's id changed. `is_filling`: an empty store."""
+    """The events for these operations, in order; two where a record's id changed. `is_filling`: the store is empty."""
     for operation in operations:
         for draft in draft_revisions(operation, run):
             yield _sent(draft, _event(draft, operation, run, writer.site, is_filling=is_filling), writer)
 
 
 def full_fields(record: Record) -> dict[str, Json]:
-    """All fields of a record, those at their default among them."""
+    """All fields of a record, including those that have their default."""
     values = msgspec.structs.asdict(record)
     return {name: values[name] for name in field_names(record.REGISTRY)} | dict(values["extra"])
 
@@ -113,7 +113,7 @@ def _event(draft: Draft, operation: Operation, run: Run, site: str, *, is_fillin
 
 
 def _before(draft: Draft, operation: Operation) -> dict[str, Json] | None:
-    """What stood there: a record with all its fields, or what another program wrote."""
+    """What the topic held before: a record with all its fields, or what another program wrote."""
     row = operation.before
     if row is None or (draft.op == "create" and operation.moved_from is not None):
         return None

@@ -1,4 +1,4 @@
-"""The processes of a fleet as the cluster knows them, and whether its topics are as they have to be. Looks only. Pure."""
+"""The processes of a fleet as the cluster knows them, and whether its topics are set up correctly. Pure."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 def problems_of(names: TopicNames, found: Mapping[str, TopicState], partitions: int) -> tuple[str, ...]:
-    """What is wrong with a fleet's topics, a sentence each; none where all is well."""
+    """The problems of a fleet's topics, one sentence each; empty when there are none."""
     problems = [f"Topic {topic} does not exist." for topic in names.fleet if topic not in found]
     for topic, state in sorted(found.items()):
         try:

@@ -1,6 +1,6 @@
-"""What the replica needs of Kafka, as a contract: one partition of a prefix's topics. One thread at a time.
+"""The protocol between the replica and Kafka: one partition of a prefix's topics. One thread at a time.
 
-Every method raises ReplicaError or nothing. After a ReplicaUnavailable all that was read is to be read again.
+Methods raise nothing but ReplicaError. After a ReplicaUnavailable the caller has to read everything again.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,59 +14,59 @@ from engine.replicas.kafka.topics import TopicState
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """What a cluster says of itself."""
+    """How a cluster describes itself."""
 
     brokers: int
 
 
 class TooLarge(ReplicaRejected):
-    """Some messages are larger than the cluster takes; nothing of their transaction was written."""
+    """Some messages are larger than the cluster accepts; nothing of their transaction was written."""
 
     keys: frozenset[bytes] = frozenset()
 
 
 class Log(Protocol):
-    """Topics, as they are read and written in one partition."""
+    """Reads and writes one partition of topics."""
 
     def cluster(self) -> Cluster:
-        """Ask the cluster who it is."""
+        """Request the cluster's description."""
 
     def describe(self) -> dict[str, TopicState]:
-        """Those of the prefix's topics that exist."""
+        """The existing ones among the prefix's topics."""
 
     def create(self, topics: Sequence[str]) -> None:
-        """Make topics that do not exist."""
+        """Create topics that do not exist."""
 
     def take_over(self, batch_bytes: int | None) -> None:
-        """Become the writer: what an earlier one left open is aborted, and it can write no more.
+        """Become the writer: an earlier writer is fenced and its open transaction aborted.
 
-        `batch_bytes` is the most that the topics take at once, where that is known.
+        `batch_bytes` is the largest batch that the topics accept, if known.
         """
 
     @property
     def is_writer(self) -> bool:
-        """Whether the writer that was made last still can write."""
+        """Whether the newest writer can still write."""
 
     def ends(self, topics: Collection[str]) -> dict[str, int]:
-        """The offsets behind the last message of each topic, committed or not."""
+        """The offset after the last message of each topic, committed or not."""
 
     def follow(self, topics: Collection[str]) -> None:
-        """Read these topics from their beginning on."""
+        """Read these topics from their beginning."""
 
     def read_to(self, ends: Mapping[str, int]) -> Iterator[TopicEntry]:
-        """What is committed, from where reading stands to these offsets. Waits for it."""
+        """The committed messages from the reader's position up to these offsets. Waits for them."""
 
     def arrived(self) -> Iterator[TopicEntry]:
-        """What is committed and has arrived since. Does not wait."""
+        """The committed messages that have arrived since. Does not wait."""
 
     def fetch(self, topic: str, offsets: Sequence[int]) -> dict[int, TopicEntry]:
-        """The messages at these offsets, as far as they still stand there. Reading stands where it stood."""
+        """The messages at these offsets, as far as they still exist. Leaves the reader's position as it was."""
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
-        """Write messages in one transaction; returns their offsets. Raises TooLarge, too."""
+        """Write messages in one transaction; returns their offsets. Also raises TooLarge."""
 
     def rest(self) -> None:
-        """Release what only describing, making and measuring topics needs."""
+        """Close the client that describes, creates and measures topics."""
 
     def close(self) -> None:
-        """Release everything. It is opened again when it is needed."""
+        """Close all connections. They are opened again when needed."""

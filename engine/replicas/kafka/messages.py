@@ -1,8 +1,8 @@
-"""Messages of the topics, read: a key that says which record, and what its value says of it.
+"""Decodes messages of the topics: the key names a record, the value holds it.
 
-Pure. Keys have one spelling, because compaction compares bytes: a message whose key is spelled otherwise, in a topic of
-another registry, or that is none at all, is another program's and no record. What a message says is believed only as
-far as its payload goes: versions are hashed from `after`, never taken from a header.
+Pure. Keys have one spelling, because compaction compares bytes. A message with another spelling, a key of another registry or
+no valid key comes from another program and is no record. Only the payload counts: versions are hashed from `after`, never
+taken from a header.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from engine.errors import ReplicaRejected, SourceInvalid
 from engine.replicas.history.revisions import payload_fields
 from engine.replicas.kafka.topics import REPLICA
 
-SCHEMA_VERSION = 1  # a program that writes another shape sets another
+SCHEMA_VERSION = 1  # a program that writes another shape sets another number
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class TopicEntry(msgspec.Struct, frozen=True):
-    """A message as it stands in a topic."""
+    """A message in a topic."""
 
     topic: str
     offset: int
@@ -49,7 +49,7 @@ class SiteKey(NamedTuple):
 
 
 class PlacedEntry(TopicEntry, frozen=True):
-    """A message of a topic that is read in all its partitions."""
+    """A message and its partition."""
 
     partition: int = 0
 
@@ -75,12 +75,12 @@ def encode_key(site: str, key: Key) -> bytes:
 
 
 def site_prefix(site: str) -> bytes:
-    """What every key of a home begins with."""
+    """The prefix of every key of a home."""
     return b'{"site":' + _encode(site) + b","
 
 
 def decode_key(data: bytes | None, registry: str) -> SiteKey | None:
-    """The record that a key names; None for one that this program would not have written in that registry's topic."""
+    """The record that a key names; None for a key that this program would not write to that registry's topic."""
     if data is None:
         return None
     try:
@@ -94,7 +94,7 @@ def decode_key(data: bytes | None, registry: str) -> SiteKey | None:
 
 
 def version_in(entry: TopicEntry, key: Key) -> str | None:
-    """The version of the record as its payload says it; None for one that ended. Raises ReplicaRejected for a newer schema."""
+    """The version of the record in the payload; None for a deleted one. Raises ReplicaRejected for a newer schema."""
     _check_schema(entry, key)
     if entry.value is None:
         return None
@@ -105,7 +105,7 @@ def version_in(entry: TopicEntry, key: Key) -> str | None:
 
 
 def fields_in(entry: TopicEntry, key: Key) -> dict[str, Json] | None:
-    """What a message says of a record, for people, whatever it is; None for one that ended. Raises ReplicaRejected."""
+    """The record in a message, to show to people, even if it is malformed; None for a deleted one. Raises ReplicaRejected."""
     _check_schema(entry, key)
     if entry.value is None:
         return None
@@ -129,7 +129,7 @@ def _check_schema(entry: TopicEntry, key: Key) -> None:
 
 
 def _record_in(value: bytes, key: Key) -> Record | Literal[False] | None:
-    """The record in a value; False for one that ended, None where there is none that can be read."""
+    """The record in a value; False for a deleted one, None for a value that cannot be decoded."""
     try:
         after = _decode_payload(value).after
         if bytes(after) == b"null":

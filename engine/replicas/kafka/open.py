@@ -1,4 +1,4 @@
-"""Kafka from settings: the replica on its cluster, and the partition that homes share. Nothing is connected here."""
+"""Makes the Kafka replica, and the partition that homes share, from settings. It connects to nothing yet."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from engine.replicas.kafka.partition.contents import PartitionOptions
 from engine.replicas.kafka.partition.partition import Partition
 from engine.replicas.kafka.records import KafkaRecords
 
-# A transaction takes some 30 to 100 ms whatever is in it; what comes within this goes into the same one.
+# A transaction takes 30 to 100 ms whatever its size; what arrives within this time goes into the same one.
 _GATHER_SECONDS = 0.02
 
 
 def open_kafka(
     access: Access, *, site: str, claim: Claim, verify_seconds: float, read_only: bool = False
 ) -> KafkaRecords:
-    """The records store that the address names, not yet connected. Homes of a claim on a partition share what it has."""
+    """The records store at this address, not yet connected. Homes under a claim on a partition share its connections."""
     if isinstance(claim, PartitionClaim) and (shared := claim.shared) is not None:
         return KafkaRecords(shared, site, claim=claim, read_only=read_only)
     options = PartitionOptions(address=access.address, site=site, verify_seconds=verify_seconds)
@@ -31,7 +31,7 @@ def open_kafka(
 def open_shared(
     access: Access, claim: PartitionClaim, membership: Membership, *, verify_seconds: float
 ) -> Partition:
-    """What the homes of a claim are to share."""
+    """The partition that the homes of a claim share."""
     return Partition(
         partition_log(access, claim.partition, membership),
         PartitionOptions(address=access.address, verify_seconds=verify_seconds),

@@ -1,7 +1,7 @@
-"""The claim on a partition of homes, and how long it may be trusted without hearing from the cluster.
+"""The claim on a partition of homes, and how long it stays valid without contact with the cluster.
 
-Pure but for a clock. A process that was frozen wakes up believing that it owns what others have taken over by then, so a claim
-ends by itself when the thread that talks to the cluster has not run for as long as the cluster waits for it.
+Pure but for a clock. A process that was frozen wakes up and still believes that it owns homes that others have taken over. So a
+claim expires when the thread that talks to the cluster has not run for as long as the cluster waits for it.
 """
 
 from collections.abc import Callable
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """For how long what the cluster gave may be believed. Once it is over, it stays so."""
+    """How long an assignment by the cluster stays valid. An expired lease stays expired."""
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
-        """`clock` gives seconds, also those in which the process was frozen."""
+        """`clock` returns seconds, and counts those in which the process was frozen."""
         self._clock = clock
         self._seconds = seconds
         self._renewed_at = clock()
-        self._is_over = False
+        self._is_expired = False
 
-    def is_over(self) -> bool:
-        """Whether it was not renewed in time."""
+    def is_expired(self) -> bool:
+        """Whether it was not renewed in time and has expired."""
         if self._clock() - self._renewed_at > self._seconds:
-            self._is_over = True
-        return self._is_over
+            self._is_expired = True
+        return self._is_expired
 
     def renew(self) -> bool:
-        """The thread that talks to the cluster runs; False when it is too late."""
-        if self.is_over():
+        """Extend it, because the thread that talks to the cluster runs; returns False when it has already expired."""
+        if self.is_expired():
             return False
         self._renewed_at = self._clock()
         return True
@@ -42,9 +42,9 @@ class PartitionClaim:
     """The `Claim` on the homes of one partition."""
 
     def __init__(self, partition: int, partitions: int, owner: str, lease: Lease) -> None:
-        """`owner` is `worker@claim`, and no other claim's."""
+        """`owner` is `worker@claim` and unique to this claim."""
         self.partition = partition
-        self.shared: Partition | None = None  # what the claim's homes share, and no other claim's
+        self.shared: Partition | None = None  # what the homes of this claim share with each other only
         self._partitions = partitions
         self._owner = owner
         self._lease = lease
@@ -57,7 +57,7 @@ class PartitionClaim:
 
     @property
     def is_exclusive(self) -> bool:
-        """Yes: a partition has one owner, and whoever had it before is shut out."""
+        """Yes: a partition has one owner, and the previous owner is fenced."""
         return True
 
     def covers(self, site: str) -> bool:
@@ -65,11 +65,11 @@ class PartitionClaim:
         return partition_of(site, self._partitions) == self.partition
 
     def check(self) -> None:
-        """Raises OwnershipLost, for ever once it was closed or the lease was over."""
-        if self._is_closed or self._lease.is_over():
+        """Raises OwnershipLost, and keeps doing so once the claim was closed or the lease expired."""
+        if self._is_closed or self._lease.is_expired():
             self.close()
             raise OwnershipLost(REPLICA, "Another process keeps the home now, or may keep it.")
 
     def close(self) -> None:
-        """It is over."""
+        """End the claim."""
         self._is_closed = True

@@ -1,9 +1,9 @@
 """Kafka as a records store: the newest event of each record in compacted topics, and every change in a feed of its own.
 
-All of a home stands in one partition of each topic, so its order is that of its events. A pass is part of one transaction: readers
-of committed messages see all of it or nothing. What is held is known from reading the topics to their end, is read back
-after each write, and is followed while the process runs, so that what somebody else writes is seen; the homes of one claim share
-all of that (`partition.py`). Earlier versions are not kept: compaction drops them.
+A home is in one partition of each topic, so its messages are in the order of its events. A pass writes one transaction: readers
+of committed messages see all of it or nothing. The replica reads the topics to their end, reads back what it writes, and follows
+the topics while the process runs, so it notices what other programs write. The homes of one claim share all of that
+(`partition.py`). Earlier versions are not kept: compaction drops them.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -35,30 +35,34 @@ class KafkaRecords(Replica):
     stores_derived = False
 
     def __init__(self, partition: Partition, site: str, *, claim: Claim, read_only: bool = False) -> None:
-        """Nothing is connected yet. `claim` is the one that the partition is kept under."""
+        """Connects to nothing yet. `claim` is the claim on the home's partition."""
         assert claim.covers(site)
         self._partition = partition
         self._site = site
         self._claim = claim
         self._read_only = read_only
-        self._generation: int | None = None  # of the last look; None: there was none, or it is not believed
+        self._generation: int | None = (
+            None  # of the last read; None: there was none, or it is no longer valid
+        )
         self._is_empty = True
-        self._is_inherited = claim.is_exclusive  # until a pass of this claim has booked what stands there
+        self._is_inherited = (
+            claim.is_exclusive
+        )  # until a pass of this claim has recorded in the ledger what the topics hold
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether the claim keeps all others from writing the home's records."""
+        """Whether the claim keeps other programs from writing the home's records."""
         return self._claim.is_exclusive
 
     def data_version(self) -> int:
         """A number that changes when a message about this home arrives that we did not write.
 
-        Raises what failed since the last look, although another home of the partition met with it.
+        Raises a failure since the last read, even if another home of the partition caused it.
         """
         return self._guarded(self._data_version)
 
     def file_signature(self) -> Hashable | None:
-        """None: only the data version shows it."""
+        """None: only the data version shows a change."""
         return None
 
     def observe(self) -> Observed:
@@ -66,14 +70,14 @@ class KafkaRecords(Replica):
         return Observed(self._guarded(self._observe), self._is_inherited)
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
-        """What the newest messages of the given keys say."""
+        """The records in the newest messages of the given keys."""
         return self._guarded(lambda: self._read(list(keys)))
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         """Write one event per operation (a changed id: two) in one transaction, and read them back.
 
-        Raises ReplicaDiverged when the read-back differs, and ReplicaRejected after the rest was written when some
-        records are larger than the cluster takes.
+        Raises ReplicaDiverged when the read-back differs. When some records are larger than the cluster accepts, writes the
+        others and then raises ReplicaRejected.
         """
         if not operations:
             return
@@ -82,26 +86,26 @@ class KafkaRecords(Replica):
             raise _refusal(refused, total)
 
     def upkeep(self, _desired: Snapshot, _run: Run) -> None:
-        """From now on what stands there is what the ledger says, and anything else is another program's."""
+        """Note that the ledger now agrees with the topics, so that any other message is from another program."""
         self._is_inherited = False
 
     def take_note(self) -> str | None:
-        """What somebody should know of the topics; told once, and by one home of those that share the partition."""
+        """A warning about the topics; returned once, and to one of the homes that share the partition."""
         return self._partition.take_note()
 
     @property
     def strange(self) -> int:
-        """How many messages are no program's of this kind, as of the last look."""
+        """The number of messages that no version of this program wrote, as of the last read."""
         return self._partition.strange
 
     def close(self) -> None:
-        """Close all connections that are this home's alone. May be called twice; what is used afterwards opens them again."""
+        """Close the connections that only this home uses. May be called twice; later use opens them again."""
         self._generation = None
         if self._partition.options.site is not None:
             self._partition.forget()
 
     def _guarded(self, work: Callable[[], T]) -> T:
-        """Do the work. After a failure nothing is believed that was known of the home."""
+        """Do the work. After a failure, discard everything that was known about the home."""
         try:
             return work()
         except BaseException:
@@ -126,9 +130,9 @@ class KafkaRecords(Replica):
         return {key: StoredRow(key, fields) for key, fields in fetch.found.items()}
 
     def _apply(self, operations: Sequence[Operation], run: Run) -> tuple[int, dict[Key, int]]:
-        """Write; returns how many events there were, and which records are larger than the cluster takes."""
+        """Write; returns the number of events, and which records are larger than the cluster accepts."""
         if self._read_only:
-            what = "Kafka was opened to look only, so nothing is written to it."
+            what = "Kafka was opened for reading only, so nothing is written to it."
             raise ReplicaRejected(REPLICA, what, "Run without --dry-run.")
         if self._generation is None:
             self._observe()
@@ -138,7 +142,7 @@ class KafkaRecords(Replica):
         return len(sent), self._write(sent)
 
     def _write(self, sent: Sequence[Sent]) -> dict[Key, int]:
-        """Write and read back; returns what is larger than the cluster takes, with its size."""
+        """Write and read back; returns the size of each record that is larger than the cluster accepts."""
         refused: dict[Key, int] = {}
         for _ in range(_ATTEMPTS_MAX):
             chosen = [event for event in sent if event.key not in refused]
@@ -151,12 +155,12 @@ class KafkaRecords(Replica):
             refused |= self._oversized(write)
         raise ReplicaRejected(
             REPLICA,
-            f"The cluster refuses messages as too large whichever are left out, {min(refused)} among them.",
+            f"The cluster refuses messages as too large, whichever are left out; {min(refused)} is one of them.",
             "Raise max.message.bytes of the topics.",
         )
 
     def _oversized(self, write: WriteRequest) -> dict[Key, int]:
-        """Which records cannot be written: those of the refused that are larger than a topic takes, or the largest."""
+        """The records that cannot be written: the refused ones that are larger than a topic accepts, or else the largest."""
         named = [e for e in write.sent if encode_key(self._site, e.key) in write.too_large] or write.sent
         sizes = {event.key: event.size for event in named}
         limit = write.message_bytes_max

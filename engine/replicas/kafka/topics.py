@@ -1,7 +1,7 @@
 """The topics of a prefix: their names, which partition a home has in all of them, and how they must be set up.
 
-Pure. A home's partition is a hash of its name modulo the number of partitions, so that number never changes: with
-another one a home's records would stand in two partitions, and a reader would see it twice.
+Pure. A home's partition is a hash of its name modulo the number of partitions. That number never changes: with another
+one, a home's records would be in two partitions, and a reader would see the home twice.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ class TopicState(msgspec.Struct, frozen=True):
     partitions: int
     replicas: int
     in_sync: int  # replicas of the home's partition that are up to date
-    settings: Mapping[str, str] | None  # None: this user may not see them
+    settings: Mapping[str, str] | None  # None: this user may not read them
     refused: tuple[str, ...] = ()  # which of Read and Write this user may not do
-    id: str = ""  # another one once the topic was made anew
+    id: str = ""  # a recreated topic has another one
 
     def number(self, name: str) -> int | None:
-        """A setting that is a number; None where it is not known."""
+        """The value of a numeric setting; None if it is not known."""
         text = (self.settings or {}).get(name, "")
         return int(text) if text.lstrip("-").isdigit() else None
 
@@ -61,7 +61,7 @@ def partition_of(site: str, partitions: int) -> int:
 
 
 def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
-    """How a topic is set up when it is made."""
+    """The settings that a topic is created with."""
     safe = {"min.insync.replicas": "2" if replicas > 2 else "1"}
     if topic == names.changes:
         return {"cleanup.policy": "delete", "retention.ms": str(CHANGES_DAYS * _DAY_MS)} | safe
@@ -69,15 +69,15 @@ def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
 
 
 def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions: int, setting: str) -> None:
-    """Raises ReplicaRejected for a topic in which records would be lost, or found twice. `setting` names the cluster."""
+    """Raises ReplicaRejected for a topic that would lose records or hold them twice. `setting` is the one that names the cluster."""
     for topic, state in sorted(found.items()):
         if state.partitions != partitions:
             raise ReplicaRejected(
                 REPLICA,
-                f"Topic {topic} has {state.partitions} partitions, and {partitions} are asked for; with another "
-                "number a home would stand in two partitions.",
+                f"Topic {topic} has {state.partitions} partitions, but the settings ask for {partitions}. With another "
+                "number, a home would be in two partitions.",
                 f"If all topics of the prefix have {state.partitions}, add partitions={state.partitions} to {setting}; "
-                "if somebody added partitions, name another prefix, and the home is written there anew.",
+                "if partitions were added, name another prefix, and the home is written there from scratch.",
             )
         policy = (state.settings or {}).get("cleanup.policy")
         wanted = "delete" if topic == names.changes else "compact"
@@ -85,22 +85,22 @@ def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions:
             lost = "changes" if topic == names.changes else "records"
             raise ReplicaRejected(
                 REPLICA,
-                f"Topic {topic} has cleanup.policy={policy}, so Kafka would drop {lost} that are still needed; "
-                f"it has to be {wanted}.",
+                f"Topic {topic} has cleanup.policy={policy}, so Kafka would delete {lost} that are still needed; "
+                f"it must be {wanted}.",
                 f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
                 f"--add-config cleanup.policy={wanted}",
             )
 
 
 def shortage_of(topic: str, state: TopicState) -> str | None:
-    """Why nothing can be written to the topic although its broker answers, if so."""
-    # A topic with fewer replicas needs no more than it has.
+    """Why nothing can be written to the topic although its broker answers; None if it can."""
+    # A topic with fewer replicas needs only those.
     needed = min(state.number("min.insync.replicas") or 1, state.replicas)
     if state.in_sync >= needed:
         return None
     return (
         f"Topic {topic} has {state.in_sync} of the {needed} up-to-date replicas that min.insync.replicas asks for, "
-        "so the cluster takes no writes"
+        "so the cluster accepts no writes"
     )
 
 

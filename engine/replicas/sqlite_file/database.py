@@ -123,7 +123,7 @@ class ApswFile:
             if self._read_only:
                 raise ReplicaRejected(
                     self.replica,
-                    f"{self.path} was opened to look only, so nothing is written to it.",
+                    f"{self.path} was opened for reading only, so nothing is written to it.",
                     "Run without --dry-run to write.",
                 )
             connection = opened or self._own.create()

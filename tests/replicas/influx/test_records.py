@@ -272,7 +272,7 @@ def test_opened_to_look_only_it_writes_nothing(stand: Stand) -> None:
     stand.outbox.put("influxdb", b"ha_area,site=home,id=x f=1i 5")
     looking = stand.fresh(read_only=True)
     operations = plan_of(looking, stand.rows, snapshot(ENTRY)).operations
-    with pytest.raises(ReplicaRejected, match="to look only"):
+    with pytest.raises(ReplicaRejected, match="for reading only"):
         looking.apply(operations, stand.run())
     stand.now += 100 * DAY
     looking.observe()

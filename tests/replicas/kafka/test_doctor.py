@@ -23,7 +23,7 @@ def words(log: MemoryLog) -> dict[str, tuple[str, str]]:
 
 def test_a_cluster_that_is_well_is_told_and_nothing_is_written() -> None:
     cluster, log = made()
-    assert words(log)["topics"][1].endswith("do not exist yet; the first pass that writes makes them")
+    assert words(log)["topics"][1].endswith("do not exist yet; the first pass that writes creates them")
     log.create(NAMES.all)
     found = words(log)
     assert {status for status, _ in found.values()} == {"ok"}
@@ -52,12 +52,12 @@ def test_what_is_amiss_is_told() -> None:
     assert found["cluster"][0] == "warning"
     assert found["replicas"] == (
         "failed",
-        "Topic homes.area has 1 of the 2 up-to-date replicas that min.insync.replicas asks for, so the cluster takes "
+        "Topic homes.area has 1 of the 2 up-to-date replicas that min.insync.replicas asks for, so the cluster accepts "
         "no writes",
     )
     assert found["messages"] == (
         "warning",
-        "1 messages are not this program's, the first in homes.device at offset 0",
+        "1 messages were not written by this program, the first in homes.device at offset 0",
     )
 
 

@@ -21,4 +21,4 @@ def test_every_problem_of_the_topics_is_named() -> None:
     missing, short, partitions = problems_of(NAMES, found, 4)
     assert missing == f"Topic {NAMES.fleet[0]} does not exist."
     assert "homes.entity has 1 of the 2 up-to-date replicas" in short
-    assert "homes.sites has 5 partitions, and 4 are asked for" in partitions
+    assert "homes.sites has 5 partitions, but the settings ask for 4" in partitions

@@ -1,4 +1,4 @@
-"""Keys and values as they are read: what is ours, what it says, and what is nobody's."""
+"""Keys and values as they are decoded: ours, and those of other programs."""
 
 import json
 

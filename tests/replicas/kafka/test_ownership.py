@@ -1,4 +1,4 @@
-"""A claim ends for ever, by word of the cluster or because nothing was heard of it for too long."""
+"""A claim ends for good when the cluster revokes it, or when it was out of contact with the cluster for too long."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from engine.replicas.kafka.topics import partition_of
 
 
 class Stand:
-    """A claim, and the time."""
+    """A claim and its clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -50,5 +50,5 @@ def test_a_process_that_was_frozen_owns_nothing_when_it_wakes() -> None:
     with pytest.raises(OwnershipLost):
         other.claim.check()
     assert not other.lease.renew()
-    other.now = 5  # a clock that were set back would not bring it back
-    assert other.lease.is_over()
+    other.now = 5  # a clock that is set back does not revive it
+    assert other.lease.is_expired()

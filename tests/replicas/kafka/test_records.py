@@ -143,7 +143,7 @@ def test_a_look_reads_what_came_since_and_everything_once_an_hour() -> None:
     assert kept.log.calls == ["describe", "ends", "follow", "read_to"]
 
 
-def test_a_topic_that_was_made_anew_is_read_anew_and_filled() -> None:
+def test_a_recreated_topic_is_read_in_full_and_filled() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     kept.cluster.topics["homes.device"].clear()
@@ -223,7 +223,7 @@ def test_whoever_only_looks_writes_nothing_and_shuts_nobody_out() -> None:
     kept.reconcile(HOME)
     looking = Kept(cluster=kept.cluster, read_only=True)
     plan = plan_of(looking.records, looking.ledger, snapshot(ENTRY, device(1, name="Other")))
-    with pytest.raises(ReplicaRejected, match="look only"):
+    with pytest.raises(ReplicaRejected, match="reading only"):
         looking.records.apply(plan.operations, run_of(looking.records, HOME))
     assert "take_over" not in looking.log.calls
 
@@ -243,7 +243,7 @@ def test_a_home_that_is_lost_is_neither_read_nor_written() -> None:
 
 def test_what_an_earlier_owner_left_is_told_apart_until_it_is_booked() -> None:
     kept = Kept()
-    assert not kept.records.observe().is_inherited  # others may write at any time
+    assert not kept.records.observe().is_inherited  # other programs may write at any time
     kept.claim.is_exclusive = True
     partition = kept.records._partition
     records = KafkaRecords(partition, "home", claim=kept.claim)
@@ -262,7 +262,10 @@ def test_messages_of_others_are_told_of_once() -> None:
     kept.records.observe()
     note = kept.records.take_note()
     assert note is not None
-    assert "1 messages in the topics are not this program's, the first in homes.device at offset" in note
+    assert (
+        "1 messages in the topics were not written by this program, the first in homes.device at offset"
+        in note
+    )
     kept.records.close()
     kept.records.observe()
     assert kept.records.take_note() is None

@@ -49,10 +49,10 @@ def state(policy: str | None = "compact", partitions: int = 48) -> TopicState:
 @pytest.mark.parametrize(
     ("topic", "found", "told"),
     [
-        ("homes.device", state(partitions=12), "12 partitions, and 48 are asked for"),
-        ("homes.device", state("delete"), "drop records.*has to be compact"),
-        ("homes.device", state("compact,delete"), "drop records"),
-        ("homes.changes", state("compact"), "drop changes.*has to be delete"),
+        ("homes.device", state(partitions=12), "12 partitions, but the settings ask for 48"),
+        ("homes.device", state("delete"), "delete records.*must be compact"),
+        ("homes.device", state("compact,delete"), "delete records"),
+        ("homes.changes", state("compact"), "delete changes.*must be delete"),
     ],
 )
 def test_topics_in_which_something_would_be_lost_are_refused(

@@ -198,7 +198,7 @@ def test_a_file_opened_for_reading_only_is_not_written(tmp_path: Path) -> None:
     file = file_at(path, access=FileAccess.READ)
     with file.reading() as connection, pytest.raises(apsw.ReadOnlyError):
         connection.execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(ReplicaRejected, match="look only"), file.writing():
+    with pytest.raises(ReplicaRejected, match="reading only"), file.writing():
         pytest.fail("opened for writing")
     assert folder_state(tmp_path) == before
 

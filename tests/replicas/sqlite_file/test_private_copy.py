@@ -133,7 +133,7 @@ def test_a_file_read_in_place_is_of_one_moment_and_nothing_is_copied(
         assert first is again or not rows_file.exists()
         is_filled = bool(first.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall())
     assert is_filled == bool(before.get("rows.db"))
-    with pytest.raises(ReplicaRejected, match="look only"), file.writing():
+    with pytest.raises(ReplicaRejected, match="reading only"), file.writing():
         pass
     file.close()
     file.close()
@@ -162,9 +162,9 @@ def test_a_file_that_changes_while_nothing_shields_it_is_not_believed(tmp_path: 
 
 def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db", private_copy=True)
-    with pytest.raises(ReplicaRejected, match="look only"):
+    with pytest.raises(ReplicaRejected, match="reading only"):
         rows.note_absences(Absences(begun=frozenset({entity(1).key})), Look(NOON))
-    with pytest.raises(ReplicaRejected, match="look only"):
+    with pytest.raises(ReplicaRejected, match="reading only"):
         rows.record_applied("sqlite", [(entity(1).key, "1:0")], run_of(rows, HOME).at)
     assert list(tmp_path.iterdir()) == []
 

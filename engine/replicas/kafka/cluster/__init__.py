@@ -1,1 +1,1 @@
-"""Kafka as it really is: the clients of a cluster, behind the contract that the replica needs. Only here is its library loaded."""
+"""The clients of a Kafka cluster, behind the protocol that the replica needs. Only this folder loads Kafka's library."""

@@ -1,6 +1,6 @@
-"""How a cluster is reached: addresses, a user, and what else is in a file of librdkafka's properties.
+"""How to connect to a cluster: addresses, a user, and a file of librdkafka properties.
 
-Pure but for reading that file. What this program's promises rest on cannot be set there.
+Pure but for reading that file. The file cannot set the properties that this program's guarantees depend on.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from engine.errors import SettingsError
 from engine.replicas.kafka.address import KafkaAddress
 from engine.secret import Secret
 
-# With these set otherwise something would be lost, written twice, or read before it is certain.
+# With other values a message could be lost, written twice, or read before it is committed.
 _OURS = frozenset(
     {
         "acks",
@@ -37,7 +37,7 @@ _OURS = frozenset(
 
 
 class Access(msgspec.Struct, frozen=True):
-    """A cluster, and who asks."""
+    """A cluster and the user who connects to it."""
 
     address: KafkaAddress
     username: str = ""
@@ -47,7 +47,7 @@ class Access(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """The cluster, for messages."""
+        """The cluster, to show in messages."""
         return ",".join(self.address.servers)
 
     @property
@@ -56,7 +56,7 @@ class Access(msgspec.Struct, frozen=True):
         return self.properties.get("security.protocol", self._protocol()).upper().endswith("SSL")
 
     def configuration(self) -> dict[str, object]:
-        """What every client is made with; it holds the password."""
+        """The configuration of every client, including the password."""
         found: dict[str, object] = {
             "bootstrap.servers": self.where,
             "client.id": "ha-reconcile",
@@ -79,11 +79,11 @@ class Access(msgspec.Struct, frozen=True):
 
 
 def read_properties(file: str) -> dict[str, str]:
-    """The properties in a file: `name=value`, one a line; lines with # are comments. Raises SettingsError, without values."""
+    """The properties in a file: `name=value`, one per line; lines with # are comments. Raises SettingsError, which shows no values."""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"records.properties_file = {file} cannot be read: {reason}.") from error
     found: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
@@ -95,8 +95,8 @@ def read_properties(file: str) -> dict[str, str]:
             raise SettingsError(f"records.properties_file = {file} has no `name=value` in line {number}.")
         if name.strip() in _OURS:
             raise SettingsError(
-                f"records.properties_file = {file} sets {name.strip()} in line {number}, which this program sets itself.",
-                "Take the line out.",
+                f"records.properties_file = {file} sets {name.strip()} in line {number}, which only this program may set.",
+                "Remove the line.",
             )
         found[name.strip()] = value.strip()
         _check_place(file, number, name.strip(), value.strip())
@@ -104,7 +104,7 @@ def read_properties(file: str) -> dict[str, str]:
 
 
 def _check_place(file: str, number: int, name: str, value: str) -> None:
-    """Raises SettingsError for a file that is not there: librdkafka says so in OpenSSL's words."""
+    """Raises SettingsError for a missing file, which librdkafka would report in OpenSSL's words."""
     if not name.endswith(".location") or value == "probe":
         return
     try:
@@ -113,5 +113,5 @@ def _check_place(file: str, number: int, name: str, value: str) -> None:
     except OSError as error:
         raise SettingsError(
             f"records.properties_file = {file} names {name} = {value} in line {number}, which cannot be read: {error.strerror}.",
-            "Correct the path. A relative one begins at the folder in which this program runs.",
+            "Correct the path. A relative path starts at the folder in which this program runs.",
         ) from error

@@ -1,4 +1,4 @@
-"""Topics as the cluster describes them, made where they are missing; and how far each reaches."""
+"""Describes the topics of a cluster, creates missing ones, and finds the first and last offset of each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -20,9 +20,9 @@ from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
 _NONE_THERE = KafkaError.UNKNOWN_TOPIC_OR_PART
 _STEP_SECONDS, _RETRY_SECONDS = 0.05, 0.25
 _ATTEMPTS_MAX = 3
-# The client's own words for an answer that did not come.
+# The client's own codes for a response that did not arrive.
 _UNHEARD = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})  # noqa: SLF001
-# While a partition gets another leader, or a topic has just been made.
+# While a partition changes its leader, or just after a topic was created.
 _MOVING = frozenset(
     {
         KafkaError.FENCED_LEADER_EPOCH,
@@ -36,12 +36,12 @@ _SHOWN = frozenset({"cleanup.policy", "max.message.bytes", "min.insync.replicas"
 
 
 class Administration:
-    """Asks about the topics of one prefix. Every method raises ReplicaError."""
+    """Administers the topics of one prefix. Every method raises ReplicaError."""
 
     def __init__(
         self, clients: ClusterClients, names: TopicNames, partition: int, topics: Sequence[str] = ()
     ) -> None:
-        """`topics` are those that are described; without any, those of one home."""
+        """`topics` are the topics to describe; by default those of one home."""
         self._clients = clients
         self._names = names
         self._topics = list(topics or names.all)
@@ -49,7 +49,7 @@ class Administration:
         self._admin: AdminClient | None = None
 
     def cluster(self) -> Cluster:
-        """Ask the cluster who it is."""
+        """Request the cluster's description."""
         tried = "be reached"
         found = self._asked(
             lambda admin, seconds: {"": admin.describe_cluster(request_timeout=seconds)}, tried
@@ -59,7 +59,7 @@ class Administration:
         return Cluster(len(found.nodes))
 
     def describe(self) -> dict[str, TopicState]:
-        """Those of the topics that exist."""
+        """The existing topics."""
         tried, topics = "describe its topics", TopicCollection(self._topics)
         answers = self._asked(
             lambda a, seconds: a.describe_topics(
@@ -77,7 +77,7 @@ class Administration:
         return {topic: self._state(found, settings[topic]) for topic, found in described.items()}
 
     def create(self, topics: Sequence[str], *, partitions: int, replicas: int) -> None:
-        """Make topics. One that exists by now, because another home made it, is as good."""
+        """Create topics. A topic that another home has created meanwhile is no error."""
         admin, tried = self._client(), f"make topic {topics[0]}"
         wanted = [
             NewTopic(t, partitions, replicas, config=settings_of(self._names, t, replicas)) for t in topics
@@ -86,16 +86,16 @@ class Administration:
             if isinstance(found, KafkaError) and found.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._clients.error(found, tried=tried)
         deadline = self._clients.deadline()
-        while not self.describe().keys() >= set(topics):  # every broker has yet to hear of them
+        while not self.describe().keys() >= set(topics):  # until every broker knows them
             admin.poll(_STEP_SECONDS)
             self._clients.check(deadline, tried=tried)
 
     def begins(self, topics: Collection[str]) -> dict[str, int]:
-        """The offsets of the first message of each topic that is still there."""
+        """The offset of the oldest message that each topic still has."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def ends(self, topics: Collection[str]) -> dict[str, int]:
-        """The offsets behind the last message of each topic, committed or not."""
+        """The offset after the last message of each topic, committed or not."""
         return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def _offsets(self, topics: Collection[str], wanted: OffsetSpec) -> dict[str, int]:
@@ -110,18 +110,18 @@ class Administration:
                 tried,
             )
             refusals = [answer for answer in found.values() if isinstance(answer, KafkaError)]
-            # Without a leader a partition has an offset below 0, which to a reader would mean its end.
+            # Without a leader a partition has an offset below 0, which a reader would take for its end.
             if not refusals and all(answer.offset >= 0 for answer in found.values()):
                 return {place.topic: answer.offset for place, answer in found.items()}
             if refusals and refusals[0].code() not in _MOVING:
                 raise self._clients.error(refusals[0], tried=tried)
             self._clients.check(deadline, tried=tried)
-            # A client goes on asking the leader that it knows; the next one finds out who leads now.
+            # A client keeps asking the leader that it knows; a new client finds the current leader.
             self._client().poll(_RETRY_SECONDS)
             self._admin = None
 
     def close(self) -> None:
-        """Let the client go."""
+        """Close the client."""
         self._admin = None
 
     def _client(self) -> AdminClient:
@@ -130,7 +130,7 @@ class Administration:
         return self._admin
 
     def _asked(self, ask: Callable[[AdminClient, float], Mapping[Any, Any]], tried: str) -> dict[Any, Any]:
-        """What the cluster answers. A client may hold on to a broker that is away; the next one asks another broker."""
+        """The cluster's response. A client may stick to a broker that is down; a new client asks another broker."""
         seconds = self._clients.timeout_seconds / _ATTEMPTS_MAX
         found: dict[Any, Any] = {}
         for _ in range(_ATTEMPTS_MAX):
@@ -144,7 +144,7 @@ class Administration:
         return found
 
     def _settings(self, topics: Collection[str]) -> dict[str, Mapping[str, str] | None]:
-        """Those of the topics' settings that matter here; None where this user may not see them."""
+        """The relevant settings of the topics; None where this user may not read them."""
         if not topics:
             return {}
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
@@ -175,7 +175,7 @@ class Administration:
 
 
 def _refused(allowed: Collection[AclOperation] | None) -> tuple[str, ...]:
-    """Which of Read and Write are not among them; brokers that do not say what is allowed refuse it when it is tried."""
+    """The operations of Read and Write that are not allowed. A broker that does not list the allowed ones refuses the attempt."""
     if not allowed:
         return ()
     needed = {"Read": AclOperation.READ, "Write": AclOperation.WRITE}

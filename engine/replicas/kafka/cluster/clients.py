@@ -1,8 +1,8 @@
 """Clients of one cluster, and why it does not answer.
 
-librdkafka goes on trying for as long as a call may take, and says what is the matter only beside it, to a callback. A user
-that is refused is not worth waiting for, and neither is a cluster of which no broker is left. That librdkafka says also while it
-turns from a broker that is away to another one, so it is believed only after a moment.
+librdkafka retries until a call's timeout and reports the reason only to a callback. Waiting is pointless when the user is
+refused, or when no broker is left. librdkafka reports the latter also while it switches from a broker that is down to another
+one, so that report counts only after a moment.
 """
 
 import logging
@@ -23,11 +23,11 @@ Name = TypeVar("Name")
 T = TypeVar("T")
 
 _STEP_SECONDS = 0.05
-# How long a cluster without brokers is waited for: one that never answered, and one that did.
+# How long to wait for a cluster without brokers: one that has never answered, and one that has.
 _STRANGER_SECONDS = 1.0
 _FRIEND_SECONDS = 5.0
 
-# librdkafka would write to stderr by itself; what matters of it is raised.
+# librdkafka would write to stderr on its own; what matters is raised as an error.
 _SILENT = logging.getLogger("engine.replicas.kafka")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -39,14 +39,14 @@ def client_versions() -> tuple[str, str]:
 
 
 class ClusterClients:
-    """Makes clients, and knows what went wrong with them. One thread at a time."""
+    """Makes clients and keeps their failures. One thread at a time."""
 
     def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is connected yet. `clock` gives seconds, and never jumps."""
+        """Connects to nothing yet. `clock` is monotonic, in seconds."""
         self._access = access
         self._clock = clock
-        self._reason: KafkaError | None = None  # the newest reason why a broker is away
-        self._down_at: float | None = None  # since when all of them are
+        self._reason: KafkaError | None = None  # the newest reason why a broker is down
+        self._down_at: float | None = None  # since when all of them are down
         self._has_answered = False
         self.timeout_seconds = access.timeout_seconds
 
@@ -59,29 +59,29 @@ class ClusterClients:
         return self._made(Producer, more)
 
     def admin(self) -> AdminClient:
-        """A client that asks and makes topics. Raises SettingsError."""
+        """A client that describes and creates topics. Raises SettingsError."""
         return self._made(AdminClient, {})
 
     def forget(self) -> None:
-        """What went wrong was with clients that are gone."""
+        """Forget the failures of clients that are closed."""
         self._reason = self._down_at = None
         self._has_answered = False
 
     def note_answer(self) -> None:
-        """A broker answered: what went wrong before is over."""
+        """A broker answered: forget earlier failures."""
         self._reason = self._down_at = None
         self._has_answered = True
 
     def deadline(self) -> float:
-        """When a call that begins now has taken too long."""
+        """When a call that begins now times out."""
         return self._clock() + self.timeout_seconds
 
     def is_over(self, deadline: float) -> bool:
-        """Whether that time has come."""
+        """Whether that time has passed."""
         return self._clock() >= deadline
 
     def check(self, deadline: float | None, *, tried: str) -> None:
-        """Raises ReplicaError when there is nothing to wait for any more."""
+        """Raises ReplicaError when waiting has become pointless."""
         reason = self._reason
         if reason is not None and (reason.code() in HOPELESS or self._is_down()):
             raise self.error(reason, tried=tried)
@@ -89,7 +89,7 @@ class ClusterClients:
             raise self.error(KafkaError(KafkaError._TIMED_OUT), tried=tried)  # noqa: SLF001
 
     def error(self, error: KafkaError, *, tried: str) -> ReplicaError:
-        """The error to raise for what a call said; a better reason is told where one is known."""
+        """The error to raise for a call's error, with a better reason if one is known."""
         if self._reason is not None and error.code() in (KafkaError._TIMED_OUT, *AWAY):  # noqa: SLF001
             error = self._reason
         if error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
@@ -102,13 +102,13 @@ class ClusterClients:
     def results(
         self, admin: AdminClient, futures: Mapping[Name, "Future[Any]"], *, tried: str
     ) -> dict[Name, Any]:
-        """What the cluster answered by name, a KafkaError where it refused. Raises ReplicaError when it does not answer."""
+        """The cluster's responses by name; a KafkaError is a refusal. Raises ReplicaError when it does not answer."""
         deadline = self.deadline()
         while wait(futures.values(), _STEP_SECONDS).not_done:
-            admin.poll(0)  # says what is the matter with the connections
+            admin.poll(0)  # lets the callback report what is wrong with the connections
             self.check(deadline, tried=tried)
         results = {name: _result(future) for name, future in futures.items()}
-        # The client's own codes are negative: no broker said that.
+        # The client's own codes are negative: they come from no broker.
         if any(not isinstance(found, KafkaError) or found.code() > 0 for found in results.values()):
             self.note_answer()
         return results
@@ -118,9 +118,9 @@ class ClusterClients:
         try:
             return kind({**configuration, "error_cb": self._note}, logger=_SILENT)
         except KafkaException as error:
-            # It names the property, and may repeat its value only where that is no secret's.
+            # It names the property; it may repeat its value only if that is no secret.
             raise SettingsError(
-                f"Kafka's client does not take its settings: {error.args[0].str()}.",
+                f"Kafka's client refuses its settings: {error.args[0].str()}.",
                 "Correct records.properties_file; the names are those of librdkafka.",
             ) from error
 

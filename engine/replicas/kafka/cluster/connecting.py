@@ -1,7 +1,7 @@
-"""Why no connection to a broker comes about, found out by a connection of our own.
+"""Finds out why no connection to a broker succeeds, with a connection of its own.
 
-librdkafka tells neither an expired certificate from an unknown authority, nor a listener with TLS from one that is silent.
-Asked only after a failure, and before any broker has answered. Nothing is sent but a TLS handshake.
+librdkafka does not distinguish an expired certificate from an unknown authority, or a listener with TLS from a silent one.
+This is used only after a failure, while no broker has answered yet, and sends nothing but a TLS handshake.
 """
 
 import re
@@ -22,14 +22,14 @@ _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 
 
 class Finding(NamedTuple):
-    """`reason` completes a sentence, `advice` is one."""
+    """`reason` completes a sentence; `advice` is a whole sentence."""
 
     reason: str
     advice: str
 
 
 def examine_connection(access: Access, said: str) -> Finding | None:
-    """What keeps a client from the broker that librdkafka spoke of, or the first one; None where TLS is not it."""
+    """Why a client cannot connect to the broker that librdkafka named, or the first one; None if TLS is not the reason."""
     named = _BROKER.search(said)
     server = named[1] if named else access.address.servers[0]
     host, _, port = server.rpartition(":")
@@ -51,7 +51,7 @@ def examine_connection(access: Access, said: str) -> Finding | None:
 
 
 def _context(access: Access) -> ssl.SSLContext | None:
-    """As librdkafka would check; None where it does not, or where its own words are better."""
+    """A check like librdkafka's; None where it makes none, or where its own message is better."""
     properties = access.properties
     context = ssl.create_default_context()
     if not access.is_tls:
@@ -89,7 +89,7 @@ def _refused(error: ssl.SSLCertVerificationError, server: str, access: Access) -
     if error.verify_code in _UNKNOWN_AUTHORITY:
         place = access.properties.get("ssl.ca.location", "the system's authorities")
         return Finding(
-            f"the certificate of {server} is signed by no authority of {place}",
+            f"the certificate of {server} is not signed by an authority in {place}",
             "Name the authority's certificate as ssl.ca.location in records.properties_file.",
         )
     return Finding(f"the certificate of {server} is refused ({error.verify_message})", "Renew it.")

@@ -1,4 +1,4 @@
-"""What librdkafka says went wrong, as an error of the replica: what was tried, where, why, and what to change."""
+"""Turns librdkafka's errors into errors of the replica: what was tried, where, why, and what to change."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from engine.replicas.kafka.topics import REPLICA
 
 
 class KnownFailure(NamedTuple):
-    """What some of librdkafka's codes mean: `reason` completes a sentence, `advice` is one."""
+    """The meaning of some of librdkafka's codes: `reason` completes a sentence; `advice` is a whole sentence."""
 
     codes: frozenset[int]
     kind: type[ReplicaError]
@@ -28,9 +28,9 @@ _NO_CERTIFICATE = Finding(
     "Name one that its authority signed as ssl.certificate.location, and its key as ssl.key.location, in records.properties_file.",
 )
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-# Of connections: they say why a call came to nothing, which itself says no more than that it took too long.
+# Connection errors: they explain why a call failed, while the call itself only reports a timeout.
 AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL})
-# A cluster that answers so will answer so again.
+# A cluster that gives one of these answers will give it again.
 HOPELESS = frozenset(
     {
         KafkaError._AUTHENTICATION,
@@ -81,7 +81,7 @@ _KNOWN = (
     KnownFailure(
         frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED}),
         ReplicaUnavailable,
-        "another process has become this home's writer, or this one was held up for too long",
+        "another process has become this home's writer, or this process was delayed for too long",
         "Let only one process keep a home, and give each home a site.name of its own.",
     ),
     KnownFailure(
@@ -106,33 +106,33 @@ _KNOWN = (
             }
         ),
         ReplicaUnavailable,
-        "this process is no member any more of the group that shares out the homes",
-        "It joins again by itself. If it stays so, look for machines that are frozen, or cut off from the brokers, for longer "
+        "this process is no longer a member of the group that assigns the homes",
+        "It rejoins by itself. If this persists, look for machines that are frozen, or cut off from the brokers, for longer "
         "than fleet.session_seconds.",
     ),
     KnownFailure(
         frozenset({KafkaError.INCONSISTENT_GROUP_PROTOCOL}),
         ReplicaUnavailable,
-        "another program is in the consumer group of the fleet, and shares out in another way",
+        "another program is in the consumer group of the fleet and uses another assignment strategy",
         "Keep it out of the group `{prefix}.workers`, or choose another fleet.prefix.",
     ),
     KnownFailure(
         frozenset({KafkaError.INVALID_REPLICATION_FACTOR}),
         ReplicaRejected,
-        "the cluster has fewer brokers than each topic shall have replicas",
+        "the cluster has fewer brokers than the number of replicas of each topic",
         "With one broker add replicas=1 to {setting}; with more, start the others.",
     ),
     KnownFailure(
         frozenset({KafkaError.KAFKA_STORAGE_ERROR}),
         ReplicaUnavailable,
         "a broker's disk is full or fails",
-        "Make room on that disk.",
+        "Free space on that disk.",
     ),
     KnownFailure(
         frozenset({KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND}),
         ReplicaUnavailable,
         "too few replicas are up to date",
-        "Start the brokers that are away.",
+        "Start the brokers that are down.",
     ),
     KnownFailure(
         TOO_LARGE,
@@ -144,7 +144,7 @@ _KNOWN = (
         frozenset({KafkaError.POLICY_VIOLATION}),
         ReplicaRejected,
         "a policy of the cluster forbids it",
-        "Make the topics yourself.",
+        "Create the topics yourself.",
     ),
 )
 
@@ -152,7 +152,7 @@ _KNOWN = (
 def replica_error(
     error: KafkaError, access: Access, *, tried: str, finding: Finding | None = None
 ) -> ReplicaError:
-    """The error to raise: `tried` says what did not work ("be written"), `finding` is a better reason than the client's."""
+    """The error to raise: `tried` names what failed ("be written"), `finding` is a better reason than the client's."""
     what, said = f"Kafka at {access.where} cannot {tried}", _plain(error.str())
     address = access.address
     if finding is None and _ALERT in said:
@@ -163,14 +163,14 @@ def replica_error(
         if error.code() in known.codes:
             advice = known.advice.format(setting=address.setting, prefix=address.prefix)
             return known.kind(REPLICA, f"{what}: {known.reason} ({said}).", advice)
-    user = "" if access.username else ", and that they let in a client without a user (records.username)"
+    user = "" if access.username else ", and that they accept clients without a user (records.username)"
     return ReplicaUnavailable(
         REPLICA, f"{what}: {said}.", f"Check that its brokers run, that {address.setting} names them{user}."
     )
 
 
 def _plain(text: str) -> str:
-    """Librdkafka's words without its own names for threads and connections, and without the full stop."""
+    """Librdkafka's message without its own names for threads and connections, and without the full stop."""
     text = text.removeprefix("Local: ").removeprefix("Broker: ")
     _, found, rest = text.partition("/bootstrap: ")
     return (rest if found else text).rstrip(". ")

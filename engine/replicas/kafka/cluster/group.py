@@ -1,7 +1,7 @@
-"""The homes of a process among several, as Kafka's consumer group hands them out: one claim for each partition.
+"""The homes that Kafka's consumer group assigns to this process of a fleet: one claim for each partition.
 
-The group subscribes to the topic `sites`, and who is assigned a partition of it owns the homes of that partition in
-every topic. One thread does nothing but poll and rebalance: what it starts and ends runs in the event loop.
+The group subscribes to the topic `sites`; the process that is assigned a partition owns the homes of that partition in every
+topic. One thread only polls and rebalances; the homes that it starts and ends run in the event loop.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from engine.replicas.kafka.topics import TopicNames, check_topics, check_user
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 5.0
-_HEARTBEATS = 3  # in a session, and a little more
-# Homes end within the timeout of what they wait for. Their claim is closed meanwhile, so that they write nothing.
-_LETTING_GO_SECONDS_MAX = 120.0
+_HEARTBEATS = 3  # heartbeats per session, with a margin
+# Homes end within the timeout of what they wait for. Their claim is already closed, so they write nothing meanwhile.
+_RELEASE_SECONDS_MAX = 120.0
 
 
 class GroupOwnership:
@@ -46,9 +46,9 @@ class GroupOwnership:
         on_trouble: Callable[[EngineError], None],
         share: Callable[[PartitionClaim, Membership], Partition],
     ) -> None:
-        """Nothing is connected yet. `worker` names this process; `clock` gives seconds, also those in which it was frozen.
+        """Connects to nothing yet. `worker` names this process; `clock` returns seconds and counts those in which it was frozen.
 
-        `share` makes what the homes of a claim share.
+        `share` makes the partition that the homes of a claim share.
         """
         self._access = access
         self._worker = worker
@@ -59,7 +59,7 @@ class GroupOwnership:
         self._told: str | None = None
 
     async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
-        """See `Ownership`. While the cluster cannot be reached it is tried again."""
+        """See `Ownership`. Retries while the cluster cannot be reached."""
         stop = Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._take_part, stop, gained, lost)
@@ -91,16 +91,16 @@ class GroupOwnership:
 
 
 class _Listeners(NamedTuple):
-    """Who hears of claims, and where."""
+    """The listeners for claims, and the event loop that they run in."""
 
     loop: asyncio.AbstractEventLoop
     gained: ClaimListener
     lost: ClaimListener
-    trouble: Callable[[EngineError], None]  # from any thread
+    trouble: Callable[[EngineError], None]  # callable from any thread
 
 
 class _Member:
-    """One membership in the group, all in one thread."""
+    """One membership in the group. Runs in one thread."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class _Member:
         self._claims: dict[int, PartitionClaim] = {}
 
     def run(self, stop: Event) -> None:
-        """Be a member until `stop`, or until the membership may be over. Raises ReplicaError."""
+        """Stay a member until `stop`, or until the membership may have ended. Raises ReplicaError."""
         self._prepare_topics()
         self._lease = self._begin_lease()
         consumer = self._consumer()
@@ -172,7 +172,7 @@ class _Member:
 
     def _assigned(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         self._membership.metadata = consumer.consumer_group_metadata()
-        # Nothing is read: who owns what is all that is asked.
+        # It reads no messages; it only needs the assignment.
         ends = [TopicPartition(place.topic, place.partition, OFFSET_END) for place in places]
         consumer.incremental_assign(ends)
         consumer.pause(ends)
@@ -206,9 +206,9 @@ class _Member:
             await anyio.to_thread.run_sync(claim.shared.forget)
 
     def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have it done in the event loop. The claims that stay are not over meanwhile: this thread runs."""
+        """Run it in the event loop. The remaining claims do not expire meanwhile, because this thread renews them."""
         done = asyncio.run_coroutine_threadsafe(work, self._told.loop)
-        for _ in range(round(_LETTING_GO_SECONDS_MAX / _POLL_SECONDS)):
+        for _ in range(round(_RELEASE_SECONDS_MAX / _POLL_SECONDS)):
             try:
                 done.result(_POLL_SECONDS)
             except NotYetError:

@@ -1,4 +1,4 @@
-"""The `Log` of a home, or of a partition, on a cluster: its clients, put together."""
+"""The `Log` of a home or a partition on a cluster: puts its clients together."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -13,12 +13,12 @@ from engine.replicas.kafka.topics import TopicNames, TopicState, partition_of
 
 
 class ClusterLog:
-    """See `Log`. Nothing is connected before it is used."""
+    """See `Log`. Connects on first use."""
 
     def __init__(
         self, access: Access, partition: int, name: str, membership: Membership | None = None
     ) -> None:
-        """`name` is the writer's: the same in every process that ever writes so, and no other writer's."""
+        """`name` is the writer's unique name, the same in every process that takes this writer's place."""
         address = access.address
         self._address = address
         self._clients = ClusterClients(access)
@@ -55,7 +55,7 @@ class ClusterLog:
 
     def follow(self, topics: Collection[str]) -> None:
         """See `Log`."""
-        # Looking for the beginning by itself would take the client half a second.
+        # The client would take half a second to find the beginning by itself.
         self._reading.follow(self._administration.begins(topics))
 
     def read_to(self, ends: Mapping[str, int]) -> Iterator[TopicEntry]:
@@ -87,11 +87,11 @@ class ClusterLog:
 
 
 def home_log(access: Access, site: str) -> ClusterLog:
-    """That of a home which is kept by itself."""
+    """The writer's name for a home that one process keeps on its own."""
     address = access.address
     return ClusterLog(access, partition_of(site, address.partitions), f"{address.prefix}.{site}")
 
 
 def partition_log(access: Access, partition: int, membership: Membership) -> ClusterLog:
-    """That of whoever owns a partition as a member of the group, whichever process it is. No home is called so."""
+    """The writer's name for the owner of a partition, whichever process that is. No home can have this name."""
     return ClusterLog(access, partition, f"{access.address.prefix}.partition/{partition}", membership)

@@ -1,6 +1,6 @@
-"""Committed messages of one partition, read in order from the beginning on, and some of them again by their offsets.
+"""Reads the committed messages of one partition in order from the beginning, and single ones again by their offsets.
 
-Nothing is committed for a consumer group and none is joined: where reading stands is known here.
+It joins no consumer group and commits no offsets: the reader keeps its own position.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,46 +13,46 @@ from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.topics import REPLICA
 
 _AT_ONCE = 10_000
-# How long a broker holds a request while there is nothing new. What is asked next has to wait for that.
+# How long a broker holds a request while there is nothing new. The next request has to wait for that.
 _SOON_MS = 10
 _IDLE_MS = 500
 _STEP_SECONDS = 0.1
-# Closer offsets than this are read in one go.
+# Offsets closer together than this are read in one request.
 _GAP = 1_000
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001
-# Of every consumer that reads what is committed, and keeps by itself where it stands.
+# For every consumer that reads committed messages and keeps its own position.
 READING = {
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
-    # A topic that was cut or made anew is read anew, and not from wherever it may begin.
+    # A truncated or recreated topic is read in full, not from wherever it may begin.
     "auto.offset.reset": "error",
     "queued.max.messages.kbytes": 16_384,
 }
 
 
 class PartitionReader:
-    """Reads a partition of some topics. Every method raises ReplicaError."""
+    """Reads one partition of some topics. Every method raises ReplicaError."""
 
     def __init__(self, clients: ClusterClients, partition: int, group: str) -> None:
-        """`group` only names the reader to brokers that allow by group."""
+        """`group` only identifies the reader to brokers that authorise by group."""
         self._clients = clients
         self._partition = partition
         self._group = group
         self._tail: Consumer | None = None
         self._again: Consumer | None = None
         self._positions: dict[str, int] = {}  # the next offset to be read, by topic
-        self._is_hurried = False  # reading all there is, and not following
+        self._is_hurried = False  # reading everything, rather than following
 
     def follow(self, begins: Mapping[str, int]) -> None:
-        """Read these topics, each from an offset on."""
+        """Read these topics, each from an offset."""
         self.close()
         self._positions = dict(begins)
         self._tail, self._is_hurried = self._consumer(_SOON_MS), True
         self._tail.assign([TopicPartition(t, self._partition, at) for t, at in begins.items()])
 
     def read_to(self, ends: Mapping[str, int]) -> Iterator[TopicEntry]:
-        """What is committed, from where reading stands to these offsets. Waits as long as something still comes."""
+        """The committed messages from the current position up to these offsets. Waits as long as messages keep arriving."""
         deadline = self._clients.deadline()
         while late := [topic for topic, end in ends.items() if self._positions.get(topic, 0) < end]:
             messages = self._take(self._tail, _STEP_SECONDS)
@@ -67,7 +67,7 @@ class PartitionReader:
             self._slow_down()
 
     def arrived(self) -> Iterator[TopicEntry]:
-        """What is committed and has arrived since. Does not wait."""
+        """The committed messages that have arrived since. Does not wait."""
         while messages := self._take(self._tail, 0):
             for message in messages:
                 if (entry := self._advance(message)) is not None:
@@ -84,14 +84,14 @@ class PartitionReader:
         return found
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         for consumer in (self._tail, self._again):
             if consumer is not None:
                 consumer.close()
         self._tail = self._again = None
 
     def _slow_down(self) -> None:
-        """Follow with few requests from here on: what arrives is answered at once all the same."""
+        """Follow with few requests from now on; new messages still arrive at once."""
         hurried, self._tail, self._is_hurried = self._tail, self._consumer(_IDLE_MS), False
         self._tail.assign([TopicPartition(t, self._partition, at) for t, at in self._positions.items()])
         if hurried is not None:
@@ -114,19 +114,19 @@ class PartitionReader:
                 if message.error() is None:
                     yield entry_of(message)
                 elif at <= last:
-                    return  # the end of what is committed: the rest is not there any more
+                    return  # the end of the committed messages: the rest no longer exists
             if not messages:
                 self._clients.check(deadline, tried="be read")
 
     def _let_go(self) -> None:
-        """So that nothing is fetched that nobody reads."""
+        """Keep the client from fetching messages that are not read."""
         if self._again is not None:
             self._again.unassign()
 
     def _take(self, consumer: Consumer | None, seconds: float) -> list[Message]:
-        """Messages, and the ends of partitions; anything else is raised."""
-        assert consumer is not None, "following comes first"
-        # Waiting for many would wait for all of them.
+        """Messages and ends of partitions; any other result is raised."""
+        assert consumer is not None, "follow() must come first"
+        # With a larger number, the call would wait until that many have arrived.
         first = consumer.poll(seconds)
         messages = [first, *consumer.consume(_AT_ONCE, timeout=0)] if first is not None else []
         for message in messages:
@@ -140,24 +140,24 @@ class PartitionReader:
 
     def _advance(self, message: Message) -> TopicEntry | None:
         topic, offset, is_message = message.topic() or "", message.offset() or 0, message.error() is None
-        # The end of a partition lies behind the marks of transactions, which are no messages.
+        # A partition ends after its transaction markers, which are no messages.
         self._positions[topic] = max(self._positions.get(topic, 0), offset + is_message)
         return entry_of(message) if is_message else None
 
     def _check(self, deadline: float, topic: str) -> None:
         self._clients.check(None, tried="be read")
         if self._clients.is_over(deadline):
-            # The cluster does answer, as far as it may: what follows belongs to a transaction that nobody ended yet.
+            # The cluster answers as far as it can: what follows belongs to a transaction that is still open.
             raise ReplicaUnavailable(
                 REPLICA,
                 f"Topic {topic} cannot be read to its end: in partition {self._partition}, which homes share, a "
                 "transaction of another program is open.",
-                "It ends by itself when its timeout is over.",
+                "The transaction ends by itself at its timeout.",
             )
 
 
 def stretches(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of ascending offsets that are worth reading in one go."""
+    """The first and last of ascending offsets that are worth reading in one request."""
     first = last = None
     for offset in offsets:
         if first is None or last is None:
@@ -171,7 +171,7 @@ def stretches(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def entry_of(message: Message) -> TopicEntry:
-    """A message of the client as the rest of the program knows it."""
+    """A message of the client in the program's own form."""
     given = message.headers()
     pairs = given.items() if isinstance(given, dict) else given or ()
     headers = {name: value for name, value in pairs if isinstance(value, bytes)}

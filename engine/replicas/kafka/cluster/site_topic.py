@@ -1,6 +1,6 @@
 """The topic `sites` on its cluster: one client that sends and one that reads, for all homes of a process.
 
-Neither is transactional: what they say ages within two minutes, and claims decide between two owners.
+Neither is transactional: a status expires within two minutes, and claims decide between two owners.
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ from engine.replicas.kafka.topics import REPLICA, TopicNames
 
 _AT_ONCE = 1_000
 _STEP_SECONDS = 0.1
-# A word that could not be sent for so long is old.
+# A status that could not be sent for so long is out of date.
 _SENDING_SECONDS_MAX = 15.0
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001
-_SENT, _READ = "be told how homes are", "tell how homes are"
+_SENT, _READ = "be sent the status of homes", "return the status of homes"
 
 
 class ClusterSiteTopic:
     """See `SiteTopic`. Every method raises ReplicaError or nothing."""
 
     def __init__(self, access: Access) -> None:
-        """Nothing is connected yet."""
+        """Connects to nothing yet."""
         names = TopicNames(access.address.prefix)
         self.name = names.sites
         self.partitions = access.address.partitions
         self._clients = ClusterClients(access)
-        self._group = names.of("statuses")  # only names the reader to brokers that allow by group
+        self._group = names.of("statuses")  # only identifies the reader to brokers that authorise by group
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
         self._failure: KafkaError | None = None
@@ -53,7 +53,9 @@ class ClusterSiteTopic:
                     on_delivery=self._note_delivery,
                 )
             except BufferError as error:
-                raise ReplicaUnavailable(REPLICA, f"Kafka cannot {_SENT}: too much waits already.") from error
+                raise ReplicaUnavailable(
+                    REPLICA, f"Kafka cannot {_SENT}: too many messages are waiting already."
+                ) from error
             except KafkaException as error:
                 raise self._clients.error(error.args[0], tried=_SENT) from error
         producer.poll(0)
@@ -73,7 +75,7 @@ class ClusterSiteTopic:
         return self._take(0)
 
     def read_all(self) -> Sequence[Arrived]:
-        """All that stands in the topic now. Waits for it."""
+        """Everything that the topic holds now. Waits for it."""
         deadline, found = self._clients.deadline(), list(self._take(_STEP_SECONDS))
         while len(self._ended) < self.partitions:
             found += self._take(_STEP_SECONDS)
@@ -102,7 +104,7 @@ class ClusterSiteTopic:
         while messages := consumer.consume(_AT_ONCE, timeout=seconds):
             for message in messages:
                 error, partition = message.error(), message.partition()
-                assert partition is not None, "the client says where a message stands"
+                assert partition is not None, "the client reports the offset of every message"
                 if error is None:
                     found.append(Arrived(partition, entry_of(message)))
                 elif error.code() == _END:
@@ -121,7 +123,7 @@ class ClusterSiteTopic:
                 "group.id": self._group,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                # Another program's open transaction holds nobody up.
+                # So that another program's open transaction does not block this one.
                 "isolation.level": "read_uncommitted",
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 8_192,

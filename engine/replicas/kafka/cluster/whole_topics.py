@@ -1,7 +1,7 @@
-"""Whole topics, read in all their partitions without a consumer group: what is committed, how far that reaches, and since when.
+"""Reads all partitions of whole topics without a consumer group: committed messages, and the ends of the partitions.
 
-Nothing here waits for long. What a cluster has to say is asked for, and taken when it is there, so that one broker that hangs
-does not hold up what the others send.
+Nothing here waits for long. Requests are sent, and their responses are fetched once they are there, so that one broker that hangs
+does not delay what the others send.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 Place = tuple[str, int]
 
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001
-# While they lead nowhere the client itself goes on trying.
+# The client itself keeps retrying failed connections.
 _PASSING = frozenset({_END, *AWAY, KafkaError._TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION})  # noqa: SLF001
 _CUT = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 _SETTINGS = {
     **READING,
-    # No more than this is asked for at once.
+    # The most requests that are sent at once.
     "fetch.max.bytes": 8_388_608,
     "fetch.message.max.bytes": 524_288,
     "fetch.wait.max.ms": 500,
@@ -38,38 +38,38 @@ _TRIED = "be read"
 
 
 class WholeTopics:
-    """Reads some topics of a prefix. One thread at a time; every method raises ReplicaError."""
+    """Reads some topics of a prefix. One thread at a time. Every method raises ReplicaError."""
 
     def __init__(self, access: Access, topics: Sequence[str]) -> None:
-        """Nothing is connected yet."""
+        """Connects to nothing yet."""
         self.address = access.address
         prefix = self.address.prefix
         self._clients = ClusterClients(access)
         self._administration = Administration(self._clients, TopicNames(prefix), 0, topics)
-        self._group = f"{prefix}.view"  # only a name, to brokers that allow by group
+        self._group = f"{prefix}.view"  # only a name, for brokers that authorise by group
         self._consumer: Consumer | None = None
         self._admin: AdminClient | None = None
         self._asked: dict[Place, Future[Any]] = {}
         self.positions: dict[Place, int] = {}  # the next offset to be read
 
     def describe(self) -> dict[str, TopicState]:
-        """Those of the topics that exist. Waits for the answer."""
+        """The existing topics. Waits for the response."""
         return self._administration.describe()
 
     def follow(self, positions: Mapping[Place, int]) -> None:
-        """Read these partitions, each from an offset on."""
+        """Read these partitions, each from an offset."""
         self.positions = dict(positions)
         self._consumer = self._clients.consumer(**_SETTINGS, **{"group.id": self._group})
-        # The first offset that is still there need not be 0.
+        # The first offset that still exists need not be 0.
         self._consumer.assign(
             [TopicPartition(*p, offset or OFFSET_BEGINNING) for p, offset in positions.items()]
         )
 
     def take(self, count: int, seconds: float) -> tuple[list[PlacedEntry], bool]:
-        """At most so many messages, waiting for the first one; and whether the topics are other ones than before."""
-        assert self._consumer is not None, "following comes first"
+        """At most this many messages, waiting for the first one; and whether the topics were replaced by others."""
+        assert self._consumer is not None, "follow() must come first"
         first = self._consumer.poll(seconds)
-        # Waiting for many would wait for all of them.
+        # With a larger number, the call would wait until that many have arrived.
         messages = [first, *self._consumer.consume(count - 1, timeout=0)] if first is not None else []
         self._clients.check(None, tried=_TRIED)
         if messages and any(message.error() is None for message in messages):
@@ -77,7 +77,7 @@ class WholeTopics:
         return self._taken(messages)
 
     def reach(self, places: Sequence[Place]) -> dict[Place, int]:
-        """How far these partitions are committed. Waits for the answer."""
+        """The end of the committed messages of these partitions. Waits for the response."""
         self.positions = dict.fromkeys(places, 0)
         deadline = self._clients.deadline()
         while True:
@@ -90,9 +90,9 @@ class WholeTopics:
             self._clients.check(deadline, tried=_TRIED)
 
     def ask_ends(self) -> None:
-        """Ask how far the partitions reach, whether that is committed or not: to have read so far is to have waited for what is open.
+        """Request the ends of the partitions, including open transactions: a reader that gets there has waited for those.
 
-        An earlier question is forgotten, with the connections that did not answer it.
+        This drops an earlier request, together with the connections that did not answer it.
         """
         self._ask(IsolationLevel.READ_UNCOMMITTED)
 
@@ -108,11 +108,11 @@ class WholeTopics:
         self._asked = {(place.topic, place.partition): future for place, future in found.items()}
 
     def ends(self) -> dict[Place, int] | None:
-        """The answer, once: None while some is missing. Raises ReplicaError where a partition has none to give."""
+        """The response to that, once; None while part of it is missing. Raises ReplicaError for a partition without an end."""
         if not self._asked:
             return None
         assert self._admin is not None
-        self._admin.poll(0)  # says what is the matter with the connections
+        self._admin.poll(0)  # lets the callback report what is wrong with the connections
         if not all(future.done() for future in self._asked.values()):
             return None
         asked, self._asked = self._asked, {}
@@ -126,8 +126,8 @@ class WholeTopics:
         return ends if min(ends.values(), default=0) >= 0 else None
 
     def behind(self) -> int | None:
-        """How many messages, marks of transactions included, are known to be there and were not read; None: not known."""
-        assert self._consumer is not None, "following comes first"
+        """The number of unread messages, transaction markers included; None if it is not known."""
+        assert self._consumer is not None, "follow() must come first"
         behind = 0
         for place, position in self.positions.items():
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
@@ -137,7 +137,7 @@ class WholeTopics:
         return behind
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._consumer is not None:
             self._consumer.close()
         self._consumer = self._admin = None
@@ -155,7 +155,7 @@ class WholeTopics:
                 entries.append(_placed(message))
                 self.positions[place] = offset + 1
             elif error.code() == _END:
-                # It lies behind the marks of transactions, which are no messages.
+                # It is after the transaction markers, which are no messages.
                 self.positions[place] = max(self.positions.get(place, 0), offset)
             elif error.code() in _CUT:
                 return entries, True

@@ -1,4 +1,4 @@
-"""The processes of a fleet and its topics, as the cluster describes them. Joins no group."""
+"""Describes the processes and topics of a fleet. Joins no consumer group."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,10 +16,10 @@ from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics
 
 
 class ClusterFleet:
-    """Asks about a fleet. Every method raises ReplicaError."""
+    """Reads the description of a fleet. Every method raises ReplicaError."""
 
     def __init__(self, access: Access) -> None:
-        """Nothing is connected yet."""
+        """Connects to nothing yet."""
         self._access, self._address = access, access.address
         self.partitions = access.address.partitions
         self.names = TopicNames(access.address.prefix)
@@ -27,7 +27,7 @@ class ClusterFleet:
         self._administration = Administration(self._clients, self.names, 0, self.names.fleet)
 
     def topics(self) -> dict[str, TopicState]:
-        """Those of the fleet's topics that exist."""
+        """The existing topics of the fleet."""
         return self._administration.describe()
 
     def create(self, topics: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class ClusterFleet:
         )
 
     def said(self) -> KnownSites:
-        """What the processes say of the homes, and of themselves."""
+        """What the processes report about the homes and themselves."""
         known, sites = KnownSites(), self.names.sites
         found = {topic: state for topic, state in self.topics().items() if topic == sites}
         check_topics(self.names, found, self.partitions, self._address.setting)
@@ -48,7 +48,7 @@ class ClusterFleet:
         return known
 
     def workers(self) -> tuple[Worker, ...]:
-        """The members of the consumer group; none where there is no such group."""
+        """The members of the consumer group; none if the group does not exist."""
         admin, group, tried = self._clients.admin(), group_of(self.names), "tell who keeps the homes"
         asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
         found = self._clients.results(admin, asked, tried=tried)[group]

@@ -1,11 +1,11 @@
-"""The writer of a home, or of a partition: messages in transactions, of which all is committed or nothing.
+"""The writer of a home or a partition. Messages go in transactions, which are committed as a whole or not at all.
 
-A writer has an epoch. A later one of the same name ends what an earlier one left open, and whatever the earlier one still
-sends is refused. A refusal that does not plainly leave the writer usable ends it, too: aborting after a timeout was seen to
-fail, while a new writer always knows where it stands.
+A writer has an epoch. A later writer of the same name aborts what an earlier one left open, and the brokers refuse whatever the
+earlier one still sends. A refusal that does not clearly leave the writer usable ends it, too: aborting after a timeout was seen
+to fail, while a new writer always starts from a known state.
 
-Who writes a partition by a claim proves with its first transaction that it is a member of the consumer group. Otherwise a process that
-lost its claim without knowing could make a writer, and shut out its successor's.
+A writer that holds a claim on a partition proves with its first transaction that it is a member of the consumer group. Otherwise a
+process that lost its claim without noticing could make a writer and fence its successor.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,21 +25,21 @@ from engine.replicas.kafka.topics import REPLICA
 _STEP_SECONDS = 0.1
 _TRANSACTION_SECONDS_MIN = 60.0
 _BATCH_BYTES = 1_000_000
-# What the client takes; what the cluster takes is for the cluster to say.
+# The client's limit; the cluster has its own.
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _LATER = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})  # noqa: SLF001
 
 
 class Membership:
-    """What proves to the brokers that this process is in the group, as of its newest poll.
+    """The proof to the brokers that this process is in the group, as of its newest poll.
 
-    Written by the thread that polls, read by those that make writers.
+    The polling thread writes it; threads that make writers read it.
     """
 
     def __init__(self, topic: str) -> None:
-        """`topic` is the one that the group subscribes to."""
+        """`topic` is the topic that the group subscribes to."""
         self.topic = topic
-        self.metadata: Any = None  # librdkafka's own; None: not in the group yet
+        self.metadata: Any = None  # an object of librdkafka; None: not in the group yet
 
 
 class PartitionWriter:
@@ -48,7 +48,7 @@ class PartitionWriter:
     def __init__(
         self, clients: ClusterClients, partition: int, writer: str, membership: Membership | None = None
     ) -> None:
-        """`writer` is the same for every process that ever writes this home or partition, and no other's."""
+        """`writer` is the same for every process that ever writes this home or partition, and unique to it."""
         self._clients = clients
         self._partition = partition
         self._writer = writer
@@ -57,11 +57,11 @@ class PartitionWriter:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a writer that can write."""
+        """Whether there is a usable writer."""
         return self._producer is not None
 
     def take_over(self, batch_bytes: int | None) -> None:
-        """Become the writer. `batch_bytes` is the most that the topics take at once, where that is known."""
+        """Become the writer. `batch_bytes` is the largest batch that the topics accept, if known."""
         self.close()
         seconds = self._clients.timeout_seconds
         producer = self._clients.producer(
@@ -71,7 +71,7 @@ class PartitionWriter:
                 "message.timeout.ms": int(1000 * seconds),
                 "message.max.bytes": _MESSAGE_BYTES_MAX,
                 "batch.size": min(_BATCH_BYTES, batch_bytes or _BATCH_BYTES),
-                # The one that every client reads without a further library.
+                # The compression that every client can read without a further library.
                 "compression.type": "gzip",
             }
         )
@@ -85,9 +85,9 @@ class PartitionWriter:
         self._producer = producer
 
     def _prove(self, producer: Producer, membership: Membership) -> None:
-        """Write as a member of the group. Raises KafkaException when the brokers know of no such member.
+        """Write as a member of the group. Raises KafkaException when the brokers do not know the member.
 
-        Nobody reads the offset that is written. While members come and go, what was a proof a moment ago is none any more.
+        The offset that this commits is never read. While members join and leave, a proof becomes invalid within moments.
         """
         deadline, tried = self._clients.deadline(), "be written"
         place = TopicPartition(membership.topic, self._partition, 0)
@@ -106,9 +106,9 @@ class PartitionWriter:
                 return
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
-        """Write messages in one transaction; returns their offsets. Raises TooLarge, too."""
+        """Write messages in one transaction; returns their offsets. Also raises TooLarge."""
         producer = self._producer
-        assert producer is not None, "taking over comes first"
+        assert producer is not None, "take_over() must come first"
         offsets: list[int] = [-1] * len(messages)
         refused: set[bytes] = set()
         done = partial(_note_delivery, offsets, refused, messages)
@@ -125,12 +125,12 @@ class PartitionWriter:
                 raise _too_large(refused) from error
             raise self._clients.error(found, tried="be written") from error
         except BaseException:
-            self.close()  # what became of it, the next writer finds out
+            self.close()  # the next writer finds out whether it was committed
             raise
         return offsets
 
     def close(self) -> None:
-        """End the writer; what it has not committed is void."""
+        """Close the writer and drop what it has not committed."""
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(KafkaException):
@@ -150,7 +150,7 @@ class PartitionWriter:
                     headers=list(message.headers),
                     on_delivery=done,
                 )
-            except BufferError:  # so much waits already
+            except BufferError:  # too many messages are waiting already
                 producer.poll(_STEP_SECONDS)
                 self._clients.check(deadline, tried="be written")
             except KafkaException as error:
@@ -161,7 +161,7 @@ class PartitionWriter:
                 return
 
     def _wait(self, producer: Producer, step: Callable[[], None], tried: str) -> None:
-        """Repeat a step until it has not run out of time. Raises KafkaException for what is no matter of time."""
+        """Repeat a step until it does not time out. Raises KafkaException for any other failure."""
         deadline = self._clients.deadline()
         while True:
             try:
@@ -171,7 +171,7 @@ class PartitionWriter:
                 is_final = found.fatal() or found.txn_requires_abort() or self._clients.is_over(deadline)
                 if is_final or not (found.retriable() or found.code() in _LATER):
                     raise
-                producer.poll(0)  # says what is the matter with the connections
+                producer.poll(0)  # lets the callback report what is wrong with the connections
                 self._clients.check(None, tried=tried)
             else:
                 self._clients.note_answer()
@@ -200,6 +200,6 @@ def _note_delivery(
 
 
 def _too_large(keys: set[bytes]) -> TooLarge:
-    error = TooLarge(REPLICA, f"{len(keys)} messages are larger than the cluster takes.")
+    error = TooLarge(REPLICA, f"{len(keys)} messages are larger than the cluster accepts.")
     error.keys = frozenset(keys)
     return error

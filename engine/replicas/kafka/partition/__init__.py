@@ -1,1 +1,1 @@
-"""A partition of the topics, as the homes of one claim share it."""
+"""One partition of the topics, which the homes of one claim share."""

@@ -1,7 +1,7 @@
 """What a partition holds, read to its end and followed; and who may write it. One thread at a time.
 
-All of it is read the first time, after any failure, and once in `verify_seconds`; else what came since. Whoever wrote before is
-shut out first, so that nothing can land behind what was read.
+It is read in full the first time, after any failure, and once in `verify_seconds`; otherwise only new messages are read. The
+previous writer is fenced first, so that nothing can be appended after what was read.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ class PartitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a partition is kept."""
 
     address: KafkaAddress
-    site: str | None = None  # only this home is kept here, and by nobody else of this process
-    verify_seconds: float = 3_600.0  # how often all of it is read anew
+    site: str | None = None  # None: several homes of this process share the partition
+    verify_seconds: float = 3_600.0  # how often it is read in full
 
 
 class PartitionContents:
-    """What stands in a partition. Every method raises ReplicaError."""
+    """The contents of a partition. Every method raises ReplicaError."""
 
     def __init__(self, log: Log, options: PartitionOptions, claim: Claim, clock: Callable[[], float]) -> None:
         """Nothing is read yet."""
@@ -37,55 +37,55 @@ class PartitionContents:
         self.names = TopicNames(options.address.prefix)
         self.topics: dict[str, TopicState] = {}
         self.held: HeldPartition | None = None
-        self.data_versions = Counter[str]()  # by home: how often others wrote
+        self.data_versions = Counter[str]()  # by home: how many times other programs wrote
         self._ends: dict[str, int] = {}  # of the topics that are followed
-        self._read_at = 0.0  # when all of it was read the last time
+        self._read_at = 0.0  # when it was last read in full
         self._told_strange = 0
         self._note: str | None = None
 
     def take_note(self) -> str | None:
-        """What somebody should know of the topics; told once."""
+        """A warning about the topics; returned once."""
         note, self._note = self._note, None
         return note
 
     def forget(self) -> None:
-        """Nothing that was read is believed any more."""
+        """Discard everything that was read."""
         self.held = None
 
     def of(self, site: str) -> SiteRecords:
-        """What is held of a home."""
+        """The records that are held of a home."""
         return SiteRecords() if self.held is None else self.held.of(site)
 
     def doubt(self) -> None:
-        """The next look reads all of it."""
+        """Make the next read a full one."""
         self._read_at = float("-inf")
 
     def listen(self) -> None:
-        """Take in what arrived since, without waiting."""
+        """Process the messages that have arrived since, without waiting."""
         if self.held is not None and self._ends:
             for entry in self._log.arrived():
                 self._note_foreign(self.held.fold(entry))
 
-    def ready(self, *, anew: bool, is_writer: bool) -> HeldPartition:
-        """What is held; with `anew` all that is committed by now. All of it is read after a failure, and every hour."""
+    def ready(self, *, refresh: bool, is_writer: bool) -> HeldPartition:
+        """What is held; with `refresh`, everything that is committed by now. A full read follows a failure, and happens every hour."""
         held = self.held
         is_short = is_writer and bool(self._ends) and not self._log.is_writer
         if held is None or is_short:
-            return self.read_anew(is_writer=is_writer)
-        if not anew:
+            return self.read_in_full(is_writer=is_writer)
+        if not refresh:
             return held
         if self._clock() - self._read_at < self._options.verify_seconds and self._ends:
             ends = self._log.ends(self._ends)
-            # A topic that ends before it did was cut, or made anew.
+            # A topic that ends earlier than before was truncated or recreated.
             if all(ends[topic] >= known for topic, known in self._ends.items()):
                 for entry in self._log.read_to(ends):
                     self._note_foreign(held.fold(entry))
                 self._ends = ends
                 return held
-        return self.read_anew(is_writer=is_writer)
+        return self.read_in_full(is_writer=is_writer)
 
-    def read_anew(self, *, is_writer: bool) -> HeldPartition:
-        """Read every record from the beginning, after whoever wrote before cannot write any more."""
+    def read_in_full(self, *, is_writer: bool) -> HeldPartition:
+        """Read every record from the beginning, after fencing the previous writer."""
         before, self.held = self.held, None
         self._claim.check()
         self.topics = self._log.describe()
@@ -105,11 +105,11 @@ class PartitionContents:
         self.held, self._read_at = held, self._clock()
         self._note_strange(held)
         if self._options.site is None:
-            self._log.rest()  # of many partitions, for an hour
+            self._log.rest()  # otherwise many partitions would each keep an idle client open
         return held
 
     def take_over(self) -> None:
-        """Become the partition's writer. The claim is asked before and after: it may end meanwhile."""
+        """Become the partition's writer. Checks the claim before and after, because it may end meanwhile."""
         self._claim.check()
         check_user(self.names, self.topics)
         sizes = [state.number("max.message.bytes") for state in self.topics.values()]
@@ -119,7 +119,7 @@ class PartitionContents:
     def read_back(
         self, expected: dict[SiteKey, str | None], placed: Sequence[tuple[Message, int]]
     ) -> set[SiteKey]:
-        """Take in messages that were written, with their offsets; returns the records that are not as expected."""
+        """Process messages that were written, with their offsets; returns the records that are not as expected."""
         held = self.held
         assert held is not None, "it was read before anything is written"
         missing = {one for one, version in expected.items() if version is not None}
@@ -149,6 +149,6 @@ class PartitionContents:
         topic, offset = held.first_strange
         self._told_strange = held.strange
         self._note = (
-            f"{held.strange} messages in the topics are not this program's, the first in {topic} at offset {offset}; "
-            "they are left alone."
+            f"{held.strange} messages in the topics were not written by this program, the first in {topic} at offset {offset}; "
+            "they are ignored."
         )

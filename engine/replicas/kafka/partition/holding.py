@@ -1,4 +1,4 @@
-"""What a partition's topics hold, by home: of each record its version and where its newest message stands.
+"""What a partition's topics hold, by home: the version of each record and the offset of its newest message.
 
 Pure. Payloads are not kept: a record takes some 200 bytes.
 """
@@ -15,10 +15,10 @@ _ANY_SITE = b'{"site":"'
 
 
 class SiteRecords:
-    """The records of one home, as its messages say."""
+    """The records of one home according to its messages."""
 
     def __init__(self) -> None:
-        # By registry and id, because a key and two entries in dictionaries would take twice as much.
+        # By registry and id: a key object and two dictionary entries would take twice the memory.
         self._places: dict[str, dict[str, bytes]] = {}
         self._refused: dict[Key, ReplicaRejected] = {}
 
@@ -35,22 +35,22 @@ class SiteRecords:
         }
 
     def version(self, key: Key) -> str | None:
-        """The version of one record; None where there is none."""
+        """The version of one record; None if there is no such record."""
         packed = self._places.get(key.registry, {}).get(key.id)
         return None if packed is None else packed[_OFFSET_BYTES:].decode()
 
     def offset(self, key: Key) -> int | None:
-        """Where the newest message of a record stands in its topic."""
+        """The offset of a record's newest message in its topic."""
         packed = self._places.get(key.registry, {}).get(key.id)
         return None if packed is None else int.from_bytes(packed[:_OFFSET_BYTES], "big")
 
     def check(self) -> None:
-        """Raises ReplicaRejected while a record stands there as a newer program wrote it."""
+        """Raises ReplicaRejected while the home has a record that a newer program wrote."""
         for refusal in self._refused.values():
             raise ReplicaRejected(refusal.replica, refusal.message, refusal.hint)
 
     def fold(self, entry: TopicEntry, key: Key) -> None:
-        """Take in a message about one of the records."""
+        """Process a message about one of the records."""
         try:
             version = version_in(entry, key)
         except ReplicaRejected as refusal:
@@ -65,27 +65,27 @@ class SiteRecords:
 
 
 class HeldPartition:
-    """Made by reading all messages of a partition in order; later ones are folded in."""
+    """Built from all messages of a partition in order; later messages are added as they arrive."""
 
     def __init__(self, names: TopicNames, site: str | None = None) -> None:
-        """With `site` only that home's: the others in its partition are not ours to judge."""
+        """With `site`, hold only that home's records and ignore other homes in its partition."""
         self._names = names
         self._only = None if site is None else site_prefix(site)
         self._sites: dict[str, SiteRecords] = {}
-        self.strange = 0  # messages that are no program's of this kind
+        self.strange = 0  # messages that no version of this program wrote
         self.first_strange: tuple[str, int] | None = None  # topic, offset
 
     def of(self, site: str) -> SiteRecords:
         """The records of one home."""
-        records = self._sites.get(site)  # one without records is empty, and not nothing
+        records = self._sites.get(site)  # a home without records is empty, not absent
         return SiteRecords() if records is None else records
 
     def fold(self, entry: TopicEntry) -> SiteKey | None:
-        """Take in one message; returns what it is about, None where that is no record of these homes."""
+        """Process one message; returns the record that it is about, None if that is no record of these homes."""
         registry = self._names.registry(entry.topic)
         is_ours = self._only is None or (entry.key is not None and entry.key.startswith(self._only))
         if not is_ours and entry.key is not None and entry.key.startswith(_ANY_SITE):
-            return None  # another home's, and its own to judge
+            return None  # another home's message, which that home checks
         found = decode_key(entry.key, registry)
         if found is None or not is_ours:
             self.strange += 1
@@ -97,12 +97,12 @@ class HeldPartition:
         return found
 
     def changed_sites(self, before: "HeldPartition") -> list[str]:
-        """The homes whose records were otherwise before."""
+        """The homes whose records changed."""
         sites = sorted(self._sites.keys() | before._sites.keys())  # noqa: SLF001 (one of the same kind)
         return [site for site in sites if self.of(site).versions != before.of(site).versions]
 
     def places(self, wanted: Iterable[SiteKey]) -> dict[str, dict[int, SiteKey]]:
-        """Where the newest messages of these records stand, by topic and offset."""
+        """The topic and offset of the newest messages of these records."""
         places: dict[str, dict[int, SiteKey]] = {}
         for one in wanted:
             if (offset := self.of(one.site).offset(one.key)) is not None:

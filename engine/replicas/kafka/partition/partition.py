@@ -1,8 +1,8 @@
-"""A partition of a prefix's topics, as all homes of one claim share it: one writer, one reading of it, one look at what comes.
+"""A partition of a prefix's topics that all homes of one claim share: one writer, one full read, one follower of new messages.
 
-Whichever home's thread finds nobody at work answers what all of them ask: what several homes write meanwhile goes into one
-transaction, and each hears of its own failure. A failure of the partition ends everything that was known of it: the next one
-who asks makes a new writer, reads all of it anew, and until a home has looked again it writes nothing.
+The first thread that finds the partition idle serves the requests of all homes: what several homes write meanwhile goes into one
+transaction, and each home gets its own failure. A failure of the partition invalidates everything that was known about it: the
+next request makes a new writer and reads the partition in full, and a home writes nothing until it has read again.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from engine.replicas.kafka.messages import Message, SiteKey, fields_in
 from engine.replicas.kafka.partition.contents import PartitionContents, PartitionOptions
 from engine.replicas.kafka.partition.holding import HeldPartition
 from engine.replicas.kafka.partition.requests import FetchRequest, ObserveRequest, WriteRequest
-from engine.replicas.kafka.partition.rounds import Rounds, raised_anew
+from engine.replicas.kafka.partition.rounds import Rounds, copied_error
 from engine.replicas.kafka.topics import REPLICA, shortage_of
 
 
 class Partition:
-    """What the homes of a claim share. Any thread may call it. Every method raises ReplicaError."""
+    """The partition that the homes of a claim share. Thread-safe. Every method raises ReplicaError."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Partition:
         clock: Callable[[], float],
         gather: Callable[[], object] | None = None,
     ) -> None:
-        """Nothing is connected yet. `clock` gives seconds and never jumps; `gather` waits for what others write, too."""
+        """Connects to nothing yet. `clock` is monotonic, in seconds; `gather` waits a moment for the writes of other homes."""
         self._log = log
         self._claim = claim
         self._gather = gather
@@ -50,7 +50,7 @@ class Partition:
         self._rounds.ask(fetch)
 
     def write(self, write: WriteRequest) -> None:
-        """Write events, maybe in one transaction with those of other homes, and read them back. Raises ReplicaDiverged, too."""
+        """Write events, maybe in one transaction with those of other homes, and read them back. Also raises ReplicaDiverged."""
         self._rounds.ask(write, self._gather)
 
     def data_version(self, site: str) -> int:
@@ -59,27 +59,27 @@ class Partition:
         return self._contents.data_versions[site]
 
     def check(self, generation: int | None) -> None:
-        """Raises the newest failure when what was known with that generation is not to be believed any more."""
+        """Raises the newest failure if it invalidated what that generation knew."""
         if generation is not None and generation != self.generation:
-            raise raised_anew(self._failure)
+            raise copied_error(self._failure)
 
     @property
     def strange(self) -> int:
-        """How many messages are no program's of this kind, as of the last look."""
+        """The number of messages that no version of this program wrote, as of the last read."""
         held = self._contents.held
         return held.strange if held is not None else 0
 
     @property
     def waiting(self) -> int:
-        """How many requests of homes wait for their turn."""
+        """The number of requests that wait to be served."""
         return self._rounds.waiting
 
     def take_note(self) -> str | None:
-        """What somebody should know of the topics; told once."""
+        """A warning about the topics; returned once."""
         return self._contents.take_note()
 
     def forget(self) -> None:
-        """Close all connections, unless they are being used. What is asked afterwards opens them again."""
+        """Close all connections, unless they are in use. Later requests open them again."""
         self._rounds.do_if_idle(self._let_go)
 
     def _let_go(self) -> None:
@@ -87,7 +87,7 @@ class Partition:
         self._log.close()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Do the work. After a failure nothing is believed, and the next attempt begins with new connections."""
+        """Do the work. After a failure, discard what was known; the next attempt uses new connections."""
         try:
             work()
         except BaseException as error:
@@ -111,14 +111,16 @@ class Partition:
         fetches = [request for request in requests if isinstance(request, FetchRequest)]
         writes = [request for request in requests if isinstance(request, WriteRequest)]
         is_writer = any(request.is_writer for request in requests)
-        held = self._contents.ready(anew=bool(looks), is_writer=is_writer)
+        held = self._contents.ready(refresh=bool(looks), is_writer=is_writer)
         for request in requests:
             request.check(held)
         for look in looks:
             look.answer(held, self.generation)
         self._fetch([fetch for fetch in fetches if fetch.error is None], held)
         for write in writes:
-            if write.generation != self.generation:  # it was compared with what is not believed any more
+            if (
+                write.generation != self.generation
+            ):  # it was compared with a state that a failure has invalidated
                 write.error = self._failure
         if left := [write for write in writes if not write.is_refused]:
             self._write(left)
@@ -141,7 +143,7 @@ class Partition:
         contents = self._contents
         if missing := [topic for topic in self.names.all if topic not in contents.topics]:
             self._log.create(missing)
-            contents.read_anew(is_writer=True)
+            contents.read_in_full(is_writer=True)
         if not self._log.is_writer:
             contents.take_over()
         placed: list[tuple[Message, int]] = []
@@ -157,12 +159,12 @@ class Partition:
                 write.note_lost(lost)
 
     def _commit(self, writes: Sequence[WriteRequest], placed: list[tuple[Message, int]]) -> None:
-        """Write all in one transaction. Of what is too large for the cluster each home hears by itself."""
+        """Write everything in one transaction. Each home gets its own error for messages that are too large for the cluster."""
         messages = [message for write in writes for message in write.messages]
         try:
             offsets = self._log.commit(messages)
         except TooLarge as error:
-            # Aborted, the writer would go on with sequence numbers that the broker has not seen (4.1.2).
+            # After an abort the writer would continue with sequence numbers that the broker has not seen (4.1.2).
             self._contents.take_over()
             if len(writes) == 1:
                 self._refuse(writes[0], error)
@@ -183,7 +185,7 @@ class Partition:
         write.refuse(error, min(limits, default=0))
 
     def _explained(self, error: ReplicaError) -> ReplicaError:
-        """The error, or the better reason that the topics give: the client only says that it took too long."""
+        """The error, or a better reason from the state of the topics: the client only reports a timeout."""
         if not error.transient:
             return error
         try:
@@ -194,5 +196,5 @@ class Partition:
         if (shortage := next((s for s in shortages if s), None)) is None:
             return error
         return type(error)(
-            REPLICA, f"{shortage}.", "Start the brokers that are away. Nothing is lost meanwhile."
+            REPLICA, f"{shortage}.", "Start the brokers that are down. Nothing is lost meanwhile."
         )

@@ -1,4 +1,4 @@
-"""What homes ask of the partition that they share, and the answers."""
+"""The requests of homes to the partition that they share, and their results."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ from engine.replicas.kafka.topics import REPLICA
 
 
 class HomeRequest(Request):
-    """What one home asks."""
+    """One home's request."""
 
     def __init__(self, site: str, *, is_writer: bool) -> None:
-        """`is_writer`: it is to write one day, so whoever wrote before is shut out."""
+        """`is_writer`: this process will write later, so the previous writer is fenced."""
         super().__init__()
         self.site = site
         self.is_writer = is_writer
 
     def check(self, held: HeldPartition) -> None:
-        """Take it for failed when a newer program wrote some of the home's records."""
+        """Fail the request when a newer program wrote some of the home's records."""
         try:
             held.of(self.site).check()
         except ReplicaRejected as refusal:
@@ -30,7 +30,7 @@ class HomeRequest(Request):
 
 
 class ObserveRequest(HomeRequest):
-    """What is held of a home."""
+    """The records that are held of a home."""
 
     def __init__(self, site: str, *, is_writer: bool) -> None:
         super().__init__(site, is_writer=is_writer)
@@ -38,14 +38,14 @@ class ObserveRequest(HomeRequest):
         self.generation = 0
 
     def answer(self, held: HeldPartition, generation: int) -> None:
-        """With what is held, unless it failed."""
+        """The result: what is held. Raises the request's error."""
         if self.error is None:
             self.versions, self.generation = held.of(self.site).versions, generation
         self.is_answered = True
 
 
 class FetchRequest(HomeRequest):
-    """What the newest messages about some records say."""
+    """Read the newest messages about some records."""
 
     def __init__(self, site: str, keys: Sequence[Key], *, is_writer: bool) -> None:
         super().__init__(site, is_writer=is_writer)
@@ -54,19 +54,19 @@ class FetchRequest(HomeRequest):
 
 
 class WriteRequest(HomeRequest):
-    """Events of one home to be written; what they rest on was looked at with `generation`."""
+    """Write events of one home, which were planned from what `generation` read."""
 
     def __init__(self, site: str, generation: int | None, sent: Sequence[Sent]) -> None:
         super().__init__(site, is_writer=True)
         self.generation = generation
         self.sent = sent
-        self.too_large: frozenset[bytes] = frozenset()  # keys; nothing of it was written then
-        self.records = 0  # that the home has then
-        self.message_bytes_max = 0  # what the topics take, where that is known
+        self.too_large: frozenset[bytes] = frozenset()  # keys; if there are any, nothing was written
+        self.records = 0  # what the home holds after the write
+        self.message_bytes_max = 0  # the largest batch that the topics accept, if known
 
     @property
     def messages(self) -> list[Message]:
-        """All of it, in order."""
+        """All messages, in order."""
         return [message for event in self.sent for message in (*event.messages, event.event)]
 
     @property
@@ -75,14 +75,14 @@ class WriteRequest(HomeRequest):
         return self.error is not None or bool(self.too_large)
 
     def refuse(self, error: TooLarge, message_bytes_max: int) -> None:
-        """The cluster takes no such messages."""
+        """Note messages that the cluster refused as too large."""
         self.message_bytes_max = message_bytes_max
         self.too_large = error.keys or frozenset(message.key for message in self.messages)
 
     def note_lost(self, keys: set[Key]) -> None:
-        """These records were confirmed, and do not read back."""
+        """Fail the request: Kafka confirmed these records, but they do not read back."""
         self.error = ReplicaDiverged(
             REPLICA,
             f"Kafka confirmed {len(self.sent)} events, but {len(keys)} of them do not read back, {min(keys)} first.",
-            "They are written again. If it stays so, look for another writer of the topics.",
+            "They are written again. If this persists, look for another program that writes to the topics.",
         )

@@ -1,7 +1,7 @@
-"""Requests of several threads, answered together by one of them.
+"""Requests of several threads, served together by one of them.
 
-Whoever finds nobody at work answers everything that waits, and its own request with it; what is asked meanwhile gathers for
-whoever is next. So one thread at a time works, and no lock is held while it does.
+A thread that finds no other at work serves everything that waits, including its own request; requests that arrive meanwhile wait
+for the next round. So one thread works at a time, and no lock is held while it does.
 """
 
 import threading
@@ -12,12 +12,12 @@ from engine.errors import EngineError, ReplicaError, ReplicaUnavailable
 from engine.replicas.kafka.topics import REPLICA
 
 _STEP_SECONDS = 1.0
-# A round ends by itself: all that it waits for has a timeout.
+# A round always ends: everything that it waits for has a timeout.
 _PATIENCE_STEPS = 300
 
 
 class Request:
-    """What a thread asks for; whoever answers it sets `is_answered`, and `error` when it failed."""
+    """A thread's request; the thread that serves it sets `is_answered`, and `error` on failure."""
 
     def __init__(self) -> None:
         self.is_answered = False
@@ -28,7 +28,7 @@ R = TypeVar("R", bound=Request)
 
 
 class Rounds(Generic[R]):
-    """`answer` answers requests; what it raises is the error of all that it left open."""
+    """`answer` serves requests; an error that it raises fails every request that it left open."""
 
     def __init__(self, answer: Callable[[Sequence[R]], None], check: Callable[[], None]) -> None:
         """`check` raises when waiting has become pointless."""
@@ -39,7 +39,7 @@ class Rounds(Generic[R]):
         self._is_busy = False
 
     def ask(self, request: R, gather: Callable[[], object] | None = None) -> None:
-        """Returns when the request is answered. Raises its error. `gather` waits a moment for others to ask, too."""
+        """Return when the request is answered. Raises its error. `gather` waits a moment so that other requests join the round."""
         with self._turn:
             self._waiting.append(request)
             try:
@@ -50,16 +50,16 @@ class Rounds(Generic[R]):
         if not request.is_answered:
             self._work(request, gather)
         if request.error is not None:
-            raise raised_anew(request.error)
+            raise copied_error(request.error)
 
     @property
     def waiting(self) -> int:
-        """How many requests nobody has begun to answer."""
+        """The number of requests that no thread has begun to serve."""
         with self._turn:
             return len(self._waiting)
 
     def do_if_idle(self, work: Callable[[], None]) -> None:
-        """Do some work, unless a thread is working or waits for its turn: then it is not needed, or done later."""
+        """Do some work, unless a thread is working or waiting: then the work is not needed, or happens later."""
         with self._turn:
             if self._is_busy or self._waiting:
                 return
@@ -70,7 +70,7 @@ class Rounds(Generic[R]):
             self._hand_over([])
 
     def _wait_for_turn(self, request: R) -> None:
-        """Returns when it was answered, or with the turn."""
+        """Return when the request was answered, or when this thread is the one to serve the round."""
         for _ in range(_PATIENCE_STEPS):
             if request.is_answered:
                 return
@@ -110,7 +110,7 @@ class Rounds(Generic[R]):
             self._waiting.remove(request)
 
 
-def raised_anew(error: EngineError) -> EngineError:
+def copied_error(error: EngineError) -> EngineError:
     """The same error to raise in another thread."""
     if isinstance(error, ReplicaError):
         return type(error)(error.replica, error.message, error.hint)

@@ -1,1 +1,1 @@
-"""How the homes of a fleet are, and who keeps them: the messages of the topic `sites`, and what they amount to. Pure."""
+"""The status of a fleet's homes, and which process keeps each: the messages of the topic `sites`, and their sum. Pure."""

@@ -1,4 +1,4 @@
-"""When a home's status is to be sent: when it changed, but not too often, and now and then although it did not. Pure."""
+"""Decides when to send a home's status: after a change, but not too often, and as a heartbeat without one. Pure."""
 
 from typing import NamedTuple
 from zlib import crc32
@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.replicas.kafka.sites.site_status import HEARTBEAT_SECONDS, PAUSE_SECONDS, SiteStatus
 
-# Homes that began together do not send together for ever.
+# A spread, so that homes that started together do not keep sending together.
 _SPREAD_SECONDS = 15
 
 
@@ -18,13 +18,13 @@ class _Sent(NamedTuple):
 
 
 class DueStatuses:
-    """What was sent last of each home. Times are seconds of a clock that never jumps."""
+    """The status last sent for each home. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._sent: dict[str, _Sent] = {}
 
     def take(self, status: SiteStatus, now: float) -> bool:
-        """Whether it is to be sent; then it counts as sent."""
+        """Whether to send it now; if so, it counts as sent."""
         last, news = self._sent.get(status.site), _news(status)
         if last is not None and last.news.rank == news.rank:
             age = now - last.at
@@ -40,16 +40,16 @@ class DueStatuses:
         return sent.status if sent else None
 
     def forget(self, site: str) -> None:
-        """Nothing was sent of it."""
+        """Note that nothing was sent for this home."""
         self._sent.pop(site, None)
 
     def doubt(self) -> None:
-        """What was sent may be lost: all of it is due."""
+        """What was sent may be lost: every home is due."""
         self._sent = {site: sent._replace(at=float("-inf")) for site, sent in self._sent.items()}
 
 
 def _news(status: SiteStatus) -> SiteStatus:
-    """What is worth a message by itself: times that always move are not."""
+    """The part of a status whose change is worth a message: not the times that always move."""
     return replace(status, ts_ms=0, synced_ms=None, heard_ms=None)
 
 

@@ -1,6 +1,6 @@
-"""What the topic `sites` says by now: of each home the word of its latest owner, and each process of the fleet.
+"""What the topic `sites` holds so far: each home's status from its latest owner, and each process of the fleet.
 
-Pure. Messages of two owners may stand in any order, because nothing fences who writes them: the larger claim counts.
+Pure. Messages of two owners may be in any order, because their writers are not fenced: the larger claim counts.
 """
 
 from collections.abc import Iterable
@@ -17,19 +17,17 @@ from engine.replicas.kafka.sites.site_status import (
 
 
 class KnownSites:
-    """Made by reading all messages; later ones are folded in."""
+    """Built from all messages; later ones are added as they arrive."""
 
     def __init__(self) -> None:
         self.sites: dict[str, SiteStatus] = {}
         self.workers: dict[str, WorkerStatus] = {}
-        self.strange = 0  # messages that are no program's of this kind
+        self.strange = 0  # messages that no version of this program wrote
         self.first_strange: StrangeMessage | None = None
-        self._claims: dict[
-            str, tuple[int, str]
-        ] = {}  # the largest of each home, also of those that were removed
+        self._claims: dict[str, tuple[int, str]] = {}  # the largest of each home, removed homes included
 
     def fold(self, entry: TopicEntry, partition: int) -> str | None:
-        """Take in one message; returns the home about which there is news. What is strange is counted and ignored."""
+        """Process one message; returns the home whose status changed. A strange message is counted and ignored."""
         try:
             found = decode_message(entry, partition)
         except StrangeMessage as error:
@@ -44,7 +42,7 @@ class KnownSites:
         return self._remove(found)
 
     def note(self, status: SiteStatus) -> bool:
-        """Take in what is said of a home; False where a later owner has spoken."""
+        """Process a message about a home; False if a later owner has already reported."""
         if status.rank < self._claims.get(status.site, status.rank):
             return False
         self._claims[status.site] = status.rank
@@ -52,15 +50,15 @@ class KnownSites:
         return True
 
     def rank_of(self, site: str) -> tuple[int, str]:
-        """The largest claim on the home that was heard of, and whose it is; 0 where there is none."""
+        """The largest known claim on the home, and its owner; 0 if there is none."""
         return self._claims.get(site, (0, ""))
 
     def heard(self, now_ms: float) -> int:
-        """How many processes have been heard of lately."""
+        """The number of processes that have reported lately."""
         return sum(abs(now_ms - worker.ts_ms) <= FRESH_MS for worker in tuple(self.workers.values()))
 
     def unowned(self, named: Iterable[str], now_ms: float) -> int:
-        """How many homes no process has spoken for lately, of those that are known or among `named`."""
+        """The number of homes without a recent report, of those that are known or among `named`."""
         silent = sum(not s.is_owned or abs(now_ms - s.ts_ms) > FRESH_MS for s in tuple(self.sites.values()))
         return silent + sum(name not in self.sites for name in named)
 

@@ -1,7 +1,7 @@
-"""A fleet at one moment: its processes, its homes and who keeps them, and what is wrong. Pure.
+"""A fleet at one moment: its processes, its homes and their owners, and the problems. Pure.
 
-Who keeps a home is the consumer group's word, how it is its owner's. No word about a home is better than what is known
-now: what an owner did not say lately, or another process said, is unknown.
+The consumer group determines which process keeps a home; that process reports the home's status. A status that the owner has not
+reported lately, or that another process reported, counts as unknown.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _NAMED = 3
 
 
 class WorkerOverview(msgspec.Struct, frozen=True):
-    """One process. `state` is `active`, `drained`, `silent` (a member that says nothing of itself) or `away` (no member)."""
+    """One process. `state` is `active`, `drained`, `silent` (a member that has not reported) or `away` (not a member)."""
 
     name: str
     host: str | None
@@ -34,7 +34,7 @@ class WorkerOverview(msgspec.Struct, frozen=True):
 
 
 class HomeOverview(msgspec.Struct, frozen=True):
-    """One home. `owner` is null where no process keeps it, `stage` where its owner said nothing lately."""
+    """One home. `owner` is null if no process keeps it, `stage` if its owner has not reported lately."""
 
     name: str
     label: str
@@ -51,27 +51,27 @@ class HomeOverview(msgspec.Struct, frozen=True):
 
 
 class SettingsDifference(msgspec.Struct, frozen=True):
-    """A home of which processes have different settings: process by process a digest, `broken` or `missing`."""
+    """A home for which processes have different settings: for each process a digest, `broken` or `missing`."""
 
     name: str
     workers: dict[str, str]
 
 
 class FleetOverview(msgspec.Struct, frozen=True):
-    """All of it, by name."""
+    """The whole fleet, sorted by name."""
 
     workers: tuple[WorkerOverview, ...]
     sites: tuple[HomeOverview, ...]
     unowned: tuple[str, ...]  # homes that no process keeps
-    unconfigured: tuple[str, ...]  # homes whose owner has no settings file of them
+    unconfigured: tuple[str, ...]  # homes whose owner has no settings file for them
     differing_settings: tuple[SettingsDifference, ...]
-    problems: tuple[str, ...]  # a sentence each
+    problems: tuple[str, ...]  # one sentence each
 
 
 def overview(
     members: Sequence[Worker], known: KnownSites, homes: Iterable[str], partitions: int, now: float
 ) -> FleetOverview:
-    """The fleet at `now` (Unix seconds); `homes` are those with a settings file here."""
+    """The fleet at `now` (Unix seconds); `homes` are the homes with a settings file here."""
     owners = {partition: member.name for member in members for partition in member.partitions}
     names = sorted({*homes, *known.sites})
     owner_of = {name: owners.get(partition_of(name, partitions)) for name in names}
@@ -91,7 +91,7 @@ def overview(
 def differing_settings(
     workers: Iterable[WorkerStatus], current: Collection[str]
 ) -> tuple[SettingsDifference, ...]:
-    """The homes for which those of the `current` processes that keep homes were given different settings."""
+    """The homes for which the `current` processes that keep homes have different settings."""
     asked = sorted(
         (w for w in workers if w.worker in current and w.state == "active"), key=lambda w: w.worker
     )
@@ -174,7 +174,7 @@ def _problems(
         if worker.state == "silent":
             yield (
                 f"{worker.name} ({worker.host}) is a member of the consumer group, has {worker.partitions} partitions and has "
-                "not reported: it has just started, or it is not a process of this program, and then nobody keeps the homes in them."
+                "not reported: it has just started, or it is not a process of this program, in which case no process keeps the homes in them."
             )
     if known.first_strange is not None:
         more = f" So are {known.strange - 1} more." if known.strange > 1 else ""

@@ -1,7 +1,7 @@
-"""Messages of the topic `sites`: how a home stands with the process that keeps it, and what that process is.
+"""Messages of the topic `sites`: the status of a home as the process that keeps it reports it, and that process itself.
 
-Pure. Every process of a fleet writes them and anyone may read them, so what is read is checked in full: a message that this
-program would not have written says why it is none. Fields that a newer release adds are ignored. Nothing in them is secret.
+Pure. Every process of a fleet writes them and anyone may read them, so they are checked in full when read: a message that this
+program would not have written is rejected with the reason. Fields that a newer release adds are ignored. They hold no secrets.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +17,7 @@ from engine.replicas.kafka.messages import SCHEMA_VERSION, Message, TopicEntry
 from engine.replicas.kafka.topics import REPLICA
 from engine.settings.sites import PUBLIC_URL, SiteName
 
-# A home's message comes at least this often; it counts for two of them.
+# A home's message is sent at least this often, and stays valid for two such intervals.
 HEARTBEAT_SECONDS = 60
 PAUSE_SECONDS = 5  # and no more often
 FRESH_MS = 2 * HEARTBEAT_SECONDS * 1000
@@ -29,7 +29,7 @@ WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
 # http(s), without a user; empty: not published.
 PublicUrl = Annotated[str, Meta(pattern=PUBLIC_URL, max_length=2000)]
 Milliseconds = Annotated[int, Meta(ge=0, le=_MS_MAX)]  # Unix time
-# More fits in no store, and is what no home has.
+# No store can hold more, and no home has as many.
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 # Those of a single process (`api/sites/ports.py`), and what only a fleet has.
@@ -38,7 +38,7 @@ WorkerState = Literal["active", "drained"]
 
 
 class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a home stands with its owner. Unlike its status, `stage` says how far the owner is with it."""
+    """A home as its owner reports it. `status` is the home's status; `stage` says whether the owner keeps it yet."""
 
     site: SiteName
     owner: WorkerName
@@ -63,18 +63,18 @@ class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rank(self) -> tuple[int, str]:
-        """What decides between two owners' messages about a home, whatever their order in the topic."""
+        """The rank that decides between two owners' messages about a home, whatever their order in the topic."""
         return self.claim, self.owner
 
     @property
     def is_owned(self) -> bool:
-        """Whether its owner still had it when it wrote this."""
+        """Whether the owner still had the home when it wrote this."""
         return self.stage != "released"
 
     def word_at(self, now_ms: float, members: Collection[str] | None = None) -> SyncStatus:
-        """The status as far as it is known at `now_ms`; `members` are the processes of the fleet, None: not asked.
+        """The status as far as it is known at `now_ms`; `members` are the processes of the fleet, None: not known.
 
-        Unknown once the owner gave the home up, is no member, or has not repeated it for two heartbeats.
+        It is unknown once the owner gave the home up, left the fleet, or has not repeated the status for two heartbeats.
         """
         is_gone = members is not None and self.owner not in members
         if not self.is_owned or is_gone or abs(now_ms - self.ts_ms) > FRESH_MS:
@@ -83,7 +83,7 @@ class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of the fleet: where its API is, and which homes it has settings for, whoever keeps them."""
+    """A process of the fleet: the address of its API, and the homes that it has settings for, whether it keeps them or not."""
 
     worker: WorkerName
     state: WorkerState
@@ -100,15 +100,15 @@ class Removed(msgspec.Struct, frozen=True):
 
     site: str = ""
     worker: str = ""
-    claim: int | None = None  # of who wrote it; null where that is not said
+    claim: int | None = None  # the writer's claim; null if the message names none
 
 
 class StrangeMessage(ReplicaRejected):
-    """A message in the topic that this program did not write, or that it cannot understand."""
+    """A message in the topic that this program did not write or cannot decode."""
 
 
 class _WrongError(Exception):
-    """Why a message is strange."""
+    """The reason why a message is strange."""
 
 
 class _SiteKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,7 +158,7 @@ def encode_worker_removed(topic: str, worker: str) -> Message:
 
 
 def decode_message(entry: TopicEntry, partition: int) -> SiteStatus | WorkerStatus | Removed:
-    """What a message in a partition of the topic says. Raises StrangeMessage, which names what is wrong with it."""
+    """Decode a message in a partition of the topic. Raises StrangeMessage with the reason."""
     try:
         return _decode(entry)
     except _WrongError as error:
@@ -177,7 +177,7 @@ def _decode(entry: TopicEntry) -> SiteStatus | WorkerStatus | Removed:
     try:
         found = _decode_site(entry.value) if site else _decode_worker(entry.value)
     except DECODE_ERRORS as error:
-        raise _WrongError(f"its value is not this program's: {error}") from error
+        raise _WrongError(f"its value is not one that this program writes: {error}") from error
     name = found.site if isinstance(found, SiteStatus) else found.worker
     if name != (site or worker):
         raise _WrongError(f"its value is about {name}, and its key about {site or worker}")
@@ -195,7 +195,7 @@ def _name_in(key: bytes | None) -> tuple[str, str]:
     except DECODE_ERRORS as error:
         raise _WrongError(f'its key is not of the form {{"site":"NAME"}}: {error}') from error
     if key != (site_key(site) if site else worker_key(worker)):
-        raise _WrongError("its key is spelled another way, so compaction would keep both")
+        raise _WrongError("its key is spelled differently, so compaction would keep both")
     return site, worker
 
 

@@ -1,4 +1,4 @@
-"""What the exchange of statuses needs of Kafka, as a contract: the topic `sites`, all partitions of it."""
+"""The protocol between the exchange of statuses and Kafka: all partitions of the topic `sites`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -14,32 +14,32 @@ class Outgoing(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """A message as it stands in a partition."""
+    """A message in a partition."""
 
     partition: int
     entry: TopicEntry
 
 
 class SiteTopic(Protocol):
-    """The topic, for one thread at a time but for `flush`. Every method raises ReplicaError or nothing.
+    """The topic. One thread at a time, except for `flush`. Methods raise nothing but ReplicaError.
 
-    After an error it is to be closed, and what was sent may be lost.
+    After an error the caller has to close it, and what was sent may be lost.
     """
 
     name: str
     partitions: int
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Hand messages over to be sent. Does not wait: what failed is raised by a later call."""
+        """Queue messages to be sent. Does not wait: a later call raises a failure."""
 
     def flush(self, seconds: float) -> None:
-        """Wait until what was handed over is sent, at most so long."""
+        """Wait until the queued messages are sent, at most so long."""
 
     def arrived(self) -> Sequence[Arrived]:
-        """What has arrived since; at first all that stands there. Does not wait."""
+        """The messages that have arrived since the last call; at first everything in the topic. Does not wait."""
 
     def has_read(self, partition: int) -> bool:
-        """Whether all that stood there at first has arrived."""
+        """Whether everything that the topic held at first has arrived."""
 
     def close(self) -> None:
-        """Release everything. It is opened again, and read from its beginning, when it is needed."""
+        """Close all connections. When needed again, they are reopened and the topic is read from its beginning."""

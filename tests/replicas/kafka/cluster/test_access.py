@@ -1,4 +1,4 @@
-"""How a cluster is reached: protocol, user, and a file of properties."""
+"""The connection to a cluster: protocol, user, and a file of properties."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         read_properties(str(tmp_path / "none"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="no UTF-8"):
+    with pytest.raises(SettingsError, match="not UTF-8"):
         read_properties(str(tmp_path / "binary"))
 
 

@@ -1,4 +1,4 @@
-"""Why no connection comes about: listeners that have another certificate, or none."""
+"""Why no connection succeeds: listeners with the wrong certificate, or without TLS."""
 
 import socket
 import ssl
@@ -27,7 +27,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def listener(certificate: Path | None) -> Iterator[str]:
-    """Something that accepts connections, with TLS or without, and knows no Kafka."""
+    """A server that accepts connections, with TLS or without, and does not speak Kafka's protocol."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if certificate is not None:
         context.load_cert_chain(certificate)
@@ -71,7 +71,7 @@ def test_each_kind_of_certificate_has_a_sentence_of_its_own(certificates: Path) 
     with listener(certificates / "good.pem") as server:
         assert found(access(f"kafkas://{server}", ssl_ca_location=authority)) == ("", "")
         assert found(access(f"kafkas://{server}", ssl_ca_location=other))[0] == (
-            f"the certificate of {server} is signed by no authority of {other}"
+            f"the certificate of {server} is not signed by an authority in {other}"
         )
         assert "the system's authorities" in found(access(f"kafkas://{server}"))[0]
         by_name = f"localhost:{server.partition(':')[2]}"
@@ -99,7 +99,7 @@ def test_tls_where_there_is_none_and_none_where_there_is(certificates: Path) -> 
 def test_the_broker_that_the_client_speaks_of_is_looked_at(certificates: Path) -> None:
     with listener(certificates / "expired.pem") as server:
         several = access("kafkas://127.0.0.1:1", ssl_ca_location=str(certificates / "ca.pem"))
-        assert found(several) == ("", "")  # nobody there
+        assert found(several) == ("", "")  # no server listens there
         assert server in found(several, f"sasl_ssl://{server}/2: SSL handshake failed")[0]
 
 

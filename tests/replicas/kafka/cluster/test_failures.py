@@ -1,4 +1,4 @@
-"""Each failure of the client, in a sentence."""
+"""The message for each failure of the client."""
 
 import pytest
 from confluent_kafka import KafkaError
@@ -30,7 +30,7 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
         ),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, ReplicaRejected, "groups that begin with `homes.`"),
         (KafkaError._FENCED, ReplicaUnavailable, "another process has become this home's writer"),
-        (KafkaError.UNKNOWN_MEMBER_ID, ReplicaUnavailable, "no member any more of the group"),
+        (KafkaError.UNKNOWN_MEMBER_ID, ReplicaUnavailable, "no longer a member of the group"),
         (KafkaError._UNSUPPORTED_FEATURE, ReplicaRejected, "too old"),
         (
             KafkaError.INCONSISTENT_GROUP_PROTOCOL,

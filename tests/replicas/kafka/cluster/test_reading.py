@@ -1,4 +1,4 @@
-"""Which messages are read in one go."""
+"""Which messages are read in one request."""
 
 import pytest
 

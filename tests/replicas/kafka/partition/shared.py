@@ -54,7 +54,7 @@ class Shared:
         return homes
 
     def gather_until(self, waiting: int) -> None:
-        """Have the next one who writes wait until so many ask."""
+        """Make the next writer wait until this many homes have a request."""
 
         def gather() -> None:
             while self.partition.waiting < waiting:

@@ -1,4 +1,4 @@
-"""What a partition holds: read again, followed, and who is made its writer."""
+"""The contents of a partition: read in full, followed, and by whom it is written."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_message_of_another_program_moves_the_data_version_of_its_home_alone()
     assert shared.reconcile(a, HOME, "a") == 1
 
 
-def test_all_is_read_anew_once_an_hour_and_what_was_missed_moves_the_data_version() -> None:
+def test_everything_is_read_once_an_hour_and_a_missed_message_moves_the_data_version() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     entries = shared.cluster.topics["homes.entity"]

@@ -1,4 +1,4 @@
-"""What is held of a home, from the messages in its partition."""
+"""The records that are held of a home, from the messages in its partition."""
 
 import json
 

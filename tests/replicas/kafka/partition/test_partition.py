@@ -1,4 +1,4 @@
-"""A partition that homes share: one reading, one writer, transactions of several homes, and failures of one."""
+"""A partition that homes share: one full read, one writer, transactions of several homes, and the failure of one."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -69,7 +69,9 @@ def test_a_failure_ends_what_every_home_knew_and_each_hears_of_it() -> None:
         a.data_version()
     assert a.observe().versions == HOME.home.hashes  # on new connections
     with pytest.raises(ReplicaUnavailable, match="It is away"):
-        b.apply(plan.operations, run_of(b, OTHER))  # it was planned with what is not believed any more
+        b.apply(
+            plan.operations, run_of(b, OTHER)
+        )  # it was planned with a state that the failure has invalidated
     assert shared.reconcile(b, OTHER, "b") == 2
     assert a.data_version() == b.data_version() == 0
 

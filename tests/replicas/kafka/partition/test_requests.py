@@ -1,4 +1,4 @@
-"""What homes ask of their partition."""
+"""The requests of homes to their partition."""
 
 from engine.core.records.record import Key
 from engine.replicas.kafka.events import Sent

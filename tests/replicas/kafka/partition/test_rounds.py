@@ -1,4 +1,4 @@
-"""Requests of several threads, answered by one of them."""
+"""Requests of several threads, served by one of them."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from engine.replicas.kafka.partition.rounds import Request, Rounds
 
 
 class Answering:
-    """Answers, and remembers how many at once."""
+    """Serves requests and records how many came at once."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

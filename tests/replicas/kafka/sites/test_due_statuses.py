@@ -1,4 +1,4 @@
-"""When a status is sent: at once when it is new, not too often when it changes, and now and then when it does not."""
+"""When a status is sent: at once when it is new, not too often when it changes, and as a heartbeat when it does not."""
 
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ HOME = SiteStatus(site="s1", owner="a", claim=1, stage="kept", status=SyncStatus
 
 
 def sends(due: DueStatuses, until: int, **moving: Any) -> list[int]:
-    """The seconds at which a home that is looked at each second is sent."""
+    """The seconds at which a home is sent if it is checked every second."""
     return [at for at in range(until) if due.take(replace(HOME, ts_ms=at, **moving), at)]
 
 

@@ -1,4 +1,4 @@
-"""Messages of several owners, in whatever order: the latest owner's word counts."""
+"""Messages of several owners, in any order: the latest owner's status counts."""
 
 from itertools import permutations
 from typing import Any
@@ -56,7 +56,7 @@ def test_a_home_is_removed_by_its_latest_owner_only_and_may_come_back() -> None:
     assert "s1" in known.sites
     assert fold(known, encode_site_removed(TOPIC, "s1", "b", 2)) == "s1"
     assert known.sites == {}
-    assert fold(known, encode_site(TOPIC, home("a", 1))) is None  # what was under way
+    assert fold(known, encode_site(TOPIC, home("a", 1))) is None  # a message that was still in flight
     assert known.sites == {}
     assert fold(known, encode_site(TOPIC, home("b", 2))) == "s1"
     assert fold(known, Message(TOPIC, b'{"site":"s1"}', None, ())) == "s1"  # by hand

@@ -1,4 +1,4 @@
-"""A fleet at one moment: who keeps what is the group's word, how it is its owner's, and no word is better than what is known."""
+"""A fleet at one moment: the group determines the owners, the owners report statuses, and old reports count as unknown."""
 
 from typing import Any
 

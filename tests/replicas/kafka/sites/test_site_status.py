@@ -1,4 +1,4 @@
-"""Messages about homes and processes: what is written is read again, and what this program would not write is named."""
+"""Messages about homes and processes: decoding what was encoded, and reasons for rejecting other messages."""
 
 import json
 import sys
@@ -86,10 +86,10 @@ def test_fields_of_a_newer_release_are_ignored() -> None:
         (b'{"site":"S 1"}', "not of the form"),
         (b'{"site":"s1\\n"}', "not of the form"),
         (b'{"site":"s1","registry":"entity","id":"1"}', "unknown field `registry`"),
-        (b'{"site": "s1"}', "spelled another way"),
-        (b'{"site":"\\u0073\\u0031"}', "spelled another way"),
+        (b'{"site": "s1"}', "spelled differently"),
+        (b'{"site":"\\u0073\\u0031"}', "spelled differently"),
         (b'{"worker":""}', "not of the form"),
-        (b'{"worker": "host-1"}', "spelled another way"),
+        (b'{"worker": "host-1"}', "spelled differently"),
         (b'{"site":' * 5000, "not of the form"),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_word_is_believed_for_two_heartbeats_and_from_an_owner_only() -> None:
     assert HOME.word_at(HOME.ts_ms) == "in_sync"
     assert HOME.word_at(HOME.ts_ms + FRESH_MS, {"host-1"}) == "in_sync"
     assert HOME.word_at(HOME.ts_ms + FRESH_MS + 1) == "unknown"
-    assert HOME.word_at(HOME.ts_ms - FRESH_MS - 1) == "unknown"  # a clock that goes wrong
+    assert HOME.word_at(HOME.ts_ms - FRESH_MS - 1) == "unknown"  # a wrong clock
     assert HOME.word_at(HOME.ts_ms, {"host-2"}) == "unknown"
     released = msgspec.structs.replace(HOME, stage="released")
     assert released.word_at(HOME.ts_ms) == "unknown"
