@@ -58,9 +58,7 @@ class Watch(Protocol):
         """Look again where the hints point, and only there. Raises SourceError."""
 
     async def heartbeat(self) -> float | None:
-        """Ask whether the source still answers; returns the Unix time up to which every change was hinted at, None when a
-        hint waits, or nothing can be said. Raises SourceError.
-        """
+        """Ask for an answer: the Unix time up to which all changes were hinted at, None if that is not known. Raises SourceError."""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -172,10 +170,12 @@ class Replica(Protocol):
         return 0
 
     def tidy(self, *, is_calm: bool) -> bool:
-        """Tidy up, and say whether nothing is left of it. Raises ReplicaError. For a replica that needs tidying.
-        Called after passes; `is_calm` when nothing happened for a moment. Until then what takes long may wait.
-        """
+        """Tidy up after a pass, what takes long only while all `is_calm`. True once nothing is left. Raises ReplicaError."""
         return True
+
+    def forget_pages(self) -> None:
+        """Free what is remembered of a file, to read it again. Raises ReplicaError. For a replica that needs tidying."""
+        return
 
     def close(self) -> None:
         """Release the store. May be called twice."""

@@ -45,7 +45,6 @@ WITHOUT_TWIN = {
     "engine/commandline/verbs/service/until_signal.py",  # wiring, tested as a process by tests/composition/test_serving.py
     "engine/composition/follow.py",  # wiring, tested by every service
     "engine/composition/resources.py",  # one struct
-    "engine/composition/mirror.py",  # wiring, tested as a process by tests/composition/test_serving.py
     "engine/composition/run.py",  # wiring, tested by every command
     "engine/composition/sources.py",  # wiring, tested by tests/composition/test_run.py and every command
     "engine/composition/stores.py",

@@ -6,7 +6,7 @@ A process may keep many. Nothing here is shared between them, and nothing is bou
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, nullcontext
+from contextlib import ExitStack, asynccontextmanager, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from engine.core.state.kept_past import Growth
 from engine.core.state.report import Report
 from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
+from engine.errors import ReplicaError
 from engine.files.store_lock import HeldStore, hold_store
 from engine.ports import Records
 from engine.process.clock import ProcessClock
@@ -99,6 +100,7 @@ class Mirror:
         self.feed = ChangeFeed(self.rows_reader)
         self.activity = Activity()
         self.context = self._given(past, resources)
+        self._files_read = [store for store in (*stores.replicas, past) if store and store.needs_tidying]
 
     def listen(self, listener: MirrorListener) -> None:
         """Add a listener."""
@@ -145,6 +147,14 @@ class Mirror:
             tasks.start_soon(self._service.run)
             tasks.start_soon(self._watch)
             tasks.start_soon(self._hold_store)
+
+    async def forget_pages(self) -> None:
+        """Free what SQLite remembers of the files, on all connections: the system remembers it, too."""
+        for store in self._files_read:
+            with suppress(ReplicaError):  # the next pass reports it
+                await self._files(store.forget_pages)
+        with suppress(ReplicaError):
+            await self.rows_reader.forget_pages()
 
     async def run_activity(self) -> None:
         """Take down what the last day is like, for the page, until cancelled."""

@@ -100,7 +100,12 @@ async def serve(
         mirror.listen(MirrorMetrics(mirror, metrics))
         mirror.listen(host.listener)
         await serve_beside(
-            (mirror.run, mirror.run_activity, partial(_show_status, mirror, host.notifier)),
+            (
+                mirror.run,
+                mirror.run_activity,
+                partial(_show_status, mirror, host.notifier),
+                partial(keep_giving_back_memory, mirror.forget_pages),
+            ),
             build_app(only(mirror.context), options_of(loaded, metrics)),
             mirror.feed,
             loaded,
@@ -125,7 +130,6 @@ async def serve_beside(
             for job in jobs:
                 tasks.start_soon(job)
             tasks.start_soon(_keep_alive, host.notifier)
-            tasks.start_soon(keep_giving_back_memory)
             tasks.start_soon(_announce, ready, host, sock)
             await serve_http(app, sock, streams, ready=ready, stop=stop)
             host.notifier.stopping()

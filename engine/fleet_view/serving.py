@@ -29,6 +29,7 @@ from engine.fleet_view.view_file.reading import FileTransaction, ViewReader
 from engine.fleet_view.view_file.store import ViewStore
 from engine.metrics.series import Metrics
 from engine.process.clock import since_boot
+from engine.process.memory_trim import keep_giving_back_memory
 from engine.process.systemd import Notifier
 from engine.settings.sections import LoadedSettings
 
@@ -129,6 +130,6 @@ async def serve_view(loaded: LoadedSettings, host: ViewHost, *, stop: anyio.Even
         metrics.add(ViewMetrics(view.standing, lambda: view.totals))
         app = build_view_app(view, time.time, options_of(loaded, metrics), secrets.token_hex(8))
         try:
-            await serve_beside((view.run,), app, streams, loaded, host, stop)
+            await serve_beside((view.run, keep_giving_back_memory), app, streams, loaded, host, stop)
         finally:
             view.close()

@@ -25,6 +25,7 @@ from engine.core.state.status import SourceStatus, Status
 from engine.core.words import Mode
 from engine.errors import EngineError
 from engine.metrics.series import Metrics
+from engine.process.memory_trim import keep_giving_back_memory
 from engine.process.systemd import Notifier
 from engine.replicas.kafka.sites.site_status import WorkerStatus
 from engine.settings.layers import settings_layers
@@ -233,4 +234,6 @@ async def serve_sites(
     service = SitesService(loaded, given, host, mode=mode, clock=clock)
     await service.fleet.begin()
     app = build_sites_app(service.sites, service.clock, options_of(loaded, service.metrics))
-    await serve_beside((service.run,), app, _Streams(service.fleet), loaded, host, stop)
+    await serve_beside(
+        (service.run, keep_giving_back_memory), app, _Streams(service.fleet), loaded, host, stop
+    )

@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
-from engine.process.memory_trim import give_back_memory, trim_memory
-
-pytestmark = pytest.mark.process
+from engine.process import memory_trim
+from engine.process.memory_trim import give_back_memory, keep_giving_back_memory, trim_memory
 
 # Pieces below the size that glibc by itself would take from the machine after the first one was freed.
 PROGRAM = """
@@ -58,11 +58,13 @@ def grown(setting: str, program: str = PROGRAM) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
 def test_what_was_freed_is_given_back() -> None:
     assert grown("set") < 10_000
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
 def test_what_lies_free_between_used_pieces_is_given_back() -> None:
     assert grown("set", SCATTERED) * 4 < grown("left", SCATTERED)
@@ -72,3 +74,23 @@ def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
     trim_memory()
     give_back_memory()
+
+
+@pytest.mark.anyio
+@pytest.mark.virtual_time
+async def test_what_can_be_had_again_is_freed_before_memory_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[float, str]] = []
+    began = anyio.current_time()
+
+    async def let_go() -> None:
+        seen.append((anyio.current_time() - began, "free"))
+
+    monkeypatch.setattr(
+        memory_trim, "give_back_memory", lambda: seen.append((anyio.current_time() - began, "give back"))
+    )
+    with anyio.move_on_after(100):
+        await keep_giving_back_memory(let_go)
+    times = (3.0, 6.0, 9.0, 15.0, 30.0, 60.0)
+    assert seen == [(at, what) for at in times for what in ("free", "give back")], "often, then each minute"

@@ -87,9 +87,11 @@ class HistoryFile(Records):
         Raises ReplicaError.
         """
         is_kept = self.housekeeper.tidy(is_calm=is_calm)
-        if is_calm:
-            self._file.forget_pages()
         return self._file.shorten_log(is_calm=is_calm) and is_kept
+
+    def forget_pages(self) -> None:
+        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
+        self._file.forget_pages()
 
     @property
     def held_log_bytes(self) -> int:

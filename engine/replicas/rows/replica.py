@@ -235,9 +235,11 @@ class SqliteRows(Replica, Ledger):
 
     def tidy(self, *, is_calm: bool) -> bool:
         """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
-        if is_calm:
-            self._file.forget_pages()
         return self._file.shorten_log(is_calm=is_calm)
+
+    def forget_pages(self) -> None:
+        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
+        self._file.forget_pages()
 
     @property
     def held_log_bytes(self) -> int:

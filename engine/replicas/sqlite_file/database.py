@@ -8,7 +8,7 @@ Knows nothing of tables. Threads take turns.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import Enum, auto
 from pathlib import Path
 
@@ -164,9 +164,10 @@ class ApswFile:
     def shorten_log(self, *, is_calm: bool) -> bool:
         """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
 
-        Does not wait: what another program still reads stays in the log. Unless it `is_calm`, only a long
-        log is worth it. Raises ReplicaError.
+        Never waits for readers. Unless it `is_calm`, only a long log is moved, and pages are kept. Raises ReplicaError.
         """
+        if is_calm:
+            self.forget_pages()
         if not self._log.is_worth_moving(is_calm=is_calm):
             return self._log.is_empty()
         with self._used("write") as connection:
@@ -181,10 +182,9 @@ class ApswFile:
 
     def forget_pages(self) -> None:
         """Free what an open connection remembers of the file: it is read again from the system's cache. Raises ReplicaError."""
-        if self._own.current is not None:
-            with self._used("read") as connection:
-                if connection is not None:
-                    connection.pragma("shrink_memory")
+        with nullcontext() if self._own.current is None else self._used("read") as connection:
+            if connection is not None:
+                connection.pragma("shrink_memory")
 
     def note_seen(self) -> None:
         """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""

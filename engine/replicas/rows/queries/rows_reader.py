@@ -89,6 +89,10 @@ class SqliteRowsReader:
         if self._owns_thread:
             self._thread.shutdown(wait=False)
 
+    async def forget_pages(self) -> None:
+        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
+        await self._in_thread(self._file.forget_pages)
+
     async def rest(self) -> None:
         """Release the file until it is read again."""
         self._watched.close()
