@@ -6,7 +6,7 @@ existing HomeIQ database is adopted, within the first transaction that writes.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import apsw
@@ -29,6 +29,7 @@ from engine.replicas.rows.summed_rows import SummedRows
 from engine.replicas.rows.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.remembered_home import keep_home
+from engine.replicas.sqlite_file.set_up import with_room
 
 NAME = "sqlite"
 
@@ -84,7 +85,7 @@ class SqliteRows(Replica, Ledger):
         if not operations:
             return
         looked_at, touched = self._prepare(operations)
-        with self._writing() as connection:
+        with self._writing() as connection, with_room(connection) if touched is not None else nullcontext():
             version = self._file.data_version()
             summed = self._summed.taken() if self._file.is_as_seen() else SummedRows()
             found, planned = touched if looked_at == version else None, self._planned_at_version == version

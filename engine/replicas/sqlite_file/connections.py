@@ -42,6 +42,7 @@ class Connections:
         self._files: Files | None = None  # what the open connections are to; None without one
         self.endings = 0  # how often all of them were ended because of what happened to the files
         self.is_doubtful = False  # another program put the content there, and it was not checked yet
+        self._checked: Files | None = None  # the database as it was when it was found sound
 
     @contextmanager
     def used(self, wait_seconds: float | None) -> Iterator[None]:
@@ -87,7 +88,9 @@ class Connections:
             if files.database != known.database or look(self._real_path).database != known.database:
                 connection.close()
                 raise apsw.BusyError("another file took the place of this one just now")
-            self._files = self._files or Files(files.database, files.content, None, None, None, 0)
+            if self._files is None:
+                self._files = Files(files.database, files.content, None, None, None, 0)
+                self.is_doubtful = self.is_doubtful or not self._is_as_checked(files)
             self._open.append(connection)
             return connection
 
@@ -181,8 +184,13 @@ class Connections:
             _remove_log(self._real_path, known)
         self.is_doubtful = self.is_doubtful or is_moved or is_edited or is_cut(known, found)
         self.endings += 1
-        if is_edited and not is_moved:
-            _drop_spoiling_log(self._real_path)
+        if is_edited and not is_moved and _drop_spoiling_log(self._real_path):
+            # Checked once is enough: the next write waits for it, and another program's checkpoint is an edit as well.
+            self._checked, self.is_doubtful = found, False
+
+    def _is_as_checked(self, found: Files) -> bool:
+        checked, self._checked = self._checked, None
+        return checked is None or (checked.database, checked.content) == (found.database, found.content)
 
     def _empty_log(self) -> bool:
         for connection in self._open:
@@ -228,19 +236,23 @@ def check_sound(connection: apsw.Connection) -> None:
         raise apsw.CorruptError("; ".join(found))
 
 
-def _drop_spoiling_log(path: str) -> None:
-    """If a database is damaged with its log and sound without, make it hold what it holds without.
+def _drop_spoiling_log(path: str) -> bool:
+    """If a database is damaged with its log and sound without, make it hold what it holds without. Returns whether it was
+    found sound as it stands.
 
     Its log then belongs to what was there before. This process must not have it open: looking at the file
     alone gives up the locks of all.
     """
     with suppress(apsw.Error, OSError):
-        if not Path(f"{path}-wal").stat().st_size or _is_sound(path):
-            return
+        if not Path(f"{path}-wal").stat().st_size:
+            return False
+        if _is_sound(path):
+            return True
         with closing(_alone(path)) as alone, closing(apsw.Connection(path)) as connection:
             check_sound(alone)
             with connection.backup("main", alone, "main") as backup:
                 backup.step()
+    return False
 
 
 def _is_sound(path: str) -> bool:

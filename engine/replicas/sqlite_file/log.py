@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import apsw
 
-# A log of this length is moved into the file when there is time, and one with so much of ours at once.
-_PAGES_LONG, _PAGES_MAX = 1_000, 8_000
+# A log of this length is moved into the file when there is time, and one with so much of ours at once: more than 10,000
+# removed entities write, because a service that follows the file has to check all of it when others moved their log.
+_PAGES_LONG, _PAGES_MAX = 1_000, 16_000
 # Regardless of who wrote it, where there is never time.
 _PAGES_OF_ALL_MAX = 32_000
 _PAGE_BYTES = 4096  # of a page, unless another program made the file; used to judge lengths only

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from engine.errors import ReplicaDamaged, ReplicaRejected, ReplicaUnavailable
-from engine.replicas.sqlite_file.connections import connections_to
+from engine.replicas.sqlite_file import connections, own_connection
+from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 ASK = """
@@ -27,6 +29,17 @@ try:
 except apsw.Error as error:
     print(type(error).__name__)
 """
+
+CHECKPOINT = """
+import sys
+import apsw
+connection = apsw.Connection(sys.argv[1])
+connection.execute("INSERT INTO t (a) VALUES (200)")
+connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+connection.execute("INSERT INTO t (a) VALUES (201)")
+connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+"""
+PAGE_BYTES = 4096
 
 
 def ask(path: Path, statement: str = "SELECT max(a) FROM t") -> str:
@@ -236,6 +249,48 @@ def test_a_look_at_everything_believes_no_page_that_a_connection_remembers(
         assert connection.execute("SELECT hex(filling) FROM t WHERE a = 99").get == before
     with file.reading_uncached() as connection:
         assert connection.execute("SELECT hex(filling) FROM t WHERE a = 99").get != before
+
+
+def checkpoint_by_another(path: Path) -> None:
+    """Another program commits, moves its log into the file, and commits again."""
+    subprocess.run([sys.executable, "-c", CHECKPOINT, str(path)], check=True)
+
+
+def test_what_another_program_moved_from_its_log_is_checked_once(
+    file: ApswFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[apsw.Connection] = []
+
+    def counted(connection: apsw.Connection) -> None:
+        checks.append(connection)
+        check_sound(connection)
+
+    for module in (connections, own_connection):
+        monkeypatch.setattr(module, "check_sound", counted)
+    newest(file)
+    checkpoint_by_another(file.path)
+    write(file, 202)
+    assert len(checks) == 1, "the write waits for it"
+    assert newest(file) == 202
+
+
+def test_a_file_that_is_damaged_right_behind_its_check_is_refused(
+    file: ApswFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_sound = connections._is_sound
+
+    def and_then_damaged(path: str) -> bool:
+        found = is_sound(path)
+        with Path(path).open("r+b") as raw:
+            raw.seek(PAGE_BYTES)
+            raw.write(b"\xff" * (Path(path).stat().st_size - PAGE_BYTES))
+        return found
+
+    newest(file)
+    checkpoint_by_another(file.path)
+    monkeypatch.setattr(connections, "_is_sound", and_then_damaged)
+    with pytest.raises(ReplicaDamaged):
+        write(file, 202)
 
 
 def test_a_damaged_file_in_the_place_of_ours_is_refused(file: ApswFile, other: Path) -> None:

@@ -372,6 +372,6 @@ def test_a_log_that_grew_while_others_read_is_short_again_afterwards(tmp_path: P
 def test_a_log_that_grows_too_long_is_shortened_at_once(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
-    write(file, "INSERT INTO t VALUES (randomblob(40000000))")
+    write(file, "INSERT INTO t VALUES (randomblob(80000000))")
     assert in_the_file_itself(file.path) == 1
     file.close()

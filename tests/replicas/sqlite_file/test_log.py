@@ -15,7 +15,7 @@ def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path)
     file, other = file_at(tmp_path / "x.db"), file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
     with reader_of(file.path):  # so that the other one cannot move it either
-        write(other, "INSERT INTO t VALUES (randomblob(40000000))")
+        write(other, "INSERT INTO t VALUES (randomblob(80000000))")
     write(file, "INSERT INTO t VALUES (1)")
     assert (tmp_path / "x.db").stat().st_size < 1_000_000, "an event would wait for it"
     write(other, "INSERT INTO t VALUES (2)")
@@ -27,13 +27,13 @@ def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path)
 def test_a_log_that_nobody_had_time_to_move_is_moved_by_whoever_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.replicas.sqlite_file.log._PAGES_OF_ALL_MAX", 9_000)
+    monkeypatch.setattr("engine.replicas.sqlite_file.log._PAGES_OF_ALL_MAX", 17_000)
     file, other = file_at(tmp_path / "x.db"), file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
     with reader_of(file.path):
-        write(other, "INSERT INTO t VALUES (randomblob(40000000))")
+        write(other, "INSERT INTO t VALUES (randomblob(80000000))")
     write(file, "INSERT INTO t VALUES (1)")
-    assert (tmp_path / "x.db").stat().st_size > 40_000_000
+    assert (tmp_path / "x.db").stat().st_size > 80_000_000
     other.close()
     file.close()
 
