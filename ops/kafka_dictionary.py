@@ -105,4 +105,5 @@ def kafka_page() -> str:
         'A process has the key `{"worker":"HOST-PROCESS"}`, and a tombstone when it has left, or said nothing for a day.',
         table(("field of a process", "meaning"), [(f"`{name}`", text) for name, text in WORKER.items()]),
         "Fields may be added. These messages are not fenced as records are: of two owners' messages about a home the one with the larger `claim` counts.",
+        "A message whose `claim` or `ts_ms` is more than a day in the future, or that is not in its home's partition, is to be ignored: this program counts and names it.",
     )

@@ -174,7 +174,7 @@ def replay(store: ViewStore, homes: int, devices: int) -> tuple[int, float]:
 def _fold(store: ViewStore, folding: Folding, chunk: list[PlacedEntry]) -> float:
     began = time.process_time()
     positions = {(entry.topic, entry.partition): entry.offset + 1 for entry in chunk}
-    folding.read(chunk)
+    folding.read(chunk, NOW)
     store.apply(folding.take(positions, None))
     return time.process_time() - began
 

@@ -94,13 +94,13 @@ def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
     from engine.replicas.kafka.sites.site_topic import Outgoing  # noqa: PLC0415
 
     with closing(open_site_topic(loaded)) as topic:
-        known = KnownSites()
+        known, now_ms = KnownSites(topic.partitions), time() * 1000
         for partition, entry in topic.read_all():
-            known.fold(entry, partition)
+            known.fold(entry, partition, now_ms)
         status = known.sites.get(site)
         if status is None:
             return False
-        is_old = abs(time() * 1000 - status.ts_ms) > FRESH_MS
+        is_old = abs(now_ms - status.ts_ms) > FRESH_MS
         if not is_old and status.stage not in ("unconfigured", "released"):
             raise SettingsError(
                 f"{status.owner} has a settings file of {site}: it said so last.",

@@ -18,10 +18,14 @@ class Folding:
         self._statuses: list[SiteSaid] = []
         self._oddities: list[Oddity] = []
 
-    def read(self, entries: Iterable[PlacedEntry]) -> None:
-        """Keep what these say, which is far less than they are long."""
+    def read(self, entries: Iterable[PlacedEntry], now: float) -> None:
+        """Keep what these say, which is far less than they are long. `now` is Unix seconds."""
         for entry in entries:
-            said = (read_site if entry.topic == self._sites else read_device)(entry, self._partitions)
+            said: DeviceSaid | SiteSaid | Oddity | None
+            if entry.topic == self._sites:
+                said = read_site(entry, self._partitions, now)
+            else:
+                said = read_device(entry, self._partitions)
             if isinstance(said, DeviceSaid):
                 self._devices.append(said)
             elif isinstance(said, Oddity):

@@ -164,7 +164,7 @@ class Follower:
             if not entries:
                 break
             count += len(entries)
-            self._folding.read(entries)
+            self._folding.read(entries, self._pace.wall())
             if sum(len(entry.value or b"") for entry in entries) > BYTES_MAX:
                 break
         at = self._question.reached_at(self._topics.positions)

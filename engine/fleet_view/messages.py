@@ -11,6 +11,7 @@ import msgspec
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.replicas.kafka.messages import SCHEMA_VERSION, PlacedEntry, decode_key
 from engine.replicas.kafka.sites.site_status import (
+    ReadingPlace,
     Removed,
     SiteStatus,
     StrangeMessage,
@@ -95,17 +96,17 @@ def read_device(entry: PlacedEntry, partitions: int) -> DeviceSaid | Oddity:
     return DeviceSaid(site, id_, _facts(after))
 
 
-def read_site(entry: PlacedEntry, partitions: int) -> SiteSaid | Oddity | None:
-    """What a message in the topic `sites` says of a home; None where it is about a process."""
+def read_site(entry: PlacedEntry, partitions: int, now: float) -> SiteSaid | Oddity | None:
+    """What a message in the topic `sites` says of a home at `now` (Unix seconds); None where it is about a process."""
     if is_newer(entry, SCHEMA_VERSION):
         return Oddity.NEWER
     try:
-        found = decode_message(entry, entry.partition)
+        found = decode_message(entry, ReadingPlace(entry.partition, partitions, now * 1000))
     except StrangeMessage:
         return Oddity.FOREIGN
     if isinstance(found, WorkerStatus) or (isinstance(found, Removed) and found.worker):
         return None
-    return found if is_home(found.site, entry, partitions) else Oddity.FOREIGN
+    return found
 
 
 def is_home(site: str, entry: PlacedEntry, partitions: int) -> bool:

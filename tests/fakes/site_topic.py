@@ -7,6 +7,7 @@ from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_topic import Arrived, Outgoing
 from engine.replicas.kafka.topics import partition_of
+from tests.homes import NOON
 
 PARTITIONS = 4
 
@@ -22,9 +23,9 @@ class MemoryTopic:
 
     def known(self) -> KnownSites:
         """What a reader that comes now makes of it."""
-        known = KnownSites()
+        known = KnownSites(PARTITIONS)
         for partition, entry in self.log:
-            known.fold(entry, partition)
+            known.fold(entry, partition, NOON * 1000)
         return known
 
     def end(self) -> "MemoryEnd":

@@ -65,7 +65,7 @@ def test_a_home_stands_in_one_partition_only() -> None:
     assert read_device(elsewhere, PARTITIONS) is Oddity.FOREIGN
     of_site = said_site("a")
     elsewhere = PlacedEntry(SITES, 0, of_site.key, of_site.value, {}, (of_site.partition + 1) % PARTITIONS)
-    assert read_site(elsewhere, PARTITIONS) is Oddity.FOREIGN
+    assert read_site(elsewhere, PARTITIONS, NOON) is Oddity.FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,22 @@ def test_long_texts_are_cut_and_hostile_ones_kept() -> None:
     assert (found.facts.name, found.facts.model) == (hostile, "m" * TEXT_MAX)
 
 
+def test_a_claim_or_a_time_that_no_clock_can_have_said_yet_is_foreign() -> None:
+    largest = 253_402_300_799_999
+    assert read_site(said_site("a", claim=largest), PARTITIONS, NOON) is Oddity.FOREIGN
+    assert read_site(said_site("a", at=largest / 1000), PARTITIONS, NOON) is Oddity.FOREIGN
+    assert read_site(removed_site("a", claim=largest), PARTITIONS, NOON) is Oddity.FOREIGN
+
+
 def test_messages_about_homes_are_told_from_those_about_processes() -> None:
-    said = read_site(said_site("a", "blocked"), PARTITIONS)
+    said = read_site(said_site("a", "blocked"), PARTITIONS, NOON)
     assert getattr(said, "status", None) == "blocked"
-    assert read_site(removed_site("a", claim=4), PARTITIONS) == Removed(site="a", claim=4)
+    assert read_site(removed_site("a", claim=4), PARTITIONS, NOON) == Removed(site="a", claim=4)
     worker = encode_worker(SITES, WorkerStatus(worker="w", state="active", ts_ms=round(NOON * 1000)))
     gone = encode_worker_removed(SITES, "w")
     for message in (worker, gone):
-        assert read_site(raw(SITES, message.key, message.value, "a"), PARTITIONS) is None
-    assert read_site(raw(SITES, b'{"site":"a"}', b"{}", "a"), PARTITIONS) is Oddity.FOREIGN
-    assert read_site(raw(SITES, b'{"site":"a"}', b"{}", "a", {"schema": b"7"}), PARTITIONS) is Oddity.NEWER
+        assert read_site(raw(SITES, message.key, message.value, "w"), PARTITIONS, NOON) is None
+    assert read_site(raw(SITES, b'{"site":"a"}', b"{}", "a"), PARTITIONS, NOON) is Oddity.FOREIGN
+    assert (
+        read_site(raw(SITES, b'{"site":"a"}', b"{}", "a", {"schema": b"7"}), PARTITIONS, NOON) is Oddity.NEWER
+    )

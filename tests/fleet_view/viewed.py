@@ -65,7 +65,7 @@ def opened(folder: Path, at: float = NOON) -> ViewStore:
 def tell(store: ViewStore, *entries: PlacedEntry, at: float | None = None) -> None:
     """Write what these say, in their order."""
     folding = Folding(NAMES, PARTITIONS)
-    folding.read(entries)
+    folding.read(entries, NOON)
     store.apply(folding.take({}, at))
 
 

@@ -7,16 +7,18 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from time import time
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
+from engine.core.words import SyncStatus
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
 from engine.replicas.kafka.sites.known_sites import KnownSites
-from engine.replicas.kafka.sites.site_status import SiteStatus
+from engine.replicas.kafka.sites.site_status import SiteStatus, encode_site
 from engine.replicas.kafka.topics import partition_of
 from tests.availability import skip_or_fail
 from tests.real.kafka import KafkaBroker
@@ -49,10 +51,10 @@ def known(fleet: WorkingFleet) -> KnownSites:
     """What stands in the topic now."""
     address = parse_address(f"kafka://{fleet.servers}/fleet?partitions={PARTITIONS}&replicas=1")
     topic = ClusterSiteTopic(Access(address))
-    found = KnownSites()
+    found = KnownSites(PARTITIONS)
     try:
         for arrived in topic.read_all():
-            found.fold(arrived.entry, arrived.partition)
+            found.fold(arrived.entry, arrived.partition, time() * 1000)
     finally:
         topic.close()
     assert found.first_strange is None
@@ -134,6 +136,33 @@ def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: Workin
     wait_until(lambda: set(worker.homes()) == set(fleet.names) - {"home0"}, "here, too")
 
 
+def forged_claim() -> bytes | None:
+    """A claim that no owner can outbid, as far as its form goes."""
+    forged = SiteStatus(
+        site="home0",
+        owner="another-program",
+        claim=253_402_300_799_999,
+        stage="released",
+        status=SyncStatus.UNKNOWN,
+        ts_ms=round(time() * 1000),
+    )
+    return encode_site("fleet.sites", forged).value
+
+
+def remove_a_home_that_is_kept(fleet: WorkingFleet, producer: Producer) -> None:
+    """Its owner says so again: for who reads all of the topic, too, behind a forged claim."""
+
+    def is_in_sync() -> bool:
+        sites = {site["name"]: site["status"] for site in fleet.status()["sites"]}
+        return "home0" in sites and set(sites.values()) == {"in_sync"}
+
+    wait_until(is_in_sync, "the forged claim counts for nothing")
+    place = partition_of("home0", PARTITIONS)
+    producer.produce("fleet.sites", value=None, key=b'{"site":"home0"}', partition=place)
+    assert producer.flush(20) == 0
+    wait_until(is_in_sync, "it is said again")
+
+
 def test_strangers_in_topic_and_group_are_named_and_harm_no_home(fleet: WorkingFleet) -> None:
     worker = fleet.add_worker()
     fleet.wait_until_in_sync(worker)
@@ -142,15 +171,18 @@ def test_strangers_in_topic_and_group_are_named_and_harm_no_home(fleet: WorkingF
         (b"hello", b"world"),
         (b'{"site":"home0"}', b"\xff"),
         (b'{"site": "home0"}', b"{}"),
+        (b'{"site":"home0"}', forged_claim()),
     )
     for key, value in rubbish:
         producer.produce("fleet.sites", value=value, key=key, partition=partition_of("home0", PARTITIONS))
     assert producer.flush(20) == 0
-    wait_until(lambda: "reconcile_fleet_strange_messages 3" in text(worker.address), "they are counted")
+    wait_until(lambda: "reconcile_fleet_strange_messages 4" in text(worker.address), "they are counted")
     [problem] = fleet.status()["problems"]
     assert "of fleet.sites is ignored: its key is not of the form" in problem
-    assert "So are 2 more." in problem
+    assert "So are 3 more." in problem
     assert set(worker.homes().values()) == {"in_sync"}
+
+    remove_a_home_that_is_kept(fleet, producer)
 
     other = {"group.id": "fleet.workers", "client.id": "another-program", "bootstrap.servers": fleet.servers}
     late = Consumer({**other, "partition.assignment.strategy": "range"})

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from engine.claims import Claim
 from engine.replicas.kafka.sites.known_sites import KnownSites
+from engine.replicas.kafka.sites.site_status import AHEAD_MS
 
 
 class _Number(NamedTuple):
@@ -28,12 +29,14 @@ class ClaimNumbers:
         return site not in self._numbers or self._numbers[site].claim is not claim
 
     def number(self, site: str, claim: Claim, now_ms: int) -> int:
-        """The claim's number: its time, or one more than the largest."""
+        """The claim's number: its time, anew once a day, or one more than the largest."""
         highest, holder = self._known.rank_of(site)
         if self.is_new(site, claim):
             number = max(now_ms, highest + 1)
         else:
             number = self._numbers[site].number
+            if number < now_ms - AHEAD_MS:
+                number = now_ms  # of a clock that was wrong: others believe other clocks
             if highest > number or (highest == number and holder != self._owner):
                 # An earlier owner's clock was ahead, and its last word came late.
                 number = highest + 1

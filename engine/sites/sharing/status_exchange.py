@@ -89,7 +89,7 @@ class StatusExchange:
         on_released: Callable[[Sequence[str]], None] = lambda _sites: None,
     ) -> None:
         """Nothing is connected yet. `clock` is the wall clock; `on_released` hears in a thread of homes that were given up."""
-        self.known = KnownSites()
+        self.known = KnownSites(topic.partitions)
         self.trouble: str | None = None
         self.worker = worker
         self._topic = topic
@@ -182,8 +182,11 @@ class StatusExchange:
     # One round
 
     async def _round(self, sites: OwnedSites, number: int) -> None:
+        now_ms = milliseconds(self._clock())
         for arrived in await self._in_thread(self._topic.arrived):
-            self.known.fold(arrived.entry, arrived.partition)
+            name = self.known.fold(arrived.entry, arrived.partition, now_ms)
+            if name and name in self._numbers and name not in self.known.sites:
+                self._due.forget(name)  # removed by whoever does not keep it: it is said again
             if arrived.entry.offset % _AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
         statuses = list(self._worker_due())

@@ -79,7 +79,8 @@ def test_counts_words_and_index_are_those_of_the_devices(
         folding = Folding(NAMES, PARTITIONS)
         for site, id_, name, model in steps[start : start + size]:
             folding.read(
-                [gone_device(site, id_) if name is None else said_device(site, id_, name, model=model)]
+                [gone_device(site, id_) if name is None else said_device(site, id_, name, model=model)],
+                NOON,
             )
             held.pop((site, id_), None)
             if name is not None:
@@ -166,7 +167,7 @@ def test_what_was_counted_and_how_far_it_was_read_is_kept() -> None:
     make_tables(connection, IDENTITY, NOON)
     writer = ViewWriter(connection)
     foreign = Folding(NAMES, PARTITIONS)
-    foreign.read([raw(NAMES.of("device"), b"x", b"", "a")] * 3)
+    foreign.read([raw(NAMES.of("device"), b"x", b"", "a")] * 3, NOON)
     assert not writer.write(connection, foreign.take({("t", 0): 3}, None))
     assert not writer.write(connection, Batch([], [], [], {("t", 0): 4, ("t", 1): 1}, NOON + 1))
     assert positions_in(connection) == {("t", 0): 4, ("t", 1): 1}

@@ -3,7 +3,7 @@
 from engine.claims import LastingClaim
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.sites.known_sites import KnownSites
-from engine.replicas.kafka.sites.site_status import SiteStatus
+from engine.replicas.kafka.sites.site_status import AHEAD_MS, SiteStatus
 from engine.sites.sharing.claim_numbers import ClaimNumbers
 
 CLAIM, LATER = LastingClaim("s1", "a@1"), LastingClaim("s1", "a@2")
@@ -16,7 +16,7 @@ def hear(known: KnownSites, owner: str, claim: int) -> None:
 
 
 def test_a_claim_keeps_its_number_and_another_one_has_another() -> None:
-    numbers = ClaimNumbers("a", KnownSites())
+    numbers = ClaimNumbers("a", KnownSites(1))
     assert numbers.is_new("s1", CLAIM)
     assert (numbers.number("s1", CLAIM, 10), numbers.number("s1", CLAIM, 20)) == (10, 10)
     assert not numbers.is_new("s1", CLAIM)
@@ -29,7 +29,7 @@ def test_a_claim_keeps_its_number_and_another_one_has_another() -> None:
 
 
 def test_it_is_larger_than_what_was_heard_before_and_later() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     numbers = ClaimNumbers("a", known)
     hear(known, "b", 100)
     assert numbers.number("s1", CLAIM, 10) == 101
@@ -39,3 +39,11 @@ def test_it_is_larger_than_what_was_heard_before_and_later() -> None:
     assert numbers.number("s1", CLAIM, 10) == 102
     hear(known, "b", 200)
     assert numbers.number("s1", CLAIM, 10) == 201
+
+
+def test_one_that_was_made_by_a_clock_of_long_ago_is_made_anew() -> None:
+    """Others believe no claim of the future, so who began without a clock may have heard of none."""
+    numbers = ClaimNumbers("a", KnownSites(1))
+    assert numbers.number("s1", CLAIM, 10) == 10
+    assert numbers.number("s1", CLAIM, 10 + AHEAD_MS) == 10
+    assert numbers.number("s1", CLAIM, 11 + AHEAD_MS) == 11 + AHEAD_MS

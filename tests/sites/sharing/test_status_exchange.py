@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from engine.claims import Claim, ClaimListener
 from engine.core.words import SyncStatus
 from engine.errors import EngineError, OwnershipLost, ReplicaUnavailable
-from engine.replicas.kafka.messages import TopicEntry
-from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus, encode_site
+from engine.replicas.kafka.messages import Message, TopicEntry
+from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus, encode_site, encode_site_removed
 from engine.replicas.kafka.topics import partition_of
 from engine.sites.files import SiteFile
 from engine.sites.sharing import status_exchange as module
@@ -23,6 +24,8 @@ from tests.homes import NOON
 from tests.sites.homes import kept
 
 pytestmark = pytest.mark.anyio
+AHEAD = round((NOON + 3600) * 1000)  # of a clock that is an hour ahead
+LARGEST = 253_402_300_799_999
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +94,12 @@ class Process:
         self.troubles.append(str(error))
 
 
+def put(topic: MemoryTopic, message: Message) -> None:
+    """As another program writes it."""
+    entry = TopicEntry(message.topic, 9, message.key, message.value, dict(message.headers))
+    topic.put(partition_of("s1", PARTITIONS), entry)
+
+
 def said(topic: MemoryTopic) -> dict[str, tuple[str, str, str]]:
     return {s.site: (s.owner, s.stage, s.status) for s in topic.known().sites.values()}
 
@@ -137,12 +146,46 @@ async def test_who_lost_a_claim_says_nothing_more_and_what_comes_late_is_outbid(
     async with one.running(), two.running():
         await eventually(lambda: said(topic) == {"s1": ("two", "kept", "out_of_sync")})
         late = SiteStatus(
-            site="s1", owner="one", claim=10**13, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1
+            site="s1", owner="one", claim=AHEAD, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1
         )
         message = encode_site("fleet.sites", late)
-        topic.put(partition_of("s1", PARTITIONS), TopicEntry("fleet.sites", 9, message.key, message.value))
+        put(topic, message)
         assert said(topic)["s1"][0] == "one"
         await eventually(lambda: said(topic)["s1"] == ("two", "kept", "out_of_sync"))
+
+
+async def test_a_claim_that_nobody_could_outbid_makes_no_home_unknown() -> None:
+    topic = MemoryTopic()
+    one, two = Process(topic, "one"), Process(topic, "two")
+    forged = SiteStatus(
+        site="s1", owner="z", claim=LARGEST, stage="released", status=SyncStatus.UNKNOWN, ts_ms=1
+    )
+    put(topic, encode_site("fleet.sites", forged))
+    one.keep("s1", "in_sync", NamedClaim("s1"))
+    async with one.running(), two.running():
+        await eventually(lambda: said(topic) == {"s1": ("one", "kept", "in_sync")})
+        put(topic, encode_site("fleet.sites", forged))
+        await eventually(lambda: two.exchange.state().strange_messages == 2)
+        assert two.exchange.known.sites["s1"].owner == "one"
+        assert two.exchange.is_kept_elsewhere("s1")
+        assert "more than a day ahead" in str(two.exchange.known.first_strange)
+        kept_so = len(topic.log)
+        for _ in range(20):
+            await anyio.sleep(0.001)
+        assert len(topic.log) == kept_so
+
+
+@pytest.mark.parametrize("claim", [None, AHEAD])
+async def test_a_home_that_somebody_removes_while_it_is_kept_is_said_again_at_once(claim: int | None) -> None:
+    topic = MemoryTopic()
+    one = Process(topic, "one")
+    one.keep("s1", "in_sync", NamedClaim("s1"))
+    async with one.running():
+        await eventually(lambda: "s1" in said(topic))
+        message = encode_site_removed("fleet.sites", "s1", "z", claim or 0)
+        put(topic, message if claim else msgspec.structs.replace(message, headers=()))
+        assert said(topic) == {}
+        await eventually(lambda: said(topic) == {"s1": ("one", "kept", "in_sync")})
 
 
 async def test_a_home_that_others_know_and_its_owner_has_no_file_of_is_unconfigured() -> None:

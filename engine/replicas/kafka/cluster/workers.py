@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from time import time
 
 from confluent_kafka import KafkaError
 
@@ -38,13 +39,13 @@ class ClusterFleet:
 
     def said(self) -> KnownSites:
         """What the processes report about the homes and themselves."""
-        known, sites = KnownSites(), self.names.sites
+        known, sites = KnownSites(self.partitions), self.names.sites
         found = {topic: state for topic, state in self.topics().items() if topic == sites}
         check_topics(self.names, found, self.partitions, self._address.setting)
         if found:
             with closing(ClusterSiteTopic(self._access)) as topic:
                 for partition, entry in topic.read_all():
-                    known.fold(entry, partition)
+                    known.fold(entry, partition, time() * 1000)
         return known
 
     def workers(self) -> tuple[Worker, ...]:

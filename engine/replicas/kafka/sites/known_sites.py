@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.sites.site_status import (
     FRESH_MS,
+    ReadingPlace,
     Removed,
     SiteStatus,
     StrangeMessage,
@@ -19,17 +20,19 @@ from engine.replicas.kafka.sites.site_status import (
 class KnownSites:
     """Built from all messages; later ones are added as they arrive."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int) -> None:
+        """`partitions` are those of the topic."""
+        self._partitions = partitions
         self.sites: dict[str, SiteStatus] = {}
         self.workers: dict[str, WorkerStatus] = {}
         self.strange = 0  # messages that no version of this program wrote
         self.first_strange: StrangeMessage | None = None
         self._claims: dict[str, tuple[int, str]] = {}  # the largest of each home, removed homes included
 
-    def fold(self, entry: TopicEntry, partition: int) -> str | None:
+    def fold(self, entry: TopicEntry, partition: int, now_ms: float) -> str | None:
         """Process one message; returns the home whose status changed. A strange message is counted and ignored."""
         try:
-            found = decode_message(entry, partition)
+            found = decode_message(entry, ReadingPlace(partition, self._partitions, now_ms))
         except StrangeMessage as error:
             self.strange += 1
             self.first_strange = self.first_strange or error

@@ -5,16 +5,17 @@ program would not have written is rejected with the reason. Fields that a newer 
 """
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from engine.core.decode_errors import DECODE_ERRORS
+from engine.core.times import rfc3339
 from engine.core.words import SyncStatus
 from engine.errors import ReplicaRejected
 from engine.replicas.kafka.messages import SCHEMA_VERSION, Message, TopicEntry
-from engine.replicas.kafka.topics import REPLICA
+from engine.replicas.kafka.topics import REPLICA, partition_of
 from engine.settings.sites import PUBLIC_URL, SiteName
 
 # A home's message is sent at least this often, and stays valid for two such intervals.
@@ -22,6 +23,8 @@ HEARTBEAT_SECONDS = 60
 PAUSE_SECONDS = 5  # and no more often
 FRESH_MS = 2 * HEARTBEAT_SECONDS * 1000
 REASON_MAX = 1000
+# By so much an owner's clock may be ahead. Claims begin as times, and grow by one where another one is to be outbid.
+AHEAD_MS = 86_400_000
 
 _MS_MAX = 253_402_300_799_999  # the end of the year 9999
 
@@ -157,16 +160,28 @@ def encode_worker_removed(topic: str, worker: str) -> Message:
     return Message(topic, worker_key(worker), None, _headers(worker))
 
 
-def decode_message(entry: TopicEntry, partition: int) -> SiteStatus | WorkerStatus | Removed:
+class ReadingPlace(NamedTuple):
+    """Where and when a message is read."""
+
+    partition: int
+    partitions: int  # of the topic
+    now_ms: float
+
+
+def decode_message(entry: TopicEntry, reading: ReadingPlace) -> SiteStatus | WorkerStatus | Removed:
     """Decode a message in a partition of the topic. Raises StrangeMessage with the reason."""
     try:
-        return _decode(entry)
+        found = _decode(entry)
+        _check_place(found, reading)
+        _check_times(found, reading.now_ms)
     except _WrongError as error:
+        partition = reading.partition
         raise StrangeMessage(
             REPLICA,
             f"The message at offset {entry.offset} in partition {partition} of {entry.topic} is ignored: {error}.",
             "Keep other programs from writing to this topic.",
         ) from error
+    return found
 
 
 def _decode(entry: TopicEntry) -> SiteStatus | WorkerStatus | Removed:
@@ -178,10 +193,42 @@ def _decode(entry: TopicEntry) -> SiteStatus | WorkerStatus | Removed:
         found = _decode_site(entry.value) if site else _decode_worker(entry.value)
     except DECODE_ERRORS as error:
         raise _WrongError(f"its value is not one that this program writes: {error}") from error
-    name = found.site if isinstance(found, SiteStatus) else found.worker
+    name = _subject(found)
     if name != (site or worker):
         raise _WrongError(f"its value is about {name}, and its key about {site or worker}")
     return found
+
+
+def _check_place(found: SiteStatus | WorkerStatus | Removed, reading: ReadingPlace) -> None:
+    """Compaction would keep both of two messages in different partitions. Raises _WrongError."""
+    name = _subject(found)
+    place = partition_of(name, reading.partitions)
+    if place != reading.partition:
+        raise _WrongError(f"messages about {name} belong in partition {place}")
+
+
+def _check_times(found: SiteStatus | WorkerStatus | Removed, now_ms: float) -> None:
+    """No owner can outbid a claim near the largest number, and no message of the future grows old. Raises _WrongError."""
+    times: dict[str, int | None] = {}
+    if isinstance(found, SiteStatus | WorkerStatus):
+        times["time"] = found.ts_ms
+    if isinstance(found, SiteStatus | Removed):
+        times["claim"] = found.claim
+    for what, at in times.items():
+        if at is not None and at > now_ms + AHEAD_MS:
+            raise _WrongError(
+                f"its {what}, {rfc3339(at / 1000)}, is more than a day ahead of this machine's clock, {rfc3339(now_ms / 1000)}"
+            )
+
+
+def _subject(found: SiteStatus | WorkerStatus | Removed) -> str:
+    match found:
+        case SiteStatus():
+            return found.site
+        case WorkerStatus():
+            return found.worker
+        case _:
+            return found.site or found.worker
 
 
 def _name_in(key: bytes | None) -> tuple[str, str]:

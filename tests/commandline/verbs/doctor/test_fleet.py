@@ -31,7 +31,7 @@ class MemoryFleet:
 
     def __init__(self, digest: str | None) -> None:
         self.members: tuple[Worker, ...] = (Worker("a", "10.0.0.1", (0, 1, 2, 3)),)
-        self.known = KnownSites()
+        self.known = KnownSites(4)
         self.tell_worker("a", s1=digest)
         self.tell()
 

@@ -29,7 +29,7 @@ class MemoryFleet:
         self.partitions = 2
         self.found = {topic: self._state(topic) for topic in self.names.all}
         self.members: tuple[Worker, ...] = (Worker("one", "h1", (0,)), Worker("two", "h2", (1,)))
-        self.known = KnownSites()
+        self.known = KnownSites(2)
         for member in self.members:
             self.tell(WorkerStatus(worker=member.name, state="active", ts_ms=NOW_MS))
 

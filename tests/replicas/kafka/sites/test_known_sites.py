@@ -19,6 +19,7 @@ from engine.replicas.kafka.sites.site_status import (
 )
 
 TOPIC = "homes.sites"
+NOW_MS = 1_000_000
 
 
 def home(owner: str, claim: int, **more: Any) -> SiteStatus:
@@ -28,13 +29,13 @@ def home(owner: str, claim: int, **more: Any) -> SiteStatus:
 
 
 def fold(known: KnownSites, message: Message) -> str | None:
-    return known.fold(TopicEntry(TOPIC, 0, message.key, message.value, dict(message.headers)), 0)
+    return known.fold(TopicEntry(TOPIC, 0, message.key, message.value, dict(message.headers)), 0, NOW_MS)
 
 
 def test_the_larger_claim_counts_in_every_order() -> None:
     messages = [encode_site(TOPIC, home(owner, claim)) for owner, claim in (("a", 1), ("b", 2), ("c", 2))]
     for order in permutations(messages):
-        known = KnownSites()
+        known = KnownSites(1)
         for message in order:
             fold(known, message)
         assert known.sites["s1"].owner == "c"
@@ -42,7 +43,7 @@ def test_the_larger_claim_counts_in_every_order() -> None:
 
 
 def test_the_later_message_of_one_owner_counts() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     assert fold(known, encode_site(TOPIC, home("a", 1, pending=3))) == "s1"
     assert fold(known, encode_site(TOPIC, home("a", 1, pending=0))) == "s1"
     assert known.sites["s1"].pending == 0
@@ -50,7 +51,7 @@ def test_the_later_message_of_one_owner_counts() -> None:
 
 
 def test_a_home_is_removed_by_its_latest_owner_only_and_may_come_back() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     fold(known, encode_site(TOPIC, home("b", 2)))
     assert fold(known, encode_site_removed(TOPIC, "s1", "a", 1)) is None
     assert "s1" in known.sites
@@ -63,7 +64,7 @@ def test_a_home_is_removed_by_its_latest_owner_only_and_may_come_back() -> None:
 
 
 def test_a_process_comes_and_goes() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     worker = WorkerStatus(worker="a", state="active", ts_ms=1)
     fold(known, encode_worker(TOPIC, worker))
     assert known.workers == {"a": worker}
@@ -72,7 +73,7 @@ def test_a_process_comes_and_goes() -> None:
 
 
 def test_what_is_strange_is_counted_and_changes_nothing() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     fold(known, encode_site(TOPIC, home("a", 1)))
     assert fold(known, Message(TOPIC, b'{"site":"s1"}', b"rubbish", ())) is None
     assert fold(known, Message(TOPIC, b"hello", b"{}", ())) is None
@@ -81,8 +82,23 @@ def test_what_is_strange_is_counted_and_changes_nothing() -> None:
     assert known.sites["s1"].owner == "a"
 
 
+def test_a_claim_that_nobody_could_outbid_hides_no_home() -> None:
+    """Nor does a tombstone with one, nor either in a partition where compaction would keep it."""
+    largest = 253_402_300_799_999
+    known = KnownSites(1)
+    fold(known, encode_site(TOPIC, home("a", 1)))
+    assert fold(known, encode_site(TOPIC, home("z", largest))) is None
+    assert fold(known, encode_site_removed(TOPIC, "s1", "z", largest)) is None
+    stray = encode_site(TOPIC, home("z", 2))
+    entry = TopicEntry(TOPIC, 0, stray.key, stray.value, dict(stray.headers))
+    assert known.fold(entry, 1, NOW_MS) is None
+    assert known.sites["s1"].owner == "a"
+    assert known.rank_of("s1") == (1, "a")
+    assert known.strange == 3
+
+
 def test_who_is_silent_is_counted_as_gone_and_a_home_that_nobody_speaks_for_as_unowned() -> None:
-    known = KnownSites()
+    known = KnownSites(1)
     for name in ("a", "b"):
         fold(known, encode_worker(TOPIC, WorkerStatus(worker=name, state="active", ts_ms=1)))
     assert known.unowned(["s1"], 0) == 1

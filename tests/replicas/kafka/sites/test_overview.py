@@ -29,7 +29,7 @@ def worker(name: str, **more: Any) -> WorkerStatus:
 
 
 def fleet(*said: SiteStatus | WorkerStatus, members: tuple[Worker, ...] = (ALL,)) -> FleetOverview:
-    known = KnownSites()
+    known = KnownSites(4)
     for status in said:
         if isinstance(status, SiteStatus):
             known.note(status)
@@ -40,7 +40,7 @@ def fleet(*said: SiteStatus | WorkerStatus, members: tuple[Worker, ...] = (ALL,)
 
 def test_a_process_keeps_the_homes_of_its_partitions() -> None:
     members = (Worker("b", "10.0.0.2", (1,)), Worker("a", "10.0.0.1", (0, 2, 3)))
-    found = overview(members, KnownSites(), HOMES, 4, NOW)
+    found = overview(members, KnownSites(4), HOMES, 4, NOW)
     assert [(w.name, w.partitions) for w in found.workers] == [("a", 3), ("b", 1)]
     assert sorted((*found.workers[0].homes, *found.workers[1].homes)) == sorted(HOMES)
     assert {partition_of(name, 4) for name in found.workers[1].homes} == {1}
@@ -111,9 +111,9 @@ def test_homes_without_a_file_and_settings_that_differ_are_named() -> None:
 
 
 def test_messages_of_others_are_named() -> None:
-    known = KnownSites()
+    known = KnownSites(4)
     for _ in range(3):
-        known.fold(TopicEntry("homes.sites", 7, b"hello", b"{}"), 2)
+        known.fold(TopicEntry("homes.sites", 7, b"hello", b"{}"), 2, MS)
     problem = overview((), known, (), 4, NOW).problems[0]
     assert "offset 7 in partition 2 of homes.sites is ignored" in problem
     assert "So are 2 more." in problem

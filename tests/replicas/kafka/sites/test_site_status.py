@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +11,9 @@ import pytest
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.messages import Message, TopicEntry
 from engine.replicas.kafka.sites.site_status import (
+    AHEAD_MS,
     FRESH_MS,
+    ReadingPlace,
     Removed,
     SiteStatus,
     StrangeMessage,
@@ -21,8 +24,11 @@ from engine.replicas.kafka.sites.site_status import (
     encode_worker,
     encode_worker_removed,
 )
+from engine.replicas.kafka.topics import partition_of
 
 TOPIC = "homes.sites"
+NOW_MS = 1_000_000
+HERE = ReadingPlace(0, 1, NOW_MS)
 HOME = SiteStatus(
     site="s1",
     owner="host-1",
@@ -60,20 +66,20 @@ def test_what_is_written_is_read_again() -> None:
     message = encode_site(TOPIC, HOME)
     assert message.key == b'{"site":"s1"}'
     assert dict(message.headers) == {"schema": b"1", "owner": b"host-1", "claim": b"7"}
-    assert decode_message(stored(message), 0) == HOME
-    assert decode_message(stored(encode_worker(TOPIC, WORKER)), 0) == WORKER
+    assert decode_message(stored(message), HERE) == HOME
+    assert decode_message(stored(encode_worker(TOPIC, WORKER)), HERE) == WORKER
     assert encode_worker(TOPIC, WORKER).key == b'{"worker":"host-1"}'
 
 
 def test_a_tombstone_removes_a_home_or_a_process() -> None:
-    gone = decode_message(stored(encode_site_removed(TOPIC, "s1", "host-1", 7)), 0)
+    gone = decode_message(stored(encode_site_removed(TOPIC, "s1", "host-1", 7)), HERE)
     assert gone == Removed(site="s1", claim=7)
-    assert decode_message(stored(encode_worker_removed(TOPIC, "host-1")), 0) == Removed(worker="host-1")
-    assert decode_message(TopicEntry(TOPIC, 0, b'{"site":"s1"}', None), 0) == Removed(site="s1")
+    assert decode_message(stored(encode_worker_removed(TOPIC, "host-1")), HERE) == Removed(worker="host-1")
+    assert decode_message(TopicEntry(TOPIC, 0, b'{"site":"s1"}', None), HERE) == Removed(site="s1")
 
 
 def test_fields_of_a_newer_release_are_ignored() -> None:
-    assert decode_message(with_value(firmware="1.2", records={"entity": 164, "device": 12}), 0) == HOME
+    assert decode_message(with_value(firmware="1.2", records={"entity": 164, "device": 12}), HERE) == HOME
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_a_key_of_another_spelling_is_named(key: bytes | None, why: str) -> None
     value = encode_site(TOPIC, HOME).value
     for content in (value, None):
         with pytest.raises(StrangeMessage) as caught:
-            decode_message(TopicEntry(TOPIC, 3, key, content), 11)
+            decode_message(TopicEntry(TOPIC, 3, key, content), ReadingPlace(11, 12, NOW_MS))
         assert why in str(caught.value) or why == "not of the form"
         assert "offset 3 in partition 11 of homes.sites" in str(caught.value)
 
@@ -127,7 +133,7 @@ def test_a_key_of_another_spelling_is_named(key: bytes | None, why: str) -> None
 )
 def test_a_value_that_is_not_ours_names_its_field(entry: TopicEntry, why: str) -> None:
     with pytest.raises(StrangeMessage, match=r".") as caught:
-        decode_message(entry, 0)
+        decode_message(entry, HERE)
     assert why in str(caught.value)
 
 
@@ -150,19 +156,56 @@ def test_a_value_that_is_not_ours_names_its_field(entry: TopicEntry, why: str) -
 )
 def test_only_an_address_of_an_api_is_taken_for_one(url: str) -> None:
     with pytest.raises(StrangeMessage, match=r"url"):
-        decode_message(with_value(url=url), 0)
+        decode_message(with_value(url=url), HERE)
 
 
 def test_what_a_newer_schema_wrote_is_not_guessed_at() -> None:
     entry = msgspec.structs.replace(stored(encode_site(TOPIC, HOME)), headers={"schema": b"2"})
     with pytest.raises(StrangeMessage, match="update it"):
-        decode_message(entry, 0)
+        decode_message(entry, HERE)
 
 
 @pytest.mark.parametrize("schema", [b"", b"one", b"\xff", b"1", b"\xd9\xa1"])
 def test_a_header_that_is_no_number_says_nothing(schema: bytes) -> None:
     entry = msgspec.structs.replace(stored(encode_site(TOPIC, HOME)), headers={"schema": schema})
-    assert decode_message(entry, 0) == HOME
+    assert decode_message(entry, HERE) == HOME
+
+
+@pytest.mark.parametrize("at", [NOW_MS + AHEAD_MS + 1, 253_402_300_799_999])
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (lambda at: encode_site(TOPIC, msgspec.structs.replace(HOME, claim=at)), "claim"),
+        (lambda at: encode_site(TOPIC, msgspec.structs.replace(HOME, ts_ms=at)), "time"),
+        (lambda at: encode_site_removed(TOPIC, "s1", "host-1", at), "claim"),
+        (lambda at: encode_worker(TOPIC, msgspec.structs.replace(WORKER, ts_ms=at)), "time"),
+    ],
+    ids=["claim", "time", "tombstone", "process"],
+)
+def test_what_no_clock_can_have_said_yet_is_named(
+    message: Callable[[int], Message], what: str, at: int
+) -> None:
+    with pytest.raises(StrangeMessage, match=f"its {what}, .*, is more than a day ahead") as caught:
+        decode_message(stored(message(at)), HERE)
+    assert "this machine's clock, 1970-01-01T00:16:40.000Z" in str(caught.value)
+    decode_message(stored(message(NOW_MS + AHEAD_MS)), HERE)  # a clock may be ahead
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        encode_site(TOPIC, HOME),
+        encode_site_removed(TOPIC, "s1", "host-1", 7),
+        encode_worker(TOPIC, WORKER),
+        encode_worker_removed(TOPIC, "host-1"),
+    ],
+)
+def test_a_message_in_another_partition_is_named(message: Message) -> None:
+    name = json.loads(message.key).popitem()[1]
+    place = partition_of(name, 4)
+    decode_message(stored(message), ReadingPlace(place, 4, NOW_MS))
+    with pytest.raises(StrangeMessage, match=f"messages about {name} belong in partition {place}"):
+        decode_message(stored(message), ReadingPlace((place + 1) % 4, 4, NOW_MS))
 
 
 def test_a_word_is_believed_for_two_heartbeats_and_from_an_owner_only() -> None:
