@@ -225,7 +225,7 @@ def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
         with pytest.raises(ReplicaRejected, match=told) as refused:
             reconcile(access)
         assert advice in refused.value.hint
-    with pytest.raises(EngineError, match="let in a client without a user"):
+    with pytest.raises(EngineError, match="accept clients without a user"):
         reconcile(access_to(broker, "x", username="", password=Secret("")))
 
 

@@ -127,7 +127,7 @@ async def test_topics_of_other_partitions_are_named_and_nothing_is_owned(broker:
         with anyio.fail_after(60):
             while not process.troubles:  # noqa: ASYNC110 (see above)
                 await anyio.sleep(0.05)
-        assert "has 4 partitions, and 3 are asked for" in process.troubles[0]
+        assert "has 4 partitions, but the settings ask for 3" in process.troubles[0]
         assert process.held == []
 
 

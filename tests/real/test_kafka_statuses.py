@@ -204,7 +204,7 @@ def test_strangers_in_topic_and_group_are_named_and_harm_no_home(fleet: WorkingF
     # Somebody adds a partition: who comes then refuses to take part, and who has homes keeps them.
     admin = AdminClient({"bootstrap.servers": fleet.servers})
     admin.create_partitions([NewPartitions("fleet.sites", PARTITIONS + 1)])["fleet.sites"].result(20)
-    sentence = f"Topic fleet.sites has {PARTITIONS + 1} partitions, and {PARTITIONS} are asked for"
+    sentence = f"Topic fleet.sites has {PARTITIONS + 1} partitions, but the settings ask for {PARTITIONS}"
     [problem] = json.loads(worker.run("fleet", "topics", "--json"))["problems"]
     assert problem.startswith(sentence)
     fleet.add_worker()

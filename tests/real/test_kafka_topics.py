@@ -35,7 +35,7 @@ def test_topics_that_cannot_be_made_are_named(broker: KafkaBroker) -> None:
     claim = LastingClaim("home", "test@1")
     records = open_kafka(Access(address), site="home", claim=claim, verify_seconds=3600)
     plan = plan_of(records, kept.ledger, HOME)
-    with pytest.raises(ReplicaRejected, match="fewer brokers than each topic shall have") as refused:
+    with pytest.raises(ReplicaRejected, match="fewer brokers than the number of replicas of each topic") as refused:
         records.apply(plan.operations, run_of(records, HOME))
     assert "replicas=1" in refused.value.hint
     records.close()
@@ -46,7 +46,7 @@ def test_another_number_of_partitions_is_refused(broker: KafkaBroker) -> None:
     kept.reconcile()
     access = Access(parse_address(f"kafka://{broker.server}/{kept.prefix}?partitions=3&replicas=1"))
     records = open_kafka(access, site="home", claim=LastingClaim("home", "x@1"), verify_seconds=3600)
-    with pytest.raises(ReplicaRejected, match="has 2 partitions, and 3 are asked for"):
+    with pytest.raises(ReplicaRejected, match="has 2 partitions, but the settings ask for 3"):
         records.observe()
     records.close()
 
@@ -78,7 +78,7 @@ def test_messages_of_others_are_left_alone(broker: KafkaBroker) -> None:
     assert kept.reconcile() == 1
     kept.records.close()
     assert kept.reconcile() == 0
-    assert "2 messages in the topics are not this program's" in str(kept.records.take_note())
+    assert "2 messages in the topics were not written by this program" in str(kept.records.take_note())
 
 
 def test_a_record_that_is_too_large_is_named_and_the_others_are_written(broker: KafkaBroker) -> None:
