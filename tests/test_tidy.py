@@ -54,6 +54,7 @@ WITHOUT_TWIN = {
     "engine/metrics/status_gauges.py",  # tested with all series
     "engine/replicas/influx/wires/influxql.py",  # tested with the wire
     "engine/replicas/rows/columns.py",  # tested with the codec
+    "engine/replicas/rows/writing/read_back.py",  # tested with what writes
     "engine/replicas/rows/ledger/feed.py",  # tested with the ledger
     "engine/replicas/rows/queries/rows_reader.py",  # opens what tests/replicas/rows/queries/test_read_transactions.py tests
     "engine/replicas/influx/options.py",  # one struct and a contract

@@ -14,7 +14,7 @@ from engine.replicas.rows.codec import encode_row, format_time
 from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.replica import NAME, open_rows
 from engine.replicas.rows.schema import ensure_schema
-from engine.replicas.rows.writer import upsert_statement
+from engine.replicas.rows.writing.filling import upsert_statement
 from engine.replicas.sqlite_file.database import ApswFile
 
 

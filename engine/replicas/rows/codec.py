@@ -13,11 +13,14 @@ the moment the row last changed. A row gives back exactly the record it was made
     devices.suggested_area  a key of `extra` that HomeIQ gave a column; only there while it is text
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from engine.core.compare.stored import StoredRow
 from engine.core.decode_errors import DECODE_ERRORS
@@ -30,20 +33,22 @@ from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import SourceInvalid
 from engine.replicas.rows.columns import ALWAYS_DERIVED, TABLES, Column, Origin, Table, Value
 
+_NOTHING = Derived()
+
 
 def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple[Value, ...]:
     """The values of all columns of the record's table, in their order. `last_seen` as `format_time` writes it."""
     table = TABLES[record.REGISTRY]
-    values = list(table.arrange((*table.take_fields(record), *table.take_derived(derived), None)))
-    values[table.indexes["last_seen"]] = last_seen
-    extra = record.extra
-    for position, name in table.lifted_keys:
-        if isinstance(extra.get(name), str):
-            values[position] = extra[name]
-            values[table.indexes["extra"]] = extra = {k: v for k, v in extra.items() if k != name}
-    for position, column in table.converted:
-        if values[position] is not None:
-            values[position] = _encode(column, values[position])
+    values = list(table.arrange((*astuple(record), *astuple(derived or _NOTHING), None, last_seen)))
+    if extra := record.extra:
+        for position, name in table.lifted_keys:
+            if isinstance(extra.get(name), str):
+                values[position] = extra[name]
+                values[table.indexes["extra"]] = extra = {k: v for k, v in extra.items() if k != name}
+    for position, default, encode in _ENCODERS[record.REGISTRY]:
+        value = values[position]
+        if value is not None:
+            values[position] = None if value == default else encode(value)
     if isinstance(record, Device) and record.name is None:
         values[table.indexes["name"]] = (derived.effective_name if derived else None) or ""
         values[table.indexes["name_is_stand_in"]] = 1
@@ -144,10 +149,22 @@ _encode_json = msgspec.json.Encoder(order="sorted").encode
 _decode_json = msgspec.json.Decoder().decode
 
 
-def _encode(column: Column, value: Json) -> Value:
+def _encode(value: Json) -> str:
+    return _encode_json(value).decode()
+
+
+def _encoder(column: Column) -> tuple[Json, Callable[[Any], Value]]:
+    """The value that a column leaves out, and what makes of any other what SQLite holds. Only JSON leaves out its default."""
     if column.json:
-        return None if value == column.default else _encode_json(value).decode()
-    return format_time(value) if column.type == "DATETIME" else int(value)
+        return column.default, _encode
+    return None, format_time if column.type == "DATETIME" else int
+
+
+# By registry: (position, value that is left out, encoder) of the columns whose values are not stored as they are.
+_ENCODERS = {
+    registry: [(position, *_encoder(column)) for position, column in table.converted]
+    for registry, table in TABLES.items()
+}
 
 
 def _decode(column: Column, value: Value) -> Json:

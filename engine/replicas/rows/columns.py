@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from types import UnionType
 from typing import Any, TypeAlias, get_args, get_origin
 
@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core.home.derived import Derived
 from engine.core.home.list_order import ORDERED_REGISTRIES
-from engine.core.records.record import RECORD_TYPES, Json, Record
+from engine.core.records.record import RECORD_TYPES, Json
 from engine.core.records.registries import BY_NAME, REGISTRIES
 
 # What SQLite holds in one column of one row.
@@ -68,34 +68,16 @@ class Table:
         return self.indexes[self.key_columns[0]] if len(self.key_columns) == 1 else None
 
     @cached_property
-    def take_fields(self) -> Callable[[Record], tuple[Any, ...]]:
-        """Takes all fields of a record at once, and what is left of its unknown keys."""
-        return attrgetter(*(column.name for column in self._fields))
-
-    @cached_property
-    def take_derived(self) -> Callable[[Derived | None], tuple[Any, ...]]:
-        """Takes all derived values at once."""
-        names = [column.name for column in self._derived]
-        if not names:
-            return lambda _: ()
-        take, nothing = attrgetter(*names), (None,) * len(names)
-        if len(names) == 1:
-            return lambda derived: nothing if derived is None else (take(derived),)
-        return lambda derived: nothing if derived is None else take(derived)
-
-    @cached_property
     def arrange(self) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-        """Puts fields, derived values and a None behind them in the order of the columns."""
-        places = {column.sql: place for place, column in enumerate([*self._fields, *self._derived])}
-        return itemgetter(*(places.get(name, -1) for name in self.sql_names))
-
-    @cached_property
-    def _fields(self) -> list[Column]:
-        return [column for column in self.columns if column.origin in (Origin.FIELD, Origin.EXTRA)]
-
-    @cached_property
-    def _derived(self) -> list[Column]:
-        return [column for column in self.columns if column.origin is Origin.DERIVED]
+        """Puts the fields of a record, derived values, a None and the time of `last_seen` in the order of the columns."""
+        record = [field.name for field in msgspec.structs.fields(RECORD_TYPES[self.registry])]
+        derived = Derived.__struct_fields__
+        at = {(Origin.DERIVED, name): len(record) + place for place, name in enumerate(derived)}
+        for place, name in enumerate(record):
+            at[Origin.EXTRA if name == "extra" else Origin.FIELD, name] = place
+        nothing = len(record) + len(derived)
+        at[Origin.LAST_SEEN, "last_seen"] = nothing + 1
+        return itemgetter(*(at.get((column.origin, column.name), nothing) for column in self.columns))
 
     @cached_property
     def readable(self) -> list[tuple[int, Column, type | None]]:

@@ -26,7 +26,7 @@ from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes
 from engine.replicas.rows.schema import check_schema, ensure_schema
 from engine.replicas.rows.summed_rows import SummedRows
-from engine.replicas.rows.writer import find_touched, write_operations
+from engine.replicas.rows.writing.writer import find_touched, write_operations
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.remembered_home import keep_home
 from engine.replicas.sqlite_file.set_up import with_room
@@ -92,9 +92,8 @@ class SqliteRows(Replica, Ledger):
             write_operations(
                 connection, NAME, operations, run, is_as_planned=planned, touched=found, summed=summed
             )
-            entries.prune(
-                connection, changes_max=self._changes_max, tombstones_before=run.at - self._tombstone_seconds
-            )
+            oldest = run.at - self._tombstone_seconds
+            entries.prune(connection, changes_max=self._changes_max, tombstones_before=oldest)
         self._summed = summed  # not before it is committed
 
     def _prepare(self, operations: Sequence[Operation]) -> tuple[int, dict[Key, FoundRow] | None]:

@@ -8,7 +8,7 @@ import apsw
 
 from engine.errors import ReplicaRejected
 from engine.replicas.rows.columns import TABLES, Table
-from engine.replicas.rows.ledger.entries import LEDGER_TABLES, add_looks
+from engine.replicas.rows.ledger.entries import LEDGER_TABLES
 from engine.replicas.rows.ledger.found import FOUND_TABLE
 from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
 
@@ -72,13 +72,23 @@ def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
         _ensure_table(connection, table, replica)
     for statement in (*_INDEXES, *LEDGER_TABLES, FOUND_TABLE):
         connection.execute(statement)
-    add_looks(connection)
+    _add_looks(connection)
     if not is_current:
         connection.executemany(
             "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (("schema_version", SCHEMA_VERSION), ("row_layout", ROW_LAYOUT)),
         )
     return is_current
+
+
+def _add_looks(connection: apsw.Connection) -> None:
+    """Give the absences of an earlier version the columns for the clock that cannot be set."""
+    present = {
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
+    }
+    for column in ("boot TEXT", "uptime REAL"):
+        if column.partition(" ")[0] not in present:
+            connection.execute(f"ALTER TABLE reconcile_absences ADD COLUMN {column}")
 
 
 def _ensure_table(connection: apsw.Connection, table: Table, replica: str) -> None:

@@ -4,13 +4,13 @@ Only a cache of one look: it holds as long as no other program writes, which its
 is not followed, so the digest shows it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import apsw
 import msgspec
 
 from engine.replicas.rows.columns import TABLES
-from engine.replicas.rows.reader import FoundRow, select_all, select_text
+from engine.replicas.rows.reader import FoundRow, has_rows, select_all, select_text
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.digests import RowSum, sum_rows
 
@@ -76,6 +76,21 @@ class SummedRows:
         if self._sum is not None:
             for registry, numbers in _row_numbers(rows).items():
                 self._sum.add(connection, *_select_texts(registry, numbers))
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of what is known; None where nothing is."""
+        return None if self._sum is None else self._sum.seed
+
+    def fill(self, connection: apsw.Connection, filled: Mapping[str, RowSum]) -> None:
+        """These are the rows of tables that were empty, by registry. It is all that stands there where no other table has rows."""
+        known = self._sum
+        if known is None and not any(has_rows(connection, registry) for registry in TABLES.keys() - filled):
+            known = RowSum(next(iter(filled.values())).seed)
+        if known is not None:
+            for rows in filled.values():
+                known.add_sum(rows)
+        self._sum = known
 
 
 def _row_numbers(rows: Iterable[FoundRow]) -> dict[str, set[int]]:

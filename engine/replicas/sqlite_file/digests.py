@@ -5,7 +5,7 @@ Every function works on a connection inside a transaction that the caller holds.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -13,15 +13,16 @@ import apsw
 import xxhash
 
 _BITS = 128
+_OWN_SEED = secrets.randbits(64)  # of this process
 
 
 class RowSum:
     """The digest of some rows, to be kept up to date. `seed` is drawn: a device's name must not choose a collision."""
 
-    def __init__(self, seed: int) -> None:
-        """Of no rows."""
-        self.seed = seed
-        self._total: int | None = 0  # None: of rows that cannot be ours
+    def __init__(self, seed: int | None = None) -> None:
+        """Of no rows. Without a `seed` it means nothing in another process."""
+        self.seed = _OWN_SEED if seed is None else seed
+        self.total: int | None = 0  # None: of rows that cannot be ours
 
     def add(self, connection: apsw.Connection, statement: str, *bindings: str) -> None:
         """The rows that the statement selects count, too: of each one text as bytes (`text_of`)."""
@@ -31,29 +32,40 @@ class RowSum:
         """The rows that the statement selects count no longer."""
         self._count(-1, connection, statement, bindings)
 
+    def add_texts(self, texts: Iterable[bytes]) -> None:
+        """The rows with these texts count, too."""
+        if self.total is not None:
+            self.total += sum(map(self._digest, texts))
+
+    def add_sum(self, other: "RowSum") -> None:
+        """The rows of another digest of the same seed count, too."""
+        assert self.seed == other.seed, "sums of different seeds mean nothing together"
+        is_known = self.total is not None and other.total is not None
+        self.total = (self.total or 0) + (other.total or 0) if is_known else None
+
     def _count(
         self, sign: int, connection: apsw.Connection, statement: str, bindings: tuple[str, ...]
     ) -> None:
-        if self._total is None:
+        if self.total is None:
             return
-        digest = partial(xxhash.xxh3_128_intdigest, seed=self.seed)
         try:
             texts = chain.from_iterable(connection.execute(statement, bindings))
-            self._total += sign * sum(map(digest, texts))
+            self.total += sign * sum(map(self._digest, texts))
         except (apsw.SQLError, TypeError):
-            self._total = None  # there is a blob
+            self.total = None  # there is a blob
+
+    @property
+    def _digest(self) -> Callable[[bytes], int]:
+        return partial(xxhash.xxh3_128_intdigest, seed=self.seed)
 
     def text(self) -> str | None:
         """The digest; None where the rows cannot be ours."""
-        return None if self._total is None else f"{self._total % (1 << _BITS):0{_BITS // 4}x}"
-
-
-_OWN_SEED = secrets.randbits(64)  # of this process
+        return None if self.total is None else f"{self.total % (1 << _BITS):0{_BITS // 4}x}"
 
 
 def sum_rows(connection: apsw.Connection, statements: Iterable[str], seed: int | None = None) -> RowSum:
     """The digest of all rows that the statements select; without a `seed`, one that means nothing in another process."""
-    found = RowSum(_OWN_SEED if seed is None else seed)
+    found = RowSum(seed)
     for statement in statements:
         found.add(connection, statement)
     return found

@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from engine.core.compare.plan import Operation
 from engine.core.guards.look import Look
 from engine.core.records.record import Key
 from engine.ports import Run
@@ -177,6 +178,19 @@ def write_applied(
     )
 
 
+def write_written(
+    connection: apsw.Connection,
+    replica: str,
+    operations: Iterable[Operation],
+    digests: Mapping[Key, str],
+    run: Run,
+) -> None:
+    """Record what operations wrote, with the digests of the rows."""
+    differences = (operation.difference for operation in operations)
+    versions = ((d.key, run.desired.get(d.key) or d.desired or "", digests[d.key]) for d in differences)
+    write_applied(connection, replica, versions, run.at)
+
+
 def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[Key, str]) -> None:
     """Put these row digests in the place of all that a replica has."""
     connection.execute("UPDATE reconcile_applied SET row_digest = NULL WHERE replica = ?", (replica,))
@@ -192,16 +206,6 @@ def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key
         "DELETE FROM reconcile_applied WHERE replica = ? AND registry = ? AND id = ?",
         ((replica, *k) for k in keys),
     )
-
-
-def add_looks(connection: apsw.Connection) -> None:
-    """Give the absences of an earlier version the columns for the clock that cannot be set."""
-    present = {
-        name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
-    }
-    for column in ("boot TEXT", "uptime REAL"):
-        if column.partition(" ")[0] not in present:
-            connection.execute(f"ALTER TABLE reconcile_absences ADD COLUMN {column}")
 
 
 def read_absences(connection: apsw.Connection) -> dict[Key, Look]:

@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from engine.core.compare.plan import Operation
 from engine.core.home.derived import Derived
 from engine.core.records.record import Json, Key, Record
 from engine.core.records.record_json import canonical_fields, encode_record
@@ -44,22 +45,39 @@ class Entry(msgspec.Struct, frozen=True):
     after: Fields | None
 
 
+_APPEND = (
+    "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
     """Append to the change feed, in order."""
+    run_id, at = run.run_id, run.at
     connection.executemany(
-        "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
+        _APPEND,
+        ((run_id, at, e.op, *e.key, e.cause, _json(e.before), _json(e.after)) for e in entries),
+    )
+
+
+def write_created(connection: apsw.Connection, operations: Iterable[Operation], run: Run) -> None:
+    """Append the rows that operations create, in order."""
+    run_id, at = run.run_id, run.at
+    connection.executemany(
+        _APPEND,
+        [
             (
-                run.run_id,
-                run.at,
-                e.op,
-                *e.key,
-                e.cause,
-                *(None if v is None else _json(v) for v in (e.before, e.after)),
+                run_id,
+                at,
+                "c",
+                *o.difference.key,
+                o.difference.cause,
+                None,
+                _encode_row(o.after, o.derived).decode(),
             )
-            for e in entries
-        ),
+            for o in operations
+            if o.after is not None
+        ],
     )
 
 
@@ -120,12 +138,19 @@ def encoded(fields: dict[str, Json]) -> msgspec.Raw:
 
 
 def encoded_row(record: Record, derived: Derived | None) -> msgspec.Raw:
-    """All that a row says, of a record and its derived values; without a dict of it, because a first fill makes one entry for each."""
+    """All that a row says, of a record and its derived values."""
+    return msgspec.Raw(_encode_row(record, derived))
+
+
+def _encode_row(record: Record, derived: Derived | None) -> bytes:
+    """The same as bytes; without a dict of it, because a first fill makes one entry for each row."""
     if record.extra:
-        return encoded(canonical_fields(record) | (msgspec.to_builtins(derived) if derived else {}))
+        return _encode_json(canonical_fields(record) | (msgspec.to_builtins(derived) if derived else {}))
     fields, more = encode_record(record), b"{}" if derived is None else _encode_json(derived)
-    return msgspec.Raw(fields if more == b"{}" else b"%b,%b" % (fields[:-1], more[1:]))
+    return fields if more == b"{}" else b"%b,%b" % (fields[:-1], more[1:])
 
 
-def _json(value: Fields) -> str:
+def _json(value: Fields | None) -> str | None:
+    if value is None:
+        return None
     return bytes(value).decode() if isinstance(value, msgspec.Raw) else _encode_json(value).decode()

@@ -51,6 +51,13 @@ def write_tombstones(connection: apsw.Connection, burials: Iterable[DeletedRow],
     )
 
 
+def has_tombstones(connection: apsw.Connection) -> bool:
+    """Whether any row is kept that was deleted."""
+    return has_table(connection, "reconcile_tombstones") and bool(
+        connection.execute("SELECT 1 FROM reconcile_tombstones LIMIT 1").fetchall()
+    )
+
+
 def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
     """The tombstones of the given keys that have one."""
     if not keys or not has_table(connection, "reconcile_tombstones"):

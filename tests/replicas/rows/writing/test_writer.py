@@ -12,7 +12,7 @@ from engine.replicas.rows import reader
 from engine.replicas.rows.columns import TABLES
 from engine.replicas.rows.ledger.tombstones import Tombstone
 from engine.replicas.rows.replica import SqliteRows, open_rows
-from engine.replicas.rows.writer import upsert_statement
+from engine.replicas.rows.writing.filling import upsert_statement
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import one_pass, plan_of, run_of, sql
 

@@ -14,11 +14,9 @@ import apsw
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation, changes
 from engine.core.records.record import Entity, Json, Key
-from engine.errors import ReplicaDiverged
 from engine.ports import Run
 from engine.replicas.rows.codec import digest_row, encode_row, format_time
 from engine.replicas.rows.columns import TABLES, Table, Value
-from engine.replicas.rows.entity_ids import find_conflicts, make_room
 from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.tombstones import (
     DeletedRow,
@@ -26,17 +24,17 @@ from engine.replicas.rows.ledger.tombstones import (
     read_tombstones,
     write_tombstones,
 )
-from engine.replicas.rows.other_columns import read_others, write_others
-from engine.replicas.rows.reader import FoundRow, find_rows, has_rows
+from engine.replicas.rows.reader import FoundRow, find_rows
 from engine.replicas.rows.summed_rows import SummedRows
+from engine.replicas.rows.writing.entity_ids import find_conflicts, make_room
+from engine.replicas.rows.writing.filling import can_fill, fill_tables, upsert_statement
+from engine.replicas.rows.writing.other_columns import read_others, write_others
+from engine.replicas.rows.writing.read_back import check_rows
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
     """The rows that the operations would change, as they stand now."""
-    keys = _touched_keys(operations)
-    # A first fill looks up nothing.
-    filled = {registry for registry in {key.registry for key in keys} if has_rows(connection, registry)}
-    return find_rows(connection, (key for key in keys if key.registry in filled))
+    return find_rows(connection, _touched_keys(operations))
 
 
 def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keyword)
@@ -54,8 +52,11 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
     `is_as_planned`: no other program wrote since the operations' rows were read; `touched` are those that
     `find_touched` finds, if the caller knows. `summed` is the digest of all rows, which is kept up to date.
     """
-    before = find_touched(connection, operations) if touched is None else touched
     summed = SummedRows() if summed is None else summed
+    if can_fill(connection, operations):
+        fill_tables(connection, replica, operations, run, summed)
+        return
+    before = find_touched(connection, operations) if touched is None else touched
     summed.leave(connection, before.values())
     deletes = [o for o in operations if o.action is Action.DELETE]
     writes = [o for o in operations if o.action is not Action.DELETE]
@@ -70,27 +71,15 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
     for registry, group in _by_registry(writes).items():
         written |= _write_rows(connection, TABLES[registry], group, before, run)
     _restore_others(connection, _created(writes, before, clearing.taken_over))
-    found = _check_rows(connection, replica, written, [o.key for o in deletes], (writes, run))
+    found = check_rows(connection, replica, written, [o.key for o in deletes], (writes, run))
     summed.come(connection, found.values())
     changes += [_entry(o, before.get(o.moved_from or o.key), is_as_planned=is_as_planned) for o in writes]
     feed.write_changes(connection, changes, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
     entries.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
-    _book_writes(connection, replica, writes, written, run)
+    entries.write_written(connection, replica, writes, written, run)
     moves = sum(o.action is Action.MOVE for o in writes)
     entries.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
-
-
-def _book_writes(
-    connection: apsw.Connection,
-    replica: str,
-    writes: Sequence[Operation],
-    written: Mapping[Key, str],
-    run: Run,
-) -> None:
-    differences = (operation.difference for operation in writes)
-    versions = ((d.key, run.desired.get(d.key) or d.desired or "", written[d.key]) for d in differences)
-    entries.write_applied(connection, replica, versions, run.at)
 
 
 def _created(
@@ -218,16 +207,6 @@ def _differing(
     return tuple(table.sql_names[i] for i in differing), tuple(new[i] for i in differing)
 
 
-def upsert_statement(table: Table) -> str:
-    """INSERT, or UPDATE of all our columns where the key is taken; never REPLACE, which deletes first."""
-    names = table.sql_names
-    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
-    return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {updates}"
-    )
-
-
 def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
     """Put back what other programs had in columns of rows that return, and drop their tombstones."""
     tombstones = read_tombstones(connection, keys)
@@ -237,52 +216,6 @@ def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
     for tombstone in tombstones:
         write_others(connection, found[tombstone.key], tombstone.others)
     drop_tombstones(connection, [t.key for t in tombstones])
-
-
-def _check_rows(
-    connection: apsw.Connection,
-    replica: str,
-    written: Mapping[Key, str],
-    deleted: Sequence[Key],
-    done: tuple[Sequence[Operation], Run],
-) -> dict[Key, FoundRow]:
-    """The rows as they read back. Raises ReplicaDiverged."""
-    found = find_rows(connection, [*written, *deleted])
-    wrong = sorted(
-        {
-            key
-            for key, digest in written.items()
-            if key not in found or digest_row(found[key].values) != digest
-        }
-        | {key for key in deleted if key in found and key not in written}
-    )
-    if wrong:
-        write = next((operation for operation in done[0] if operation.key == wrong[0]), None)
-        summary = f"{len(wrong)} of {len(written) + len(deleted)} rows read back otherwise than written"
-        raise ReplicaDiverged(
-            replica,
-            f"{summary}, first {wrong[0]}{_difference(found.get(wrong[0]), write, done[1])}.",
-            "Nothing was changed. A trigger, or a column type that another program gave, alters what is written: "
-            "drop the trigger, or give the column its type back.",
-        )
-    return found
-
-
-def _difference(row: FoundRow | None, operation: Operation | None, run: Run) -> str:
-    """Which column of a row gave back something else than was written; never what it holds."""
-    if row is None or operation is None or operation.after is None:
-        return ", which is not there" if row is None else ", which is still there"
-    after = operation.after
-    table = TABLES[row.key.registry]
-    values = encode_row(after, operation.derived, format_time(run.at) or "")
-    for column, old, new in zip(table.columns, row.values, values, strict=True):
-        if type(old) is not type(new) or old != new:
-            other = _KINDS[type(old)] if type(old) is not type(new) else f"another {_KINDS[type(old)]}"
-            return f": {table.name}.{column.sql} ({column.type}) gives back {other} for {_KINDS[type(new)]}"
-    return ""
-
-
-_KINDS = {str: "text", int: "integer", float: "float", bytes: "blob", type(None): "null"}
 
 
 def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> feed.Entry:

@@ -3,8 +3,8 @@
 import apsw
 
 from engine.core.records.record import Key
-from engine.replicas.rows.other_columns import read_others, write_others
 from engine.replicas.rows.reader import find_rows
+from engine.replicas.rows.writing.other_columns import read_others, write_others
 
 
 def test_values_of_every_type_return() -> None:

@@ -4,8 +4,8 @@ import apsw
 import pytest
 
 from engine.core.records.record import Key
-from engine.replicas.rows.entity_ids import find_conflicts, make_room
 from engine.replicas.rows.schema import ensure_schema
+from engine.replicas.rows.writing.entity_ids import find_conflicts, make_room
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""Filling tables that are empty: nothing has to be looked up, and a row is encoded once for its columns, digest and reading back.
+
+What makes a write safe is as in any other: one transaction with the change feed and the ledger, and every row read back.
+"""
+
+# ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import apsw
+import msgspec
+
+from engine.core.compare.plan import Action, Operation
+from engine.ports import Run
+from engine.replicas.rows.codec import digest_row, encode_row, format_time
+from engine.replicas.rows.columns import TABLES, Table
+from engine.replicas.rows.ledger import entries, feed
+from engine.replicas.rows.ledger.tombstones import has_tombstones
+from engine.replicas.rows.reader import has_rows, select_text
+from engine.replicas.rows.summed_rows import SummedRows
+from engine.replicas.rows.writing.read_back import check_rows
+from engine.replicas.sqlite_file.digests import RowSum, sum_rows
+
+if TYPE_CHECKING:
+    from engine.core.records.record import Key
+
+_BATCH = 1_000  # operations; what was encoded of them is not kept
+_registry = attrgetter("difference.key.registry")
+# As SQLite's json_array writes the same values, but for some characters.
+_encode_text = msgspec.json.Encoder().encode
+
+
+def can_fill(connection: apsw.Connection, operations: Sequence[Operation]) -> bool:
+    """Whether they all are new rows of empty tables, and no row was deleted whose remains would have to come back."""
+    return (
+        not any(has_rows(connection, registry) for registry in _registries(operations))
+        and not has_tombstones(connection)
+        and all(o.action is Action.UPSERT and o.before is None for o in operations)
+    )
+
+
+def fill_tables(
+    connection: apsw.Connection, replica: str, operations: Sequence[Operation], run: Run, summed: SummedRows
+) -> None:
+    """Write the rows with the change feed and the ledger. Raises ReplicaDiverged; the caller rolls back.
+
+    `summed` is the digest of all rows, which is kept up to date.
+    """
+    last_seen = format_time(run.at)
+    assert last_seen is not None, "a run's time is a time"
+    wanted = {registry: RowSum(summed.seed) for registry in _registries(operations)}
+    written: dict[Key, str] = {}
+    for registry, batch in _batches(operations):
+        table = TABLES[registry]
+        rows = [encode_row(o.after, o.derived, last_seen) for o in batch if o.after is not None]
+        connection.executemany(upsert_statement(table), rows)
+        wanted[registry].add_texts(_encode_text((table.name, *row)) for row in rows)
+        digests = {o.difference.key: digest_row(row) for o, row in zip(batch, rows, strict=True)}
+        feed.write_created(connection, batch, run)
+        entries.write_written(connection, replica, batch, digests, run)
+        written |= digests
+    found = {r: sum_rows(connection, [select_text(TABLES[r])], sum_.seed) for r, sum_ in wanted.items()}
+    if any(found[registry].text() != sum_.text() for registry, sum_ in wanted.items()):
+        # Which row it is, or whether SQLite only shows one in another way.
+        check_rows(connection, replica, written, [], (operations, run))
+    summed.fill(connection, found)
+    entries.write_run(connection, run, (len(operations), 0, 0))
+
+
+def _registries(operations: Iterable[Operation]) -> Iterable[str]:
+    return dict.fromkeys(map(_registry, operations))
+
+
+def _batches(operations: Sequence[Operation]) -> Iterator[tuple[str, list[Operation]]]:
+    for registry, group in groupby(operations, key=_registry):
+        while batch := list(islice(group, _BATCH)):
+            yield registry, batch
+
+
+def upsert_statement(table: Table) -> str:
+    """INSERT, or UPDATE of all our columns where the key is taken; never REPLACE, which deletes first."""
+    names = table.sql_names
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {updates}"
+    )
