@@ -32,6 +32,10 @@ for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "localhost", "127.0.0.1", "::1")))
 
 
+# The command line's messages are compared in English; and argparse looks for files of every other language, at every word.
+os.environ["LANGUAGE"] = "C"
+
+
 # Fixtures of a whole session that take long to make: the tests of one belong to one worker.
 _SHARED = ("home_assistant", "service_image", "app_image")
 

@@ -3,10 +3,14 @@
 from hypothesis import settings
 
 
+def unless_fast(number: int, *, fast: int) -> int:
+    """The number, or the smaller one of the fast profile. The profile is set when test modules are imported."""
+    return fast if settings.get_current_profile_name() == "fast" else number
+
+
 def at_most(examples: int, *, fast: int | None = None) -> int:
     """The number of examples, or as many as the profile allows, if that is less; `fast` of the fast profile, for
-    examples that are expensive. The profile is set when test modules are imported.
+    examples that are expensive.
     """
-    if fast is not None and settings.get_current_profile_name() == "fast":
-        return fast
-    return min(examples, settings().max_examples)
+    allowed = min(examples, settings().max_examples)
+    return allowed if fast is None else unless_fast(allowed, fast=fast)

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from tests.test_tidy import ROOT, SOURCES, relative, tree
 
 
+@pytest.mark.slow
 def test_public_functions_name_what_they_raise() -> None:
     """Each error that a public function raises itself, or one of its bases, stands in its docstring or its class's."""
     assert [f"{relative(path)}:{missing}" for path in SOURCES for missing in _unsaid(path)] == []

@@ -5,12 +5,14 @@ and every store as it was.
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
+from engine.replicas.rows import replica
 from engine.replicas.rows.schema import SCHEMA_VERSION
 from tests.commandline.homes import DATA, Home
 from tests.commandline.in_process import Reconcile
@@ -103,7 +105,7 @@ def test_a_row_that_cannot_be_used_is_named_and_what_is_held_under_it_stays(
     report = json.loads(mirror("--json").out)
     assert report["status"] == "in_sync"
     assert len(report["set_aside"]) == 1
-    assert {replica["counts"]["kept"] for replica in report["replicas"]} == {1}
+    assert {held["counts"]["kept"] for held in report["replicas"]} == {1}
 
 
 @pytest.mark.parametrize(
@@ -172,9 +174,11 @@ def test_a_rows_file_that_cannot_be_used_stays_as_it_is_and_the_history_is_serve
     mirror: Reconcile,
     home: Home,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     spoil: Callable[[Path], Callable[[], None]],
     hint: str,
 ) -> None:
+    monkeypatch.setattr(replica, "open_rows", partial(replica.open_rows, busy_timeout_seconds=0.05))
     mirror()
     release = spoil(tmp_path / "rows.db")
     before = (tmp_path / "rows.db").read_bytes()

@@ -24,6 +24,7 @@ print(*sorted(sys.modules.keys() - before))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uri", ["ws://home:8123", "https://home", "storage:.", "backup:x.tar", "capture:."])
 def test_to_open_a_source_loads_nothing_that_was_not_loaded_before(uri: str) -> None:
     done = subprocess.run(

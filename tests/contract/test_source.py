@@ -136,7 +136,7 @@ async def test_two_reads_of_one_source_are_equal(form: str, version: str, tmp_pa
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 5))])
 async def test_the_order_of_rows_and_sets_means_nothing(seed: int, version: str, tmp_path: Path) -> None:
     answers = fake_answers(DATA / version / "rich")
     order = random.Random(seed)

@@ -165,7 +165,9 @@ def test_topics_that_are_missing_or_set_up_otherwise_are_named(view: Following) 
     view.topics.states[SITES] = state
     view.topics.make(DEVICES, partitions=PARTITIONS + 1)
     view.steps(1)
-    assert f"has {PARTITIONS + 1} partitions, but the settings ask for {PARTITIONS}" in str(view.standing.problem)
+    assert f"has {PARTITIONS + 1} partitions, but the settings ask for {PARTITIONS}" in str(
+        view.standing.problem
+    )
     assert f"add partitions={PARTITIONS + 1} to fleet.brokers;" in str(view.standing.problem)
     view.topics.make(DEVICES)
     of_devices = view.topics.states[DEVICES]

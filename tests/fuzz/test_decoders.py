@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import unless_fast
 from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import SEEDS
@@ -44,7 +45,7 @@ def test_only_documented_errors_come_out(name: str) -> None:
     decode = DECODERS[name]
 
     @settings(
-        max_examples=EXAMPLES // 4 if name in SLOW else EXAMPLES,
+        max_examples=unless_fast(EXAMPLES // 4 if name in SLOW else EXAMPLES, fast=3),
         derandomize=True,
         database=None,
         deadline=None,
@@ -58,7 +59,7 @@ def test_only_documented_errors_come_out(name: str) -> None:
     attack()
 
 
-@settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
+@settings(max_examples=unless_fast(EXAMPLES, fast=8), derandomize=True, database=None, deadline=None)
 @given(st.sampled_from(sorted(DECODERS.keys() - SLOW)), st.binary(max_size=200))
 def test_not_even_for_noise(name: str, data: bytes) -> None:
     DECODERS[name](data)

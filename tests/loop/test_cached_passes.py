@@ -172,7 +172,7 @@ def _disturbances(random: Random) -> Iterator[tuple[str, bool]]:
         yield random.choice(STRANGERS_OF_HISTORY), True
 
 
-@settings(max_examples=at_most(25, fast=2))
+@settings(max_examples=at_most(25, fast=1))
 @given(st.integers(0, 2**32))
 def test_a_pass_with_a_cache_ends_as_one_without(seed: int) -> None:
     anyio.run(live, seed, 8)

@@ -98,6 +98,7 @@ async def test_a_home_assistant_that_does_not_answer_is_unknown_before_it_is_giv
         assert it.word() == "unknown"
 
 
+@pytest.mark.slow
 async def test_a_healthy_service_is_in_sync_at_every_moment() -> None:
     async with running() as it:
         await anyio.sleep(1)

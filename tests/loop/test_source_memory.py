@@ -128,7 +128,7 @@ async def live(seed: int, starts: int) -> None:
                 await check_newest(ear)
 
 
-@settings(max_examples=at_most(15, fast=2))
+@settings(max_examples=at_most(15, fast=1))
 @given(st.integers(0, 2**32))
 def test_a_start_with_a_cache_reads_what_one_without_reads(seed: int) -> None:
     anyio.run(live, seed, 4, backend="trio", backend_options=_virtual())

@@ -35,7 +35,9 @@ def test_topics_that_cannot_be_made_are_named(broker: KafkaBroker) -> None:
     claim = LastingClaim("home", "test@1")
     records = open_kafka(Access(address), site="home", claim=claim, verify_seconds=3600)
     plan = plan_of(records, kept.ledger, HOME)
-    with pytest.raises(ReplicaRejected, match="fewer brokers than the number of replicas of each topic") as refused:
+    with pytest.raises(
+        ReplicaRejected, match="fewer brokers than the number of replicas of each topic"
+    ) as refused:
         records.apply(plan.operations, run_of(records, HOME))
     assert "replicas=1" in refused.value.hint
     records.close()

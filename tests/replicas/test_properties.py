@@ -27,7 +27,7 @@ def entity_homes(draw: st.DrawFn) -> dict[int, str]:
     return dict(zip(numbers, names, strict=False))
 
 
-@settings(max_examples=at_most(60), deadline=None)
+@settings(max_examples=at_most(60, fast=4), deadline=None)
 @given(st.lists(entity_homes(), min_size=2, max_size=5))
 def test_renames_swaps_and_returns_converge_and_other_columns_follow_the_entity(
     steps: list[dict[int, str]],
@@ -47,7 +47,7 @@ def test_renames_swaps_and_returns_converge_and_other_columns_follow_the_entity(
         rows.close()
 
 
-@settings(max_examples=at_most(40), deadline=None)
+@settings(max_examples=at_most(40, fast=4), deadline=None)
 @given(st.lists(homes(), min_size=1, max_size=4))
 def test_rows_equal_those_of_a_file_built_at_once(steps: list[list[Record]]) -> None:
     """The oracle is SQLite's session extension, on tables filled by plain INSERTs."""

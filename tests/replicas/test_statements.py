@@ -221,6 +221,7 @@ def forget_much(path: Path) -> None:
     history.close()
 
 
+@pytest.mark.slow
 def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
     with statements_of_this_process() as ran:
         use_everything(tmp_path)
@@ -246,6 +247,7 @@ def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
     assert {"rows.db", "history.db", "outbox.db", "view.db"} <= seen, "the run looked at every file"
 
 
+@pytest.mark.slow
 def test_no_statement_is_left_out(tmp_path: Path) -> None:
     """What the run above did not come to is looked at as it stands in its module."""
     with statements_of_this_process() as ran:

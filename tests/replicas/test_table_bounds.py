@@ -130,6 +130,7 @@ def test_no_table_grows_without_end(stores: Stores) -> None:
     assert sorted(BOUNDS.keys() - after.keys() - {"reconcile_outbox"}) == [], "no longer there"
 
 
+@pytest.mark.slow
 def test_a_new_table_without_a_bound_is_found(stores: Stores) -> None:
     stores.live(PASSES)
     sql(

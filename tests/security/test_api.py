@@ -132,6 +132,7 @@ async def test_the_application_does_not_print_its_token(guarded: Api) -> None:
     assert TOKEN not in "".join(map(repr, parts))
 
 
+@pytest.mark.slow
 async def test_no_request_changes_a_byte(filled: tuple[Path, Report], tmp_path: Path) -> None:
     async with api_over(*filled) as api:
         before = digests(tmp_path)

@@ -101,7 +101,7 @@ def test_the_search_finds_a_secret_in_every_form() -> None:
     assert not leaks(b"nothing")
 
 
-@pytest.mark.parametrize("form", ["storage", "backup"])
+@pytest.mark.parametrize("form", [pytest.param("storage", marks=pytest.mark.slow), "backup"])
 def test_no_command_leaks_what_the_home_keeps_secret(
     tmp_path: Path, tokens: Path, capsysbinary: pytest.CaptureFixture[bytes], form: str
 ) -> None:
@@ -119,6 +119,7 @@ def test_no_command_leaks_what_the_home_keeps_secret(
     assert leaks_below(tmp_path, but=(tmp_path / "input", tokens)) == {}
 
 
+@pytest.mark.slow
 def test_no_command_leaks_a_token(
     home_assistant: FakeHomeAssistant,
     influxdb: ScriptedPeer,

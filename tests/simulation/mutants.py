@@ -168,13 +168,13 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     "guards speak when a delete is confirmed, and not before": (_guards_speak_late, 0),
     "renames go on although one of their chain is held": (
         _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
-        134,
+        486,
     ),
     "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
     "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
     "events on their way are not waited for": (
         _replaced(WebsocketWatch, "_collect_events", _hear_nothing),
-        177,
+        293,
     ),
     "registries that cannot be followed are taken to be quiet": (
         _replaced(WebsocketWatch, "heartbeat", _heard_at),
@@ -202,7 +202,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     "errors of writing are not reported": (_replaced(ReplicaPass, "apply", _errors_of_writing_dropped), 50),
     "a core that was away for long is left alone for long": (
         _replaced(Informer, "_delay_after", _waited_for_ever_longer),
-        165,
+        384,
     ),
     "what a pass left is not compared again": (
         _replaced(ReplicaMemory, "widened", lambda _self, since: since),

@@ -80,6 +80,7 @@ def test_a_seed_is_a_history() -> None:
         assert reported.stdout.splitlines()[:-1] == list(once.lines)
 
 
+@pytest.mark.slow
 def test_a_history_that_fails_is_made_short_and_says_how_to_see_it_again() -> None:
     with mutated("a key that changed is forgotten"):
         seed = next(seed for seed in range(100) if play(seed).violations)

@@ -165,6 +165,7 @@ async def test_what_only_readers_need_begins_when_somebody_asks(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_AWAKE_SECONDS", 0.05)
     async with running(played) as site:
         await eventually(lambda: site.stage is Stage.KEPT)
         assert site.mirror is not None

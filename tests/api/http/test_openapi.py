@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import ROUTES
@@ -13,6 +14,7 @@ from tests.api.serving import Api
 GOLDEN = Path(__file__).with_name("openapi.json")
 
 
+@pytest.mark.slow
 def test_it_is_valid() -> None:
     OpenAPIV31SpecValidator(msgspec.json.decode(make_document(ROUTES))).validate()
 

@@ -17,7 +17,7 @@ import pytest
 from api.http.server import bind_socket, serve
 from engine.core.state.report import Report
 from engine.errors import SettingsError
-from tests.api.serving import Api, api_over, eventually
+from tests.api.serving import Api, api_over, eventually, stopped_soon
 from tests.replicas.passes import sql
 
 TOKEN = "secret"
@@ -106,7 +106,8 @@ async def server_over(path: Path, report: Report | None, **given: Any) -> AsyncI
         port = sock.getsockname()[1]
 
         async def run() -> None:
-            await serve(api.app, sock, api.feed, ready=ready, stop=stop)
+            with stopped_soon():
+                await serve(api.app, sock, api.feed, ready=ready, stop=stop)
 
         group.start_soon(run)
         await ready.wait()
@@ -236,6 +237,7 @@ async def test_a_connection_that_asks_nothing_is_closed(
         await silent.aclose()
 
 
+@pytest.mark.slow
 async def test_it_stops_soon_with_streams_open_and_stuck(rows: Path, sample: tuple[Path, Report]) -> None:
     async with server_over(rows, sample[1]) as served:
         polite = await (await served.stream()).started()

@@ -71,7 +71,9 @@ async def test_areas_come_in_the_users_order_and_go_on_behind_one_that_is_gone(t
 
 
 @settings(
-    max_examples=at_most(15), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=at_most(15, fast=2),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
 )
 @given(limit=st.integers(1, 200), domain=st.sampled_from(["sensor", "LIGHT", "none", "switch"]))
 def test_filtered_pages_hold_every_row_exactly_once(

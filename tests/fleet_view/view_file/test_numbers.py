@@ -1,5 +1,6 @@
 """Numbers of homes and devices: the same in every view, each home's together."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def test_a_device_has_a_number_among_those_of_its_home(site: int, id_: str) -> N
     assert site_of(first) == site_of(last) == site
 
 
+@pytest.mark.slow
 def test_homes_whose_names_have_the_same_hash_get_different_numbers() -> None:
     first = free_number("home", ())
     assert first == first_choice("home")

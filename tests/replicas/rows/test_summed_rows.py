@@ -38,7 +38,7 @@ def found(rows: SqliteRows) -> str | None:
         other.close()
 
 
-@settings(max_examples=at_most(25), deadline=None)
+@settings(max_examples=at_most(25, fast=3), deadline=None)
 @given(st.lists(homes(), min_size=2, max_size=4))
 def test_it_follows_any_changes(path_of_homes: list[list[Record]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

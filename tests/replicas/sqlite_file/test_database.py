@@ -369,6 +369,7 @@ def test_a_log_that_grew_while_others_read_is_short_again_afterwards(tmp_path: P
     file.close()
 
 
+@pytest.mark.slow
 def test_a_log_that_grows_too_long_is_shortened_at_once(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")

@@ -11,6 +11,7 @@ from engine.replicas.sqlite_file.database import ApswFile
 from tests.replicas.sqlite_file.test_database import file_at, in_the_file_itself, reader_of, write
 
 
+@pytest.mark.slow
 def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path) -> None:
     file, other = file_at(tmp_path / "x.db"), file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
@@ -24,6 +25,7 @@ def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path)
     file.close()
 
 
+@pytest.mark.slow
 def test_a_log_that_nobody_had_time_to_move_is_moved_by_whoever_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from engine.claims import Claim, ClaimListener
 from engine.core.words import SyncStatus
 from engine.errors import EngineError, OwnershipLost, ReplicaUnavailable
 from engine.replicas.kafka.messages import Message, TopicEntry
+from engine.replicas.kafka.sites import due_statuses
 from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus, encode_site, encode_site_removed
 from engine.replicas.kafka.topics import partition_of
 from engine.sites.files import SiteFile
@@ -32,6 +33,7 @@ LARGEST = 253_402_300_799_999
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ROUND_SECONDS", 0.001)
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(due_statuses, "PAUSE_SECONDS", 0)
 
 
 class NamedClaim:

@@ -162,7 +162,7 @@ def test_where_more_changed_all_is_read(stores: Stores, change: Callable[[Stores
         check(read(remembered, now, at), now, at)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 4))])
 def test_whatever_becomes_of_the_files(stores: Stores, seed: int) -> None:
     random, remembered = Random(seed), RememberedFiles("test")
     for at in range(1, 12):

@@ -111,6 +111,7 @@ async def test_two_hundred_commands_in_flight_keep_their_ids_in_order_and_their_
         assert ids == sorted(set(ids))
 
 
+@pytest.mark.slow
 async def test_a_40_mb_answer_arrives_whole_within_the_default_bound() -> None:
     size = 40 * 2**20
     async with connected({"config/entity_registry/list": "x" * size}) as (_, connection):

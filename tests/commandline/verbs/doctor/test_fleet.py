@@ -115,6 +115,7 @@ def test_a_drained_process_is_named(fleet: MemoryFleet) -> None:
     assert found()["fleet"] == ("ok", "2 processes, of which b is drained")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_away_is_a_finding() -> None:
     pytest.importorskip("confluent_kafka")
     [check] = check_fleet(loaded())

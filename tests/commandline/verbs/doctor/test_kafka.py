@@ -21,6 +21,7 @@ def test_nothing_is_said_where_none_is_set() -> None:
     assert list(check_kafka(loaded("none"))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["records.uri", "records.kafka_uri"])
 def test_one_that_is_away_is_named(setting: str) -> None:
     server = f"127.0.0.1:{free_port()}"

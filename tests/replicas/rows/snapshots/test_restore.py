@@ -183,6 +183,7 @@ def test_a_file_that_another_program_is_writing_is_left_alone(
     assert content(rows) == content(tmp_path / KEPT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 4, 8])
 def test_killed_at_any_step_it_is_as_before_and_can_be_done_again(
     step: int, rows: Path, tmp_path: Path
