@@ -38,7 +38,7 @@ SITE = {
     "owner": "the process that keeps the home: host and process, as the consumer group has it",
     "claim": "number of the ownership; a later one is larger, and a message with a smaller one than another is to be ignored",
     "stage": "how far the owner is with it: `waiting`, `kept`, `paused`, `invalid` and `failed` as in `/api/sites`; "
-    "`unconfigured` when the owner has no settings file of it; `released` when it has given it up",
+    "`unconfigured` when the owner has no settings file for it; `released` when it has given it up",
     "status": "`in_sync`, `out_of_sync`, `blocked` or `unknown`, as the owner knew it at `ts_ms`",
     "ts_ms": "when this was written, Unix milliseconds",
     "label": "`site.label`",

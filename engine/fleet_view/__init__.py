@@ -1,1 +1,1 @@
-"""One answer over all homes of a fleet: its topics, read into one SQLite file of its own, and served read-only. Keeps no home."""
+"""One view of all homes of a fleet: reads its topics into one SQLite file and serves that file read-only. Keeps no home."""

@@ -1,4 +1,4 @@
-"""Readers of the feed of changes: each with a client of its own, so that each reads at its own pace; a few at a time."""
+"""Readers of the feed of changes. Each has its own client and reads at its own pace; their number is limited."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,11 +13,11 @@ from engine.fleet_view.changes import ChangeFollower
 from engine.fleet_view.view_file.schema import REPLICA
 
 STREAMS_MAX = 8
-_TAKE_SECONDS = 0.2  # so that a service that ends is noticed in time
+_TAKE_SECONDS = 0.2  # short enough to notice in time that the service ends
 
 
 class ChangeStreams:
-    """All readers. Create it inside the event loop; `open_follower` makes what one of them reads with."""
+    """All readers. Create it inside the event loop; `open_follower` makes the follower of one reader."""
 
     def __init__(self, open_follower: Callable[[], ChangeFollower]) -> None:
         self._open_follower = open_follower
@@ -46,11 +46,11 @@ class ChangeStreams:
             self._open -= 1
 
     async def take(self, follower: ChangeFollower) -> list[ViewedChange] | None:
-        """What one of them reads in a moment."""
+        """The changes that one reader gets in one step."""
         return await anyio.to_thread.run_sync(partial(follower.take, _TAKE_SECONDS), limiter=self._threads)
 
     async def run(self) -> None:
-        """Nothing feeds them: each reads by itself."""
+        """Does nothing: each reader reads on its own."""
         await anyio.sleep_forever()
 
     def close(self) -> None:

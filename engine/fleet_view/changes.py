@@ -1,7 +1,7 @@
-"""The feed of changes of all homes, for one reader: from now on, or behind the place where it was.
+"""The feed of changes of all homes for one reader: from now on, or from its last position.
 
-A place is the next offset of each partition, written into the id of each event, so a reader that comes back misses nothing and gets
-nothing twice, at whichever view. One thread at a time.
+A position is the next offset of each partition. Every event's id contains it, so a reader that reconnects misses nothing and gets
+nothing twice, from any view. One thread at a time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,11 +25,11 @@ _NAMES = (
     "title",
     "original_name",
     "entity_id",
-)  # what a person calls a record, the best first
+)  # the fields that name a record, the best first
 
 
 class EventOrigin(msgspec.Struct, frozen=True):
-    """What is used of an event's source."""
+    """The fields that are used of an event's source."""
 
     table: str
     run_id: str
@@ -37,7 +37,7 @@ class EventOrigin(msgspec.Struct, frozen=True):
 
 
 class ChangeEvent(msgspec.Struct, frozen=True):
-    """What is used of an event."""
+    """The fields that are used of an event."""
 
     op: str
     source: EventOrigin
@@ -52,14 +52,14 @@ class ChangeFollower:
     """Reads the feed. Every method raises ReplicaError."""
 
     def __init__(self, topics: Topics, prefix: str, partitions: int) -> None:
-        """Nothing is connected yet."""
+        """Connects to nothing yet."""
         self._topics = topics
         self._topic = TopicNames(prefix).changes
         self._partitions = partitions
         self._next: list[int] = []  # by partition
 
     def begin(self, last_id: str) -> bool:
-        """Go on behind this id, or without one begin now. False where there is no such place: it begins now, too."""
+        """Continue after this id, or start now without one. Returns False if the position no longer exists; then it also starts now."""
         places = [(self._topic, number) for number in range(self._partitions)]
         ends = self._topics.reach(places)
         found = _offsets_in(last_id, self._partitions) if last_id else None
@@ -69,7 +69,7 @@ class ChangeFollower:
         return known or not last_id
 
     def take(self, seconds: float) -> list[ViewedChange] | None:
-        """What has come, waiting so long for the first; None where some of it is not there any more, and it begins now."""
+        """The changes that have arrived, waiting so long for the first; None if some no longer exist, and then it starts now."""
         entries, is_cut = self._topics.take(_AT_ONCE, seconds)
         if is_cut:
             self._topics.close()
@@ -78,7 +78,7 @@ class ChangeFollower:
         return list(self._changes(entries))
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._topics.close()
 
     def _changes(self, entries: list[PlacedEntry]) -> Iterator[ViewedChange]:
@@ -90,7 +90,7 @@ class ChangeFollower:
 
 
 def read_change(entry: PlacedEntry, partitions: int) -> SiteChange | None:
-    """What an event in the feed says; None for what no owner of a home of this version wrote."""
+    """The change in an event of the feed; None for a message that no home's owner of this version wrote."""
     if entry.value is None or is_newer(entry, SCHEMA_VERSION):
         return None
     try:
@@ -118,7 +118,7 @@ def _name_in(record: Mapping[str, Any]) -> str | None:
 
 
 def _offsets_in(id_: str, partitions: int) -> list[int] | None:
-    """The offsets in an id; None where it is none of a feed with so many partitions."""
+    """The offsets in an id; None if it is not an id of a feed with so many partitions."""
     parts = id_.split("-")
     if len(parts) != partitions or not all(
         part.isascii() and part.isdigit() and len(part) <= _OFFSET_DIGITS_MAX for part in parts

@@ -1,4 +1,4 @@
-"""Messages of all partitions, made into what is written at once. Pure."""
+"""Collects messages of all partitions into one batch to write. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from engine.replicas.kafka.topics import TopicNames
 
 
 class Folding:
-    """Reads messages of one prefix's topics, which have so many partitions, until what they say is taken."""
+    """Collects the messages of one prefix's topics, which have so many partitions, until the batch is taken."""
 
     def __init__(self, names: TopicNames, partitions: int) -> None:
         self._sites = names.sites
@@ -19,7 +19,7 @@ class Folding:
         self._oddities: list[Oddity] = []
 
     def read(self, entries: Iterable[PlacedEntry], now: float) -> None:
-        """Keep what these say, which is far less than they are long. `now` is Unix seconds."""
+        """Keep the content of these messages, which is far smaller than they are. `now` is Unix seconds."""
         for entry in entries:
             said: DeviceSaid | SiteSaid | Oddity | None
             if entry.topic == self._sites:
@@ -34,7 +34,7 @@ class Folding:
                 self._statuses.append(said)
 
     def take(self, positions: Mapping[Place, int], at: float | None) -> Batch:
-        """What was said since. `positions` are the next offsets; `at`: up to when the view has everything then, if that is known."""
+        """The batch since the last call. `positions` are the next offsets; `at` is the time up to which the view then has everything, if known."""
         batch = Batch(self._devices, self._statuses, self._oddities, dict(positions), at)
         self._devices, self._statuses, self._oddities = [], [], []
         return batch

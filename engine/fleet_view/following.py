@@ -1,10 +1,11 @@
-"""Follows the topics into the file: reads what is committed, writes it, and knows up to when the view has everything.
+"""Follows the topics into the file: reads committed messages, writes them, and knows up to when the view has everything.
 
-That is found out by asking Kafka how far its partitions reach, and then reading so far: what was committed when the question was asked
-is in the view then, and where a transaction was open the view waits for its end. The next question is asked when that is so, and not before, or a busy fleet would never be caught up with.
+To find that time, it requests the ends of Kafka's partitions and reads up to them: then the view has everything that was committed at
+the time of the request, and has waited for the end of open transactions. It sends the next request only after that, because with a busy
+fleet it would otherwise never catch up.
 
-One thread at a time. Nothing here ends by what comes from outside: a Kafka that is away, topics that are missing or wrong, a file
-that cannot be written are told, and tried again.
+One thread at a time. External faults do not end it: an unreachable Kafka, missing or wrong topics and a file that cannot be written are
+reported and retried.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,18 +24,18 @@ from engine.fleet_view.view_file.writing import Place
 from engine.replicas.kafka.topics import REPLICA, TopicNames, TopicState, check_topics
 
 TOPICS_READ = ("sites", "device")
-MESSAGES_MAX = 5_000  # in one transaction
-BYTES_MAX = 8_388_608  # read for one
+MESSAGES_MAX = 5_000  # messages in one transaction
+BYTES_MAX = 8_388_608  # seconds of reading for one
 GATHER_SECONDS = 0.5
-ASK_SECONDS = 5.0  # between two questions how far Kafka reaches
+ASK_SECONDS = 5.0  # seconds between two requests for the ends of partitions
 UNANSWERED_SECONDS = 20.0
-DESCRIBE_SECONDS = 60.0  # between looks whether the topics are still the same
-_KEEP_SECONDS = 60.0  # between two notes in the file up to when it has everything
+DESCRIBE_SECONDS = 60.0  # seconds between checks that the topics are still the same
+_KEEP_SECONDS = 60.0  # seconds between two updates of that time in the file
 _RETRY_SECONDS_MAX = 30.0
 
 
 class ViewedTopics(msgspec.Struct, frozen=True):
-    """Which topics are viewed."""
+    """The topics of the view."""
 
     prefix: str
     partitions: int
@@ -46,20 +47,20 @@ class ViewedTopics(msgspec.Struct, frozen=True):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Those that the view reads."""
+        """The topics that the view reads."""
         return tuple(map(self.names.of, TOPICS_READ))
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """The clocks, and a draw from 0 to 1 for waits that are not the same for everybody."""
+    """The clocks, and a random number from 0 to 1 that spreads the waits of processes."""
 
     wall: Callable[[], float]  # Unix seconds
-    elapsed: Callable[[], float]  # seconds that never jump
+    elapsed: Callable[[], float]  # monotonic, seconds
     draw: Callable[[], float]
 
 
 class Follower:
-    """Call `step` again and again; each call takes about a second at most. `standing` may be read from any thread."""
+    """Call `step` repeatedly; each call takes about a second at most. Any thread may read `standing`."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Follower:
         pace: Pace,
         on_trouble: Callable[[ReplicaError], None],
     ) -> None:
-        """Nothing is read yet. `on_trouble` is told what is the matter, each thing once until it is over."""
+        """Nothing is read yet. `on_trouble` receives each problem once until it is over."""
         self._fleet = fleet
         self._topics = topics
         self._store = store
@@ -84,11 +85,11 @@ class Follower:
         self.standing = Standing()
 
     def on_damage(self, error: ReplicaDamaged) -> None:
-        """A reader found the file damaged. From any thread."""
+        """Note that a reader found the file damaged. From any thread."""
         self._found_damage = error
 
     def step(self) -> float:
-        """Read what there is; returns for how many seconds nothing needs to be done."""
+        """Read what has arrived; returns the seconds until the next step."""
         try:
             damage, self._found_damage = self._found_damage, None
             if damage is not None:
@@ -105,7 +106,7 @@ class Follower:
         return 0.0
 
     def close(self) -> None:
-        """Let go of Kafka and the file."""
+        """Close the connections to Kafka, and the file."""
         self._identity = None
         self._topics.close()
         self._store.close()
@@ -125,14 +126,14 @@ class Follower:
             self._tell(as_of=max(as_of, self.standing.as_of or as_of))
 
     def _describe(self) -> TopicsIdentity:
-        """Which topics there are. Raises ReplicaError when they cannot be read as a fleet's."""
+        """Describe the topics. Raises ReplicaError when they cannot be read as those of a fleet."""
         found = self._topics.describe()
         for topic in self._fleet.topics:
             if topic not in found:
                 raise ReplicaUnavailable(
                     REPLICA,
                     f"Topic {topic} does not exist.",
-                    "Make the fleet's topics with `reconcile fleet topics create`, or correct fleet.prefix.",
+                    "Create the fleet's topics with `reconcile fleet topics create`, or correct fleet.prefix.",
                 )
             if "Read" in found[topic].refused:
                 raise ReplicaRejected(
@@ -144,11 +145,13 @@ class Follower:
         return _identity_of(self._fleet, found)
 
     def _look_at_topics(self) -> None:
-        """Begin anew where somebody made the topics anew."""
+        """Start over if the topics were recreated."""
         if self._pace.elapsed() - self._described_at < DESCRIBE_SECONDS:
             return
         if self._describe() != self._identity:
-            raise ReplicaUnavailable(REPLICA, "The topics were made anew.", "All of them is read again.")
+            raise ReplicaUnavailable(
+                REPLICA, "The topics were recreated.", "They are read again from the beginning."
+            )
         self._described_at = self._pace.elapsed()
 
     def _read(self) -> None:
@@ -159,7 +162,9 @@ class Follower:
             if is_cut:
                 self._store.discard()
                 raise ReplicaUnavailable(
-                    REPLICA, "The topics were cut or made anew.", "All of them is read again."
+                    REPLICA,
+                    "The topics were truncated or recreated.",
+                    "They are read again from the beginning.",
                 )
             if not entries:
                 break
@@ -185,7 +190,7 @@ class Follower:
             self._tell()
 
     def _ask(self) -> None:
-        """Ask how far Kafka reaches, or take the answer."""
+        """Request the ends of the partitions, or take the response."""
         now = self._pace.elapsed()
         if self._question.is_due(now):
             self._question.ask(self._pace.wall(), now)
@@ -194,7 +199,7 @@ class Follower:
             self._question.answer(ends)
 
     def _stop(self, error: ReplicaError) -> None:
-        """Let go of everything; the next step begins with what is in the file."""
+        """Close everything; the next step continues from the file."""
         self._identity = None
         self._folding = Folding(self._fleet.names, self._fleet.partitions)
         self._topics.close()
@@ -203,7 +208,7 @@ class Follower:
             self._on_trouble(error)
         as_of = self.standing.as_of
         if as_of is None:
-            with suppress(ReplicaError):  # what an earlier process left is still what Kafka held then
+            with suppress(ReplicaError):  # what an earlier process read is still what Kafka held then
                 as_of = self._store.as_of(self._fleet.prefix, self._fleet.partitions)
         self._tell(as_of=as_of, problem=text, behind=None)
 
@@ -214,7 +219,7 @@ class Follower:
 
 
 class _Question:
-    """How far Kafka reached when it was asked, and whether everything up to there was read."""
+    """The ends of Kafka's partitions at the time of a request, and whether everything up to them was read."""
 
     def __init__(self) -> None:
         self._asked_at: float | None = None  # Unix seconds
@@ -223,7 +228,7 @@ class _Question:
         self._is_reached = False
 
     def is_due(self, elapsed: float) -> bool:
-        """Whether it is time for the next one."""
+        """Whether it is time for the next request."""
         if self._asked_at is None:
             return True
         waited = elapsed - self._elapsed
@@ -232,15 +237,15 @@ class _Question:
         return self._is_reached and waited >= ASK_SECONDS
 
     def ask(self, wall: float, elapsed: float) -> None:
-        """It is asked now."""
+        """Note that a request is sent now."""
         self._asked_at, self._elapsed, self._ends, self._is_reached = wall, elapsed, None, False
 
     def answer(self, ends: Mapping[Place, int]) -> None:
-        """This is the answer."""
+        """Note the response."""
         self._ends = ends
 
     def reached_at(self, positions: Mapping[Place, int]) -> float | None:
-        """When it was asked, once everything up to there was read; says so once."""
+        """The time of the request, once everything up to those ends was read; returned once."""
         if self._ends is None or self._is_reached:
             return None
         self._is_reached = all(positions[place] >= end for place, end in self._ends.items())

@@ -1,7 +1,7 @@
-"""What the messages of a fleet's topics say to the view. Pure.
+"""Decodes the messages of a fleet's topics for the view. Pure.
 
-A message is believed as far as a home's owner could have written it: a key in its one spelling, in the home's own
-partition. Everything else is another program's, is left alone and counted. What a newer program wrote is not known here.
+A message counts if a home's owner could have written it: its key has the one valid spelling and is in the home's own
+partition. Everything else comes from another program, and is ignored and counted. Messages of a newer program cannot be decoded.
 """
 
 from enum import StrEnum
@@ -27,16 +27,16 @@ TEXT_MAX = 255  # characters of each text that are kept, and of an id
 class Oddity(StrEnum):
     """Why a message is not in the view."""
 
-    FOREIGN = "foreign"  # not one of a home's owner
+    FOREIGN = "foreign"  # not written by a home's owner
     NEWER = "newer"  # written by a newer program
-    UNREADABLE = "unreadable"  # of an owner, and its value is none that is known here
+    UNREADABLE = "unreadable"  # of an owner, but its value cannot be decoded
 
 
 SiteSaid = SiteStatus | Removed
 
 
 class DeviceFacts(msgspec.Struct, frozen=True):
-    """What the view keeps of a device; an empty text is none."""
+    """The fields that the view keeps of a device; empty text means no value."""
 
     name: str
     manufacturer: str
@@ -48,7 +48,7 @@ class DeviceFacts(msgspec.Struct, frozen=True):
 
 
 class DeviceSaid(msgspec.Struct, frozen=True):
-    """What a message says of a device: facts, or None when it is gone, or not known any more, which `oddity` explains."""
+    """The content of a message about a device: its facts, or None if the device is gone or can no longer be decoded (see `oddity`)."""
 
     site: str
     id: str
@@ -76,7 +76,7 @@ _decode = msgspec.json.Decoder(_DeviceEvent).decode
 
 
 def read_device(entry: PlacedEntry, partitions: int) -> DeviceSaid | Oddity:
-    """What a message in the topic of devices says; an oddity where it is about no device of a home."""
+    """Decode a message in the topic of devices; an oddity if it is not about a device of a home."""
     found = decode_key(entry.key, "device")
     if found is None or not is_home(found.site, entry, partitions) or len(found.key.id) > TEXT_MAX:
         return Oddity.FOREIGN
@@ -97,7 +97,7 @@ def read_device(entry: PlacedEntry, partitions: int) -> DeviceSaid | Oddity:
 
 
 def read_site(entry: PlacedEntry, partitions: int, now: float) -> SiteSaid | Oddity | None:
-    """What a message in the topic `sites` says of a home at `now` (Unix seconds); None where it is about a process."""
+    """Decode a message about a home in the topic `sites` at `now` (Unix seconds); None if it is about a process."""
     if is_newer(entry, SCHEMA_VERSION):
         return Oddity.NEWER
     try:
@@ -110,18 +110,18 @@ def read_site(entry: PlacedEntry, partitions: int, now: float) -> SiteSaid | Odd
 
 
 def is_home(site: str, entry: PlacedEntry, partitions: int) -> bool:
-    """Whether a home can be called so, and its messages stand where this one does."""
+    """Whether a home can have this name, and this message is in the home's partition."""
     return is_site_name(site) and partition_of(site, partitions) == entry.partition
 
 
 def is_newer(entry: PlacedEntry, known: int) -> bool:
-    """Whether a program wrote it that knows more than this one."""
+    """Whether a newer program wrote it."""
     text = entry.headers.get("schema", b"").decode("ascii", "replace")
     return text.isdigit() and int(text[:9]) > known
 
 
 def shortened(text: str | None) -> str:
-    """A text as it is kept, whole or cut."""
+    """A text as it is kept: whole or truncated."""
     return (text or "")[:TEXT_MAX]
 
 

@@ -1,4 +1,4 @@
-"""The series of a fleet view: how far it is, and how many homes are how."""
+"""The series of a fleet view: its progress, and the number of homes by status."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,11 +10,11 @@ from api.fleet.ports import Standing
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What there is, as of a moment ago."""
+    """What the view holds, as of a moment ago."""
 
     sites: dict[str, int]  # by status
     devices: int
-    oddities: dict[str, int]  # messages that are not in the view, by why
+    oddities: dict[str, int]  # messages that are not in the view, by reason
 
 
 class ViewMetrics(Collector):
@@ -36,7 +36,7 @@ class ViewMetrics(Collector):
             "Unix time up to which the view has everything in Kafka.",
         )
         behind = GaugeMetricFamily(
-            "reconcile_view_behind_messages", "Messages that the view has yet to read."
+            "reconcile_view_behind_messages", "Messages that the view has not read yet."
         )
         if standing.as_of is not None:
             as_of.add_metric((), standing.as_of)
@@ -45,7 +45,7 @@ class ViewMetrics(Collector):
         yield from (as_of, behind)
         yield GaugeMetricFamily(
             "reconcile_view_replayed",
-            "1 once the view has read all that there was when it began.",
+            "1 once the view has read everything that Kafka held when it started.",
             value=float(standing.replayed),
         )
         yield GaugeMetricFamily("reconcile_view_devices", "Devices of all homes.", value=totals.devices)
@@ -54,7 +54,7 @@ class ViewMetrics(Collector):
             sites.add_metric((word,), count)
         odd = CounterMetricFamily(
             "reconcile_view_messages_left_out",
-            "Messages that are not in the view since its file was begun, by why.",
+            "Messages that were left out of the view since its file was created, by reason.",
             labels=("reason",),
         )
         for reason, count in totals.oddities.items():

@@ -1,6 +1,6 @@
-"""What the view needs of Kafka, as a contract: some topics, in all their partitions. One thread at a time.
+"""The protocol between the view and Kafka: some topics, in all their partitions. One thread at a time.
 
-Every method raises ReplicaError or nothing, and none but `describe` and `reach` waits for long. After a ReplicaError it is closed and followed anew.
+Methods raise nothing but ReplicaError, and only `describe` and `reach` wait for long. After a ReplicaError the caller closes it and follows again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,25 +17,25 @@ class Topics(Protocol):
     positions: dict[Place, int]
 
     def describe(self) -> dict[str, TopicState]:
-        """Those of the topics that exist."""
+        """The existing topics."""
 
     def follow(self, positions: Mapping[Place, int]) -> None:
-        """Read these partitions, each from an offset on."""
+        """Read these partitions, each from an offset."""
 
     def take(self, count: int, seconds: float) -> tuple[list[PlacedEntry], bool]:
-        """At most so many messages, waiting for the first one; and whether the topics are other ones than before."""
+        """At most this many messages, waiting for the first one; and whether the topics were replaced by others."""
 
     def reach(self, places: Sequence[Place]) -> dict[Place, int]:
-        """How far these partitions are committed. Waits for the answer."""
+        """The end of the committed messages of these partitions. Waits for the response."""
 
     def ask_ends(self) -> None:
-        """Ask how far the partitions reach, whether that is committed or not."""
+        """Request the ends of the partitions, open transactions included."""
 
     def ends(self) -> dict[Place, int] | None:
-        """The answer, once; None while there is none."""
+        """The response to that, once; None until it has arrived."""
 
     def behind(self) -> int | None:
-        """How many messages are known to be there and were not read; None: not known."""
+        """The number of unread messages; None if it is not known."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""

@@ -1,4 +1,4 @@
-"""The service of a fleet view, put together: what follows the topics, the API that answers from the file, and its host."""
+"""Puts the service of a fleet view together: the follower of the topics, the API that answers from the file, and its host."""
 
 import secrets
 import time
@@ -39,7 +39,7 @@ _TOTALS_SECONDS = 5.0
 
 
 class ViewHost(msgspec.Struct, frozen=True):
-    """Who receives what the service of a view does."""
+    """The callbacks of the service of a view."""
 
     on_ready: Callable[[str], None]  # receives the API's address
     on_trouble: Callable[[ReplicaError], None]
@@ -56,7 +56,7 @@ class RunningView:
         self._reader = reader
         self._clock = clock
         self.follow_changes = streams.follow
-        # One each, so that neither waits for the other: SQLite lets both at the file.
+        # One each, so that neither waits for the other: SQLite lets both read the file.
         self._following, self._reading = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
         self.totals = Totals({}, 0, {})
 
@@ -86,7 +86,7 @@ class RunningView:
                 await anyio.sleep(seconds)
 
     async def count(self) -> None:
-        """Count what the metrics report, as far as the file can be read."""
+        """Read the figures for the metrics, as far as the file can be read."""
 
         def look(transaction: FileTransaction) -> Totals:
             return Totals(
@@ -95,18 +95,18 @@ class RunningView:
                 transaction.oddities(),
             )
 
-        with suppress(ReplicaError):  # requests for rows report it
+        with suppress(ReplicaError):  # a request for rows reports the error
             self.totals = await self.read(look)
 
     async def _keep_counting(self) -> None:
-        """So that a scrape waits for no disk."""
+        """Refresh the figures, so that a scrape does not wait for the disk."""
         while True:
             if self.standing().as_of is not None:
                 await self.count()
             await anyio.sleep(_TOTALS_SECONDS)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self._follower.close()
         self._reader.close()
 

@@ -1,7 +1,7 @@
 """Limits how many homes connect, and how many are read in full, at the same time; the others wait.
 
-A home that hangs would keep a place for as long as its timeout, and a few of them all places. So a place is
-released after a while, whatever its holder does.
+A home that hangs would occupy a place until its timeout, and a few such homes all places. So a place is released after a
+while, whatever its holder does.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 5.0
 
 
 class ConcurrencyLimiter:
-    """Lets `places` callers through at a time, in the order in which they came."""
+    """Admits `places` callers at a time, in the order of their arrival."""
 
     def __init__(self, places: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """All places are free."""
@@ -26,7 +26,7 @@ class ConcurrencyLimiter:
 
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
-        """Hold a place while the block runs, but for `patience_seconds` at most."""
+        """Hold a place while the block runs, but for at most `patience_seconds`."""
         await self._places.acquire()
         is_held = True
 
@@ -45,7 +45,7 @@ class ConcurrencyLimiter:
 
 
 class LimitedSource(Source):
-    """A source that connects, and is read in full, when it is its turn."""
+    """A source that waits for a place before it connects and before each full read."""
 
     def __init__(self, source: Source, connecting: ConcurrencyLimiter, reading: ConcurrencyLimiter) -> None:
         """Nothing is connected yet."""
@@ -55,7 +55,7 @@ class LimitedSource(Source):
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source's name to show to people."""
         return self._source.origin
 
     @property
@@ -78,7 +78,7 @@ class LimitedSource(Source):
 
 
 class _LimitedWatch:
-    """An open line that is read in full when it is its turn; a read of what an event named does not wait."""
+    """An open connection that waits for a place before a full read; reading what an event named does not wait."""
 
     def __init__(self, watch: Watch, reading: ConcurrencyLimiter) -> None:
         self._watch = watch

@@ -1,6 +1,6 @@
 """The settings of many homes: a folder with one file for each, laid over the settings of the process.
 
-A file that is broken is a finding about its own home. It must not keep any other from being read.
+A broken file affects only its own home and must not keep any other file from being read.
 """
 
 import os
@@ -18,9 +18,9 @@ from engine.settings.sites import SitesSettings, is_site_name
 from engine.settings.stores import fleet_uri, kafka_uri
 
 SUFFIX = ".toml"
-# What a home may set for itself; the rest is of the process.
+# The sections that a home may set; all others belong to the process.
 SECTIONS = ("site", "source", "plan", "loop", "rows", "records")
-# What suits many homes in one process, where nothing else is set.
+# Defaults that suit many homes in one process.
 DEFAULTS: Mapping[str, Json] = {
     "loop.relist_seconds": 3600,
     "loop.heartbeat_seconds": 30,
@@ -33,20 +33,20 @@ FileSignature = tuple[int, int, int]
 
 
 class SiteFile(msgspec.Struct, frozen=True):
-    """What one file came to: the settings of its home, or why there are none."""
+    """The result of reading one file: the settings of its home, or the error."""
 
     path: Path
-    name: str  # of the home, as far as it is known
+    name: str  # the home's name, as far as it is known
     signature: FileSignature  # changes with the file
     loaded: LoadedSettings | None = None
     error: EngineError | None = None
 
 
 class SiteFiles:
-    """Reads the folder. Made with what the process was given."""
+    """Reads the folder of homes, under the settings of the process."""
 
     def __init__(self, settings: SitesSettings, layers: Iterable[Layer], environ: Mapping[str, str]) -> None:
-        """`layers` are those of the process, those that win last, and of these the flags."""
+        """`layers` are the process's layers of settings; later ones win, and the flags come last."""
         self.settings = settings
         self._layers = list(layers)
         self._environ = environ
@@ -55,7 +55,7 @@ class SiteFiles:
         self._owners: dict[str, Path] = {}
 
     def read(self) -> dict[str, SiteFile]:
-        """All homes, by name, whoever keeps them. Files that did not change are not read again.
+        """All homes by name, whichever process keeps them. Unchanged files are not read again.
 
         Raises SettingsError when the folder cannot be listed.
         """
@@ -65,18 +65,18 @@ class SiteFiles:
         except OSError as error:
             raise SettingsError(
                 f"The folder {folder} (sites.directory) cannot be listed: {error.strerror}.",
-                "Make it, with a file NAME.toml for each home, or correct sites.directory.",
+                "Create it, with a file NAME.toml for each home, or correct sites.directory.",
             ) from error
         self._known = {path: self._read(path) for path in paths}
         homes: dict[str, SiteFile] = {}
-        # A file that comes later takes no home away from the one that is called like it, nor from the one that had it.
+        # A later file takes a home neither from the file with the home's name nor from the file that had it before.
         for found in sorted(self._known.values(), key=self._rank):
             before = homes.get(found.name)
             if before is None:
                 homes[found.name] = found
             else:
                 double = SettingsError(
-                    f"{_written(found.path)} and {_written(before.path)} both call their home {found.name}; "
+                    f"{_written(found.path)} and {_written(before.path)} both name their home {found.name}; "
                     "the latter is kept.",
                     "Give site.name another value in one of them, or remove one.",
                 )
@@ -86,14 +86,14 @@ class SiteFiles:
         return _apart(homes, Path(self.settings.state))
 
     def claims(self, name: str) -> Path | None:
-        """The file that is of this home, or may be: one that cannot be read, and has the name in it. After `read`."""
+        """The file of this home, or an unreadable file that contains its name. Call it after `read`."""
         for path, found in self._known.items():
             if found.name == name or (found.error is not None and _mentions(path, name)):
                 return path
         return None
 
     def state_folder(self, name: str) -> Path:
-        """Where the stores of a home stand."""
+        """The folder of a home's stores."""
         return Path(self.settings.state) / name
 
     def _rank(self, found: SiteFile) -> tuple[bool, bool, Path]:
@@ -107,13 +107,13 @@ class SiteFiles:
                 return known
             loaded = self._load(path)
         except SettingsError as error:
-            # A file that breaks goes on speaking of its home.
+            # A file that becomes broken still belongs to its home.
             name = known.name if known is not None else _written(path.stem)
             return SiteFile(path, name, _signature(path), error=error)
         return SiteFile(path, loaded.settings.site.name, signature, loaded)
 
     def _is_current(self, known: SiteFile) -> bool:
-        """Whether a file that did not change says what it said: a token that opens its home may have come since."""
+        """Whether an unchanged file still means the same: the home's token file may be newer."""
         if known.loaded is None:
             return False
         token = Path(self.settings.secrets) / known.name / "http_token"
@@ -123,25 +123,25 @@ class SiteFiles:
     def _load(self, path: Path) -> LoadedSettings:
         if not is_site_name(path.stem):
             raise SettingsError(
-                f"{_written(path)} names no home: a name is a-z, 0-9, _ and -, at most 64 of them.",
+                f"{_written(path)} does not name a home: a name has 1 to 64 characters, a-z, 0-9, _ and -.",
                 "Rename the file.",
             )
         check_plain(path)
-        origin, own = read_layer(path, hint="Correct it; the other homes go on meanwhile.")
+        origin, own = read_layer(path, hint="Correct it; the other homes are still kept.")
         for setting in own:
             if setting.partition(".")[0] not in SECTIONS:
                 raise SettingsError(
-                    f"{setting} in {path} is a setting of the whole process.",
-                    f"Set it in reconcile.toml; a home has {', '.join(SECTIONS)}.",
+                    f"{setting} in {path} belongs to the whole process.",
+                    f"Set it in reconcile.toml; a home's file may have {', '.join(SECTIONS)}.",
                 )
         name = str(own.get("site.name", path.stem))
         if "\n" in name:  # a pattern's $ also matches before it
             raise SettingsError(
-                f"site.name = {name!r} in {path} is no name.",
-                "A name is a-z, 0-9, _ and -, at most 64 of them.",
+                f"site.name = {name!r} in {path} is not a valid name.",
+                "A name has 1 to 64 characters: a-z, 0-9, _ and -.",
             )
         *below, (flag, flags) = self._layers
-        # Of which home a command is about it says by this flag, and means it by the others; a file says its own name.
+        # A command names its home with this flag, and its other flags are about that home; a file names its own home.
         is_meant = flags.get("site.name", name) == name
         flags = {setting: value for setting, value in flags.items() if is_meant and setting != "site.name"}
         layers = [
@@ -153,11 +153,11 @@ class SiteFiles:
         ]
         settings, origins = merge_layers(layers, self._environ)
         if not settings.source.uri:
-            raise SettingsError(f"{path} does not say where its Home Assistant is.", "Set source.uri in it.")
+            raise SettingsError(f"{path} does not name its Home Assistant.", "Set source.uri in it.")
         if self._fleet_uri and kafka_uri(settings) != self._fleet_uri:
             raise SettingsError(
-                f"{path} names a Kafka of its own, and the homes of a fleet are kept in that of fleet.brokers.",
-                "Leave out records.kafka_uri, and let records.uri name a store of earlier versions.",
+                f"{path} names a Kafka of its own, but a fleet keeps its homes in the Kafka of fleet.brokers.",
+                "Remove records.kafka_uri, and let records.uri name a store of earlier versions.",
             )
         settings = self._with_secret_files(settings)
         check_plain(settings.source.token_file, settings.source.backup_key_file, settings.http.token_file)
@@ -165,7 +165,7 @@ class SiteFiles:
         return with_secrets(settings, origins, self._environ)
 
     def _own_places(self, name: str) -> dict[str, Json]:
-        """What two homes must not share, unless a home's settings file sets it explicitly."""
+        """The defaults that keep homes apart: what two homes must not share unless their files say so."""
         folder = self.state_folder(name)
         places: dict[str, Json] = {"rows.file": str(folder / "rows.db"), "site.name": name}
         given = {setting: value for _, layer in self._layers for setting, value in layer.items()}
@@ -176,14 +176,14 @@ class SiteFiles:
         return places
 
     def _with_secret_files(self, settings: Settings) -> Settings:
-        """The files in the folder of secrets, if there is one, where the home names no others."""
+        """The files in the folder of secrets, if it exists, where the home's file names no others."""
         replace = msgspec.structs.replace
         source, http = settings.source, replace(settings.http, token_file="")  # the process's own token
         if not self.settings.secrets:
             return replace(settings, http=http)
         folder = Path(self.settings.secrets) / settings.site.name
         token, http_token = folder / "source_token", folder / "http_token"
-        # A folder that may not be looked into is a finding about its home, too: pathlib's `exists` raises there.
+        # A folder without permission to list it is an error of its home, too: pathlib's `exists` raises there.
         if not source.token_file and (os.path.exists(token) or source.uri.startswith(("ws", "http"))):  # noqa: PTH110
             source = replace(source, token_file=str(token))
         if os.path.exists(http_token):  # noqa: PTH110
@@ -192,16 +192,16 @@ class SiteFiles:
 
 
 def check_plain(*files: Path | str) -> None:
-    """Refuse what would keep everybody waiting: opening a pipe waits for who writes to it. Raises SettingsError."""
+    """Refuse anything but a file: opening a pipe would block until something writes to it. Raises SettingsError."""
     for file in files:
         if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113 (pathlib's may raise)
             raise SettingsError(
-                f"{_written(file)} cannot be read: it is no file.", "Put a file in its place."
+                f"{_written(file)} cannot be read: it is not a file.", "Put a file in its place."
             )
 
 
 def http_token(file: SiteFile) -> str | None:
-    """The token that opens this home only, as its file has it now; None without one, or while it is broken."""
+    """The token that grants access to this home only, as its file has it now; None if there is no valid one."""
     if file.loaded is None or not file.loaded.settings.http.token_file:
         return None
     try:
@@ -221,7 +221,7 @@ def read_token(file: str) -> str:
 
 
 def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
-    """Homes that would write to a file of another one, or into its folder, are refused."""
+    """Refuse homes that would write to a file of another home, or into its folder."""
     owners: dict[str, str] = {}
     checked = {}
     root = os.path.realpath(state)
@@ -237,8 +237,8 @@ def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
             if taken is not None:
                 owner = owners.get(taken) or others[taken]
                 error = SettingsError(
-                    f"{found.path} lets its home write to {taken}, where the home {owner} writes.",
-                    "Leave out rows.file and records.uri, or name files of its own.",
+                    f"{found.path} makes its home write to {taken}, where the home {owner} writes.",
+                    "Remove rows.file and records.uri, or name files of its own.",
                 )
                 found = msgspec.structs.replace(found, loaded=None, error=error)  # noqa: PLW2901
             owners |= {} if taken is not None else dict.fromkeys(real, name)
@@ -247,7 +247,7 @@ def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
 
 
 def _owner(place: str, root: str, homes: Iterable[str], name: str) -> str | None:
-    """The other home in whose folder a place is."""
+    """The other home whose folder contains this path."""
     if not place.startswith(f"{root}{os.sep}"):
         return None
     folder = place.removeprefix(f"{root}{os.sep}").partition(os.sep)[0]
@@ -262,7 +262,7 @@ def _mentions(path: Path, name: str) -> bool:
 
 
 def _written(path: Path | str) -> str:
-    """A file's name as text that can be sent and printed: Linux takes any bytes for one."""
+    """A file's name as text that can be sent and printed: Linux allows any bytes in a name."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""The homes of one process: read from their folder, started, stopped, and seen as one for the API and the metrics."""
+"""The homes of one process: reads their folder, starts and stops them, and presents them to the API and the metrics."""
 
 import logging
 import random
@@ -34,7 +34,7 @@ from engine.sites.threads import Threads
 _RELOAD_SECONDS = 2.0
 _STATUS_SECONDS = 5.0
 _READERS = 4
-# Of one home; a busy one of 1,300 entities changes its registries a few times a minute.
+# For each home; a busy one with 1,300 entities changes its registries a few times a minute.
 _MESSAGES_PER_SECOND_MAX = 100.0
 _MIB = 1024 * 1024
 
@@ -44,7 +44,7 @@ _logger = logging.getLogger("reconcile")
 
 
 class _SiteOnDisk(NamedTuple):
-    """What the disk says of one home."""
+    """The files of one home, as read from the disk."""
 
     file: SiteFile
     is_paused: bool
@@ -60,7 +60,7 @@ class _Running(NamedTuple):
 
 
 class Fleet:
-    """All homes that `ownership` gives to this process. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
+    """All homes that `ownership` assigns to this process. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
@@ -73,7 +73,7 @@ class Fleet:
         on_failed: Callable[[str, str, BaseException], None],
         on_files: Callable[[Mapping[str, SiteFile]], None] = lambda _files: None,
     ) -> None:
-        """Make it inside the event loop. Nothing is read yet. `on_files` receives all files, in a thread."""
+        """Create it inside the event loop. Nothing is read yet. `on_files` receives all files, in a thread."""
         self._files = files
         self._on_files = on_files
         settings = files.settings
@@ -104,9 +104,9 @@ class Fleet:
         self._followers: set[FollowedChanges] = set()
         self._found: dict[str, _SiteOnDisk] = {}
         self._resident_bytes = 0
-        self._is_told = False  # that the folder cannot be read
+        self._is_told = False  # set while the folder cannot be read
         self.is_closed = False
-        self.drained: str | None = None  # only a process that shares its homes is drained
+        self.drained: str | None = None  # only a process of a fleet can be drained
 
     async def begin(self) -> None:
         """Read the folder. Raises SettingsError when it cannot be listed."""
@@ -140,7 +140,7 @@ class Fleet:
             if site.mirror is not None:
                 site.mirror.feed.close()
 
-    # What the API is given
+    # For the API
 
     def views(self) -> Sequence[SiteView]:
         """All homes, by name."""
@@ -152,21 +152,21 @@ class Fleet:
         return site.view() if site else None
 
     def elsewhere(self, _name: str) -> Elsewhere | None:
-        """None: this process hears of no other."""
+        """None: this process does not know of any other."""
         return None
 
     def token(self, name: str) -> str | None:
-        """The token that opens this home and no other."""
+        """The token that grants access to this home only."""
         found = self._found.get(name)
         return found.token if found else None
 
     async def open(self, name: str) -> AppContext | None:
-        """What the API answers of a home; None while it is not kept."""
+        """The context from which the API answers about a home; None while it is not kept."""
         site = self._sites.get(name)
         return await site.open() if site else None
 
     async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
-        """What a job makes of a home's rows; None while it is not kept. Raises ReplicaError."""
+        """The result of a job on a home's rows; None while the home is not kept. Raises ReplicaError."""
         site = self._sites.get(name)
         return await site.read(job) if site else None
 
@@ -184,21 +184,21 @@ class Fleet:
         finally:
             self._followers.discard(follower)
 
-    # What other processes are told
+    # For other processes
 
     def owned(self) -> Sequence[OwnedSite]:
-        """The homes that are kept here, by name."""
+        """The homes that this process keeps, by name."""
         return [
             OwnedSite(name, self._running[name].claim, site.view, site.records)
             for name, site in sorted(self._sites.items())
         ]
 
     def claims(self) -> Sequence[Claim]:
-        """What this process may keep."""
+        """The ownership that assigns homes to this process."""
         return tuple(self._claims)
 
     def on_report(self, site: str, report: Report) -> None:
-        """Pass on what a pass did."""
+        """Pass on the changes of a pass."""
         if not self._followers:
             return
         changes = [
@@ -209,12 +209,12 @@ class Fleet:
             follower.put(changes)
 
     async def _looked(self) -> dict[str, _SiteOnDisk]:
-        """What the disk says. Raises SettingsError when the folder cannot be listed."""
+        """Read the files of all homes. Raises SettingsError when the folder cannot be listed."""
         look = partial(self._look, tuple(self._claims), frozenset(self._running))
         return await anyio.to_thread.run_sync(look)
 
     def _look(self, claims: Sequence[Claim], running: Set[str]) -> dict[str, _SiteOnDisk]:
-        """What the disk says of the homes that are claimed, or still run; called in a thread. Raises SettingsError."""
+        """Read the files of the homes that are claimed or still run; called in a thread. Raises SettingsError."""
         self._resident_bytes = resident_bytes()
         files = self._files.read()
         self._on_files(files)
@@ -224,7 +224,7 @@ class Fleet:
             if name in running or any(claim.covers(name) for claim in claims)
         }
 
-    # What homes are given
+    # For homes
 
     def _resources(self, claim: Claim, file: SiteFile) -> Resources:
         assert file.loaded is not None, "only a home with settings is started"
@@ -256,14 +256,14 @@ class Fleet:
             "keep fewer homes here, with sites.shard"
         )
 
-    # What the process is given of homes, and loses
+    # Claims that begin and end
 
     async def _gain(self, claim: Claim) -> None:
         self._claims.append(claim)
         self._moved.set()
 
     async def _lose(self, claim: Claim) -> None:
-        """Let go of a claim's homes. Returns when none of them runs any more."""
+        """Stop a claim's homes. Returns when all of them have ended."""
         self._claims.remove(claim)
         lost = {name: running for name, running in self._running.items() if running.claim is claim}
         for running in lost.values():
@@ -282,10 +282,10 @@ class Fleet:
                 self._sites[name].update(found.file, is_paused=found.is_paused)
             elif (claim := next((c for c in self._claims if c.covers(name)), None)) is not None:
                 self._start(name, found, claim, tasks)
-            await anyio.lowlevel.checkpoint()  # a thousand files are no reason to keep others waiting
+            await anyio.lowlevel.checkpoint()  # a thousand files must not keep other tasks waiting
 
     def _start(self, name: str, found: _SiteOnDisk, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
-        # The home holds the claim: looked up again later, another one could have taken its place.
+        # The home keeps its claim object: a later look-up could return a successor's claim.
         given = self._dependencies(resources=partial(self._resources, claim))
         site = self._sites[name] = Site(found.file, given, is_paused=found.is_paused)
         running = self._running[name] = _Running(claim, anyio.CancelScope(), anyio.Event())

@@ -1,4 +1,4 @@
-"""The changes of all homes, passed on from their passes to the readers that follow them."""
+"""Passes on the changes of all homes to the readers that follow them."""
 
 import asyncio
 from collections import deque
@@ -10,7 +10,7 @@ _CHANGES_MAX = 2_000
 
 
 class FollowedChanges:
-    """The changes of all homes for one reader, who may be slow."""
+    """The changes of all homes for one reader, which may be slow."""
 
     def __init__(self) -> None:
         self._changes = deque[SiteChange]()
@@ -19,7 +19,7 @@ class FollowedChanges:
         self._moved = asyncio.Event()
 
     def put(self, changes: Sequence[SiteChange]) -> None:
-        """Add to what waits; too much becomes one note that some are lost."""
+        """Queue changes; an overflow becomes one note that some are lost."""
         if len(self._changes) + len(changes) > _CHANGES_MAX:
             self._changes.clear()
             self._is_lost = True

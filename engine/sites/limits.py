@@ -1,11 +1,11 @@
-"""What this process may use of the machine: memory, open files, and time to look for reference cycles."""
+"""The process's share of the machine: memory, open files, and time for garbage collection."""
 
 import gc
 import resource
 from contextlib import suppress
 from pathlib import Path
 
-# Within it a home that was filled reads everything once more: long enough that homes which started together do not queue up for it.
+# A home that was filled reads everything again within this time: long enough that homes which started together do not queue up.
 REREAD_SECONDS_MAX = 900.0
 
 
@@ -19,7 +19,7 @@ def resident_bytes() -> int:
 
 
 def share_of_group() -> int:
-    """80 % of the memory that the control group may have; 0 without a limit."""
+    """80 % of the control group's memory limit, bytes; 0 without a limit."""
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):
             limit = int(Path(file).read_text(encoding="ascii"))
@@ -28,7 +28,7 @@ def share_of_group() -> int:
 
 
 def raise_descriptors() -> None:
-    """Let the process have as many files open as it may: each home has seven."""
+    """Raise the limit of open files as far as allowed: each home has seven."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft not in (resource.RLIM_INFINITY, hard):
         with suppress(OSError, ValueError):
@@ -36,16 +36,16 @@ def raise_descriptors() -> None:
 
 
 def look_for_cycles_in_short_steps() -> None:
-    """Make each search for reference cycles so short that the event loop hardly notices.
+    """Keep each garbage collection so short that it hardly delays the event loop.
 
-    With 100 homes of 1,300 entities one search took 732 ms on a loaded machine (2026-11-29); all homes stood still.
+    With 100 homes of 1,300 entities one collection took 732 ms on a loaded machine (2026-11-29) and stopped all homes.
     """
     gc.set_threshold(10_000, 50, 100)
 
 
 def keep_from_cycle_search() -> None:
-    """Leave out what there is now from all searches. It is freed by reference counts as ever.
+    """Exclude all current objects from garbage collection. Reference counting still frees them.
 
-    For the homes' own records, which live as long as the process and are in no cycle.
+    This is for the homes' records, which live as long as the process and are in no cycle.
     """
     gc.freeze()

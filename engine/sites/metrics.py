@@ -1,6 +1,6 @@
-"""The series of many homes: a few gauges for each, and what is counted over all of them.
+"""The series of many homes: a few gauges for each, and counters over all of them.
 
-A home that keeps all series of its own would have 286, so its label stands on seven only.
+Each home alone would have 286 series, so only seven carry a label for the home.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ _LAG_LOOK_SECONDS = 0.1
 _GAUGES = {
     "connected": "1 while the home's Home Assistant is followed.",
     "in_sync": "1 while all stores of the home are in sync.",
-    "blocked": "1 while a guard holds changes of the home back.",
+    "blocked": "1 while a guard holds back changes of the home.",
     "synced_timestamp_seconds": "Unix time up to which all stores of the home hold every change.",
-    "pending_changes": "Changes of the home that are found and not yet written.",
+    "pending_changes": "Changes of the home that are found but not yet written.",
     "drift_records": "Records on which stores of the home still differ.",
     "records": "Records of the home.",
 }
@@ -41,7 +41,7 @@ class SiteMetrics(Collector):
         chosen: Literal["auto", "all", "unhealthy", "none"],
         loop_lag: "LoopLag",
     ) -> None:
-        """`chosen` are the homes with series of their own."""
+        """`chosen` returns the homes with series of their own."""
         self._views = views
         self._clock = clock
         self._chosen = chosen
@@ -55,7 +55,7 @@ class SiteMetrics(Collector):
         """All series."""
         views, now = self._views(), self._clock()
         stages = GaugeMetricFamily(
-            "reconcile_sites", "Homes, by how far this process is with them.", labels=("stage",)
+            "reconcile_sites", "Homes, by their stage in this process.", labels=("stage",)
         )
         words = GaugeMetricFamily(
             "reconcile_sites_status", "Homes that are not paused, by their status.", labels=("status",)
@@ -69,7 +69,7 @@ class SiteMetrics(Collector):
         yield from (stages, words)
         yield GaugeMetricFamily(
             "reconcile_event_loop_lag_seconds",
-            "Longest time that the event loop was late since the last scrape.",
+            "Longest delay of the event loop since the last scrape.",
             value=self._loop_lag.take(),
         )
         families = {
@@ -89,14 +89,14 @@ class SiteMetrics(Collector):
 
 
 class LoopLag:
-    """Measures by how much the event loop is late."""
+    """Measures the delay of the event loop."""
 
     def __init__(self) -> None:
         """Nothing is measured yet."""
         self._longest = 0.0
 
     async def run(self) -> None:
-        """Look ten times a second, until cancelled."""
+        """Measure ten times a second, until cancelled."""
         while True:
             due = anyio.current_time() + _LAG_LOOK_SECONDS
             await anyio.sleep(_LAG_LOOK_SECONDS)

@@ -10,7 +10,7 @@ _MARKER = "paused"
 
 def is_paused(folder: Path) -> bool:
     """Whether the home whose state is in `folder` is paused."""
-    # Where that cannot be looked up, its stores cannot be opened, either; pathlib's `exists` would raise.
+    # If the folder cannot be read, the home's stores cannot be opened either; pathlib's `exists` would raise.
     return os.path.exists(folder / _MARKER)  # noqa: PTH110
 
 
@@ -20,13 +20,13 @@ def pause(folder: Path) -> bool:
         return False
     make_folder(folder)
     write_whole(
-        folder / _MARKER, b"Remove this file, or run `reconcile site resume`, to go on.\n", OWNER_ONLY
+        folder / _MARKER, b"To resume, remove this file or run `reconcile site resume`.\n", OWNER_ONLY
     )
     return True
 
 
 def resume(folder: Path) -> bool:
-    """Go on with the home; False when it was not paused. Raises OSError."""
+    """Resume the home; False when it was not paused. Raises OSError."""
     try:
         (folder / _MARKER).unlink()
     except FileNotFoundError:

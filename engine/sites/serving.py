@@ -1,6 +1,6 @@
-"""The service of many homes, put together: all homes, one API, one exposition.
+"""Puts the service of many homes together: all homes, one API, one set of metrics.
 
-As with one home, a signal stops the HTTP server first, and the homes are ended then.
+As with one home, a signal stops the HTTP server first and then the homes.
 """
 
 import time
@@ -48,18 +48,22 @@ _STATUS_SECONDS = 5.0
 
 
 class SitesHost(msgspec.Struct, frozen=True):
-    """Who receives what the service of many homes does."""
+    """The callbacks of the service of many homes."""
 
-    lines: Callable[[str, Mirror], MirrorListener]  # of one home's log
-    on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
+    lines: Callable[[str, Mirror], MirrorListener]  # makes the log of one home
+    on_failed: Callable[[str, str, BaseException], None]  # home, reason, error
     on_ready: Callable[[str], None]  # receives the API's address
-    on_trouble: Callable[[EngineError], None]  # why processes cannot share the homes at the moment
-    on_status_trouble: Callable[[EngineError], None]  # why they cannot tell each other how homes are
+    on_trouble: Callable[
+        [EngineError], None
+    ]  # receives the reason why processes cannot share the homes at the moment
+    on_status_trouble: Callable[
+        [EngineError], None
+    ]  # receives the reason why they cannot exchange the status of homes
     notifier: Notifier
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """What the process was given: flags by setting, its environment, its settings file, and its folder."""
+    """The settings of the process: flags by setting, its environment, its settings file, and its folder."""
 
     flags: Mapping[str, Json]
     environ: Mapping[str, str]
@@ -68,7 +72,7 @@ class Layers(msgspec.Struct, frozen=True):
 
 
 class CountedHome:
-    """Counts what happens in a home, over all homes, and passes on what changes."""
+    """Counts events over all homes and passes on their changes."""
 
     def __init__(self, site: str, metrics: Metrics, fleet: Fleet) -> None:
         """Nothing is counted yet."""
@@ -78,7 +82,7 @@ class CountedHome:
         self._seen = set[str]()
 
     def on_report(self, report: Report) -> None:
-        """Count a pass. With the first of each store the home's records are here to stay."""
+        """Count a pass. After the first pass of each store the home's records are long-lived."""
         names = {replica.replica for replica in report.replicas}
         if names - self._seen:
             self._seen |= names
@@ -139,7 +143,7 @@ class SitesService:
 
     @property
     def sites(self) -> Sites:
-        """What the API is given of the homes."""
+        """The homes as the API sees them."""
         return SharedSites(self.fleet, self.exchange, self._tokens) if self.exchange else self.fleet
 
     async def run(self) -> None:
@@ -162,7 +166,7 @@ class SitesService:
         await keep_removing(Path(sites.state), sites.keep_days, exchange.is_kept_elsewhere)
 
     async def _show_status(self) -> None:
-        """Let `systemctl status` show how many homes are how."""
+        """Let `systemctl status` show the number of homes by status."""
         while True:
             views = self.fleet.views()
             kept = sum(view.stage == "kept" for view in views)
@@ -175,7 +179,7 @@ class SitesService:
 
 
 def _ownership(loaded: LoadedSettings, host: SitesHost) -> Ownership:
-    """Which homes are this process's. Raises SettingsError."""
+    """The ownership that assigns homes to this process. Raises SettingsError."""
     if not loaded.settings.fleet.brokers:
         return StaticShard(loaded.settings.sites.shard)
     from engine.composition.kafka import open_ownership  # noqa: PLC0415 (its client may not be installed)
@@ -184,7 +188,7 @@ def _ownership(loaded: LoadedSettings, host: SitesHost) -> Ownership:
 
 
 def _exchange(loaded: LoadedSettings, host: SitesHost, clock: Clock) -> StatusExchange:
-    """What this process and the others tell each other of their homes. Raises SettingsError."""
+    """The exchange of statuses between this process and the others. Raises SettingsError."""
     from engine.composition.kafka import open_site_topic, worker_name  # noqa: PLC0415 (see above)
 
     settings = loaded.settings
@@ -207,7 +211,7 @@ def _exchange(loaded: LoadedSettings, host: SitesHost, clock: Clock) -> StatusEx
 
 
 class _Streams:
-    """Each home feeds its own stream while it has readers; this only ends them."""
+    """Ends all streams. Each home feeds its own stream while it has readers."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

@@ -35,7 +35,7 @@ class ShardClaim:
 
     @property
     def is_exclusive(self) -> bool:
-        """No: nothing keeps two processes from being given the same share."""
+        """No: two processes may be given the same share."""
         return False
 
     def covers(self, site: str) -> bool:
@@ -51,14 +51,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise SettingsError(
-            f"The shard {text} (sites.shard, --shard) is none.",
+            f"The shard {text} (sites.shard, --shard) is not of the form I/N.",
             "Write I/N, from 1/N to N/N; 1/1 is all homes.",
         )
     return int(number), int(count)
 
 
 def is_of_shard(name: str, shard: tuple[int, int]) -> bool:
-    """Whether a home belongs to a shard: always the same one, whichever other homes there are."""
+    """Whether a home belongs to a shard. A home's shard does not depend on the other homes."""
     number, count = shard
     digest = blake2b(name.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count == number - 1

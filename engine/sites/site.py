@@ -1,7 +1,7 @@
-"""One home among many: started, watched over and started again, so that whatever it does ends with it.
+"""One home among many: starts it, supervises it and restarts it, so that its failures affect no other home.
 
-Its mirror runs in a task of its own, whose outcome is looked at like a child process's: what it raised is this home's
-state, and no other's.
+Its mirror runs in a task of its own, whose outcome is checked like a child process's: what it raised becomes this home's
+state only.
 """
 
 import asyncio
@@ -36,15 +36,15 @@ _LOOK_SECONDS = 0.01
 
 
 class SiteDependencies(msgspec.Struct, frozen=True):
-    """What a home is started with."""
+    """What a home needs to start."""
 
     mode: Mode
     clock: Callable[[], float]
     draw: Callable[[], float]
     resources: Callable[[SiteFile], Resources]  # created for each start
     listeners: Callable[[Mirror], tuple[MirrorListener, ...]]
-    why_wait: Callable[[], str | None]  # why no further home may start now
-    on_failed: Callable[[str, str, BaseException], None]  # home, what is the matter, what was raised
+    why_wait: Callable[[], str | None]  # returns the reason why no further home may start now
+    on_failed: Callable[[str, str, BaseException], None]  # home, reason, error
 
 
 class Site:
@@ -66,7 +66,7 @@ class Site:
         self._asked_at = 0.0
 
     def update(self, file: SiteFile, *, is_paused: bool) -> None:
-        """Go on with this file. A home that is kept stays so with its earlier settings while the file is broken."""
+        """Use this file from now on. While it is broken, a running home keeps its earlier settings."""
         is_same = file.signature == self.file.signature and is_paused == self.is_paused
         self._file_error = file.error
         if (is_same and (file.error is None) == (self.file.error is None)) or (
@@ -92,11 +92,11 @@ class Site:
         )
 
     def records(self) -> Mapping[str, int]:
-        """Records of the last read by registry; empty while there is none."""
+        """The number of records by registry in the last read; empty before the first."""
         return self.mirror.records() if self.mirror else {}
 
     async def open(self) -> AppContext | None:
-        """What the API answers of the home, whose rows are read from now on; None while it is not kept."""
+        """The context from which the API answers about the home; starts what readers need. None while it is not kept."""
         mirror = self.mirror
         if mirror is None:
             return None
@@ -109,7 +109,7 @@ class Site:
         return mirror.context
 
     async def read(self, job: Callable[[ReadTransaction], T]) -> T | None:
-        """What a job makes of the rows; None while the home is not kept. Raises ReplicaError."""
+        """The result of a job on the rows; None while the home is not kept. Raises ReplicaError."""
         mirror = self.mirror
         if mirror is None:
             return None
@@ -124,7 +124,7 @@ class Site:
         backoff = Backoff(_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX, self._surroundings.draw)
         while True:
             self._changed = anyio.Event()
-            if self.is_paused:  # also one whose file is broken: that hinders nothing now
+            if self.is_paused:  # also a home whose file is broken: while paused that does not matter
                 self._stand(Stage.PAUSED, "paused with `reconcile site pause`")
                 await self._changed.wait()
             elif self.file.error is not None:
@@ -155,7 +155,7 @@ class Site:
 
     async def _keep(self) -> None:
         loaded = self.file.loaded
-        assert loaded is not None, "a file without settings is not kept"
+        assert loaded is not None, "only a home with settings is kept"
         about = self._surroundings
         resources = about.resources(self.file)
         form, _, history = loaded.settings.records.uri.partition(":")
@@ -175,7 +175,7 @@ class Site:
                 mirror.feed.close()
 
     async def _read_when_asked(self, mirror: Mirror) -> None:
-        """What only readers need is started with the first request, so an unread home costs nothing."""
+        """Start what only readers need at the first request, so that an unread home costs nothing."""
         while True:
             await self._asked.wait()
             async with anyio.create_task_group() as tasks:
@@ -191,7 +191,7 @@ class Site:
     async def _stand_failed(self, error: BaseException, backoff: Backoff) -> None:
         cause = _cause(error)
         if isinstance(cause, EngineError):
-            # An expected fault that may go away: another service holds the stores, a folder is missing.
+            # An expected fault that may go away: another service has locked the stores, or a folder is missing.
             self._stand(Stage.WAITING, str(cause))
             self._surroundings.on_failed(self.name, str(cause), cause)
             await self._wait(backoff.longest_delay())
@@ -201,7 +201,7 @@ class Site:
         text = f"its code raised {type(cause).__name__}: {cause}"
         self._surroundings.on_failed(self.name, text, cause)
         if len(self._failures) == _FAILURES_MAX and now - self._failures[0] < _FAILURES_SECONDS:
-            self._stand(Stage.FAILED, f"{text}; it stays so until its file changes")
+            self._stand(Stage.FAILED, f"{text}; it is not restarted until its file changes")
             await self._changed.wait()
         else:
             self._stand(Stage.WAITING, text)
@@ -216,7 +216,7 @@ class Site:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What was raised first, out of the groups of the tasks that it passed."""
+    """The error that was raised first, taken out of the exception groups around it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,7 +1,7 @@
-"""Threads that homes share: a few work at a time, and a home that hangs keeps none from the others.
+"""Threads that homes share: a few work at a time, and a home that hangs does not block the others.
 
-A disk or a share that does not answer blocks its caller for minutes. So a home never has more than two threads, and a
-place among those that work is given back after a while, although its thread is still held.
+A disk or a network share that does not answer blocks its caller for minutes. So a home never uses more than two threads, and its
+place among the working threads is released after a while, even if its thread is still blocked.
 """
 
 import math
@@ -20,14 +20,16 @@ T = TypeVar("T")
 
 
 class Threads:
-    """So many threads at work. Make it inside the event loop."""
+    """This many threads at work. Create it inside the event loop."""
 
     def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._places = ConcurrencyLimiter(threads, patience_seconds)
-        self._unbounded = anyio.CapacityLimiter(math.inf)  # the bounds are the places, and two for each home
+        self._unbounded = anyio.CapacityLimiter(
+            math.inf
+        )  # the places limit the total, and each home has two threads at most
 
     def of_home(self) -> Offload:
-        """The threads as one home may use them: not more than two at once."""
+        """The threads as one home may use them: at most two at a time."""
         own = anyio.CapacityLimiter(_PER_HOME)
 
         async def offload(work: Callable[[], T]) -> T:

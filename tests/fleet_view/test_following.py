@@ -161,7 +161,7 @@ def test_kafka_that_is_away_is_told_once_and_tried_again(view: Following) -> Non
 def test_topics_that_are_missing_or_set_up_otherwise_are_named(view: Following) -> None:
     state = view.topics.states.pop(SITES)
     view.steps(1)
-    assert "Topic p.sites does not exist. Make the fleet's topics" in str(view.standing.problem)
+    assert "Topic p.sites does not exist. Create the fleet's topics" in str(view.standing.problem)
     view.topics.states[SITES] = state
     view.topics.make(DEVICES, partitions=PARTITIONS + 1)
     view.steps(1)
@@ -186,7 +186,7 @@ def test_topics_that_are_made_anew_are_read_anew(view: Following) -> None:
     view.topics.put(said_device("a", "d2", "Plug"))
     view.elapsed = DESCRIBE_SECONDS + 1
     view.steps(1)
-    assert "made anew" in view.troubles[0]
+    assert "recreated" in view.troubles[0]
     view.steps(1)
     assert (view.standing.replayed, view.standing.as_of) == (False, None)
     view.steps()
@@ -204,7 +204,7 @@ def test_topics_that_were_cut_are_read_anew(view: Following) -> None:
     place = (DEVICES, said_device("a", "d1").partition)
     view.topics.entries[place] = [said_device("a", "d3", "Blind")]
     view.steps(1)
-    assert "were cut" in view.troubles[0]
+    assert "were truncated" in view.troubles[0]
     view.steps()
     assert view.names() == ["Blind"]
     assert view.topics.followed[-1][place] == 0

@@ -124,7 +124,7 @@ def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: Workin
     wait_until(lambda: fleet.status()["unconfigured"] == ["home0"], "it is unconfigured")
     home = next(site for site in get(worker.address, "/api/sites")["sites"] if site["name"] == "home0")
     assert (home["stage"], home["status"]) == ("unconfigured", "unknown")
-    assert "has no settings file of it" in home["reason"]
+    assert "has no settings file for it" in home["reason"]
     (fleet.folder / "home0.toml").rename(fleet.folder / "sites.d" / "home0.toml")
     wait_until(lambda: worker.homes().get("home0") == "in_sync", "it is kept again")
     wait_until(lambda: fleet.status()["unconfigured"] == [], "and told so")

@@ -71,10 +71,10 @@ def test_the_flag_that_names_a_home_names_no_other(tmp_path: Path) -> None:
     [
         ("nonsense [", "cannot be read"),
         ("[source]\nurl = 1\n", "Unknown setting source.url"),
-        ("[loop]\nwatch_seconds = 1\n", "does not say where its Home Assistant is"),
+        ("[loop]\nwatch_seconds = 1\n", "does not name its Home Assistant"),
         (f'[source]\n{URI}\ntoken = "x"\n', "secrets do not belong"),
-        (f"[source]\n{URI}\n[http]\nport = 1\n", "is a setting of the whole process"),
-        (f'[source]\n{URI}\n[sites]\nshard = "1/1"\n', "is a setting of the whole process"),
+        (f"[source]\n{URI}\n[http]\nport = 1\n", "belongs to the whole process"),
+        (f'[source]\n{URI}\n[sites]\nshard = "1/1"\n', "belongs to the whole process"),
         (f'[source]\n{URI}\n[site]\nname = "No Name"\n', r"site.name = 'No Name'"),
         (f'[source]\n{URI}\ntoken_file = "missing"\n', "cannot be read"),
         (f"[source]\n{URI}\n[plan]\ndelete_ratio_max = 7\n", "plan.delete_ratio_max = 7"),
@@ -116,7 +116,7 @@ def test_of_two_homes_of_one_name_the_one_whose_file_is_called_so_is_kept(tmp_pa
     write(tmp_path, "z")
     found = files(tmp_path).read()
     assert found["z"].path.name == "z.toml"
-    assert "both call their home z" in error_of(found["a.toml"])
+    assert "both name their home z" in error_of(found["a.toml"])
 
 
 def test_a_file_that_comes_later_takes_no_home_away(tmp_path: Path) -> None:
@@ -152,13 +152,13 @@ def test_no_name_of_a_file_keeps_other_homes_from_being_read(tmp_path: Path) -> 
     (Path(os.fsdecode(os.fsencode(tmp_path / "sites.d") + b"/\xff.toml"))).touch()
     found = files(tmp_path).read()
     assert found["good"].loaded is not None
-    assert "names no home" in error_of(found["\\xff"])
+    assert "does not name a home" in error_of(found["\\xff"])
     assert str(found["\\xff"].error).encode()
 
 
 def test_a_name_ends_where_it_seems_to(tmp_path: Path) -> None:
     write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "b\\n"\n')
-    assert "is no name" in error_of(files(tmp_path).read()["a"])
+    assert "is not a valid name" in error_of(files(tmp_path).read()["a"])
 
 
 def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "a").mkdir(parents=True)
     os.mkfifo(tmp_path / "secrets" / "a" / "source_token")
     for found in files(tmp_path, secrets=str(tmp_path / "secrets")).read().values():
-        assert "it is no file" in error_of(found)
+        assert "it is not a file" in error_of(found)
 
 
 def test_a_folder_that_may_not_be_looked_into_is_a_finding(
@@ -280,4 +280,4 @@ def test_a_file_that_cannot_be_read_advises_nothing_that_is_for_the_process(tmp_
     error = files(tmp_path).read()["h1"].error
     assert error is not None
     assert "h1.toml cannot be read" in str(error)
-    assert error.hint == "Correct it; the other homes go on meanwhile."
+    assert error.hint == "Correct it; the other homes are still kept."

@@ -1,1 +1,1 @@
-"""The view's SQLite file: its tables, what writes them, and the answers that are read from them."""
+"""The view's SQLite file: its tables, the writer, and the queries."""

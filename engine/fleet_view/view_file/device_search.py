@@ -1,8 +1,8 @@
-"""Which devices a question is about: the shortest way there, and what is left to be looked at row by row.
+"""Finds the devices that a query asks for: chooses the cheapest access path and checks the remaining conditions row by row.
 
-The index finds whole words. The beginning of a word stands for all words that begin so, if they are few; the
-beginning of very many is compared with each row, where nearly every row has it. Each question looks at a bounded number of rows
-and then says where it stopped, so that none holds up the others.
+The index finds whole words. A prefix is replaced by all words that begin with it, if they are few; a prefix of very many words is
+compared with each row, because nearly every row has it. A query reads a bounded number of rows and then returns where it stopped,
+so that no query delays the others.
 """
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
@@ -18,9 +18,9 @@ from engine.fleet_view.view_file.schema import read_rows
 from engine.fleet_view.view_file.words import words_of
 from engine.fleet_view.view_file.writing import model_word
 
-ROWS_MAX = 30_000  # looked at for one page
-_BEGINNINGS_MAX = 300  # words that one beginning stands for
-_RARE_DEVICES_MAX = 50_000  # devices for which the index may gather all words of a beginning
+ROWS_MAX = 30_000  # rows read for one page
+_BEGINNINGS_MAX = 300  # words that may replace one prefix
+_RARE_DEVICES_MAX = 50_000  # devices for which the index may collect all words of a prefix
 _MODELS_MAX = 1_000
 _FEW_SITES = 64
 _FEW_SITES_SHARE = 0.05
@@ -37,7 +37,7 @@ _FROM_ROWS = (
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Which devices are wanted: of these models and homes (None: of all), with all of these words, behind this number."""
+    """The devices to find: of these models and homes (None: of all), with all of these words, after this number."""
 
     words: tuple[str, ...]
     models: frozenset[int] | None
@@ -47,7 +47,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class DeviceRow(msgspec.Struct, frozen=True):
-    """A device as it stands in the file."""
+    """A device in the file."""
 
     number: int
     id: str
@@ -59,20 +59,20 @@ class DeviceRow(msgspec.Struct, frozen=True):
 
 
 class DeviceRows(msgspec.Struct, frozen=True):
-    """Devices in the order of their numbers, and the row behind which the next page begins, if there may be one."""
+    """Devices in the order of their numbers, and the row after which the next page begins, if there may be one."""
 
     rows: list[DeviceRow]
     stopped_at: DeviceRow | None
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    match: str  # what the index is asked; empty: rows are read as they lie
-    beginnings: tuple[str, ...]  # that are compared with each row
+    match: str  # the query to the index; empty: rows are read in order
+    beginnings: tuple[str, ...]  # prefixes that are compared with each row
     models: frozenset[int] | None  # likewise
 
 
 def find_devices(connection: apsw.Connection, question: Question, sites_in_all: int) -> DeviceRows:
-    """One page of them. It may have fewer rows than wanted, even none, and still not be the last."""
+    """One page of them. It may have fewer rows than requested, even none, and still not be the last page."""
     if question.models == frozenset() or question.sites == frozenset():
         return DeviceRows([], None)
     ranges, sites = _ranges(question, sites_in_all)
@@ -111,7 +111,7 @@ def _fits(values: tuple[Any, ...], plan: _Plan, sites: frozenset[int] | None) ->
 
 
 def _ranges(question: Question, sites_in_all: int) -> tuple[list[tuple[int, int]], frozenset[int] | None]:
-    """Where to look, in order, and which homes still have to be distinguished there."""
+    """The ranges to read, in order, and the homes that still have to be filtered there."""
     start = question.after + 1
     sites = question.sites
     if sites is None or len(sites) > max(_FEW_SITES, sites_in_all * _FEW_SITES_SHARE):
@@ -137,7 +137,7 @@ def _plan(connection: apsw.Connection, question: Question, *, is_whole: bool) ->
 
 
 def _term(connection: apsw.Connection, word: str, *, is_whole: bool) -> str | None:
-    """What to ask the index for a beginning; None where that takes longer than looking."""
+    """The index query for a prefix; None if that costs more than reading the rows."""
     rows = read_rows(
         connection,
         "SELECT word, devices FROM word WHERE word >= ? AND word < ? LIMIT ?",

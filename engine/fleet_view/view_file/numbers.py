@@ -1,7 +1,7 @@
-"""The number of a device in the view's file: the home's number, a hash of the device's id, and which of equal hashes it is. Pure.
+"""The number of a device in the view's file: the home's number, a hash of the device's id, and a counter for equal hashes. Pure.
 
-Pages follow these numbers. They are made of names and not of the order in which messages came, so that a page that one
-view began is continued by another one.
+Pages are in the order of these numbers. The numbers depend on names, not on the order of messages, so that another view can
+continue the pages of one view.
 """
 
 from collections.abc import Container
@@ -17,7 +17,7 @@ LAST = (1 << (_SITE_BITS + _BEHIND_SITE)) - 1
 
 
 def first_choice(site: str) -> int:
-    """The number of a home unless another one has it."""
+    """The preferred number of a home, which another home may already have."""
     return crc32(site.encode()) & _SITE_MASK
 
 

@@ -1,4 +1,4 @@
-"""Answers from the view's file, each of one moment, on a connection that cannot write."""
+"""Queries on the view's file, each in one read transaction on a read-only connection."""
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
 
@@ -29,7 +29,7 @@ from engine.fleet_view.view_file.writing import counts_in
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 _CACHE_KIB = 32_768
-_NONE = {"manufacturer": "Unknown", "model": "Unknown", "sw_version": "-"}  # what a filter calls no value
+_NONE = {"manufacturer": "Unknown", "model": "Unknown", "sw_version": "-"}  # the filter's word for no value
 
 
 class ViewReader:
@@ -40,14 +40,18 @@ class ViewReader:
 
     @contextmanager
     def transaction(self) -> Iterator["FileTransaction"]:
-        """The file at one moment. Raises ReplicaError, also for one in which there is nothing yet."""
+        """A read transaction. Raises ReplicaError, also for a file that is still empty."""
         with self._file.reading() as connection:
             if identity_in(connection) is None:
-                raise ReplicaUnavailable(REPLICA, "Nothing was read from Kafka yet.", "It begins by itself.")
+                raise ReplicaUnavailable(
+                    REPLICA,
+                    "Nothing was read from Kafka yet.",
+                    "Wait: the view reads it without further action.",
+                )
             yield FileTransaction(connection)
 
     def close(self) -> None:
-        """Release the file; it is opened again when it is needed."""
+        """Close the file; it is opened again when needed."""
         self._file.close()
 
 
@@ -121,16 +125,16 @@ class FileTransaction:
         return read_tags(self._connection)
 
     def count_devices(self) -> int:
-        """How many devices there are in all homes."""
+        """The number of devices in all homes."""
         return int(self._rows("SELECT coalesce(sum(devices), 0) FROM model", ())[0][0])
 
     def oddities(self) -> dict[str, int]:
-        """How many messages are not in the view, by why."""
+        """The number of messages that are not in the view, by reason."""
         counts = counts_in(self._connection)
         return {str(oddity): int(counts.get(oddity, 0)) for oddity in Oddity}
 
     def _models_of(self, query: ViewedDevicesQuery) -> frozenset[int] | None:
-        """The models that the filters allow; None: all."""
+        """The models that match the filters; None: all."""
         conditions, values = [], []
         for column, none in _NONE.items():
             wanted = getattr(query, column)
@@ -145,7 +149,7 @@ class FileTransaction:
         return frozenset(number for (number,) in rows)
 
     def _sites_of(self, site: str | UnsetType, tag: str | UnsetType) -> frozenset[int] | None:
-        """The homes that the filters allow; None: all."""
+        """The homes that match the filters; None: all."""
         if site is UNSET and tag is UNSET:
             return None
         return site_numbers(self._connection, None if site is UNSET else site, None if tag is UNSET else tag)

@@ -1,4 +1,4 @@
-"""The tables of the view's file, and whether a file is one of its own. It is a cache: another schema means another file."""
+"""The tables of the view's file, and the check that a file is such a file. It is a cache: with another schema it is rebuilt."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,12 +18,12 @@ _STATEMENTS = (
     "CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID",
     'CREATE TABLE position (topic TEXT NOT NULL, "partition" INTEGER NOT NULL, next INTEGER NOT NULL,'
     ' PRIMARY KEY (topic, "partition")) WITHOUT ROWID',
-    # `said` is the newest message of the home's owner, null where there is none; `claim` is kept when the home was removed.
-    # Tags are words between spaces; `searched` is what a search looks through.
+    # `said` is the newest message of the home's owner, null if there is none; `claim` stays when the home was removed.
+    # Tags are words between spaces; `searched` is the text that a search reads.
     "CREATE TABLE site (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, claim INTEGER NOT NULL DEFAULT -1,"
     " owner TEXT NOT NULL DEFAULT '', said BLOB, ts_ms INTEGER, stage TEXT, status TEXT, drift_records INTEGER,"
     " is_connected INTEGER, tags TEXT NOT NULL DEFAULT '', searched TEXT NOT NULL DEFAULT '')",
-    # A model with one firmware, and how many devices of it there are in how many homes.
+    # A model with one firmware, and the numbers of its devices and homes.
     "CREATE TABLE model (number INTEGER PRIMARY KEY, manufacturer TEXT NOT NULL, model TEXT NOT NULL,"
     " sw_version TEXT NOT NULL, devices INTEGER NOT NULL DEFAULT 0, sites INTEGER NOT NULL DEFAULT 0,"
     " UNIQUE (manufacturer, model, sw_version))",
@@ -31,20 +31,20 @@ _STATEMENTS = (
     " PRIMARY KEY (site, model)) WITHOUT ROWID",
     "CREATE TABLE device (number INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, model INTEGER NOT NULL,"
     " model_id TEXT NOT NULL, hw_version TEXT NOT NULL, serial TEXT NOT NULL)",
-    # In how many devices a word is: which way of searching is the shortest.
+    # The number of devices that have a word: it decides how to search.
     "CREATE TABLE word (word TEXT NOT NULL PRIMARY KEY, devices INTEGER NOT NULL) WITHOUT ROWID",
-    # Its words are split by this program; all that a tokenizer may do is to leave them alone.
+    # This program splits the words, so the tokenizer must not change them.
     "CREATE VIRTUAL TABLE search USING fts5 (words, content='', detail='none', columnsize=0,"
     " tokenize='ascii')",
 )
 
 
 class TopicsIdentity(msgspec.Struct, frozen=True):
-    """Which topics a file was read from: with others, what stands in it means nothing."""
+    """The topics that a file was read from: for other topics its content is invalid."""
 
     prefix: str
     partitions: int
-    topics: dict[str, str]  # by name, the id that the cluster gave it
+    topics: dict[str, str]  # the cluster's id of each topic, by name
 
 
 _decode = msgspec.json.Decoder(TopicsIdentity).decode
@@ -53,25 +53,25 @@ _decode = msgspec.json.Decoder(TopicsIdentity).decode
 def read_rows(
     connection: apsw.Connection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[tuple[Any, ...]]:
-    """The rows of a statement over our own tables, where every column has the type that we write."""
+    """The rows of a statement over our own tables, whose columns have the types that we write."""
     return connection.execute(statement, values).fetchall()
 
 
 def check_ours(connection: apsw.Connection) -> bool:
-    """Whether there is anything of a view in the file. Raises ReplicaRejected when it is another program's."""
+    """Whether the file holds a view. Raises ReplicaRejected for another program's database."""
     if connection.pragma("application_id") == APPLICATION_ID:
         return True
     if not is_empty(connection):
         raise ReplicaRejected(
             REPLICA,
-            "It is a database of another kind, and the fleet view would throw its content away.",
+            "It is a database of another kind, and the fleet view would delete its content.",
             "Let fleet.view_file name a file of its own.",
         )
     return False
 
 
 def identity_in(connection: apsw.Connection) -> TopicsIdentity | None:
-    """Which topics the file was read from; None where nothing in it is of use."""
+    """The topics that the file was read from; None if its content is unusable."""
     if not check_ours(connection) or connection.pragma("user_version") != SCHEMA_VERSION:
         return None
     rows = read_rows(connection, "SELECT value FROM meta WHERE name = 'topics'")
@@ -82,7 +82,7 @@ def identity_in(connection: apsw.Connection) -> TopicsIdentity | None:
 
 
 def make_tables(connection: apsw.Connection, identity: TopicsIdentity, at: float) -> None:
-    """Make the tables anew in place of whatever stands there of an earlier view. Call it within a write transaction."""
+    """Create the tables and drop those of an earlier view. Call it within a write transaction."""
     check_ours(connection)
     names = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"

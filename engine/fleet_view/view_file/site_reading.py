@@ -1,4 +1,4 @@
-"""The homes in the view's file: how each is by what its owner last said, and as long as that counts."""
+"""The homes in the view's file: the status that each owner last reported, for as long as it is valid."""
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
 
@@ -19,9 +19,9 @@ from engine.replicas.kafka.sites.site_status import FRESH_MS, SiteStatus
 WORDS = ("blocked", "out_of_sync", "unknown", "in_sync")
 
 _MS = 1000.0
-# As `SiteStatus.word_at` has it, for all homes at once.
+# The same rule as `SiteStatus.word_at`, for all homes at once.
 _WORD = f"CASE WHEN said IS NULL OR stage = 'released' OR abs(:now - ts_ms) > {FRESH_MS} THEN 'unknown' ELSE status END"
-# A home of which neither a message nor a device is left is none.
+# A home without a message and without devices no longer exists.
 _HOMES = (
     f"SELECT *, {_WORD} AS word FROM site WHERE said IS NOT NULL"
     " OR EXISTS (SELECT 1 FROM model_site WHERE model_site.site = site.number)"
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder(SiteStatus).decode
 def read_sites(
     connection: apsw.Connection, query: ViewedSitesQuery, now: float, *, worst_first: bool, offset: int
 ) -> list[ViewedSite]:
-    """A page of homes at `now` (Unix seconds), and one more where there is another page."""
+    """A page of homes at `now` (Unix seconds), and one more home if there is another page."""
     where, values = _conditions(query, now)
     order = f"{_BADNESS}, coalesce(drift_records, 0) DESC, name" if worst_first else "name"
     rest = f"WHERE {where} AND name > :after ORDER BY {order} LIMIT :limit OFFSET :offset"
@@ -51,7 +51,7 @@ def read_named_sites(connection: apsw.Connection, names: Collection[str], now: f
 
 
 def count_sites(connection: apsw.Connection, query: ViewedSitesQuery, now: float) -> dict[str, int]:
-    """How many homes match, by status, the worst first."""
+    """The number of matching homes by status, the worst first."""
     where, values = _conditions(msgspec.structs.replace(query, status=UNSET), now)
     rows = read_rows(connection, f"SELECT word, count(*) FROM ({_HOMES}) WHERE {where} GROUP BY word", values)
     return dict.fromkeys(WORDS, 0) | dict(rows)
@@ -130,7 +130,7 @@ def _site(name: str, said: bytes | None, word: str, devices: int, now: float) ->
 
 
 def _unsaid(name: str, devices: int) -> ViewedSite:
-    """A home of which there are only records."""
+    """A home of which only records are known."""
     return ViewedSite(
         name=name,
         label="",
@@ -140,7 +140,7 @@ def _unsaid(name: str, devices: int) -> ViewedSite:
         stage=None,
         status="unknown",
         since=None,
-        reason="No process has said anything about it.",
+        reason="No process has reported on it.",
         source=None,
         connected=None,
         heard_at=None,
@@ -156,8 +156,8 @@ def _unsaid(name: str, devices: int) -> ViewedSite:
 
 def _why_unknown(status: SiteStatus) -> str:
     if not status.is_owned:
-        return f"{status.owner} gave it up, and no other process has said that it keeps it."
-    return f"The process that keeps it, {status.owner}, was last heard at {rfc3339(status.ts_ms / _MS)}."
+        return f"{status.owner} gave it up, and no other process has reported that it keeps it."
+    return f"The process that keeps it, {status.owner}, last reported at {rfc3339(status.ts_ms / _MS)}."
 
 
 def _instant(ms: int | None) -> Instant | None:

@@ -1,5 +1,5 @@
-"""The view's file, written: begun anew when it is of other topics, of another schema, damaged or too old, and never when it is
-another program's.
+"""The view's file and its writer. A file of other topics, of another schema, damaged or too old is rebuilt; another program's file
+is never touched.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,26 +19,26 @@ from engine.replicas.kafka.topics import TOMBSTONE_DAYS
 from engine.replicas.sqlite_file.database import ApswFile
 
 _CACHE_KIB = 65_536
-# Kafka forgets that a device was deleted after TOMBSTONE_DAYS: who was away for longer never hears of it.
+# Kafka drops the tombstone of a device after TOMBSTONE_DAYS: a view that was off for longer would miss the deletion.
 _AGE_SECONDS_MAX = TOMBSTONE_DAYS * 86_400 / 2
-_CLOCK_SECONDS = 60.0  # so much may a clock have been set back
-_ID_AT = slice(68, 72)  # of a SQLite file: its application id
+_CLOCK_SECONDS = 60.0  # tolerance for a clock that was set back
+_ID_AT = slice(68, 72)  # offset of the application id in a SQLite file
 
 
 class ViewStore:
     """The file at `path`. One thread at a time. Every method raises ReplicaError, and then nothing was changed."""
 
     def __init__(self, path: str | Path, clock: Callable[[], float]) -> None:
-        """Nothing is opened yet. `clock` gives Unix seconds."""
+        """Nothing is opened yet. `clock` returns Unix seconds."""
         self.path = Path(path)
         self._file = self._opened()
         self._clock = clock
         self._writer: ViewWriter | None = None
         self._is_damaged = False
-        self.revision = 0  # higher with everything by which answers about devices and models differ
+        self.revision = 0  # grows with every change that affects answers about devices and models
 
     def begin(self, identity: TopicsIdentity) -> dict[Place, int]:
-        """From where each partition is to be read; from its beginning those that are not named."""
+        """The offset from which to read each partition; a partition without one is read from its beginning."""
         self._writer = None
         if self._is_damaged and self._is_ours():
             self._remove()
@@ -51,7 +51,7 @@ class ViewStore:
             return self._begin(identity)
 
     def as_of(self, prefix: str, partitions: int) -> float | None:
-        """Up to when the file is known to hold everything of these topics; None where it never did."""
+        """The time up to which the file is known to hold everything of these topics; None if there is no such time."""
         with self._file.reading() as connection:
             identity = identity_in(connection)
             if identity is None or (identity.prefix, identity.partitions) != (prefix, partitions):
@@ -59,9 +59,12 @@ class ViewStore:
             return counts_in(connection).get("as_of")
 
     def apply(self, batch: Batch) -> None:
-        """Write what messages said."""
-        writer, self._writer = self._writer, None  # after a failure it may remember what was never committed
-        assert writer is not None, "begin comes first"
+        """Write a batch of messages."""
+        writer, self._writer = (
+            self._writer,
+            None,
+        )  # after a failure its memory may hold what was never committed
+        assert writer is not None, "begin() must come first"
         try:
             with self._file.writing() as connection:
                 is_different = writer.write(connection, batch)
@@ -73,19 +76,19 @@ class ViewStore:
         self._file.shorten_log(is_calm=False)
 
     def distrust(self) -> None:
-        """Somebody found the file damaged: it is begun anew next time."""
+        """Note that the file is damaged, so that it is rebuilt next time."""
         self._is_damaged = True
 
     def rest(self) -> None:
-        """There is time: move what was written to its place."""
+        """While idle, checkpoint the log into the file."""
         self._file.shorten_log(is_calm=True)
 
     def discard(self) -> None:
-        """Make what stands in the file mean nothing: the topics are not those it was read from any more."""
+        """Invalidate the file's content: the topics are no longer those that it was read from."""
         self.begin(TopicsIdentity("", 0, {}))
 
     def close(self) -> None:
-        """Release the file; it is opened again when it is needed."""
+        """Close the file; it is opened again when needed."""
         self._writer = None
         self._file.close()
 
@@ -99,11 +102,11 @@ class ViewStore:
             self._writer = ViewWriter(connection)
             positions = positions_in(connection)
         if not is_of_use:
-            self.rest()  # so that the file itself says whose it is
+            self.rest()  # so that the file itself carries our application id
         return positions
 
     def _is_young(self, known: Mapping[str, float]) -> bool:
-        """Whether no delete since can have been forgotten."""
+        """Whether Kafka still has every deletion since then."""
         age = self._clock() - known.get("as_of", known.get("begun_at", 0.0))
         return -_CLOCK_SECONDS <= age <= _AGE_SECONDS_MAX
 

@@ -11,14 +11,14 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words_of(texts: Iterable[str | None]) -> tuple[str, ...]:
-    """The words of some texts, each once, sorted; of very many the first, of long ones the beginning."""
+    """The words of some texts, each once, sorted; at most a fixed number, and long ones truncated."""
     found = dict.fromkeys(word for text in texts if text for word in _words(text))
     return tuple(sorted(list(found)[:WORDS_MAX]))
 
 
 def _words(text: str) -> Iterator[str]:
     if not text.isascii():
-        # ligatures and full-width letters as their plain ones; accents become characters of their own, and are left out
+        # ligatures and full-width letters become plain letters; accents become separate characters and are dropped
         decomposed = unicodedata.normalize("NFKD", text.casefold())
         text = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     for found in _WORD.finditer(text.casefold()):

@@ -1,7 +1,6 @@
-"""Writes what messages say into the view's tables: one transaction for what came at once, with how far each partition was read.
+"""Writes messages into the view's tables: one transaction for each batch, together with the next offset of each partition.
 
-So a process that is killed goes on exactly where its file stands. Nothing here decides what is true; the newest message of a
-device is.
+So a process that was killed continues exactly from its file. The newest message of a device is always the valid one.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +19,7 @@ from engine.replicas.kafka.sites.site_status import SiteStatus
 Place = tuple[str, int]  # topic, partition
 Model = tuple[str, str, str]  # manufacturer, model, firmware
 
-_MODELS_KEPT = 200_000  # in memory; what is forgotten is looked up again
+_MODELS_KEPT = 200_000  # kept in memory; a dropped one is looked up again
 
 
 _NOTE = (
@@ -32,20 +31,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What is written at once: messages in the order of their offsets, and the next offsets to be read."""
+    """A batch to write: messages in the order of their offsets, and the next offsets to read."""
 
     devices: list[DeviceSaid]
     sites: list[SiteSaid]
-    oddities: list[Oddity]  # messages that are about nothing
+    oddities: list[Oddity]  # messages that are left out
     positions: dict[Place, int]
-    at: float | None = None  # up to when the view has everything, if that is known by now
+    at: float | None = None  # the time up to which the view has everything, if known
 
 
 class ViewWriter:
-    """Writes into the tables. One thread at a time; what it remembers is of the file that it was made for."""
+    """Writes into the tables. One thread at a time; its memory belongs to the file that it was made for."""
 
     def __init__(self, connection: apsw.Connection) -> None:
-        """Reads which homes and models there are."""
+        """Reads the homes and models in the file."""
         self._sites: dict[str, int] = dict(read_rows(connection, "SELECT name, number FROM site"))
         self._taken = set(self._sites.values())
         self._models: dict[Model, int] = {}
@@ -56,7 +55,7 @@ class ViewWriter:
         )
 
     def write(self, connection: apsw.Connection, batch: Batch) -> bool:
-        """Write it, within a write transaction; whether devices are others now, or are found in another way."""
+        """Write it within a write transaction; returns whether devices changed, or the ways to find them."""
         work = _Work(connection, self)
         newest = {(said.site, said.id): said for said in batch.devices}
         for said in newest.values():
@@ -80,7 +79,7 @@ class ViewWriter:
         return bool(newest) or tags != self._tags
 
     def site(self, connection: apsw.Connection, name: str) -> int | None:
-        """The number of a home, which is given one if it is new; None when there are too many."""
+        """The number of a home, assigned if the home is new; None when there are too many."""
         number = self._sites.get(name)
         if number is None and len(self._sites) < SITES_MAX:
             number = free_number(name, self._taken)
@@ -90,7 +89,7 @@ class ViewWriter:
         return number
 
     def _note(self, connection: apsw.Connection, said: SiteSaid) -> None:
-        """Keep what is said of a home, unless a later owner has spoken: nothing fences who writes these messages."""
+        """Keep a home's status unless a later owner has reported one: writers of these messages are not fenced."""
         number, known = self.site(connection, said.site), self._ranks.get(said.site, (-1, ""))
         if number is None:
             return
@@ -109,7 +108,7 @@ class ViewWriter:
             self._tags[said.site] = str(values[-2])
 
     def model(self, connection: apsw.Connection, model: Model) -> int:
-        """The number of a model, which is given one if it is new."""
+        """The number of a model, assigned if the model is new."""
         number = self._models.get(model)
         if number is None:
             values = "manufacturer = ? AND model = ? AND sw_version = ?"
@@ -126,7 +125,7 @@ class ViewWriter:
 
 
 class _Work:
-    """One transaction: rows as they come, and counts at its end."""
+    """One transaction: writes rows at once, and counts at its end."""
 
     def __init__(self, connection: apsw.Connection, writer: ViewWriter) -> None:
         self._connection = connection
@@ -136,7 +135,7 @@ class _Work:
         self.left_out: Counter[Oddity] = Counter()
 
     def device(self, said: DeviceSaid) -> None:
-        """Make the device's row what was said of it."""
+        """Write a device's row."""
         site = self._writer.site(self._connection, said.site)
         if site is None:
             self.left_out[Oddity.UNREADABLE] += 1
@@ -160,7 +159,7 @@ class _Work:
             self._insert(site, number, said.id, said.facts)
 
     def finish(self) -> None:
-        """Write what was counted."""
+        """Write the counts."""
         for (site, model), more in self._counts.items():
             if more:
                 self._count(site, model, more)
@@ -193,7 +192,7 @@ class _Work:
         )[0]
         self._connection.execute("DELETE FROM device WHERE number = ?", (number,))
         words = words_of((name, *kind, model_id, serial))
-        # The index has no texts of its own: it is told what to take out.
+        # The index stores no texts, so a deletion has to name them.
         self._connection.execute(
             "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", (number, _text(words, model))
         )
@@ -234,7 +233,7 @@ def _columns(said: SiteStatus) -> tuple[object, ...]:
 
 
 def model_word(number: int) -> str:
-    """The word by which devices of a model are searched; no word of a text has this sign."""
+    """The word that finds the devices of a model; no word of a text contains this character."""
     return f"§{number}"
 
 
@@ -243,13 +242,13 @@ def _text(words: Iterable[str], model: int) -> str:
 
 
 def positions_in(connection: apsw.Connection) -> dict[Place, int]:
-    """The next offset to be read of each partition."""
+    """The next offset to read of each partition."""
     rows = read_rows(connection, 'SELECT topic, "partition", next FROM position')
     return {(topic, partition): offset for topic, partition, offset in rows}
 
 
 def counts_in(connection: apsw.Connection) -> Mapping[str, float]:
-    """What was counted, when the file was begun, and up to when it had everything, by name."""
+    """By name: the counts, the time of the file's creation, and the time up to which it had everything."""
     names: Iterable[str] = ("as_of", "begun_at", *Oddity)
     rows = dict(read_rows(connection, "SELECT name, value FROM meta"))
     return {name: rows[name] for name in names if name in rows}

@@ -1,4 +1,4 @@
-"""Homes that several processes share: what each tells the others, hears of them, and does when it is drained.
+"""Homes that several processes share: the exchange of statuses between processes, and draining a process.
 
-Who owns a home is decided elsewhere (`engine/claims.py`). Nothing here may end, delay or confuse a home.
+Ownership of homes is decided elsewhere (`engine/claims.py`). Nothing here may end, delay or confuse a home.
 """

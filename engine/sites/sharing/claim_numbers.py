@@ -1,4 +1,4 @@
-"""The numbers of this process's claims on homes, by which readers tell a later owner's word from an earlier one's. Pure."""
+"""The numbers of this process's claims on homes, with which readers recognise the latest owner's status. Pure."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ class _Number(NamedTuple):
 
 
 class ClaimNumbers:
-    """A number for each home that is claimed; larger than every other owner's that was heard of."""
+    """A number for each claimed home, larger than every known number of another owner."""
 
     def __init__(self, owner: str, known: KnownSites) -> None:
-        """`owner` is this process, `known` what was heard."""
+        """`owner` is this process, `known` the statuses of other processes."""
         self._owner = owner
         self._known = known
         self._numbers: dict[str, _Number] = {}
@@ -38,13 +38,13 @@ class ClaimNumbers:
             if number < now_ms - AHEAD_MS:
                 number = now_ms  # of a clock that was wrong: others believe other clocks
             if highest > number or (highest == number and holder != self._owner):
-                # An earlier owner's clock was ahead, and its last word came late.
+                # An earlier owner's clock was ahead, and its last status arrived late.
                 number = highest + 1
         self._numbers[site] = _Number(claim, number)
         return number
 
     def end(self, claim: Claim) -> dict[str, int]:
-        """The claim is over; returns the numbers that it had, by home."""
+        """End the claim; returns the numbers that it had, by home."""
         ended = {site: found.number for site, found in self._numbers.items() if found.claim is claim}
         for site in ended:
             del self._numbers[site]

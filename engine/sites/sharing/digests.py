@@ -1,6 +1,6 @@
-"""Digests of homes' settings, by which processes of a fleet find that they were given different ones.
+"""Digests of homes' settings, with which the processes of a fleet notice that they have different settings.
 
-They cover what a home does, not where this machine has its files; secrets are no settings, so none is in them.
+They cover a home's behaviour, not the paths of this machine, and include no secrets, which are not settings.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class SettingsDigests:
-    """Remembers the digests of files that did not change."""
+    """Caches the digests of unchanged files."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[SiteFile, str | None]] = {}
 
     def of(self, files: Mapping[str, SiteFile]) -> dict[str, str | None]:
-        """The digest of each home's settings; None where its file is broken. A file that is called like no home is of none."""
+        """The digest of each home's settings; None if its file is broken. A file without a valid name belongs to no home."""
         known, self._known = self._known, {}
         for name, file in files.items():
             if not is_site_name(name):
@@ -40,7 +40,7 @@ def _digest(file: SiteFile) -> str | None:
 
 
 def settings_digest(settings: Settings) -> str:
-    """A digest of what a home may set for itself, without the paths of this machine."""
+    """A digest of the sections that a home may set, without the paths of this machine."""
     found = {name: msgspec.to_builtins(getattr(settings, name)) for name in SECTIONS}
     found["rows"].pop("file")
     if found["records"]["uri"].startswith("history:"):

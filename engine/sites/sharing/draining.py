@@ -1,7 +1,7 @@
-"""A process that gives up its homes until this is undone, so that others take over before its machine is worked on.
+"""Drains a process: it gives up its homes until it is resumed, so that others take over before maintenance of its machine.
 
-A file in the folder of its state says so: the command and the service agree through it as they do about paused homes,
-it lasts over a restart, and nobody who may only write to Kafka can stop a process.
+A file in the state folder marks it. The command and the service agree through that file, as they do about paused homes; it
+survives a restart, and a user who may only write to Kafka cannot stop a process.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ import anyio.to_thread
 from engine.claims import Claim, ClaimListener, Ownership
 from engine.files.modes import OWNER_ONLY, make_folder, write_whole
 
-_MARKER = ".drained"  # no home can be called so
+_MARKER = ".drained"  # no home can have this name
 _LOOK_SECONDS = 2.0
 
 
 def drained_since(state: Path) -> float | None:
-    """Since when the process with this folder of state is drained, Unix seconds; None while it is not."""
+    """Since when the process with this state folder has been drained, Unix seconds; None while it is not."""
     try:
         return (state / _MARKER).stat().st_mtime
     except OSError:
@@ -32,7 +32,7 @@ def drain(state: Path) -> bool:
     make_folder(state)
     write_whole(
         state / _MARKER,
-        b"Remove this file, or run `reconcile fleet resume`, to keep homes again.\n",
+        b"To keep homes again, remove this file or run `reconcile fleet resume`.\n",
         OWNER_ONLY,
     )
     return True
@@ -48,12 +48,12 @@ def resume(state: Path) -> bool:
 
 
 class DrainableOwnership:
-    """An `Ownership` that leaves, in an orderly way, for as long as the process is drained."""
+    """An `Ownership` that gives up all homes in an orderly way while the process is drained."""
 
     def __init__(
         self, inner: Ownership, state: Path, on_drained: Callable[[float | None], None] = lambda _since: None
     ) -> None:
-        """`on_drained` receives since when it is drained, Unix seconds, and None when it no longer is."""
+        """`on_drained` receives the time of draining, Unix seconds, and None when the process is resumed."""
         self._inner = inner
         self._state = state
         self._on_drained = on_drained
@@ -63,11 +63,11 @@ class DrainableOwnership:
         """See `Ownership`."""
         while True:
             if not await self._is_drained():
-                await self._take_part(gained, lost)
+                await self._own_homes(gained, lost)
             await anyio.sleep(_LOOK_SECONDS)
 
-    async def _take_part(self, gained: ClaimListener, lost: ClaimListener) -> None:
-        """Share in the homes until drained. Returns when all of them are given up."""
+    async def _own_homes(self, gained: ClaimListener, lost: ClaimListener) -> None:
+        """Own homes until drained. Returns when all of them are given up."""
         held: list[Claim] = []
 
         async def gain(claim: Claim) -> None:
@@ -84,7 +84,7 @@ class DrainableOwnership:
             while not await self._is_drained():  # noqa: ASYNC110 (a file has no event)
                 await anyio.sleep(_LOOK_SECONDS)
             tasks.cancel_scope.cancel()
-        for claim in tuple(held):  # of an ownership that does not end its claims itself
+        for claim in tuple(held):  # for an ownership that does not end its claims itself
             await lose(claim)
 
     async def _is_drained(self) -> bool:

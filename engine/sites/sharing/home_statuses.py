@@ -1,4 +1,4 @@
-"""A home as its owner describes it to the other processes of a fleet. Pure."""
+"""The status of a home that its owner sends to the other processes of a fleet. Pure."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ _TEXT_MAX = 2000
 
 
 def home_status(view: SiteView, records: Mapping[str, int], owner: WorkerStatus, now: float) -> SiteStatus:
-    """The home at `now` (Unix seconds), with the claim still to be filled in. `records` are those of its last read."""
+    """The home at `now` (Unix seconds); the caller fills in the claim. `records` counts its last read by registry."""
     body, word = body_of(view, now), SyncStatus(site_word(view, now))
     status = view.status
     return SiteStatus(
@@ -44,7 +44,7 @@ def home_status(view: SiteView, records: Mapping[str, int], owner: WorkerStatus,
 
 
 def released(status: SiteStatus, now: float) -> SiteStatus:
-    """The home as it is when its owner gives it up at `now`: nobody knows."""
+    """The home when its owner gives it up at `now`: its status is unknown."""
     return msgspec.structs.replace(
         status,
         stage="released",
@@ -62,7 +62,7 @@ def released(status: SiteStatus, now: float) -> SiteStatus:
 def unconfigured(
     known: SiteStatus, owner: WorkerStatus, since_ms: int | None, directory: str, now: float
 ) -> SiteStatus:
-    """A home that others know, and whose owner has no file of it."""
+    """A home that other processes know, but whose owner has no settings file for it."""
     return SiteStatus(
         site=known.site,
         owner=owner.worker,
@@ -74,7 +74,7 @@ def unconfigured(
         tags=known.tags,
         url=owner.url,
         since_ms=since_ms or milliseconds(now),
-        reason=f"{owner.worker} has no settings file of it in {directory}"[:REASON_MAX],
+        reason=f"{owner.worker} has no settings file for it in {directory}"[:REASON_MAX],
         source=known.source,
         heard_ms=known.heard_ms,
         records=known.records,
@@ -84,7 +84,7 @@ def unconfigured(
 
 
 def milliseconds(at: float) -> int:
-    """Unix seconds as a message has them."""
+    """Unix seconds in the unit of messages."""
     return max(0, round(at * _MS))
 
 
@@ -99,7 +99,7 @@ def _synced_ms(status: Status | None) -> int | None:
 
 
 def _since_ms(view: SiteView, word: SyncStatus, now: float) -> int | None:
-    """Since when the whole has its word: as long as one store has another one, it has that."""
+    """Since when the home has its status: it is in sync once its last store is, and otherwise as soon as one store is not."""
     if view.status is None:
         return None
     found = [replica_status(replica, now, view.freshness) for replica in view.status.replicas]

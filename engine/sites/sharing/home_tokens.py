@@ -1,17 +1,17 @@
-"""The tokens that open one home each, of the homes that other processes keep: who has one is led there, too.
+"""The tokens that grant access to one home each, for homes that other processes keep: a request with one is redirected there.
 
-The process that keeps a home reads its token with everything else of it.
+The process that keeps a home reads its token together with the home's settings.
 """
 
 from collections.abc import Mapping
 
 from engine.sites.files import SiteFile, http_token
 
-_LOOKS = 30  # a token that was changed is noticed in one of so many looks, each two seconds
+_LOOKS = 30  # a changed token is noticed once in so many checks, which come every two seconds
 
 
 class HomeTokens:
-    """Filled in a thread, from the files of all homes."""
+    """Reads the files of all homes, in a thread."""
 
     def __init__(self) -> None:
         """Nothing is read yet."""
@@ -19,7 +19,7 @@ class HomeTokens:
         self._looks = 0
 
     def take(self, files: Mapping[str, SiteFile]) -> None:
-        """Read the tokens of files that changed, and now and then those of all."""
+        """Read the tokens of changed files, and from time to time those of all files."""
         self._looks = (self._looks + 1) % _LOOKS
         known = self._known if self._looks else {}
         found = {}
@@ -30,6 +30,6 @@ class HomeTokens:
         self._known = found
 
     def get(self, name: str) -> str | None:
-        """The token that opens this home and no other."""
+        """The token that grants access to this home only."""
         found = self._known.get(name)
         return found[1] if found else None

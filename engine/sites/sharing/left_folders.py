@@ -1,7 +1,7 @@
-"""Folders of homes that moved to another process: kept as a cache for some days, since homes come back, and removed then.
+"""Folders of homes that moved to another process: kept as a cache for some days, because homes may return, and then removed.
 
-Only what this process made and gave up in an orderly way is removed, and nothing in it that could not be had again: not
-a history file, not a row or table of another program, and nothing while no other process is known to keep the home in sync.
+It removes only what this process made and gave up in an orderly way, and only what can be rebuilt: no history file, no row
+or table of another program, and nothing unless another process is known to keep the home in sync.
 """
 
 import logging
@@ -22,7 +22,7 @@ from engine.replicas.rows.only_ours import holds_only_ours
 
 _MARKER = ".left"
 _ROWS = "rows.db"
-# The log goes first: with another file of rows it would be taken for that one's.
+# The log goes first: beside a new rows file it would be taken for that file's log.
 _REMOVED = (
     f"{_ROWS}-wal",
     f"{_ROWS}-shm",
@@ -38,7 +38,7 @@ _logger = logging.getLogger("reconcile")
 
 
 def mark_left(state: Path, sites: Iterable[str]) -> None:
-    """Note that these homes were given up now. What cannot be noted is never removed."""
+    """Mark these homes as given up now. A folder that cannot be marked is never removed."""
     text = b"The home moved to another process; rows.db is removed some days later (sites.keep_days).\n"
     for site in sites:
         with suppress(OSError):
@@ -47,9 +47,9 @@ def mark_left(state: Path, sites: Iterable[str]) -> None:
 
 
 async def keep_removing(state: Path, keep_days: float, is_kept_elsewhere: Callable[[str], bool]) -> None:
-    """Remove what is so old, until cancelled; with 0 days nothing.
+    """Remove folders of this age, until cancelled; with 0 days none.
 
-    `is_kept_elsewhere` says whether another process is known to keep a home, in sync.
+    `is_kept_elsewhere` returns whether another process is known to keep a home in sync.
     """
     while keep_days:
         await anyio.sleep(_LOOK_SECONDS)
@@ -61,7 +61,7 @@ async def keep_removing(state: Path, keep_days: float, is_kept_elsewhere: Callab
 
 
 def left_before(state: Path, before: float) -> list[str]:
-    """The homes that were given up before then (Unix seconds), and whose rows nobody wrote since."""
+    """The homes that were given up before a time (Unix seconds) and whose rows were not written since."""
     found = []
     with suppress(OSError):
         for folder in sorted(state.iterdir()):
@@ -75,7 +75,7 @@ def left_before(state: Path, before: float) -> list[str]:
 
 
 def remove_left(folder: Path) -> bool:
-    """Remove the rows of a home, if nothing of them would be lost; and the folder, if nothing else is in it."""
+    """Remove the rows of a home if that loses nothing, and the folder if nothing else is in it."""
     rows = folder / _ROWS
     try:
         if rows.is_symlink() or (rows.exists() and not holds_only_ours(rows)):
@@ -84,7 +84,7 @@ def remove_left(folder: Path) -> bool:
             for name in _REMOVED:
                 (folder / name).unlink(missing_ok=True)
     except StoreHeld:
-        return False  # the home has just come back
+        return False  # the home has just returned
     except (EngineError, OSError) as error:
         fields = {"folder": str(folder), "error": str(error)}
         _logger.warning("the rows of a home that moved away cannot be removed", extra={"fields": fields})

@@ -9,10 +9,10 @@ from engine.sites.sharing.status_exchange import ExchangeState
 
 
 class FleetMetrics(Collector):
-    """Collects from what the processes tell each other as it is at each scrape."""
+    """Collects the state of the exchange at each scrape."""
 
     def __init__(self, read: Callable[[], ExchangeState]) -> None:
-        """`read` returns how it is now."""
+        """`read` returns the current state."""
         self._read = read
 
     def describe(self) -> Iterable[Metric]:
@@ -29,21 +29,21 @@ class FleetMetrics(Collector):
         )
         yield GaugeMetricFamily(
             "reconcile_fleet_exchange_up",
-            "1 while the process can tell the others of its homes, and hears of theirs.",
+            "1 while the process exchanges the status of homes with the others.",
             value=float(now.trouble is None),
         )
         yield GaugeMetricFamily(
             "reconcile_fleet_strange_messages",
-            "Messages of other programs among those about homes, since the start.",
+            "Messages of other programs in the topic of statuses, since the start.",
             value=float(now.strange_messages),
         )
         yield GaugeMetricFamily(
             "reconcile_fleet_workers",
-            "Processes of the fleet that have been heard of within two minutes.",
+            "Processes of the fleet that have reported within two minutes.",
             value=float(now.workers),
         )
         yield GaugeMetricFamily(
             "reconcile_fleet_unowned_sites",
-            "Homes of the fleet that no process has spoken for within two minutes.",
+            "Homes of the fleet that no process has reported within two minutes.",
             value=float(now.unowned),
         )

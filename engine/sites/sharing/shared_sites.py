@@ -1,4 +1,4 @@
-"""The homes of a process that shares them with others, for the API: its own, and what it hears of the rest."""
+"""The homes of a fleet as the API of one process sees them: its own, and the reported status of all others."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class SharedSites:
-    """The `Sites` of such a process."""
+    """The `Sites` of a process in a fleet."""
 
     def __init__(self, fleet: Fleet, exchange: StatusExchange, tokens: HomeTokens) -> None:
-        """`fleet` are the homes that it keeps, `tokens` those of all homes."""
+        """`fleet` has the homes that it keeps, `tokens` the tokens of all homes."""
         self._tokens = tokens
         self._fleet = fleet
         self._exchange = exchange
@@ -51,10 +51,10 @@ class SharedSites:
         """See `Sites`."""
         if self._exchange.worker.state != "drained":
             return None
-        return "This process is drained: it gives its homes to others, until `reconcile fleet resume` on its machine."
+        return "This process is drained: other processes keep its homes until `reconcile fleet resume` is run on its machine."
 
     def token(self, name: str) -> str | None:
-        """See `Sites`. Who has it is led to the process that keeps the home."""
+        """See `Sites`. A request with it is redirected to the process that keeps the home."""
         return self._fleet.token(name) or self._tokens.get(name)
 
     async def open(self, name: str) -> AppContext | None:
@@ -75,5 +75,5 @@ class SharedSites:
 
 
 def _view(status: SiteStatus) -> SiteView:
-    """A home of which this process has no file."""
+    """A home for which this process has no file."""
     return SiteView(status.site, status.label, status.tags, Stage.UNCONFIGURED, status.reason, None, AGELESS)

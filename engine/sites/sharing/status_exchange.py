@@ -1,6 +1,6 @@
-"""How the homes of a fleet are, exchanged among its processes: each tells of its own, and hears of the others'.
+"""Exchanges the status of homes among the processes of a fleet: each sends its own and receives the others'.
 
-What goes wrong here is told, and harms no home: the others only know less.
+A failure here is reported and harms no home: the other processes only know less.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,14 +40,14 @@ from engine.sites.sharing.worker_messages import WorkerMessages, abandoned
 T = TypeVar("T")
 
 _ROUND_SECONDS = 1.0
-_ROUNDS = 5  # each home is looked at in one of so many
+_ROUNDS = 5  # each home is checked once in so many rounds
 _RETRY_SECONDS = 5.0
 _LAST_WORD_SECONDS = 1.0
 _AT_ONCE = 100
 
 
 class OwnedSite(NamedTuple):
-    """A home that this process keeps, and under which claim. What is known of it, and its records by registry, is asked when it is needed."""
+    """A home that this process keeps, and its claim. Its view and its number of records are read when needed."""
 
     name: str
     claim: Claim
@@ -56,27 +56,27 @@ class OwnedSite(NamedTuple):
 
 
 class ExchangeState(NamedTuple):
-    """How it is with the exchange. `trouble` says why nothing is told or heard, if so; then the counts are of before."""
+    """The state of the exchange. `trouble` is the reason why it does not work, if so; the counts are then out of date."""
 
     is_drained: bool
     trouble: str | None
     strange_messages: int
-    workers: int = 0  # processes of the fleet that were heard of lately
-    unowned: int = 0  # homes that no process has spoken for lately
+    workers: int = 0  # processes of the fleet that have reported lately
+    unowned: int = 0  # homes that no process has reported lately
 
 
 class OwnedSites(Protocol):
     """The homes of this process."""
 
     def owned(self) -> Sequence[OwnedSite]:
-        """Those that it keeps."""
+        """The homes that it keeps."""
 
     def claims(self) -> Sequence[Claim]:
-        """What it may keep."""
+        """The ownership that assigns homes to it."""
 
 
 class StatusExchange:
-    """Made with what this process is called and where its API is."""
+    """Sends and receives statuses under this process's name and the address of its API."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class StatusExchange:
         on_trouble: Callable[[EngineError], None],
         on_released: Callable[[Sequence[str]], None] = lambda _sites: None,
     ) -> None:
-        """Nothing is connected yet. `clock` is the wall clock; `on_released` hears in a thread of homes that were given up."""
+        """Connects to nothing yet. `clock` is the wall clock; `on_released` receives, in a thread, homes that were given up."""
         self.known = KnownSites(topic.partitions)
         self.trouble: str | None = None
         self.worker = worker
@@ -101,12 +101,12 @@ class StatusExchange:
         self._numbers = ClaimNumbers(worker.worker, self.known)
         self._worker_messages = WorkerMessages()
         self._digests = SettingsDigests()
-        self._named: Mapping[str, str | None] | None = None  # digests of all homes; None: not looked yet
+        self._named: Mapping[str, str | None] | None = None  # digests of all homes; None: not read yet
         self._thread = anyio.CapacityLimiter(1)
         self.unconfigured: tuple[SiteStatus, ...] = ()
 
     async def run(self, sites: OwnedSites) -> None:
-        """Tell and hear until cancelled."""
+        """Send and receive until cancelled."""
         number = 0
         while True:
             number += 1
@@ -115,35 +115,35 @@ class StatusExchange:
                 self.trouble = None
                 await anyio.sleep(_ROUND_SECONDS)
             except ReplicaError as error:
-                self._tell(error)
+                self._report(error)
                 self._due.doubt()
                 self._worker_messages.doubt()
-                self.known.strange = 0  # all is read anew
+                self.known.strange = 0  # everything is read again
                 await self._in_thread(self._topic.close)
                 await anyio.sleep(_RETRY_SECONDS)
 
     def state(self) -> ExchangeState:
-        """How it is with the exchange at this moment."""
+        """The current state of the exchange."""
         now, is_drained = milliseconds(self._clock()), self.worker.state == "drained"
         unowned = self.known.unowned(self._named or (), now)
         return ExchangeState(is_drained, self.trouble, self.known.strange, self.known.heard(now), unowned)
 
     def take_files(self, files: Mapping[str, SiteFile]) -> None:
-        """Which homes this process has settings of; called in a thread."""
+        """Note the homes that this process has settings for; called in a thread."""
         self._named = self._digests.of(files)
 
     def note_drained(self, since: float | None) -> None:
-        """Tell that this process is drained since then (Unix seconds), or no longer."""
+        """Send that this process has been drained since then (Unix seconds), or no longer is."""
         state: WorkerState = "active" if since is None else "drained"
         at = self._clock() if since is None else since
         self.worker = replace(self.worker, state=state, since_ms=milliseconds(at))
 
     def around(self, ownership: Ownership) -> Ownership:
-        """The ownership, with a last word about each home that is given up."""
+        """The ownership, which also sends a last status for each home that is given up."""
         return _Announced(ownership, self)
 
     async def release(self, claim: Claim) -> None:
-        """Say that the homes of a claim have ended here. They have; the claim may be over."""
+        """Send that the homes of a claim have ended here. They have; the claim may have expired."""
         now = self._clock()
         statuses = []
         for site, number in self._numbers.end(claim).items():
@@ -153,17 +153,17 @@ class StatusExchange:
                 statuses.append(replace(released(last, now), claim=number))
         if statuses:
             await anyio.to_thread.run_sync(self._on_released, [status.site for status in statuses])
-            await self._last_words([self._message(status) for status in statuses])
+            await self._send_now([self._message(status) for status in statuses])
 
     async def leave(self) -> None:
-        """Say that this process ends, and let go of the topic."""
+        """Send that this process ends, and close the topic."""
         name = self.worker.worker
-        await self._last_words([self._of_worker(name, encode_worker_removed(self._topic.name, name))])
+        await self._send_now([self._of_worker(name, encode_worker_removed(self._topic.name, name))])
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._topic.close)
 
     def elsewhere(self, name: str) -> Elsewhere | None:
-        """Which other process keeps a home; None where nobody has heard of it."""
+        """The other process that keeps a home; None if none has reported it."""
         status = self.known.sites.get(name)
         if status is None:
             return Elsewhere("", "", is_current=False) if name in (self._named or {}) else None
@@ -173,7 +173,7 @@ class StatusExchange:
         return Elsewhere(status.owner, status.url if is_apart else "", is_current)
 
     def is_kept_elsewhere(self, name: str) -> bool:
-        """Whether another process is known to keep a home, in sync."""
+        """Whether another process is known to keep a home in sync."""
         status = self.known.sites.get(name)
         if status is None or status.owner == self.worker.worker or name in self._numbers:
             return False
@@ -202,7 +202,7 @@ class StatusExchange:
     def _status_due(self, owned: OwnedSite, number: int) -> SiteStatus | None:
         name = owned.name
         if not is_site_name(name):
-            return None  # a broken file that is called like no home
+            return None  # a broken file without a valid name
         partition = partition_of(name, self._topic.partitions)
         is_new = self._numbers.is_new(name, owned.claim)
         if not (is_new or (partition + number) % _ROUNDS == 0) or not self._topic.has_read(partition):
@@ -230,7 +230,7 @@ class StatusExchange:
         self.unconfigured = tuple(found)
 
     def _under(self, status: SiteStatus, claim: Claim) -> SiteStatus | None:
-        """The status with the number of the claim, if it is due and the claim still holds."""
+        """The status with the claim's number, if it is due and the claim is still valid."""
         try:
             claim.check()
         except OwnershipLost:
@@ -261,27 +261,27 @@ class StatusExchange:
             partition_of(status.site, self._topic.partitions), encode_site(self._topic.name, status)
         )
 
-    async def _last_words(self, messages: Sequence[Outgoing]) -> None:
-        """Send at once, and wait a moment for it; also while this process ends."""
+    async def _send_now(self, messages: Sequence[Outgoing]) -> None:
+        """Send now and wait briefly until it is sent, even while this process ends."""
         with anyio.CancelScope(shield=True):
             try:
                 await self._in_thread(partial(self._topic.send, messages))
-                # Not in the one thread: many partitions are given up at once.
+                # Not in the single thread of the exchange: many partitions are given up at once.
                 await anyio.to_thread.run_sync(self._topic.flush, _LAST_WORD_SECONDS)
             except ReplicaError as error:
-                self._tell(error)
+                self._report(error)
 
     async def _in_thread(self, job: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(job, limiter=self._thread)
 
-    def _tell(self, error: EngineError) -> None:
+    def _report(self, error: EngineError) -> None:
         if str(error) != self.trouble:
             self.trouble = str(error)
             self._on_trouble(error)
 
 
 class _Announced:
-    """An `Ownership` whose homes are given up with a last word."""
+    """An `Ownership` that sends a last status for each home that is given up."""
 
     def __init__(self, inner: Ownership, exchange: StatusExchange) -> None:
         self._inner = inner

@@ -53,7 +53,7 @@ def test_a_home_is_what_its_owner_said_while_that_is_fresh(tmp_path: Path) -> No
     (old,) = sites(reader, NOON + FRESH + 1)
     assert (old.status, old.connected, old.pending, old.differing) == ("unknown", None, None, None)
     assert old.since == old.said_at == NOON
-    assert old.reason == "The process that keeps it, worker-1, was last heard at 2026-11-23T12:00:00.000Z."
+    assert old.reason == "The process that keeps it, worker-1, last reported at 2026-11-23T12:00:00.000Z."
     (ahead,) = sites(reader, NOON - FRESH - 1)
     assert ahead.status == "unknown"
 
@@ -66,7 +66,7 @@ def test_a_home_that_was_given_up_or_of_which_nothing_was_said_is_unknown(tmp_pa
     assert (unsaid.status, unsaid.devices, unsaid.reason) == (
         "unknown",
         1,
-        "No process has said anything about it.",
+        "No process has reported on it.",
     )
 
 

@@ -50,5 +50,5 @@ def test_who_gives_a_home_up_or_has_no_file_of_it_knows_nothing_of_it() -> None:
     assert (ended.since_ms, ended.synced_ms) == (milliseconds(NOON + 5), milliseconds(NOON))
     alien = unconfigured(status, replace(OWNER, worker="host-2"), None, "sites.d", NOON)
     assert (alien.stage, alien.status, alien.owner) == ("unconfigured", "unknown", "host-2")
-    assert alien.reason == "host-2 has no settings file of it in sites.d"
+    assert alien.reason == "host-2 has no settings file for it in sites.d"
     assert alien.records == {"entity": 3}

@@ -59,14 +59,14 @@ async def test_own_homes_are_those_of_the_process(tmp_path: Path) -> None:
         assert not sites.is_closed
         with sites.follow():
             pass
-        process.exchange.unconfigured = (said(stage="unconfigured", reason="two has no file of it"),)
+        process.exchange.unconfigured = (said(stage="unconfigured", reason="two has no file for it"),)
         assert [(view.name, view.stage) for view in sites.views()] == [
             ("far", Stage.UNCONFIGURED),
             ("one", Stage.KEPT),
         ]
         lost = sites.view("far")
         assert lost is not None
-        assert lost.reason == "two has no file of it"
+        assert lost.reason == "two has no file for it"
         assert await sites.open("far") is None
 
 

@@ -79,7 +79,7 @@ def _check_action(arguments: Arguments) -> None:
             f"Write {' or '.join(TOPICS_COMMANDS)}.",
         )
     if arguments.fleet_command == "status" and action:
-        refuse(f"What is {visible(action)}?", "Write `reconcile fleet status`.")
+        refuse(f"There is no `reconcile fleet {visible(action)}`.", "Write `reconcile fleet status`.")
 
 
 def _drain(arguments: Arguments, settings: Settings) -> int:
@@ -100,7 +100,7 @@ def _drain(arguments: Arguments, settings: Settings) -> int:
             f"{state} (sites.state) cannot be written: {error.strerror}.", "Run it as the service's user."
         ) from error
     if is_drain:
-        done = "hands its homes to the other processes within seconds and takes none until `reconcile fleet resume`"
+        done = "gives its homes to the other processes within seconds and takes none until `reconcile fleet resume`"
     else:
         done = "takes its share of the homes"
     before = "" if is_new else f" It was {'' if is_drain else 'not '}drained before."

@@ -1,7 +1,7 @@
-"""`reconcile healthcheck`: is the service alive? For containers and supervisors, which ask often and at once.
+"""`reconcile healthcheck`: is the service alive? For containers and supervisors, which ask often and need an answer at once.
 
-Requests `/healthz`, which needs no token and checks nothing but the process itself: a home that is away is no
-reason to restart the service (`/readyz` reports that). Neither secrets nor proxies play a part.
+Requests `/healthz`, which needs no token and checks only the process itself: an unreachable Home Assistant is no
+reason to restart the service (`/readyz` reports that). It uses neither secrets nor proxies.
 """
 
 import http.client
@@ -27,7 +27,7 @@ _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def run_healthcheck(arguments: Arguments) -> int:
-    """Ask once, say what came of it in one line. Raises SettingsError when it is unknown whom to ask."""
+    """Ask once and print the result in one line. Raises SettingsError when the service's address is not known."""
     url = _configured_url(arguments) if arguments.url is None else arguments.url
     code, said = ask(_parts(url))
     line = f"{without_secrets(url)}: {said}."
@@ -39,9 +39,9 @@ def run_healthcheck(arguments: Arguments) -> int:
 
 
 def ask(url: SplitResult) -> tuple[int, str]:
-    """The exit code, and why; after TIMEOUT_SECONDS at the latest, however slowly names resolve or bytes come."""
+    """The exit code and the reason, within TIMEOUT_SECONDS, however slowly names resolve or bytes arrive."""
     answers: list[tuple[int, str]] = []
-    # A daemon: what still hangs then ends with the process.
+    # A daemon thread: if it still hangs then, it ends with the process.
     asking = threading.Thread(target=lambda: answers.append(_ask(url)), daemon=True)
     asking.start()
     ends_within(asking, TIMEOUT_SECONDS)
@@ -54,7 +54,7 @@ def _ask(url: SplitResult) -> tuple[int, str]:
     connection = _CONNECTIONS[url.scheme](url.hostname or "", url.port, timeout=timeout)
     try:
         connection.connect()
-    except (OSError, UnicodeError) as error:  # the second: a name that can be no host's
+    except (OSError, UnicodeError) as error:  # the second: a name that is not a valid host name
         return UNAVAILABLE, f"nothing answers ({getattr(error, 'strerror', None) or error})"
     try:
         connection.request("GET", url.path.rstrip("/") + _PATH, headers={"Connection": "close"})
@@ -67,9 +67,9 @@ def _ask(url: SplitResult) -> tuple[int, str]:
     finally:
         connection.close()
     if answer.status != 200:
-        return FAILED, f"{_PATH} was answered with {answer.status}"
+        return FAILED, f"{_PATH} returned {answer.status}"
     if b'"ok"' not in body:
-        return FAILED, f"what answers {_PATH} is not reconcile"
+        return FAILED, f"the program that answers {_PATH} is not reconcile"
     return OK, "alive"
 
 
@@ -80,7 +80,7 @@ def _configured_url(arguments: Arguments) -> str:
     file = Path(arguments.config) if arguments.config else None
     settings, _ = merge_settings({}, os.environ, file, working_folder())
     if settings.http.port == 0:
-        raise SettingsError("http.port = 0 lets the service take any port.", "Say which with --url.")
+        raise SettingsError("http.port = 0 lets the service take any port.", "Name it with --url.")
     host = _LOOPBACK.get(settings.http.host, settings.http.host)
     return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"
 
@@ -95,6 +95,7 @@ def _parts(url: str) -> SplitResult:
         is_address = False
     if not is_address:
         refuse(
-            f"{without_secrets(url)!r} is no address of a service.", "It looks like http://127.0.0.1:8099."
+            f"{without_secrets(url)!r} is not the address of a service.",
+            "It looks like http://127.0.0.1:8099.",
         )
     return parts

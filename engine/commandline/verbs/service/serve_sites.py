@@ -22,7 +22,7 @@ from engine.sites.serving import Layers, SitesHost, serve_sites
 def sites_work(
     arguments: Arguments, loaded: LoadedSettings, logger: logging.Logger, mode: Mode
 ) -> Callable[[anyio.Event], Awaitable[None]]:
-    """What serves all homes until an event is set."""
+    """The coroutine function that serves all homes until an event is set."""
     sites = loaded.settings.sites
     file = Path(arguments.config) if arguments.config else None
     given = Layers(given_settings(arguments), os.environ, file, working_folder())
@@ -49,8 +49,8 @@ def sites_work(
         lines=lines,
         on_failed=on_failed,
         on_ready=on_ready,
-        on_trouble=_warning(logger, "homes cannot be shared out"),
-        on_status_trouble=_warning(logger, "other processes cannot be told how homes are"),
+        on_trouble=_warning(logger, "homes cannot be assigned to processes"),
+        on_status_trouble=_warning(logger, "the status of homes cannot be exchanged"),
         notifier=Notifier(os.environ),
     )
 
@@ -61,7 +61,7 @@ def sites_work(
 
 
 def _warning(logger: logging.Logger, message: str) -> Callable[[EngineError], None]:
-    """What logs an error under a constant message."""
+    """A callback that logs an error under a constant message."""
 
     def warn(error: EngineError) -> None:
         logger.warning(message, extra={"fields": {"error": str(error)}})

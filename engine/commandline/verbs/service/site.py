@@ -1,6 +1,6 @@
 """`reconcile site`: the homes of `sites.directory`, their files and their state. It talks to no service.
 
-A running service takes up what changed within seconds.
+A running service applies changes within seconds.
 """
 
 import os
@@ -73,11 +73,11 @@ class Homes:
         self._share = StaticShard(self.settings.shard).claim
 
     def read(self) -> dict[str, SiteFile]:
-        """Those of this process's share, by name."""
+        """The homes of this process's share, by name."""
         return {name: file for name, file in self._files.read().items() if self._share.covers(name)}
 
     def claims(self, name: str) -> Path | None:
-        """The file that is of this home, or may be."""
+        """The file of this home, or one that may be its file."""
         self._files.read()
         return self._files.claims(name)
 
@@ -131,7 +131,7 @@ def _line(homes: Homes, file: SiteFile) -> SiteLine:
 
 
 def _check(arguments: Arguments, homes: Homes, stop: Interruption) -> int:
-    """Ask each home's Home Assistant once, with nothing written."""
+    """Read each home's Home Assistant once and write nothing."""
     found = homes.read()
     chosen = [homes.named(arguments.name)] if arguments.name else [found[name] for name in sorted(found)]
     lines = []
@@ -208,7 +208,7 @@ def _remove(arguments: Arguments, homes: Homes) -> int:
             f"{file.path} cannot be removed: {error.strerror}.", "Run it as the folder's owner."
         ) from error
     emit_text(
-        f"Removed {file.path}; a running service lets go of the home. Its stores stay in {homes.state(file.name)}: "
+        f"Removed {file.path}; a running service stops keeping the home. Its stores stay in {homes.state(file.name)}: "
         f"`reconcile site forget {file.name}` deletes them.\n"
     )
     return OK
@@ -226,13 +226,13 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
     if not folder.is_dir() or folder.is_symlink():
         if is_known:
             return OK
-        raise SettingsError(f"There is no folder {folder}.", "Nothing is kept of that home here.")
+        raise SettingsError(f"There is no folder {folder}.", "This machine keeps nothing of that home.")
     try:
         with hold_store(folder / "rows.db"):
-            shutil.rmtree(folder)  # while nobody can take it up again
+            shutil.rmtree(folder)  # while no service can take it up again
     except StoreHeld as error:
         raise SettingsError(
-            f"A service still keeps {name}: {error.message}", "It lets go within seconds; try again."
+            f"A service still keeps {name}: {error.message}", "It stops within seconds; try again."
         ) from error
     emit_text(f"Deleted {folder}.\n")
     return OK

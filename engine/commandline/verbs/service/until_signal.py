@@ -17,7 +17,7 @@ def serve_until_signal(
     """Run `serve` and set its event on SIGTERM or SIGINT; returns the exit code. Raises what `serve` raises."""
 
     def on_cut_off(_signal_number: int) -> None:
-        logger.warning("stopped while a call did not return; the next start goes on where it was")
+        logger.warning("stopped while a call did not return; the next start continues from there")
 
     async def work() -> None:
         stop = anyio.Event()

@@ -86,7 +86,11 @@ def test_homes_of_which_processes_have_different_settings_are_named(fleet: Memor
 @pytest.mark.parametrize(
     ("said", "word", "why"),
     [
-        ({"stage": "unconfigured", "reason": "a has no settings file of it"}, "fail", "has no settings file"),
+        (
+            {"stage": "unconfigured", "reason": "a has no settings file for it"},
+            "fail",
+            "has no settings file",
+        ),
         ({"ts_ms": 0}, "warn", "has not reported on it lately"),
         ({"stage": "released"}, "warn", "a kept it before"),
     ],

@@ -161,7 +161,7 @@ def test_the_process_of_this_machine_is_drained_until_that_is_undone(
     assert run_fleet(parse(["fleet", "drain"])) == 0
     assert drained_since(drainable) is not None
     assert (
-        "hands its homes to the other processes within seconds and takes none until"
+        "gives its homes to the other processes within seconds and takes none until"
         in capsys.readouterr().out
     )
     assert run_fleet(parse(["fleet", "drain", f"{socket.gethostname()}-12"])) == 0

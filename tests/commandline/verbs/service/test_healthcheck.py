@@ -73,8 +73,8 @@ def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_sa
 @pytest.mark.parametrize(
     ("answer", "reported"),
     [
-        (http("503 Service Unavailable", "{}"), "/healthz was answered with 503"),
-        (http("200 OK", "<html>somebody else"), "what answers /healthz is not reconcile"),
+        (http("503 Service Unavailable", "{}"), "/healthz returned 503"),
+        (http("200 OK", "<html>somebody else"), "the program that answers /healthz is not reconcile"),
         (b"220 mail.example ESMTP\r\n", "no proper answer (BadStatusLine)"),
         (b"", "no proper answer (RemoteDisconnected)"),
     ],
@@ -113,7 +113,7 @@ def test_a_listener_on_every_address_is_asked_on_this_machine(
 def test_what_is_no_address_is_a_usage_error(url: str, reconcile: Reconcile) -> None:
     code, out, err = reconcile("healthcheck", "--url", url)
     assert (code, out) == (64, "")
-    assert "is no address of a service" in err
+    assert "is not the address of a service" in err
 
 
 def test_a_host_that_cannot_be_is_not_there(reconcile: Reconcile) -> None:

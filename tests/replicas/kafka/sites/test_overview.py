@@ -95,7 +95,7 @@ def test_processes_that_are_drained_away_or_silent_are_told_apart() -> None:
 
 def test_homes_without_a_file_and_settings_that_differ_are_named() -> None:
     found = fleet(
-        home(stage="unconfigured", status=SyncStatus.UNKNOWN, reason="a has no settings file of it"),
+        home(stage="unconfigured", status=SyncStatus.UNKNOWN, reason="a has no settings file for it"),
         worker("a", settings={"s2": "x", "s3": "y", "s4": "z"}),
         worker("b", settings={"s1": "w", "s2": "x", "s3": "Y", "s4": None}),
         worker("c", state="drained", settings={}),
