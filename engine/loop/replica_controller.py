@@ -7,7 +7,7 @@ another program wrote to the store, when a pass failed, and from time to time to
 import math
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
@@ -23,6 +23,7 @@ from engine.core.state.report import Report, without_many_applied
 from engine.core.state.status import ReplicaStatus, replica_status
 from engine.core.words import Mode, SyncStatus
 from engine.errors import ReplicaError
+from engine.loop.first_passes import FirstPasses
 from engine.loop.listeners import PassListener
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.found_times import FoundTimes
@@ -41,12 +42,6 @@ _MOMENT_SECONDS = 1.0
 _SET_SECONDS = 1.0
 # Created for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
-
-
-class Result(NamedTuple):
-    """What a step came to: when to come back, unless something happens before."""
-
-    requeue_after_seconds: float
 
 
 class ReplicaController:
@@ -76,6 +71,7 @@ class ReplicaController:
         self._clock = clock
         self._backoff = Backoff(intervals.retry_seconds_min, intervals.retry_seconds_max, draw)
         self._memory: ReplicaMemory | None = None
+        self._first_passes = FirstPasses()
         self._newest: Snapshot | None = None
         self._found = FoundTimes(ledger, replica.name)  # since when records differ
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
@@ -120,21 +116,22 @@ class ReplicaController:
         """The replica's name."""
         return self._replica.name
 
-    async def run(self, listener: PassListener) -> None:
-        """Keep the replica until cancelled."""
+    async def run(self, listener: PassListener, first_passes: FirstPasses | None = None) -> None:
+        """Keep the replica until cancelled. `first_passes` are those of all replicas of the home that is kept."""
+        self._first_passes = first_passes or self._first_passes
         is_calm = False
         while True:
-            result = await self._step(listener, is_calm=is_calm)
-            is_calm = await self._wait(result.requeue_after_seconds)
+            is_calm = await self._wait(await self._step(listener, is_calm=is_calm))
 
-    async def _step(self, listener: PassListener, *, is_calm: bool) -> Result:
-        """Do a pass if there is reason for one, else what could wait; returns when to come back."""
+    async def _step(self, listener: PassListener, *, is_calm: bool) -> float:
+        """Do a pass if there is reason for one, else what could wait; returns after how many seconds to come back."""
         now = anyio.current_time()
         if self._is_clock_set():
             self._verify_at = now  # so that the newest report has the right time
         if self._newest is not None and await self._is_due(now):
             verify = now >= self._verify_at or self._retry_at is not None
-            retry_after = await self._pass(self._newest, listener, verify=verify)
+            async with self._first_passes.turn(self._first_records(self._newest)):
+                retry_after = await self._pass(self._newest, listener, verify=verify)
             if verify and retry_after is None:
                 self._verify_at = anyio.current_time() + self._pace.jittered(
                     self._pace.verify_seconds, self._draw()
@@ -143,9 +140,13 @@ class ReplicaController:
             self._is_tidy = False
             if self._found.is_changed:
                 await self._offload(self._found.keep)
-            return Result(0.0)
+            return 0.0
         self._is_tidy = self._is_tidy or await self._tidy(is_calm=is_calm)
-        return Result(self._pace.watch_seconds)
+        return self._pace.watch_seconds
+
+    def _first_records(self, desired: Snapshot) -> int:
+        """How many records a first pass to a file of ours is over; else 0."""
+        return len(desired.home.records) if self._memory is None and self._replica.needs_tidying else 0
 
     async def _is_due(self, now: float) -> bool:
         if self._retry_at is not None:

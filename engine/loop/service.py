@@ -10,6 +10,7 @@ from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import combined_status
 from engine.errors import SourceError
+from engine.loop.first_passes import FirstPasses
 from engine.loop.informer import Informer
 from engine.loop.replica_controller import ReplicaController
 
@@ -48,9 +49,10 @@ class Service:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        first_passes = FirstPasses()
         async with anyio.create_task_group() as tasks:
             for controller in self._controllers:
-                tasks.start_soon(controller.run, self)
+                tasks.start_soon(controller.run, self, first_passes)
             tasks.start_soon(self._informer.run, self)
 
     def status(self) -> Status:
