@@ -56,6 +56,7 @@ class MemoryLog:
         self.site = site
         self.failure: ReplicaError | None = None
         self.commit_failure: ReplicaError | None = None
+        self.group_failure: ReplicaError | None = None  # raised for as long as it is set
         self.calls: list[str] = []
         self._positions: dict[str, int] = {}
         self._writer: object | None = None
@@ -77,6 +78,10 @@ class MemoryLog:
     def describe(self) -> dict[str, TopicState]:
         self._ask("describe")
         return dict(self.on.states)
+
+    def check_group(self) -> None:
+        if self.group_failure is not None:
+            raise self.group_failure
 
     def create(self, topics: Sequence[str]) -> None:
         self._ask("create")

@@ -42,6 +42,7 @@ def examine_kafka(log: Log, address: KafkaAddress, site: str) -> tuple[KafkaChec
         checks += _shortages(topics)
         name = "rights"
         check_user(names, topics)
+        log.check_group()
         name = "records"
         checks += _records_checks(log, names, topics, site)
     except ReplicaError as error:

@@ -34,6 +34,9 @@ class Log(Protocol):
     def describe(self) -> dict[str, TopicState]:
         """The existing ones among the prefix's topics."""
 
+    def check_group(self) -> None:
+        """Raises ReplicaRejected while this user may not use the consumer group that reading needs."""
+
     def create(self, topics: Sequence[str]) -> None:
         """Create topics that do not exist."""
 

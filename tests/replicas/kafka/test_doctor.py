@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.errors import ReplicaUnavailable
+from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.doctor import examine_kafka
 from engine.replicas.kafka.topics import TopicNames
@@ -67,3 +67,15 @@ def test_topics_that_cannot_be_used_end_the_checks() -> None:
     cluster.states["homes.area"] = msgspec.structs.replace(cluster.states["homes.area"], partitions=5)
     checks = examine_kafka(log, ADDRESS, "home")
     assert [(c.name, c.status) for c in checks] == [("cluster", "ok"), ("topics", "failed")]
+
+
+def test_a_group_that_the_user_may_not_use_ends_the_checks() -> None:
+    _, log = made()
+    log.create(NAMES.all)
+    log.group_failure = ReplicaRejected(
+        "kafka", "This user may not use the consumer group.", "Grant it Read."
+    )
+    checks = examine_kafka(log, ADDRESS, "home")
+    assert [(c.name, c.status) for c in checks][-1] == ("rights", "failed")
+    assert checks[-1].advice == "Grant it Read."
+    assert "read_to" not in log.calls

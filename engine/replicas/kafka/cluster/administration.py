@@ -17,6 +17,7 @@ from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.log import Cluster
 from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
 
+_GROUP_REFUSED = KafkaError.GROUP_AUTHORIZATION_FAILED
 _NONE_THERE = KafkaError.UNKNOWN_TOPIC_OR_PART
 _STEP_SECONDS, _RETRY_SECONDS = 0.05, 0.25
 _ATTEMPTS_MAX = 3
@@ -89,6 +90,26 @@ class Administration:
         while not self.describe().keys() >= set(topics):  # until every broker knows them
             admin.poll(_STEP_SECONDS)
             self._clients.check(deadline, tried=tried)
+
+    def check_groups(self, groups: Sequence[str], *, joined: str = "") -> None:
+        """Raises ReplicaRejected for a group that this user may not use; one that is `joined` must be readable.
+
+        Without this check, a missing right shows only after everything has been read. Nothing else that fails here is an
+        error: a coordinator that is away is a matter for whoever needs it.
+        """
+        if not groups:
+            return
+        client, tried = self._client(), "share out the homes" if joined else "be read"
+        asked = client.describe_consumer_groups(
+            list(groups),
+            include_authorized_operations=True,
+            request_timeout=self._clients.timeout_seconds / _ATTEMPTS_MAX,
+        )
+        for group, found in self._clients.results(client, asked, tried=tried).items():
+            is_refused = isinstance(found, KafkaError) and found.code() == _GROUP_REFUSED
+            allowed = None if isinstance(found, KafkaError) else found.authorized_operations
+            if is_refused or (group == joined and "Read" in _refused(allowed)):
+                raise self._clients.error(KafkaError(_GROUP_REFUSED), tried=tried)
 
     def begins(self, topics: Collection[str]) -> dict[str, int]:
         """The offset of the oldest message that each topic still has."""

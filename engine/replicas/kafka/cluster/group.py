@@ -150,6 +150,9 @@ class _Member:
         found = administration.describe()
         check_topics(self._names, found, address.partitions, address.setting)
         check_user(self._names, found)
+        others = (self._names.of("statuses"), self._names.of("partition/0"))
+        workers = group_of(self._names)
+        administration.check_groups((workers, *others), joined=workers)
         if missing := [topic for topic in self._names.fleet if topic not in found]:
             administration.create(missing, partitions=address.partitions, replicas=address.replicas)
 

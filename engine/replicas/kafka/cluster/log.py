@@ -25,6 +25,8 @@ class ClusterLog:
         self._administration = Administration(self._clients, TopicNames(address.prefix), partition)
         self._reading = PartitionReader(self._clients, partition, name)
         self._writing = PartitionWriter(self._clients, partition, name, membership)
+        # A member of the fleet's group has checked the groups of all partitions.
+        self._unchecked_groups = [] if membership else [name]
 
     @property
     def is_writer(self) -> bool:
@@ -38,6 +40,11 @@ class ClusterLog:
     def describe(self) -> dict[str, TopicState]:
         """See `Log`."""
         return self._administration.describe()
+
+    def check_group(self) -> None:
+        """See `Log`."""
+        self._administration.check_groups(self._unchecked_groups)
+        self._unchecked_groups = []
 
     def create(self, topics: Sequence[str]) -> None:
         """See `Log`."""

@@ -54,7 +54,9 @@ class WholeTopics:
 
     def describe(self) -> dict[str, TopicState]:
         """The existing topics. Waits for the response."""
-        return self._administration.describe()
+        found = self._administration.describe()
+        self._administration.check_groups([self._group])
+        return found
 
     def follow(self, positions: Mapping[Place, int]) -> None:
         """Read these partitions, each from an offset."""

@@ -90,6 +90,7 @@ class PartitionContents:
         self._claim.check()
         self.topics = self._log.describe()
         check_topics(self.names, self.topics, self._options.address.partitions, self._options.address.setting)
+        self._log.check_group()
         followed = [topic for topic in self.names.records if topic in self.topics]
         if followed and is_writer and not self._log.is_writer:
             self.take_over()

@@ -48,3 +48,16 @@ def test_what_a_newer_program_wrote_hinders_its_own_home_alone() -> None:
         a.observe()
     shared.cluster.put("homes.entity", encode_key("a", entity(1).key), None)
     assert len(a.observe().versions) == 2
+
+
+def test_a_group_that_may_not_be_used_is_told_before_a_writer_is_made_or_anything_is_read() -> None:
+    shared = Shared()
+    a, _ = shared.filled("a", "b")
+    shared.log.group_failure = ReplicaRejected("kafka", "This user may not use the consumer group.")
+    shared.now = 3600.0
+    shared.log.calls.clear()
+    with pytest.raises(ReplicaRejected, match="may not use the consumer group"):
+        a.observe()
+    assert "read_to" not in shared.log.calls
+    shared.log.group_failure = None
+    assert a.observe().versions == HOME.home.hashes
