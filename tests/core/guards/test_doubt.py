@@ -1,16 +1,19 @@
 """What is derived from records that are missing and may not be gone is not written, and nothing else waits for it."""
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
+from engine.core.guards.doubt import untrusted_read
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes
 from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Device, Key, Record
+from engine.core.records.record import Area, Device, Key, Record
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 KITCHEN = device(1, area_id="kitchen")
@@ -23,10 +26,14 @@ CORRUPT = msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry
 
 
 def judge(
-    desired: Snapshot, *stored: Record, policy: Policy | None = None, are_booked: bool = True
+    desired: Snapshot,
+    *stored: Record,
+    policy: Policy | None = None,
+    are_booked: bool = True,
+    positions: Mapping[Key, int] | None = None,
 ) -> Verdict:
-    """The verdict over rows with derived values, that were equal to `stored`."""
-    have = snapshot(*stored)
+    """The verdict over rows with derived values, that were equal to `stored` at these positions."""
+    have = snapshot(*stored, positions=positions)
     booked = have.home.row_versions if are_booked else {}
     diff = compare(desired.home.row_versions, have.home.row_versions, booked, desired.reading.registries)
     rows = {key: row_of(record, have.home.derived.get(key)) for key, record in have.home.records.items()}
@@ -90,6 +97,73 @@ def test_a_child_keeps_the_area_of_a_parent_that_is_missing() -> None:
     child = device(3, parent_device_id=KITCHEN.id)
     held = {o.key for o in judge(snapshot(*without(KITCHEN), child), *HOME, child).held}
     assert child.key in held
+
+
+def test_an_entity_keeps_the_area_of_its_devices_parent_while_that_is_missing() -> None:
+    child = device(3, parent_device_id=KITCHEN.id)
+    sensor = entity(4, device_id=child.id)
+    moved = msgspec.structs.replace(sensor, device_id=device(2).id)
+    held = judge(snapshot(*without(KITCHEN), child, sensor), *HOME, child, moved).held
+    assert sensor.key in {o.key for o in held}
+
+
+def test_a_device_with_an_area_of_its_own_goes_on_without_its_parent() -> None:
+    child = device(3, parent_device_id=KITCHEN.id, area_id="attic")
+    before = msgspec.structs.replace(child, area_id="hall")
+    assert child.key in changed(judge(snapshot(*without(KITCHEN), child, health=STARTING), *HOME, before))
+
+
+def test_a_device_whose_integration_does_not_change_goes_on_without_its_config_entry() -> None:
+    before = device(2, config_entry_id="more")
+    renamed = msgspec.structs.replace(before, name="New")
+    verdict = judge(snapshot(*without(device(2)), renamed, health=STARTING), *without(device(2)), before)
+    assert changed(verdict) == keys(renamed, SWITCH)
+
+
+def test_areas_do_not_move_up_into_the_place_of_one_that_may_still_come() -> None:
+    areas = [Area(area_id=name, name=name.title()) for name in ("attic", "bath", "cellar")]
+    attic, bath, cellar = areas
+    order = {area.key: number for number, area in enumerate(areas)}
+    read = snapshot(*HOME, bath, cellar, health=STARTING, positions={bath.key: 0, cellar.key: 1})
+    verdict = judge(read, *HOME, *areas, positions=order)
+    assert {o.key for o in verdict.held} == keys(attic, bath, cellar)
+    # Nothing of them is missing, so a new order is the user's.
+    swapped = {attic.key: 1, bath.key: 0, cellar.key: 2}
+    verdict = judge(
+        snapshot(*without(LAMP), *areas, health=STARTING, positions=swapped), *HOME, *areas, positions=order
+    )
+    assert changed(verdict) >= keys(attic, bath)
+    # A new name changes no place.
+    renamed = Area(area_id="bath", name="Bathroom")
+    places = {bath.key: 1, cellar.key: 2}
+    read = snapshot(*HOME, renamed, cellar, health=STARTING, positions=places)
+    assert changed(judge(read, *HOME, *areas, positions=order)) == keys(renamed)
+
+
+def test_why_a_read_is_no_evidence_is_said_with_what_to_do() -> None:
+    def why(**health: object) -> tuple[str, str, str]:
+        found = untrusted_read(snapshot(health=msgspec.structs.replace(RUNNING, **health)))
+        assert found is not None
+        return found
+
+    assert why(state="STARTING") == (
+        "not_running",
+        "Home Assistant is STARTING, not RUNNING.",
+        "Run again when it has started; the deletes follow then.",
+    )
+    assert why(unread=("no repairs", "no state")) == (
+        "health_unread",
+        "What Home Assistant says of its own state could not be read: no repairs; no state. "
+        "Whether its registries are sound is not known.",
+        "Restart Home Assistant, which rewrites such a file, and run again; the deletes follow then.",
+    )
+    assert why(corrupt_stores=("core.device_registry", "core.entity_registry")) == (
+        "storage_corruption",
+        "Home Assistant reports a corrupt store (core.device_registry, core.entity_registry) and started over "
+        "with an empty registry and new ids.",
+        "Restore a backup of Home Assistant, or accept the loss there by fixing the repair issue.",
+    )
+    assert untrusted_read(snapshot()) is None
 
 
 def test_what_rests_on_other_records_goes_on() -> None:

@@ -38,6 +38,10 @@ def test_one_entry_in_common_makes_a_home_the_same() -> None:
     assert KnownHomes(own=OURS, ledger=OURS).know(frozenset({"a2", "new"}))
 
 
+def test_what_is_held_says_nothing_where_the_store_itself_remembers_its_home() -> None:
+    assert KnownHomes(own=OURS, held=OTHERS).know(OURS)
+
+
 def test_a_home_that_replaces_its_entries_one_by_one_stays_the_same() -> None:
     homes = KnownHomes().after(frozenset({"e0", "e1"}))
     for number in range(1, 30):
@@ -50,7 +54,7 @@ def test_a_home_that_replaces_its_entries_one_by_one_stays_the_same() -> None:
 
 def test_what_is_remembered_is_bounded_and_all_that_is_listed_stays() -> None:
     timed = [f"01{number:024}" for number in range(instance.OTHERS_MAX + 500)]
-    old = [f"{number:032x}" for number in range(50)]
+    old = [f"f{number:031x}" for number in range(50)]
     homes = KnownHomes().after(frozenset({*old, timed[0]}))
     for number in range(1, len(timed), 100):
         homes = homes.after(frozenset({timed[0], *timed[number : number + 100]}))
@@ -82,6 +86,7 @@ def test_another_home_that_was_accepted_replaces_what_was_known() -> None:
 def test_what_is_known_already_is_not_remembered_again() -> None:
     homes = KnownHomes(own=OURS)
     assert homes.after(frozenset({"a1"})) is homes
+    assert homes.after(OURS) is homes
     assert homes.after(NOBODY) is homes
 
 

@@ -94,6 +94,22 @@ def test_categories_of_a_scope_that_was_not_asked_for_are_not_missing() -> None:
     assert [o.key for o in judge(asked, HOME).allowed] == [CATEGORY.key]
 
 
+def test_all_that_was_not_read_is_named_and_how_much_of_it_is_known() -> None:
+    odd = Category(category_id="a/b", scope="odd", name="Odd")
+    read = read_without("device", "label", records=HOME[:3], scopes=frozenset({"script"}))
+    verdict = judge(read, [*HOME, device(2), odd])
+    (refusal,) = (each for each in verdict.refusals if each.guard == "registry_unread")
+    assert refusal.message == (
+        "Not all that is known was read from test: label is missing, of which 1 records are known; "
+        "device is missing, of which 2 records are known; categories of the scope 'odd' were not requested. "
+        "It stays as it is."
+    )
+    assert refusal.hint == (
+        "Restore what is missing and run again. If the home really has none of it any more, set "
+        "plan.allow_empty = true for one run (--allow-empty)."
+    )
+
+
 def test_who_says_that_it_is_empty_is_believed() -> None:
     read = read_without("label", records=HOME).with_unread_as_empty()
     verdict = judge(read, HOME)
