@@ -14,14 +14,9 @@ from engine.core.records.record import Key, Record
 from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import (
-    FoundKey,
     PlanCounts,
-    with_first_found,
-    write_lag_seconds,
 )
-from engine.core.times import Instant, instant
 from engine.core.words import Outcome, SyncStatus, combined_status
-from tests.commandline.reports import changed, foreign, replica, report
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 
@@ -155,49 +150,6 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
     assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
 
 
-def test_a_difference_is_first_found_by_the_pass_that_first_shows_of_it() -> None:
-    found: dict[FoundKey, float] = {}
-    made = (
-        report(foreign("Sun"), replicas=(replica(),)),
-        report(foreign("Sun"), foreign("Moon"), changed("Lamp", since=Instant(NOON)), replicas=(replica(),)),
-        report(replicas=(replica(status="unknown"),)),  # nothing was looked at
-        report(foreign("Sun"), replicas=(replica(),)),
-        report(foreign("Moon"), replicas=(replica(),)),
-    )
-    reported = [
-        [(r.name, r.since) for r in with_first_found(each, found, NOON + number).records]
-        for number, each in enumerate(made, 1)
-    ]
-    assert reported == [
-        [("Sun", NOON + 1)],
-        [("Sun", NOON + 1), ("Moon", NOON + 2), ("Lamp", NOON)],
-        [],
-        [("Sun", NOON + 1)],
-        [("Moon", NOON + 5)],
-    ]
-
-
-def test_a_difference_that_goes_on_does_not_begin_again() -> None:
-    found: dict[FoundKey, float] = {}
-
-    def reported(at: float, since: float | None, shift: float = 0.0, **fields: object) -> float | None:
-        lamp = changed("Lamp", since=instant(since), **fields)
-        (record,) = with_first_found(report(lamp, replicas=(replica(),)), found, at, shift).records
-        return record.since
-
-    assert reported(NOON, None) == NOON
-    # It is missed with evidence now, and changed once more.
-    assert reported(NOON + 60, NOON + 60) == NOON
-    # What was known before that is the beginning.
-    assert reported(NOON + 70, NOON - 30) == NOON - 30
-    assert reported(NOON + 80, None, cause=Cause.FOREIGN) == NOON - 30
-    # The wall clock was an hour behind, and is set.
-    assert reported(NOON + 90, None, shift=3600) == NOON - 30 + 3600
-    # Once it is written, the next one starts over.
-    assert reported(NOON + 100, NOON + 100, outcome="applied") == NOON - 30
-    assert reported(NOON + 110, None) == NOON + 110
-
-
 def test_what_a_guard_holds_has_no_beginning_that_a_pass_without_memory_knows() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     desired = snapshot(ENTRY, health=starting)
@@ -241,12 +193,3 @@ def test_the_whole_is_as_good_as_its_worst_part() -> None:
     assert combined_status(map(SyncStatus, ["blocked", "out_of_sync"])) == "blocked"
     assert combined_status(map(SyncStatus, ["blocked", "unknown"])) == "unknown"
     assert combined_status([]) == "unknown"
-
-
-def test_a_write_lags_behind_the_change_it_writes_and_a_first_fill_behind_nothing() -> None:
-    since = Instant(NOON)
-    written = changed("Lamp", outcome=Outcome.APPLIED, cause=Cause.PENDING, since=since, replica_hash="h")
-    assert write_lag_seconds(written, NOON + 1.5) == 1.5
-    assert write_lag_seconds(written, NOON - 1) == 0.0
-    for other in ({"outcome": Outcome.HELD}, {"cause": Cause.DRIFT}, {"replica_hash": None}, {"since": None}):
-        assert write_lag_seconds(msgspec.structs.replace(written, **other), NOON) is None

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness, Intervals
-from engine.core.state.report import ErrorReport, RecordReport
+from engine.core.state.report import APPLIED_MAX, ErrorReport, PlanCounts, RecordReport, Report
 from engine.core.state.status import (
     ReplicaStatus,
     SourceStatus,
@@ -17,8 +18,9 @@ from engine.core.state.status import (
     status_word,
     why_not_ready,
 )
-from engine.core.words import SyncStatus
+from engine.core.words import Outcome, SyncStatus
 from tests.commandline.reports import changed, report
+from tests.commandline.reports import replica as of_replica
 
 FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0)
 
@@ -187,3 +189,77 @@ def test_lag_grows_while_nothing_is_compared_and_is_absent_when_never_in_sync() 
     assert lag_seconds(replica, 110.0) == 20.0
     assert lag_seconds(replica, 80.0) == 0.0
     assert lag_seconds(ReplicaStatus("a", SyncStatus.UNKNOWN), 100.0) is None
+
+
+BEFORE = ReplicaStatus(
+    "sqlite",
+    SyncStatus.OUT_OF_SYNC,
+    status_since=10.0,
+    synced_at=5.0,
+    compared_at=6.0,
+    succeeded_at=7.0,
+    pending=2,
+    pending_since=8.0,
+    changed=frozenset({Key("device", "d")}),
+)
+
+
+def after(of: Report, known: ReplicaStatus = BEFORE) -> ReplicaStatus:
+    return known.after(of, now=100.0, since=90.0, taken_at=95.0, true_at=98.0)
+
+
+def test_a_pass_that_found_everything_equal_moves_the_watermark_to_when_it_is_known_to_be_true() -> None:
+    found = report(replicas=(of_replica(),))
+    assert after(found) == ReplicaStatus(
+        "sqlite",
+        SyncStatus.IN_SYNC,
+        status_since=90.0,
+        synced_at=98.0,
+        compared_at=95.0,
+        succeeded_at=100.0,
+        report=found,
+    )
+
+
+def test_a_pass_that_left_something_keeps_the_watermark_and_says_what_waits_since_when() -> None:
+    left = report(
+        replicas=(of_replica(status="out_of_sync", planned=PlanCounts(upsert=3), applied=PlanCounts(1)),)
+    )
+    found = after(left)
+    assert (found.status, found.synced_at, found.compared_at, found.succeeded_at) == (
+        "out_of_sync",
+        5.0,
+        95.0,
+        100.0,
+    )
+    assert (found.pending, found.pending_since) == (2, 8.0), "since it was known first"
+    fresh = after(left, replace(BEFORE, pending=0, pending_since=None))
+    assert (fresh.pending, fresh.pending_since) == (2, 95.0)
+
+
+def test_a_pass_that_could_not_look_changes_nothing_of_what_was_known_but_the_word() -> None:
+    error = ErrorReport("sqlite", "The disk is away.", "Plug it in.", transient=True)
+    found = after(report(replicas=(of_replica(status="unknown"),), errors=(error,)))
+    assert (found.status, found.status_since) == ("unknown", 90.0)
+    assert (found.synced_at, found.compared_at, found.succeeded_at) == (5.0, 6.0, 7.0)
+    assert (found.pending, found.pending_since) == (2, 8.0)
+    assert (found.error, found.is_error_elsewhere) == ("The disk is away. Plug it in.", False)
+
+
+def test_an_error_of_another_store_alone_is_one_elsewhere() -> None:
+    own = ErrorReport("history", "Full.", "", transient=True)
+    other = ErrorReport("sqlite", "Locked.", "Wait.", transient=True)
+    of_history = replace(BEFORE, replica="history")
+    found = [
+        after(report(replicas=(of_replica("history"),), errors=errors), of_history)
+        for errors in ((other,), (other, own), (own,), ())
+    ]
+    assert [each.is_error_elsewhere for each in found] == [True, False, False, False]
+    assert [each.error for each in found] == ["Locked. Wait.", "Locked. Wait.", "Full.", None]
+
+
+def test_of_a_pass_that_wrote_thousands_only_what_still_differs_is_kept() -> None:
+    written = [changed(f"{n}", outcome=Outcome.APPLIED) for n in range(APPLIED_MAX + 1)]
+    kept = after(report(*written, replicas=(of_replica(),))).report
+    assert kept is not None
+    assert kept.records == ()
