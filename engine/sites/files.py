@@ -11,6 +11,7 @@ import msgspec
 
 from engine.core.records.record import Json
 from engine.errors import EngineError, SettingsError, SourceRefused
+from engine.files.real_paths import real_path
 from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
 from engine.settings.secrets import read_secret
 from engine.settings.sections import LoadedSettings, Settings
@@ -224,6 +225,7 @@ def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
     """Refuse homes that would write to a file of another home, or into its folder."""
     owners: dict[str, str] = {}
     checked = {}
+    folders: dict[str, str] = {}
     root = os.path.realpath(state)
     for name, found in homes.items():
         if found.loaded is not None:
@@ -231,7 +233,7 @@ def _apart(homes: dict[str, SiteFile], state: Path) -> dict[str, SiteFile]:
             places = [settings.rows.file]
             if settings.records.uri.startswith("history:"):
                 places.append(settings.records.uri.partition(":")[2])
-            real = [os.path.realpath(place) for place in places]
+            real = [real_path(place, folders) for place in places]
             others = {place: owner for place in real if (owner := _owner(place, root, homes, name))}
             taken = next((place for place in real if place in owners or place in others), None)
             if taken is not None:

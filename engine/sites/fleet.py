@@ -80,7 +80,6 @@ class Fleet:
         self._ownership = ownership
         self._claims: list[Claim] = []
         self._moved = anyio.Event()
-        self._listeners = listeners
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
         self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
         self._connecting, self._reading = (
@@ -95,7 +94,7 @@ class Fleet:
             mode=mode,
             clock=clock,
             draw=random.random,
-            listeners=self._listeners_of,
+            listeners=lambda mirror: listeners(mirror.name, mirror),
             why_wait=self._why_wait,
             on_failed=on_failed,
         )
@@ -245,9 +244,6 @@ class Fleet:
             status_seconds=_STATUS_SECONDS,
         )
 
-    def _listeners_of(self, mirror: Mirror) -> tuple[MirrorListener, ...]:
-        return self._listeners(mirror.name, mirror)
-
     def _why_wait(self) -> str | None:
         if not self._memory_max or (used := self._resident_bytes) <= self._memory_max:
             return None
@@ -277,7 +273,10 @@ class Fleet:
         for name in self._sites.keys() - self._found.keys():
             self._running.pop(name).scope.cancel()
             del self._sites[name]
-        for name, found in self._found.items():
+        new = self._found.keys() - self._sites.keys()
+        turns = {name: turn for turn, claim in enumerate(self._claims) for name in new if claim.covers(name)}
+        # Homes of one claim one after the other, so that one of Kafka's transactions serves several of them.
+        for name, found in sorted(self._found.items(), key=lambda home: turns.get(home[0], -1)):
             if name in self._sites:
                 self._sites[name].update(found.file, is_paused=found.is_paused)
             elif (claim := next((c for c in self._claims if c.covers(name)), None)) is not None:

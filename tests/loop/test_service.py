@@ -32,6 +32,18 @@ async def test_a_change_reaches_every_replica_and_the_status_says_so() -> None:
         assert {r.replica for r in status.report.records} == {"rows", "records"}
 
 
+async def test_a_status_is_made_once_for_as_long_as_nothing_changes() -> None:
+    async with running() as it:
+        await anyio.sleep(1)
+        before = it.service.status()
+        assert it.service.status() is before
+        it.home.change(
+            snapshot(ENTRY, device(1, name="New"), entity(1)), Hints(registries=frozenset({"device"}))
+        )
+        await anyio.sleep(0.05)
+        assert it.service.status().replicas != before.replicas
+
+
 @pytest.mark.parametrize(("entities", "kept"), [(APPLIED_MAX - 2, APPLIED_MAX), (APPLIED_MAX - 1, 0)])
 async def test_a_large_fill_is_passed_on_whole_and_kept_as_counts(entities: int, kept: int) -> None:
     async with running() as it:

@@ -281,3 +281,15 @@ def test_a_file_that_cannot_be_read_advises_nothing_that_is_for_the_process(tmp_
     assert error is not None
     assert "h1.toml cannot be read" in str(error)
     assert error.hint == "Correct it; the other homes are still kept."
+
+
+def test_a_folder_that_leads_into_another_homes_is_found_out_whenever_it_appears(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write(tmp_path, name)
+    (tmp_path / "state" / "one").mkdir(parents=True)
+    reader = files(tmp_path)
+    assert all(file.error is None for file in reader.read().values())
+    (tmp_path / "state" / "two").symlink_to(tmp_path / "state" / "one")
+    assert "where the home one writes" in error_of(reader.read()["two"])
+    (tmp_path / "state" / "two").unlink()
+    assert reader.read()["two"].error is None

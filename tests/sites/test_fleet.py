@@ -158,3 +158,16 @@ async def test_only_homes_that_are_owned_are_kept_and_they_end_before_they_are_g
             pass
         await ownership.gained(NamedClaim("one"))
         await eventually(lambda: stages(fleet) == {"one": "kept", "two": "kept"})
+
+
+async def test_homes_of_one_claim_begin_one_after_the_other(folder: Path) -> None:
+    for name in ("two", "three", "four"):
+        add(folder, name)
+    ownership = PassedAround()
+    async with running(folder, ownership) as fleet:
+        await eventually(lambda: ownership.gained is not None)
+        assert ownership.gained
+        await ownership.gained(NamedClaim("three", "four"))
+        await ownership.gained(NamedClaim("one", "two"))
+        await eventually(lambda: set(stages(fleet)) == {"one", "two", "three", "four"})
+        assert list(fleet._running) in (["four", "three", "one", "two"], ["three", "four", "one", "two"])

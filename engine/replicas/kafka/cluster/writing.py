@@ -73,6 +73,8 @@ class PartitionWriter:
                 "batch.size": min(_BATCH_BYTES, batch_bytes or _BATCH_BYTES),
                 # The compression that every client can read without a further library.
                 "compression.type": "gzip",
+                # Twice as fast as the default, for messages a tenth larger; the start of many homes is bound by it.
+                "compression.level": 1,
             }
         )
         tried = "be written"

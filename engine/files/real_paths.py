@@ -1,0 +1,16 @@
+"""Where paths lead, for whoever asks about many files in few folders again and again. It only looks."""
+
+import os
+
+
+def real_path(place: str, folders: dict[str, str]) -> str:
+    """As `os.path.realpath`, which looks at every folder above each file anew; `folders` are those that were looked at just now."""
+    if os.pardir in place.split(os.sep):  # noqa: PTH206 (asked of every home, every two seconds)
+        return os.path.realpath(place)
+    folder, name = os.path.split(os.path.abspath(place))  # noqa: PTH100
+    if not name:
+        return folder
+    if folder not in folders:
+        folders[folder] = real_path(folder, folders)
+    path = os.path.join(folders[folder], name)  # noqa: PTH118
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
