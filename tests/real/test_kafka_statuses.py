@@ -103,6 +103,9 @@ def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
         ),
         "it is shown as drained",
     )
+    assert first.run("fleet", "drain") == ""  # refused: nobody would be left
+    assert ready(first.address) == "ready"
+    assert set(first.homes()) == set(fleet.names)
     second.end(signal.SIGTERM)
     second.start()
     wait_until(lambda: ready(second.address) == "drained", "it stays drained")

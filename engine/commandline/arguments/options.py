@@ -100,6 +100,7 @@ def add_fleet(fleet: argparse.ArgumentParser) -> None:
         default="",
         help="of the topics: check (if nothing is said) or create; of drain and resume: the process, if it is to be of this machine",
     )
+    fleet.add_argument("--force", action="store_true", help="drain also the last process that keeps homes")
     add_settings_file(fleet)
     add_format(fleet)
     add_quiet(fleet)

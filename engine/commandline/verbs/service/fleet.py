@@ -20,13 +20,13 @@ from engine.composition.kafka import NO_FLEET, open_fleet
 from engine.core.state.report import SCHEMA_VERSION
 from engine.core.times import encode_document
 from engine.core.words import SyncStatus
-from engine.errors import SettingsError
+from engine.errors import ReplicaError, SettingsError
 from engine.replicas.kafka.fleet import problems_of
 from engine.replicas.kafka.sites.overview import FleetOverview, HomeOverview, WorkerOverview, overview
 from engine.settings.layers import merge_layers, settings_layers, with_secrets
-from engine.settings.sections import Settings
+from engine.settings.sections import LoadedSettings
 from engine.sites.files import SiteFiles
-from engine.sites.sharing.draining import drain, resume
+from engine.sites.sharing.draining import drain, drained_since, resume
 
 
 class FleetStatus(FleetOverview, frozen=True, kw_only=True):
@@ -49,9 +49,10 @@ def run_fleet(arguments: Arguments) -> int:
     layers = settings_layers({}, os.environ, file, working_folder())
     settings, origins = merge_layers(layers, os.environ)
     _check_action(arguments)
+    loaded = with_secrets(settings, origins, os.environ)
     if arguments.fleet_command in ("drain", "resume"):
-        return _drain(arguments, settings)
-    fleet = open_fleet(with_secrets(settings, origins, os.environ))
+        return _drain(arguments, loaded)
+    fleet = open_fleet(loaded)
     partitions = fleet.partitions
     if arguments.fleet_command == "topics":
         found = fleet.topics()
@@ -82,8 +83,9 @@ def _check_action(arguments: Arguments) -> None:
         refuse(f"There is no `reconcile fleet {visible(action)}`.", "Write `reconcile fleet status`.")
 
 
-def _drain(arguments: Arguments, settings: Settings) -> int:
+def _drain(arguments: Arguments, loaded: LoadedSettings) -> int:
     """Let the process of this machine's settings give up its homes, or keep some again."""
+    settings = loaded.settings
     if not settings.fleet.brokers:
         raise SettingsError(*NO_FLEET)
     worker, host = arguments.topics_command, socket.gethostname()
@@ -93,6 +95,9 @@ def _drain(arguments: Arguments, settings: Settings) -> int:
             f"Run `reconcile fleet {arguments.fleet_command}` on its machine, with its settings.",
         )
     state, is_drain = Path(settings.sites.state), arguments.fleet_command == "drain"
+    warning = ""
+    if is_drain and drained_since(state) is None:
+        warning = _check_others(arguments, loaded)
     try:
         is_new = (drain if is_drain else resume)(state)
     except OSError as error:
@@ -104,8 +109,33 @@ def _drain(arguments: Arguments, settings: Settings) -> int:
     else:
         done = "takes its share of the homes"
     before = "" if is_new else f" It was {'' if is_drain else 'not '}drained before."
-    emit_text(f"The process with its state in {state} {done}.{before}\n")
+    emit_text(f"The process with its state in {state} {done}.{before}\n{warning}")
     return OK
+
+
+def _check_others(arguments: Arguments, loaded: LoadedSettings) -> str:
+    """What to say beside the drain. Raises SettingsError where nobody would be left to keep the homes, unless that is forced.
+
+    Draining works while Kafka is away, too.
+    """
+    try:
+        fleet = open_fleet(loaded)
+        found = overview(fleet.workers(), fleet.said(), (), fleet.partitions, time())
+    except ReplicaError as error:
+        return f"It is not known whether another process can keep its homes: {visible(error.message, 500)}\n"
+    active = [worker.name for worker in found.workers if worker.state == "active"]
+    host = socket.gethostname()
+    is_ours = any(name == arguments.topics_command or name.rpartition("-")[0] == host for name in active)
+    if len(active) > is_ours:
+        return ""
+    homes = count_text(len(found.sites), "home")
+    lacking = f"No other process is there to keep the {homes} of this fleet"
+    if arguments.force:
+        return f"{lacking}: nobody keeps them until a process starts or is resumed.\n"
+    raise SettingsError(
+        f"{lacking}, so nobody would.",
+        "Start another process first, or write `reconcile fleet drain --force`.",
+    )
 
 
 def _print_topics(arguments: Arguments, found: FleetTopics, *, is_missing: bool) -> int:

@@ -11,7 +11,7 @@ from engine.commandline.arguments.parser import parse
 from engine.commandline.verbs.service import fleet as module
 from engine.commandline.verbs.service.fleet import run_fleet
 from engine.core.words import SyncStatus
-from engine.errors import SettingsError
+from engine.errors import ReplicaUnavailable, SettingsError
 from engine.replicas.kafka.fleet import Worker
 from engine.replicas.kafka.sites.known_sites import KnownSites
 from engine.replicas.kafka.sites.site_status import SiteStatus, WorkerStatus
@@ -152,6 +152,8 @@ def drainable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     text = '[sites]\ndirectory = "sites.d"\nstate = "state"\n[fleet]\nbrokers = "kafka:9092"\n'
     (tmp_path / "reconcile.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "open_fleet", lambda _loaded: MemoryFleet())
+    monkeypatch.setattr(module, "time", lambda: NOW_MS / 1000)
     return tmp_path / "state"
 
 
@@ -176,6 +178,68 @@ def test_a_process_of_another_machine_is_not_drained_here(drainable: Path, worke
     with pytest.raises(SettingsError, match="does not run on this machine"):
         run_fleet(parse(["fleet", "drain", worker]))
     assert drained_since(drainable) is None
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, *others: WorkerStatus, ours: str = "") -> None:
+    """A fleet in which one process keeps homes, and some are drained or gone."""
+    made = MemoryFleet()
+    made.known.workers.clear()
+    name = ours or f"{socket.gethostname()}-12"
+    made.members = (Worker(name, "h1", (0, 1)),)
+    made.tell(WorkerStatus(worker=name, state="active", ts_ms=NOW_MS), *others)
+    for site in ("home0", "home1"):
+        said = SiteStatus(
+            site=site, owner=name, claim=1, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=NOW_MS
+        )
+        made.tell(said)
+    monkeypatch.setattr(module, "open_fleet", lambda _loaded: made)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (WorkerStatus(worker="two", state="drained", ts_ms=NOW_MS),),
+        (WorkerStatus(worker="gone", state="active", ts_ms=NOW_MS),),  # no member of the group
+    ],
+    ids=["alone", "drained", "gone"],
+)
+def test_the_last_process_is_drained_only_when_that_is_meant(
+    drainable: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    others: tuple[WorkerStatus, ...],
+) -> None:
+    alone(monkeypatch, *others)
+    with pytest.raises(SettingsError, match="No other process is there to keep the 2 homes") as refused:
+        run_fleet(parse(["fleet", "drain"]))
+    assert "`reconcile fleet drain --force`" in refused.value.hint
+    assert drained_since(drainable) is None
+    assert run_fleet(parse(["fleet", "drain", "--force"])) == 0
+    assert "2 homes of this fleet: nobody keeps them until" in capsys.readouterr().out
+    assert drained_since(drainable) is not None
+    assert run_fleet(parse(["fleet", "drain"])) == 0  # it is drained already
+
+
+def test_a_process_that_leaves_others_behind_is_drained_at_once(
+    drainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone(monkeypatch, ours="elsewhere-1")
+    assert run_fleet(parse(["fleet", "drain"])) == 0
+    assert "nobody" not in capsys.readouterr().out
+    assert drained_since(drainable) is not None
+
+
+def test_draining_works_while_kafka_is_away_and_says_what_is_not_known(
+    drainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away(_loaded: object) -> MemoryFleet:
+        raise ReplicaUnavailable("kafka", "Kafka at kafka:9092 is away.")
+
+    monkeypatch.setattr(module, "open_fleet", away)
+    assert run_fleet(parse(["fleet", "drain"])) == 0
+    assert "can keep its homes: Kafka at kafka:9092 is away." in capsys.readouterr().out
+    assert drained_since(drainable) is not None
 
 
 def test_a_folder_that_cannot_be_written_is_named(drainable: Path) -> None:
