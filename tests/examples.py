@@ -1,5 +1,8 @@
-"""How many examples Hypothesis tries, where a test says so itself: fewer in `sh ops/test --fast`, all of them otherwise."""
+"""How many examples a test tries, where it says so itself: fewer in `sh ops/test --fast`, all of them otherwise."""
 
+from collections.abc import Iterable
+
+import pytest
 from hypothesis import settings
 
 
@@ -14,3 +17,15 @@ def at_most(examples: int, *, fast: int | None = None) -> int:
     """
     allowed = min(examples, settings().max_examples)
     return allowed if fast is None else unless_fast(allowed, fast=fast)
+
+
+def first_quick(values: Iterable[object], quick: int = 1) -> list[object]:
+    """Parameters of a test of which only the first belong to the fast run: the rest show the same with other data."""
+    return [
+        value if number < quick else pytest.param(*_arguments(value), marks=pytest.mark.slow)
+        for number, value in enumerate(values)
+    ]
+
+
+def _arguments(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)

@@ -154,6 +154,7 @@ def test_modules_are_short_named_and_say_what_they_are_for() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_functions_stop_at_forty_five_lines() -> None:
     functions = [
         (path, node)
@@ -179,6 +180,7 @@ def test_folders_hold_a_dozen_modules() -> None:
     assert [relative(path) for path in inits if not ast.get_docstring(tree(path))] == []
 
 
+@pytest.mark.slow
 def test_classes_take_eight_arguments_at_most() -> None:
     found = []
     for path in SOURCES:
@@ -206,6 +208,7 @@ def _twin(path: Path) -> Path:
     return ROOT / "tests" / inside.parent / f"test_{path.name}"
 
 
+@pytest.mark.slow
 def test_no_class_name_of_engine_and_api_occurs_twice() -> None:
     places: dict[str, list[str]] = {}
     for path in SOURCES:

@@ -16,6 +16,7 @@ from engine.replicas.rows import replica
 from engine.replicas.rows.schema import SCHEMA_VERSION
 from tests.commandline.homes import DATA, Home
 from tests.commandline.in_process import Reconcile
+from tests.examples import first_quick
 
 STORES = ("--rows", "rows.db", "--records", "history:history.db")
 
@@ -48,13 +49,18 @@ def broken_text(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "names"),
-    [
-        (cut_off, ["entity_registry_list.json"]),
-        (broken_text, ["label_registry_list.json"]),
-        (overwrite("device_registry_list.json", b'"<html>"'), ["device list"]),
-        (overwrite("device_registry_list.json", b""), ["device_registry_list.json"]),
-        (lambda home: (home.folder / "device_registry_list.json").unlink(), ["device_registry_list.json"]),
-    ],
+    first_quick(
+        [
+            (cut_off, ["entity_registry_list.json"]),
+            (broken_text, ["label_registry_list.json"]),
+            (overwrite("device_registry_list.json", b'"<html>"'), ["device list"]),
+            (overwrite("device_registry_list.json", b""), ["device_registry_list.json"]),
+            (
+                lambda home: (home.folder / "device_registry_list.json").unlink(),
+                ["device_registry_list.json"],
+            ),
+        ]
+    ),
 )
 def test_a_home_that_cannot_be_read_changes_nothing(
     mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], object], names: list[str]
@@ -84,11 +90,13 @@ def no_text(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "names"),
-    [
-        (without_id, ["device, row 4", "it has no id"]),
-        (twice, ["area, ", "its area_id is listed more than once"]),
-        (no_text, ["entity, row 4", "its unique_id is a list"]),
-    ],
+    first_quick(
+        [
+            (without_id, ["device, row 4", "it has no id"]),
+            (twice, ["area, ", "its area_id is listed more than once"]),
+            (no_text, ["entity, row 4", "its unique_id is a list"]),
+        ]
+    ),
 )
 def test_a_row_that_cannot_be_used_is_named_and_what_is_held_under_it_stays(
     mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], object], names: list[str]
@@ -163,12 +171,15 @@ def tear(path: Path) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ("spoil", "hint"),
-    [
-        (hold_locked, "locked"),
-        (make_newer, "pdate"),
-        (fill(b"this is no database, but a letter" * 200), "no SQLite database"),
-        (tear, "damaged"),
-    ],
+    first_quick(
+        [
+            (hold_locked, "locked"),
+            (make_newer, "pdate"),
+            (fill(b"this is no database, but a letter" * 200), "no SQLite database"),
+            (tear, "damaged"),
+        ],
+        2,
+    ),
 )
 def test_a_rows_file_that_cannot_be_used_stays_as_it_is_and_the_history_is_served(
     mirror: Reconcile,

@@ -24,6 +24,7 @@ from engine.sources.files.capture import CaptureSource
 from engine.sources.files.storage import StorageSource
 from engine.sources.live.websocket import WebsocketSource
 from tests.contract.form_limits import unknown_fields
+from tests.examples import first_quick
 from tests.fakes.home_assistant import TOKEN, fake_home_assistant
 from tests.sources.recorded_homes import DATA, VERSIONS, clock, fake_answers, quiet, write_backup
 
@@ -72,7 +73,7 @@ def without(record: Record, fields: frozenset[str]) -> Record:
     return msgspec.convert(kept, type(record))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", first_quick(VERSIONS))
 @pytest.mark.parametrize("form", FORMS)
 async def test_all_forms_of_a_home_agree_in_the_fields_they_share(
     form: str, version: str, tmp_path: Path
@@ -136,7 +137,7 @@ async def test_two_reads_of_one_source_are_equal(form: str, version: str, tmp_pa
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 5))])
+@pytest.mark.parametrize("seed", first_quick(range(5)))
 async def test_the_order_of_rows_and_sets_means_nothing(seed: int, version: str, tmp_path: Path) -> None:
     answers = fake_answers(DATA / version / "rich")
     order = random.Random(seed)

@@ -26,7 +26,6 @@ from engine.sources.files import remembered_files
 from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.storage import StorageSource
-from tests.examples import unless_fast
 from tests.homes import NOON
 from tests.loop.changing_core import ODD
 from tests.sources.files.test_backup import KEY, encrypted
@@ -180,10 +179,11 @@ class Noting:
         return self.called(*arguments, **more)
 
 
+@pytest.mark.slow
 async def test_a_recording_lives_through_edits_as_without_a_cache(recording: Home) -> None:
     random, folder = Random(1), recording.folder / "home"
     lists = sorted(p for p in folder.glob("*.json") if p.name != "device_registry_list_composite_splits.json")
-    for _ in range(unless_fast(25, fast=5)):
+    for _ in range(25):
 
         def change(message: Any) -> None:
             result = message["result"]
@@ -229,6 +229,7 @@ async def test_a_storage_folder_lives_through_edits_as_without_a_cache(storage: 
         await storage.run()
 
 
+@pytest.mark.slow
 async def test_what_home_assistant_says_of_itself_is_read_although_its_registries_are_the_same(
     storage: Home,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import apsw
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,7 +173,8 @@ def _disturbances(random: Random) -> Iterator[tuple[str, bool]]:
         yield random.choice(STRANGERS_OF_HISTORY), True
 
 
-@settings(max_examples=at_most(25, fast=1))
+@pytest.mark.slow
+@settings(max_examples=at_most(25))
 @given(st.integers(0, 2**32))
 def test_a_pass_with_a_cache_ends_as_one_without(seed: int) -> None:
     anyio.run(live, seed, 8)

@@ -9,6 +9,7 @@ from tests.simulation.mutants import MUTANTS, mutated
 _HISTORIES_MAX = 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_an_engine_that_is_wrong_is_caught(name: str) -> None:
     _, known = MUTANTS[name]

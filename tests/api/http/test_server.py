@@ -122,6 +122,7 @@ async def served(rows: Path, sample: tuple[Path, Report]) -> AsyncIterator[Serve
         yield running
 
 
+@pytest.mark.slow
 def test_a_service_loads_no_command_line_of_its_server_and_no_templates() -> None:
     unwanted = "sys.modules.keys() & {'click', 'jinja2', 'uvicorn.main'}"
     program = f"import sys, engine.composition.serving, engine.sites.serving; print(*{unwanted})"

@@ -19,6 +19,7 @@ from tests.api.page.markup import Markup
 from tests.api.serving import Api, api_over, status_of, write_home
 from tests.api.test_past import timeline_of_sample
 from tests.commandline.reports import changed, foreign, refusal, replica, report
+from tests.examples import first_quick
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 
 Sample = tuple[Path, Report]
@@ -139,7 +140,7 @@ async def test_what_to_do_stands_first_with_a_command_and_its_paragraph(sample: 
             assert link.partition("#")[2] in anchors
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("hostile", first_quick(HOSTILE))
 async def test_names_are_text_wherever_they_stand(tmp_path: Path, hostile: str) -> None:
     home = snapshot(
         ENTRY,
@@ -173,6 +174,7 @@ async def test_names_are_text_wherever_they_stand(tmp_path: Path, hostile: str) 
         assert hostile in asked.text_of("found")
 
 
+@pytest.mark.slow
 async def test_all_links_are_relative_and_lead_somewhere(sample: Sample) -> None:
     async with api_over(
         *sample, timeline=await timeline_of_sample(), metrics=lambda _: (b"", "text/plain")

@@ -12,6 +12,7 @@ from engine.core.times import encode_document
 from tests.commandline.homes import RICH, Home, recorded_homes
 from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import read_report
+from tests.examples import first_quick
 
 STORES = ("--rows", "rows.db", "--records", "history:history.db")
 
@@ -49,7 +50,7 @@ def test_json_is_one_report_for_every_recorded_home(reconcile: Reconcile, folder
 
 
 @pytest.mark.parametrize(
-    "argv", [["--dry-run"], ["--observe"], ["drift"], ["doctor"], ["--plan-out", "plan.json"]]
+    "argv", first_quick([["--dry-run"], ["--observe"], ["drift"], ["doctor"], ["--plan-out", "plan.json"]])
 )
 def test_looking_writes_nothing(
     mirror: Reconcile, home: Home, nobodys_machine: Path, argv: list[str]
@@ -172,7 +173,7 @@ def test_verbose_shows_each_step_on_stderr(mirror: Reconcile) -> None:
 
 @pytest.mark.parametrize(
     ("environ", "is_coloured"),
-    [({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)],
+    first_quick([({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)]),
 )
 def test_colour_follows_the_environment(
     mirror: Reconcile, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], is_coloured: bool

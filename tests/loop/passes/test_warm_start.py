@@ -23,6 +23,7 @@ from engine.ports import Replica
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.sources.live.websocket import WebsocketSource
+from tests.examples import first_quick
 from tests.fakes.home_assistant import TOKEN, FakeHomeAssistant, fake_home_assistant
 from tests.homes import NOON
 from tests.sources.recorded_homes import DATA, clock, fake_answers, quiet
@@ -99,12 +100,14 @@ async def test_a_row_that_another_program_changed_is_found_and_healed(home: Home
 
 @pytest.mark.parametrize(
     "statement",
-    [
-        "DELETE FROM entities WHERE rowid = 3",
-        "INSERT INTO areas (area_id, name) VALUES ('mock', 'Mock')",
-        "UPDATE entities SET last_seen = '2026-01-01 00:00:00.000000' WHERE rowid = 2",
-        "UPDATE labels SET name = CAST(name AS BLOB)",
-    ],
+    first_quick(
+        [
+            "DELETE FROM entities WHERE rowid = 3",
+            "INSERT INTO areas (area_id, name) VALUES ('mock', 'Mock')",
+            "UPDATE entities SET last_seen = '2026-01-01 00:00:00.000000' WHERE rowid = 2",
+            "UPDATE labels SET name = CAST(name AS BLOB)",
+        ]
+    ),
 )
 async def test_no_change_of_the_rows_goes_unseen(home: Home, statement: str) -> None:
     await home.run()

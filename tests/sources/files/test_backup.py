@@ -16,6 +16,7 @@ from engine.core.records.record_json import encode_record
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.files import backup, regular_files
 from engine.sources.files.backup import BackupSource
+from tests.examples import first_quick
 from tests.sources.recorded_homes import DATA, clock, inner_archive, quiet, write_backup, write_outer
 
 STORAGE = DATA / "2026.11.0" / "storage"
@@ -297,6 +298,7 @@ async def test_headers_that_chain_or_lie_are_damage(tmp_path: Path) -> None:
             await read(write_outer(tmp_path / name, gzip.compress(start + bytes(10_240))))
 
 
+@pytest.mark.slow
 async def test_what_unpacks_to_far_more_than_it_takes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,7 +315,7 @@ async def test_a_pipe_is_no_backup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("compressed", first_quick([True, False]))
 async def test_an_encrypted_backup_is_read_with_its_key(
     tmp_path: Path, version: int, compressed: bool
 ) -> None:
@@ -340,7 +342,7 @@ async def test_another_key_is_one_clear_sentence(tmp_path: Path, version: int) -
     assert "WRONG-KEY" not in str(reported.value)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", first_quick([1, 2, 3]))
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.01, 0.5, 0.99])
 async def test_an_encrypted_backup_that_is_cut_off_or_altered_is_damage(
     tmp_path: Path, version: int, part: float

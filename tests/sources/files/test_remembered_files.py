@@ -12,6 +12,7 @@ from engine.sources.files import remembered_files
 from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_remembered
 from engine.sources.files.storage_files import snapshot_of_files
 from engine.sources.files.stored_files import StorageFiles, StoredFile
+from tests.examples import first_quick
 from tests.loop.changing_core import ODD
 from tests.sources.recorded_homes import DATA
 
@@ -101,7 +102,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("change", PLAIN)
+@pytest.mark.parametrize("change", first_quick(PLAIN, 3))
 def test_of_files_that_changed_only_what_changed_is_decoded(
     stores: Stores, change: Callable[[Stores], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,15 +145,17 @@ def add_a_scope(stores: Stores) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [
-        repeat_a_row,
-        repeat_an_entity_id,
-        repeat_an_id,
-        write_an_odd_row,
-        change_the_minor_version,
-        lose_a_registry,
-        add_a_scope,
-    ],
+    first_quick(
+        [
+            repeat_a_row,
+            repeat_an_entity_id,
+            repeat_an_id,
+            write_an_odd_row,
+            change_the_minor_version,
+            lose_a_registry,
+            add_a_scope,
+        ]
+    ),
 )
 def test_where_more_changed_all_is_read(stores: Stores, change: Callable[[Stores], None]) -> None:
     remembered, before = RememberedFiles("test"), json.loads(json.dumps(stores))
@@ -162,7 +165,7 @@ def test_where_more_changed_all_is_read(stores: Stores, change: Callable[[Stores
         check(read(remembered, now, at), now, at)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 4))])
+@pytest.mark.parametrize("seed", first_quick(range(4)))
 def test_whatever_becomes_of_the_files(stores: Stores, seed: int) -> None:
     random, remembered = Random(seed), RememberedFiles("test")
     for at in range(1, 12):

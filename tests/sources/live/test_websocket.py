@@ -13,6 +13,7 @@ from engine.core.records.record import Key
 from engine.errors import SettingsError, SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.live import websocket
 from engine.sources.live.websocket import ENTITY_LIST_TRIES, WebsocketSource
+from tests.examples import first_quick
 from tests.fakes.home_assistant import (
     TOKEN,
     FakeHomeAssistant,
@@ -149,13 +150,15 @@ async def test_categories_are_read_for_every_scope_in_use() -> None:
 
 @pytest.mark.parametrize(
     ("command", "registry"),
-    [
-        ("config/area_registry/list", "area"),
-        ("config/floor_registry/list", "floor"),
-        ("config/label_registry/list", "label"),
-        (CATEGORY_LIST, "category"),
-        ("config_entries/get", "config_entry"),
-    ],
+    first_quick(
+        [
+            ("config/area_registry/list", "area"),
+            ("config/floor_registry/list", "floor"),
+            ("config/label_registry/list", "label"),
+            (CATEGORY_LIST, "category"),
+            ("config_entries/get", "config_entry"),
+        ]
+    ),
 )
 async def test_a_command_that_the_core_does_not_know_is_an_unread_registry(
     command: str, registry: str
@@ -190,7 +193,7 @@ async def test_a_refused_command_is_no_unknown_one(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["repairs/list_issues", "config/device_registry/list_composite_splits"])
 @pytest.mark.parametrize(
-    "answer", [Refusal("unauthorized"), Refusal("unknown_error"), [], "x", {"issues": 3}]
+    "answer", first_quick([Refusal("unauthorized"), Refusal("unknown_error"), [], "x", {"issues": 3}])
 )
 async def test_what_is_no_registry_costs_trust_and_not_the_home(command: str, answer: object) -> None:
     whole = await read(answers())
@@ -294,7 +297,7 @@ async def test_recovery_mode_is_reported_though_its_lists_look_complete() -> Non
 
 
 @pytest.mark.parametrize("change", ["without id", "twice", "wrong type"])
-@pytest.mark.parametrize("command", [DEVICE_LIST, ENTITY_LIST, "config/area_registry/list"])
+@pytest.mark.parametrize("command", first_quick([DEVICE_LIST, ENTITY_LIST, "config/area_registry/list"]))
 async def test_rows_that_cannot_be_trusted_are_set_aside(command: str, change: str) -> None:
     recorded = answers()
     rows = copy.deepcopy(recorded[command])

@@ -1,5 +1,7 @@
 """What a pass writes for people, beside what the replica itself reads: fields, counts and changes."""
 
+import pytest
+
 from engine.core.records.record import Area
 from engine.replicas.influx.schema.points import SHOWN_FIELDS
 from tests.fakes.influx_stand import DAY, HOME, Stand
@@ -28,6 +30,7 @@ def test_a_first_fill_is_counted_and_is_no_change(stand: Stand) -> None:
     assert len(stand.wire.lines(b"ha_count")) == 7
 
 
+@pytest.mark.slow
 def test_there_is_a_series_per_record_and_a_bounded_number_beside(stand: Stand) -> None:
     rooms = [Area(area_id=f"a{n}", name=f"Area {n}") for n in range(5)]
     many = [entity(n, area_id=f"a{n % 5}") for n in range(10, 110)]
