@@ -87,7 +87,7 @@ def metrics_route(metrics: MetricsSource) -> StarletteRoute:
     """The route of the exposition."""
 
     async def call(request: Request) -> Response:
-        body, content_type = metrics(request.headers.get("accept", ""))
+        body, content_type = await metrics(request.headers.get("accept", ""))
         return Response(body, 200, {**LIVE_HEADERS, "content-type": content_type})
 
     return StarletteRoute("/metrics", call, name="get_metrics")

@@ -1,6 +1,6 @@
 """What the API is given by its host, as contracts. Every value that crosses is plain or the engine core's."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from engine.core.home.derived import Derived
@@ -16,7 +16,7 @@ Filter = tuple[str, str | bool]
 Clock = Callable[[], float]  # Unix seconds
 StatusSource = Callable[[], Status]
 # The scraper's Accept header -> (body, content type); answers from memory.
-MetricsSource = Callable[[str], tuple[bytes, str]]
+MetricsSource = Callable[[str], Awaitable[tuple[bytes, str]]]
 # Called for every finished request: (route template or "unmatched", method, status code, seconds).
 Observer = Callable[[str, str, int, float], None]
 

@@ -141,7 +141,7 @@ async def serve_beside(
 def options_of(loaded: LoadedSettings, metrics: Metrics) -> AppOptions:
     """What the API is built with, as the settings say."""
     return AppOptions(
-        metrics=metrics.render,
+        metrics=metrics.answer,
         observe=metrics.on_request,
         access=_access_of(loaded),
         cors_origins=loaded.settings.http.cors_origins,

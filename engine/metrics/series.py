@@ -6,7 +6,8 @@ label has an entity, a device, a name or an error's text.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -21,6 +22,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -38,6 +40,7 @@ from engine.core.words import GuardName, Outcome
 from engine.files.modes import FOR_ALL_TO_READ, write_whole
 from engine.metrics.status_gauges import StatusCollector
 from engine.metrics.store_sizes import StoreSizes
+from engine.process.offload import to_thread
 
 _ACTIONS = ("upsert", "move", "delete")
 _LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
@@ -66,6 +69,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._clock = clock
         self._registry = registry = CollectorRegistry()
+        self._added: list[Collector] = []
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         build = Info("reconcile_build", "Version of the running program.", registry=registry)
@@ -83,7 +87,7 @@ class Metrics:
 
     def add(self, collector: Collector) -> None:
         """Export these series, too."""
-        self._registry.register(collector)
+        self._added.append(collector)
 
     def _declare_passes(self, registry: CollectorRegistry) -> None:
         self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)
@@ -220,7 +224,16 @@ class Metrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition in the format of the Accept header, and its content type."""
         encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        return encode(self._now()), content_type
+
+    async def answer(self, accept: str) -> tuple[bytes, str]:
+        """The same, made in a worker thread: of 500 homes the text takes 30 ms of processor time."""
+        encode, content_type = choose_encoder(accept)
+        return await to_thread(partial(encode, self._now())), content_type
+
+    def _now(self) -> CollectorRegistry:
+        # What was added is collected here, in the event loop that it belongs to; the rest is for any thread.
+        return _Collected(self._registry, [metric for one in self._added for metric in one.collect()])
 
     def _count_record(self, record: RecordReport, now: float) -> None:
         if record.cause in (Cause.DRIFT, Cause.CONFLICT):
@@ -250,6 +263,20 @@ class Metrics:
                 self._drift_found.labels(replica, registry)
                 for action in _ACTIONS:
                     self._applied.labels(replica, registry, action)
+
+
+class _Collected(CollectorRegistry):
+    """A registry, and what was collected beside it."""
+
+    def __init__(self, registry: CollectorRegistry, metrics: Iterable[Metric]) -> None:
+        super().__init__()
+        self._of_registry = registry
+        self._found = list(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        """All series."""
+        yield from self._of_registry.collect()
+        yield from self._found
 
 
 def _result(report: Report, *, blocked: bool) -> str:

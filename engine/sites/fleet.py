@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from api.app_context import AppContext
 from api.ports import ReadTransaction
-from api.sites.ports import Elsewhere, SiteChange, SiteView
+from api.sites.ports import Elsewhere, SiteChange, SiteView, Stage
 from engine.claims import Claim, Ownership
 from engine.composition.mirror import Mirror, MirrorListener
 from engine.composition.resources import Resources
@@ -82,10 +82,8 @@ class Fleet:
         self._moved = anyio.Event()
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
         self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
-        self._connecting, self._reading = (
-            ConcurrencyLimiter(settings.connecting_max),
-            ConcurrencyLimiter(settings.reading_max),
-        )
+        self._connecting = ConcurrencyLimiter(settings.connecting_max)
+        self._reading = ConcurrencyLimiter(settings.reading_max)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._memory_max = settings.memory_mib_max * _MIB or share_of_group()
         self._clock = clock
@@ -144,6 +142,10 @@ class Fleet:
     def views(self) -> Sequence[SiteView]:
         """All homes, by name."""
         return [self._sites[name].view() for name in sorted(self._sites)]
+
+    def stages(self) -> dict[str, Stage]:
+        """How far this process is with each home, by name."""
+        return {name: self._sites[name].stage for name in sorted(self._sites)}
 
     def view(self, name: str) -> SiteView | None:
         """One of them."""
@@ -209,8 +211,7 @@ class Fleet:
 
     async def _looked(self) -> dict[str, _SiteOnDisk]:
         """Read the files of all homes. Raises SettingsError when the folder cannot be listed."""
-        look = partial(self._look, tuple(self._claims), frozenset(self._running))
-        return await anyio.to_thread.run_sync(look)
+        return await anyio.to_thread.run_sync(self._look, tuple(self._claims), frozenset(self._running))
 
     def _look(self, claims: Sequence[Claim], running: Set[str]) -> dict[str, _SiteOnDisk]:
         """Read the files of the homes that are claimed or still run; called in a thread. Raises SettingsError."""

@@ -5,9 +5,10 @@ Each home alone would have 286 series, so only seven carry a label for the home.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import anyio
+import anyio.lowlevel
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -19,6 +20,7 @@ from engine.core.state.report import open_keys
 from engine.core.state.status import replica_status
 
 _MANY = 2_000
+_HOMES_AT_ONCE = 20
 _LAG_LOOK_SECONDS = 0.1
 _GAUGES = {
     "connected": "1 while the home's Home Assistant is followed.",
@@ -31,12 +33,21 @@ _GAUGES = {
 }
 
 
+class _SeenSite(NamedTuple):
+    """A home at one moment: its status as a word, and its series."""
+
+    name: str
+    stage: Stage
+    word: str
+    values: dict[str, float]
+
+
 class SiteMetrics(Collector):
     """Collects from the homes as they are at each scrape."""
 
     def __init__(
         self,
-        views: Callable[[], Sequence[SiteView]],
+        views: Callable[[], Iterable[SiteView]],
         clock: Callable[[], float],
         chosen: Literal["auto", "all", "unhealthy", "none"],
         loop_lag: "LoopLag",
@@ -46,6 +57,16 @@ class SiteMetrics(Collector):
         self._clock = clock
         self._chosen = chosen
         self._loop_lag = loop_lag
+        self._found: list[_SeenSite] | None = None  # for the next collection
+
+    async def look(self) -> None:
+        """Look at all homes for the next collection, few at a time: of 500 at once the event loop would notice it."""
+        found, now = list[_SeenSite](), self._clock()
+        for number, view in enumerate(self._views(), 1):
+            found.append(_look(view, now))
+            if number % _HOMES_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
+        self._found = found
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are known with the first collection."""
@@ -53,15 +74,17 @@ class SiteMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All series."""
-        views, now = self._views(), self._clock()
+        now, found = self._clock(), self._found
+        looks = [_look(view, now) for view in self._views()] if found is None else found
+        self._found = None
         stages = GaugeMetricFamily(
             "reconcile_sites", "Homes, by their stage in this process.", labels=("stage",)
         )
         words = GaugeMetricFamily(
             "reconcile_sites_status", "Homes that are not paused, by their status.", labels=("status",)
         )
-        known = {view.name: site_word(view, now) for view in views if view.stage != Stage.PAUSED}
-        by_stage, by_word = Counter(view.stage for view in views), Counter(known.values())
+        known = [look for look in looks if look.stage != Stage.PAUSED]
+        by_stage, by_word = Counter(look.stage for look in looks), Counter(look.word for look in known)
         for stage in Stage:
             stages.add_metric((stage,), by_stage[stage])
         for word in ("in_sync", "out_of_sync", "blocked", "unknown"):
@@ -76,16 +99,16 @@ class SiteMetrics(Collector):
             name: GaugeMetricFamily(f"reconcile_site_{name}", text, labels=("site",))
             for name, text in _GAUGES.items()
         }
-        for view in self._shown([view for view in views if view.name in known], known):
-            for name, value in _values(view, known[view.name], now).items():
-                families[name].add_metric((view.name,), value)
+        for look in self._shown(known):
+            for name, value in look.values.items():
+                families[name].add_metric((look.name,), value)
         yield from families.values()
 
-    def _shown(self, views: Sequence[SiteView], words: dict[str, str]) -> Sequence[SiteView]:
+    def _shown(self, looks: Sequence[_SeenSite]) -> Sequence[_SeenSite]:
         if self._chosen == "none":
             return ()
-        is_all = self._chosen == "all" or (self._chosen == "auto" and len(views) <= _MANY)
-        return views if is_all else [view for view in views if words[view.name] != "in_sync"]
+        is_all = self._chosen == "all" or (self._chosen == "auto" and len(looks) <= _MANY)
+        return looks if is_all else [look for look in looks if look.word != "in_sync"]
 
 
 class LoopLag:
@@ -131,6 +154,11 @@ class _OneSite(Collector):
             if name in values:
                 family.add_metric((self._view.name,), values[name])
             yield family
+
+
+def _look(view: SiteView, now: float) -> _SeenSite:
+    word = site_word(view, now)
+    return _SeenSite(view.name, view.stage, word, _values(view, word, now))
 
 
 def _values(view: SiteView, word: str, now: float) -> dict[str, float]:

@@ -4,14 +4,15 @@ As with one home, a signal stops the HTTP server first and then the homes.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import msgspec
 
 from api.sites.app import build_sites_app
-from api.sites.ports import Sites
+from api.sites.ports import Sites, SiteView
 from engine import __version__
 from engine.claims import Ownership
 from engine.composition.mirror import Mirror, MirrorListener
@@ -134,12 +135,27 @@ class SitesService:
             on_files=self._take_files,
         )
         self.lag = LoopLag()
-        self.metrics.add(SiteMetrics(self.sites.views, clock, settings.sites.metrics, self.lag))
+        self._site_metrics = SiteMetrics(self._views, clock, settings.sites.metrics, self.lag)
+        self.metrics.add(self._site_metrics)
 
     def _take_files(self, files: Mapping[str, SiteFile]) -> None:
         if self.exchange is not None:
             self.exchange.take_files(files)
             self._tokens.take(files)
+
+    def _views(self) -> Iterator[SiteView]:
+        """All homes, each looked at when it is its turn."""
+        for name in self.fleet.stages():
+            if (view := self.fleet.view(name)) is not None:
+                yield view
+        sites = self.sites
+        if isinstance(sites, SharedSites):
+            yield from sites.unconfigured()
+
+    async def answer_metrics(self, accept: str) -> tuple[bytes, str]:
+        """The exposition, and its content type. The event loop goes on meanwhile."""
+        await self._site_metrics.look()
+        return await self.metrics.answer(accept)
 
     @property
     def sites(self) -> Sites:
@@ -168,10 +184,10 @@ class SitesService:
     async def _show_status(self) -> None:
         """Let `systemctl status` show the number of homes by status."""
         while True:
-            views = self.fleet.views()
-            kept = sum(view.stage == "kept" for view in views)
+            stages = self.fleet.stages()
+            kept = sum(stage == "kept" for stage in stages.values())
             drained = ", drained" if self.sites.drained else ""
-            self._host.notifier.status(f"{kept} of {len(views)} homes are kept{drained}")
+            self._host.notifier.status(f"{kept} of {len(stages)} homes are kept{drained}")
             await anyio.sleep(_STATUS_SECONDS)
 
     def _listeners(self, site: str, mirror: Mirror) -> tuple[MirrorListener, ...]:
@@ -237,7 +253,11 @@ async def serve_sites(
     look_for_cycles_in_short_steps()
     service = SitesService(loaded, given, host, mode=mode, clock=clock)
     await service.fleet.begin()
-    app = build_sites_app(service.sites, service.clock, options_of(loaded, service.metrics))
+    app = build_sites_app(
+        service.sites,
+        service.clock,
+        replace(options_of(loaded, service.metrics), metrics=service.answer_metrics),
+    )
     await serve_beside(
         (service.run, keep_giving_back_memory), app, _Streams(service.fleet), loaded, host, stop
     )

@@ -220,6 +220,11 @@ async def api_over(
         await api.rows_reader.aclose()
 
 
+async def no_metrics(_accept: str) -> tuple[bytes, str]:
+    """An exposition without series."""
+    return b"x", "text/plain"
+
+
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Let other tasks run until something is so; the clock is not looked at."""
     with anyio.fail_after(60):

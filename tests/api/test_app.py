@@ -23,7 +23,7 @@ async def test_what_is_not_there_is_a_problem(api: Api) -> None:
 
 
 async def test_metrics_are_the_hosts(sample: tuple[Path, Report]) -> None:
-    def metrics(accept: str) -> tuple[bytes, str]:
+    async def metrics(accept: str) -> tuple[bytes, str]:
         return b"up 1\n", f"text/plain; asked={accept}"
 
     async with api_over(*sample, metrics=metrics) as api:
@@ -35,7 +35,7 @@ async def test_metrics_are_the_hosts(sample: tuple[Path, Report]) -> None:
 
 
 async def test_our_own_errors_are_a_problem_without_details(sample: tuple[Path, Report]) -> None:
-    def broken(_accept: str) -> tuple[bytes, str]:
+    async def broken(_accept: str) -> tuple[bytes, str]:
         raise ValueError("inside")
 
     async with api_over(*sample, metrics=broken) as api:

@@ -21,7 +21,7 @@ from engine.errors import ReplicaError
 from engine.replicas.rows.queries.read_transactions import RowsTransaction
 from engine.replicas.rows.queries.rows_reader import SqliteRowsReader
 from tests.api.http.test_server import Served, server_over
-from tests.api.serving import Api, api_over, write_sample
+from tests.api.serving import Api, api_over, no_metrics, write_sample
 
 TOKEN = "s3cret-of-the-api"
 PATHS = tuple(route.path for route in ROUTES)
@@ -56,7 +56,7 @@ def filled(sample: tuple[Path, Report], tmp_path: Path) -> tuple[Path, Report]:
 @pytest.fixture
 async def guarded(filled: tuple[Path, Report]) -> AsyncIterator[Api]:
     access = AccessRules(token=TOKEN)
-    async with api_over(*filled, access=access, metrics=lambda _accept: (b"", "text/plain")) as api:
+    async with api_over(*filled, access=access, metrics=no_metrics) as api:
         yield api
 
 

@@ -1,7 +1,11 @@
 """The series of many homes: seven for each, and none that says more than is known."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
+import anyio
+import anyio.lowlevel
 from prometheus_client import CollectorRegistry, generate_latest
 
 from api.sites.ports import SiteView, Stage
@@ -64,3 +68,36 @@ def test_the_longest_lag_is_reported_once() -> None:
     lag = LoopLag()
     lag._longest = 0.5
     assert (lag.take(), lag.take()) == (0.5, 0.0)
+
+
+async def test_other_tasks_go_on_while_many_homes_are_looked_at() -> None:
+    homes = [kept(f"home{number}") for number in range(500)]
+    looked = 0
+    turns: list[int] = []
+
+    def views() -> Iterator[SiteView]:
+        nonlocal looked
+        for view in homes:
+            looked += 1
+            yield view
+
+    async def others() -> None:
+        while True:
+            turns.append(looked)
+            await anyio.lowlevel.checkpoint()
+
+    metrics = SiteMetrics(views, lambda: NOON, "auto", LoopLag())
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        await metrics.look()
+        tasks.cancel_scope.cancel()
+    assert max(after - before for before, after in pairwise([*turns, looked])) <= 20, (
+        "homes in one turn of the loop"
+    )
+    text = generate_latest(registry).decode()
+    assert looked == 500, "what was looked at is what is written"
+    assert text == scraped(*homes)
+    assert generate_latest(registry).decode() == text
+    assert looked == 1000, "and only once"

@@ -1,6 +1,6 @@
 """The homes of a fleet as the API of one process sees them: its own, and the reported status of all others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -32,8 +32,11 @@ class SharedSites:
 
     def views(self) -> Sequence[SiteView]:
         """See `Sites`."""
-        views = [*self._fleet.views(), *(_view(status) for status in self._exchange.unconfigured)]
-        return sorted(views, key=lambda view: view.name)
+        return sorted([*self._fleet.views(), *self.unconfigured()], key=lambda view: view.name)
+
+    def unconfigured(self) -> Iterator[SiteView]:
+        """The homes for which no process has settings."""
+        return (_view(status) for status in self._exchange.unconfigured)
 
     def view(self, name: str) -> SiteView | None:
         """See `Sites`."""

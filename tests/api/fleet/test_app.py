@@ -8,6 +8,7 @@ from openapi_spec_validator import validate
 from api.fleet.routes import ROUTES
 from api.http.auth import AccessRules
 from tests.api.fleet.views import SAID, MemoryView, asking
+from tests.api.serving import no_metrics
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ async def test_the_token_opens_it_and_only_it(view: MemoryView) -> None:
 
 
 async def test_nothing_can_be_changed_and_what_is_unknown_is_refused(view: MemoryView) -> None:
-    async with asking(view, metrics=lambda _accept: (b"x", "text/plain")) as client:
+    async with asking(view, metrics=no_metrics) as client:
         assert (await client.post("/api/fleet/devices")).status_code == 405
         assert (await client.get("/api/fleet/devices?colour=red")).status_code == 400
         assert (await client.get("/api/fleet/nothing")).status_code == 404

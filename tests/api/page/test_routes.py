@@ -16,7 +16,7 @@ from engine.core.state.report import Report
 from engine.core.state.status import ReplicaStatus, SourceStatus
 from engine.core.words import SyncStatus
 from tests.api.page.markup import Markup
-from tests.api.serving import Api, api_over, status_of, write_home
+from tests.api.serving import Api, api_over, no_metrics, status_of, write_home
 from tests.api.test_past import timeline_of_sample
 from tests.commandline.reports import changed, foreign, refusal, replica, report
 from tests.examples import first_quick
@@ -176,9 +176,7 @@ async def test_names_are_text_wherever_they_stand(tmp_path: Path, hostile: str) 
 
 @pytest.mark.slow
 async def test_all_links_are_relative_and_lead_somewhere(sample: Sample) -> None:
-    async with api_over(
-        *sample, timeline=await timeline_of_sample(), metrics=lambda _: (b"", "text/plain")
-    ) as api:
+    async with api_over(*sample, timeline=await timeline_of_sample(), metrics=no_metrics) as api:
         seen = set()
         for path in ("/", "/changes", "/drift", "/entity?id=light.bed_light", "/device?id=nothing"):
             markup = Markup((await api.client.get(path)).text)

@@ -13,7 +13,7 @@ from api.http.auth import AccessRules
 from api.sites.app import build_sites_app
 from api.sites.ports import Stage
 from engine.core.state.report import Report
-from tests.api.serving import api_over
+from tests.api.serving import api_over, no_metrics
 from tests.homes import NOON
 from tests.sites.homes import MemorySites, away, kept
 
@@ -122,9 +122,7 @@ async def test_a_process_that_is_drained_says_so(sample: tuple[Path, Report]) ->
 
 
 async def test_the_document_names_all_routes(sample: tuple[Path, Report]) -> None:
-    async with asking(
-        sample, MemorySites(kept("one")), metrics=lambda _accept: (b"", "text/plain")
-    ) as client:
+    async with asking(sample, MemorySites(kept("one")), metrics=no_metrics) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
         assert {"/api/sites", "/api/fleet/models", "/api/sites/{site}/devices"} <= paths.keys()
         assert (await client.get("/metrics")).status_code == 200
