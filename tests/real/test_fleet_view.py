@@ -135,7 +135,7 @@ def test_topics_that_are_made_anew_are_read_anew(stand: Stand) -> None:
     wait_until(lambda: "does not exist" in str(view.reason()), view.reason())
     for future in admin.create_topics([NewTopic(t, PARTITIONS + 1, 1) for t in stand.names.fleet]).values():
         future.result(30)
-    wait_until(lambda: "has 3 partitions, and 2" in str(view.reason()), view.reason())
+    wait_until(lambda: "has 3 partitions, but the settings ask for 2" in str(view.reason()), view.reason())
     for future in admin.delete_topics(list(stand.names.fleet)).values():
         future.result(30)
     time.sleep(1)

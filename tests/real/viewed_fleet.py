@@ -133,15 +133,15 @@ class Stand:
 
         wait_until(is_written, f"{site} is written")
 
-    def say(self, site: str, status: SyncStatus, **more: Any) -> None:
-        """What a home's owner says of it now."""
+    def say(self, site: str, status: SyncStatus, *, age_seconds: float = 0.0, **more: Any) -> None:
+        """What a home's owner says of it now, or said a while ago."""
         said = SiteStatus(
             site=site,
             owner="worker-1",
             claim=7,
             stage="kept",
             status=status,
-            ts_ms=round(time.time() * 1000),
+            ts_ms=round((time.time() - age_seconds) * 1000),
             **more,
         )
         message = encode_site(self.names.sites, said)
