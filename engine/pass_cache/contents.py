@@ -3,7 +3,7 @@
     mark, seal of the front, length of the front   who wrote it in which form; 52 bytes
     front      how the home was read, what its lists and the replicas looked like: all that a pass needs to see that nothing changed
     index      per list row its digest, and the key and version of its record
-    records    the records themselves, one canonical JSON behind the other
+    records    the records themselves, each a line of JSON
 
 The seal is a digest with a key from the rows file, and covers the digests of index and records, which are taken with the
 same key. So a cache belongs to one rows file; one that is cut off, edited, or of another version is None or CacheDamaged, and then
@@ -29,7 +29,7 @@ from engine.pass_cache.packed import PackedBytes
 from engine.pass_cache.seals import Piece, digest_of, quick_digest
 
 # Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
-FORM = 3
+FORM = 4
 # A home of 200,000 entities makes 130 MB.
 BYTES_MAX = 256 * 2**20
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import sub
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -11,8 +11,6 @@ from engine.core.home.lazy_mappings import LazyMapping
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import HASH_VERSION
 from engine.core.records.record import Entity, Key, Record
-from engine.core.records.record_json import decode_record, encode_record
-from engine.errors import SourceInvalid
 from engine.pass_cache.contents import (
     BYTES_MAX,
     Cache,
@@ -26,6 +24,9 @@ from engine.pass_cache.contents import (
 from engine.pass_cache.seals import Piece
 
 _Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
+# Hundreds at a time, in memory that is used again. A line break within a value is escaped.
+_RECORDS_AT_ONCE = 256
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class LearnedList(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ def encode_learned(
     rows = _Rows(snapshot, before)
     try:
         index = [rows.of(listed) for listed in learned.lists]
-    except (SourceInvalid, OverflowError):
+    except OverflowError:
         return None
     front = Front(
         program=program,
@@ -109,22 +110,26 @@ class _Rows:
             self._changed = {known[key] for key in changed if key in known}
 
     def of(self, listed: LearnedList) -> ListRows:
-        """The columns of one list; its records follow in `records`. Raises SourceInvalid, OverflowError."""
+        """The columns of one list; its records follow in `records`. Raises OverflowError."""
         keys, columns = listed.keys, _Columns()
         begin = end = 0  # of a stretch of records that stand one behind the other in the cache of before
+        fresh: list[Record] = []  # those behind it that do not
         for key, at in zip(keys, map(self._known.get, keys), strict=True):
-            if at is not None and at not in self._changed:
-                if at != end:
+            if at is None or at in self._changed:
+                if begin < end:
                     self._take_over(begin, end, columns)
-                    begin = at
-                end = at + 1
+                    begin = end = 0
+                fresh.append(self._home.records[key])
                 continue
-            self._take_over(begin, end, columns)
-            begin = end = 0
-            record = self._home.records[key]
-            columns.lengths.append(self._add(_encoded(key, record)))
-            columns.places.append(place_of(record))
+            if fresh:
+                self._add(fresh, columns)
+                fresh = []
+            if at != end:
+                self._take_over(begin, end, columns)
+                begin = at
+            end = at + 1
         self._take_over(begin, end, columns)
+        self._add(fresh, columns)
         is_of_entities = listed.map.registry == "entity"
         return ListRows(
             listed.fingerprints,
@@ -136,14 +141,19 @@ class _Rows:
             listed.extended,
         )
 
-    def _add(self, encoded: bytes) -> int:
+    def _add(self, records: list[Record], columns: _Columns) -> None:
+        """Encode these. Raises OverflowError."""
+        if not records:
+            return
         # Into one piece: thousands of small ones leave holes in the memory of a service.
-        last = self.records[-1] if self.records else None
-        if isinstance(last, bytearray):
-            last += encoded
-        else:
-            self.records.append(bytearray(encoded))
-        return len(encoded)
+        if not self.records or not isinstance(self.records[-1], bytearray):
+            self.records.append(bytearray())
+        piece = cast("bytearray", self.records[-1])
+        for at in range(0, len(records), _RECORDS_AT_ONCE):
+            encoded = _encode_lines(records[at : at + _RECORDS_AT_ONCE])
+            piece += encoded
+            columns.lengths += map(len, encoded.splitlines(keepends=True))
+        columns.places += map(place_of, records)
 
     def _take_over(self, begin: int, end: int, columns: _Columns) -> None:
         before = self._before
@@ -152,15 +162,6 @@ class _Rows:
             bounds = before.bounds[begin : end + 1]
             columns.lengths += map(sub, bounds[1:], bounds)
             columns.places += before.places[begin:end]
-
-
-def _encoded(key: Key, record: Record) -> bytes:
-    """One record. Raises SourceInvalid where it would not be read back."""
-    encoded = encode_record(record)
-    # An unknown key may have the name of a known field.
-    if record.extra and decode_record(key.registry, encoded) != record:
-        raise SourceInvalid(f"{key} reads back as another record.")
-    return encoded
 
 
 def place_of(record: Record) -> _Place:

@@ -20,11 +20,9 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
         if isinstance(text, bytes):
             # An editor may have put a byte order mark in front, which is no JSON.
             text = text.removeprefix(codecs.BOM_UTF8)
-        if isinstance(text, bytes) and not text.isascii():
+        if isinstance(text, bytes) and (broken := _broken_at(text)) is not None:
             # Raw values are not looked into, so a broken name would surface without the file's name.
-            broken = _broken_at(text)
-            if broken is not None:
-                raise SourceInvalid(f"{what} is not UTF-8 (byte {broken}).", _HINT)
+            raise SourceInvalid(f"{what} is not UTF-8 (byte {broken}).", _HINT)
         return decode_legible(decoder, text)
     except msgspec.ValidationError as error:
         raise SourceInvalid(f"{what} has not the expected shape: {error}.", _HINT) from error
@@ -32,8 +30,15 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
         raise SourceInvalid(f"{what} is not JSON: {error}.", _HINT) from error
 
 
+def is_utf_8(text: bytes) -> bool:
+    """Whether it is a text at all."""
+    return _broken_at(text) is None
+
+
 def _broken_at(text: bytes) -> int | None:
     """Where a text is not UTF-8. Looked at in pieces, because the memory for all of it decoded costs more than decoding."""
+    if text.isascii():
+        return None
     view, at = memoryview(text), 0
     while at < len(view):
         end = at + _PIECE_BYTES

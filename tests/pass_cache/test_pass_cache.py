@@ -173,11 +173,13 @@ def test_lists_that_are_not_the_snapshot_are_not_kept() -> None:
     assert encode_learned(other, (), program="1", key=KEY, before=None) is None
 
 
-def test_a_record_that_would_read_back_as_another_is_not_kept() -> None:
-    odd = snapshot(ENTRY, entity(1, extra={"name": "Not the name"}))
-    assert encode_learned(learned(odd), (), program="1", key=KEY, before=None) is None
-    plain = snapshot(ENTRY, entity(1, extra={"unheard_of": [1, {"a": None}]}))
-    check_equal(recall(reopened(encode(plain))), plain)
+def test_unknown_keys_read_back_as_they_were_also_under_the_name_of_a_field() -> None:
+    for extra in (
+        {"name": "Not the name"},
+        {"unheard_of": [1, {"a": None}], "line": "one\ntwo\r\u2028three"},
+    ):
+        home = snapshot(ENTRY, entity(1, extra=extra), entity(2, name="a\nb\r\x0b\x85c"))
+        check_equal(recall(reopened(encode(home))), home)
 
 
 def sealed(records: list[bytes], lengths: list[int]) -> Cache:

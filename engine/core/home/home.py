@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ from engine.core.records.record import Device, Entity, Key, Record
 from engine.core.records.set_aside import SetAside, trusted_records
 
 V = TypeVar("V")
+
+_registry = itemgetter(0)  # of a key
 
 
 class Generation:
@@ -182,7 +185,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
 
 
 def make_home(  # noqa: PLR0913 (a value with named parts)
-    records: Iterable[Record],
+    records: Iterable[Record] | Mapping[Key, Record],
     registries: frozenset[str],
     *,
     hashes: Mapping[Key, str],
@@ -223,7 +226,7 @@ def _of(registries: frozenset[str], values: Mapping[Key, V]) -> dict[Key, V]:
 
 
 def _count(records: Iterable[Key], set_aside: Iterable[SetAside]) -> Counter[str]:
-    return Counter(key.registry for key in records) + Counter(row.registry for row in set_aside)
+    return Counter(map(_registry, records)) + Counter(row.registry for row in set_aside)
 
 
 def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]) -> Mapping[Key, Record]:

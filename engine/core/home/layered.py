@@ -30,6 +30,8 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
 
     `before` must not be changed any more: it is shared.
     """
+    if not len(before):
+        return dict(changed)
     base, earlier = before.layers if isinstance(before, Layered) else (_as_base(before), {})
     left = {key for key in gone if key in before and key not in changed}
     added = sum([key not in before for key in changed])

@@ -88,7 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
 def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by keyword)
     *,
-    records: Iterable[Record],
+    records: Iterable[Record] | Mapping[Key, Record],
     taken_at: float,
     origin: str,
     registries: frozenset[str],
@@ -104,6 +104,7 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
 ) -> Snapshot:
     """The snapshot of these records; those that are listed more than once are set aside. See `Home` and `Reading`.
 
+    Where no two have one key, `records` may be given by their keys, which are not cheap to ask for.
     `names_as_of` comes from the one piece of evidence that a form has: its entity store's minor version, else the core's.
     """
     health = health or SourceHealth()

@@ -69,7 +69,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Sort sets, and drop numbers that say nothing."""
-        take_needed, take_nested = _TAKEN[self.REGISTRY]
+        take_needed, take_nested, shared_defaults = _TAKEN[self.REGISTRY]
         if not all(take_needed(self)):
             name = next(name for name in self.IDENTITY if not getattr(self, name) and name != "unique_id")
             raise ValueError(f"{self.REGISTRY} row has an empty {name}")
@@ -82,10 +82,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 distinct = {msgspec.json.encode(value): value for value in values}
                 msgspec.structs.force_setattr(self, name, tuple(v for _, v in sorted(distinct.items())))
         # Stamps of 0.0 are unknown (since the 2024.8 migration), and no calendar has others that are left out.
-        _keep_within(self, _STAMPS, 5e-324, _STAMP_MAX)
+        created, modified = self.created_at, self.modified_at
+        if (created is not None and not 0.0 < created <= _STAMP_MAX) or (
+            modified is not None and not 0.0 < modified <= _STAMP_MAX
+        ):
+            _keep_within(self, _STAMPS, 5e-324, _STAMP_MAX)
         if self.INTEGERS:
             _keep_within(self, self.INTEGERS, -_INTEGER_MAX, _INTEGER_MAX)
-        for name, default in _SHARED_DEFAULTS[self.REGISTRY]:
+        for name, default in shared_defaults:
             if getattr(self, name) == default:
                 msgspec.structs.force_setattr(self, name, default)
 
@@ -282,13 +286,13 @@ def _taking(names: Iterable[str]) -> _Take:
     return attrgetter(first, first, *others)
 
 
-# What has to say something, and what may nest (`extra`, which is mostly empty, first).
-_TAKEN: dict[str, tuple[_Take, _Take]] = {
-    name: (_taking(n for n in t.IDENTITY if n != "unique_id"), _taking(reversed(t.NESTED)))
-    for name, t in RECORD_TYPES.items()
-}
-# Encoders leave out a default that is the very object: of None, an empty text or list there is but one anyway.
-_SHARED_DEFAULTS: dict[str, tuple[tuple[str, Json], ...]] = {
-    name: tuple((f.name, f.default) for f in msgspec.structs.fields(t) if f.default == (None,))
+# What has to say something, what may nest (`extra`, which is mostly empty, first), and defaults that are to be the very object:
+# encoders leave out only that. (Of None, an empty text or list there is but one anyway.)
+_TAKEN: dict[str, tuple[_Take, _Take, tuple[tuple[str, Json], ...]]] = {
+    name: (
+        _taking(n for n in t.IDENTITY if n != "unique_id"),
+        _taking(reversed(t.NESTED)),
+        tuple((f.name, f.default) for f in msgspec.structs.fields(t) if f.default == (None,)),
+    )
     for name, t in RECORD_TYPES.items()
 }

@@ -1,6 +1,8 @@
 """Records from rows and JSON with Home Assistant's keys, and back."""
 
-from copy import copy
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,13 +22,33 @@ _FIELDS = {
 }
 
 
-_UNCOUNTED = {
-    name: tuple(
-        (field, default) for field, default in zip(*_FIELDS[name], strict=True) if field in t.UNHASHED
-    )
-    for name, t in RECORD_TYPES.items()
-}
+class _Counted(NamedTuple):
+    """What of a registry's records counts: takes those fields, and makes of them what an encoder leaves defaults out of."""
+
+    take: Callable[[Record], tuple[Json, ...]]
+    make: Callable[..., msgspec.Struct]
+
+
+def _counted(registry: str, type_: type[Record]) -> _Counted:
+    """Its fields stand in the order of their names, so that they need not be sorted each time."""
+    names = sorted(set(_FIELDS[registry][0]) - type_.UNHASHED - {"extra"})
+    defaults = {f.name: f for f in msgspec.structs.fields(type_)}
+    fields = [(name, Any, _default_of(defaults[name])) for name in names]
+    return _Counted(attrgetter(*names), msgspec.defstruct("Counted", fields, omit_defaults=True, gc=False))
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Json:
+    """The field's default; of one that every record has, what no record has there."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return None if field.default is msgspec.NODEFAULT else field.default
+
+
+_COUNTED = {name: _counted(name, type_) for name, type_ in RECORD_TYPES.items()}
 _encode = msgspec.json.Encoder(order="sorted").encode
+_encode_sorted = msgspec.json.Encoder(
+    order="deterministic"
+).encode  # does not sort what is sorted by its making
 
 
 def field_names(registry: str) -> tuple[str, ...]:
@@ -102,10 +124,8 @@ def encode_hashed(record: Record) -> bytes:
         for name in record.UNHASHED:
             fields.pop(name, None)
         return _encode((record.REGISTRY, fields))
-    counted = copy(record)
-    for name, default in _UNCOUNTED[record.REGISTRY]:
-        msgspec.structs.force_setattr(counted, name, default)
-    return _encode((record.REGISTRY, counted))
+    take, make = _COUNTED[record.REGISTRY]
+    return _encode_sorted((record.REGISTRY, make(*take(record))))
 
 
 def _says_nothing(value: Json) -> bool:

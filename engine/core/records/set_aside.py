@@ -7,11 +7,14 @@ key of its registry that is missing from the read.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 import msgspec
 
 from engine.core.records.record import Entity, Json, Key, Record
 from engine.errors import SourceInvalid
+
+_entity_id = attrgetter("entity_id")
 
 
 class SetAside(msgspec.Struct, frozen=True):
@@ -74,7 +77,7 @@ def listed_twice(
 
 
 def trusted_records(
-    records: Iterable[Record], rows: Iterable[SetAside]
+    records: Iterable[Record] | Mapping[Key, Record], rows: Iterable[SetAside]
 ) -> tuple[dict[Key, Record], tuple[SetAside, ...], dict[Key, Record]]:
     """(records by key, rows set aside, what stood last under the keys that are listed more than once).
 
@@ -84,6 +87,10 @@ def trusted_records(
     aside = list(rows)
     by_key: dict[Key, Record] = {}
     doubtful: dict[Key, str] = dict.fromkeys((row.key for row in aside if row.key), "") if aside else {}
+    if isinstance(records, Mapping):
+        by_key.update(records)
+        doubtful = {key: records[key].ID_FIELD for key in doubtful if key in records}
+        records = ()
     for record in records:
         key = record.key
         if key in by_key or key in doubtful:
@@ -99,7 +106,7 @@ def trusted_records(
 def _sharers(records: Mapping[Key, Record], taken: set[str | None]) -> list[Key]:
     """The entities whose entity_id another one has."""
     entities = [record for record in records.values() if isinstance(record, Entity)]
-    if not taken and len({entity.entity_id for entity in entities}) == len(entities):
+    if not taken and len(set(map(_entity_id, entities))) == len(entities):
         return []
     counts = Counter([*(entity.entity_id for entity in entities), *taken])
     return [entity.key for entity in entities if counts[entity.entity_id] > 1]

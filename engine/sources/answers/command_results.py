@@ -5,6 +5,7 @@ for, only what the answers mean.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -156,13 +157,14 @@ class SnapshotMaker:
         # Among rows that share an id (the snapshot sets them aside) changes cannot be identified.
         is_told = self._last is None or self._last.home.set_aside == sorted_rows(set_aside)
         is_as_odd, self._odd = odd == self._odd and is_told, odd
-        snapshot = None
-        if is_as_odd:
-            snapshot = self._from_last(parts, registries, health, splits, taken_at, positions)
+        found = (parts, registries, health, splits, taken_at, positions)
+        snapshot = self._from_last(*found) if is_as_odd else None
         if snapshot is None:
+            known = list(chain.from_iterable(parts.values()))
+            by_key = {row.key: row.record for row in known}
             snapshot = make_snapshot(
-                records=[known.record for part in parts.values() for known in part],
-                hashes={known.key: known.hash for part in parts.values() for known in part},
+                records=by_key if len(by_key) == len(known) else [row.record for row in known],
+                hashes={row.key: row.hash for row in known},
                 taken_at=taken_at,
                 origin=origin,
                 registries=frozenset(registries),

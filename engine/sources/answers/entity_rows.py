@@ -15,34 +15,34 @@ not know are in the listing's `partly_read`.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.layered import with_changes
-from engine.core.records.lenient import read_fields, read_object
-from engine.core.records.record import Entity, Key
+from engine.core.records.lenient import read_object
 from engine.core.records.set_aside import SetAside, UnusableRow, listed_twice
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
-from engine.sources.answers.registry_rows import Entries, decode_entries, entity_record
+from engine.sources.answers.registry_rows import (
+    Entries,
+    decode_entries,
+    entity_list_row,
+    entity_record,
+)
 from engine.sources.unchanged.extended_rows import ExtendedRows
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList, learned_list
 from engine.sources.unchanged.row_map import Row, RowMap, find_rows
 
+if TYPE_CHECKING:
+    from engine.core.records.record import Key
 
-class _ListRow(msgspec.Struct):
-    """What of a list row is needed to ask for its extended row."""
-
-    id: str
-    entity_id: str
-    modified_at: float | None = None
-
-
-_LIST_ROW = msgspec.json.Decoder(_ListRow)
+_categories = attrgetter("record.categories")  # of known entities
 # What extended rows have and list rows have not.
 _EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_device_class", "original_icon"})
 
@@ -132,9 +132,11 @@ class EntityRows:
             return self._entities
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
         values, unanswered = Interner(), set[bytes]()
+        partly, note = self._partly, None if self._extended_rows is None else self._extended_rows.note
         for entity_id, listed in self._wanted.items():
             row, name = entries.get(entity_id), listed.fingerprint
-            self._partly.pop(name, None)
+            if partly:
+                partly.pop(name, None)
             known = None if row is None else self._extended(row, by_extended_row, values)
             is_elsewhere = row is None or (known is not None and known.key.id != listed.id)
             if is_elsewhere and not (is_final or entity_id in refused or self._is_settled(listed)):
@@ -144,8 +146,8 @@ class EntityRows:
                 known = self._from_list(listed, by_extended_row, values)
             if known is not None:
                 added[name] = known
-            if row is not None and self._extended_rows is not None:
-                self._extended_rows.note(name, entity_id, row)
+            if row is not None and note is not None:
+                note(name, entity_id, row)
         if unanswered:
             self._unanswered |= unanswered
             return None
@@ -181,8 +183,10 @@ class EntityRows:
 
     def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: Interner) -> Known | None:
         """What an extended row says; None when it cannot be used."""
-        name = self._fingerprint(row)
         try:
+            if self._taken is not None and not self._by_extended_row:
+                return self._make(row, values)  # it is known by its list row
+            name = self._fingerprint(row)
             known = self._by_extended_row.get(name) or self._make(row, values)
         except UnusableRow:
             return None
@@ -259,7 +263,7 @@ class EntityRows:
     def _listed(self, row: Row) -> _Listed | None:
         """What is needed to request the extended row; None, and set aside, when that is impossible."""
         try:
-            found = _read_list_row(row.data)
+            found = entity_list_row(row.data)
         except UnusableRow as error:
             self._set_row_aside(error.row, row.position)
             return None
@@ -283,17 +287,5 @@ class EntityRows:
         self._taken = None
 
 
-def _read_list_row(row: msgspec.Raw) -> _ListRow:
-    try:
-        found = _LIST_ROW.decode(row)
-    except DECODE_ERRORS:
-        record = read_fields("entity", read_object("entity", row))
-        assert isinstance(record, Entity)
-        return _ListRow(record.id, record.entity_id)
-    if not found.id or not found.entity_id:
-        read_fields("entity", read_object("entity", row))
-    return found
-
-
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:
-    return (scope for e in entities if isinstance(e.record, Entity) for scope in e.record.categories)
+    return chain.from_iterable(map(_categories, entities))

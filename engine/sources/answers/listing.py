@@ -52,6 +52,8 @@ class Listing(Collection[Known]):
         """(added, gone) since another listing."""
         if self._base is before.name:
             return self._changes
+        if not len(before):
+            return list(self), []
         old = dict(zip(map(id, before), before, strict=True))
         new = dict(zip(map(id, self), self, strict=True))
         added = sorted((new[name] for name in new.keys() - old.keys()), key=_key)

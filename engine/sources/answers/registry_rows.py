@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.snapshot import version_of
 from engine.core.records.lenient import decode_value, read_fields, read_object, read_row, text_of
 from engine.core.records.record import Entity, Json, Record
@@ -47,10 +48,34 @@ Entries: TypeAlias = Mapping[str, msgspec.Raw]  # extended rows by entity_id
 _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
+class EntityListRow(msgspec.Struct):
+    """What of a list row is needed to ask for its extended row."""
+
+    id: str
+    entity_id: str
+    modified_at: float | None = None
+
+
+_ENTITY_LIST_ROW = msgspec.json.Decoder(EntityListRow)
+
+
 def has_ordered_aliases(ha_version: str | None) -> bool | None:
     """Whether entity aliases are an ordered list (2026.4) and no set; None when the version is unknown."""
     version = version_of(ha_version)
     return None if version is None else version >= _ALIASES_ORDERED_SINCE
+
+
+def entity_list_row(row: msgspec.Raw) -> EntityListRow:
+    """What a list row says of its entity's identity. Raises UnusableRow."""
+    try:
+        found = _ENTITY_LIST_ROW.decode(row)
+    except DECODE_ERRORS:
+        record = read_fields("entity", read_object("entity", row))
+        assert isinstance(record, Entity)
+        return EntityListRow(record.id, record.entity_id)
+    if not found.id or not found.entity_id:
+        read_fields("entity", read_object("entity", row))
+    return found
 
 
 def entity_record(row: bytes | msgspec.Raw, *, aliases_ordered: bool) -> Record:

@@ -36,7 +36,7 @@ from engine.sources.answers.command_results import (
 from engine.sources.answers.listing import Listing
 from engine.sources.answers.registry_rows import aliases_look_ordered, decode_entries, has_ordered_aliases
 from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file, reading_failed
-from engine.sources.json_text import decode_json
+from engine.sources.json_text import decode_json, is_utf_8
 from engine.sources.unchanged.remembering import RememberedAnswers
 
 _LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}
@@ -58,6 +58,10 @@ class _Message(msgspec.Struct):
 
 # Asked of the bytes where they are: a copy of a large answer costs more than decoding it.
 _OBJECT = re.compile(rb"\s*\{")
+# A list of objects, or objects by entity_id, which no key of a message is, and how either ends.
+_ROWS = re.compile(rb'\[\{|\{"[a-z0-9_]+\.[a-z0-9_]+":\{')
+_END = re.compile(rb"[\]}]\s*\Z")
+_TAIL_BYTES = 64
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _MESSAGE = msgspec.json.Decoder(_Message)
 
@@ -133,8 +137,16 @@ class CaptureSource(Source):
         return self._answers.make(results, taken_at=self._clock(), origin=self.origin)
 
     def _entities(self, config: CoreConfig) -> Listing:
-        answer = self._needed(_ENTITY_LIST)
-        entries = self._result(_ENTITY_ENTRIES)
+        answer = self._needed(_ENTITY_LIST, may_be_undecoded=True)
+        entries = self._result(_ENTITY_ENTRIES, may_be_undecoded=True)
+        try:
+            return self._read_entities(config, answer, entries)
+        except SourceInvalid:
+            for name in (_ENTITY_LIST, _ENTITY_ENTRIES):
+                self._result(name)  # if it is this file that is no JSON, the error says so
+            raise
+
+    def _read_entities(self, config: CoreConfig, answer: msgspec.Raw, entries: msgspec.Raw | None) -> Listing:
         ordered = has_ordered_aliases(config.version)
         if ordered is None:
             # Without extended rows there are no aliases: either form has them at the default.
@@ -163,8 +175,8 @@ class CaptureSource(Source):
         known = {scope: answer for scope, answer in answers.items() if answer is not None}
         return known or None
 
-    def _needed(self, name: str) -> msgspec.Raw:
-        answer = self._result(name)
+    def _needed(self, name: str, *, may_be_undecoded: bool = False) -> msgspec.Raw:
+        answer = self._result(name, may_be_undecoded=may_be_undecoded)
         if answer is None:
             raise SourceInvalid(
                 f"{self._directory / name} is missing, or holds no result.",
@@ -179,8 +191,11 @@ class CaptureSource(Source):
         except SourceInvalid as error:
             return Failed(error.message.rstrip("."))
 
-    def _result(self, name: str) -> msgspec.Raw | None:
-        """The recorded result; None when there is none, because the core did not know the command."""
+    def _result(self, name: str, *, may_be_undecoded: bool = False) -> msgspec.Raw | None:
+        """The recorded result; None when there is none, because the core did not know the command.
+
+        What `may_be_undecoded` need not be JSON: where it is that of last time, nobody decodes it.
+        """
         path = self._directory / name
         try:
             text, _ = read_regular_file(path, FILE_BYTES_MAX)
@@ -188,6 +203,8 @@ class CaptureSource(Source):
             return None
         except PermissionError as error:
             raise SourceInvalid(f"{path} may not be read.", "Change the file's owner or mode.") from error
+        if may_be_undecoded and (undecoded := _rows_of(text)) is not None:
+            return undecoded
         raw = decode_json(_RAW, text, str(path))
         if not _OBJECT.match(memoryview(raw)):
             return raw
@@ -200,3 +217,11 @@ class CaptureSource(Source):
         if code == "unknown_command":
             return None
         raise SourceInvalid(f"{path} is a recorded failure ({code}).", "Record it again.")
+
+
+def _rows_of(text: bytes) -> msgspec.Raw | None:
+    """The text without what may follow it, if it begins and ends as the rows that a command answered; it is not looked through."""
+    end = _END.search(text, max(0, len(text) - _TAIL_BYTES))
+    if end is None or _ROWS.match(text) is None or not is_utf_8(text):
+        return None
+    return msgspec.Raw(text if end.end() == end.start() + 1 else memoryview(text)[: end.start() + 1])
