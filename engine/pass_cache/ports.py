@@ -27,6 +27,17 @@ class Recalling(Source, Protocol):
         """What the last read learned; None where equal answers would not mean an equal home."""
 
 
+@runtime_checkable
+class NotesEqual(Protocol):
+    """A ledger that keeps, beside its entries, how each replica was that they described exactly."""
+
+    def equal_replicas(self) -> str | None:
+        """What was noted last; None where rows may be of another layout since."""
+
+    def note_equal_replicas(self, text: str) -> None:
+        """Keep this, in place of what was noted before."""
+
+
 class CacheFile(Protocol):
     """Where a pass cache is kept. Only a cache: what fails is as good as no cache."""
 

@@ -80,7 +80,7 @@ class World:
             connection.execute(statement)
 
     def dump(self) -> dict[str, list[Any]]:
-        """All that the stores hold, but for the key of the cache."""
+        """All that the stores hold, but for what belongs to the cache."""
         return {
             f"{file.name} {table}": rows
             for file in (self.rows, self.history)
@@ -95,7 +95,7 @@ def _tables(file: Path) -> Iterator[tuple[str, list[Any]]]:
         connection.execute("PRAGMA journal_mode")
         for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             rows = connection.execute(f"SELECT * FROM {table}").fetchall()
-            yield str(table), sorted((r for r in rows if r[0] != "cache_key"), key=repr)
+            yield str(table), sorted((r for r in rows if r[0] not in ("cache_key", "equal")), key=repr)
 
 
 def _comparable(report: Report) -> Report:

@@ -45,13 +45,12 @@ def derive(
     is the newest. `entity_counts` are the records' own, by device, where they
     have been counted already.
     """
-    wanted = list(records) if keys is None else [key for key in keys if key in records]
+    wanted = records.items() if keys is None else [(key, records[key]) for key in keys if key in records]
     counts = _entity_counts(records) if entity_counts is None else entity_counts
     as_of = names_as_of or _NEWEST
     derived: dict[Key, Derived] = {}
     owners: dict[str | None, _Owner] = {None: _NOBODY}
-    for key in wanted:
-        record = records[key]
+    for key, record in wanted:
         if isinstance(record, Entity):
             owner = owners.get(record.device_id)
             if owner is None:

@@ -81,7 +81,8 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         """For replicas that store derived columns: content hash and digest of the derived values."""
         if self.known_versions is not None:
             return self.known_versions
-        return {key: row_version(h, self.derived.get(key)) for key, h in self.hashes.items()}
+        found = zip(self.hashes.items(), map(self.derived.get, self.hashes), strict=True)
+        return {key: row_version(hash_, derived) for (key, hash_), derived in found}
 
     def only(self, registries: frozenset[str]) -> "Home":
         """The part of some registries; derived values still see all of them."""

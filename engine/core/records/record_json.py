@@ -64,8 +64,9 @@ def make_record(registry: str, row: dict[str, Json]) -> Record:
 
     Raises SourceInvalid naming the registry, the field and what was expected.
     """
-    known = {k: v for k, v in row.items() if k in _FIELD_NAMES[registry]}
-    if len(known) != len(row):
+    known, names = row, _FIELD_NAMES[registry]
+    if not names.issuperset(row):
+        known = {k: v for k, v in row.items() if k in names}
         known["(extra)"] = {k: v for k, v in row.items() if k not in known and not _says_nothing(v)}
     try:
         return msgspec.convert(known, RECORD_TYPES[registry])

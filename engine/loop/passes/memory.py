@@ -70,6 +70,15 @@ class ReplicaMemory:
         memory.counts, memory._left = counts.copy(), {}
         return memory
 
+    @classmethod
+    def equal(
+        cls, data_version: int | None, applied: Mapping[Key, str], homes: KnownHomes
+    ) -> "ReplicaMemory":
+        """The memory of a replica that holds what was last applied to it."""
+        memory = cls(data_version, applied, {}, homes)
+        memory.applied = memory.versions
+        return memory
+
     def holds(
         self,
         replica: Replica,

@@ -5,13 +5,17 @@ are the records of last time, and that a replica whose rows all have the digest 
 Where anything about the cache is odd, there is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
+from typing import TypeAlias
+
+import msgspec
 
 from engine import __version__
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import HASH_VERSION
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
@@ -23,7 +27,7 @@ from engine.loop.passes.options import PassOptions, Since
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.pass_cache.contents import Cache, CacheDamaged, CachedReplica, open_cache
 from engine.pass_cache.learned import Learned, encode_learned
-from engine.pass_cache.ports import CacheFile, Recalling
+from engine.pass_cache.ports import CacheFile, NotesEqual, Recalling
 from engine.pass_cache.seals import Piece
 from engine.ports import Ledger, Replica, Source
 from engine.process.offload import Offload, to_thread
@@ -49,8 +53,11 @@ class WarmStart:
         self._cache: Cache | None = None
         self._before: Snapshot | None = None
         self._memories: dict[str, ReplicaMemory] = {}
+        self._recalled = set[str]()  # the replicas of which those are of the cache's home
         self._states: dict[str, CachedReplica] = {}  # of the replicas that are as they were
+        self._noted: tuple[CachedReplica, ...] = ()  # in the ledger, also where there is no cache
         self._replicas: dict[str, Replica] = {}
+        self._looked: dict[str, tuple[int | None, str | None]] = {}  # data version and digest of the rows
         self._seed = 0  # of the replicas' digests
 
     @property
@@ -64,7 +71,7 @@ class WarmStart:
         if self._file is None or self._source is None or self._options.mode not in (Mode.APPLY, Mode.DRY_RUN):
             return
         await self._offload(self._open)
-        if self._before is None or not self._options.registries >= set(REGISTRIES):
+        if not self._options.registries >= set(REGISTRIES):
             return
         for replica in replicas:
             # The pass itself says what is wrong with it.
@@ -76,39 +83,44 @@ class WarmStart:
         assert self._source is not None, "asked before"
         try:
             key = self._ledger.secret()
+            text = self._ledger.equal_replicas() if isinstance(self._ledger, NotesEqual) else None
         except ReplicaError:
             return
         if key is None:
             return
-        self._seed = _seed_of(key)
+        self._seed, self._noted = _seed_of(key), _decode_noted(text)
         self._cache = open_cache(self._file.read, key, __version__)
         if self._cache is not None:
             self._before = self._source.recall(self._cache)
 
     def _recognise(self, replica: Replica) -> None:
         """Take over the memory of a replica whose rows and ledger entries are unchanged."""
-        assert self._cache is not None, "there is a snapshot of it"
-        assert self._before is not None, "asked before"
-        front = self._cache.front
-        state = next((state for state in front.replicas if state.name == replica.name), None)
-        if state is None:
+        cached = self._cache.front.replicas if self._cache is not None and self._before is not None else ()
+        if replica.name not in {state.name for state in (*cached, *self._noted)}:
             return
         data_version = replica.data_version()
-        if (
-            replica.digest(seed=self._seed) != state.rows
-            or self._ledger.ledger_digest(replica.name) != state.ledger_digest
-            or self._is_exchanged(replica)
-        ):
+        rows, ledger_digest = replica.digest(seed=self._seed), self._ledger.ledger_digest(replica.name)
+        self._looked[replica.name] = data_version, rows
+        found = CachedReplica(replica.name, rows or "", ledger_digest or "")
+        if found not in (*cached, *self._noted) or self._is_exchanged(replica):
             return
-        # A home whose config entries were not read is known by those of what it has, of which there are no rows.
-        ids = front.entry_ids if "config_entry" in front.reading.registries else ()
-        held = [Key("config_entry", id_) for id_ in ids]
-        homes = known_homes(replica, self._ledger, held, _raise)
-        versions = versions_of(replica, self._before)
-        self._memories[replica.name] = ReplicaMemory.recalled(
-            data_version, versions, self._before.home.counts, homes
-        )
-        self._states[replica.name] = state
+        if found in cached:
+            assert self._cache is not None, "it says so"
+            assert self._before is not None, "asked before"
+            front = self._cache.front
+            # A home whose config entries were not read is known by those of what it has, of which there are no rows.
+            ids = front.entry_ids if "config_entry" in front.reading.registries else ()
+            held = [Key("config_entry", id_) for id_ in ids]
+            homes = known_homes(replica, self._ledger, held, _raise)
+            versions, counts = versions_of(replica, self._before), self._before.home.counts
+            memory = ReplicaMemory.recalled(data_version, versions, counts, homes)
+            self._recalled.add(replica.name)
+        else:
+            # It held what its ledger entries say, and so it does now.
+            applied = self._ledger.applied(replica.name)
+            homes = known_homes(replica, self._ledger, applied, _raise)
+            memory = ReplicaMemory.equal(data_version, applied, homes)
+        self._memories[replica.name], self._states[replica.name] = memory, found
 
     def _is_exchanged(self, replica: Replica) -> bool:
         """Whether the settings name another store than the ledger's entries are about, with the same rows. Raises ReplicaError."""
@@ -120,7 +132,7 @@ class WarmStart:
         assert self._source is not None, "there was a cache"
         self._source.recall(None)
         self._cache = self._before = None
-        self._memories, self._states = {}, {}
+        self._memories, self._states, self._recalled = {}, {}, set()
 
     def memory_of(self, replica: Replica) -> ReplicaMemory | None:
         """What is known of a replica; None where it has to be looked at."""
@@ -129,7 +141,7 @@ class WarmStart:
     def since(self, replica: Replica, desired: Snapshot) -> Since | None:
         """What may differ between a replica and what was read now; None where everything may."""
         before = self._before
-        if before is None or replica.name not in self._memories:
+        if before is None or replica.name not in self._recalled:
             return None
         if desired.home.generation is before.home.generation:
             return Since(None, frozenset())
@@ -165,6 +177,8 @@ class WarmStart:
             self._file.write(pieces)
         else:
             self._file.remove()  # it would be read in vain
+        if states and tuple(states.values()) != self._noted and isinstance(self._ledger, NotesEqual):
+            self._ledger.note_equal_replicas(_encode_noted(states.values()))
 
     def _encode(self, learned: Learned | None, states: Mapping[str, CachedReplica]) -> list[Piece] | None:
         key = self._ledger.make_secret() if learned is not None else None
@@ -184,9 +198,10 @@ class WarmStart:
         ledger_digests = {replica.name: self._ledger.ledger_digest(replica.name) for replica in fresh}
         key = self._ledger.make_secret() if fresh else None
         self._seed = self._seed if key is None else _seed_of(key)
+        looked = {one.name: self._looked[one.name] for one in equal if self._is_as_looked(one)}
         # The ledger last: if its data version is unchanged, its digests are of what was read.
         rows = {
-            r.name: r.digest(seed=self._seed, reread=False)
+            r.name: looked[r.name][1] if r.name in looked else r.digest(seed=self._seed, reread=False)
             for r in sorted(fresh, key=lambda r: r.keeps_ledger)
         }
         states: dict[str, CachedReplica] = {}
@@ -198,6 +213,12 @@ class WarmStart:
                 states[name] = CachedReplica(name, digest, ledger_digest)
         has_ledger = any(self._replicas[name].keeps_ledger for name in states)
         return states if has_ledger else {}
+
+    def _is_as_looked(self, one: ReplicaPass) -> bool:
+        """Whether the rows are those of the first look, because nobody wrote any since."""
+        version, digest = self._looked.get(one.name, (None, None))
+        found = digest is not None and _found_nothing(one)
+        return found and version == self._replicas[one.name].data_version()
 
     def _is_equal(self, one: ReplicaPass, snapshot: Snapshot) -> bool:
         memory, comparison = one.memory, one.comparison
@@ -212,7 +233,7 @@ class WarmStart:
             or comparison.kept.keys
         ):
             return False
-        is_as_before = snapshot is self._before and one.name in self._memories and _found_nothing(one)
+        is_as_before = snapshot is self._before and one.name in self._recalled and _found_nothing(one)
         return is_as_before or memory.is_equal(versions_of(self._replicas[one.name], snapshot))
 
 
@@ -231,3 +252,20 @@ def _seed_of(key: bytes) -> int:
 
 def _raise(error: ReplicaError) -> None:
     raise error
+
+
+# Versions mean the same only to a program that hashes as that one did which noted them.
+_Noted: TypeAlias = tuple[int, tuple[CachedReplica, ...]]
+_NOTED = msgspec.json.Decoder(_Noted)
+
+
+def _encode_noted(states: Iterable[CachedReplica]) -> str:
+    return msgspec.json.encode((HASH_VERSION, tuple(states))).decode()
+
+
+def _decode_noted(text: str | None) -> tuple[CachedReplica, ...]:
+    try:
+        version, states = (0, ()) if text is None else _NOTED.decode(text)
+    except msgspec.DecodeError:
+        return ()  # another program may write there
+    return states if version == HASH_VERSION else ()

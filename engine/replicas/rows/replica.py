@@ -18,9 +18,10 @@ from engine.core.guards.look import FirstSeen, Look
 from engine.core.records.record import Key
 from engine.core.state.fate import Former
 from engine.core.state.report import FoundKey
-from engine.ports import Ledger, Observed, Replica, Run
+from engine.ports import Observed, Replica, Run
 from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.found import read_found, write_found
+from engine.replicas.rows.ledger.notes import LedgerNotes
 from engine.replicas.rows.ledger.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes
@@ -38,7 +39,7 @@ _DAY_SECONDS = 86_400.0
 _MANY = 100  # deletes
 
 
-class SqliteRows(Replica, Ledger):
+class SqliteRows(Replica, LedgerNotes):
     """The rows file as a `Replica` and as the `Ledger` of all replicas. One thread at a time."""
 
     name = NAME
@@ -174,16 +175,6 @@ class SqliteRows(Replica, Ledger):
         with self._writing() as connection:
             write_found(connection, replica, found)
 
-    def place(self, replica: str) -> str | None:
-        """The store that the ledger's entries for a replica are about; None when that is not known."""
-        with self._reading() as connection:
-            return entries.read_place(connection, replica)
-
-    def note_place(self, replica: str, place: str) -> None:
-        """From now on the entries are about this store."""
-        with self._writing() as connection:
-            entries.write_place(connection, replica, place)
-
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
@@ -194,24 +185,6 @@ class SqliteRows(Replica, Ledger):
         with self._file.reading_uncached() as connection:
             check_schema(connection, NAME)
             return self._file.is_as_seen() and self._summed.is_true(connection)
-
-    def ledger_digest(self, replica: str) -> str | None:
-        """A digest over the versions last applied to a replica; None where they cannot be ours. Raises ReplicaError."""
-        with self._reading() as connection:
-            return entries.digest_applied(connection, replica)
-
-    def secret(self) -> bytes | None:
-        """The key that seals what belongs to this file; None where there is none. Raises ReplicaError."""
-        with self._reading() as connection:
-            return entries.read_secret(connection)
-
-    def make_secret(self) -> bytes:
-        """The key that seals what belongs to this file, drawn if there is none. Raises ReplicaError."""
-        found = self.secret()
-        if found is None:
-            with self._writing() as connection:
-                found = entries.write_secret(connection)
-        return found
 
     def changes(self, after: int, limit: int) -> list[feed.FeedEntry]:
         """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
@@ -258,6 +231,9 @@ class SqliteRows(Replica, Ledger):
     def close(self) -> None:
         """Release the file. May be called twice."""
         self._file.close()
+
+    def _trusts_digests(self, connection: apsw.Connection) -> bool:
+        return check_schema(connection, NAME)
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:

@@ -218,11 +218,8 @@ def _split(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[bytes
     """The rows of an answer, from its beginning to its end. Raises SourceInvalid."""
     rows = decode_json(_ROWS, answer, what)
     names = fingerprint.of_each(rows)
-    fresh = [
-        Row(name, row, position)
-        for position, (name, row) in enumerate(zip(names, rows, strict=True))
-        if name not in known
-    ]
+    found = map(Row, names, rows, range(len(rows)))
+    fresh = [row for row in found if row.fingerprint not in known]
     view = memoryview(answer)
     offsets = list(accumulate((len(memoryview(row)) + 1 for row in rows), initial=1))
     if names and offsets[-1] == len(view):

@@ -98,17 +98,15 @@ async def test_a_row_that_another_program_changed_is_found_and_healed(home: Home
     assert await home.was_cut_short()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    first_quick(
-        [
-            "DELETE FROM entities WHERE rowid = 3",
-            "INSERT INTO areas (area_id, name) VALUES ('mock', 'Mock')",
-            "UPDATE entities SET last_seen = '2026-01-01 00:00:00.000000' WHERE rowid = 2",
-            "UPDATE labels SET name = CAST(name AS BLOB)",
-        ]
-    ),
+CHANGES = (
+    "DELETE FROM entities WHERE rowid = 3",
+    "INSERT INTO areas (area_id, name) VALUES ('mock', 'Mock')",
+    "UPDATE entities SET last_seen = '2026-01-01 00:00:00.000000' WHERE rowid = 2",
+    "UPDATE labels SET name = CAST(name AS BLOB)",
 )
+
+
+@pytest.mark.parametrize("statement", first_quick(CHANGES))
 async def test_no_change_of_the_rows_goes_unseen(home: Home, statement: str) -> None:
     await home.run()
     home.sql(statement)

@@ -82,19 +82,19 @@ SELECT registry, id FROM {WANTED} AS wanted WHERE
 """
 
 
-def read_place(connection: apsw.Connection, replica: str) -> str | None:
-    """Which store the entries for a replica are about; None when that was not noted."""
+def read_note(connection: apsw.Connection, name: str) -> str | None:
+    """A text that was noted under a name; None when there is none."""
     if not has_table(connection, "reconcile_meta"):
         return None
-    rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (f"place {replica}",))
+    rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (name,))
     return next((value for (value,) in rows if isinstance(value, str)), None)
 
 
-def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
-    """Note which store the entries for a replica are about."""
+def write_note(connection: apsw.Connection, name: str, text: str) -> None:
+    """Note a text under a name, in place of an earlier one."""
     connection.execute(
         "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (f"place {replica}", place),
+        (name, text),
     )
 
 

@@ -1,0 +1,66 @@
+"""Short texts that the rows file keeps about itself and about other stores."""
+
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+
+import apsw
+
+from engine.ports import Ledger
+from engine.replicas.rows.ledger import entries
+
+# How the replicas were when they were equal to their ledger entries.
+_EQUAL = "equal"
+
+
+class LedgerNotes(Ledger):
+    """The part of a ledger that keeps notes, over transactions on its file. Every method raises ReplicaError."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[apsw.Connection]:
+        """A transaction that reads."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[apsw.Connection]:
+        """A transaction that writes."""
+
+    @abstractmethod
+    def _trusts_digests(self, connection: apsw.Connection) -> bool:
+        """Whether rows are as this program would write them."""
+
+    def place(self, replica: str) -> str | None:
+        """The store that the ledger's entries for a replica are about; None when that is not known."""
+        with self._reading() as connection:
+            return entries.read_note(connection, f"place {replica}")
+
+    def note_place(self, replica: str, place: str) -> None:
+        """From now on the entries are about this store."""
+        with self._writing() as connection:
+            entries.write_note(connection, f"place {replica}", place)
+
+    def equal_replicas(self) -> str | None:
+        """What was noted of replicas that were equal; None where rows may be of another layout since."""
+        with self._reading() as connection:
+            return entries.read_note(connection, _EQUAL) if self._trusts_digests(connection) else None
+
+    def note_equal_replicas(self, text: str) -> None:
+        """Keep this, in place of what was noted before."""
+        with self._writing() as connection:
+            entries.write_note(connection, _EQUAL, text)
+
+    def ledger_digest(self, replica: str) -> str | None:
+        """A digest over the versions last applied to a replica; None where they cannot be ours."""
+        with self._reading() as connection:
+            return entries.digest_applied(connection, replica)
+
+    def secret(self) -> bytes | None:
+        """The key that seals what belongs to this file; None where there is none."""
+        with self._reading() as connection:
+            return entries.read_secret(connection)
+
+    def make_secret(self) -> bytes:
+        """The key that seals what belongs to this file, drawn if there is none."""
+        found = self.secret()
+        if found is None:
+            with self._writing() as connection:
+                found = entries.write_secret(connection)
+        return found
