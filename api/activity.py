@@ -142,7 +142,7 @@ class Activity:
         return bars(counts, label)
 
     def delays_day(self, now: float) -> Sparkline | None:
-        """The longest that a change took to be written, in seconds, by slot over the last day; None where no time is known."""
+        """The longest that a change took to be written, in seconds, by slot over the last day; None if no time is known."""
         slots = _slots(now)
         found = sorted(seconds for slot in slots for seconds in self._delays.get(slot, ()))
         if not found:

@@ -118,7 +118,7 @@ class PastRevision(Protocol):
 
     @property
     def fields(self) -> dict[str, Json]:
-        """Canonical fields; empty where the record ended."""
+        """Canonical fields; empty if the record ended."""
 
     @property
     def ha_version(self) -> str | None:
@@ -153,13 +153,13 @@ class Timeline(Protocol):
         """As `as_of`, but at least what one record, known by its id or entity_id, is shown with."""
 
     def edge(self, at: float, /) -> Hashable | None:
-        """What stays the same as long as `as_of` does; None where that is not known at once. Raises HistoryForgotten as it does."""
+        """What stays the same as long as `as_of` does; None if that is not known at once. Raises HistoryForgotten as it does."""
 
     def delays(self, since: float, /) -> Sequence[tuple[float, float]]:
         """(Unix seconds, seconds behind Home Assistant's change) of the updates since then. Raises ReplicaError."""
 
     def begins_at(self) -> float | None:
-        """When the first record that is kept was made, Unix seconds; None where that is not known. Raises ReplicaError."""
+        """When the first record that is kept was made, Unix seconds; None if that is not known. Raises ReplicaError."""
 
     def forgotten(self, key: Key, /) -> Forgotten:
         """What is not known any more, of the home and of this record. Raises ReplicaError."""

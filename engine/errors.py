@@ -13,7 +13,7 @@
     |  |- ReplicaRejected        terminal   read-only, newer schema, another program's
     |  |  |- ReplicaDamaged      terminal   not readable as a database
     |  |  `- OwnershipLost       terminal   another process keeps the home now
-    |  `- ReplicaDiverged        transient  read back after the write, another value stood there
+    |  `- ReplicaDiverged        transient  read back after the write, another value was there
     `- PlanStale                 terminal   a saved plan no longer describes what there is to do
 
 A transient error is worth trying again as it is; a terminal one needs something changed first.

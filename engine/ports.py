@@ -62,7 +62,7 @@ class Watch(Protocol):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """The version of every row, recomputed from it. One without a registry id stands under its entity_id (see `core.diff.adopt`)."""
+    """The version of every row, recomputed from it. One without a registry id is under its entity_id (see `core.diff.adopt`)."""
 
     versions: dict[Key, str]
     is_inherited: bool = False  # an earlier owner of the home may have written since, and booked it elsewhere
@@ -86,7 +86,7 @@ class Replica(Protocol):
 
     @property
     def drops_replaced(self) -> bool:
-        """Whether a row goes when another entity is written under its entity_id, because both cannot stand there."""
+        """Whether a row goes when another entity is written under its entity_id, because both cannot are there."""
         return False
 
     @property
@@ -153,7 +153,7 @@ class Replica(Protocol):
         return
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over all columns of all rows; None where it cannot be had at little cost, or the rows cannot be ours.
+        """A digest over all columns of all rows; None if it is not available at little cost, or the rows cannot be ours.
 
         `seed` is drawn by the caller, None is one of the replica's own; only digests of one seed can be compared.
         Unless it may `reread`, None also if another program wrote since the rows were read.
@@ -231,11 +231,11 @@ class Ledger(Protocol):
         return
 
     def ledger_digest(self, replica: str) -> str | None:
-        """A digest over the versions last applied to a replica; None where it cannot be had."""
+        """A digest over the versions last applied to a replica; None if it is not available."""
         return None
 
     def secret(self) -> bytes | None:
-        """The key that seals what belongs to this ledger; None where there is none."""
+        """The key that seals what belongs to this ledger; None if there is none."""
         return None
 
     def make_secret(self) -> bytes | None:
@@ -266,11 +266,11 @@ class Records(Replica, Protocol):
         return self.as_of(at)
 
     def edge(self, at: float) -> Hashable | None:
-        """What stays the same as long as `as_of` does; None where that is not known at once. Raises HistoryForgotten as it does."""
+        """What stays the same as long as `as_of` does; None if that is not known at once. Raises HistoryForgotten as it does."""
         return None
 
     def begins_at(self) -> float | None:
-        """When the first revision that is kept was made, Unix seconds; None where it is not known."""
+        """When the first revision that is kept was made, Unix seconds; None if it is not known."""
         return None
 
     def forgotten(self, key: Key) -> Forgotten:
@@ -282,7 +282,7 @@ class Records(Replica, Protocol):
         return ()
 
     def growth(self) -> Growth | None:
-        """What was found out about its growth when it was tidied last; None where it is not this program's to know."""
+        """What was found out about its growth when it was tidied last; None if it is not this program's to know."""
         return None
 
 

@@ -14,7 +14,7 @@ from tests.blocking_calls import watched_for_blocking_calls
 from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
 
-# A random failure in somebody's CI helps nobody; long searches stand in tests/fuzz, with seeds they print.
+# A random failure in somebody's CI helps nobody; long searches are in tests/fuzz, with seeds they print.
 settings.register_profile(
     "repository",
     derandomize=True,

@@ -15,7 +15,7 @@ ENGINE = Path(__file__).parents[1] / "engine"
 
 
 def of_the_program(body: str, **names: Any) -> Callable[[], Awaitable[None]]:
-    """A coroutine function as if it stood in the program."""
+    """A coroutine function as if it was in the program."""
     exec(compile(f"async def blocks():\n    {body}\n", str(ENGINE / "invented.py"), "exec"), names)
     found: Callable[[], Awaitable[None]] = names["blocks"]
     return found

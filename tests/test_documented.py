@@ -288,7 +288,7 @@ def test_every_file_that_the_text_names_exists(name: str) -> None:
 
 
 def test_the_design_says_where_things_are() -> None:
-    """Each row of "Where is what" names files that there are, and functions that stand in one of them."""
+    """Each row of "Where is what" names files that there are, and functions that are in one of them."""
     design = (ROOT / "engine" / "DESIGN.md").read_text(encoding="utf-8")
     rows = re.findall(r"(?m)^\| (where [^|]*\?) \| (.*) \|$", design)
     assert len(rows) == 6

@@ -1,7 +1,7 @@
 """The commands that README and docs/ show do what they show: each is run in its order, and answers the same.
 
 Blocks of `console` are run, and those of `sh` that need nothing but a checkout and Python; the others, which want a
-container engine, systemd or somebody's home, are at least shell. `sh ops/run` is the real script in a copy of the checkout; only the environment it would install is stood in for.
+container engine, systemd or somebody's home, are at least shell. `sh ops/run` is the real script in a copy of the checkout; only the environment that it would install is replaced by a stand-in.
 Times, ports and process ids differ, and `...` in README stands for any lines.
 """
 
@@ -203,7 +203,7 @@ def block_with(page: str, command: str) -> str:
 
 @pytest.mark.parametrize("page", ["docs/how-to/compose.md", "README.md"])
 def test_what_is_typed_for_compose_makes_every_secret_that_compose_reads(visitor: Visitor, page: str) -> None:
-    """Docker is stood in for; what it would be given is there, and nobody else may read it."""
+    """Docker is replaced by a stand-in; the files that it would get exist, and only their owner may read them."""
     stand_in(visitor, "docker")
     typed = [block for _, block in blocks(PAGES[page]) if "docker compose" in block]
     for block in typed:
@@ -220,7 +220,7 @@ def test_what_is_typed_for_compose_makes_every_secret_that_compose_reads(visitor
 
 
 def test_what_is_typed_for_systemd_leaves_a_service_that_can_start(visitor: Visitor) -> None:
-    """systemd and pip are stood in for; the folders of the system stand below the checkout."""
+    """systemd and pip are replaced by stand-ins; the folders of the system are below the checkout."""
     system, said = visitor.checkout / "system", visitor.checkout / "said"
     (visitor.checkout / "token").write_text("a-token\n")
     for folder in ("etc/systemd/system", "opt"):

@@ -60,7 +60,7 @@ def test_while_influxdb_does_not_answer(tmp_path: Path, services: list[Service])
         services[0].wait_until_serving()
         with wait_for_connection(server):
             check_stops_in_time(services[0])
-    # It was cut off like by a kill, and goes on where it was.
+    # It was cut off like by a kill, and continues where it was.
     services.append(Service(tmp_path))
     poll(services[1].wait_until_serving(), "/api/status", "in_sync")
 

@@ -154,7 +154,7 @@ class ChangeFeed:
                 await self._catch_up()
                 self.is_readable = True
             except EngineError:
-                # Readiness and every route that reads report it; here it only has to be tried again.
+                # Readiness and every route that reads report it; here it only has to be retried.
                 self.is_readable = False
             if self.is_closed:
                 return
@@ -217,6 +217,6 @@ def event_of_change(change: Change) -> Event:
 
 
 def reset_event(seq: int, reason: str) -> Event:
-    """An event for a stream that lost the changes before `seq`: read the lists again, go on from `seq`."""
+    """An event for a stream that lost the changes before `seq`: read the lists again, continue from `seq`."""
     data = msgspec.json.encode({"reason": reason, "next": seq})
     return Event("reset", seq, "", b"id: %d\nevent: reset\ndata: %b\n\n" % (seq, data))

@@ -69,7 +69,7 @@ class EventStream(Response):
                 try:
                     position, events = await self._resume(position, subscription.head)
                 except EngineError:
-                    # The client comes back and resumes after what it has; then it gets the reason, as a 503.
+                    # The client reconnects and resumes after what it has; then it gets the reason, as a 503.
                     await end(send)
                     group.cancel_scope.cancel()
                     return

@@ -84,7 +84,7 @@ class ShownHome(msgspec.Struct, frozen=True):
 
 
 def page_address(site: ViewedSite) -> str | None:
-    """The address of a home's page with its owner; None where there is none that a browser should follow."""
+    """The address of a home's page with its owner; None if there is none that a browser should follow."""
     url = site.url or ""
     if not url.startswith(("http://", "https://")):
         return None

@@ -55,7 +55,7 @@ class ViewTransaction(Protocol):
 
 
 class ViewedChange(msgspec.Struct, frozen=True):
-    """A change, and the id that a reader comes back with who has it."""
+    """A change, and the id with which a reader resumes after it."""
 
     id: str
     change: SiteChange
@@ -66,10 +66,10 @@ class ViewedChanges(Protocol):
 
     @property
     def has_place(self) -> bool:
-        """Whether it goes on where the reader was, if it was anywhere."""
+        """Whether it continues at the reader's position, if the reader had one."""
 
     async def next(self) -> list[ViewedChange] | None:
-        """What came in a moment; None where some of it is not there any more. Raises ReplicaError, and
+        """What came in a moment; None if some of it is not there any more. Raises ReplicaError, and
         StopAsyncIteration when the service ends.
         """
 

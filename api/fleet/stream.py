@@ -1,4 +1,4 @@
-"""Changes of all homes as they are written to Kafka, as server-sent events; a reader that comes back misses nothing."""
+"""Changes of all homes as they are written to Kafka, as server-sent events; a reader that reconnects misses nothing."""
 
 import anyio
 import msgspec
@@ -40,7 +40,7 @@ class ViewStream(Response):
         self._last_id = last_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client goes, the service ends, or Kafka does not answer: then the client comes back."""
+        """Send events until the client goes, the service ends, or Kafka does not answer: then the client reconnects."""
         if scope["method"] == "HEAD":
             await begin(send)
             await end(send)

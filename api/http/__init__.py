@@ -1,6 +1,6 @@
 """HTTP itself: server, limits, who is let in, routing, queries, problems, caching. Knows no registry.
 
-uvicorn is entered here without what stands in its `__init__`, because that loads its command line: click and a supervisor of processes are
+uvicorn is entered here without what is in its `__init__`, because that loads its command line: click and a supervisor of processes are
 3 MiB and 30 ms of processor time in every service, none of which is used (uvicorn 0.54, 2026-11-29). A uvicorn that something else
 has loaded already is left as it is.
 """

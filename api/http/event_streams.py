@@ -39,7 +39,7 @@ async def send_piece(send: Send, data: bytes, scope: CancelScope) -> None:
 
 
 async def end(send: Send) -> None:
-    """End it without a word: the client comes back."""
+    """End it without an event: the client reconnects."""
     await send({"type": "http.response.body"})
 
 

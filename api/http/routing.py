@@ -42,7 +42,7 @@ class Route:
         return await self.handle(about, request, query)
 
     def endpoint(self, find: Callable[[Request], object], path: str | None = None) -> StarletteRoute:
-        """The route as Starlette serves it, HEAD included; at `path` if it is not to stand at its own."""
+        """The route as Starlette serves it, HEAD included; at `path` if it is not to be at its own."""
 
         async def call(request: Request) -> Response:
             query = parse_query(request.scope["query_string"], self.query)

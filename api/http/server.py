@@ -24,7 +24,7 @@ from engine.errors import SettingsError
 uvicorn.Config = Config  # type: ignore[misc]
 
 STOP_SECONDS = 0.3  # what is still open then is cut off
-_BACKLOG = 512  # held by the kernel; a client that finds it full tries again after a second
+_BACKLOG = 512  # held by the kernel; a client that finds it full retries after a second
 # On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
@@ -67,7 +67,7 @@ class EmbeddedServer(Server):
 def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool = False) -> socket.socket:
     """A listening socket; port 0 takes any free one.
 
-    Raises SettingsError when the address cannot be had, or when it is open to others and no token is set.
+    Raises SettingsError when the address is not available, or when it is open to others and no token is set.
     """
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

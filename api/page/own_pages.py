@@ -34,7 +34,7 @@ def inside(key: Key, facts: Sequence[Fact]) -> dict[str, str]:
 
 
 def own_page(home_assistant_url: str, key: Key, asked: str) -> str | None:
-    """The address of a record in Home Assistant's pages; None where its address or the page is not known."""
+    """The address of a record in Home Assistant's pages; None if its address or the page is not known."""
     path = _PATHS.get(key.registry)
     if not home_assistant_url or path is None:
         return None

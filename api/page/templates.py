@@ -105,7 +105,7 @@ def _pretty(value: object) -> str:
 
 
 def _address(operation: dict[str, Any], path: str) -> str:
-    """The path of an operation, with the examples of what stands in it."""
+    """The path of an operation, with the examples of what is in it."""
     for parameter in operation["parameters"]:
         path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
     return path

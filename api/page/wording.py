@@ -88,7 +88,7 @@ def shown_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def value_text(field: str, value: Json, names: Names) -> str | None:
-    """A field's value as text, ids of other records as their names; None where there is none."""
+    """A field's value as text, ids of other records as their names; None if there is none."""
     if value is None:
         return None
     if value in ([], {}, ""):

@@ -1,6 +1,6 @@
 """The application over many homes: questions about all, and each home's own routes under its name.
 
-A home's routes stand twice: `/api/sites/NAME/...` as `/api/...` of a single home, for programs, and below
+A home's routes exist twice: `/api/sites/NAME/...` as `/api/...` of a single home, for programs, and below
 `/sites/NAME/` all of them, the page among them, whose links are relative.
 """
 
@@ -51,7 +51,7 @@ class FleetReady(msgspec.Struct, frozen=True):
 async def get_readiness(asked: Asked, _request: Request, _query: NoQuery) -> Response:
     """Whether the service has begun with its homes.
 
-    How a home stands is a question to the home.
+    The state of a home is requested from the home.
     """
     views = asked.sites.views()
     counts = {stage.value: sum(view.stage is stage for view in views) for stage in Stage}

@@ -131,7 +131,7 @@ async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Resp
 
 @route("/api/sites/{site}", SiteBody, statuses=(404, 503))
 async def get_site(found: Asked, request: Request, _query: NoQuery) -> Response:
-    """One home; its own routes stand behind it."""
+    """One home; its own routes are behind it."""
     name = str(request.path_params["site"])
     view = found.sites.view(name)
     if view is None:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Stage(StrEnum):
     """How far this process is with a home."""
 
-    WAITING = "waiting"  # for its turn, for memory, or to be tried again
+    WAITING = "waiting"  # for its turn, for memory, or to be retried
     KEPT = "kept"
     PAUSED = "paused"
     INVALID = "invalid"  # its settings are broken
@@ -41,7 +41,7 @@ class SiteView(msgspec.Struct, frozen=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """Which other process keeps a home. `owner` and `url` are empty where they are not known."""
+    """Which other process keeps a home. `owner` and `url` are empty if they are not known."""
 
     owner: str
     url: str  # http(s), as that process published it
@@ -78,7 +78,7 @@ class Sites(Protocol):
         """One of them."""
 
     def elsewhere(self, name: str) -> Elsewhere | None:
-        """Who keeps a home that this process does not; None where no other one may keep it."""
+        """Who keeps a home that this process does not; None if no other one may keep it."""
 
     def token(self, name: str) -> str | None:
         """The token that opens this home and no other."""

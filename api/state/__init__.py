@@ -1,1 +1,1 @@
-"""How it stands: health, status and drift."""
+"""The state of the mirror: health, status and drift."""

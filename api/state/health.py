@@ -22,7 +22,7 @@ from engine.core.words import SyncStatus
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """How it stands with Home Assistant."""
+    """The state of the connection to Home Assistant."""
 
     uri: str
     connected: bool
@@ -34,7 +34,7 @@ class SourceState(msgspec.Struct, frozen=True):
 
 
 class ReplicaState(msgspec.Struct, frozen=True):
-    """How it stands with one replica; null: not known.
+    """The state of one replica; null: not known.
 
     `since`: when it came to its status, as far as this process saw it: never before `started_at`. `differing`: records on which it differed at the last comparison and still
     does; null while it is unknown. `lag_seconds` is the age of what it is known to hold.

@@ -39,7 +39,7 @@ RUN_ID = "20261123T120000Z-abcdef"
 
 
 class _Page(msgspec.Struct):
-    """What a client needs of a page to go on."""
+    """What a client needs of a page to continue."""
 
     count: int
     next: str | None
@@ -215,7 +215,7 @@ def test_points_encoded(timed: Timed, before: Snapshot) -> None:
 def test_api_list(timed: Timed, filled: Path, tmp_path: Path) -> None:
     """All entities, page by page of the API's list, when nothing of an answer before is kept.
 
-    A client reads as much of a page as it needs to go on: decoding all of it took as long as the answers.
+    A client reads as much of a page as it needs to continue: decoding all of it took as long as the answers.
     """
     file = copy_rows(filled, tmp_path / "asked.db")
 

@@ -74,7 +74,7 @@ ATTACKS: tuple[tuple[str, int, Callable[[list[socket.socket]], None]], ...] = (
 
 
 def _send(connection: socket.socket, data: bytes) -> None:
-    # Refused, reset or full: an attacker goes on with the next one.
+    # Refused, reset or full: an attacker continues with the next one.
     with suppress(OSError):
         connection.send(data)
 

@@ -38,7 +38,7 @@ def _run(arguments: Arguments, stop: Interruption) -> int:
         _report_stopped(stopped.name)
         return stopped.exit_code
     except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
-        # Nothing can continue without it; the next start goes on where this one was.
+        # Nothing can continue without it; the next start continues where this one was.
         shortage = find_shortage(error)
         if shortage is None:
             raise

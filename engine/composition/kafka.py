@@ -80,7 +80,7 @@ def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], N
 
 
 def open_site_topic(loaded: LoadedSettings) -> "ClusterSiteTopic":
-    """The topic in which processes tell each other how homes are. Connects to nothing yet. Raises SettingsError."""
+    """The topic in which processes exchange the status of homes. Connects to nothing yet. Raises SettingsError."""
     access = _access(loaded, fleet_uri(loaded.settings.fleet), "fleet.brokers")
     with _client_installed(access):
         from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic  # noqa: PLC0415 (see above)
@@ -114,7 +114,7 @@ def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
 
 
 def kafka_versions() -> tuple[str, str] | None:
-    """The versions of Kafka's client and of the library that it is made of; None where it is not installed."""
+    """The versions of Kafka's client and of the library that it is made of; None if it is not installed."""
     try:
         from engine.replicas.kafka.cluster.clients import client_versions  # noqa: PLC0415 (see above)
     except ModuleNotFoundError as error:

@@ -177,7 +177,7 @@ class Mirror:
             listener.on_status(status, self.clock())
 
     async def _hold_store(self) -> None:
-        """Hold the rows file that stands at the path after each pass."""
+        """Hold the lock of the rows file at the path after each pass."""
         while True:
             await self._passed.wait()
             self._passed = anyio.Event()

@@ -162,7 +162,7 @@ def _access_of(loaded: LoadedSettings) -> AccessRules:
 def _bind(loaded: LoadedSettings) -> socket.socket:
     """The socket that the settings name. Raises SettingsError."""
     http = loaded.settings.http
-    # With trusted peers, everybody else beyond this machine is refused request by request.
+    # With trusted peers, every other client beyond this machine is refused request by request.
     is_guarded = bool(loaded.http_token) or bool(http.trusted_peers)
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 

@@ -24,7 +24,7 @@ _EXPECTED = re.compile(
 
 
 def in_words(refusal: str) -> str:
-    """What msgspec says of a value, without where it stands, as a clause: "it must be a whole number of at least 1"."""
+    """What msgspec says of a value, without where it is, as a clause: "it must be a whole number of at least 1"."""
     if refusal.startswith("Invalid enum value "):
         return f"it cannot be {refusal.removeprefix('Invalid enum value ')}"
     if refusal.startswith("Invalid RFC3339"):

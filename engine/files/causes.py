@@ -20,7 +20,7 @@ class FileFault(NamedTuple):
 
 
 def cause_of(number: int, path: Path) -> FileFault | None:
-    """What an error number of the system means for the file at `path`; None where it is no such shortage."""
+    """What an error number of the system means for the file at `path`; None if it is no such shortage."""
     if number == errno.ENOSPC and _is_out_of_inodes(path.parent):
         return FileFault(
             "its disk has no room for another file (no inode is free)",

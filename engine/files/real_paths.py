@@ -1,10 +1,10 @@
-"""Where paths lead, for whoever asks about many files in few folders again and again. It only looks."""
+"""Resolves the paths of many files in few folders cheaply. It only reads."""
 
 import os
 
 
 def real_path(place: str, folders: dict[str, str]) -> str:
-    """As `os.path.realpath`, which looks at every folder above each file anew; `folders` are those that were looked at just now."""
+    """As `os.path.realpath`, which looks at every folder above each file again; `folders` are those that were looked at just now."""
     if os.pardir in place.split(os.sep):  # noqa: PTH206 (asked of every home, every two seconds)
         return os.path.realpath(place)
     folder, name = os.path.split(os.path.abspath(place))  # noqa: PTH100

@@ -23,7 +23,7 @@ _HINT = "Stop that one, or let {} name another file."
 
 
 class HeldStore:
-    """The rows file that is held under every name it has; another one once it stands at the path."""
+    """The rows file that is held under every name it has; another one once it is at the path."""
 
     def __init__(self, rows: Path) -> None:
         self._rows = rows
@@ -31,7 +31,7 @@ class HeldStore:
         self._identity: tuple[int, int] | None = None
 
     def follow(self) -> bool:
-        """Hold the file that stands at the path now. False when another process holds it.
+        """Hold the file that is at the path now. False when another process holds it.
 
         Never closes a file that this process may use elsewhere: that would give up SQLite's locks on it.
         """

@@ -132,5 +132,5 @@ class Informer:
         return None
 
     def _next_relist(self) -> float:
-        # Jittered, as homes whose power came back together were started together.
+        # Jittered, as homes whose power returned together were started together.
         return anyio.current_time() + self._pace.jittered(self._pace.relist_seconds, self._draw())

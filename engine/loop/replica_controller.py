@@ -124,7 +124,7 @@ class ReplicaController:
             is_calm = await self._wait(await self._step(listener, is_calm=is_calm))
 
     async def _step(self, listener: PassListener, *, is_calm: bool) -> float:
-        """Do a pass if there is reason for one, else what could wait; returns after how many seconds to come back."""
+        """Do a pass if there is reason for one, else what could wait; returns the seconds until the next step."""
         now = anyio.current_time()
         if self._is_clock_set():
             self._verify_at = now  # so that the newest report has the right time
@@ -155,7 +155,7 @@ class ReplicaController:
         return self._newest is not self._done or now >= self._verify_at or await self._is_changed_elsewhere()
 
     def _retry_after(self, report: Report, asked_seconds: float) -> float | None:
-        """The wait before a failed pass is tried again, seconds; None when it did not fail.
+        """The wait before a failed pass is retried, seconds; None when it did not fail.
 
         `asked_seconds` is the wait that the store requested.
         """
@@ -206,7 +206,7 @@ class ReplicaController:
         return is_changed
 
     async def _pass(self, desired: Snapshot, listener: PassListener, *, verify: bool) -> float | None:
-        """Make the replica equal to `desired`; returns after how many seconds to try again, None when it succeeded."""
+        """Make the replica equal to `desired`; returns after how many seconds to retry, None when it succeeded."""
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)

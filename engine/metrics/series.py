@@ -185,7 +185,7 @@ class Metrics:
             if error.subject in self._replicas:
                 self._failures.labels(error.subject, "transient" if error.transient else "terminal").inc()
         for record in report.records:
-            # Thousands that are held back stand in every report.
+            # Thousands that are held back are in every report.
             if record.outcome == Outcome.APPLIED or record.cause is not Cause.PENDING:
                 self._count_record(record, now)
 

@@ -32,7 +32,7 @@ class PassCacheFile:
         return Path(f"{os.path.realpath(self._rows)}{SUFFIX}")
 
     def read(self, at: int, size: int) -> bytes:
-        """So many bytes from a place on of what stands there now; fewer where there are no more."""
+        """So many bytes from a place on of what is there now; fewer where there are no more."""
         try:
             return self._read(at, size)
         except OSError:
@@ -77,7 +77,7 @@ class PassCacheFile:
             return file.read(max(0, min(size, status.st_size - at))) or b""
 
     def _is_free(self) -> bool:
-        """Whether nothing stands there, or a cache, be it one that a power cut tore. Raises OSError."""
+        """Whether nothing is there, or a cache, be it one that a power cut tore. Raises OSError."""
         try:
             start = self._read(0, len(BEGINNING))
         except FileNotFoundError:

@@ -51,7 +51,7 @@ def encode_learned(
 ) -> list[Piece] | None:
     """A cache, in pieces, of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
 
-    None where this home cannot be kept: rows of it were set aside or only partly read, or it is too large.
+    None if this home cannot be kept: rows of it were set aside or only partly read, or it is too large.
     """
     snapshot = learned.snapshot
     keys = [key_ for listed in learned.lists for key_ in listed.keys]

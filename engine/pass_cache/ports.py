@@ -15,7 +15,7 @@ class Recalling(Source, Protocol):
     """A source that can begin with what an earlier process learned."""
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what is in a cache, or with nothing; returns its snapshot, None where it is about something else.
+        """Begin with what is in a cache, or with nothing; returns its snapshot, None if it is about something else.
 
         The next read returns what it would return without. It raises CacheDamaged where the cache is not what was written.
         """
@@ -24,7 +24,7 @@ class Recalling(Source, Protocol):
         """Whether there is anything that the cache does not have yet."""
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None where equal answers would not mean an equal home."""
+        """What the last read learned; None if equal answers would not mean an equal home."""
 
 
 @runtime_checkable
@@ -42,7 +42,7 @@ class CacheFile(Protocol):
     """Where a pass cache is kept. Only a cache: what fails is as good as no cache."""
 
     def read(self, at: int, size: int) -> bytes:
-        """So many bytes from a place on of what stands there now; fewer where there are no more."""
+        """So many bytes from a place on of what is there now; fewer where there are no more."""
 
     def write(self, pieces: Sequence[Piece]) -> None:
         """Keep this, one piece behind the other, in place of it."""

@@ -1,7 +1,7 @@
 """The clock of a process: Unix seconds that never jump, and what they are by the wall clock and the machine's own.
 
 A wall clock may be set while a service runs: ages that are counted with it would be wrong from then on. So the
-process counts from the time it started with, by a clock that cannot be set and that goes on while the machine sleeps.
+process counts from the time it started with, by a clock that cannot be set and that continues while the machine sleeps.
 What is written down or shown is translated to the wall clock as it is set then.
 """
 
@@ -52,14 +52,14 @@ class ProcessClock:
 
 
 def since_boot() -> float:
-    """Seconds that go on while the machine sleeps, where the system counts them."""
+    """Seconds that continue while the machine sleeps, where the system counts them."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 def read_boot_id() -> str | None:
-    """The id of this boot of the machine; None where the system does not report it."""
+    """The id of this boot of the machine; None if the system does not report it."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -67,7 +67,7 @@ def read_boot_id() -> str | None:
 
 
 def read_uptime() -> float | None:
-    """For how many seconds the machine has been running; None where the system does not report it."""
+    """For how many seconds the machine has been running; None if the system does not report it."""
     try:
         return float(_UPTIME.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):

@@ -40,11 +40,11 @@ def give_back_memory() -> None:
 
 
 async def _nothing() -> None:
-    """By default nothing else is let go of."""
+    """By default nothing else is released."""
 
 
 async def keep_giving_back_memory(let_go: Callable[[], Awaitable[None]] = _nothing) -> None:
-    """Give free pages back now and then, until cancelled. `let_go` frees before what can be had again."""
+    """Give free pages back now and then, until cancelled. `let_go` frees before what can be restored."""
     for seconds in chain(_FIRST_SECONDS, repeat(_LATER_SECONDS)):
         await anyio.sleep(seconds)
         await let_go()

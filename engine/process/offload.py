@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-# What is called between two pieces of work where there is no event loop; None where there is one.
+# What is called between two pieces of work where there is no event loop; None if there is one.
 _BETWEEN: ContextVar[Callable[[], object] | None] = ContextVar("between", default=None)
 
 # The complete advice for a shortage of memory.

@@ -65,7 +65,7 @@ def backup_key(text: str) -> str:
 
 
 def environment_value(name: str, text: str) -> Json:
-    """The value that an environment variable gives to a setting; None where it gives none.
+    """The value that an environment variable gives to a setting; None if it gives none.
 
     An empty variable is one that is not set; an empty list is a list.
     """
@@ -76,7 +76,7 @@ def environment_value(name: str, text: str) -> Json:
 
 
 def written_value(name: str, value: Json) -> Json:
-    """A setting's value as the program uses it, given as it was written; None where an empty text sets nothing.
+    """A setting's value as the program uses it, given as it was written; None if an empty text sets nothing.
 
     What is no value of the setting stays as it is, and is refused with the others.
     """
@@ -136,7 +136,7 @@ def _is_of_a_home(host: str) -> bool:
 
 
 def browser_address(source: SourceSettings) -> str:
-    """Where people reach Home Assistant's own pages; empty where that is not known."""
+    """Where people reach Home Assistant's own pages; empty if that is not known."""
     try:
         parts = urlsplit(source.uri)
     except ValueError:  # as of `http://[::1`, which the source refuses

@@ -153,7 +153,7 @@ class SitesService:
             yield from sites.unconfigured()
 
     async def answer_metrics(self, accept: str) -> tuple[bytes, str]:
-        """The exposition, and its content type. The event loop goes on meanwhile."""
+        """The exposition, and its content type. The event loop continues meanwhile."""
         await self._site_metrics.look()
         return await self.metrics.answer(accept)
 

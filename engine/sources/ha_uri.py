@@ -71,7 +71,7 @@ def _websocket_path(path: str) -> str:
     if names and names[-1] == "websocket":
         return "/" + "/".join(names)
     kept = next((n for n, name in enumerate(names) if _is_page(name)), len(names))
-    # What stands before the API is a proxy's; behind it, one of its addresses was copied.
+    # What is before the API is a proxy's; behind it, one of its addresses was copied.
     base = names[: names.index("api")] if "api" in names[:kept] else names[:kept]
     return "".join(f"/{name}" for name in base) + WEBSOCKET_PATH
 

@@ -100,7 +100,7 @@ def legible_json(text: bytes) -> bytes | None:
 _PIECE_BYTES = 2**16
 # Within a record nothing that deep is taken, and the rows of a list stand a few levels down.
 _DEPTH_MAX = 100
-# A text may end without its quote, so that one that was cut off is looked through once.
+# A text may end without its quote, so that one that was cut off is searched once.
 _TOKENS = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|(?P<word>-?\b(?:NaN|Infinity)\b)|[,:]|[-+.\w]+', re.DOTALL
 )

@@ -162,7 +162,7 @@ class MemoryTimeline:
 
 
 class Api:
-    """One application and what stands behind it; `status` and `now` may be changed."""
+    """One application and what is behind it; `status` and `now` may be changed."""
 
     def __init__(self, path: Path, report: Report | None, **context: Any) -> None:
         self.path = path

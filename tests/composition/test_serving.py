@@ -139,7 +139,7 @@ def test_a_taken_port_is_one_clear_error(tmp_path: Path, services: list[Service]
 
 
 def in_rows(path: Path) -> object:
-    """How many devices another program finds in the file; None where it cannot read it."""
+    """How many devices another program finds in the file; None if it cannot read it."""
     ask = (
         "import sqlite3, sys; c = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True, timeout=10);"
         " print(c.execute('SELECT count(*) FROM devices').fetchone()[0], c.execute('PRAGMA integrity_check').fetchone()[0])"

@@ -1,4 +1,4 @@
-"""Whatever stands in one row, every other record of the home is mirrored, and a second pass has nothing to do."""
+"""Whatever is in one row, every other record of the home is mirrored, and a second pass has nothing to do."""
 
 import json
 import tempfile

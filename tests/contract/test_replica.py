@@ -1,4 +1,4 @@
-"""What every replica keeps, whatever it stands on: one suite over the rows file, the history file, InfluxDB and Kafka."""
+"""What every replica keeps, whatever it is on: one suite over the rows file, the history file, InfluxDB and Kafka."""
 
 import itertools
 import math

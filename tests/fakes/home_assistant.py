@@ -2,7 +2,7 @@
 
 It listens on a loopback socket and follows what Home Assistant 2024.3.3 and 2026.11.0 were seen to do: the
 login, ids that must increase (an unknown command does not use its id up), arrays of commands, coalesced
-messages, events. What it answers is given by the test; everything it received stands in `received`. It
+messages, events. What it answers is given by the test; everything it received is in `received`. It
 never sleeps: delays are events to set.
 """
 

@@ -9,7 +9,7 @@ from engine.replicas.kafka.topics import REPLICA, TopicNames, TopicState, settin
 
 
 class MemoryCluster:
-    """The topics; many logs may stand on one, each with its own writer."""
+    """The topics; many logs may be on one, each with its own writer."""
 
     def __init__(self, names: TopicNames, *, partitions: int = 4, brokers: int = 3) -> None:
         self.names = names

@@ -13,7 +13,7 @@ PARTITIONS = 4
 
 
 class MemoryTopic:
-    """What stands in the topic; `ends` are the views of processes on it."""
+    """What is in the topic; `ends` are the views of processes on it."""
 
     def __init__(self) -> None:
         self.log: list[Arrived] = []

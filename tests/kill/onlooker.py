@@ -123,7 +123,7 @@ def replay(
 ) -> dict[Key, Fields]:
     """The rows that the feed gives, without the fields that it leaves out.
 
-    An adopted entity stood under its entity_id, which `rows` tell.
+    An adopted entity was under its entity_id, which `rows` tell.
     """
     state = {key: counted(key, fields) for key, fields in start.items()}
     for change in feed:
@@ -184,7 +184,7 @@ class Onlooker:
         self._collect_events()
 
     def stop(self) -> Seen:
-        """What was seen, one last look at what stands there now included."""
+        """What was seen, one last look at what is there now included."""
         self._say("stop\n")
         return msgspec.json.decode(self._collect_events(), type=Seen)
 

@@ -33,7 +33,7 @@ def check_influx(folder: Path, scratch: Path, start: Mapping[Key, Fields]) -> Lo
 
 
 def check_equal(folder: Path, home: Snapshot) -> None:
-    """Rows, history and ledger are what Home Assistant has; foreign rows may stand beside."""
+    """Rows, history and ledger are what Home Assistant has; foreign rows may be beside."""
     rows, history = (
         open_rows(folder / "rows.db", read_only=True),
         open_history(folder / "history.db", read_only=True),

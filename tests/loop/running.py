@@ -22,7 +22,7 @@ from tests.loop.virtual_time import PACE, LiveHome, clock, inline
 
 
 class SetClock:
-    """A machine whose wall clock is set while virtual time goes on."""
+    """A machine whose wall clock is set while virtual time continues."""
 
     def __init__(self) -> None:
         self.offset = 0.0

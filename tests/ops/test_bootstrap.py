@@ -271,7 +271,9 @@ def test_a_set_up_that_was_cut_off_is_done_again_once_its_installer_ended(checko
         process.kill()
     assert not (environment / "stamp").exists()
     with (checkout.directory / ".cache/venv-run.lock").open() as lock, pytest.raises(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what outlives us goes on in there
+        fcntl.flock(
+            lock, fcntl.LOCK_EX | fcntl.LOCK_NB
+        )  # child processes that outlive this one keep running in there
     os.kill(installer, signal.SIGKILL)
     checkout.put_uv()
     assert checkout.run("ops/run", "drift").returncode == 0

@@ -1,4 +1,4 @@
-"""Where the app's SQLite file is: `database` in its options, and what may stand in the way in a folder of others."""
+"""Where the app's SQLite file is: `database` in its options, and what may be in the way in a folder of others."""
 
 import os
 import sqlite3
@@ -42,7 +42,7 @@ def folders(tmp_path: Path) -> Folders:
 
 
 def fill(file: Path, name: str = "Sun") -> None:
-    """A database with one row, which still stands in its log."""
+    """A database with one row, which still is in its log."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE devices (name TEXT)")

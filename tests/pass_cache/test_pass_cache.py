@@ -1,4 +1,4 @@
-"""What is written to a cache comes back from it, and nothing else does."""
+"""What is written to a cache is read back from it, and nothing else is."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

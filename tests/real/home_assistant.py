@@ -52,7 +52,7 @@ class HomeAssistant:
 
     @property
     def version(self) -> str:
-        """The Home Assistant that it runs; empty where the interpreter has none."""
+        """The Home Assistant that it runs; empty if the interpreter has none."""
         found = self._python.parents[1].glob("lib/python3*/site-packages/homeassistant-*.dist-info")
         return next((path.stem.partition("-")[2] for path in found), "")
 

@@ -188,7 +188,7 @@ def _can_make_environments(command: str, python_min: tuple[int, ...]) -> bool:
 
 @contextmanager
 def _only_one(directory: Path) -> Iterator[None]:
-    """Wait until no other process installs there. The kernel lets go of the lock of one that dies."""
+    """Wait until no other process installs there. The kernel releases the lock of one that dies."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(directory.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -232,7 +232,7 @@ def name_in(event: Event) -> str | None:
 
 
 def audit(fleet: WorkingFleet, renamed: set[str]) -> dict[str, list[str]]:
-    """What is wrong with what stands in the topics, by kind; each is to be empty."""
+    """What is wrong with what is in the topics, by kind; each is to be empty."""
     wrong: dict[str, list[str]] = {}
     held: defaultdict[str, dict[bytes, dict[str, Any]]] = defaultdict(dict)
     for event in events(fleet.servers, _NAMES.records, fleet.partitions):

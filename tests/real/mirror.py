@@ -1,4 +1,4 @@
-"""Single passes from a real home into stores of a test's own, and what stands in them afterwards."""
+"""Single passes from a real home into stores of a test's own, and what is in them afterwards."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -60,7 +60,7 @@ class TcpProxy:
             _reset(pair)
 
     def close_half(self, direction: str) -> None:
-        """End one direction of every connection politely; the other one goes on."""
+        """End one direction of every connection politely; the other one continues."""
         with self._lock:
             pairs = list(self._pairs)
         for client, server in pairs:

@@ -1,4 +1,4 @@
-"""The service and a real Home Assistant with a bad line between them, and one that dies or comes back wrong."""
+"""The service and a real Home Assistant with a bad line between them, and a core that dies or restarts broken."""
 
 import json
 import time

@@ -31,7 +31,7 @@ def home2(influxdb2: InfluxServer2, tmp_path: Path) -> Iterator[Home]:
 
 
 def check_killed_in_mid_batch(home: Home) -> None:
-    """The server dies when it has read a part of the body, and comes back with what it has."""
+    """The server dies when it has read a part of the body, and returns with what it has."""
     batches = Batches(home.proxy)
 
     def kill(direction: str, before: int, data: bytes) -> int | None:
@@ -149,7 +149,7 @@ def test_what_a_torn_write_ahead_log_swallows_is_found_and_written_again(home: H
         (log,) = (server.folder / "wal").rglob("*.wal")
         log.write_bytes(log.read_bytes()[:-20])
         server.start()
-        # It goes on at the old end of the cut file: what it confirms from now on stands behind a hole.
+        # It continues at the old end of the cut file: what it confirms from now on is behind a hole.
         service.wait_until_synced(time.time())
         home.change()
         service.wait_until_synced(time.time())

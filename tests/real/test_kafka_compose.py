@@ -1,4 +1,4 @@
-"""The broker of ops/compose.homes.yaml, started as its image starts it: from the variables that stand there."""
+"""The broker of ops/compose.homes.yaml, started as its image starts it: from the variables that are there."""
 
 import re
 from pathlib import Path

@@ -136,7 +136,7 @@ def _freeze_between_sending_and_committing(fleet: WorkingFleet, worker: Worker, 
 
 
 def _cut_off_from_kafka(fleet: WorkingFleet, worker: Worker, cable: SecondWay, changes: Changes) -> None:
-    """It reaches its homes, and no broker: it lets go of them by itself, and the others have them."""
+    """It reaches its homes, and no broker: it releases them by itself, and the others have them."""
     cable.interrupt()
     changes.are_written(*_others(fleet, worker))
     wait_until(lambda: not worker.homes(), "it has let go of its homes")

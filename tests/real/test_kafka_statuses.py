@@ -48,7 +48,7 @@ def fleet(tmp_path: Path, broker: KafkaBroker) -> Iterator[WorkingFleet]:
 
 
 def known(fleet: WorkingFleet) -> KnownSites:
-    """What stands in the topic now."""
+    """What is in the topic now."""
     address = parse_address(f"kafka://{fleet.servers}/fleet?partitions={PARTITIONS}&replicas=1")
     topic = ClusterSiteTopic(Access(address))
     found = KnownSites(PARTITIONS)
@@ -92,7 +92,7 @@ def wait_until_said(
 
 
 def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
-    """The second one gives its homes up while it is drained, whether it is started anew or not."""
+    """The second one gives its homes up while it is drained, whether it is started again or not."""
     second.run("fleet", "drain")
     fleet.wait_until_in_sync(first)
     assert second.homes() == {}

@@ -1,6 +1,6 @@
 """A newcomer with README and nothing else: what its chapter "Your own home" says works with a real Home Assistant.
 
-Every line of the block is typed as it stands there; only the address is that of the test's Home Assistant, and the token
+Every line of the block is typed as it is there; only the address is that of the test's Home Assistant, and the token
 is pasted.
 """
 

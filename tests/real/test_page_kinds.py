@@ -57,7 +57,7 @@ PAGES = {
     "home": "devices",
     "live": "What to do",
 }
-# Parts of a page, which stand in another one.
+# Parts of a page, which are in another one.
 PARTS = ("home", "live")
 
 

@@ -76,7 +76,7 @@ def captured_records(version: str) -> list[Record]:
 
 
 def result(path: Path) -> list[dict[str, object]]:
-    """The list a recorded command answered; empty where that core does not know the command."""
+    """The list a recorded command answered; empty if that core does not know the command."""
     message = json.loads(path.read_text())
     rows: list[dict[str, object]] = message["result"] if message.get("success") else []
     return rows

@@ -56,7 +56,7 @@ def scans(connection: apsw.Connection, statement: str) -> tuple[list[str], list[
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings).fetchall()
     details = {id_: str(detail) for id_, _, _, detail in plan}
     parents = {id_: parent for id_, parent, _, _ in plan}
-    # By the level of the plan: what stands behind another is its inner loop.
+    # By the level of the plan: what is behind another is its inner loop.
     loops: Counter[object] = Counter()
     whole: list[str] = []
     repeated: list[str] = []

@@ -171,7 +171,7 @@ def view_a_fleet(folder: Path) -> None:
     for name in ("Lamp", "Plug"):
         tell(store, *(said_device(home, "d1", name, model=f"{name} {home}") for home in homes))
         tell(store, *(said_site(home, tags=("west",)) for home in homes))
-        store.close()  # the next ones begin with what stands in the file
+        store.close()  # the next ones begin with what is in the file
         store.begin(IDENTITY)
     reader = ViewReader(folder / "view.db")
     for words in (
@@ -249,7 +249,7 @@ def test_no_statement_reads_a_whole_table_once_per_key(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_no_statement_is_left_out(tmp_path: Path) -> None:
-    """What the run above did not come to is looked at as it stands in its module."""
+    """What the run above did not come to is looked at as it is in its module."""
     with statements_of_this_process() as ran:
         use_everything(tmp_path)
         view_a_fleet(tmp_path)

@@ -57,7 +57,7 @@ def home(number: int) -> Snapshot:
 
 
 class Stores:
-    """The three files, and a clock that goes on by an hour with each pass."""
+    """The three files, and a clock that continues by an hour with each pass."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

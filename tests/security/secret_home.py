@@ -1,6 +1,6 @@
 """A home all of whose secrets are one word in many places, and the search for that word in bytes.
 
-The word stands in tokens and passwords, in the data and options of config entries, and in the files of `.storage`
+The word is in tokens and passwords, in the data and options of config entries, and in the files of `.storage`
 that are not ours to read. Whatever holds it afterwards, in whatever encoding a token travels in, has leaked.
 """
 
@@ -22,7 +22,7 @@ INFLUX_PASSWORD = f"{WORD} influx p\u00e4ssword"
 API_TOKEN = f"{WORD}-api-0123456789"
 TOKENS = (HOME_TOKEN, BACKUP_KEY, INFLUX_TOKEN, INFLUX_PASSWORD, API_TOKEN)
 
-# The word as base64 shows it, whatever stood before it; the first and last characters depend on the neighbours.
+# The word as base64 shows it, whatever was before it; the first and last characters depend on the neighbours.
 _SHIFTED = (base64.b64encode(b"\0" * shift + WORD.encode())[(shift * 8 + 5) // 6 :] for shift in range(3))
 _FORMS = (
     WORD.encode(),

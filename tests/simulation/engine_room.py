@@ -100,7 +100,7 @@ class Engine:
             await trio.sleep(self._random.choice([0.0, 5.0]))
 
     def kill(self) -> None:
-        """The process dies where it stands; the next one finds the stores as they are."""
+        """The process dies where it is; the next one finds the stores as they are."""
         self._scope.cancel()
 
     def _service(self) -> Service:

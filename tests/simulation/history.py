@@ -129,7 +129,7 @@ class History:
         self._nursery.start_soon(work)
 
     def lasts(self, seconds: float) -> None:
-        """The history goes on for as long, if it is only to see what becomes of it; some end early all the same."""
+        """The history continues for as long, if it is only to see what becomes of it; some end early all the same."""
         if self._random.random() < 0.7:
             self._lasts_until = max(self._lasts_until, trio.current_time() + seconds)
 
@@ -238,7 +238,7 @@ class History:
         return False
 
     async def _converges(self) -> bool:
-        # A call that hangs since before goes on hanging; what it held up begins after it.
+        # A call that hangs since before keeps hanging; what it delayed begins after it.
         deadline = trio.current_time() + _CONVERGED_SECONDS + self.engine.hang_seconds
         problems = ["the engine does not run"]
         while problems and trio.current_time() < deadline:

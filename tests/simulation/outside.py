@@ -1,7 +1,7 @@
 """What becomes of the rows file at the hands of other programs, and what one of them reads there.
 
 Each is a process of its own, because connections of one process share what they know of a file. A history plays this
-when all is right: the file is replaced, written over, cut off, or loses what stands beside it, and whenever the service
+when all is right: the file is replaced, written over, cut off, or loses what is beside it, and whenever the service
 says `in_sync` afterwards, a program that opens the path must find the home there.
 """
 

@@ -1,4 +1,4 @@
-"""A guard is added as CONTRIBUTING says: it holds the deletes it is about, is named wherever guards are, and what it does not concern goes on."""
+"""A guard is added as CONTRIBUTING says: it holds the deletes it is about, is named wherever guards are, and what it does not concern continues."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Devices and entities as tables: columns that sort, facets with counts to filter by, a search, and where to go on."""
+"""Devices and entities as tables: columns that sort, facets with counts to filter by, a search, and where to continue."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

@@ -55,13 +55,13 @@ def text_list(value: str | Sequence[Json] | None) -> list[str]:
 
 
 def list_of(value: str | Sequence[Json] | None) -> list[Json]:
-    """A list, or what its JSON says; empty where it is none."""
+    """A list, or what its JSON says; empty if it is none."""
     found = _decoded(value) if value else None
     return list(found) if isinstance(found, (list, tuple)) else []
 
 
 def object_of(value: str | Mapping[str, Json] | None) -> dict[str, Json]:
-    """An object, or what its JSON says; empty where it is none."""
+    """An object, or what its JSON says; empty if it is none."""
     found = _decoded(value) if value else None
     return found if isinstance(found, dict) else {}
 

@@ -9,7 +9,7 @@ _ALL = 1_000_000
 
 
 class Place(NamedTuple):
-    """Where a record is; all None where it is nowhere."""
+    """Where a record is; all None if it is nowhere."""
 
     area_name: str | None = None
     floor_id: str | None = None

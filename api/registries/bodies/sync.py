@@ -31,7 +31,7 @@ class Sync(msgspec.Struct, frozen=True, gc=False):
 def sync_of(
     verdicts: Verdicts | None, key: Key, entity_id: str | None = None, written_at: str | None = None
 ) -> Sync | None:
-    """The `sync` of a record; None where there are no verdicts, as for the past."""
+    """The `sync` of a record; None if there are no verdicts, as for the past."""
     if verdicts is None:
         return None
     return served_sync(verdicts.of(key, entity_id=entity_id), written_at)

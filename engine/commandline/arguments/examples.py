@@ -62,7 +62,7 @@ def without_help(argv: list[str]) -> list[str]:
 
 
 def setting_hint(option: str) -> str | None:
-    """How to set the setting that an option such as --http-port means; None where there is none of that name."""
+    """How to set the setting that an option such as --http-port means; None if there is none of that name."""
     # Only after a typo: it imports a library.
     from engine.settings.sections import documented_settings
 
@@ -82,7 +82,7 @@ def suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that comes closest; None where none does."""
+    """The known word that comes closest; None if none does."""
     import difflib
 
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)

@@ -235,7 +235,7 @@ class NamedHome(logging.LoggerAdapter[logging.Logger]):
 
 
 class HomeLines:
-    """The lines of one home: what changed in it, and how it stands."""
+    """The log lines of one home: its changes and its status."""
 
     def __init__(self, logger: Logger, freshness: Freshness) -> None:
         self.on_report = ReportLines(logger).log

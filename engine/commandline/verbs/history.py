@@ -29,7 +29,7 @@ from engine.settings.stores import is_kafka
 
 
 class FieldDifference(msgspec.Struct, frozen=True):
-    """One field before and after; None where it has no value."""
+    """One field before and after; None if it has no value."""
 
     name: str
     before: Json

@@ -26,7 +26,7 @@ class Size(NamedTuple):
 
 
 def look_at_size(loaded: LoadedSettings) -> Size | None:
-    """The size of the history file and what becomes of it; None where there is none, or it cannot be read."""
+    """The size of the history file and what becomes of it; None if there is none, or it cannot be read."""
     scheme, _, rest = loaded.settings.records.uri.partition(":")
     path = Path(os.path.realpath(rest))
     if scheme != "history" or not path.is_file():

@@ -36,7 +36,7 @@ class Comparison(msgspec.Struct, frozen=True):
     look: Look | None = None  # at Home Assistant, that it was compared with
 
     def missed_at(self, key: Key) -> float | None:
-        """When it was first missed, by the wall clock as it is set now; None where it was not, or that is not known."""
+        """When it was first missed, by the wall clock as it is set now; None if it was not, or that is not known."""
         first = self.absences.get(key)
         if first is None or self.look is None:
             return None if first is None else first.wall

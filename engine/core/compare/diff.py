@@ -84,7 +84,7 @@ def compare(  # noqa: PLR0913 (three sides, and what is known of them)
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
     if keys is None:
-        # A side that is the home's own mapping need not be looked through.
+        # A side that is the home's own mapping need not be searched.
         others = [side.items() for side in (observed, applied) if side is not desired]
         keys = frozenset(key for other in others for key, _ in desired.items() ^ other)
     for key in sorted(keys):

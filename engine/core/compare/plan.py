@@ -39,7 +39,7 @@ class Action(StrEnum):
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """One field on which the two sides differ; None where a side has no value."""
+    """One field on which the two sides differ; None if a side has no value."""
 
     name: str
     source: Json

@@ -72,7 +72,7 @@ def depend_on_untrusted(
         return (
             any(map(is_doubtful, bases))
             or ("entity_count" in changed and operation.key.id in fewer)
-            # Where something may still be there, what stands behind it has not moved up.
+            # Where something may still be there, what is behind it has not moved up.
             or (
                 "position" in changed
                 and operation.key.registry in ORDERED_REGISTRIES

@@ -1,7 +1,7 @@
 """Guards: when a plan, or its deletes, must not be carried out.
 
 A delete needs evidence. Home Assistant answers a complete-looking, successful, empty list in recovery mode,
-lists grow while it starts, a corrupt store comes back with new ids, a wrong URL is another home: in all of
+lists grow while it starts, a corrupt store returns with new ids, a wrong URL is another home: in all of
 these the rows in the replicas are the better copy. A refusal names the guard, the numbers and what would
 change it; whatever it does not concern is carried out. Guards speak at the first look: a record that is missing
 for the first time waits only where no guard would hold its delete.
@@ -90,7 +90,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Refusal(msgspec.Struct, frozen=True):
     """A guard that spoke: what it saw, what would change its mind, and how many operations it holds.
 
-    `name` is what plan.allow_deletes calls the deletes that it holds; None where they cannot be allowed by name.
+    `name` is what plan.allow_deletes calls the deletes that it holds; None if they cannot be allowed by name.
     """
 
     guard: GuardName

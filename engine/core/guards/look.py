@@ -16,7 +16,7 @@ _RESOLUTION_SECONDS = 0.02
 class Look(msgspec.Struct, frozen=True):
     """Unix seconds by the wall clock, and a time that cannot be set.
 
-    `boot` names the start of the machine, `uptime` counts seconds since then; None where the system does not say.
+    `boot` names the start of the machine, `uptime` counts seconds since then; None if the system does not say.
     """
 
     wall: float
@@ -49,7 +49,7 @@ class Calendar(msgspec.Struct, frozen=True):
 
 
 def begun_at(first: Look, now: Look) -> float | None:
-    """When a look was taken by the wall clock as it is set `now`, Unix seconds; None where that is not known.
+    """When a look was taken by the wall clock as it is set `now`, Unix seconds; None if that is not known.
 
     Its own wall clock may have been wrong; within one start of the machine, how long ago it was is known all the same.
     """

@@ -21,7 +21,7 @@ _NEWEST = (9999, 12)
 
 
 class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Derived values of one record; None where they do not apply."""
+    """Derived values of one record; None if they do not apply."""
 
     effective_area_id: str | None = None
     effective_name: str | None = None

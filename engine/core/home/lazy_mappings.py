@@ -19,7 +19,7 @@ class Positions(Generic[K]):
     """The position of each key in the columns that share them; `count` keys, listed at the first lookup."""
 
     def __init__(self, count: int, keys: Callable[[], Iterable[K]]) -> None:
-        """Takes what it is given; no key stands there twice."""
+        """Takes what it is given; no key is there twice."""
         self.count = count
         self._keys = keys
 

@@ -49,7 +49,7 @@ def later_order(
 
 
 def encode_order(positions: Mapping[Key, int]) -> str:
-    """The order as a text: the ids of each registry that has one, in order; empty where none has."""
+    """The order as a text: the ids of each registry that has one, in order; empty if none has."""
     lists: dict[str, list[str]] = {}
     for key in sorted(positions, key=lambda key: (key.registry, positions[key])):
         lists.setdefault(key.registry, []).append(key.id)

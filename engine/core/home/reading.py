@@ -12,7 +12,7 @@ from engine.core.records.record import Key
 
 
 class SourceHealth(msgspec.Struct, frozen=True):
-    """Home Assistant's health while it was read; None where a form of source cannot know it."""
+    """Home Assistant's health while it was read; None if a form of source cannot know it."""
 
     ha_version: str | None = None
     state: str | None = None  # RUNNING, STARTING, NOT_RUNNING, STOPPING, ...

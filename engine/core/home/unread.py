@@ -1,4 +1,4 @@
-"""What a read of Home Assistant left out, so that its silence is not taken for an answer.
+"""What a read of Home Assistant left out, so that a missing registry is not taken for an empty one.
 
 A registry whose file is missing, or whose list the core does not know, was not read: that says nothing about its
 records. The same holds for the categories of a scope that was not requested.

@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all registries share. Timestamps are Unix seconds, UTC; None where Home Assistant has none."""
+    """What all registries share. Timestamps are Unix seconds, UTC; None if Home Assistant has none."""
 
     REGISTRY: ClassVar[str]
     ID_FIELD: ClassVar[str] = "id"
@@ -162,7 +162,7 @@ class Entity(Record, frozen=True, kw_only=True):
     name: str | None = None
     original_name: str | None = None
     has_entity_name: bool | None = None
-    compat_name: str | None = None  # what 2026.11 goes on showing after an upgrade; in the store only
+    compat_name: str | None = None  # what 2026.11 keeps showing after an upgrade; in the store only
     device_id: str | None = None
     area_id: str | None = None
     labels: tuple[str, ...] = ()
@@ -281,7 +281,7 @@ _Take: TypeAlias = Callable[[Record], tuple[Any, ...]]
 
 
 def _taking(names: Iterable[str]) -> _Take:
-    """Takes several fields at once. The first one stands there twice, because of a single one no tuple would be made."""
+    """Takes several fields at once. The first one is there twice, because of a single one no tuple would be made."""
     first, *others = names
     return attrgetter(first, first, *others)
 

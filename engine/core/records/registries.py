@@ -15,7 +15,7 @@ class Registry(NamedTuple):
 
     `key` are the columns that identify a row of `table`; `page_key` are those of the API's pages, if other ones.
     `event_key` are the fields of a remove event that name the record. `capture` is the file of a recorded list, without
-    its extension. `store` is the file in `.storage`, whose rows stand under `store_list`; `store_majors` are its major
+    its extension. `store` is the file in `.storage`, whose rows are under `store_list`; `store_majors` are its major
     versions that can be read, and from the minor version `store_ordered_minor` on its rows are in the user's order.
     """
 

@@ -20,7 +20,7 @@ _entity_id = attrgetter("entity_id")
 class SetAside(msgspec.Struct, frozen=True):
     """One row: what identifies it as far as known, and what is wrong with it.
 
-    `position` counts the rows of its list from 1; `found` is the JSON type of what stood in `field`.
+    `position` counts the rows of its list from 1; `found` is the JSON type of what was in `field`.
     """
 
     registry: str

@@ -1,6 +1,6 @@
 """What a guard or a kind of difference means, and what to do about it: one sentence, and a command to copy.
 
-The page, the API, `reconcile show` and the reference page `docs/reference/what-to-do.md` all say what stands here.
+The page, the API, `reconcile show` and the reference page `docs/reference/what-to-do.md` all use these texts.
 """
 
 import msgspec
@@ -135,7 +135,7 @@ WHOSE_CHANGE: dict[Cause, str] = {
     Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
     Cause.FOREIGN: "a foreign row, pruned as asked",
 }
-# How the sentence on what will be done goes on, by the outcome of the last pass; {done} is written, moved or deleted.
+# How the sentence on what will be done continues, by the outcome of the last pass; {done} is written, moved or deleted.
 OUTCOMES: dict[Outcome, str] = {
     Outcome.PLANNED: "will be {done} with the next pass",
     Outcome.HELD: "held back by a guard",

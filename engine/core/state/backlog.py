@@ -2,7 +2,7 @@
 
 Snapshots say what they were made from: a closer look from the newest one, a full read from the full read before. From
 that follows which records two of them may differ in, without looking through the home. Only of one that was made from
-neither, as when a service lets go of what its first read decoded, all hashes are looked through, once.
+neither, as when a service releases what its first read decoded, all hashes are searched, once.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: longer each time, never the same for everybody, from the start after success."""
+"""How long to wait before trying again: longer each time, with a random spread, and short again after a success."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ class Backoff:
     """Delays in seconds: doubling from `seconds_min` to `seconds_max`, each drawn from its upper half.
 
     `draw` returns a number from 0 to 1. Drawn, so that many clients of one server that restarted do not all
-    come back in the same instant.
+    return in the same instant.
     """
 
     def __init__(self, seconds_min: float, seconds_max: float, draw: Callable[[], float]) -> None:

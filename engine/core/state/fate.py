@@ -18,7 +18,7 @@ class Former(msgspec.Struct, frozen=True):
     """A record that once had the asked name, or id, as one store remembers it.
 
     `ended_at`: when it was deleted there, Unix seconds; None while it is not, as far as that store knows. `borne_at`: up to
-    when it had the asked name there; None where that store does not say.
+    when it had the asked name there; None if that store does not say.
     """
 
     key: Key

@@ -23,7 +23,7 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What stands below the versions of a record where some are not known any more; else nothing."""
+        """What is below the versions of a record where some are not known any more; else nothing."""
         parts = []
         if self.by_age and self.known_from is not None:
             parts.append(f"{self.by_age:,} older than {rfc3339(self.known_from)}")

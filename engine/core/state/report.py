@@ -1,6 +1,6 @@
 """The report: one document for `reconcile --json`, `reconcile drift --json` and the drift endpoint.
 
-`status` never says more than was looked at: a pass that could not read one side is `unknown` for it, and
+`status` never claims more than was checked: a pass that could not read one side is `unknown` for it, and
 `errors` is then not empty. Times are Unix seconds, and RFC 3339 in UTC where the report is written; durations are seconds.
 """
 
@@ -128,7 +128,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
-    """What could not be looked at or written."""
+    """What could not be read or written."""
 
     subject: str  # source, or a replica's name
     message: str

@@ -21,7 +21,7 @@ from engine.core.words import Outcome, SyncStatus, combined_status
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
-    """How it stands with Home Assistant."""
+    """The state of the connection to Home Assistant."""
 
     uri: str
     connected: bool
@@ -41,7 +41,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
-    """How it stands with one replica."""
+    """The state of one replica."""
 
     replica: str
     status: SyncStatus  # as of the last comparison

@@ -58,7 +58,7 @@ class FoundTimes:
         return dated
 
     def keep(self) -> None:
-        """Note in the ledger what the last report left. Where that fails, it is tried again with the next."""
+        """Note in the ledger what the last report left. Where that fails, it is retried with the next."""
         with suppress(ReplicaError):
             self._ledger.note_found(self._replica, self._left)
             self._kept = {key: found.version for key, found in self._left.items()}

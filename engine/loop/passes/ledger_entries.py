@@ -1,6 +1,6 @@
 """Which store the ledger's entries for a replica are about: they say nothing about another store.
 
-When `records.uri` names another store, or the store stands empty, nothing in it was changed behind our back: it is
+When `records.uri` names another store, or the store is empty, nothing in it was changed behind our back: it is
 filled, and what the ledger remembers of the store before is forgotten.
 """
 

@@ -53,7 +53,7 @@ class ReplicaMemory:
         self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
         # All that differed in the last pass; None: not known.
         self._left: dict[Key, Difference] | None = None
-        self.differences: Mapping[Key, Difference] = {}  # of the last pass, for as long as this one goes on
+        self.differences: Mapping[Key, Difference] = {}  # of the last pass, while this one runs
         self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
         self.reported: dict[Key, Reported] = {}  # and what it reported of that
 
@@ -132,7 +132,7 @@ class ReplicaMemory:
         return fresh | {key: row for key, (_, row) in known.items()}
 
     def remember(self, rows: Mapping[Key, StoredRow]) -> None:
-        """These stand there as well: what waits need not be read in the next pass."""
+        """These are there as well: what waits need not be read in the next pass."""
         self._rows |= {key: (self.versions[key], row) for key, row in rows.items()}
 
     def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:

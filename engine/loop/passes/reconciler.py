@@ -141,7 +141,7 @@ class Reconciler:
 
 
 def _check_expected(options: PassOptions, passes: Sequence[ReplicaPass]) -> None:
-    """Refuse to go on when a saved plan is not what there is to do now. Raises PlanStale."""
+    """Refuse to continue when a saved plan is not what there is to do now. Raises PlanStale."""
     if options.expected is None:
         return
     expected = options.expected

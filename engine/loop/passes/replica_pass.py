@@ -97,7 +97,7 @@ class ReplicaPass:
 
     @property
     def confirmed_by(self) -> float | None:
-        """The first time (Unix seconds) at which a read of Home Assistant confirms a delete that waits; None where none does."""
+        """The first time (Unix seconds) at which a read of Home Assistant confirms a delete that waits; None if none does."""
         if self.comparison is None:
             return None
         look, policy = self._context.look, self._context.options.policy
@@ -243,7 +243,7 @@ class ReplicaPass:
         return memory
 
     def _claim_returned(self, memory: ReplicaMemory, observed: Observed) -> None:
-        """Take for ours what an earlier owner wrote, or what came back (an InfluxDB lost the tombstone in a crash).
+        """Take for ours what an earlier owner wrote, or what returned (an InfluxDB lost the tombstone in a crash).
 
         Only in a records replica, where other programs have no rows: there a record of this site that Home
         Assistant once had is one we wrote. In an exclusive one it is ours anyway. It goes with evidence, as any other does.

@@ -2,7 +2,7 @@
 
 A pass with a cache ends as one without: reading, comparing and guarding are the same, only that rows with the bytes of last time
 are the records of last time, and that a replica whose rows all have the digest of last time holds the versions of last time.
-Where anything about the cache is odd, there is none.
+A cache with anything odd about it is ignored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -135,11 +135,11 @@ class WarmStart:
         self._memories, self._states, self._recalled = {}, {}, set()
 
     def memory_of(self, replica: Replica) -> ReplicaMemory | None:
-        """What is known of a replica; None where it has to be looked at."""
+        """What is known of a replica; None if it has to be looked at."""
         return self._memories.get(replica.name)
 
     def since(self, replica: Replica, desired: Snapshot) -> Since | None:
-        """What may differ between a replica and what was read now; None where everything may."""
+        """What may differ between a replica and what was read now; None if everything may."""
         before = self._before
         if before is None or replica.name not in self._recalled:
             return None

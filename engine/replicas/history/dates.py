@@ -1,13 +1,13 @@
 """Dates of revisions where a wall clock was wrong.
 
-Revisions are ordered by their time, so a revision that was dated in 2099 would stand behind all that is written after
+Revisions are ordered by their time, so a revision that was dated in 2099 would be behind all that is written after
 the clock was set right, or take them along to 2099. When the clock shows an earlier time than the newest revision,
 one of the two is wrong:
 
 - a clock that shows a time before this program was made is: revisions follow the newest, a nanosecond apart;
 - revisions that are later than now by more than a moment are, if they reach over no more than a month: they are
   given new dates, in their order, right before now, the first time that is known to be after them;
-- a longer stretch of later revisions was written by a clock that went on as clocks do: it is the clock that is wrong.
+- a longer stretch of later revisions was written by a clock that ran at the usual rate: then this clock is wrong.
 
 Every function works on a connection inside a write transaction that the caller holds.
 """

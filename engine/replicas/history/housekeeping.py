@@ -184,5 +184,5 @@ class Housekeeper:
 
 
 def _next(chunk: Chunk, after_ns: int) -> int | None:
-    """Where to go on; None at the end, and where a damaged file leads back."""
+    """Where to continue; None at the end, and where a damaged file leads back."""
     return chunk.until_ns if chunk.until_ns is not None and chunk.until_ns > after_ns else None

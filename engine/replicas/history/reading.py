@@ -88,7 +88,7 @@ def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list
 
 
 def fetch_edge(fetch: Fetch, at_ns: int) -> int | None:
-    """When the last revision up to a time was made; None where there is none."""
+    """When the last revision up to a time was made; None if there is none."""
     [(edge,)] = fetch(_EDGE, ("edge",), (at_ns,))
     return edge if isinstance(edge, int) else None
 

@@ -169,7 +169,7 @@ class HistoryFile(Records):
             )
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over the newest revision of every key; None where they cannot be ours. See `Replica.digest`."""
+        """A digest over the newest revision of every key; None if they cannot be ours. See `Replica.digest`."""
         with self._file.reading() as connection:
             if reread:
                 self._file.note_seen()
@@ -207,7 +207,7 @@ class HistoryFile(Records):
             return fetch_delays(partial(fetch_rows, connection), int(since * _NS)) if is_there else []
 
     def begins_at(self) -> float | None:
-        """When the first revision that is kept was made, Unix seconds; None where there is none."""
+        """When the first revision that is kept was made, Unix seconds; None if there is none."""
         with self._file.reading() as connection:
             if not has_records(connection, NAME):
                 return None

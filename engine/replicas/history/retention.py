@@ -102,7 +102,7 @@ class Stretch(msgspec.Struct, frozen=True):
 class Chunk(msgspec.Struct, frozen=True):
     """Revisions that were looked at, up to which time, and those of them that are to be forgotten, by their times."""
 
-    until_ns: int | None  # None where there were none
+    until_ns: int | None  # None if there were none
     outdated: list[int]
     ended: list[int] = []
 

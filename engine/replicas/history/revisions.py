@@ -102,13 +102,13 @@ def revision_of(row: Sequence[Any]) -> Revision:
 
 
 def payload_fields(registry: str, payload: object) -> dict[str, Json]:
-    """The canonical fields in a payload; what else stands there if it is no record, so that a person can see it."""
+    """The canonical fields in a payload; what else is there if it is no record, so that a person can see it."""
     content = read_payload(registry, payload)
     return canonical_fields(content) if isinstance(content, Record) else content
 
 
 def read_payload(registry: str, payload: object) -> Record | dict[str, Json]:
-    """The record in a payload; what else stands there if it is none, so that a person can see it."""
+    """The record in a payload; what else is there if it is none, so that a person can see it."""
     if not payload:
         return {}
     record = _record(registry, payload)

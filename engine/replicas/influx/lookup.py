@@ -14,7 +14,7 @@ from engine.replicas.influx.wires.wire import Scan, Wire
 
 # More live keys than this are found faster by reading the whole window.
 _IDS_MAX = 500
-# Earlier holders of an entity_id are found by id only: each record is written again every few days, and is looked through here.
+# Earlier holders of an entity_id are found by id only: each record is written again every few days, and is searched here.
 BEARERS_NS = 2 * 365 * 86_400 * 1_000_000_000
 
 

@@ -2,7 +2,7 @@
 
 Nothing is ever deleted or rewritten in place: a delete is a tombstone, a repair a new point. What the replica
 holds is read by a plain scan of a window that the newest run marker bounds, and an answer that is not provably
-complete raises; it is never an empty home. Points stand under `site`, so many homes may share a bucket.
+complete raises; it is never an empty home. Points are under `site`, so many homes may share a bucket.
 """
 
 import math
@@ -261,7 +261,7 @@ class InfluxRecords(InfluxPast, Records):
         try:
             refused = self._committer.write(points, existing, run.run_id, list(changes))
         except Exception:
-            self._held = None  # what stands there now is unknown until the next look
+            self._held = None  # what is there now is unknown until the next look
             raise
         lost = {(r.point.key, r.point.time_ns) for r in refused}
         for point in points:

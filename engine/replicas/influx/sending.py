@@ -4,7 +4,7 @@ A 204 is the only success. After a timeout or a broken connection the outcome is
 are sent again, which rewrites the same points. A refused batch is halved until the refused lines stand alone.
 
 Only what passes within seconds is waited for here, in a worker thread that cannot be cancelled. For a longer wait the caller
-gets the time that the server requested, and tries again then.
+gets the time that the server requested, and retries then.
 """
 
 import random

@@ -108,7 +108,7 @@ class Table:
         ]
 
     def id_of(self, values: tuple[Value, ...], rowid: int) -> str:
-        """The id a row stands under. Rows without a usable one stand under their row number."""
+        """The id a row is under. Rows without a usable one are under their row number."""
         if self._sole_key is not None:
             id_ = values[self._sole_key]
             if type(id_) is str and id_:
@@ -170,7 +170,7 @@ ALWAYS_DERIVED = ("device", "entity")
 
 def _table(registry: str) -> Table:
     fields = _field_columns(registry)
-    last = ("created_at", "modified_at", "extra")  # what all registries share stands behind their own fields
+    last = ("created_at", "modified_at", "extra")  # what all registries share is behind their own fields
     columns = {
         name: fields[name]
         for name in sorted(fields, key=lambda name: last.index(name) if name in last else -1)

@@ -1,4 +1,4 @@
-"""Whether a rows file holds nothing that could not be had again from Home Assistant: then it may be removed."""
+"""Whether a rows file holds nothing that could not be restored from Home Assistant: then it may be removed."""
 
 from functools import cache
 from pathlib import Path

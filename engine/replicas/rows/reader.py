@@ -31,7 +31,7 @@ _HASH_PREFIX = f"{HASH_VERSION}:"
 
 
 class FoundRow(msgspec.Struct, frozen=True, dict=True):
-    """A row where it stands: its row number, and the values of all our columns."""
+    """A row where it is: its row number, and the values of all our columns."""
 
     key: Key
     rowid: int
@@ -120,7 +120,7 @@ def has_rows(connection: apsw.Connection, registry: str) -> bool:
 
 
 def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, FoundRow]:
-    """The rows that stand under the given keys, as `observe_rows` names them."""
+    """The rows that are under the given keys, as `observe_rows` names them."""
     wanted: dict[str, set[str]] = {}
     for key in keys:
         wanted.setdefault(key.registry, set()).add(key.id)
@@ -173,7 +173,7 @@ def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
 
 
 def select_all(connection: apsw.Connection) -> list[str] | None:
-    """The statements that read every row of ours, each as a digest takes it; None where a table lacks one of our columns."""
+    """The statements that read every row of ours, each as a digest takes it; None if a table lacks one of our columns."""
     for table in TABLES.values():
         present = {name.lower() for name in columns_of(connection, table.name)}
         if not present.issuperset(table.sql_names):

@@ -176,7 +176,7 @@ class SqliteRows(Replica, LedgerNotes):
             write_found(connection, replica, found)
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over all rows; None where they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
+        """A digest over all rows; None if they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
             return self._summed.digest(connection, self._file, seed, reread=reread)
 

@@ -19,9 +19,9 @@ class SummedRows:
     """The digest as of the last look, or nothing. Every method works inside a transaction that the caller holds."""
 
     def __init__(self) -> None:
-        """Nothing was looked at yet."""
+        """Nothing was read yet."""
         self._sum: RowSum | None = None
-        self._left: set[tuple[str, int]] = set()  # rows that no longer count, of the transaction that goes on
+        self._left: set[tuple[str, int]] = set()  # rows that no longer count, in the current transaction
 
     def forget(self) -> None:
         """Know nothing."""
@@ -40,18 +40,18 @@ class SummedRows:
         return self.look(connection, seed)
 
     def look(self, connection: apsw.Connection, seed: int | None) -> str | None:
-        """The digest of all rows as they stand there, which is known from now on; None where they cannot be ours."""
+        """The digest of all rows as they are there, which is known from now on; None if they cannot be ours."""
         statements = select_all(connection)
         self._sum = None if statements is None else sum_rows(connection, statements, seed)
         return self.known(seed)
 
     def known(self, seed: int | None) -> str | None:
-        """The digest that is known; None where there is none of that seed, if one is given."""
+        """The digest that is known; None if there is none of that seed, if one is given."""
         is_fit = self._sum is not None and seed in (None, self._sum.seed)
         return self._sum.text() if self._sum is not None and is_fit else None
 
     def is_true(self, connection: apsw.Connection) -> bool:
-        """Whether the rows that stand there have the digest that is known."""
+        """Whether the rows that are there have the digest that is known."""
         statements = select_all(connection) if self._sum is not None else None
         if self._sum is None or statements is None or self._sum.text() is None:
             return False
@@ -72,18 +72,18 @@ class SummedRows:
                 self._left.update((registry, number) for number in fresh)
 
     def come(self, connection: apsw.Connection, rows: Iterable[FoundRow]) -> None:
-        """These stand there now."""
+        """These are there now."""
         if self._sum is not None:
             for registry, numbers in _row_numbers(rows).items():
                 self._sum.add(connection, *_select_texts(registry, numbers))
 
     @property
     def seed(self) -> int | None:
-        """The seed of what is known; None where nothing is."""
+        """The seed of what is known; None if nothing is."""
         return None if self._sum is None else self._sum.seed
 
     def fill(self, connection: apsw.Connection, filled: Mapping[str, RowSum]) -> None:
-        """These are the rows of tables that were empty, by registry. It is all that stands there where no other table has rows."""
+        """These are the rows of tables that were empty, by registry. It is all that is there where no other table has rows."""
         known = self._sum
         if known is None and not any(has_rows(connection, registry) for registry in TABLES.keys() - filled):
             known = RowSum(next(iter(filled.values())).seed)

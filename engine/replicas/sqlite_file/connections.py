@@ -9,7 +9,7 @@ still holds would be moved over content that it does not belong to.
 
 So each use looks first whether the files are those that the connections were opened for, and whether another program
 changed the database itself. If not, all connections end before one is opened again, in every thread. What is in a log
-that belongs to a database which is gone never reaches the one that stands there now.
+that belongs to a database which is gone never reaches the one that is there now.
 """
 
 import os
@@ -46,7 +46,7 @@ class Connections:
 
     @contextmanager
     def used(self, wait_seconds: float | None) -> Iterator[None]:
-        """Use connections in the block: they are to the files that stand there now. Raises BusyError, OSError.
+        """Use connections in the block: they are to the files that are there now. Raises BusyError, OSError.
 
         With None nothing is waited for, and the connections are not ended either.
         """
@@ -128,7 +128,7 @@ class Connections:
             self._files = known._replace(content=found.content) if database else known
 
     def files(self) -> Files:
-        """What stands at the path now. Raises OSError."""
+        """What is at the path now. Raises OSError."""
         return look(self._path if self._files is None else self._real_path)
 
     def forget_log(self) -> None:
@@ -220,7 +220,7 @@ def _keep_log(connection: apsw.Connection) -> None:
 
 
 def _remove_log(path: str, known: Files) -> None:
-    """Remove the log of a database that was replaced: it would be applied to the one that stands there now."""
+    """Remove the log of a database that was replaced: it would be applied to the one that is there now."""
     found = look(path)
     if found.database in (None, known.database):
         return

@@ -1,6 +1,6 @@
 """One SQLite file: opening it late, and reading and writing it in transactions.
 
-Each use is of the file that stands at the path at that moment (`connections`). Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
+Each use is of the file that is at the path at that moment (`connections`). Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
 the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
 Knows nothing of tables. Threads take turns.
 """
@@ -208,7 +208,7 @@ class ApswFile:
     ) -> None:
         """Make the file hold what another database holds, in one transaction. Raises ReplicaError, then nothing changed.
 
-        `on_step` is called many times while it goes on. Programs that have the file open go on with the new content.
+        `on_step` is called many times while it continues. Programs that have the file open continue with the new content.
         """
         with self._used("write") as opened:
             connection = opened or self._own.create()
@@ -257,7 +257,7 @@ class ApswFile:
 
     @contextmanager
     def _used(self, attempt: str) -> Iterator[apsw.Connection | None]:
-        """The connection to the file that stands at the path now; None when there is none."""
+        """The connection to the file that is at the path now; None when there is none."""
         with self._lock, self.translated(attempt):
             if self._private_copy:
                 self._copy = self._copy or copy_into_memory(self.path, self._busy_timeout_seconds)

@@ -59,7 +59,7 @@ class RowSum:
         return partial(xxhash.xxh3_128_intdigest, seed=self.seed)
 
     def text(self) -> str | None:
-        """The digest; None where the rows cannot be ours."""
+        """The digest; None if the rows cannot be ours."""
         return None if self.total is None else f"{self.total % (1 << _BITS):0{_BITS // 4}x}"
 
 

@@ -96,7 +96,7 @@ def _explain(
 def _explain_system(
     replica: str, path: Path, attempt: str, error: apsw.Error, number: int
 ) -> ReplicaError | None:
-    """What the system kept SQLite from; None where it is no such error, or where it is not known."""
+    """What the system kept SQLite from; None if it is no such error, or where it is not known."""
     known = next((known for kind, known in _OF_THE_SYSTEM.items() if isinstance(error, kind)), None)
     if known is None:
         return None

@@ -1,4 +1,4 @@
-"""Which files stand at the path of a SQLite database, and when it was changed."""
+"""Which files are at the path of a SQLite database, and when it was changed."""
 
 import os
 from stat import S_ISREG
@@ -13,7 +13,7 @@ Identity = tuple[int, int]  # device and inode
 
 
 class Files(NamedTuple):
-    """What stands at a path: which files, and of the database when it was changed."""
+    """What is at a path: which files, and of the database when it was changed."""
 
     database: Identity | None
     content: tuple[int, int, int] | None  # size, mtime, ctime
@@ -24,11 +24,11 @@ class Files(NamedTuple):
 
 
 class WrongKind(OSError):
-    """What stands at the path is no plain file."""
+    """What is at the path is no plain file."""
 
 
 def look(path: str) -> Files:
-    """What stands at a path, links followed. Raises WrongKind and other OSErrors."""
+    """What is at a path, links followed. Raises WrongKind and other OSErrors."""
     database, log, memory = (
         _status(path),
         _status(f"{path}-wal", "its log"),

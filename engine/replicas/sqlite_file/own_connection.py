@@ -42,7 +42,7 @@ class OwnConnection:
         self._connection: apsw.Connection | None = None
         self._endings = 0  # of the group, when the connection was opened
         self._openings = 0
-        self._is_made = False  # by us, in the transaction that goes on
+        self._is_made = False  # by us, in the current transaction
         self._base = 0  # SQLite's data version in a file that we made
 
     @property
@@ -96,7 +96,7 @@ class OwnConnection:
         self._is_made = False
 
     def prefer_wal(self, connection: apsw.Connection) -> None:
-        """Let readers go on reading while we write. The mode stays with the file, so this is done once in its life."""
+        """Let readers continue reading while we write. The mode stays with the file, so this is done once in its life."""
         self.log.has_changed_file = self.log.has_changed_file or connection.pragma("journal_mode") != "wal"
         if self.log.has_changed_file:
             # Another program that is reading prevents the change, not the writing: the old mode serves until next time.

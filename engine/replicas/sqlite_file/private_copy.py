@@ -51,7 +51,7 @@ def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection
 
 
 class InPlace:
-    """One moment of a SQLite file, read where it stands. Close it after use.
+    """One moment of a SQLite file, read where it is. Close it after use.
 
     The first use opens it and begins the one read transaction that all uses are part of.
     """
@@ -122,7 +122,7 @@ def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, boo
 
 
 def _way(path: Path) -> tuple[str | None, bool]:
-    """How to open the file, and whether locks prevent writes meanwhile; None where it needs writing."""
+    """How to open the file, and whether locks prevent writes meanwhile; None if it needs writing."""
     if not _beside(path, "-wal").exists():
         return ("immutable=1", False) if _is_wal_mode(path) else ("mode=ro", True)
     return ("mode=ro&readonly_shm=1", True) if _beside(path, "-shm").exists() else (None, False)

@@ -8,7 +8,7 @@ import apsw
 
 from engine.replicas.sqlite_file.log import LONG_BYTES
 
-# How long to wait before a lock is tried again. SQLite's own pauses grow to 100 ms, which an event would wait behind a
+# How long to wait before a lock is retried. SQLite's own pauses grow to 100 ms, which an event would wait behind a
 # large transaction of another program's that has ended.
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.001, 0.005
 
@@ -37,7 +37,7 @@ def set_up(
 
 
 def roll_back(connection: apsw.Connection) -> None:
-    """End a transaction that may go on: SQLite has already rolled back on its own after some errors, such as a full disk."""
+    """End a transaction that may still be open: SQLite has already rolled back on its own after some errors, such as a full disk."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 

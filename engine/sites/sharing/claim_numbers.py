@@ -29,7 +29,7 @@ class ClaimNumbers:
         return site not in self._numbers or self._numbers[site].claim is not claim
 
     def number(self, site: str, claim: Claim, now_ms: int) -> int:
-        """The claim's number: its time, anew once a day, or one more than the largest."""
+        """The claim's number: its time, renewed once a day, or one more than the largest."""
         highest, holder = self._known.rank_of(site)
         if self.is_new(site, claim):
             number = max(now_ms, highest + 1)

@@ -92,7 +92,7 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
     """The results of one read, undecoded but for entities; what the core does not know is absent.
 
     `configs` are the answers of get_config before and after the lists; `lists` has them by registry,
-    `categories` by scope, and is None where there is no category registry. `missing` may say why a registry is.
+    `categories` by scope, and is None if there is no category registry. `missing` may say why a registry is.
     """
 
     entities: Listing

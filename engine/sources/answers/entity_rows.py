@@ -7,7 +7,7 @@ no extended row again; where one has no such stamp (older cores), all are reques
 unchanged are not decoded. The same goes where rows are set aside, or refused without their entity_id being the reason.
 
 Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
-If that cannot be had (the entity was renamed or removed meanwhile), the read has to begin again with the
+If that is not available (the entity was renamed or removed meanwhile), the read has to begin again with the
 list, because taking a renamed entity for a removed one would delete it. An entity whose extended row is refused, or
 is not there twice running under the same list row, is read from the list with what that knows; the fields it does
 not know are in the listing's `partly_read`.
@@ -102,7 +102,7 @@ class EntityRows:
         self._gone = [known[fingerprint] for fingerprint in found.gone]
         self._kept = with_changes(known, {}, found.gone)
         if self._map is not None and len(self._kept) + len(found.fresh) != len(found.rows):
-            # A row stands there twice. Which, is seen when all are looked at.
+            # A row is there twice. Which, is seen when all are looked at.
             self._forget()
             return self.take_list(answer)
         self._taken, self._set_aside = found.rows, []
@@ -224,7 +224,7 @@ class EntityRows:
         self._scopes = Counter(scopes)
 
     def learned(self) -> LearnedList | None:
-        """What there is to keep of the last complete read; None where its rows say too little to know them by."""
+        """What there is to keep of the last complete read; None if its rows say too little to know them by."""
         if self._map is None or self._partly or self._entities.set_aside:
             return None
         extended = self._extended_rows.keep(self._map) if self._extended_rows is not None else b""
@@ -232,7 +232,7 @@ class EntityRows:
 
     @property
     def rows(self) -> RowMap | None:
-        """The rows of the last complete list; None where they say too little to know them by."""
+        """The rows of the last complete list; None if they say too little to know them by."""
         return self._map
 
     @property

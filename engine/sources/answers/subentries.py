@@ -18,7 +18,7 @@ LIST_SUBENTRIES = "config_entries/subentries/list"
 
 
 class _Subentry(msgspec.Struct):
-    """What is kept; what stands beside it is never decoded."""
+    """What is kept; what is beside it is never decoded."""
 
     subentry_id: Json = None
     subentry_type: Json = None

@@ -60,7 +60,7 @@ class ForwardReader:
     """
 
     def __init__(self, opened: Readable) -> None:
-        """It stands at its beginning."""
+        """It is at its beginning."""
         self._opened = opened
         self._at = 0  # up to where the file was read
         self._kept = b""  # what was read last

@@ -27,7 +27,7 @@ class BackupInfo(msgspec.Struct):
 
     @property
     def made_at(self) -> float | None:
-        """When it was made, Unix seconds; None where it gives no date that can be."""
+        """When it was made, Unix seconds; None if it gives no date that can be."""
         if not isinstance(self.date, str):
             return None
         try:

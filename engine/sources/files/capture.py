@@ -91,7 +91,7 @@ class CaptureSource(Source):
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None where equal files would not mean an equal home."""
+        """What the last read learned; None if equal files would not mean an equal home."""
         return self._answers.learned()
 
     async def read(self, progress: Progress) -> Snapshot:

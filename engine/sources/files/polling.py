@@ -1,6 +1,6 @@
 """Following files: a source that sends no events is polled, and read again when its files look different.
 
-What is looked at is cheap (names, sizes, times, inodes); the reading itself is the source's.
+It checks only what is cheap (names, sizes, times, inodes); the source does the reading.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ class PollingSource(Source):
         return self._source.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that does not stand in the cache."""
+        """Whether there is anything that the cache does not have yet."""
         return self._source.has_learned()
 
     def learned(self) -> Learned | None:

@@ -81,7 +81,7 @@ class RememberedFiles:
         return self._recalled
 
     def known(self, answers: Mapping[str, str]) -> Snapshot | None:
-        """The home that files with these digests made; None where it is not known."""
+        """The home that files with these digests made; None if it is not known."""
         base = self._newest.snapshot if self._newest is not None else self._recalled
         known = {name: text for name, text in self._answers.items() if not name.startswith(_MINOR)}
         return base if base is not None and answers == known else None
@@ -157,7 +157,7 @@ class RememberedFiles:
         )
 
     def _follow(self, stored: StoredHome, names: Mapping[str, list[bytes]]) -> _Base | None:
-        """The home of the last read with the rows that changed since; None where more than rows did, or rows are odd."""
+        """The home of the last read with the rows that changed since; None if more than rows did, or rows are odd."""
         base = self._base()
         if base is None or base.lists.keys() != names.keys():
             return None
@@ -205,7 +205,7 @@ class _Changes:
         return made
 
     def splits(self) -> dict[str, tuple[str, ...]] | None:
-        """The composite devices that were split; None where they are those of before. Raises UnusableRow."""
+        """The composite devices that were split; None if they are those of before. Raises UnusableRow."""
         if not self._has_changed_devices:
             return None
         return splits_of_devices([read_object("device", row) for row in self._device_rows.values()])
@@ -215,7 +215,7 @@ class _Changes:
         known = dict(zip(_split(before.names), range(len(before.keys)), strict=True))
         found = dict(zip(names, range(len(names)), strict=True))
         if len(found) < len(names):
-            raise _NotPlain  # a row stands there twice
+            raise _NotPlain  # a row is there twice
         self.gone.update(before.keys[known[name]] for name in known.keys() - found.keys())
         fresh = [name for name in names if name not in known]
         if listed.registry == "device" and known.keys() != found.keys():

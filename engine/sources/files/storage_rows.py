@@ -1,7 +1,7 @@
 """Rows as Home Assistant stores them in `.storage`, turned into records.
 
 Pure. Brings a stored row into the websocket's form and leaves the rest to `registry_rows`, so that one home
-has one content. Of config entries only the fields of the record are ever decoded: what stands beside them
+has one content. Of config entries only the fields of the record are ever decoded: what is beside them
 (`data`, `options`, ...) are passwords and tokens, and never become objects. For the same reason a key of a
 stored config entry that is unknown is dropped, while one of any other registry survives into `extra`.
 

@@ -52,7 +52,7 @@ class _Envelope(msgspec.Struct):
 
     @property
     def major(self) -> int | None:
-        """The major version; None where the file has none."""
+        """The major version; None if the file has none."""
         return whole_number(self.version)
 
     @property

@@ -1,6 +1,6 @@
 """The socket below a connection to Home Assistant: opened soon or not at all, and closed without delay.
 
-Every option of `websockets` that we set stands here. It must not send or read a message, and knows no token.
+Every option of `websockets` that we set is here. It must not send or read a message, and knows no token.
 """
 
 import asyncio

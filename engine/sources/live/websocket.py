@@ -111,7 +111,7 @@ class WebsocketSource(Source):
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None where equal lists would not mean an equal home."""
+        """What the last read learned; None if equal lists would not mean an equal home."""
         return self._answers.learned()
 
     @property
@@ -178,7 +178,7 @@ class WebsocketSource(Source):
     async def _read_entities(
         self, connection: VersionedSender, config: CoreConfig, progress: Progress
     ) -> Listing:
-        # A core that does not say its version is taken for a recent one.
+        # A core that does not report its version is treated as a recent one.
         version = config.version or connection.ha_version
         ordered = has_ordered_aliases(version)
         self._answers.begin(version, aliases_ordered=ordered is not False)

@@ -92,7 +92,7 @@ class RememberedAnswers:
         return self._newest
 
     def learned(self) -> Learned | None:
-        """What there is to keep of the last read; None where equal answers would not mean an equal home."""
+        """What there is to keep of the last read; None if equal answers would not mean an equal home."""
         snapshot, entities = self._newest, self.entities.learned()
         if (
             snapshot is None

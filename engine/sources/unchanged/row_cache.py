@@ -75,12 +75,12 @@ class RowCache:
         made: Mapping[bytes, Known | SetAside],
         by_row: Mapping[bytes, Known | SetAside],
     ) -> Listing | None:
-        """The rows, made of those of last time and what changed; None where they have to be looked at one by one."""
+        """The rows, made of those of last time and what changed; None if they have to be looked at one by one."""
         added = [row for row in made.values() if isinstance(row, Known)]
         if last.map is None or last.rows.set_aside or len(added) < len(made):
             return None
         if len(by_row) != len(found.rows) or len(last.by_row) != len(last.map):
-            return None  # a row stands there twice
+            return None  # a row is there twice
         names = list(found.rows)
         rows = LazySequence(len(names), lambda nth: by_row[names[nth]])
         gone = [last.by_row[fingerprint] for fingerprint in found.gone]

@@ -29,7 +29,7 @@ _BOUNDARY = re.compile(rb"\},\{")
 
 # Fewer rows make more stretches to compare, more rows are to be looked at for each that changed.
 _STRETCH_ROWS = 8
-# Behind a changed row mostly comes the next stretch; all are looked through when none of so many does.
+# Behind a changed row mostly comes the next stretch; all are searched when none of so many does.
 _STRETCHES_NEAR = 4
 # Rows that come and go leave short stretches behind. At this many times the necessary number, all are cut again.
 _STRETCHES_RATIO_MAX = 2

@@ -33,7 +33,7 @@ SETTINGS = {
 DATABASE = "database"  # the option for where the SQLite file is
 ROWS = "home.db"
 LOGS = ("-wal", "-shm", "-journal")  # SQLite's, which it finds by the name of the file
-# What stands beside it: SQLite's log, what InfluxDB has not confirmed, the pass cache, the lock of the service.
+# What is beside it: SQLite's log, what InfluxDB has not confirmed, the pass cache, the lock of the service.
 BESIDE = ("", "-wal", "-shm", "-journal", ".outbox", ".outbox-wal", ".outbox-shm", ".cache", ".lock")
 UNFINISHED = ".moving"
 ELSEWHERE = f"Or choose another place with the option {DATABASE}."
@@ -137,7 +137,7 @@ def give(folder: Path, descriptor: int) -> None:
 
 
 def file_system(folder: Path, mounts: str | None = None) -> str:
-    """The kind of file system that a folder is on, from the kernel's list of mounts; empty where it is not listed."""
+    """The kind of file system that a folder is on, from the kernel's list of mounts; empty if it is not listed."""
     try:
         text = (
             Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
@@ -185,7 +185,7 @@ def move_here(folder: Path, others: Iterable[Path]) -> None:
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copies a database, with what stands in its log; it takes its name when it is complete. Raises OSError, sqlite3.Error."""
+    """Copies a database, with what is in its log; it takes its name when it is complete. Raises OSError, sqlite3.Error."""
     unfinished = target.with_name(f"{target.name}{UNFINISHED}")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -1,4 +1,4 @@
-"""What was set aside stands in every report, and no sentence calls the home equal without it."""
+"""What was set aside is in every report, and no sentence calls the home equal without it."""
 
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.drift import DriftText, render_drift

@@ -179,7 +179,7 @@ def test_a_composite_is_inherited_only_by_a_part_that_is_new_and_only_when_it_is
     # The first part has a row already.
     plan = plan_for(snapshot(first, second, splits=splits), old, first)
     assert [(o.action, o.key, o.moved_from) for o in plan.operations] == [(Action.MOVE, second.key, old.key)]
-    # What is listed as split stands there still.
+    # What is listed as split is there still.
     renamed = device(1, name="New")
     plan = plan_for(snapshot(renamed, first, splits=splits), old)
     assert {(o.action, o.key) for o in plan.operations} == {

@@ -27,7 +27,7 @@ def test_since_an_earlier_start_at_least_the_time_went_by_that_the_machine_is_ru
 
 def test_looks_that_cannot_be_compared_begin_the_wait_again() -> None:
     assert elapsed(Look(NOON, "a", 5.0), Look(EPOCH, "b", 20.0)) < 0
-    # A container whose own start counts, on a machine that goes on.
+    # A container whose own start counts, on a machine that continues.
     assert elapsed(Look(NOON, "a", 500.0), Look(NOON + 90, "a", 20.0)) < 0
 
 

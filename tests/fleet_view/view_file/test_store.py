@@ -1,4 +1,4 @@
-"""The view's file as a whole: kept while it is of use, and begun anew otherwise."""
+"""The view's file as a whole: kept while it is of use, and rebuilt otherwise."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One pass, judged by what stands in the replicas afterwards and by what the report says of it."""
+"""One pass, judged by what is in the replicas afterwards and by what the report says of it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -362,7 +362,7 @@ async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Ho
     await home.run(snapshot(*smaller))
     await home.run(snapshot(*smaller, at=NOON + 60))
     assert entity(2).key not in home.records.rows
-    # An InfluxDB that crashed has lost the tombstone; a record that nobody knows stands beside it.
+    # An InfluxDB that crashed has lost the tombstone; a record that nobody knows is beside it.
     home.records.rows |= {entity(2).key: gone, entity(9).key: gone}
     for replica in (home.rows, home.records):
         replica.edits += 1

@@ -57,7 +57,7 @@ class Stand:
 
     @classmethod
     def again(cls, replica: MemoryReplica, ledger: MemoryLedger) -> "Stand":
-        """Of what stands there, without a pass."""
+        """Of what is there, without a pass."""
         stand = cls.__new__(cls)
         stand.replica, stand.ledger, stand.memories = replica, ledger, {}
         return stand

@@ -1,4 +1,4 @@
-"""Nothing is forgotten by a clock that may have jumped: revisions must go on for a month behind every gap."""
+"""Nothing is forgotten by a clock that may have jumped: revisions must continue for a month after every gap."""
 
 import apsw
 import pytest

@@ -1,4 +1,4 @@
-"""A rows file may be removed only while all of it can be had again."""
+"""A rows file may be removed only while all of it can be restored."""
 
 from pathlib import Path
 

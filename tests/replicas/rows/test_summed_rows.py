@@ -1,4 +1,4 @@
-"""The digest that follows what is written is at any time that of the rows that stand there."""
+"""The digest that follows what is written is at any time that of the rows that are there."""
 
 import tempfile
 from pathlib import Path

@@ -346,7 +346,7 @@ def test_in_a_calm_moment_the_log_is_emptied_however_short_it_is(tmp_path: Path)
 
 @contextmanager
 def reader_of(path: Path) -> Iterator[None]:
-    """Another program that reads what stands there now, and goes on reading."""
+    """Another program that reads what is there now, and continues reading."""
     reader = apsw.Connection(str(path))
     reader.execute("BEGIN; SELECT * FROM t").fetchall()
     try:

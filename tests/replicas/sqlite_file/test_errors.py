@@ -1,4 +1,4 @@
-"""What SQLite raises, as errors: whether to try again, and what to do about it."""
+"""What SQLite raises, as errors: whether to retry, and what to do about it."""
 
 import errno
 import os

@@ -93,7 +93,7 @@ def test_each_is_used_as_what_it_is_and_no_other(tmp_path: Path, found: str, wan
 
 
 def refusal(use: Callable[[Path], None], path: Path) -> ReplicaError | None:
-    """What was raised; None where a pass reported it, which the rows' writer does here."""
+    """What was raised; None if a pass reported it, which the rows' writer does here."""
     try:
         use(path)
     except ReplicaRejected as error:

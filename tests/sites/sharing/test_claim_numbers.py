@@ -33,7 +33,7 @@ def test_it_is_larger_than_what_was_heard_before_and_later() -> None:
     numbers = ClaimNumbers("a", known)
     hear(known, "b", 100)
     assert numbers.number("s1", CLAIM, 10) == 101
-    hear(known, "a", 101)  # its own word comes back
+    hear(known, "a", 101)  # its own status returns
     assert numbers.number("s1", CLAIM, 10) == 101
     hear(known, "b", 101)
     assert numbers.number("s1", CLAIM, 10) == 102

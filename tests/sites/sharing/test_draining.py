@@ -1,4 +1,4 @@
-"""A process that is drained gives up its homes and takes none until that is undone, also when it starts anew."""
+"""A process that is drained gives up its homes and takes none until that is undone, also after a restart."""
 
 from pathlib import Path
 

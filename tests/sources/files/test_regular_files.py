@@ -1,4 +1,4 @@
-"""Only plain files are read, whatever stands in a folder under the name of one."""
+"""Only plain files are read, whatever is in a folder under the name of one."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Seen through whole connections, but for what no loopback server can provoke: that stands at the end."""
+"""Seen through whole connections, but for what no loopback server can provoke: that is at the end."""
 
 import socket
 import ssl

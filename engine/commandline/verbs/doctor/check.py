@@ -4,7 +4,7 @@ import msgspec
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     status: str  # ok, warn, fail

@@ -220,7 +220,7 @@ def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
 
 
 def check_place(name: str, path: Path) -> Check:
-    """Whether the file can be written, its folder too (SQLite's journal stands beside it), and how full the disk is."""
+    """Whether the file can be written, its folder too (SQLite's journal is beside it), and how full the disk is."""
     folder = path.absolute().parent
     if not folder.is_dir():
         return Check(name, "fail", f"the folder {folder} does not exist", "Make it, or name another file.")

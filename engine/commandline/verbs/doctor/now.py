@@ -20,7 +20,7 @@ from engine.settings.sections import LoadedSettings
 
 
 def check_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:
-    """One check for each guard that speaks and each kind of difference; one that says that there is none."""
+    """One check for each guard that holds something and each kind of difference; or one that reports none."""
     status = compare_now(arguments, loaded, stop)
     if status.report is None or not status.source.connected:
         return  # the checks before say why

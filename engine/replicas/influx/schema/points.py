@@ -157,7 +157,7 @@ def id_of(tag: str) -> str:
 
 
 def key_of(measurement: str, tag: object) -> Key | None:
-    """The key of a point that was read; None where it has none, because another program wrote it."""
+    """The key of a point that was read; None if it has none, because another program wrote it."""
     if not isinstance(tag, str) or not tag:
         return None
     try:

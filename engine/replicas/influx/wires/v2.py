@@ -167,7 +167,7 @@ class WireV2:
             raise missing_bucket_refusal(error, self, by_id=is_id) from error
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """By InfluxQL, which 1.8 and 2.x have beside Flux; empty where they do not."""
+        """By InfluxQL, which 1.8 and 2.x have beside Flux; empty if they do not."""
         with self._influxql() as other, suppress(ReplicaRejected):
             return other.field_types(measurements)
         return {}

@@ -35,7 +35,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Block(NamedTuple):
-    """Some rows of one measurement: each a list of time in ns, then the scan's columns (None where absent)."""
+    """Some rows of one measurement: each a list of time in ns, then the scan's columns (None if absent)."""
 
     measurement: str
     rows: list[list[Any]]
@@ -70,7 +70,7 @@ class Wire(Protocol):
         """Write lines with times in ns. Returns only when the server said that all are stored (204)."""
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """The types that (measurement, field) have; empty where the server does not report them."""
+        """The types that (measurement, field) have; empty if the server does not report them."""
 
     def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
         """[time, site, id] of the newest point whose field has a type; None when there is none."""

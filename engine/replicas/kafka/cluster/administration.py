@@ -165,7 +165,7 @@ class Administration:
         return found
 
     def _settings(self, topics: Collection[str]) -> dict[str, Mapping[str, str] | None]:
-        """The relevant settings of the topics; None where this user may not read them."""
+        """The relevant settings of the topics; None if this user may not read them."""
         if not topics:
             return {}
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}

@@ -51,7 +51,7 @@ def examine_connection(access: Access, said: str) -> Finding | None:
 
 
 def _context(access: Access) -> ssl.SSLContext | None:
-    """A check like librdkafka's; None where it makes none, or where its own message is better."""
+    """A check like librdkafka's; None if it makes none, or where its own message is better."""
     properties = access.properties
     context = ssl.create_default_context()
     if not access.is_tls:

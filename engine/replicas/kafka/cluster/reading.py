@@ -75,7 +75,7 @@ class PartitionReader:
         self._clients.check(None, tried="be read")
 
     def fetch(self, topic: str, offsets: Sequence[int]) -> dict[int, TopicEntry]:
-        """The messages at these offsets, as far as they still stand there."""
+        """The messages at these offsets, as far as they still exist."""
         found: dict[int, TopicEntry] = {}
         wanted = frozenset(offsets)
         for first, last in stretches(sorted(wanted)):

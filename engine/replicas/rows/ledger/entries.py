@@ -112,7 +112,7 @@ def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
 
 
 def digest_applied(connection: apsw.Connection, replica: str) -> str | None:
-    """A digest over the versions last applied to a replica; None where something else stands there."""
+    """A digest over the versions last applied to a replica; None if something else is there."""
     if not has_table(connection, "reconcile_applied"):
         return None
     [(text,)] = connection.execute(_APPLIED_TEXT, (replica,))
@@ -122,7 +122,7 @@ def digest_applied(connection: apsw.Connection, replica: str) -> str | None:
 
 
 def read_secret(connection: apsw.Connection) -> bytes | None:
-    """The key that seals what belongs to the file; None where there is none."""
+    """The key that seals what belongs to the file; None if there is none."""
     if not has_table(connection, "reconcile_meta"):
         return None
     rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = 'cache_key'").fetchall()

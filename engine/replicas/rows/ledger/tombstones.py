@@ -73,5 +73,5 @@ def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[To
 
 
 def drop_tombstones(connection: apsw.Connection, keys: Iterable[Key]) -> None:
-    """Forget the tombstones of keys that came back."""
+    """Forget the tombstones of keys that returned."""
     connection.executemany("DELETE FROM reconcile_tombstones WHERE registry = ? AND id = ?", keys)

@@ -34,7 +34,7 @@ _NAME = "sqlite"
 class SqliteRowsReader:
     """Reads the rows file at `path` for any number of tasks, one job at a time; `open` it within an event loop.
 
-    The file is opened when first needed, and again when another file stands at the path.
+    The file is opened when first needed, and again when another file is at the path.
     """
 
     def __init__(

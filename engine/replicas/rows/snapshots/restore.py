@@ -1,10 +1,10 @@
 """Putting a snapshot back: the rows file becomes what it was, in one transaction; what it is now is kept beside it.
 
 The content is replaced, not the file: SQLite's own journal makes that whole or nothing, a program that has the
-file open goes on with the new content, and no log of the old file is left to be applied to the new one.
+file open continues with the new content, and no log of the old file is left to be applied to the new one.
 
 Two things are not taken over as they were:
-- the change feed goes on with numbers that no client has seen. A client that resumes behind a change which
+- the change feed continues with numbers that no client has seen. A client that resumes behind a change which
   the restored file never made gets a reset, and does not take other changes for those it waits for;
 - what was missed is forgotten. An absence that was over since would confirm a delete with one look instead of two.
 

@@ -34,7 +34,7 @@ _encode_text = msgspec.json.Encoder().encode
 
 
 def can_fill(connection: apsw.Connection, operations: Sequence[Operation]) -> bool:
-    """Whether they all are new rows of empty tables, and no row was deleted whose remains would have to come back."""
+    """Whether they all are new rows of empty tables, and no row was deleted whose remains would have to return."""
     return (
         not any(has_rows(connection, registry) for registry in _registries(operations))
         and not has_tombstones(connection)

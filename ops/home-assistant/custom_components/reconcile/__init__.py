@@ -20,7 +20,7 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Begin to ask; Home Assistant tries again later if nothing answers."""
+    """Begin to ask; Home Assistant retries later if nothing answers."""
     coordinator = ReconcileCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
     hass.data.setdefault(DOMAIN, {})[entry.entry_id] = coordinator

@@ -67,7 +67,7 @@ class ReconcileFlow(ConfigFlow, domain=DOMAIN):
     async def _tried(
         self, user_input: dict[str, Any], errors: dict[str, str]
     ) -> tuple[dict[str, str], dict[str, Any] | None]:
-        """What to keep, and the status that was reported; None where `errors` says why there is none."""
+        """What to keep, and the status that was reported; None if `errors` says why there is none."""
         token = user_input.get(CONF_TOKEN, "").strip()
         try:
             url = base_url(user_input[CONF_URL])

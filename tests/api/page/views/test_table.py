@@ -36,7 +36,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def table(api: Api, path: str) -> tuple[list[str], Markup]:
-    """(the names that stand in the first column, the page)."""
+    """(the names that are in the first column, the page)."""
     response = await api.client.get(path)
     assert response.status_code == 200, response.text
     markup = Markup(response.text)

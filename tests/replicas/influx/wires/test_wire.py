@@ -102,7 +102,7 @@ def test_only_a_204_is_a_stored_batch(line: Line, reply: Reply, kind: type[Excep
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(caught.value)
     line.peer.say(line.write_path, Reply())
-    line.wire.write(b"m,a=b f=1i 5")  # and the wire goes on
+    line.wire.write(b"m,a=b f=1i 5")  # and the wire continues
 
 
 def test_the_wish_to_wait_is_passed_on(line: Line) -> None:

@@ -1,4 +1,4 @@
-"""Room for entity_ids: who stands in the way, and what becomes of them."""
+"""Room for entity_ids: who is in the way, and what becomes of them."""
 
 import apsw
 import pytest

@@ -1,4 +1,4 @@
-"""Other programs' columns: any value comes back as it was, into columns that still exist."""
+"""Other programs' columns: any value returns as it was, into columns that still exist."""
 
 import apsw
 

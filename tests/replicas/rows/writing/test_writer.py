@@ -1,4 +1,4 @@
-"""Writing rows: an update changes a row where it stands, so nothing that hangs on it is lost."""
+"""Writing rows: an update changes a row where it is, so nothing that hangs on it is lost."""
 
 from collections.abc import Sequence
 from pathlib import Path
