@@ -44,7 +44,7 @@ def test_a_full_disk_is_told_and_the_view_serves_what_it_has(stand: Stand, tmp_p
             wait_until(lambda: "disk is full" in view.reason(), view.reason())
             reason = view.reason()
             assert "view.db" in reason
-            assert "ake room" in reason
+            assert "room on" in reason
             assert "\n" not in reason
             ready = get(view.address, "/readyz")  # ready: it answers, and says what of
             assert (ready["status"], ready["reason"]) == ("ready", reason)
