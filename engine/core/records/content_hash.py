@@ -25,3 +25,8 @@ def content_hash(record: Record) -> str:
 def row_digest(values: object) -> str:
     """A short digest of anything JSON can say (infinity and null have the same), in its given order."""
     return blake2b(msgspec.json.encode(values), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def seed_of(key: bytes) -> int:
+    """What digests of replicas' rows are seeded with, drawn from the key of the rows file."""
+    return int.from_bytes(blake2b(b"rows", key=key, digest_size=8).digest())

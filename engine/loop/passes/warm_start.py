@@ -8,14 +8,13 @@ A cache with anything odd about it is ignored.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from hashlib import blake2b
 from typing import TypeAlias
 
 import msgspec
 
 from engine import __version__
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.content_hash import HASH_VERSION
+from engine.core.records.content_hash import HASH_VERSION, seed_of
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.words import Mode
@@ -88,7 +87,7 @@ class WarmStart:
             return
         if key is None:
             return
-        self._seed, self._noted = _seed_of(key), _decode_noted(text)
+        self._seed, self._noted = seed_of(key), _decode_noted(text)
         self._cache = open_cache(self._file.read, key, __version__)
         if self._cache is not None:
             self._before = self._source.recall(self._cache)
@@ -197,7 +196,7 @@ class WarmStart:
         ]
         ledger_digests = {replica.name: self._ledger.ledger_digest(replica.name) for replica in fresh}
         key = self._ledger.make_secret() if fresh else None
-        self._seed = self._seed if key is None else _seed_of(key)
+        self._seed = self._seed if key is None else seed_of(key)
         looked = {one.name: self._looked[one.name] for one in equal if self._is_as_looked(one)}
         # The ledger last: if its data version is unchanged, its digests are of what was read.
         rows = {
@@ -243,11 +242,6 @@ def _found_nothing(one: ReplicaPass) -> bool:
         return True
     diff = one.comparison.plan.diff
     return not diff.differences and not diff.settled
-
-
-def _seed_of(key: bytes) -> int:
-    """What replicas' digests are seeded with, drawn from the key of the rows file."""
-    return int.from_bytes(blake2b(b"rows", key=key, digest_size=8).digest())
 
 
 def _raise(error: ReplicaError) -> None:

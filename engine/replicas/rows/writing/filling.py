@@ -14,6 +14,7 @@ import apsw
 import msgspec
 
 from engine.core.compare.plan import Action, Operation
+from engine.core.records.content_hash import seed_of
 from engine.ports import Run
 from engine.replicas.rows.codec import digest_row, encode_row, format_time
 from engine.replicas.rows.columns import TABLES, Table
@@ -51,7 +52,8 @@ def fill_tables(
     """
     last_seen = format_time(run.at)
     assert last_seen is not None, "a run's time is a time"
-    wanted = {registry: RowSum(summed.seed) for registry in _registries(operations)}
+    seed = _seed(connection) if summed.seed is None else summed.seed
+    wanted = {registry: RowSum(seed) for registry in _registries(operations)}
     written: dict[Key, str] = {}
     for registry, batch in _batches(operations):
         table = TABLES[registry]
@@ -62,12 +64,17 @@ def fill_tables(
         feed.write_created(connection, batch, run)
         entries.write_written(connection, replica, batch, digests, run)
         written |= digests
-    found = {r: sum_rows(connection, [select_text(TABLES[r])], sum_.seed) for r, sum_ in wanted.items()}
+    found = {registry: sum_rows(connection, [select_text(TABLES[registry])], seed) for registry in wanted}
     if any(found[registry].text() != sum_.text() for registry, sum_ in wanted.items()):
         # Which row it is, or whether SQLite only shows one in another way.
         check_rows(connection, replica, written, [], (operations, run))
     summed.fill(connection, found)
     entries.write_run(connection, run, (len(operations), 0, 0))
+
+
+def _seed(connection: apsw.Connection) -> int:
+    """That of the cache which this pass leaves, so that the digest of all rows need not be taken again for it."""
+    return seed_of(entries.read_secret(connection) or entries.write_secret(connection))
 
 
 def _registries(operations: Iterable[Operation]) -> Iterable[str]:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.content_hash import seed_of
 from engine.core.records.record import Area, Floor, Record
 from engine.errors import ReplicaDiverged
+from engine.replicas.rows import summed_rows
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.replicas.rows.writing import filling, writer
 from tests.examples import at_most
@@ -106,6 +108,20 @@ def test_the_digest_of_a_filled_file_is_known_at_once(tmp_path: Path) -> None:
     assert rows.is_unchanged()
     sql(rows.path, "UPDATE devices SET name = 'Edited'")
     assert not rows.is_unchanged()
+    rows.close()
+
+
+def test_the_pass_that_filled_a_file_need_not_read_it_again_for_its_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = open_rows(tmp_path / "rows.db")
+    one_pass(rows, rows, snapshot(*HOME))
+    seed = seed_of(rows.make_secret())
+    other = open_rows(rows.path)
+    digest = other.digest(seed=seed)
+    monkeypatch.setattr(summed_rows, "sum_rows", None)  # calling it fails
+    assert rows.digest(seed=seed, reread=False) == digest
+    other.close()
     rows.close()
 
 
