@@ -141,26 +141,27 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     """
     partly = completed(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
-    held = {o.key for o in comparison.verdict.held}
-    waiting = {o.key for o in comparison.verdict.waiting}
+    held, waiting = ({o.key for o in kept} for kept in (comparison.verdict.held, comparison.verdict.waiting))
     before, standing = reported or {}, dict[Key, Reported]()
+    may_stand = bool(held or waiting or before)
     is_trusted = untrusted_read(desired) is None
     reports = []
     writes = done in (Outcome.APPLIED, Outcome.FAILED)
     for operation in comparison.plan.operations:
-        difference = operation.difference
-        key = difference.key
+        key, cause = operation.difference.key, operation.difference.cause
         outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
         outcome = Outcome.APPLIED if key in taken else outcome
-        is_theirs = difference.cause is not Cause.PENDING  # changed in the replica, which was read later
-        seen_at = found_at if is_theirs and found_at is not None else compared_at
+        # What is not pending was changed in the replica, which was read later.
+        seen_at = compared_at if cause is Cause.PENDING or found_at is None else found_at
         since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
+        if not may_stand:
+            reports.append(_operation_report(comparison, operation, desired, outcome, since))
+            continue
         basis = (outcome, since, comparison.absences.get(key), key in desired.reading.removed, is_trusted)
         known = before.get(key)
         if known is None or known.operation is not operation or known.basis != basis:
-            known = Reported(
-                operation, basis, _operation_report(comparison, operation, desired, outcome, since)
-            )
+            report = _operation_report(comparison, operation, desired, outcome, since)
+            known = Reported(operation, basis, report)
         reports.append(known.report)
         if outcome in (Outcome.HELD, Outcome.WAITING):
             standing[key] = known
@@ -219,8 +220,9 @@ def _is_derived(operation: Operation) -> bool:
 
 
 def _why(operation: Operation, desired: Snapshot, comparison: Comparison) -> list[str]:
-    whose = WHOSE_CHANGE.get(operation.difference.cause)
-    reasons = [whose] if whose else []
+    cause = operation.difference.cause
+    # Most are pending, and of those nothing is to be said; a look-up of a word takes as long as the rest.
+    reasons = [] if cause is Cause.PENDING else [WHOSE_CHANGE[cause]]
     if operation.moved_from:
         reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")
     if operation.replaces:

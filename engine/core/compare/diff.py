@@ -85,8 +85,13 @@ def compare(  # noqa: PLR0913 (three sides, and what is known of them)
     settled: list[tuple[Key, str | None]] = []
     if keys is None:
         # A side that is the home's own mapping need not be searched.
-        others = [side.items() for side in (observed, applied) if side is not desired]
-        keys = frozenset(key for other in others for key, _ in desired.items() ^ other)
+        found_keys = set[Key]()
+        for side in (observed, applied):
+            if not side:  # of a first fill: all of them, without making sets of everything
+                found_keys.update(desired)
+            elif side is not desired:
+                found_keys.update(key for key, _ in desired.items() ^ side.items())
+        keys = found_keys
     for key in sorted(keys):
         if key.registry not in registries or key in kept:
             continue

@@ -152,9 +152,9 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     if doubtful and spoken is None:
         spoken = untrusted
     kept = _with_followers(stopped.keys() | doubtful | unread, plan)
-    held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting)
+    held = tuple(o for o in plan.operations if o.key in kept and o.key not in waiting) if kept else ()
     return Verdict(
-        allowed=tuple(o for o in plan.operations if o.key not in kept),
+        allowed=tuple(o for o in plan.operations if o.key not in kept) if kept else plan.operations,
         held=held,
         waiting=tuple(o for o in deletes if o.key in waiting),
         refusals=_refusals(left, spoken, held, doubted, today),

@@ -168,6 +168,10 @@ class ReplicaMemory:
         operations, settled = list(operations), list(settled)
         if not operations and not settled:
             return
+        is_empty = not (self.versions or self.applied or self.aliases)
+        if is_empty and not settled and len(operations) == len(wanted):
+            self._fill(wanted)
+            return
         are_same = self.applied is self.versions
         versions = self._own(self.versions)
         applied = versions if are_same else self._own(self.applied)
@@ -189,6 +193,12 @@ class ReplicaMemory:
         self.versions, self.applied = versions, applied
         if len(operations) * _ROWS_PER_WRITE_MAX >= len(versions):
             self.share(wanted)
+
+    def _fill(self, wanted: Mapping[Key, str]) -> None:
+        """Nothing was there, and all that is wanted was written."""
+        self.versions = self.applied = self._home = wanted
+        self.counts = Counter(key.registry for key in wanted)
+        self._left = {} if self._left is not None else None
 
     def is_equal(self, wanted: Mapping[Key, str]) -> bool:
         """Whether the replica holds exactly these versions and the ledger agrees."""

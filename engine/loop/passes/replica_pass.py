@@ -271,10 +271,10 @@ class ReplicaPass:
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:
             return  # nothing is booked: it would make the next pass believe that this home is known
-        written = [(o.key, wanted.get(o.key)) for o in allowed]
-        moved = [(o.moved_from, None) for o in allowed if o.moved_from]
-        # A replica that keeps the ledger recorded what it wrote in the same transaction.
-        fresh = [] if replica.keeps_ledger else [*written, *moved]
+        fresh: list[tuple[Key, str | None]] = []
+        if not replica.keeps_ledger:  # else it recorded what it wrote in the same transaction
+            fresh += [(o.key, wanted.get(o.key)) for o in allowed]
+            fresh += [(o.moved_from, None) for o in allowed if o.moved_from]
         claimed = [(key, IN_PROGRESS) for key in sorted(self._claimed)]
         context.record_applied(self.name, [*claimed, *diff.settled, *fresh])
         assert self._memory is not None, "it was compared, and not refused whole"

@@ -246,6 +246,17 @@ def test_a_row_that_was_written_has_its_own_name() -> None:
     assert memory.aliases == {device(2).key: device(8).key}
 
 
+def test_after_a_first_fill_the_homes_own_versions_are_held() -> None:
+    replica, _ = filled([])
+    desired = snapshot(device(1), device(2))
+    wanted = desired.home.row_versions
+    memory = ReplicaMemory(0, {}, {})
+    plan = plan_to(desired, replica, {})
+    memory.take(plan.operations, [], wanted, drops_replaced=True)
+    assert memory.versions is memory.applied is wanted
+    assert memory.counts == {"device": 2}
+
+
 def test_after_a_large_write_the_homes_own_versions_are_held() -> None:
     replica, _ = filled([device(n) for n in range(2, 17)])
     desired = snapshot(*(device(n) for n in range(1, 17)))
