@@ -151,6 +151,9 @@ class _PlanContext(NamedTuple):
 def _operation(difference: Difference, given: _PlanContext) -> Operation:
     desired, stored, derived, heirs, holders, known = given
     key = difference.key
+    if not (stored or heirs or known) and (created := desired.home.records.get(key)) is not None:
+        # Most of a first fill is this, and nothing of what follows.
+        return Operation(Action.UPSERT, difference, None, created, derived.get(key))
     moved_from = heirs.get(key)
     before, after = stored.get(moved_from or key), desired.home.records.get(key)
     replaces = holders.get(after.entity_id) if isinstance(after, Entity) else None

@@ -66,6 +66,10 @@ _APPLIED_TEXT = (
     "SELECT group_concat(registry || ' ' || length(id) || ' ' || id || ' ' || version, char(10))"
     " FROM reconcile_applied WHERE replica = ?"
 )
+_APPLY = (
+    "INSERT INTO reconcile_applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (replica, registry, id) DO UPDATE"
+    " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at"
+)
 _SECRET_BYTES = 32
 # Asked once: of a file that an earlier version wrote, or that lost our tables but not its rows.
 _WRITTEN_ENTRIES = {
@@ -171,11 +175,7 @@ def write_applied(
     connection: apsw.Connection, replica: str, entries: Iterable[tuple[Key, str, str | None]], at: float
 ) -> None:
     """Record (key, version, row digest or None) as last applied at `at` (Unix seconds)."""
-    connection.executemany(
-        "INSERT INTO reconcile_applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (replica, registry, id) DO UPDATE"
-        " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at",
-        ((replica, *key, version, digest, at) for key, version, digest in entries),
-    )
+    connection.executemany(_APPLY, ((replica, *key, version, digest, at) for key, version, digest in entries))
 
 
 def write_written(
@@ -186,9 +186,12 @@ def write_written(
     run: Run,
 ) -> None:
     """Record what operations wrote, with the digests of the rows."""
-    differences = (operation.difference for operation in operations)
-    versions = ((d.key, run.desired.get(d.key) or d.desired or "", digests[d.key]) for d in differences)
-    write_applied(connection, replica, versions, run.at)
+    desired, at = run.desired, run.at
+    differences = [operation.difference for operation in operations]
+    connection.executemany(
+        _APPLY,
+        [(replica, *d.key, desired.get(d.key) or d.desired or "", digests[d.key], at) for d in differences],
+    )
 
 
 def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[Key, str]) -> None:
