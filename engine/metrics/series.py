@@ -6,25 +6,10 @@ label has an entity, a device, a name or an error's text.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    Info,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from engine.core.compare.diff import Cause
 from engine.core.records.registries import REGISTRIES
@@ -38,9 +23,14 @@ from engine.core.state.report import (
 from engine.core.state.status import Status
 from engine.core.words import GuardName, Outcome
 from engine.files.modes import FOR_ALL_TO_READ, write_whole
-from engine.metrics.status_gauges import StatusCollector
-from engine.metrics.store_sizes import StoreSizes
+from engine.metrics.instruments import Counter, Gauge, Histogram, Info, Instrument
 from engine.process.offload import to_thread
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
+
+    from engine.metrics.exposition import Exposition
 
 _ACTIONS = ("upsert", "move", "delete")
 _LOSSES = {"SourceUnavailable": "unavailable", "SourceRefused": "refused", "SourceInvalid": "invalid"}
@@ -65,31 +55,29 @@ class Metrics:
         replicas: Iterable[str],
         freshness: Freshness,
     ) -> None:
-        # Without, every counter and histogram would come with a second series for when it was created.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._clock = clock
-        self._registry = registry = CollectorRegistry()
+        self._status = status
+        self._freshness = freshness
+        self._instruments = registry = list[Instrument]()
         self._added: list[Collector] = []
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
-        build = Info("reconcile_build", "Version of the running program.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
+        self._exposition: Exposition | None = None  # from the first scrape on
+        about = {"version": version, "python": platform.python_version()}
+        Info("reconcile_build", "Version of the running program.", about, registry=registry)
         self._declare_passes(registry)
         self._declare_findings(registry)
         self._declare_source(registry)
         self._declare_requests(registry)
         self._replicas = tuple(replicas)
         self._start_at_zero(self._replicas)
-        self._stores = StoreSizes()
-        if status is not None:
-            registry.register(StatusCollector(status, clock, freshness))
-            registry.register(self._stores)
+        self._sizes: dict[str, int] = {}
+        self._held_logs: dict[str, Callable[[], int]] = {}
+        self._growth: Callable[[], Growth | None] = lambda: None
 
-    def add(self, collector: Collector) -> None:
+    def add(self, collector: "Collector") -> None:
         """Export these series, too."""
         self._added.append(collector)
 
-    def _declare_passes(self, registry: CollectorRegistry) -> None:
+    def _declare_passes(self, registry: list[Instrument]) -> None:
         self._runs = Counter("reconcile_runs", "Passes finished.", ("replica", "result"), registry=registry)
         self._duration = Histogram(
             "reconcile_run_duration_seconds",
@@ -112,7 +100,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _declare_findings(self, registry: CollectorRegistry) -> None:
+    def _declare_findings(self, registry: list[Instrument]) -> None:
         self._drift_found = Counter(
             "reconcile_drift_found",
             "Records that another program had changed in a replica.",
@@ -139,7 +127,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _declare_source(self, registry: CollectorRegistry) -> None:
+    def _declare_source(self, registry: list[Instrument]) -> None:
         self._reads = Counter(
             "reconcile_source_reads",
             "Looks at Home Assistant, in full or where an event pointed.",
@@ -152,7 +140,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _declare_requests(self, registry: CollectorRegistry) -> None:
+    def _declare_requests(self, registry: list[Instrument]) -> None:
         self._stream_clients = Gauge(
             "reconcile_http_stream_clients", "Clients connected to the change stream.", registry=registry
         )
@@ -198,7 +186,7 @@ class Metrics:
 
     def on_store_sizes(self, sizes: Mapping[str, int]) -> None:
         """Remember how large the store's files are, bytes by file."""
-        self._stores.sizes = dict(sizes)
+        self._sizes = dict(sizes)
 
     def watch_streams(self, streams: Callable[[], int]) -> None:
         """Ask this for the number of open change streams at each scrape."""
@@ -206,15 +194,15 @@ class Metrics:
 
     def watch_held_logs(self, held_logs: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what is held of a replica's log at each scrape."""
-        self._stores.held_logs = dict(held_logs)
+        self._held_logs = dict(held_logs)
 
     def watch_growth(self, growth: Callable[[], Growth | None]) -> None:
         """Ask this at each scrape how the history file grows."""
-        self._stores.growth = growth
+        self._growth = growth
 
     def write_textfile(self, path: str) -> None:
         """Write the exposition for node_exporter's textfile collector, atomically. Raises OSError."""
-        write_whole(Path(path), generate_latest(self._registry), FOR_ALL_TO_READ)
+        write_whole(Path(path), self.render("")[0], FOR_ALL_TO_READ)
 
     def on_request(self, route: str, method: str, code: int, seconds: float) -> None:
         """Count an HTTP request; `route` is the template, never the path."""
@@ -223,17 +211,32 @@ class Metrics:
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition in the format of the Accept header, and its content type."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self._now()), content_type
+        return self._encoded(self._collected(), accept)
 
     async def answer(self, accept: str) -> tuple[bytes, str]:
         """The same, made in a worker thread: of 500 homes the text takes 30 ms of processor time."""
-        encode, content_type = choose_encoder(accept)
-        return await to_thread(partial(encode, self._now())), content_type
-
-    def _now(self) -> CollectorRegistry:
         # What was added is collected here, in the event loop that it belongs to; the rest is for any thread.
-        return _Collected(self._registry, [metric for one in self._added for metric in one.collect()])
+        return await to_thread(partial(self._encoded, self._collected(), accept))
+
+    def _collected(self) -> "list[Metric]":
+        return [metric for one in self._added for metric in one.collect()]
+
+    def _encoded(self, added: "list[Metric]", accept: str) -> tuple[bytes, str]:
+        from engine.metrics.exposition import encoded  # noqa: PLC0415 (see `instruments`)
+
+        self._exposition = self._exposition or self._expose()
+        return encoded(self._exposition, added, accept)
+
+    def _expose(self) -> "Exposition":
+        from engine.metrics.exposition import Exposition  # noqa: PLC0415 (see `instruments`)
+        from engine.metrics.status_gauges import StatusCollector  # noqa: PLC0415
+        from engine.metrics.store_sizes import store_series  # noqa: PLC0415
+
+        if self._status is None:
+            return Exposition(self._instruments, ())
+        gauges = StatusCollector(self._status, self._clock, self._freshness)
+        stores = lambda: store_series(self._sizes, self._held_logs, self._growth())  # noqa: E731
+        return Exposition(self._instruments, (gauges.collect, stores))
 
     def _count_record(self, record: RecordReport, now: float) -> None:
         if record.cause in (Cause.DRIFT, Cause.CONFLICT):
@@ -263,20 +266,6 @@ class Metrics:
                 self._drift_found.labels(replica, registry)
                 for action in _ACTIONS:
                     self._applied.labels(replica, registry, action)
-
-
-class _Collected(CollectorRegistry):
-    """A registry, and what was collected beside it."""
-
-    def __init__(self, registry: CollectorRegistry, metrics: Iterable[Metric]) -> None:
-        super().__init__()
-        self._of_registry = registry
-        self._found = list(metrics)
-
-    def collect(self) -> Iterator[Metric]:
-        """All series."""
-        yield from self._of_registry.collect()
-        yield from self._found
 
 
 def _result(report: Report, *, blocked: bool) -> str:

@@ -3,43 +3,30 @@
 A scrape touches no file: it reports what the last pass found, or the last checkpoint of the log.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from engine.core.state.kept_past import Growth
 
 
-class StoreSizes(Collector):
-    """Collects `sizes`, bytes by file, and calls `held_logs`, bytes by replica, and `growth`, of the history file."""
-
-    def __init__(self) -> None:
-        self.sizes: dict[str, int] = {}
-        self.held_logs: dict[str, Callable[[], int]] = {}
-        self.growth: Callable[[], Growth | None] = lambda: None
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: the names are known with the first collection."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """All series."""
-        family = GaugeMetricFamily(
-            "reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",)
-        )
-        for name, size in self.sizes.items():
-            family.add_metric((name,), size)
-        yield family
-        held = GaugeMetricFamily(
-            "reconcile_store_log_held_bytes",
-            "Part of a SQLite log that cannot be moved into its file, because another program reads it.",
-            labels=("replica",),
-        )
-        for name, ask in self.held_logs.items():
-            held.add_metric((name,), ask())
-        yield held
-        yield from _history(self.growth())
+def store_series(
+    sizes: Mapping[str, int], held_logs: Mapping[str, Callable[[], int]], growth: Growth | None
+) -> Iterator[Metric]:
+    """All series: of `sizes`, bytes by file, of `held_logs`, which are asked, by replica, and of the history file."""
+    family = GaugeMetricFamily("reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",))
+    for name, size in sizes.items():
+        family.add_metric((name,), size)
+    yield family
+    held = GaugeMetricFamily(
+        "reconcile_store_log_held_bytes",
+        "Part of a SQLite log that cannot be moved into its file, because another program reads it.",
+        labels=("replica",),
+    )
+    for name, ask in held_logs.items():
+        held.add_metric((name,), ask())
+    yield held
+    yield from _history(growth)
 
 
 def _history(growth: Growth | None) -> Iterator[Metric]:
