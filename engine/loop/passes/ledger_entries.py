@@ -4,9 +4,11 @@ When `records.uri` names another store, or the store is empty, nothing in it was
 filled, and what the ledger remembers of the store before is forgotten.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from engine.core.compare.plan import Operation
 from engine.core.records.record import Key
+from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 
 
@@ -42,3 +44,16 @@ class LedgerEntries:
         """Whether the ledger says that its entries are about another store. Raises ReplicaError."""
         known = self._ledger.place(self._replica.name) if self._place is not None else None
         return known is not None and known != self._place
+
+
+def keys_to_mark(
+    operations: Sequence[Operation], memory: ReplicaMemory | None, replica: Replica
+) -> list[Key]:
+    """What is to be marked as being written, so that what a write leaves that is cut off is known to be ours.
+
+    In an exclusive replica a record that the ledger does not know is ours anyway.
+    """
+    keys = {key for o in operations for key in (o.key, o.moved_from) if key}
+    if replica.is_exclusive and memory is not None:
+        keys &= memory.applied.keys()
+    return sorted(keys)

@@ -22,7 +22,7 @@ from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.homes import known_homes, remember_home
-from engine.loop.passes.ledger_entries import LedgerEntries
+from engine.loop.passes.ledger_entries import LedgerEntries, keys_to_mark
 from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
 from engine.loop.passes.options import Since
 from engine.loop.passes.orders import remember_order
@@ -287,7 +287,7 @@ class ReplicaPass:
         # A replica that keeps the ledger writes rows and ledger at once.
         if self._replica.keeps_ledger:
             return
-        keys = sorted({key for o in operations for key in (o.key, o.moved_from) if key})
+        keys = keys_to_mark(operations, self._memory, self._replica)
         # Without the ledger nothing is held back, for it is another replica's file.
         with suppress(ReplicaError):
             self._context.record_applied(self.name, [(key, IN_PROGRESS) for key in keys])

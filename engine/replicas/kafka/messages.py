@@ -30,6 +30,10 @@ class Message(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
+    def is_as_read(self, entry: "TopicEntry") -> bool:
+        """Whether the entry is this message, byte for byte."""
+        return self.value == entry.value and self.key == entry.key and dict(self.headers) == entry.headers
+
 
 class TopicEntry(msgspec.Struct, frozen=True):
     """A message in a topic."""

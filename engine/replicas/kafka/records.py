@@ -45,6 +45,7 @@ class KafkaRecords(Replica):
             None  # of the last read; None: there was none, or it is no longer valid
         )
         self._is_empty = True
+        self._is_new = True  # nothing was looked at yet
         self._is_inherited = (
             claim.is_exclusive
         )  # until a pass of this claim has recorded in the ledger what the topics hold
@@ -118,7 +119,8 @@ class KafkaRecords(Replica):
         return version
 
     def _observe(self) -> dict[Key, str]:
-        look = ObserveRequest(self._site, is_writer=not self._read_only)
+        look = ObserveRequest(self._site, is_writer=not self._read_only, is_first=self._is_new)
+        self._is_new = False
         self._partition.look(look)
         self._generation, self._is_empty = look.generation, not look.versions
         return look.versions

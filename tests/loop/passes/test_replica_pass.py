@@ -1,5 +1,6 @@
 """A pass that knows what changed finds what one finds that looks at everything."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.compare.diff import Cause
+from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import content_hash
@@ -37,6 +39,15 @@ class ExclusiveReplica(MemoryReplica):
 
     def upkeep(self, _desired: Snapshot, _run: Run) -> None:
         self.is_inherited = False
+
+
+class CutOffReplica(ExclusiveReplica):
+    """One whose first write is known to nobody: it is carried out, and fails."""
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        super().apply(operations, run)
+        if self.writes == 1:
+            raise ReplicaUnavailable(self.name, "cut off")
 
 
 class Stand:
@@ -262,3 +273,13 @@ def test_what_a_later_owner_wrote_is_no_drift_when_the_home_comes_back() -> None
     replica.edit(device(1).key, name="Mocked")  # a stranger's, from here on
     (drift,) = stand.one_pass(newest, "apply").records
     assert drift.cause == Cause.DRIFT
+
+
+def test_what_a_first_write_left_that_was_cut_off_is_ours() -> None:
+    replica, ledger = CutOffReplica(stores_derived=False), MemoryLedger()
+    before, after = snapshot(ENTRY, device(1), device(2)), snapshot(ENTRY, device(1, name="Lamp"))
+    Stand(before, stores_derived=False, replica=replica, ledger=ledger)
+    assert ledger.applied(replica.name) == {}
+    found = Stand.again(replica, ledger).one_pass(after, "observe").records
+    assert {record.key for record in found} == {device(1).id, device(2).id}
+    assert {record.cause for record in found} == {Cause.PENDING}

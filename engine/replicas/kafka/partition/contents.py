@@ -5,16 +5,18 @@ previous writer is fenced first, so that nothing can be appended after what was 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from engine.claims import Claim
 from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.log import Log
-from engine.replicas.kafka.messages import Message, SiteKey
+from engine.replicas.kafka.messages import Message, SiteKey, encode_key
 from engine.replicas.kafka.partition.holding import HeldPartition, SiteRecords
 from engine.replicas.kafka.topics import TopicNames, TopicState, check_topics, check_user
+
+_FRESH_SECONDS = 10.0
 
 
 class PartitionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,7 @@ class PartitionContents:
         self.data_versions = Counter[str]()  # by home: how many times other programs wrote
         self._ends: dict[str, int] = {}  # of the topics that are followed
         self._read_at = 0.0  # when it was last read in full
+        self._ended_at = 0.0  # when it was read up to the end the last time
         self._told_strange = 0
         self._note: str | None = None
 
@@ -66,6 +69,11 @@ class PartitionContents:
             for entry in self._log.arrived():
                 self._note_foreign(self.held.fold(entry))
 
+    def is_fresh(self) -> bool:
+        """Whether this process writes here and read up to the end just now; what arrives since is followed."""
+        is_followed = self.held is not None and bool(self._ends) and self._log.is_writer
+        return is_followed and self._clock() - self._ended_at < _FRESH_SECONDS
+
     def ready(self, *, refresh: bool, is_writer: bool) -> HeldPartition:
         """What is held; with `refresh`, everything that is committed by now. A full read follows a failure, and happens every hour."""
         held = self.held
@@ -80,7 +88,7 @@ class PartitionContents:
             if all(ends[topic] >= known for topic, known in self._ends.items()):
                 for entry in self._log.read_to(ends):
                     self._note_foreign(held.fold(entry))
-                self._ends = ends
+                self._ends, self._ended_at = ends, self._clock()
                 return held
         return self.read_in_full(is_writer=is_writer)
 
@@ -104,6 +112,7 @@ class PartitionContents:
         if before is not None:
             self.data_versions.update(held.changed_sites(before))
         self.held, self._read_at = held, self._clock()
+        self._ended_at = self._read_at
         self._note_strange(held)
         if self._options.site is None:
             self._log.rest()  # otherwise many partitions would each keep an idle client open
@@ -118,25 +127,26 @@ class PartitionContents:
         self._claim.check()
 
     def read_back(
-        self, expected: dict[SiteKey, str | None], placed: Sequence[tuple[Message, int]]
+        self, expected: Mapping[SiteKey, str | None], placed: Sequence[tuple[Message, int]]
     ) -> set[SiteKey]:
-        """Process messages that were written, with their offsets; returns the records that are not as expected."""
+        """Take in messages that were written, with their offsets; returns the records that are not as expected."""
         held = self.held
         assert held is not None, "it was read before anything is written"
         missing = {one for one, version in expected.items() if version is not None}
-        ours = {(message.topic, offset) for message, offset in placed}
+        by_key = {encode_key(*one): one for one in expected}
+        ours = {(message.topic, offset): message for message, offset in placed}
         ends: dict[str, int] = {}
         for topic, offset in ours:
             if topic != self.names.changes:
                 ends[topic] = max(ends.get(topic, 0), offset + 1)
         for entry in self._log.read_to(ends):
-            found = held.fold(entry)
-            if found is None:
-                continue
-            if (entry.topic, entry.offset) not in ours:
+            written = ours.get((entry.topic, entry.offset))
+            if written is not None and written.is_as_read(entry) and (one := by_key.get(written.key)):
+                # Byte for byte what was made of the record, whose version is known: not decoded and hashed once more.
+                held.note(one, entry, None if entry.value is None else expected[one])
+                missing.discard(one)
+            elif (found := held.fold(entry)) is not None and written is None:
                 self._note_foreign(found)
-            elif held.of(found.site).version(found.key) == expected.get(found):
-                missing.discard(found)
         self._ends |= {topic: max(self._ends.get(topic, 0), end) for topic, end in ends.items()}
         return missing
 

@@ -56,12 +56,16 @@ class SiteRecords:
         except ReplicaRejected as refusal:
             self._refused[key] = refusal
             return
+        self.note(key, entry.offset, version)
+
+    def note(self, key: Key, offset: int, version: str | None) -> None:
+        """The newest message of a record stands at this offset, and says this; None: the record ended."""
         self._refused.pop(key, None)
         records = self._places.setdefault(key.registry, {})
         if version is None:
             records.pop(key.id, None)
         else:
-            records[key.id] = entry.offset.to_bytes(_OFFSET_BYTES, "big") + version.encode()
+            records[key.id] = offset.to_bytes(_OFFSET_BYTES, "big") + version.encode()
 
 
 class HeldPartition:
@@ -91,10 +95,17 @@ class HeldPartition:
             self.strange += 1
             self.first_strange = self.first_strange or (entry.topic, entry.offset)
             return None
-        if (records := self._sites.get(found.site)) is None:
-            records = self._sites[found.site] = SiteRecords()
-        records.fold(entry, found.key)
+        self._records(found.site).fold(entry, found.key)
         return found
+
+    def note(self, one: SiteKey, entry: TopicEntry, version: str | None) -> None:
+        """Take in a message of ours, of which it is known what it says."""
+        self._records(one.site).note(one.key, entry.offset, version)
+
+    def _records(self, site: str) -> SiteRecords:
+        if (records := self._sites.get(site)) is None:
+            records = self._sites[site] = SiteRecords()
+        return records
 
     def changed_sites(self, before: "HeldPartition") -> list[str]:
         """The homes whose records changed."""

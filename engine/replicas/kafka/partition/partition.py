@@ -111,7 +111,7 @@ class Partition:
         fetches = [request for request in requests if isinstance(request, FetchRequest)]
         writes = [request for request in requests if isinstance(request, WriteRequest)]
         is_writer = any(request.is_writer for request in requests)
-        held = self._contents.ready(refresh=bool(looks), is_writer=is_writer)
+        held = self._contents.ready(refresh=any(map(self._wants_newest, looks)), is_writer=is_writer)
         for request in requests:
             request.check(held)
         for look in looks:
@@ -124,6 +124,10 @@ class Partition:
                 write.error = self._failure
         if left := [write for write in writes if not write.is_refused]:
             self._write(left)
+
+    def _wants_newest(self, look: ObserveRequest) -> bool:
+        """Whether to ask the cluster how far the topics reach: not again for each home that starts, as nobody else may write."""
+        return not (look.is_first and self._claim.is_exclusive and self._contents.is_fresh())
 
     def _fetch(self, fetches: Sequence[FetchRequest], held: HeldPartition) -> None:
         by_site = {fetch.site: fetch for fetch in fetches}

@@ -32,8 +32,10 @@ class HomeRequest(Request):
 class ObserveRequest(HomeRequest):
     """The records that are held of a home."""
 
-    def __init__(self, site: str, *, is_writer: bool) -> None:
+    def __init__(self, site: str, *, is_writer: bool, is_first: bool = False) -> None:
+        """`is_first`: the home was not looked at before under this claim."""
         super().__init__(site, is_writer=is_writer)
+        self.is_first = is_first
         self.versions: dict[Key, str] = {}
         self.generation = 0
 

@@ -61,3 +61,20 @@ def test_a_group_that_may_not_be_used_is_told_before_a_writer_is_made_or_anythin
     assert "read_to" not in shared.log.calls
     shared.log.group_failure = None
     assert a.observe().versions == HOME.home.hashes
+
+
+def test_homes_that_start_do_not_ask_again_how_far_the_topics_reach() -> None:
+    Shared(cluster := MemoryCluster(NAMES, partitions=1)).filled("a", "b")
+    shared = Shared(cluster)
+    a, b, late = (shared.home(site) for site in "abb")
+    assert a.observe().versions == HOME.home.hashes
+    shared.log.calls.clear()
+    assert b.observe().versions == HOME.home.hashes
+    assert shared.log.calls == []
+    # A home that was looked at looks again, and after a while so does one that starts.
+    shared.cluster.put("homes.entity", encode_key("b", entity(1).key), None)
+    assert len(b.observe().versions) == 2
+    shared.cluster.put("homes.entity", encode_key("b", entity(1).key), b"rubbish")
+    shared.now += 60
+    assert len(late.observe().versions) == 3
+    assert late.data_version() == 2
