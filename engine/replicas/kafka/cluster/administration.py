@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclOperation,
     AdminClient,
@@ -92,24 +92,45 @@ class Administration:
             self._clients.check(deadline, tried=tried)
 
     def check_groups(self, groups: Sequence[str], *, joined: str = "") -> None:
-        """Raises ReplicaRejected for a group that this user may not use; one that is `joined` must be readable.
+        """Raises ReplicaRejected for a group that this user may not use. Read on one that is `joined` is told by joining it.
 
         Without this check, a missing right shows only after everything has been read. Nothing else that fails here is an
         error: a coordinator that is away is a matter for whoever needs it.
         """
-        if not groups:
-            return
-        client, tried = self._client(), "share out the homes" if joined else "be read"
-        asked = client.describe_consumer_groups(
-            list(groups),
-            include_authorized_operations=True,
-            request_timeout=self._clients.timeout_seconds / _ATTEMPTS_MAX,
-        )
-        for group, found in self._clients.results(client, asked, tried=tried).items():
-            is_refused = isinstance(found, KafkaError) and found.code() == _GROUP_REFUSED
-            allowed = None if isinstance(found, KafkaError) else found.authorized_operations
-            if is_refused or (group == joined and "Read" in _refused(allowed)):
-                raise self._clients.error(KafkaError(_GROUP_REFUSED), tried=tried)
+        tried = "share out the homes" if joined else "be read"
+        for group in groups:
+            refusal = self._group_refusal(group, tried)
+            if refusal is not None:
+                raise self._clients.error(refusal, tried=tried)
+
+    def _group_refusal(self, group: str, tried: str) -> KafkaError | None:
+        """The error of a group that this user may not use.
+
+        A consumer asks, and not the admin client: while a group's coordinator cannot be found, say in a new cluster, that one
+        was seen to abort the process (2.16.1; https://github.com/confluentinc/librdkafka/issues/4605, 2026-11-29).
+        """
+        consumer = self._clients.consumer(**{"group.id": group})
+        try:
+            for _ in range(round(self._clients.timeout_seconds / _ATTEMPTS_MAX / _RETRY_SECONDS)):
+                try:
+                    consumer.committed(
+                        [TopicPartition(self._topics[0], self._partition)], timeout=_RETRY_SECONDS
+                    )
+                except KafkaException as error:
+                    found: KafkaError = error.args[0]
+                    if found.code() == _GROUP_REFUSED:
+                        return found
+                    if found.code() not in _UNHEARD:
+                        return None
+                else:
+                    return None
+                message = consumer.poll(0)  # a coordinator that this user may not look up is told here
+                if message is not None and (refusal := message.error()) and refusal.code() == _GROUP_REFUSED:
+                    return refusal
+                self._clients.check(None, tried=tried)
+        finally:
+            consumer.close()
+        return None
 
     def begins(self, topics: Collection[str]) -> dict[str, int]:
         """The offset of the oldest message that each topic still has."""
