@@ -175,7 +175,7 @@ async def recorded_delays(context: AppContext, since: float) -> Sequence[tuple[f
 
 
 def _no_records() -> Problem:
-    return Problem(501, "There is no records replica, so nothing is known of the past. Set records.uri.")
+    return Problem(501, "There is no records replica, so the past is not known. Set records.uri.")
 
 
 async def read_past(

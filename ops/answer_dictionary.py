@@ -138,7 +138,7 @@ STREAM = (
     (
         "reset",
         "`reason` (`expired` or `too_slow`), `next`",
-        "changes were missed that the feed does not hold any more: read the lists again, and go on behind `next`",
+        "changes were missed that the feed no longer holds: read the lists again, and continue after `next`",
     ),
     ("bye", "an empty object", "the service stops; come back with `Last-Event-ID`"),
 )

@@ -65,7 +65,7 @@ async def stream_changes(context: AppContext, request: Request, query: StreamQue
 def _expired(after: int, oldest: int) -> Problem:
     return Problem(
         410,
-        f"There is no change {after} to go on from. Read the lists again, and go on from the newest change.",
+        f"There is no change {after} to continue from. Read the lists again, and continue from the newest change.",
         type_=CURSOR_EXPIRED,
         oldest=oldest or None,
     )

@@ -73,7 +73,7 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise SettingsError(
-            f"Setting http.host = {host!r} is no address of this machine: {error}.",
+            f"Setting http.host = {host!r} is not an address of this machine: {error}.",
             "Set http.host, such as 127.0.0.1.",
         ) from error
     family, type_, protocol, _, address = found[0]

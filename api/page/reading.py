@@ -122,7 +122,7 @@ def at_of(text: str) -> datetime | None:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         at.astimezone(UTC)  # near the first and last year there is none
     except (ValueError, OverflowError) as error:
-        raise Problem(400, f"{text[:40]!r} is no time. Write it as 2026-11-23T14:00, in UTC.") from error
+        raise Problem(400, f"{text[:40]!r} is not a time. Write it as 2026-11-23T14:00, in UTC.") from error
     check_at(at)
     return at
 

@@ -45,7 +45,7 @@ def _check_known(asked: Sequence[str], known: Sequence[str], parameter: str) -> 
     if unknown or not asked:
         raise Problem(
             400,
-            f"Query parameter refused: {', '.join(unknown) or 'nothing'} is no field - at `{parameter}`."
+            f"Query parameter refused: {', '.join(unknown) or 'nothing'} is not a field - at `{parameter}`."
             f" Known here: {', '.join(known)}.",
         )
 

@@ -72,7 +72,7 @@ def _write(data: bytes) -> None:
         _silence(sys.stdout)
         raise EngineError(
             f"The result could not be written to standard output: {error.strerror}.",
-            "What the pass did stands; run it again to see that nothing is left to do.",
+            "The pass has written its changes; run it again to see that nothing is left to do.",
         ) from error
 
 

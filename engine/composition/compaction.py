@@ -68,7 +68,7 @@ def compact_history(
         plan = housekeeper.plan(before_ns=None if before is None else int(before * _NS))
         if plan.doubt:
             raise EngineError(
-                f"Nothing is forgotten, because it is not certain what time it is: {plan.doubt}.",
+                f"Nothing is forgotten, because the current time is uncertain: {plan.doubt}.",
                 "Set the clock. If it is right, name the time yourself: --before TIME.",
             )
         size = _size(path)

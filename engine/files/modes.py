@@ -30,7 +30,7 @@ def make_folder(folder: Path) -> None:
 
 
 def kind_of(mode: int) -> str:
-    """What a mode is of that is no plain file, as a person would call it."""
+    """What a mode is of that is not a plain file, as a person would call it."""
     return next((name for is_it, name in _KINDS if is_it(mode)), "something else")
 
 
@@ -43,7 +43,7 @@ def check_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if not S_ISREG(mode):
-        raise OSError(0, f"it is {kind_of(mode)} and no plain file")
+        raise OSError(0, f"it is {kind_of(mode)} and not a plain file")
 
 
 def write_whole(path: Path, content: bytes, mode: int) -> None:

@@ -110,7 +110,7 @@ def _open(path: Path, setting: str) -> int:
         )
     except OSError as error:
         # A socket cannot be opened at all, nor a device without a driver.
-        reason = "it is no plain file" if error.errno == errno.ENXIO else error.strerror
+        reason = "it is not a plain file" if error.errno == errno.ENXIO else error.strerror
         advice = f"Let {setting} name a file in a folder that is writable."
         cause = cause_of(error.errno or 0, path)
         if cause is not None:
@@ -118,7 +118,7 @@ def _open(path: Path, setting: str) -> int:
         raise SettingsError(f"Cannot open {path}: {reason}.", advice) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SettingsError(f"{path} is no plain file.", f"Remove it, or let {setting} name another file.")
+        raise SettingsError(f"{path} is not a plain file.", f"Remove it, or let {setting} name another file.")
     return descriptor
 
 

@@ -67,7 +67,7 @@ class PassCacheFile:
                 self.path.unlink()
 
     def _read(self, at: int, size: int) -> bytes:
-        # Without O_NONBLOCK the opening itself would wait for the writer of what is no plain file.
+        # Without O_NONBLOCK the opening itself would wait for the writer of what is not a plain file.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)

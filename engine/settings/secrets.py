@@ -46,7 +46,7 @@ def _check_secret(name: str, text: str, origin: str) -> None:
         is_usable = text.isascii() and text.isprintable() and " " not in text
     if not is_usable:
         raise SettingsError(
-            f"The {name} ({origin}) holds characters that none has.",
+            f"The {name} ({origin}) holds characters that are not allowed.",
             f"Correct it, or name its file in {name}_file. A token is printable ASCII without spaces.",
         )
 

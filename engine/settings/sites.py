@@ -28,9 +28,7 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "home"
     label: Annotated[str, Meta(description="the home's name for people", max_length=200)] = ""
-    tags: Annotated[
-        tuple[SiteName, ...], Meta(description="words that homes are found by: a-z, 0-9, _ and -")
-    ] = ()
+    tags: Annotated[tuple[SiteName, ...], Meta(description="tags to find homes by: a-z, 0-9, _ and -")] = ()
 
 
 class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,18 +46,18 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shard: Annotated[
         str,
         Meta(
-            description="which share of the homes this process keeps: I/N, from 1/N to N/N",
+            description="share of the homes that this process keeps: I/N, from 1/N to N/N",
             pattern=r"^[0-9]{1,4}/[0-9]{1,4}\Z",
         ),
     ] = "1/1"
     connecting_max: Annotated[
-        int, Meta(description="homes that are connected to at the same time", ge=1, le=1000)
+        int, Meta(description="limit of homes that connect at the same time", ge=1, le=1000)
     ] = 20
     reading_max: Annotated[
-        int, Meta(description="homes that are read in full at the same time", ge=1, le=1000)
+        int, Meta(description="limit of homes that are read in full at the same time", ge=1, le=1000)
     ] = 8
     threads_decode: Annotated[
-        int, Meta(description="threads that take answers of Home Assistant apart", ge=1, le=64)
+        int, Meta(description="threads that decode answers of Home Assistant", ge=1, le=64)
     ] = 4
     threads_store: Annotated[
         int,
@@ -81,7 +79,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(
             description="days after which rows of a home that moved to another process of the fleet are removed here, "
-            "if all of them can be had again; 0: never",
+            "if all of them can be rebuilt; 0: never",
             ge=0,
             le=3650,
         ),
@@ -115,8 +113,8 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         str,
         Meta(
-            description="http:// or https:// address at which people and programs reach this process's API; other processes "
-            "lead there who asks them for its homes; empty: they do not",
+            description="address of this process's API for people and programs, http:// or https://; other processes redirect "
+            "requests for its homes there; empty: no redirects",
             pattern=PUBLIC_URL,
             max_length=2000,
         ),
@@ -124,7 +122,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_seconds: Annotated[
         float,
         Meta(
-            description="seconds after which a process that is not heard of loses its homes to the others",
+            description="session timeout, seconds: a process without contact for so long loses its homes to the others",
             ge=6,
             le=300,
         ),

@@ -25,7 +25,7 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
             raise SourceInvalid(f"{what} is not UTF-8 (byte {broken}).", _HINT)
         return decode_legible(decoder, text)
     except msgspec.ValidationError as error:
-        raise SourceInvalid(f"{what} has not the expected shape: {error}.", _HINT) from error
+        raise SourceInvalid(f"{what} does not have the expected shape: {error}.", _HINT) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise SourceInvalid(f"{what} is not JSON: {error}.", _HINT) from error
 

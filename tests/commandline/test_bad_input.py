@@ -175,7 +175,7 @@ def tear(path: Path) -> Callable[[], None]:
         [
             (hold_locked, "locked"),
             (make_newer, "pdate"),
-            (fill(b"this is no database, but a letter" * 200), "no SQLite database"),
+            (fill(b"this is no database, but a letter" * 200), "not a SQLite database"),
             (tear, "damaged"),
         ],
         2,

@@ -65,7 +65,7 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, make: Callable[[
     path = tmp_path / "it"
     make(path)
     before = path.lstat().st_mode
-    with pytest.raises(OSError, match="no plain file"):
+    with pytest.raises(OSError, match="not a plain file"):
         write_whole(path, b"content", FOR_ALL_TO_READ)
     assert path.lstat().st_mode == before
     assert list(tmp_path.iterdir()) == [path]

@@ -105,7 +105,7 @@ def test_a_file_that_is_no_database_any_more_is_reported_and_built_again(
         (folder / "rows.db").write_bytes(b"wrecked " * 4096)
         browser.until_text("status-word", "Unknown")
         browser.until_text("status-sentence", "SQLite could not be compared")
-        browser.until_text("changes", "it is damaged or no SQLite database")
+        browser.until_text("changes", "it is damaged or not a SQLite database")
         (folder / "rows.db").unlink()
         browser.until_text("status-word", "In sync")
         assert "devices" in browser.text("found")

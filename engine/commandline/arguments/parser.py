@@ -91,12 +91,12 @@ def parse(argv: list[str]) -> Arguments:
     command = f"reconcile {arguments.command}" if arguments.command else "reconcile"
     if left:
         foreign = left[0].partition("=")[0]
-        what = "is no option of" if foreign.startswith("-") else "is one argument too many for"
+        what = "is not an option of" if foreign.startswith("-") else "is one argument too many for"
         refuse(f"{left[0]} {what} `{command}`.", f"`{command} --help` lists what there is.")
     if arguments.command:
         for name in sorted(vars(arguments).keys() - grammar.accepts(arguments.command) - {"command"}):
             option = f"--{name.replace('_', '-')}"
-            refuse(f"{option} is no option of `{command}`.", f"`{command} --help` lists what there is.")
+            refuse(f"{option} is not an option of `{command}`.", f"`{command} --help` lists what there is.")
     if arguments.command == "history" and arguments.key != COMPACT:
         for option in ("--dry-run", "--before"):
             if option[2:].replace("-", "_") in vars(arguments):

@@ -38,5 +38,5 @@ def registries(text: str) -> tuple[str, ...]:
         if name not in REGISTRIES:
             close = closest(name, REGISTRIES)
             hint = f"did you mean {close}?" if close else f"there are {', '.join(REGISTRIES)}"
-            raise argparse.ArgumentTypeError(f"{name!r} is no registry; {hint}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not a registry; {hint}")
     return names

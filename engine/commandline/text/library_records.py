@@ -7,7 +7,7 @@ nothing about it; its text may also hold what strangers sent. So no text of thei
 import logging
 
 _MESSAGES = {
-    "Invalid HTTP request received.": "refused what is no HTTP request",
+    "Invalid HTTP request received.": "refused an invalid HTTP request",
     "Unsupported upgrade request.": "refused to speak another protocol",
 }
 _OTHER = "message of a library"

@@ -79,7 +79,7 @@ KINDS: dict[str, Advice] = {
     "drifted": Advice(
         "Another program changed a row",
         "Another program wrote to a store after the engine did; Home Assistant's value is the right one.",
-        "The next pass writes Home Assistant's value again. Find out who writes there, or it comes back.",
+        "The next pass writes Home Assistant's value again. Find out which program writes there, or it will happen again.",
         "reconcile",
     ),
     "missing": Advice(
@@ -126,8 +126,8 @@ KINDS: dict[str, Advice] = {
 }
 
 # In place of the advice on what is gone, and on any other difference, where guards hold all of it back.
-DELETES_HELD = "A guard holds all these deletes back; what lifts it stands above."
-CHANGES_HELD = "A guard holds all these changes back; what lifts it stands above."
+DELETES_HELD = "A guard holds back all these deletes; see above how to allow them."
+CHANGES_HELD = "A guard holds back all these changes; see above how to allow them."
 
 # Whose change a difference is, as a report says it among the reasons.
 WHOSE_CHANGE: dict[Cause, str] = {

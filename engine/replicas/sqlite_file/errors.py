@@ -52,7 +52,7 @@ def translated(
     except DECODE_ERRORS as error:
         raise ReplicaRejected(
             replica,
-            f"Cannot {attempt} {path}: it holds what this program did not write ({error}).",
+            f"Cannot {attempt} {path}: it holds data that this program did not write ({error}).",
             "Nothing was changed. Restore the file, or move it away, and `reconcile` rebuilds it.",
         ) from error
     except (OverflowError, UnicodeEncodeError) as error:
@@ -83,7 +83,7 @@ def _explain(
     if isinstance(error, _BROKEN):
         return ReplicaDamaged(
             replica,
-            f"{what}: it is damaged or no SQLite database ({' '.join(str(error).split())}).",
+            f"{what}: it is damaged or not a SQLite database ({' '.join(str(error).split())}).",
             "Nothing was changed. Move the file away, and `reconcile` rebuilds it.",
         )
     return ReplicaRejected(

@@ -24,7 +24,7 @@ class Files(NamedTuple):
 
 
 class WrongKind(OSError):
-    """What is at the path is no plain file."""
+    """What is at the path is not a plain file."""
 
 
 def look(path: str) -> Files:
@@ -58,7 +58,7 @@ def _status(path: str, what: str = "it") -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if not S_ISREG(status.st_mode):
-        raise WrongKind(0, f"{what} is {kind_of(status.st_mode)} and no plain file")
+        raise WrongKind(0, f"{what} is {kind_of(status.st_mode)} and not a plain file")
     return status
 
 

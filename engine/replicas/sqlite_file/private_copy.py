@@ -34,7 +34,7 @@ def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection
 
     Raises what apsw and the operating system raise; BusyError when the file never held still.
     """
-    look(str(path))  # what is no plain file may never end
+    look(str(path))  # what is not a plain file may never end
     for _ in range(_ATTEMPTS):
         before = _fingerprint(path)
         if before[0] is None:
@@ -69,7 +69,7 @@ class InPlace:
         Raises what apsw and the operating system raise; BusyError when the file never held still.
         """
         if self._connection is None:
-            look(str(self._path))  # what is no plain file may never end
+            look(str(self._path))  # what is not a plain file may never end
             self._connection = self._open()
             self._connection.execute("BEGIN")
             self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the moment is now

@@ -39,7 +39,7 @@ def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> None:
     if other is not None and wanted not in kinds:
         raise ReplicaRejected(
             replica,
-            f"Here stands {_article(other)} {other}, and {_article(wanted)} {wanted} was expected.",
+            f"The file is {_article(other)} {other}, but {_article(wanted)} {wanted} was expected.",
             "Nothing was changed. Put the files where they belong, or correct rows.file and records.uri.",
         )
 

@@ -39,7 +39,8 @@ class BoundedReader(io.RawIOBase):
         """At most `size` bytes. Raises SourceInvalid when that is too much to be meant."""
         if not 0 <= size <= READ_BYTES_MAX:
             raise SourceInvalid(
-                f"{self._file} has a header of {size} bytes: damaged, or no backup.", "Make another backup."
+                f"{self._file} has a header of {size} bytes: damaged, or not a backup.",
+                "Make another backup.",
             )
         self.last_read = self._opened.read(size)
         return self.last_read

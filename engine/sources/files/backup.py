@@ -115,7 +115,7 @@ class BackupSource(Source):
         ) as error:
             # tarfile lets through what int() says of a header, and follows chains of headers as deep as they go.
             raise SourceInvalid(
-                f"{self._file} is damaged, or no Home Assistant backup: {error}.", "Make another backup."
+                f"{self._file} is damaged, or not a Home Assistant backup: {error}.", "Make another backup."
             ) from error
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
             raise SourceInvalid(

@@ -1,7 +1,7 @@
 """Opening the files of a home: only plain ones, and no more of them than a registry can be.
 
 A folder that is read may hold anything: a FIFO would block the reader forever, a device would fill the
-memory. Whatever is no plain file is refused as what could not be opened.
+memory. Whatever is not a plain file is refused as what could not be opened.
 """
 
 import errno
@@ -17,7 +17,7 @@ FILE_BYTES_MAX = 512 * 2**20  # 27 MB for 20,000 entities and as many deleted on
 
 
 def open_regular_file(path: Path) -> IO[bytes]:
-    """The file, opened for reading. Raises OSError, also when it is no plain file."""
+    """The file, opened for reading. Raises OSError, also when it is not a plain file."""
     try:
         # Without O_NONBLOCK the opening itself would wait for a FIFO's writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -28,7 +28,7 @@ def open_regular_file(path: Path) -> IO[bytes]:
         os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
     return os.fdopen(descriptor, "rb")
 
 

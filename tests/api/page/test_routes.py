@@ -252,7 +252,7 @@ async def test_the_home_at_a_time(sample: Sample) -> None:
     [
         ("/?x=1", 400, "Unknown query parameter: x"),
         ("/?page=0", 400, "page"),
-        ("/?at=yesterday", 400, "no time"),
+        ("/?at=yesterday", 400, "not a time"),
         ("/device", 404, "no device"),
         ("/device?id=none", 404, "no device 'none'"),
         ("/entity?id=light.none", 404, "no entity"),

@@ -23,7 +23,7 @@ UPGRADE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 # What our log may say of what other code logs.
-OURS = {"message of a library", "refused what is no HTTP request", "refused to speak another protocol"}
+OURS = {"message of a library", "refused an invalid HTTP request", "refused to speak another protocol"}
 
 
 @pytest.fixture(autouse=True)

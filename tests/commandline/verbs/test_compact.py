@@ -107,7 +107,7 @@ def test_a_clock_that_may_have_jumped_is_refused_and_a_time_is_taken(
     before = revisions(path)
     code, _, err = mirror("history", "compact")
     assert code == 1
-    assert "not certain what time it is" in err
+    assert "current time is uncertain" in err
     assert "--before" in err
     assert revisions(path) == before
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 50 * 86_400))

@@ -56,7 +56,7 @@ def test_it_lives_beside_the_rows_and_not_in_them(tmp_path: Path) -> None:
     assert [body for _, body in outbox.pending("influxdb")] == [b"before the first pass"]
     rows.close()
     outbox.close()
-    with pytest.raises(ReplicaRejected, match="Here stands a rows file, and an outbox was expected"):
+    with pytest.raises(ReplicaRejected, match="The file is a rows file, but an outbox was expected"):
         open_outbox("influxdb", tmp_path / "rows.db").pending("influxdb")
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_outbox_is_refused_in_one_line(tmp_path: Path, part: str) -> N
     else:
         del content[len(content) // 2 :]
     path.write_bytes(content)
-    with pytest.raises(ReplicaDamaged, match="damaged or no SQLite database") as caught:
+    with pytest.raises(ReplicaDamaged, match="damaged or not a SQLite database") as caught:
         outbox.pending("influxdb")
     assert "\n" not in str(caught.value)
     outbox.close()

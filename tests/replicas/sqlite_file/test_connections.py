@@ -379,7 +379,7 @@ def test_what_is_no_plain_file_is_refused_by_its_kind(
     if suffix:
         path.touch()
     for file in (ApswFile("sqlite", path), ApswFile("sqlite", path, access=FileAccess.PRIVATE_COPY)):
-        with pytest.raises(ReplicaRejected, match=f"{kind} and no plain file"), file.reading():
+        with pytest.raises(ReplicaRejected, match=f"{kind} and not a plain file"), file.reading():
             pass
     with pytest.raises(ReplicaRejected, match=kind):
         write(ApswFile("sqlite", path), 1)

@@ -159,9 +159,9 @@ def test_every_write_leaves_a_trace_and_a_late_one_cannot_look_like_the_last(
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        pytest.param(b"once upon a time " * 100, "no SQLite database", id="text"),
+        pytest.param(b"once upon a time " * 100, "not a SQLite database", id="text"),
         pytest.param(b"SQLite format 3\0" + b"\xff" * 4096, "damaged", id="garbage behind the header"),
-        pytest.param(b"milk, bread\n", "no SQLite database", id="notes"),
+        pytest.param(b"milk, bread\n", "not a SQLite database", id="notes"),
     ],
 )
 def test_a_file_that_is_no_database_is_refused_and_left_alone(
@@ -282,7 +282,7 @@ def test_what_nobody_can_read_is_a_rejection_and_not_a_crash(tmp_path: Path, val
             for (text,) in found.execute("SELECT v FROM t"):
                 msgspec.json.decode(str(text))
 
-    with pytest.raises(ReplicaRejected, match="holds what this program did not write"):
+    with pytest.raises(ReplicaRejected, match="holds data that this program did not write"):
         look()
     file.close()
 

@@ -23,7 +23,7 @@ PATH = Path("/home/rows.db")
         (apsw.ConstraintError("x"), ReplicaRejected, "Another program's"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ReplicaUnavailable, "Make room"),
         (OSError(errno.EACCES, os.strerror(errno.EACCES)), ReplicaRejected, "mode of its folder"),
-        (OSError(0, "it is a named pipe and no plain file"), ReplicaRejected, "named pipe"),
+        (OSError(0, "it is a named pipe and not a plain file"), ReplicaRejected, "named pipe"),
         (RecursionError("x"), ReplicaRejected, "did not write"),
         (OverflowError("x"), ReplicaRejected, "cannot hold"),
         (ReplicaRejected("sqlite", "The tables are newer."), ReplicaRejected, "tables are newer"),

@@ -86,7 +86,7 @@ def test_each_is_used_as_what_it_is_and_no_other(tmp_path: Path, found: str, wan
             continue
         told = refusal(use, path)
         if told is not None:
-            assert f"{found}, and a" in str(told)
+            assert f"{found}, but a" in str(told)
             assert wanted in str(told)
             assert "rows.file" in told.hint
         assert path.read_bytes() == before

@@ -310,7 +310,7 @@ async def test_what_unpacks_to_far_more_than_it_takes_is_refused(
 
 async def test_a_pipe_is_no_backup(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SourceUnavailable, match="no plain file"):
+    with pytest.raises(SourceUnavailable, match="not a plain file"):
         await read(tmp_path / "pipe")
 
 

@@ -131,9 +131,9 @@ def _check_others(arguments: Arguments, loaded: LoadedSettings) -> str:
     homes = count_text(len(found.sites), "home")
     lacking = f"No other process is there to keep the {homes} of this fleet"
     if arguments.force:
-        return f"{lacking}: nobody keeps them until a process starts or is resumed.\n"
+        return f"{lacking}: no process keeps them until one starts or is resumed.\n"
     raise SettingsError(
-        f"{lacking}, so nobody would.",
+        f"{lacking}, so no process would.",
         "Start another process first, or write `reconcile fleet drain --force`.",
     )
 

@@ -56,7 +56,7 @@ def parse_address(uri: str) -> Address:
         parts = urlsplit(uri)
         port = parts.port or _DEFAULT_PORT
     except ValueError as error:
-        raise SettingsError(f"Setting records.uri is no address: {error}.", _FORM) from error
+        raise SettingsError(f"Setting records.uri is not an address: {error}.", _FORM) from error
     if parts.username is not None or parts.password is not None:
         raise SettingsError(
             "Setting records.uri holds a user name or password.",

@@ -47,7 +47,7 @@ _NOT_UNDERSTOOD = (
 NOT_UNDERSTOOD_HINT = (
     "The server does not understand the question: use wire=v1, or another version of InfluxDB."
 )
-NOT_INFLUXDB_HINT = "This is no InfluxDB, though it takes its lines (VictoriaMetrics keeps numbers only): name an InfluxDB in records.uri."
+NOT_INFLUXDB_HINT = "This is not InfluxDB, although it accepts its lines (VictoriaMetrics keeps numbers only): name an InfluxDB in records.uri."
 _TEXT_MAX = 300
 _RETRY_SECONDS_MAX = 86_400.0
 # Credentials in an address, should a server or proxy repeat one.
@@ -117,7 +117,7 @@ def explain_answer(
         )
     # 2xx with something else in it, or a redirect: a login page or a proxy, never a stored point.
     return ReplicaRejected(
-        REPLICA, what, "This is no answer of InfluxDB. Is there a proxy or a login page before it?"
+        REPLICA, what, "This is not an answer of InfluxDB. Is there a proxy or a login page in front of it?"
     )
 
 
@@ -193,7 +193,7 @@ def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaErro
         )
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
         return ReplicaRejected(
-            REPLICA, f"{what}this is no HTTP.", "If the server speaks TLS, use influxdbs:// in records.uri."
+            REPLICA, f"{what}this is not HTTP.", "If the server speaks TLS, use influxdbs:// in records.uri."
         )
     return InfluxUnavailable(
         f"{what}the connection broke ({type(error).__name__}).",

@@ -151,5 +151,5 @@ def missing_bucket_refusal(error: BucketMissing, wire: Wire, *, by_id: bool) -> 
     return ReplicaRejected(
         REPLICA,
         f"{what}, although it may be written to.",
-        "Allow the token or user to read the bucket too: what stands there is compared before anything is written.",
+        "Allow the token or user to read the bucket too: its records are compared before anything is written.",
     )

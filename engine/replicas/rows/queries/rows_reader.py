@@ -103,7 +103,7 @@ class SqliteRowsReader:
             raise ReplicaUnavailable(
                 _NAME,
                 f"There is no rows file at {self._file.path} yet.",
-                "It comes into being with the first pass that writes.",
+                "The first pass that writes creates it.",
             )
         with self._file.reading() as connection:
             # Within the transaction, and the first to read: the number and the rows belong to one moment.

@@ -57,7 +57,7 @@ def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
     stores = (replica(status="blocked", refusals=(refusal(),)),)
     _, pending = todos(status_of(report(changed("Lamp", outcome="held"), replicas=stores)))
     assert (pending.title, pending.command) == ("Pending: 1 record", None)
-    assert pending.sentences[0].endswith("A guard holds all these changes back; what lifts it stands above.")
+    assert pending.sentences[0].endswith("A guard holds back all these changes; see above how to allow them.")
 
 
 def test_a_guard_says_what_lifts_it() -> None:

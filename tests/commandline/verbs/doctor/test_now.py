@@ -31,7 +31,7 @@ def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
     guarded = (replica(status="blocked", refusals=(refusal(),)),)
     reported = report(removed("Old", outcome="held"), replicas=guarded)
     _, gone = checks_of(status_of(reported, 1e9))
-    assert gone.hint == "A guard holds all these deletes back; what lifts it stands above."
+    assert gone.hint == "A guard holds back all these deletes; see above how to allow them."
     waits = report(removed("Old", outcome="held"), removed("Older", outcome="waiting"), replicas=guarded)
     _, gone = checks_of(status_of(waits, 1e9))
     assert "`reconcile --confirm-deletes`" in gone.hint
@@ -40,4 +40,4 @@ def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
 def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
     guarded = (replica(status="blocked", refusals=(refusal(),)),)
     _, pending = checks_of(status_of(report(changed("Lamp", outcome="held"), replicas=guarded), 1e9))
-    assert pending.hint == "A guard holds all these changes back; what lifts it stands above."
+    assert pending.hint == "A guard holds back all these changes; see above how to allow them."

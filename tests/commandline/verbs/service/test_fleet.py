@@ -216,7 +216,7 @@ def test_the_last_process_is_drained_only_when_that_is_meant(
     assert "`reconcile fleet drain --force`" in refused.value.hint
     assert drained_since(drainable) is None
     assert run_fleet(parse(["fleet", "drain", "--force"])) == 0
-    assert "2 homes of this fleet: nobody keeps them until" in capsys.readouterr().out
+    assert "2 homes of this fleet: no process keeps them until" in capsys.readouterr().out
     assert drained_since(drainable) is not None
     assert run_fleet(parse(["fleet", "drain"])) == 0  # it is drained already
 

@@ -40,8 +40,8 @@ def test_wire_v1_reads_the_bucket_as_database_and_policy() -> None:
     [
         ("influxdb://h", "names no InfluxDB bucket"),
         ("influxdb:///bucket", "names no InfluxDB bucket"),
-        ("influxdb://h:x/b", "no address"),
-        ("influxdb://h:99999/b", "no address"),
+        ("influxdb://h:x/b", "not an address"),
+        ("influxdb://h:99999/b", "not an address"),
         ("influxdb://h/b?wire=v3", "unknown wire"),
         ("influxdb://h/b?token=s3cret", "unknown option token"),
         ("influxdb://user:s3cret@h/b", "records.password_file"),

@@ -109,7 +109,7 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
             ReplicaRejected,
             "understand",
         ),
-        (400, TEXT, b'unsupported path requested: "/api/v2/query"', ReplicaRejected, "no InfluxDB"),
+        (400, TEXT, b'unsupported path requested: "/api/v2/query"', ReplicaRejected, "not InfluxDB"),
         (
             422,
             JSON,
