@@ -109,9 +109,7 @@ def open_folder(folder: Path) -> None:
             folder.mkdir(mode=0o755)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        refuse(
-            f"{folder} is not a usable folder: {error.strerror}. Remove it. {ELSEWHERE}"
-        )
+        refuse(f"{folder} is not a usable folder: {error.strerror}. Remove it. {ELSEWHERE}")
     try:
         give(folder, descriptor)
     except OSError as error:
@@ -131,7 +129,9 @@ def give(folder: Path, descriptor: int) -> None:
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            refuse(f"{folder / name} is a link or not a plain file, so it is not used. Remove it. {ELSEWHERE}")
+            refuse(
+                f"{folder / name} is a link or not a plain file, so it is not used. Remove it. {ELSEWHERE}"
+            )
         if os.geteuid() == 0:
             os.chown(name, USER, USER, dir_fd=descriptor, follow_symlinks=False)
 
