@@ -24,8 +24,8 @@ from engine.pass_cache.contents import (
 from engine.pass_cache.seals import Piece
 
 _Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
-# Hundreds at a time, in memory that is used again. A line break within a value is escaped.
-_RECORDS_AT_ONCE = 256
+# Many at a time, in memory that is used again. A line break within a value is escaped.
+_RECORDS_AT_ONCE = 128
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 

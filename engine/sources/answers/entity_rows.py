@@ -29,9 +29,11 @@ from engine.sources.answers.entity_answers import is_valid
 from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import ENTITIES, Known, Listing, known_record
 from engine.sources.answers.registry_rows import (
+    EntityListRow,
     Entries,
     decode_entries,
     entity_list_row,
+    entity_list_rows,
     entity_record,
 )
 from engine.sources.unchanged.extended_rows import ExtendedRows
@@ -106,7 +108,10 @@ class EntityRows:
             self._forget()
             return self.take_list(answer)
         self._taken, self._set_aside = found.rows, []
-        listed = [row for row in map(self._listed, found.fresh) if row is not None]
+        rows = entity_list_rows(answer) if len(found.fresh) == len(found.rows) else []
+        listed = list(map(_listed, found.fresh, rows))
+        if len(listed) != len(found.fresh):
+            listed = [row for row in map(self._read_listed, found.fresh) if row is not None]
         self._wanted = self._asked_for(listed)
         if self._set_aside or not all(row.has_modified_at for row in listed):
             self._taken = None
@@ -260,15 +265,13 @@ class EntityRows:
     def _make(self, row: msgspec.Raw, values: Interner) -> Known:
         return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
 
-    def _listed(self, row: Row) -> _Listed | None:
+    def _read_listed(self, row: Row) -> _Listed | None:
         """What is needed to request the extended row; None, and set aside, when that is impossible."""
         try:
-            found = entity_list_row(row.data)
+            return _listed(row, entity_list_row(row.data))
         except UnusableRow as error:
             self._set_row_aside(error.row, row.position)
             return None
-        has_modified_at = found.modified_at is not None
-        return _Listed(found.id, found.entity_id, has_modified_at, row.fingerprint, row.data, row.position)
 
     def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
         """The listed entities by entity_id; those that share one are set aside, for there is one answer for it."""
@@ -285,6 +288,12 @@ class EntityRows:
     def _set_row_aside(self, row: SetAside, position: int) -> None:
         self._set_aside.append(msgspec.structs.replace(row, position=position + 1))
         self._taken = None
+
+
+def _listed(row: Row, found: EntityListRow) -> _Listed:
+    return _Listed(
+        found.id, found.entity_id, found.modified_at is not None, row.fingerprint, row.data, row.position
+    )
 
 
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:

@@ -57,12 +57,22 @@ class EntityListRow(msgspec.Struct):
 
 
 _ENTITY_LIST_ROW = msgspec.json.Decoder(EntityListRow)
+_ENTITY_LIST_ROWS = msgspec.json.Decoder(list[EntityListRow])
 
 
 def has_ordered_aliases(ha_version: str | None) -> bool | None:
     """Whether entity aliases are an ordered list (2026.4) and no set; None when the version is unknown."""
     version = version_of(ha_version)
     return None if version is None else version >= _ALIASES_ORDERED_SINCE
+
+
+def entity_list_rows(answer: msgspec.Raw) -> list[EntityListRow]:
+    """What the rows of a whole list say of their entities' identities; none where they have to be read one by one."""
+    try:
+        found = _ENTITY_LIST_ROWS.decode(answer)
+    except DECODE_ERRORS:
+        return []
+    return found if all(row.id and row.entity_id for row in found) else []
 
 
 def entity_list_row(row: msgspec.Raw) -> EntityListRow:

@@ -23,8 +23,7 @@ class ExtendedRows:
     def are_among(self, listed: Iterable[bytes], entries: Mapping[str, msgspec.Raw]) -> bool:
         """Whether these list rows would be completed by the very same extended rows, by entity_id, as they were."""
         found = {self._name(entity_id, row) for entity_id, row in entries.items()}
-        known = self._all()
-        return all(known.get(name) in found for name in listed)
+        return found.issuperset(map(self._all().get, listed))
 
     def keep(self, listed: Iterable[bytes]) -> bytes:
         """The fingerprints of the extended rows of these list rows, one behind the other."""
