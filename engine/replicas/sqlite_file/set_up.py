@@ -43,10 +43,10 @@ def roll_back(connection: apsw.Connection) -> None:
 
 
 @contextmanager
-def with_room(connection: apsw.Connection) -> Iterator[None]:
+def with_room(connection: apsw.Connection, kib: int = _ROOM_KIB) -> Iterator[None]:
     """Let the connection remember more pages in the block, for many writes within a transaction; the commit frees them."""
     size = connection.pragma("cache_size")
-    connection.pragma("cache_size", -_ROOM_KIB)
+    connection.pragma("cache_size", -kib)
     try:
         yield
     finally:

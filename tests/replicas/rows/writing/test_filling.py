@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,19 @@ def test_rows_need_no_second_look_whatever_they_say(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(filling, "check_rows", None)  # calling it fails
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(*HOME))
+    rows.close()
+
+
+def test_no_page_is_written_before_it_is_done_with(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path / "rows.db", cache_kib=64)
+    one_pass(rows, rows, snapshot(ENTRY, *(entity(n, original_name="x" * 1000) for n in range(300))))
+    connection = rows._file._own.current
+    assert connection is not None
+    written = connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
+    in_log = (tmp_path / "rows.db-wal").stat().st_size // 4096
+    assert in_log > 200
+    assert written < in_log * 1.02
+    assert connection.pragma("cache_size") == -64
     rows.close()
 
 
