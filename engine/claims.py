@@ -4,7 +4,6 @@ Of many homes an `Ownership` says which ones a process keeps, as claims that beg
 """
 
 import os
-import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -74,4 +73,4 @@ def claim_alone(site: str) -> LastingClaim:
 
 def owner_alone() -> str:
     """The holder of a claim that lasts as long as this process."""
-    return f"{socket.gethostname()}@{os.getpid()}"
+    return f"{os.uname().nodename}@{os.getpid()}"

@@ -4,8 +4,6 @@ Whatever is wrong is one clear error that names the setting, the value and where
 never repeated.
 """
 
-import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -129,6 +127,8 @@ def _file_layer(
 
 def read_layer(path: Path, *, hint: str = "Correct it, or name another with --config.") -> Layer:
     """What a settings file gives. Raises SettingsError; `hint` is its advice where the file cannot be read."""
+    import tomllib
+
     try:
         document = tomllib.loads(read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
     except (OSError, ValueError, RecursionError) as error:
@@ -175,8 +175,14 @@ def _check_names(layer: Mapping[str, Json], where: str) -> None:
             raise _unknown(name, where)
 
 
+def _closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+
+
 def _unknown(name: str, where: str) -> SettingsError:
-    close = difflib.get_close_matches(name, SETTING_NAMES, n=1, cutoff=0.5)
+    close = _closest(name, SETTING_NAMES, cutoff=0.5)
     hint = f"Did you mean {close[0]}?" if close else "`reconcile config show` lists all settings."
     return SettingsError(f"Unknown setting {name} {where}.", hint)
 
@@ -222,7 +228,7 @@ def _check_registries(settings: Settings, origins: Mapping[str, str]) -> None:
         )
     for registry in settings.source.registries:
         if registry not in REGISTRIES:
-            close = difflib.get_close_matches(registry, REGISTRIES, n=1)
+            close = _closest(registry, REGISTRIES)
             raise SettingsError(
                 f"Setting source.registries ({origins.get('source.registries', 'default')}) names {registry!r}.",
                 f"Did you mean {close[0]}?" if close else f"Registries are: {', '.join(REGISTRIES)}.",
