@@ -30,6 +30,7 @@ SESSION_SECONDS = 6
 _SYNC_MAX, _EVENT_MAX, _TAKE_OVER_MAX, _BROKER_MAX = 120.0, 150.0, SESSION_SECONDS + 30.0, 20.0
 _RENAMES = 60
 _WAIT_SECONDS_MAX = 600.0
+_LOOK_SECONDS = 1.0  # each look asks for the status of all homes, which costs what is measured
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SAFE = "offsets.topic.replication.factor=3\ntransaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2"
 
@@ -56,7 +57,7 @@ def wait_until_in_sync(fleet: WorkingFleet, workers: Sequence[Worker]) -> float:
     began = time.monotonic()
     while (count := in_sync(workers)) < len(fleet.names):
         assert time.monotonic() - began < _WAIT_SECONDS_MAX, f"{count} of {len(fleet.names)} in sync"
-        time.sleep(0.5)
+        time.sleep(_LOOK_SECONDS)
     return time.monotonic() - began
 
 
@@ -123,7 +124,7 @@ def taken_over(fleet: WorkingFleet, killed: Worker, others: Sequence[Worker]) ->
     done: dict[str, float] = {}
     while len(done) < len(lost):
         assert time.monotonic() - before < _WAIT_SECONDS_MAX, f"{len(done)} of {len(lost)} taken over"
-        time.sleep(0.5)
+        time.sleep(_LOOK_SECONDS)
         for name, status in fleet.kept(*others).items():
             if name in lost and status == "in_sync":
                 done.setdefault(name, time.monotonic() - before)
