@@ -77,7 +77,7 @@ WITHOUT_TWIN = {
     "engine/loop/passes/missing_records.py",  # tested with passes in tests/loop/passes/test_reconciler.py
     "engine/loop/passes/report.py",  # the document that passes are judged by
     "engine/loop/listeners.py",  # contracts without code
-    "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and tell them
+    "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and read them
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
     "engine/core/state/intervals.py",  # one struct; tests/loop run by it
     "engine/composition/kafka.py",  # wiring, tested by tests/real/test_kafka_home.py

@@ -75,14 +75,14 @@ def test_the_process_ends_with_the_command_whatever_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "reported"),
     [
         ("SystemError('error return without exception set')", b"Cannot go on: there is not enough memory"),
         ("MemoryError()", b"Cannot go on: there is not enough memory"),
         ("AssertionError('nobody foresaw it')", b"nobody foresaw it"),
     ],
 )
-def test_the_process_ends_by_what_no_command_foresaw(fault: str, told: bytes) -> None:
+def test_the_process_ends_by_what_no_command_foresaw(fault: str, reported: bytes) -> None:
     program = (
         "import os, sys, threading\nimport engine.__main__ as program\n"
         f"def run(argv): raise {fault}\n"
@@ -93,7 +93,7 @@ def test_the_process_ends_by_what_no_command_foresaw(fault: str, told: bytes) ->
     )
     ended = python("-c", program)
     assert ended.returncode == 1
-    assert told in ended.stderr
+    assert reported in ended.stderr
 
 
 def test_a_usage_error_is_returned_as_64(reconcile: Reconcile) -> None:

@@ -1,4 +1,4 @@
-"""What a pass from cron tells Prometheus."""
+"""The metrics file of a pass from cron."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The service as a process: it serves, heals, tells of it, and ends when told to."""
+"""The service as a process: it serves, heals, reports and stops."""
 
 import json
 import re

@@ -152,7 +152,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class ScriptedPeer:
-    """What a scripted peer was told to say, and what it was asked."""
+    """The scripted replies of a peer, and the requests that it received."""
 
     def __init__(self) -> None:
         self.port = 0

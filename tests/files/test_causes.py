@@ -1,4 +1,4 @@
-"""What the system did not give is found out where a library keeps it to itself, and told with what to change."""
+"""The system's reason for a failure is found even if a library hides it, and reported with advice."""
 
 import errno
 import os

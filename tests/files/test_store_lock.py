@@ -1,4 +1,4 @@
-"""One service per store, told apart by process; a dead one holds nothing."""
+"""One service per store, distinguished by process; a dead one holds nothing."""
 
 import errno
 import os

@@ -26,7 +26,7 @@ AWAY = ReplicaUnavailable("kafka", "Kafka is away.")
 
 
 class Following:
-    """A follower over topics in memory, and a clock that moves when it is told."""
+    """A follower over topics in memory, and a clock that the test moves."""
 
     def __init__(self, folder: Path, topics: MemoryTopics | None = None) -> None:
         self.topics = topics or MemoryTopics()

@@ -1,4 +1,4 @@
-"""The service of a view: it begins without Kafka, says what is the matter, and ends when it is told to."""
+"""The service of a view: it starts without Kafka, reports the problem, and stops on request."""
 
 import json
 import os

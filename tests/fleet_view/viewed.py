@@ -62,7 +62,7 @@ def opened(folder: Path, at: float = NOON) -> ViewStore:
     return store
 
 
-def tell(store: ViewStore, *entries: PlacedEntry, at: float | None = None) -> None:
+def send(store: ViewStore, *entries: PlacedEntry, at: float | None = None) -> None:
     """Write what these say, in their order."""
     folding = Folding(NAMES, PARTITIONS)
     folding.read(entries, NOON)
@@ -72,7 +72,7 @@ def tell(store: ViewStore, *entries: PlacedEntry, at: float | None = None) -> No
 def reader_of(folder: Path, *entries: PlacedEntry) -> ViewReader:
     """A file in which these were said."""
     store = opened(folder)
-    tell(store, *entries, at=NOON)
+    send(store, *entries, at=NOON)
     store.close()
     return ViewReader(folder / "view.db")
 

@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Exit code (or minus the signal), and the file operations done, which only one that was not killed can tell."""
+    """Exit code (or minus the signal), and the file operations done, which only a process that was not killed reports."""
 
     code: int
     operations: int = 0
@@ -105,7 +105,7 @@ class ForkServer:
 
 
 def serve_orders() -> None:
-    """The program: fork, tell, wait, tell."""
+    """The program: fork, report, wait, report."""
     # What a pass and the service need; imported here once, and not again in every fork.
     import engine.commandline.metrics_file
     import engine.commandline.verbs.compact

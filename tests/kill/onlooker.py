@@ -123,7 +123,7 @@ def replay(
 ) -> dict[Key, Fields]:
     """The rows that the feed gives, without the fields that it leaves out.
 
-    An adopted entity was under its entity_id, which `rows` tell.
+    An adopted entity was under its entity_id, which `rows` has.
     """
     state = {key: counted(key, fields) for key, fields in start.items()}
     for change in feed:

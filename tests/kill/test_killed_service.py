@@ -108,7 +108,7 @@ def live(home: ChangingHome, folder: Path, server: ForkServer, instant: Instant)
 
 
 def converge(home: ChangingHome, folder: Path, server: ForkServer) -> None:
-    """One service more, until it says it is in sync, and then it is; its API tells the whole feed."""
+    """One service more, until it says it is in sync, and then it is; its API returns the whole feed."""
     (folder / "said.txt").unlink(missing_ok=True)
     server.start(Order(ARGV, str(folder), FAST))
     try:

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 class Ear:
-    """What a listener was told, and when."""
+    """The calls that a listener received, and when."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[float, str]] = []

@@ -1,4 +1,4 @@
-"""A controller whose store fails, hangs or asks to wait: what is told meanwhile, and when it is retried."""
+"""A controller whose store fails, hangs or requests a wait: its reports meanwhile, and when it is retried."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""The store's files as series: what was told last, and what is asked at each scrape."""
+"""The store's files as series: the last known values, and those read at each scrape."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

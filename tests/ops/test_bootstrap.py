@@ -73,7 +73,7 @@ class Checkout:
         return tool
 
     def put_python(self, name: str, version: str) -> None:
-        """An interpreter that tells its version and can do nothing else."""
+        """An interpreter that prints its version and can do nothing else."""
         self.put_tool(name, f"#!/bin/sh\necho {version}\n")
 
     def put_uv(self, install: str = "exit 0") -> None:

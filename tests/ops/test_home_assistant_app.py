@@ -252,7 +252,7 @@ def test_the_settings_file_and_the_supervisor_are_heeded_and_the_options_win(
     (app_image.root / "config" / "reconcile.toml").write_text(
         '[plan]\nmode = "enforce"\ndelete_count_max = 7\n'
     )
-    # What the run script would start, told to show its settings instead.
+    # The program that the run script would start, made to show its settings instead.
     shown = tmp_path / "reconcile"
     shown.write_text("#!/bin/sh\nPATH=${PATH#*:} exec reconcile config show\n")
     shown.chmod(0o755)

@@ -67,7 +67,7 @@ def test_this_machine_shows_what_it_can() -> None:
 def test_a_system_that_does_not_report_is_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
 ) -> None:
-    path = tmp_path / "told"
+    path = tmp_path / "reported"
     if text is not None:
         path.write_bytes(text.encode("latin-1"))
     for name in ("_UPTIME", "_BOOT_ID"):

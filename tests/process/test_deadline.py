@@ -1,4 +1,4 @@
-"""A process that was told to stop ends within a second, whatever hangs: tried with processes and real hangs."""
+"""A process that gets a signal to stop ends within a second, whatever hangs: tested with processes and real hangs."""
 
 import os
 import signal
@@ -130,7 +130,7 @@ def test_a_program_whose_farewell_hangs_ends_all_the_same(tmp_path: Path) -> Non
 
 
 def test_a_program_that_cannot_go_on_ends_within_a_second_with_its_own_code(tmp_path: Path) -> None:
-    """Memory ran out, say, and a thread that was to be told of the end never is."""
+    """For example, memory ran out and a thread never learns of the end."""
     work = """
         import threading
         threading.Thread(target=os.read, args=(never, 1)).start()

@@ -59,13 +59,13 @@ def grown(setting: str, program: str = PROGRAM) -> int:
 
 
 @pytest.mark.process
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
 def test_what_was_freed_is_given_back() -> None:
     assert grown("set") < 10_000
 
 
 @pytest.mark.process
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
 def test_what_lies_free_between_used_pieces_is_given_back() -> None:
     assert grown("set", SCATTERED) * 4 < grown("left", SCATTERED)
 

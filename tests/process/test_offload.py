@@ -21,7 +21,7 @@ def test_a_lack_of_memory_is_reported_from_a_mistake(error: Exception, is_it: bo
     assert lacks_memory(error) is is_it
 
 
-class Told(BaseException):
+class Signalled(BaseException):
     """What a signal would raise."""
 
 
@@ -39,7 +39,7 @@ def test_what_is_said_between_two_pieces_of_work_ends_it_there() -> None:
 
     def between() -> None:
         if done:
-            raise Told
+            raise Signalled
 
     async def work() -> None:
         try:
@@ -49,13 +49,13 @@ def test_what_is_said_between_two_pieces_of_work_ends_it_there() -> None:
         finally:
             undone.append("cleaned up")
 
-    with pytest.raises(Told):
+    with pytest.raises(Signalled):
         run_alone(work, between)
     assert (done, undone) == (["first"], ["cleaned up"])
 
 
 def test_a_sleep_is_ended_by_it_too() -> None:
-    looks = iter([None, None, Told()])
+    looks = iter([None, None, Signalled()])
 
     def between() -> None:
         if (reported := next(looks)) is not None:
@@ -64,7 +64,7 @@ def test_a_sleep_is_ended_by_it_too() -> None:
     async def work() -> None:
         await sleep(3600)
 
-    with pytest.raises(Told):
+    with pytest.raises(Signalled):
         run_alone(work, between)
 
 

@@ -38,7 +38,7 @@ REASONS = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install, if told to, before the first test runs: pip may need longer than a test is given."""
+    """Install, if requested, before the first test runs: pip may need longer than a test is given."""
     reasons = session.config.stash.setdefault(REASONS, {})
     if os.environ.get("RECONCILE_TEST_REAL") != "1" or session.config.option.collectonly:
         return

@@ -30,7 +30,7 @@ LOG_LINES_SHOWN = 30
 
 
 class HomeAssistantError(Exception):
-    """Home Assistant did not do as told; the message ends with the last lines it printed."""
+    """Home Assistant did not do what was requested; the message ends with the last lines it printed."""
 
 
 class HomeAssistant:
@@ -123,7 +123,7 @@ class HomeAssistant:
             raise self._error(f"did not stop within {STOP_SECONDS_MAX} s") from expired
         self.kill()
         if code != 0:
-            raise self._error(f"ended with code {code} when told to stop")
+            raise self._error(f"ended with code {code} when stopped")
 
     def restart(self) -> None:
         """Stop cleanly and start again, on the same port."""

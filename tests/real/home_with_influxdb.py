@@ -72,7 +72,7 @@ class Home:
 
 
 class Batches:
-    """Tells a batch of records from all else that goes through the proxy, and lets a test meddle with it."""
+    """Recognises batches of records among the requests through the proxy, and lets a test change them."""
 
     def __init__(self, proxy: TcpProxy) -> None:
         self.meddle: Callable[[str, int, bytes], int | None] | None = None

@@ -1,6 +1,6 @@
 """A second way to the brokers of a cluster, which a test can interrupt: on each broker a listener behind a proxy of its own.
 
-Clients go where the brokers tell them to, so a proxy before the usual listener would be passed by.
+Clients connect to the addresses that the brokers return, so a proxy before the usual listener would be passed by.
 """
 
 import re
@@ -20,7 +20,7 @@ class SecondWay:
         self.servers = ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies)
 
     def interrupt(self) -> None:
-        """Nothing passes from now on, and nobody is told: as if a cable was pulled."""
+        """Nothing passes from now on, without any notice: as if a cable was pulled."""
         for proxy in self._proxies:
             proxy.held = frozenset({UP, DOWN})
 

@@ -165,7 +165,7 @@ def test_a_guard_is_a_repair_issue_with_what_to_do_until_it_lets_go(
     whole = rows.read_bytes()
     running.home.edit("entity_registry_list", lambda entities: entities.__delitem__(slice(REMOVED)))
     wait_for(core, status="blocked", not_in_sync="on")
-    # The status tells it first, and the report with the guards when the rest of the pass is done.
+    # The status shows it first, and the report with the guards follows when the rest of the pass is done.
     wait_until(lambda: issues(core) != [], "an issue")
     (issue,) = issues(core)
     assert issue["translation_key"] == "guard_delete_ratio"

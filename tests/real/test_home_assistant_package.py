@@ -131,7 +131,7 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_shows(
     core: HomeAssistant, start_service: Callable[..., str], tmp_path: Path
 ) -> None:
     with watching() as witness:
-        # Both are there before Home Assistant asks: what is out of sync must not be so for as long as it takes to tell.
+        # Both are there before Home Assistant asks: what is out of sync must not stay so until it is reported.
         observing, keeping = start_service("observing", "--observe"), start_service("keeping")
         poll(observing, "/api/status", "out_of_sync", TOKEN)
         poll(keeping, "/api/status", "in_sync", TOKEN)
@@ -164,7 +164,7 @@ def test_the_sensors_show_what_the_api_said_and_the_automation_shows(
             other_program.execute("INSERT INTO devices (device_id, name) VALUES ('mocked', 'Sun')")
         wait_until(lambda: shown(core)[SENSORS[2]] == "1", "one record differs")
         wait_until(is_shown, "the three sensors show one answer")
-        wait_until(lambda: reported(core) != [], "it tells")
+        wait_until(lambda: reported(core) != [], "it reports")
         (notification,) = reported(core)
         assert notification["title"] == "Reconcile: out_of_sync"
         assert "sqlite: out_of_sync, records that differ: 1." in notification["message"]

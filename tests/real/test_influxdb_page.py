@@ -1,4 +1,4 @@
-"""What docs/how-to/influxdb.md tells to type, typed: with a server on another port, whose address says which wire to take."""
+"""The commands of docs/how-to/influxdb.md, with a server on another port, whose address names the wire to use."""
 
 import re
 from pathlib import Path

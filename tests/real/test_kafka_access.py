@@ -135,7 +135,7 @@ async def test_the_documented_rights_are_all_that_is_needed(broker: SecuredBroke
 
 
 @pytest.mark.parametrize(
-    ("missing", "told", "advice"),
+    ("missing", "reported", "advice"),
     [
         ((TOPIC, READ), "This user may not read topic {}.area.", "Grant it Read on topics"),
         ((TOPIC, WRITE), "This user may not write topic {}.area.", "Grant it Write on topics"),
@@ -157,11 +157,11 @@ async def test_the_documented_rights_are_all_that_is_needed(broker: SecuredBroke
     ],
 )
 def test_a_right_that_is_missing_is_named(
-    broker: SecuredBroker, missing: Right, told: str, advice: str
+    broker: SecuredBroker, missing: Right, reported: str, advice: str
 ) -> None:
     prefix = f"without{missing[0].name}{missing[1].name}"
     broker.grant(prefix, (*(right for right in EVERY if right != missing), (TOPIC, DESCRIBE)))
-    with pytest.raises(ReplicaRejected, match=told.format(prefix)) as refused:
+    with pytest.raises(ReplicaRejected, match=reported.format(prefix)) as refused:
         fill_and_listen(access_to(broker, prefix))
     assert advice in refused.value.hint
     assert refused.value.hint.endswith("`reconcile docs kafka` has the commands.")
@@ -208,7 +208,7 @@ def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
     other = {"ssl.ca.location": str(tmp_path / "other.pem")}
     right = access_to(broker, "granted")
     localhost = f"kafkas://localhost:{broker.port}/granted"
-    for access, told, advice in (
+    for access, reported, advice in (
         (
             access_to(broker, "x", properties=other),
             "not signed by an authority in .*other.pem",
@@ -222,7 +222,7 @@ def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
         (_at(right, localhost), "is for another name", "in records.uri and in its own advertised.listeners"),
         (_at(right, f"kafka://{broker.server}/x"), "is a listener with TLS", "Write kafkas://"),
     ):
-        with pytest.raises(ReplicaRejected, match=told) as refused:
+        with pytest.raises(ReplicaRejected, match=reported) as refused:
             reconcile(access)
         assert advice in refused.value.hint
     with pytest.raises(EngineError, match="accept clients without a user"):
@@ -251,14 +251,14 @@ def test_a_client_certificate_that_is_asked_for_is_named(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("properties", "told"),
+    ("properties", "reported"),
     [
         ({"ssl.ca.locatoin": "x"}, 'No such configuration property: "ssl.ca.locatoin"'),
         ({"socket.timeout.ms": "x"}, 'Invalid value for configuration property "socket.timeout.ms"'),
         ({"ssl.ca.location": __file__}, "ssl.ca.location failed"),
     ],
 )
-def test_a_property_that_is_none_is_named(properties: dict[str, str], told: str) -> None:
-    with pytest.raises(SettingsError, match=told) as refused:
+def test_a_property_that_is_none_is_named(properties: dict[str, str], reported: str) -> None:
+    with pytest.raises(SettingsError, match=reported) as refused:
         reconcile(Access(parse_address("kafkas://127.0.0.1:1/x"), properties=properties))
     assert "records.properties_file" in refused.value.hint

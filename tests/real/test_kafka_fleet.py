@@ -145,7 +145,7 @@ def _cut_off_from_kafka(fleet: WorkingFleet, worker: Worker, cable: SecondWay, c
 
 
 def _differ_in_settings(fleet: WorkingFleet, worker: Worker, files: Path, changes: Changes) -> None:
-    """One process lacks the file of a home that is its own: told, and no other home is the worse for it."""
+    """One process lacks the file of a home that it owns: it is reported, and no other home is affected."""
     home = min(worker.homes())
     file, text = files / f"{home}.toml", (files / f"{home}.toml").read_text(encoding="utf-8")
     file.unlink()

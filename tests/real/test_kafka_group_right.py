@@ -1,4 +1,4 @@
-"""A real broker that does not let this user into a consumer group: told before anything is read or written."""
+"""A real broker that refuses this user a consumer group: reported before anything is read or written."""
 
 import time
 from collections.abc import Iterator
@@ -65,16 +65,16 @@ async def test_a_group_that_may_not_be_used_is_told_before_anything_is_read(
 
 
 def check_what_reads(access: Access) -> None:
-    told = "this user may not use the consumer group"
+    reported = "this user may not use the consumer group"
     names = TopicNames(access.address.prefix)
-    with pytest.raises(ReplicaRejected, match=told):
+    with pytest.raises(ReplicaRejected, match=reported):
         reconcile(access)
     with closing(home_log(access, "home")) as log:
         assert log.describe() == {}  # nothing was made
         checks = {check.name: check for check in examine_kafka(log, access.address, "home")}
     assert checks["rights"].status == "failed"
-    assert told in checks["rights"].found
-    with pytest.raises(ReplicaRejected, match=told):
+    assert reported in checks["rights"].found
+    with pytest.raises(ReplicaRejected, match=reported):
         ClusterFleet(access).workers()
-    with closing(WholeTopics(access, names.fleet)) as topics, pytest.raises(ReplicaRejected, match=told):
+    with closing(WholeTopics(access, names.fleet)) as topics, pytest.raises(ReplicaRejected, match=reported):
         topics.describe()

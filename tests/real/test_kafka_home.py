@@ -96,9 +96,9 @@ def test_kafka_stands_beside_the_history_which_keeps_the_past(
     history = f"history:{home.folder / 'history.db'}"
     _, report, _ = home.run("--json", records=history)
     assert applied(report) == {"sqlite": 205, "history": 205, "kafka": 205}
-    code, told, _ = home.run("history", "light.bed_light", records=history)
+    code, reported, _ = home.run("history", "light.bed_light", records=history)
     assert code == 0
-    assert "rev 1" in told
+    assert "rev 1" in reported
 
 
 def test_kafka_alone_keeps_no_past_and_says_so(home: Home) -> None:
@@ -111,24 +111,24 @@ def test_kafka_alone_keeps_no_past_and_says_so(home: Home) -> None:
 
 
 def test_doctor_looks_at_the_cluster_and_writes_nothing(home: Home) -> None:
-    _, told, _ = home.run("doctor")
-    assert f"ok   kafka cluster: 1 broker at kafka://{home.broker.server}/{home.name}" in told
-    assert "ok   kafka topics: " in told
-    assert "do not exist yet" in told
+    _, reported, _ = home.run("doctor")
+    assert f"ok   kafka cluster: 1 broker at kafka://{home.broker.server}/{home.name}" in reported
+    assert "ok   kafka topics: " in reported
+    assert "do not exist yet" in reported
     home.run("--json")
-    _, told, _ = home.run("doctor")
-    assert f"ok   kafka records: 205 records of {home.name}" in told
+    _, reported, _ = home.run("doctor")
+    assert f"ok   kafka records: 205 records of {home.name}" in reported
 
 
 def consume(broker: KafkaBroker, topic: str) -> list[tuple[str, str]]:
     """Key and value of every message, as Kafka's own consumer prints them."""
-    told = broker.run(
+    reported = broker.run(
         "org.apache.kafka.tools.consumer.ConsoleConsumer",
         *("--bootstrap-server", broker.server, "--topic", topic, "--from-beginning"),
         *("--isolation-level", "read_committed", "--timeout-ms", "5000"),
         *("--property", "print.key=true", "--property", "null.literal=TOMBSTONE"),
     )
-    pairs = (line.split("\t", 1) for line in told.split("\n") if line.startswith('{"site"'))
+    pairs = (line.split("\t", 1) for line in reported.split("\n") if line.startswith('{"site"'))
     return [(key, value) for key, value in pairs]
 
 
@@ -183,10 +183,10 @@ def test_the_commands_of_the_page_are_those_of_kafka(home: Home) -> None:
     options = (
         line.replace("localhost:9092", home.broker.server).replace("reconcile.", f"{home.name}.").split()
     )
-    told = home.broker.run(
+    reported = home.broker.run(
         "org.apache.kafka.tools.consumer.ConsoleConsumer", *options, "--max-messages", "205"
     )
-    assert len([x for x in told.split("\n") if x.startswith("{")]) == 205
+    assert len([x for x in reported.split("\n") if x.startswith("{")]) == 205
 
 
 def test_a_service_goes_on_without_kafka_and_catches_up(

@@ -1,4 +1,4 @@
-"""What processes of a fleet tell each other of their homes through a real cluster."""
+"""The exchange of statuses between the processes of a fleet through a real cluster."""
 
 import json
 import signal
@@ -118,7 +118,9 @@ def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
 def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: WorkingFleet) -> None:
     worker = fleet.add_worker()
     fleet.wait_until_in_sync(worker)
-    wait_until(lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "all are told")
+    wait_until(
+        lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "all are reported"
+    )
     checks = json.loads(worker.run("doctor", "--site", "home1", "--json"))["checks"]
     said = {check["name"]: check["status"] for check in checks if check["name"].startswith("fleet")}
     assert said == {"fleet": "ok", "fleet home": "ok", "fleet settings": "ok"}
@@ -130,7 +132,7 @@ def test_a_home_without_a_file_is_shown_until_the_fleet_forgets_it(fleet: Workin
     assert "has no settings file for it" in home["reason"]
     (fleet.folder / "home0.toml").rename(fleet.folder / "sites.d" / "home0.toml")
     wait_until(lambda: worker.homes().get("home0") == "in_sync", "it is kept again")
-    wait_until(lambda: fleet.status()["unconfigured"] == [], "and told so")
+    wait_until(lambda: fleet.status()["unconfigured"] == [], "and reported so")
 
     (fleet.folder / "sites.d" / "home0.toml").unlink()
     wait_until(lambda: fleet.status()["unconfigured"] == ["home0"], "it is unconfigured")
@@ -222,7 +224,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     said = wait_until_said(
         fleet,
         lambda sites: set(sites) == set(fleet.names) and {s.status for s in sites.values()} == {"in_sync"},
-        "all are told",
+        "all are reported",
     )
     owners = {status.owner for status in said.values()}
     home = said["home0"]
@@ -236,7 +238,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     fleet.wait_until_in_sync(first, second)
     moved = set(second.homes())
     said = wait_until_said(
-        fleet, lambda sites: {s.owner for s in sites.values()} > owners, "the second one tells of its own"
+        fleet, lambda sites: {s.owner for s in sites.values()} > owners, "the second one reports its own"
     )
     wait_until_said(
         fleet,
@@ -253,7 +255,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     said = wait_until_said(
         fleet,
         lambda sites: {(s.owner in owners, str(s.status)) for s in sites.values()} == {(True, "in_sync")},
-        "the first one tells of all again",
+        "the first one reports all again",
     )
     assert set(known(fleet).workers) == owners
     found = fleet.status()
@@ -267,7 +269,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     assert {(site["status"], site["owner"]) for site in fleet.status()["sites"]} == {("unknown", None)}
     first.start()
     fleet.wait_until_in_sync(first)
-    wait_until(lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "it tells of all")
+    wait_until(lambda: {site["status"] for site in fleet.status()["sites"]} == {"in_sync"}, "it reports all")
     first.end(signal.SIGTERM)
     assert {s.stage for s in known(fleet).sites.values()} == {"released"}
     assert set(known(fleet).workers) == owners  # the one that was killed

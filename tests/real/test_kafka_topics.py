@@ -155,12 +155,12 @@ def test_the_feed_of_changes_has_every_event_in_order(broker: KafkaBroker) -> No
         kept.reconcile(snapshot(ENTRY, device(1, name=name)))
     kept.reconcile(snapshot(ENTRY))
     topic = kept.names.changes
-    told = broker.run(
+    reported = broker.run(
         "org.apache.kafka.tools.consumer.ConsoleConsumer",
         *("--bootstrap-server", broker.server, "--topic", topic, "--from-beginning", "--timeout-ms", "4000"),
         *("--consumer-property", "isolation.level=read_committed"),
     )
-    events = [json.loads(line) for line in told.split("\n") if line.startswith("{")]
+    events = [json.loads(line) for line in reported.split("\n") if line.startswith("{")]
     assert [
         (e["op"], (e["after"] or {}).get("name")) for e in events if e["source"]["table"] == "device"
     ] == [

@@ -189,7 +189,7 @@ def test_storage_and_websocket_of_one_home_are_the_same_home(
     run_pass()
     report = mirror_once(f"storage:{storage}", "", tmp_path, "drift")
     assert report.errors == ()
-    # What 2024.3.3 keeps in its files and does not tell over the websocket shows as set, never as lost.
+    # What 2024.3.3 keeps in its files and does not send over the websocket shows as set, never as lost.
     names = {f.name for r in report.records for f in r.fields}
     assert names <= {"labels", "floor_id", "aliases", "entity_count"}
     assert not [r for r in report.records if r.kind != "stale"]

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.real_server
 DASHBOARD = json.loads((SHIPPED.parent / "grafana" / "dashboards" / "ha-reconcile.json").read_bytes())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TOKEN = "scraped-with-a-token"
-REMOVED = 60  # so many that the log tells their number, and does not fill the pipe that nobody reads
+REMOVED = 60  # so many that the log has only their number, and does not fill a pipe that is not read
 
 
 class Monitored(NamedTuple):

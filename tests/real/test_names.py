@@ -67,7 +67,7 @@ def test_entities_that_no_integration_provides_are_named_by_the_registry_alone(
     core.start()
     differing, _ = differing_names(core, tmp_path, core.url)
     if core.version == "2024.3.3":
-        # Until 2026.9 such a state lacks its device's name, and no registry tells that it is one.
+        # Until 2026.9 such a state lacks its device's name, and no registry shows that it is one.
         states = {state["entity_id"]: state["attributes"] for state in core.command("get_states")}
         assert all(states[id_]["restored"] for id_ in differing)
         differing = {id_: pair for id_, pair in differing.items() if not pair[0].endswith(pair[1] or "")}

@@ -51,7 +51,7 @@ def wreck(folder: Path, *statements: str) -> None:
 
 
 def mark(browser: Browser) -> None:
-    """So that `is_marked` can tell whether the page was loaded again since."""
+    """So that `is_marked` can detect whether the page was loaded again since."""
     browser.run("window.marked = 1")
 
 

@@ -74,7 +74,7 @@ def findings(browser: Browser, address: str, path: str, wanted: str) -> list[str
         found += browser.accessibility_findings()
         if browser.run("return document.documentElement.scrollWidth") > width:
             found.append(f"wider than {width}")
-        # A page that says that there is no such record has another status, of which the browser tells.
+        # A page that says that there is no such record has another status, which the browser logs.
         found += [error for error in browser.errors() if "status of 404" not in error]
     return [f"/{path} in {scheme}, {width}: {finding}" for finding in found]
 

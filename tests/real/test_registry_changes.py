@@ -127,7 +127,7 @@ def test_areas_floors_labels_and_categories(home: Callable[[], MirroredHome]) ->
     labels("update", label_id="holiday", name="Holidays", color=None)
     areas("create", name="Loft", icon="mdi:sofa", aliases=["den"])
     areas("update", area_id="loft", name="Study", picture="/local/study.png", aliases=[])
-    if of.is_new:  # of 2024.3.3 the lists do not tell
+    if of.is_new:  # not in the lists of 2024.3.3
         floors("update", floor_id="roof", aliases=["top", "attic"])
         areas("update", area_id="loft", floor_id="roof", labels=["holiday"])
     entity = partial(of.command, "config/entity_registry/update", entity_id="light.bed_light")
@@ -209,7 +209,7 @@ def test_devices(fresh_home_assistant: HomeAssistant, home: Callable[[], Mirrore
     update = partial(of.command, "config/device_registry/update", device_id=devices[0])
     update(name_by_user="Mine")
     update(area_id="kitchen")
-    if of.is_new:  # of 2024.3.3 the lists do not tell
+    if of.is_new:  # not in the lists of 2024.3.3
         of.command("config/label_registry/create", name="One")
         update(labels=["one"])
         child = of.id_of("device", parent_device_id=devices[0], name="Outlet 1")

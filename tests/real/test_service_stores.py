@@ -21,7 +21,7 @@ FAST = {"RECONCILE_LOOP__RETRY_SECONDS_MIN": "0.2", "RECONCILE_LOOP__RETRY_SECON
 
 
 def wreck(rows: Path, name: str) -> None:
-    """What another program does to the rows; the service heals it and tells its other replica nothing."""
+    """What another program does to the rows; the service heals it and writes nothing to its other replica."""
     connection = apsw.Connection(str(rows))
     connection.set_busy_timeout(60_000)
     connection.execute("UPDATE devices SET name = ? WHERE name = 'Bed Light'", (name,))

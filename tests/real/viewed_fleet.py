@@ -71,8 +71,8 @@ class View:
     def left_out(self) -> dict[str, int]:
         """How many messages are not in the view, by why."""
         with urllib.request.urlopen(f"{self.address}/metrics") as answer:
-            told = answer.read().decode()
-        found = re.findall(r'(?m)^reconcile_view_messages_left_out_total{reason="(\w+)"} (\d+)', told)
+            reported = answer.read().decode()
+        found = re.findall(r'(?m)^reconcile_view_messages_left_out_total{reason="(\w+)"} (\d+)', reported)
         return {reason: int(count) for reason, count in found}
 
     @contextmanager

@@ -34,7 +34,7 @@ from tests.fleet_view.viewed import (
     removed_site,
     said_device,
     said_site,
-    tell,
+    send,
 )
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import plan_of, run_of, sql
@@ -169,8 +169,8 @@ def view_a_fleet(folder: Path) -> None:
     store = opened(folder)
     homes = [f"home{n}" for n in range(1, KEYS)]
     for name in ("Lamp", "Plug"):
-        tell(store, *(said_device(home, "d1", name, model=f"{name} {home}") for home in homes))
-        tell(store, *(said_site(home, tags=("west",)) for home in homes))
+        send(store, *(said_device(home, "d1", name, model=f"{name} {home}") for home in homes))
+        send(store, *(said_site(home, tags=("west",)) for home in homes))
         store.close()  # the next ones begin with what is in the file
         store.begin(IDENTITY)
     reader = ViewReader(folder / "view.db")
@@ -193,7 +193,7 @@ def view_a_fleet(folder: Path) -> None:
         transaction.tags()
         transaction.count_devices()
         transaction.oddities()
-    tell(
+    send(
         store, *(gone_device(home, "d1") for home in homes), *(removed_site(home) for home in homes), at=NOON
     )
     store.as_of(IDENTITY.prefix, IDENTITY.partitions)

@@ -36,7 +36,7 @@ BOUNDS = {
     "reconcile_runs": "rows.changes_max",
     "sqlite_sequence": "a row per numbered table",
     "meta": "a fixed set of names",
-    "records": "history.keep_days and history.thin_seconds; without them it is the history, and doctor tells its growth",
+    "records": "history.keep_days and history.thin_seconds; without them it is the history, and doctor reports its growth",
     "bearers": "with records: a row per entity and name in them",
     "forgotten": "a row per record that has a revision left",
     "reconcile_outbox": "records.outbox_bytes_max",

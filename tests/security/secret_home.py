@@ -82,7 +82,7 @@ def write_storage(folder: Path) -> Path:
 
 
 def secret_answers() -> dict[str, Any]:
-    """The answers of a Home Assistant that tells more than it does today."""
+    """The answers of a Home Assistant that sends more than it does today."""
     answers = fake_answers(RECORDED)
     on_the_wire = {name: value for name, value in SECRET_ENTRY.items() if name != "discovery_keys"}
     answers["config_entries/get"] = [entry | on_the_wire for entry in answers["config_entries/get"]]

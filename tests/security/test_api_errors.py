@@ -1,4 +1,4 @@
-"""Every route, with every error of the engine: one sentence that a program can tell from an error of this program."""
+"""Every route, with every error of the engine: one sentence that a program can distinguish from an error of this program."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""Many histories; what fails is made short and told with the command that plays it again."""
+"""Many histories; a failing one is shortened and reported with the command that replays it."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -56,7 +56,7 @@ PACE = Intervals(
 )
 # A small home has small limits, so that every guard comes to speak.
 POLICY = Policy(delete_confirm_seconds=30, delete_few_max=3, delete_ratio_max=0.3)
-# What a person sets who was told by every guard what it holds, and agrees.
+# The settings of a person who has seen what every guard holds, and agrees.
 AGREED = Policy(
     delete_confirm_seconds=30,
     delete_ratio_max=1.0,

@@ -115,7 +115,7 @@ def refuse(history: "History", random: Random) -> str:
 
 
 def events(history: "History", random: Random) -> str:
-    """Events are lost, told twice, told late and in any order."""
+    """Events are lost, sent twice, late and in any order."""
     world = history.world
     world.events = EventWeather(*(random.choice([0.0, 0.3]) for _ in range(3)))
     seconds = random.uniform(5, 60)
@@ -169,7 +169,7 @@ def mend(history: "History", random: Random) -> None:
 def wrong_instance(history: "History", random: Random) -> str | None:
     """Another Home Assistant answers at the URL."""
     world = history.world
-    # A store that was never filled from our home has nothing to tell another one by.
+    # A store that was never filled from our home has nothing to recognise another one by.
     if world.mode != "home" or world.server.network.closed or not history.knows_home():
         return None
 

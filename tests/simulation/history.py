@@ -81,7 +81,7 @@ class History:
         return [(index, name, seed) for index, (name, seed) in enumerate(steps)]
 
     def knows_home(self) -> bool:
-        """Whether every replica holds a config entry, by which its home is told, and the ledger has it on record."""
+        """Whether every replica holds a config entry, by which its home is recognised, and the ledger has it on record."""
         return all(
             any(key.registry == "config_entry" for key in keys)
             for store in self.stores
@@ -109,7 +109,7 @@ class History:
         store.forget_held()
 
     def log(self, line: str) -> None:
-        """Tell what happens."""
+        """Log what happens."""
         self._lines.append(f"{trio.current_time():9.3f} s  {line}")
 
     def later(self, seconds: float, work: Callable[[], object], line: str) -> None:

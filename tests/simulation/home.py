@@ -1,6 +1,6 @@
 """One Home Assistant's registries, and what people and integrations do to them.
 
-Every change tells what Home Assistant would tell: events that name what was changed and never how it is now.
+Every change sends the events that Home Assistant would send: they name what changed, but not the new values.
 Ids are counted, so that a seed makes the same home everywhere.
 """
 
@@ -23,24 +23,24 @@ from engine.core.records.record import (
     Record,
 )
 
-# Told of every event: its type, its data, the key it is about.
-Tell = Callable[[str, dict[str, Any], Key], None]
+# Called with every event: its type, its data, the key it is about.
+Emit = Callable[[str, dict[str, Any], Key], None]
 
 OLD, NEW = "2024.3.3", "2026.11.0"
 _SCOPE = "automation"
 
 
 class Home:
-    """The registries of one instance. `tell` hears events, `note` that a key is different now."""
+    """The registries of one instance. `emit` receives events, `note` the keys that differ now."""
 
-    def __init__(self, name: str, version: str, tell: Tell, note: Callable[[Key, str | None], None]) -> None:
+    def __init__(self, name: str, version: str, emit: Emit, note: Callable[[Key, str | None], None]) -> None:
         self.name = name
         self.version = version
         self.records: dict[Key, Record] = {}
         self.hashes: dict[Key, str] = {}
         self.splits: dict[str, tuple[str, ...]] = {}
         self.grave: dict[Key, Record] = {}
-        self._tell = tell
+        self._emit = emit
         self._note = note
         self._count = 0
 
@@ -101,7 +101,7 @@ class Home:
         match record:
             case ConfigEntry():
                 kind = {"create": "added", "remove": "removed", "update": "updated"}[action]
-                self._tell(
+                self._emit(
                     "config_entries", {"type": kind, "entry": {"entry_id": record.entry_id}}, record.key
                 )
                 return
@@ -111,7 +111,7 @@ class Home:
                 data |= {"scope": record.scope, "category_id": record.category_id}
             case _:
                 data[f"{record.REGISTRY}_id"] = record.id_value
-        self._tell(f"{record.REGISTRY}_registry_updated", data, record.key)
+        self._emit(f"{record.REGISTRY}_registry_updated", data, record.key)
 
     def _next(self) -> int:
         self._count += 1

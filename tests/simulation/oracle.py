@@ -20,7 +20,7 @@ from tests.simulation.world import World
 
 # A read of the registries takes a while, so that two lists are closer together than the reads they are of.
 _READ_SECONDS = 8.0
-# Foreign edits that no stamp tells are found by verifying, which a slow pass may hold up.
+# Foreign edits without a trace are found by verifying, which a slow pass may delay.
 _SLACK_SECONDS = 30.0
 _LAG_TOLERANCE = 0.5
 
@@ -81,11 +81,11 @@ class Oracle:
         """No row is made worse by a look that lacked other records: what is derived is true, or as it was."""
         world = self._world
         if world.corrupt or world.mode != "home" or max(world.ours.changed_at, world.upgraded_at) > since:
-            return  # the home changed since it was read, or nobody could tell what is derived in it
+            return  # the home changed since it was read, or its derived values are uncertain
         if self.are_books_lost and world.hidden:
             return  # without the ledger, what a list lacks looks foreign
         if world.unreported.about_any(since):
-            return  # what an event did not tell of a device is not known to the rows of its entities either
+            return  # a change of a device without an event is not known to the rows of its entities either
         truth = world.truth().home.row_versions
         if truth.keys() - write.after.keys():
             return  # something is believed to be gone, with evidence
@@ -112,7 +112,7 @@ class Oracle:
         return self._world.moments.of(at).transaction
 
     def _since(self, key: Key, transaction: int) -> int:
-        """Since when the engine may have known the key: long ago, if nobody told what happened to it."""
+        """Since when the engine may have known the key: long ago, if no event named it."""
         return self._world.begun if self._world.unreported.about(key, transaction) else transaction
 
     def _is_doubtful(self, key: Key, transaction: int) -> bool:
@@ -138,7 +138,7 @@ class Oracle:
     def on_source(self, what: str) -> None:
         """Judge how Home Assistant was found."""
         if what == "read":
-            # Lists were answered before this, so what they told is known by now.
+            # Lists were answered before this, so their content is known by now.
             self._known_at = dict(self._world.listed_at)
         if what == "SourceInvalid" and not self._world.misbehaved:
             self.violate("a healthy Home Assistant was called broken, and is not asked again soon")
@@ -160,7 +160,7 @@ class Oracle:
         store = next(s for s in self.stores if s.name == report.replicas[0].replica)
         held = store.held()
         if store.has_failed and not report.errors:
-            self.violate(f"{store.name}: a write failed, and the pass tells no error")
+            self.violate(f"{store.name}: a write failed, and the pass reports no error")
         store.has_failed = False
         for record in report.records:
             key = Key(record.registry, record.key)
@@ -183,7 +183,7 @@ class Oracle:
         now = self._world.moments.wall()
         for replica, store in zip(status.replicas, self.stores, strict=True):
             self.claims += 1
-            # The word that a client is told.
+            # The status that a client gets.
             if replica_status(replica, now, self._freshness)[0] == "in_sync":
                 self._check_in_sync(replica, store)
             if replica.synced_at is not None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # The service notices within its watch, and heals within two seconds.
 NOTICED_SECONDS = PACE.watch_seconds + 2.0
 _HEALED_SECONDS = PACE.verify_seconds + 2 * PACE.retry_seconds_max
-# Times of files are real; what happened before must lie further back than they can tell.
+# Times of files are real; what happened before must lie further back than their resolution.
 _REAL_SECONDS = 0.05
 # Columns that say nothing of whether a row is equal: when it was written, and what records are not compared by.
 _UNCOMPARED = {"last_seen", *Record.UNHASHED, *Device.UNHASHED, *Entity.UNHASHED}
@@ -117,7 +117,7 @@ async def suffer(history: "History", path: Path, count: int = 4) -> None:
             _ask(history, path, what)
             await trio.sleep(random.uniform(1, 30))
         if what in DAMAGING:
-            # As the service tells a person to: away with it.
+            # As the service advises: remove it.
             history.note_tampering()
             for file in path.parent.glob(path.name + "*"):
                 file.unlink()

@@ -1,4 +1,4 @@
-"""What a person or a program is told over HTTP and by the metrics, held to what was true at that moment."""
+"""What HTTP and the metrics report, compared with what was true at that moment."""
 
 from collections.abc import Callable
 from types import SimpleNamespace

@@ -132,7 +132,7 @@ class HostileStore(Replica, Ledger):
         return self._do("data_version", self._replica.data_version)
 
     def file_signature(self) -> None:
-        """Only the data version can tell: times of files are none of virtual time."""
+        """Only the data version shows it: times of files do not follow virtual time."""
 
     def observe(self) -> Observed:
         at = trio.current_time()

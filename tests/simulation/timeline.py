@@ -1,7 +1,7 @@
 """What was true when. A moment is a number: how many changes of the truth had happened by then.
 
 The wall clock may jump and ties are common, so the oracle compares moments and not times. Every reading of the
-wall clock is unique, so that a stamp which the engine shows tells the moment at which it was taken.
+wall clock is unique, so that a timestamp which the engine shows identifies its moment.
 """
 
 from collections.abc import Callable, Mapping

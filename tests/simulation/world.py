@@ -39,7 +39,7 @@ CORE = Key("core", "config")
 
 @dataclass
 class EventWeather:
-    """How likely an event is lost, told twice, or told late, behind others."""
+    """How likely an event is lost, sent twice, or sent late, after others."""
 
     lost: float = 0.0
     doubled: float = 0.0
@@ -83,7 +83,7 @@ class World:
         self._lost: set[Key] = set()  # events of these were lost, and nobody looked at them since
         self.is_admin = random.random() < 0.5
         version = random.choice([OLD, NEW, NEW])
-        self.home = Home("a", version, self.tell, self.note)
+        self.home = Home("a", version, self.emit, self.note)
         self.other = Home("b", NEW, lambda *_: None, lambda *_: None)
         self.server = Server(self, Random(random.random()))
         self.home.fill(random)
@@ -118,7 +118,7 @@ class World:
         )
 
     def _positions(self) -> dict[Key, int]:
-        """The user's order of areas and floors, where this core's lists tell one."""
+        """The user's order of areas and floors, where this core's lists have one."""
         if not has_order(version_of(self.home.version)):
             return {}
         return positions_of({name: [r.key for r in self.home.of(name)] for name in ORDERED_REGISTRIES})
@@ -201,9 +201,9 @@ class World:
             row.pop(name, None)
         return row
 
-    # What is told
+    # Events
 
-    def tell(self, event_type: str, data: dict[str, Any], key: Key) -> None:
+    def emit(self, event_type: str, data: dict[str, Any], key: Key) -> None:
         """Home Assistant fires an event."""
         if self.mode != "home" or not self.server.sockets:
             return  # nobody listens; whoever connects lists everything
@@ -285,7 +285,7 @@ class World:
 
     def _enter(self, state: str) -> None:
         self.state = state
-        self.tell("core_config_updated", {}, CORE)
+        self.emit("core_config_updated", {}, CORE)
 
     def switch(self, mode: str) -> None:
         """Who answers at the URL: our home, our home in recovery mode, or another one."""

@@ -1,4 +1,4 @@
-"""What a running Home Assistant's lists tell beyond their rows: the user's order, and subentries for who may see them."""
+"""What a running Home Assistant's lists hold beyond their rows: the user's order, and subentries for those who may see them."""
 
 import copy
 import json

@@ -55,9 +55,9 @@ async def test_messages_that_are_left_out_are_told(tmp_path: Path) -> None:
     newer = msgspec.structs.replace(said_device("a", "d1"), headers={"schema": b"9"})
     foreign = [raw("p.device", b"x", b"", "a")] * 1200
     page = await shown(MemoryView(tmp_path, newer, *foreign), "/")
-    told = page.one("main").text
-    assert "There was a message by a newer version of this program" in told
-    assert "There were 1,200 messages that no process of the fleet wrote" in told
+    reported = page.one("main").text
+    assert "There was a message by a newer version of this program" in reported
+    assert "There were 1,200 messages that no process of the fleet wrote" in reported
     assert "Left out" not in (await shown(MemoryView(tmp_path / "b", *SAID), "/")).one("main").text
 
 

@@ -69,13 +69,13 @@ def test_a_route_without_parameters_takes_none() -> None:
 
 
 def test_an_unknown_parameter_is_answered_with_all_that_are_known() -> None:
-    told = refused(b"firmware=9", DevicesQuery)
-    assert all(name in told.partition("Known here: ")[2] for name in ("area_id", "q", "sw_version"))
+    reported = refused(b"firmware=9", DevicesQuery)
+    assert all(name in reported.partition("Known here: ")[2] for name in ("area_id", "q", "sw_version"))
 
 
 def test_of_many_unknown_parameters_only_some_are_repeated() -> None:
-    told = refused("&".join(f"x{number:03}=1" for number in range(100)).encode(), NoQuery)
-    assert ("x009" in told, "x010" in told) == (True, False)
+    reported = refused("&".join(f"x{number:03}=1" for number in range(100)).encode(), NoQuery)
+    assert ("x009" in reported, "x010" in reported) == (True, False)
 
 
 def test_too_many_labels() -> None:

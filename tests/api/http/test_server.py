@@ -50,7 +50,7 @@ class Served:
 
 
 class Stream:
-    """A raw client of /api/changes/stream, which reads only when told to."""
+    """A raw client of /api/changes/stream, which reads only on request."""
 
     def __init__(self, connection: anyio.abc.SocketStream) -> None:
         self.connection = connection

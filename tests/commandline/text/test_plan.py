@@ -146,20 +146,20 @@ Applied: 1 added, 1 held (sqlite); nothing to do (history).
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "reported"),
     [
         ("apply", "run again in 60 s with --max-delete 40, or add --confirm-deletes to that."),
         ("dry_run", "run `reconcile --max-delete 40` twice, 60 s apart, or `reconcile --max-delete 40 --confirm-deletes` now."),
     ],
 )  # fmt: skip
-def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode: str, told: str) -> None:
+def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode: str, reported: str) -> None:
     waiting = removed("Old", outcome="waiting", since=NOON)
     text = render_plan(report(waiting, mode=mode), PlanText(allowed="--max-delete 40"))
-    assert f"1 delete waits for a second look: {told}" in text.splitlines()
+    assert f"1 delete waits for a second look: {reported}" in text.splitlines()
 
 
 @pytest.mark.parametrize(
-    ("mode", "since", "told"),
+    ("mode", "since", "reported"),
     [
         ("apply", NOON, "1 delete waits for a second look: run again in 60 s, or pass --confirm-deletes."),
         ("apply", Instant(NOON - 30), "1 delete waits for a second look: run again in 30 s, or pass --confirm-deletes."),
@@ -176,10 +176,10 @@ def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode
         ),
     ],
 )  # fmt: skip
-def test_a_waiting_delete_tells_how_long(mode: str, since: Instant | None, told: str) -> None:
+def test_a_waiting_delete_tells_how_long(mode: str, since: Instant | None, reported: str) -> None:
     both = [removed("Old", outcome="waiting", since=since, replica=name) for name in ("sqlite", "history")]
     lines = render_plan(report(*both, mode=mode), PLAIN).splitlines()
-    assert lines[-2] == told
+    assert lines[-2] == reported
     assert '  - remove  device/old "Old" (waits for a second look)' in lines
 
 

@@ -186,7 +186,7 @@ def test_a_restore_waits_for_the_service_to_be_stopped_and_its_clients_start_ove
 
 
 def first_event(address: str, cursor: int) -> str:
-    """What a stream is told first that resumes behind `cursor`."""
+    """The first event of a stream that resumes after `cursor`."""
     request = urllib.request.Request(f"{address}/api/changes/stream", headers={"Last-Event-ID": str(cursor)})
     with urllib.request.urlopen(request, timeout=30) as stream:
         lines: Iterator[str] = (line.decode().rstrip() for line in stream)

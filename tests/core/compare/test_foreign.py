@@ -1,4 +1,4 @@
-"""The tell-tales of mocked rows."""
+"""The signs of mocked rows."""
 
 from engine.core.compare.foreign import foreign_reasons
 from engine.core.compare.stored import StoredRow

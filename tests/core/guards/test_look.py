@@ -16,7 +16,7 @@ def test_within_one_start_of_the_machine_only_its_running_counts(wall: float) ->
 
 
 def test_a_wait_of_sixty_seconds_is_over_after_sixty_seconds() -> None:
-    # Some systems tell the time since the start in hundredths, cut off.
+    # Some systems report the uptime in hundredths, truncated.
     assert elapsed(Look(NOON, "a", 100.0), Look(NOON + 60, "a", 159.99)) >= 60
 
 

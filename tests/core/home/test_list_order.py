@@ -1,4 +1,4 @@
-"""The user's order of areas and floors: positions where a core tells it, and no trace of it where none does."""
+"""The user's order of areas and floors: positions where a core reports it, and none where it does not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Of rows that claim one identity none is trusted, and each is told by what is known of it."""
+"""Rows that share an identity are all set aside, and each is reported with what is known about it."""
 
 from engine.core.records.record import Key
 from engine.core.records.set_aside import SetAside, listed_twice, sorted_rows, trusted_records

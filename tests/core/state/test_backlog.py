@@ -1,4 +1,4 @@
-"""Which records changed is told by how snapshots were made, and never too few."""
+"""The changed records follow from how snapshots were made, and are never too few."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,7 +8,7 @@ from api.fleet.bodies import FleetDevice, FleetModel
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery
 from engine.errors import ReplicaUnavailable
 from engine.fleet_view.view_file.reading import ViewReader
-from tests.fleet_view.viewed import opened, raw, reader_of, said_device, said_site, tell
+from tests.fleet_view.viewed import opened, raw, reader_of, said_device, said_site, send
 
 SAID = (
     said_device("a", "d1", "Lamp", model="Hue", sw_version="1"),
@@ -93,7 +93,7 @@ def test_a_file_in_which_there_is_nothing_yet_is_unavailable(tmp_path: Path) -> 
     store = opened(tmp_path)
     reader = ViewReader(tmp_path / "view.db")
     assert devices(reader) == []
-    tell(store, said_device("a", "d1"), raw("p.device", b"x", b"", "a"))
+    send(store, said_device("a", "d1"), raw("p.device", b"x", b"", "a"))
     assert devices(reader) == ["a/d1"]
     with reader.transaction() as transaction:
         assert transaction.oddities() == {"foreign": 1, "newer": 0, "unreadable": 0}

@@ -10,7 +10,7 @@ from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected
 from engine.fleet_view.view_file.schema import TopicsIdentity
 from engine.fleet_view.view_file.store import ViewStore
 from engine.fleet_view.view_file.writing import Batch
-from tests.fleet_view.viewed import DEVICES, IDENTITY, PARTITIONS, opened, reader_of, said_device, tell
+from tests.fleet_view.viewed import DEVICES, IDENTITY, PARTITIONS, opened, reader_of, said_device, send
 from tests.homes import NOON
 
 DAY = 86_400.0
@@ -55,7 +55,7 @@ def test_what_may_have_missed_a_delete_is_read_anew(tmp_path: Path, at: float) -
 )
 def test_other_topics_mean_another_file(tmp_path: Path, other: dict[str, object]) -> None:
     store = opened(tmp_path)
-    tell(store, said_device("a", "d1"), at=NOON)
+    send(store, said_device("a", "d1"), at=NOON)
     store.close()
     assert begun(tmp_path, msgspec.structs.replace(IDENTITY, **other)) == {}
 
@@ -72,14 +72,14 @@ def test_a_discarded_file_is_begun_anew_with_the_same_topics(tmp_path: Path) -> 
 
 def test_a_damaged_file_of_a_view_is_replaced(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    tell(store, *(said_device("a", f"d{number}") for number in range(500)), at=NOON)
+    send(store, *(said_device("a", f"d{number}") for number in range(500)), at=NOON)
     store.rest()
     store.close()
     path = tmp_path / "view.db"
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\xff" * 4000 + content[4100:])
     assert begun(tmp_path) == {}
-    tell(opened(tmp_path), said_device("a", "d1"))
+    send(opened(tmp_path), said_device("a", "d1"))
 
 
 def test_damage_that_is_found_while_writing_ends_the_file(
@@ -115,7 +115,7 @@ def test_a_file_of_another_program_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_failed_write_changes_nothing_and_needs_a_new_beginning(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    tell(store, said_device("a", "d1"), at=NOON)
+    send(store, said_device("a", "d1"), at=NOON)
     with pytest.raises(ReplicaError):
         store.apply(positions(2**70))
     with pytest.raises(AssertionError):

@@ -29,7 +29,7 @@ from tests.fleet_view.viewed import (
     removed_site,
     said_device,
     said_site,
-    tell,
+    send,
 )
 from tests.homes import NOON
 
@@ -107,11 +107,11 @@ def test_devices_whose_ids_have_the_same_hash_are_told_apart(
     monkeypatch.setattr(numbers, "crc32", lambda _: 7)
     ids = [f"d{number}" for number in range(numbers.SAME_HASH_MAX)]
     store = opened(tmp_path)
-    tell(store, *(said_device("a", id_, id_) for id_ in ids))
-    tell(store, gone_device("a", "d5"), said_device("a", "d9", "nine"), at=NOON)
+    send(store, *(said_device("a", id_, id_) for id_ in ids))
+    send(store, gone_device("a", "d5"), said_device("a", "d9", "nine"), at=NOON)
     reader = ViewReader(tmp_path / "view.db")
     assert names(reader) == sorted({*ids, "nine"} - {"d5", "d9"})
-    tell(store, said_device("a", "d5", "five"), said_device("a", "one more"))
+    send(store, said_device("a", "d5", "five"), said_device("a", "one more"))
     assert len(names(reader)) == numbers.SAME_HASH_MAX
     with reader.transaction() as transaction:
         assert transaction.oddities()["unreadable"] == 1
@@ -149,16 +149,16 @@ def test_of_two_owners_the_one_with_the_larger_claim_has_the_word(tmp_path: Path
             return [site.status for site in transaction.sites(ViewedSitesQuery(), NOON)]
 
     messages = [said_site("a", "blocked", claim=5), said_site("a", "in_sync", claim=4)]
-    tell(store, *messages)
+    send(store, *messages)
     assert status() == ["blocked"]
     store.begin(IDENTITY)
-    tell(store, said_site("a", "in_sync", claim=4), removed_site("a", claim=4))
+    send(store, said_site("a", "in_sync", claim=4), removed_site("a", claim=4))
     assert status() == ["blocked"]
-    tell(store, removed_site("a", claim=5))
+    send(store, removed_site("a", claim=5))
     assert status() == []
-    tell(store, said_site("a", "in_sync", claim=4))
+    send(store, said_site("a", "in_sync", claim=4))
     assert status() == []
-    tell(store, said_site("a", "in_sync", claim=6))
+    send(store, said_site("a", "in_sync", claim=6))
     assert status() == ["in_sync"]
 
 
@@ -177,7 +177,7 @@ def test_what_was_counted_and_how_far_it_was_read_is_kept() -> None:
 def test_only_what_changes_answers_about_devices_is_told_as_different(tmp_path: Path) -> None:
     """A fleet of 10,000 homes says 167 times a second how one of them is."""
     store = opened(tmp_path)
-    tell(store, said_site("a", tags=("west",)), said_device("a", "d1"))
+    send(store, said_site("a", tags=("west",)), said_device("a", "d1"))
     revisions = [store.revision]
     for entry in (
         said_site("a", "blocked", tags=("west",), claim=2),
@@ -188,12 +188,12 @@ def test_only_what_changes_answers_about_devices_is_told_as_different(tmp_path: 
         removed_site("a", claim=2),
         removed_site("a", claim=2),
     ):
-        tell(store, entry)
+        send(store, entry)
         revisions.append(store.revision)
     steps = [after - before for before, after in pairwise(revisions)]
     assert steps == [0, 0, 1, 1, 1, 1, 0]
     store.begin(IDENTITY)
-    tell(store, said_site("b", tags=("west",)))
+    send(store, said_site("b", tags=("west",)))
     assert store.revision == revisions[-1] + 1
 
 

@@ -171,7 +171,7 @@ def test_an_error_of_a_write_is_reported_with_what_is_known_of_it() -> None:
 
 
 class NotingReplica(MemoryReplica):
-    """A store that has something to tell after each use."""
+    """A store that has a note after each use."""
 
     def take_note(self) -> str:
         return "the outbox is full"

@@ -17,7 +17,7 @@ from tests.loop.virtual_time import inline
 
 
 class NotingReplica(MemoryReplica):
-    """A store that has one thing to tell, once."""
+    """A store that has one note, once."""
 
     note: str | None = "the outbox is full"
 

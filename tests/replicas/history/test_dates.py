@@ -32,7 +32,7 @@ def upsert(area: Area) -> Operation:
 
 
 def write(history: HistoryFile, name: str, at: float) -> str | None:
-    """One revision of the kitchen, and one of another record, as the clock tells the time; returns the note."""
+    """One revision of the kitchen, and one of another record, at the clock's time; returns the note."""
     areas = Area(area_id="kitchen", name=name), Area(area_id=f"other {name}", name=name)
     history.apply([upsert(area) for area in areas], Run(f"run {name}", at, "test", "2026.11.0"))
     return history.take_note()

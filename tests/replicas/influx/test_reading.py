@@ -1,4 +1,4 @@
-"""Rows of scans as versions: the newest wins, the altered is told."""
+"""Rows of scans as versions: the newest wins, and an altered one is reported."""
 
 import pytest
 

@@ -263,4 +263,4 @@ def test_what_another_home_left_to_be_sent_is_not_sent_and_stays() -> None:
     assert "lines of another site than home" in reported
     sender.drop(sender.keep([[ours]]))
     sender.send_pending()
-    assert sender.take_note() is None, "told once, also when batches of ours come and go beside it"
+    assert sender.take_note() is None, "reported once, also when batches of ours come and go meanwhile"

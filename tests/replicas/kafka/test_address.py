@@ -31,7 +31,7 @@ def test_an_address_is_brokers_a_prefix_and_how_topics_are_made(
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "reported"),
     [
         ("kafka:", "names no Kafka broker"),
         ("kafka:///homes", "names no Kafka broker"),
@@ -52,8 +52,8 @@ def test_an_address_is_brokers_a_prefix_and_how_topics_are_made(
         ("kafka://a/x?replicas=33", "replicas"),
     ],
 )
-def test_what_is_no_address_is_refused_and_no_secret_repeated(uri: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told) as refused:
+def test_what_is_no_address_is_refused_and_no_secret_repeated(uri: str, reported: str) -> None:
+    with pytest.raises(SettingsError, match=reported) as refused:
         parse_address(uri)
     assert "secret" not in str(refused.value)
 

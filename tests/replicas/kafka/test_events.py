@@ -76,20 +76,20 @@ def test_what_fills_an_empty_store_is_read_and_not_changed() -> None:
 
 def test_a_delete_is_followed_by_a_tombstone_which_the_feed_of_changes_does_without() -> None:
     [event] = sent(snapshot(ENTRY, device(1)), snapshot(ENTRY))
-    told, tombstone = event.messages
-    value: dict[str, Any] = json.loads(told.value or b"")
+    reported, tombstone = event.messages
+    value: dict[str, Any] = json.loads(reported.value or b"")
     assert (value["op"], value["after"], value["before"]["id"]) == ("d", None, device(1).id)
     assert value["source"]["hash"] == "-"
-    assert (tombstone.key, tombstone.value) == (told.key, None)
-    assert event.event.value == told.value
+    assert (tombstone.key, tombstone.value) == (reported.key, None)
+    assert event.event.value == reported.value
     assert event.version is None
 
 
 def test_a_changed_id_ends_one_record_and_begins_another() -> None:
     before = snapshot(ENTRY, device(1))
     split = snapshot(ENTRY, device(2), device(3), splits={device(1).id: (device(2).id, device(3).id)})
-    told = [(s.key.id, json.loads(s.event.value or b"")["op"]) for s in sent(before, split)]
-    assert told == [(device(1).id, "d"), (device(2).id, "c"), (device(3).id, "c")]
+    reported = [(s.key.id, json.loads(s.event.value or b"")["op"]) for s in sent(before, split)]
+    assert reported == [(device(1).id, "d"), (device(2).id, "c"), (device(3).id, "c")]
 
 
 def test_what_stood_there_is_told_even_if_it_is_no_record() -> None:

@@ -47,7 +47,7 @@ def state(policy: str | None = "compact", partitions: int = 48) -> TopicState:
 
 
 @pytest.mark.parametrize(
-    ("topic", "found", "told"),
+    ("topic", "found", "reported"),
     [
         ("homes.device", state(partitions=12), "12 partitions, but the settings ask for 48"),
         ("homes.device", state("delete"), "delete records.*must be compact"),
@@ -56,9 +56,9 @@ def state(policy: str | None = "compact", partitions: int = 48) -> TopicState:
     ],
 )
 def test_topics_in_which_something_would_be_lost_are_refused(
-    topic: str, found: TopicState, told: str
+    topic: str, found: TopicState, reported: str
 ) -> None:
-    with pytest.raises(ReplicaRejected, match=told) as refused:
+    with pytest.raises(ReplicaRejected, match=reported) as refused:
         check_topics(NAMES, {topic: found}, 48, "records.uri")
     assert topic in refused.value.message
     assert refused.value.hint
@@ -71,8 +71,8 @@ def test_topics_as_they_should_be_and_settings_that_are_hidden_are_no_reason_to_
 
 @pytest.mark.parametrize(("in_sync", "is_short"), [(3, False), (2, False), (1, True)])
 def test_too_few_replicas_are_said(in_sync: int, is_short: bool) -> None:
-    told = shortage_of("homes.device", TopicState(48, 3, in_sync, {"min.insync.replicas": "2"}))
-    assert bool(told) is is_short
+    reported = shortage_of("homes.device", TopicState(48, 3, in_sync, {"min.insync.replicas": "2"}))
+    assert bool(reported) is is_short
     assert shortage_of("homes.device", TopicState(48, 3, 1, None)) is None
 
 

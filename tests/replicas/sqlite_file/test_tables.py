@@ -1,4 +1,4 @@
-"""Our files are told apart by their tables: one in the place of another is refused, and no byte of either changes."""
+"""Our files are distinguished by their tables: one in the place of another is refused, and no byte of either changes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -84,11 +84,11 @@ def test_each_is_used_as_what_it_is_and_no_other(tmp_path: Path, found: str, wan
         if found == wanted:
             use(path)
             continue
-        told = refusal(use, path)
-        if told is not None:
-            assert f"{found}, but a" in str(told)
-            assert wanted in str(told)
-            assert "rows.file" in told.hint
+        reported = refusal(use, path)
+        if reported is not None:
+            assert f"{found}, but a" in str(reported)
+            assert wanted in str(reported)
+            assert "rows.file" in reported.hint
         assert path.read_bytes() == before
 
 

@@ -40,7 +40,7 @@ async def test_homes_are_given_up_and_taken_again(
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
     held: list[Claim] = []
-    told: list[bool] = []
+    reported: list[bool] = []
     group = Group(ends=ends)
 
     async def gained(claim: Claim) -> None:
@@ -50,7 +50,7 @@ async def test_homes_are_given_up_and_taken_again(
         held.remove(claim)
 
     state = tmp_path / "state"
-    ownership = DrainableOwnership(group, state, lambda since: told.append(since is not None))
+    ownership = DrainableOwnership(group, state, lambda since: reported.append(since is not None))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ownership.run, gained, lost)
         await eventually(lambda: len(held) == 1)
@@ -59,7 +59,7 @@ async def test_homes_are_given_up_and_taken_again(
         assert ownership.since == drained_since(state)
         assert resume(state)
         await eventually(lambda: len(held) == 1)
-        assert told == [True, False]
+        assert reported == [True, False]
         tasks.cancel_scope.cancel()
 
 

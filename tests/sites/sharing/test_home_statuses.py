@@ -1,4 +1,4 @@
-"""What other processes are told of a home is what its own process knows."""
+"""The status that a process sends of a home is what it knows itself."""
 
 from msgspec.structs import replace
 

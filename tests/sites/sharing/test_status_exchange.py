@@ -1,4 +1,4 @@
-"""Processes of a fleet tell each other how their homes are, and what they hear is the latest owner's word."""
+"""Processes of a fleet exchange the status of their homes, and the latest owner's status counts."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A process tells of itself when something changed and once a minute; one that is gone for a day is forgotten."""
+"""A process reports itself after a change and once a minute; one that is gone for a day is forgotten."""
 
 from msgspec.structs import replace
 

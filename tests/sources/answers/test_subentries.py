@@ -1,4 +1,4 @@
-"""Config subentries: id, type and title, whoever tells them, and nothing else."""
+"""Config subentries: id, type and title from any form of source, and nothing else."""
 
 import json
 from typing import Any

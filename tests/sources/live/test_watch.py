@@ -235,7 +235,7 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
             with anyio.fail_after(60):
                 hints = await watch.wait_for_hints()
             assert hints.registries == {"area"}
-            # Of what is not told nothing can be said before it is listed again.
+            # A change without an event is only known when the registry is listed again.
             assert (await watch.refresh(hints, before)).reading.true_at == before.reading.taken_at
             assert before.home.records
 

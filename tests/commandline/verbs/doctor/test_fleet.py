@@ -33,12 +33,12 @@ class MemoryFleet:
         self.members: tuple[Worker, ...] = (Worker("a", "10.0.0.1", (0, 1, 2, 3)),)
         self.known = KnownSites(4)
         self.tell_worker("a", s1=digest)
-        self.tell()
+        self.send()
 
     def tell_worker(self, name: str, state: Any = "active", **settings: str | None) -> None:
         self.known.workers[name] = WorkerStatus(worker=name, state=state, ts_ms=NOW_MS, settings=settings)
 
-    def tell(self, **more: Any) -> None:
+    def send(self, **more: Any) -> None:
         given: dict[str, Any] = {"stage": "kept", "status": SyncStatus.IN_SYNC, "ts_ms": NOW_MS} | more
         self.known.note(SiteStatus(site="s1", owner="a", claim=1, **given))
 
@@ -98,7 +98,7 @@ def test_homes_of_which_processes_have_different_settings_are_named(fleet: Memor
 def test_a_home_that_is_not_kept_is_a_finding(
     fleet: MemoryFleet, said: dict[str, Any], word: str, why: str
 ) -> None:
-    fleet.tell(**said)
+    fleet.send(**said)
     status, message = found()["fleet home"]
     assert status == word
     assert why in message

@@ -31,9 +31,9 @@ class MemoryFleet:
         self.members: tuple[Worker, ...] = (Worker("one", "h1", (0,)), Worker("two", "h2", (1,)))
         self.known = KnownSites(2)
         for member in self.members:
-            self.tell(WorkerStatus(worker=member.name, state="active", ts_ms=NOW_MS))
+            self.send(WorkerStatus(worker=member.name, state="active", ts_ms=NOW_MS))
 
-    def tell(self, *said: SiteStatus | WorkerStatus) -> None:
+    def send(self, *said: SiteStatus | WorkerStatus) -> None:
         for status in said:
             if isinstance(status, SiteStatus):
                 self.known.note(status)
@@ -99,7 +99,7 @@ def test_the_status_has_each_home_as_its_owner_says(
         drift_records=2,
         pending=3,
     )
-    cluster.tell(home)
+    cluster.send(home)
     assert run_fleet(parse(["fleet", "status"])) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "home0" in line)
     assert line == "  out_of_sync  home0  164 records, 3 pending, 2 differ, for 3 min, reported 12 s ago"
@@ -113,7 +113,7 @@ def test_a_home_without_a_file_strangers_and_drained_processes_are_shown(
     cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     owner = "one" if partition_of("lost", 2) == 0 else "two"
-    cluster.tell(
+    cluster.send(
         SiteStatus(
             site="lost",
             owner=owner,
@@ -186,12 +186,12 @@ def alone(monkeypatch: pytest.MonkeyPatch, *others: WorkerStatus, ours: str = ""
     made.known.workers.clear()
     name = ours or f"{socket.gethostname()}-12"
     made.members = (Worker(name, "h1", (0, 1)),)
-    made.tell(WorkerStatus(worker=name, state="active", ts_ms=NOW_MS), *others)
+    made.send(WorkerStatus(worker=name, state="active", ts_ms=NOW_MS), *others)
     for site in ("home0", "home1"):
         said = SiteStatus(
             site=site, owner=name, claim=1, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=NOW_MS
         )
-        made.tell(said)
+        made.send(said)
     monkeypatch.setattr(module, "open_fleet", lambda _loaded: made)
 
 

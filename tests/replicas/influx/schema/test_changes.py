@@ -1,4 +1,4 @@
-"""The lines that tell what a run changed."""
+"""The lines that list the changes of a run."""
 
 import itertools
 from typing import Any

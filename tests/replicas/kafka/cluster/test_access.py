@@ -50,7 +50,7 @@ def test_a_file_that_a_property_names_has_to_be_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("acks=1", "sets acks in line 1"),
         ("# x\ntransactional.id=secret", "sets transactional.id in line 2"),
@@ -58,10 +58,10 @@ def test_a_file_that_a_property_names_has_to_be_there(tmp_path: Path) -> None:
         ("a line", "no `name=value` in line 1"),
     ],
 )
-def test_what_the_program_rests_on_cannot_be_set(tmp_path: Path, text: str, told: str) -> None:
+def test_what_the_program_rests_on_cannot_be_set(tmp_path: Path, text: str, reported: str) -> None:
     file = tmp_path / "client.properties"
     file.write_text(text)
-    with pytest.raises(SettingsError, match=told) as refused:
+    with pytest.raises(SettingsError, match=reported) as refused:
         read_properties(str(file))
     assert "secret" not in str(refused.value)
 

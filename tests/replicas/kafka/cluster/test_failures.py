@@ -12,7 +12,7 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "told"),
+    ("code", "kind", "reported"),
     [
         (KafkaError._TRANSPORT, ReplicaUnavailable, "Check that its brokers run"),
         (KafkaError._AUTHENTICATION, ReplicaRejected, "the user or the password"),
@@ -45,13 +45,13 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
         (KafkaError.COORDINATOR_NOT_AVAILABLE, ReplicaUnavailable, "its words"),
     ],
 )
-def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, told: str) -> None:
+def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, reported: str) -> None:
     error = replica_error(KafkaError(code, "its words."), HOMES, tried="be written")
     assert type(error) is kind
     assert error.message.startswith("Kafka at a:9092 cannot be written: ")
     assert error.message.endswith(".")
     assert "its words" in error.message
-    assert told in str(error)
+    assert reported in str(error)
     assert error.hint.endswith(".")
 
 

@@ -13,25 +13,25 @@ NAMES = TopicNames("homes")
 FIRST = SiteKey("s1", entity(1).key)
 
 
-def told(offset: int, name: str | None, site: str = "s1") -> TopicEntry:
+def reported(offset: int, name: str | None, site: str = "s1") -> TopicEntry:
     value = None if name is None else json.dumps({"after": canonical_fields(entity(1, name=name))}).encode()
     return TopicEntry("homes.entity", offset, encode_key(site, entity(1).key), value)
 
 
 def test_the_newest_message_of_a_record_is_what_is_held() -> None:
     held = HeldPartition(NAMES, "s1")
-    assert [held.fold(told(n, name)) for n, name in enumerate("ab")] == [FIRST] * 2
+    assert [held.fold(reported(n, name)) for n, name in enumerate("ab")] == [FIRST] * 2
     assert held.of("s1").versions == {entity(1).key: content_hash(entity(1, name="b"))}
     assert held.places([FIRST, SiteKey("s1", device(1).key)]) == {"homes.entity": {1: FIRST}}
-    held.fold(told(2, None))
+    held.fold(reported(2, None))
     assert held.of("s1").versions == {}
     assert held.places([FIRST]) == {}
-    held.fold(told(3, None))
+    held.fold(reported(3, None))
 
 
 def test_another_home_in_the_same_partition_is_none_of_ours() -> None:
     held = HeldPartition(NAMES, "s1")
-    assert held.fold(told(0, "a", site="s2")) is None
+    assert held.fold(reported(0, "a", site="s2")) is None
     assert (held.of("s1").versions, held.strange) == ({}, 0)
 
 

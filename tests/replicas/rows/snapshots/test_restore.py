@@ -84,7 +84,7 @@ def test_no_number_of_the_feed_is_given_out_twice(rows: Path, tmp_path: Path) ->
     assert sql(rows, entries) == sql(tmp_path / "snapshot.db", entries)
     oldest = sql(rows, "SELECT min(seq) FROM reconcile_changes")[0][0]
     assert isinstance(oldest, int)
-    # Whoever resumes behind any earlier number is behind the feed's beginning by more than one: told to start over.
+    # A client that resumes after an earlier number is before the feed's beginning by more than one, and gets a reset.
     assert oldest > newest + 1
     store = open_rows(rows)
     one_pass(store, store, snapshot(*captured_records("2026.11.0")[5:]), prune_foreign=True, run_id="after")
