@@ -9,6 +9,7 @@ import yaml
 
 from engine.commandline.arguments.parser import parse
 from engine.replicas.kafka.address import parse_address
+from engine.replicas.kafka.cluster.group import RELEASE_SECONDS_MAX
 from engine.settings.layers import load_settings, merge_layers, settings_layers
 from engine.settings.sections import SETTING_NAMES
 from engine.settings.stores import fleet_uri
@@ -188,6 +189,20 @@ def test_what_a_pod_names_is_there(workload: dict[str, Any]) -> None:
     assert of_kind("PodDisruptionBudget")[name]["spec"]["selector"]["matchLabels"] == labels
     policy = of_kind("NetworkPolicy")["ha-reconcile"]["spec"]["podSelector"]["matchLabels"]
     assert policy.items() <= labels.items()
+
+
+@WORKLOAD
+def test_pods_are_spread_over_nodes_and_end_in_their_own_time(workload: dict[str, Any]) -> None:
+    pod = pod_of(workload)
+    [spread] = pod["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == (
+        "kubernetes.io/hostname",
+        "ScheduleAnyway",
+    )
+    assert spread["labelSelector"]["matchLabels"] == workload["spec"]["template"]["metadata"]["labels"]
+    if environment_of(workload).keys() >= {"RECONCILE_FLEET__BROKERS", "RECONCILE_SITES__DIRECTORY"}:
+        # Its homes end, and others get them, before it is killed.
+        assert pod["terminationGracePeriodSeconds"] > RELEASE_SECONDS_MAX
 
 
 def test_no_secret_is_in_it() -> None:

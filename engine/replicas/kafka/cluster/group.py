@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 5.0
 _HEARTBEATS = 3  # heartbeats per session, with a margin
 # Homes end within the timeout of what they wait for. Their claim is already closed, so they write nothing meanwhile.
-_RELEASE_SECONDS_MAX = 120.0
+RELEASE_SECONDS_MAX = 120.0
 
 
 class GroupOwnership:
@@ -211,7 +211,7 @@ class _Member:
     def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it in the event loop. The remaining claims do not expire meanwhile, because this thread renews them."""
         done = asyncio.run_coroutine_threadsafe(work, self._told.loop)
-        for _ in range(round(_RELEASE_SECONDS_MAX / _POLL_SECONDS)):
+        for _ in range(round(RELEASE_SECONDS_MAX / _POLL_SECONDS)):
             try:
                 done.result(_POLL_SECONDS)
             except NotYetError:
