@@ -44,7 +44,7 @@ _EVENTS = frozenset(
     }
 )
 _found: list[str] | None = None
-"""What was found since the watching began; None while nobody watches."""
+"""What was found since the watching began; None while it is off."""
 
 
 @contextmanager

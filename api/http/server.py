@@ -81,7 +81,7 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
     if not (is_loopback or has_token or allow_anonymous):
         raise SettingsError(
             f"http.host = {host!r} lets other machines read this home's inventory, and no token is set.",
-            "Set http.token_file, or http.host = 127.0.0.1; to let everybody read, set http.allow_anonymous = true.",
+            "Set http.token_file, or http.host = 127.0.0.1; to let everyone read, set http.allow_anonymous = true.",
         )
     sock = socket.socket(family, type_, protocol)
     try:

@@ -10,7 +10,7 @@ Piece: TypeAlias = bytes | bytearray | memoryview
 
 
 def digest_of(pieces: Iterable[Piece], key: bytes, size: int) -> bytes:
-    """A digest of so many bytes, which nobody makes without the key."""
+    """A digest of so many bytes, which cannot be made without the key."""
     digest = blake2b(digest_size=size, key=key)
     for piece in pieces:
         digest.update(piece)

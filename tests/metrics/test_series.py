@@ -1,4 +1,4 @@
-"""Metrics: what a scrape says, and what it leaves unsaid because nobody knows."""
+"""Metrics: what a scrape says, and what it leaves unsaid because it is unknown."""
 
 import msgspec
 import pytest

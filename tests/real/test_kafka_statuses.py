@@ -103,7 +103,7 @@ def check_draining(fleet: WorkingFleet, first: Worker, second: Worker) -> None:
         ),
         "it is shown as drained",
     )
-    assert first.run("fleet", "drain") == ""  # refused: nobody would be left
+    assert first.run("fleet", "drain") == ""  # refused: no process would be left
     assert ready(first.address) == "ready"
     assert set(first.homes()) == set(fleet.names)
     second.end(signal.SIGTERM)
@@ -206,7 +206,7 @@ def test_strangers_in_topic_and_group_are_named_and_harm_no_home(fleet: WorkingF
         stranger.close()
     fleet.wait_until_in_sync(worker)
 
-    # Somebody adds a partition: who comes then refuses to take part, and who has homes keeps them.
+    # A partition is added: a new process refuses to take homes, and the others keep theirs.
     admin = AdminClient({"bootstrap.servers": fleet.servers})
     admin.create_partitions([NewPartitions("fleet.sites", PARTITIONS + 1)])["fleet.sites"].result(20)
     sentence = f"Topic fleet.sites has {PARTITIONS + 1} partitions, but the settings ask for {PARTITIONS}"
@@ -245,7 +245,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
         lambda sites: {name for name, s in sites.items() if s.owner not in owners} == moved,
         "of all of them",
     )
-    # Whoever asks the wrong process is led to the right one.
+    # A request to the wrong process is redirected to the right one.
     for worker, other in ((first, second), (second, first)):
         name = min(other.homes())
         wait_until(partial(answers, worker.address, name), f"{name} is found")
@@ -265,7 +265,7 @@ def test_owners_say_how_their_homes_are_and_when_they_give_them_up(fleet: Workin
     assert [(worker["state"], len(worker["homes"])) for worker in found["workers"]] == [("active", 6)]
     assert (found["unowned"], found["problems"], found["differing_settings"]) == ([], [], [])
     first.end(signal.SIGKILL)
-    wait_until(lambda: fleet.status()["unowned"] == fleet.names, "nobody has them")
+    wait_until(lambda: fleet.status()["unowned"] == fleet.names, "no process has them")
     assert {(site["status"], site["owner"]) for site in fleet.status()["sites"]} == {("unknown", None)}
     first.start()
     fleet.wait_until_in_sync(first)

@@ -117,7 +117,7 @@ class WatchedService:
         """Wait until what it says was looked at later than a time, Unix seconds."""
         ends = time.monotonic() + WAIT_SECONDS_MAX
         while not any(s.at > after for s in self._said):
-            assert time.monotonic() < ends, "nobody asked"
+            assert time.monotonic() < ends, "no request arrived"
             time.sleep(SAMPLE_SECONDS)
 
     def check_claims(self, since: float, until: float, *replicas: str) -> None:

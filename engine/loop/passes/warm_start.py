@@ -214,7 +214,7 @@ class WarmStart:
         return states if has_ledger else {}
 
     def _is_as_looked(self, one: ReplicaPass) -> bool:
-        """Whether the rows are those of the first look, because nobody wrote any since."""
+        """Whether the rows are those of the first look, because none was written since."""
         version, digest = self._looked.get(one.name, (None, None))
         found = digest is not None and _found_nothing(one)
         return found and version == self._replicas[one.name].data_version()

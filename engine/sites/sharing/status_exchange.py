@@ -186,7 +186,7 @@ class StatusExchange:
         for arrived in await self._in_thread(self._topic.arrived):
             name = self.known.fold(arrived.entry, arrived.partition, now_ms)
             if name and name in self._numbers and name not in self.known.sites:
-                self._due.forget(name)  # removed by whoever does not keep it: it is said again
+                self._due.forget(name)  # removed by a process that does not keep it: send it again
             if arrived.entry.offset % _AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
         statuses = list(self._worker_due())

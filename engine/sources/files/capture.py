@@ -194,7 +194,7 @@ class CaptureSource(Source):
     def _result(self, name: str, *, may_be_undecoded: bool = False) -> msgspec.Raw | None:
         """The recorded result; None when there is none, because the core did not know the command.
 
-        What `may_be_undecoded` need not be JSON: where it is that of last time, nobody decodes it.
+        What `may_be_undecoded` need not be JSON: where it is that of last time, it is not decoded.
         """
         path = self._directory / name
         try:

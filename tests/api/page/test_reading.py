@@ -27,7 +27,7 @@ async def test_the_front_page_is_read_in_one_job_and_its_index_kept(api: Api) ->
     assert (first.home.device_count, first.home.entity_count) == (72, 111)
     pages = api.rows_reader.pages
     assert (await reader.front(HomeQuery())).index is first.index
-    assert api.rows_reader.pages == pages, "nobody has committed since"
+    assert api.rows_reader.pages == pages, "no commit since"
 
 
 async def test_a_commit_makes_a_new_index(rows: Path, sample: Sample) -> None:

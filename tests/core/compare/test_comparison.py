@@ -146,7 +146,7 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
     assert found.status == "out_of_sync"
     records = report_records(comparison, desired, done=Outcome.FAILED, compared_at=NOON, unwritten=refused)
     assert {r.key: r.outcome for r in records} == {device(1).id: "failed", device(2).id: "applied"}
-    # Without the store's word nobody knows.
+    # Without the store's answer it is unknown.
     assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
 
 

@@ -1,4 +1,4 @@
-"""Columns are mappings like any other, and make no value that nobody asks for."""
+"""Columns are mappings like any other, and compute no value that is not read."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def test_what_a_replica_lacks_is_found_by_id_name_and_entity_id_where_only_one_f
     assert verdicts.missing("Entity/Lamp") == lamp
     assert verdicts.missing("lamp", "entity") == lamp
     assert verdicts.missing("t2") == Key("device", "t2")
-    # Two have the name, or the row is there, or nobody has it.
+    # Two have the name, or the row is there, or none has it.
     assert [verdicts.missing(text) for text in ("lamp", "TWIN", "sun", "")] == [None] * 4
     assert verdicts.name_of(lamp) == "Lamp"
     assert verdicts.name_of(Key("entity", "other")) is None

@@ -191,7 +191,7 @@ def test_what_was_never_compared_is_not_taken_for_known() -> None:
     assert memory.order is None, "asked for, and not taken for empty"
     assert (memory.differences, memory.standing, memory.reported) == ({}, {}, {})
     since = Since(None, frozenset({device(1).key}))
-    assert memory.widened(since) is None, "nobody knows what was left before the first pass"
+    assert memory.widened(since) is None, "it is unknown what was left before the first pass"
 
 
 def test_what_a_pass_was_not_allowed_to_do_stands_for_the_next_one() -> None:

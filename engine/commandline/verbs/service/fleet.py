@@ -114,7 +114,7 @@ def _drain(arguments: Arguments, loaded: LoadedSettings) -> int:
 
 
 def _check_others(arguments: Arguments, loaded: LoadedSettings) -> str:
-    """What to say beside the drain. Raises SettingsError where nobody would be left to keep the homes, unless that is forced.
+    """What to say beside the drain. Raises SettingsError if no process would be left to keep the homes, unless that is forced.
 
     Draining works while Kafka is away, too.
     """

@@ -92,10 +92,10 @@ class Administration:
             self._clients.check(deadline, tried=tried)
 
     def check_groups(self, groups: Sequence[str], *, joined: str = "") -> None:
-        """Raises ReplicaRejected for a group that this user may not use. Read on one that is `joined` is told by joining it.
+        """Raises ReplicaRejected for a group that this user may not use. Read on one that is `joined` is checked by joining it.
 
         Without this check, a missing right shows only after everything has been read. Nothing else that fails here is an
-        error: a coordinator that is away is a matter for whoever needs it.
+        error: only a caller that needs the coordinator is affected when it is down.
         """
         tried = "share out the homes" if joined else "be read"
         for group in groups:
@@ -124,7 +124,7 @@ class Administration:
                         return None
                 else:
                     return None
-                message = consumer.poll(0)  # a coordinator that this user may not look up is told here
+                message = consumer.poll(0)  # a coordinator that this user may not look up is reported here
                 if message is not None and (refusal := message.error()) and refusal.code() == _GROUP_REFUSED:
                     return refusal
                 self._clients.check(None, tried=tried)
@@ -190,7 +190,7 @@ class Administration:
         if not topics:
             return {}
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
-        asked, tried = list(resources.values()), "tell how its topics are set up"
+        asked, tried = list(resources.values()), "describe how its topics are set up"
         found = self._asked(
             lambda admin, seconds: admin.describe_configs(asked, request_timeout=seconds), tried
         )

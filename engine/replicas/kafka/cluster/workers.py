@@ -50,7 +50,7 @@ class ClusterFleet:
 
     def workers(self) -> tuple[Worker, ...]:
         """The members of the consumer group; none if the group does not exist."""
-        admin, group, tried = self._clients.admin(), group_of(self.names), "tell who keeps the homes"
+        admin, group, tried = self._clients.admin(), group_of(self.names), "list the members of the group"
         asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
         found = self._clients.results(admin, asked, tried=tried)[group]
         if isinstance(found, KafkaError):

@@ -126,7 +126,7 @@ class Partition:
             self._write(left)
 
     def _wants_newest(self, look: ObserveRequest) -> bool:
-        """Whether to ask the cluster how far the topics reach: not again for each home that starts, as nobody else may write."""
+        """Whether to ask the cluster how far the topics reach: not again for each home that starts, because no other program may write."""
         return not (look.is_first and self._claim.is_exclusive and self._contents.is_fresh())
 
     def _fetch(self, fetches: Sequence[FetchRequest], held: HeldPartition) -> None:

@@ -118,7 +118,7 @@ def test_where_there_is_no_file_one_is_made(rows: Path, tmp_path: Path) -> None:
     oldest = sql(new, "SELECT min(seq) FROM reconcile_changes")[0][0]
     assert isinstance(newest, int)
     assert isinstance(oldest, int)
-    assert oldest > newest + 1  # although nobody could know how far the lost file had come
+    assert oldest > newest + 1  # although the end of the lost file is not known
 
 
 def test_a_damaged_file_is_moved_aside(rows: Path, tmp_path: Path) -> None:
