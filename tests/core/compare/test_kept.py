@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.snapshot import Snapshot, make_snapshot
@@ -62,6 +64,49 @@ def test_a_row_that_says_nothing_keeps_all_that_is_missing_and_that_cannot_all_b
 def test_what_home_assistant_says_is_gone_is_not_kept() -> None:
     desired = home(aside=[odd("device")], removed=[device(1).key])
     assert kept(desired, device(1)) == Kept()
+
+
+def test_as_many_rows_may_be_right_as_say_nothing_of_themselves() -> None:
+    desired = home(aside=[msgspec.structs.replace(odd("device"), position=n) for n in (1, 2)])
+    both = frozenset({device(1).key, device(2).key})
+    assert kept(desired, device(1), device(2)) == Kept(both)
+    assert kept(desired, device(1), device(2), device(3)).surplus == 1
+
+
+def test_a_composite_device_that_was_split_is_gone_and_an_entity_with_its_id_is_not() -> None:
+    desired = make_snapshot(
+        records=[ENTRY],
+        taken_at=NOON,
+        origin="test",
+        registries=frozenset({"config_entry", "device", "entity"}),
+        health=RUNNING,
+        set_aside=[odd("device"), odd("entity")],
+        splits={device(1).id: ("part",)},
+    )
+    namesake = entity(1, id=device(1).id)
+    assert kept(desired, device(1), device(2), namesake) == Kept(frozenset({device(2).key, namesake.key}))
+
+
+def test_what_is_kept_and_cannot_be_read_stands_in_for_nothing() -> None:
+    desired = home(aside=[odd("device", device(1).id)])
+    found = Kept(frozenset({device(1).key}))
+    rows = {device(1).key: StoredRow(device(1).key, {"name": ["no", "text"]})}
+    assert stand_in(desired, found, lambda keys: {key: rows[key] for key in keys}) is desired
+
+
+def test_only_what_others_derive_values_from_stands_in() -> None:
+    desired = home(device(2))
+    area = Key("area", "attic")
+    reads: list[list[Key]] = []
+
+    def read(keys: Iterable[Key]) -> Mapping[Key, StoredRow]:
+        reads.append([*keys])
+        return {}
+
+    stand_in(desired, Kept(frozenset({area, device(1).key, device(2).key})), read)
+    assert reads == [[device(1).key]]
+    stand_in(desired, Kept(frozenset({area})), read)
+    assert len(reads) == 1
 
 
 def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> None:

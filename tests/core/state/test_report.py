@@ -91,6 +91,16 @@ def test_a_write_lags_behind_the_change_it_writes_and_a_first_fill_behind_nothin
         assert write_lag_seconds(msgspec.structs.replace(written, **other), NOON) is None
 
 
+def test_a_beginning_is_kept_by_the_clock_that_is_never_set() -> None:
+    found: dict[FoundKey, float] = {}
+    lamp = changed("Lamp", since=Instant(NOON + 3600), outcome=Outcome.HELD)
+    made = report(lamp, replicas=(replica(),))
+    assert with_first_found(made, found, NOON + 10, 3600.0).records == (lamp,)
+    # The wall clock was an hour ahead, and is right now.
+    later = report(changed("Lamp", since=None, outcome=Outcome.HELD), replicas=(replica(),))
+    assert [r.since for r in with_first_found(later, found, NOON + 20).records] == [NOON]
+
+
 def test_up_to_the_limit_all_that_was_written_is_kept() -> None:
     applied = [changed(f"applied {n}", outcome=Outcome.APPLIED) for n in range(APPLIED_MAX)]
     one = applied[0]
