@@ -38,6 +38,7 @@ SMALL_ENTITIES, SMALL_REST_MIB_MAX = 1_300, 45.0
 IDLE_PERCENT_MAX = 0.5
 _READY_SECONDS_MAX = 120.0
 _SETTLE_SECONDS = 20.0  # free memory is given back 3, 6, 9 and 15 s after the start
+_CALM_SECONDS, _CALM_CPU_SECONDS_MAX, _RETURN_SECONDS = 5.0, 0.2, 60.0  # and later each minute
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -73,6 +74,15 @@ class Process:
         """What it has used so far, user and system."""
         fields = Path(f"/proc/{self._pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def settle(self) -> None:
+        """Wait until it has done what follows a start, however long that takes on a busy machine, and gave back memory."""
+        wait = _SETTLE_SECONDS
+        while wait:
+            time.sleep(wait)
+            before = self.cpu_seconds()
+            time.sleep(_CALM_SECONDS)
+            wait = _RETURN_SECONDS if self.cpu_seconds() - before > _CALM_CPU_SECONDS_MAX else 0.0
 
     def memory_bytes(self, name: str = "VmRSS") -> int:
         """What it holds now, or with VmHWM what it held at most."""
@@ -118,13 +128,8 @@ async def large_one_shot(folder: Path, entities: int) -> dict[str, list[float]]:
         _point(folder / "same", "first")
         return await _timed(
             (
-                "-m",
-                "engine",
-                "--source",
-                f"capture:{folder / 'same'}",
-                "--rows",
-                str(folder / "same.db"),
-                *stores,
+                *("-m", "engine", "--source", f"capture:{folder / 'same'}"),
+                *("--rows", str(folder / "same.db"), *stores),
             )
         )
 
@@ -181,23 +186,16 @@ def service_figures(entities: int, idle_seconds: float) -> list[Figure]:
     with recorded(entities) as folder:
         source = f"capture:{folder / 'recording'}"
         with service(folder, source) as process:
-            time.sleep(_SETTLE_SECONDS)
+            process.settle()
             figures += memory_figures(process, "after a first fill", text, budget=FILLED_MIB_MAX)
         with service(folder, source) as process:
-            time.sleep(_SETTLE_SECONDS)
+            process.settle()
             figures += memory_figures(process, "at rest", text, budget=REST_MIB_MAX)
             before = process.cpu_seconds()
             time.sleep(idle_seconds)
             used = (process.cpu_seconds() - before) / idle_seconds * 100
-            figures.append(
-                Figure(
-                    name="service, idle CPU",
-                    size=text,
-                    value=used,
-                    unit="% of a core",
-                    budget=IDLE_PERCENT_MAX,
-                )
-            )
+            name, unit = "service, idle CPU", "% of a core"
+            figures.append(Figure(name=name, size=text, value=used, unit=unit, budget=IDLE_PERCENT_MAX))
             for path in ("/metrics", "/api/devices?limit=100", "/api/status", "/api/entities?limit=100"):
                 figures += request_figures(process, path, text)
     return figures
@@ -207,10 +205,10 @@ def small_service_figures() -> list[Figure]:
     """Memory at rest where the home is small, so that it is mostly what the program itself takes."""
     with recorded(SMALL_ENTITIES) as folder:
         source = f"capture:{folder / 'recording'}"
-        with service(folder, source):
-            time.sleep(_SETTLE_SECONDS)  # it leaves its cache
         with service(folder, source) as process:
-            time.sleep(_SETTLE_SECONDS)
+            process.settle()  # it leaves its cache
+        with service(folder, source) as process:
+            process.settle()
             text = f"{SMALL_ENTITIES:,} entities"
             return memory_figures(process, "at rest", text, budget=SMALL_REST_MIB_MAX)
 

@@ -133,7 +133,7 @@ def renamed(service: Service) -> Iterator[dict[str, float]]:
 
 
 def latencies(played: Played, seen: dict[str, float], homes: list[str], label: str) -> list[float]:
-    """From the renames of entities to their rows, ms; homes take turns."""
+    """From the renames of entities to their rows, ms, a minute at least where they do not arrive; homes take turns."""
     for number in range(_RENAMES):
         played.obey(f"rename {homes[number % len(homes)]} {number} {label}{number}")
         time.sleep(0.1)
@@ -141,10 +141,8 @@ def latencies(played: Played, seen: dict[str, float], homes: list[str], label: s
     until = time.monotonic() + 60
     while not wanted <= seen.keys() and time.monotonic() < until:
         time.sleep(0.1)
-    missing = wanted - seen.keys()
-    assert not missing, f"{len(missing)} renames did not arrive"
-    told = played.obey("moments")
-    return [(seen[name] - told[name]) * 1000 for name in sorted(wanted)]
+    told, now = played.obey("moments"), time.time()
+    return [(seen.get(name, now) - told[name]) * 1000 for name in sorted(wanted)]
 
 
 def set_up(folder: Path, homes: int, port: int) -> list[str]:
@@ -182,6 +180,7 @@ def measure(homes: int, entities: int, rest_seconds: float) -> list[Figure]:
         names = set_up(Path(directory), homes, played.port)
         began = time.monotonic()
         service = Service(Path(directory))
+        service.longest_turn()  # what was loaded before anything is served held nobody up
         empty, lags = service.mebibytes, list[float]()
         try:
             while service.get("/api/sites?limit=1")["by_status"].get("in_sync", 0) < homes:
