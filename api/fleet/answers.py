@@ -61,7 +61,7 @@ _LEFT_OUT = {
 }
 
 
-def told_left_out(oddities: Mapping[str, int]) -> list[str]:
+def left_out_notices(oddities: Mapping[str, int]) -> list[str]:
     """What is to be said of messages that are not in the view, a sentence each."""
     return [
         text.format("There was a message" if oddities[why] == 1 else f"There were {oddities[why]:,} messages")
@@ -81,7 +81,7 @@ def is_of_now(as_of: float, now: float) -> bool:
     return abs(now - as_of) <= CURRENT_SECONDS
 
 
-def told_standing(standing: Standing, now: float) -> str | None:
+def standing_notice(standing: Standing, now: float) -> str | None:
     """What is to be said beside an answer that is not of now; None for one that is."""
     if standing.as_of is None:
         return why_not_ready(standing)

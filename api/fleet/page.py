@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.fleet.answers import Viewed, told_left_out, told_standing
+from api.fleet.answers import Viewed, left_out_notices, standing_notice
 from api.fleet.bodies import ViewedSite
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
@@ -109,7 +109,7 @@ async def _homes(found: Viewed, query: HomesPageQuery) -> bytes:
             pages=max(1, -(-wanted // PAGE_SIZE)),
             homes=[_shown(site) for site in sites[:PAGE_SIZE]],
             tags=transaction.tags(),
-            left_out=told_left_out(transaction.oddities()),
+            left_out=left_out_notices(transaction.oddities()),
         )
 
     await found.view.read(read)
@@ -167,7 +167,7 @@ def _shown(site: ViewedSite) -> ShownHome:
 def _common(found: Viewed) -> dict[str, object]:
     """What every page is given."""
     standing = found.view.standing()
-    return {"now": found.now, "as_of": standing.as_of, "told": told_standing(standing, found.now)}
+    return {"now": found.now, "as_of": standing.as_of, "notice": standing_notice(standing, found.now)}
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class ViewPage:
 
 
 def _problem_page(found: Viewed, problem: Problem) -> Response:
-    values = _common(found) | {"title": phrase(problem.status), "detail": problem.detail, "told": None}
+    values = _common(found) | {"title": phrase(problem.status), "detail": problem.detail, "notice": None}
     headers = {**LIVE_HEADERS, **problem.headers}
     return Response(render("fleet_base.html", values), problem.status, headers, HTML)
 

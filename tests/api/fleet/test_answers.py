@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.fleet.answers import CURRENT_SECONDS, told_standing
+from api.fleet.answers import CURRENT_SECONDS, standing_notice
 from api.fleet.ports import Standing
 from tests.api.fleet.views import SAID, MemoryView, asking
 from tests.homes import NOON
@@ -39,11 +39,11 @@ async def test_an_answer_that_grew_old_is_another_one(tmp_path: Path) -> None:
 
 
 def test_what_is_not_of_now_says_so() -> None:
-    assert told_standing(Standing(as_of=NOON), NOON + CURRENT_SECONDS) is None
-    old = told_standing(Standing(as_of=NOON, problem="Kafka is away."), NOON + CURRENT_SECONDS + 1)
+    assert standing_notice(Standing(as_of=NOON), NOON + CURRENT_SECONDS) is None
+    old = standing_notice(Standing(as_of=NOON, problem="Kafka is away."), NOON + CURRENT_SECONDS + 1)
     assert old is not None
     assert old.startswith("This is what Kafka held at 20")
     assert old.endswith("Kafka is away.")
-    ahead = told_standing(Standing(as_of=NOON), NOON - 3600)  # the clock was set back, and Kafka is away
+    ahead = standing_notice(Standing(as_of=NOON), NOON - 3600)  # the clock was set back, and Kafka is away
     assert ahead is not None
-    assert told_standing(Standing(), NOON) == "The view has not read everything from Kafka yet."
+    assert standing_notice(Standing(), NOON) == "The view has not read everything from Kafka yet."
