@@ -1,9 +1,12 @@
-"""A test whose server or program is missing."""
+"""Which tests can run here: those whose server or program is there, and long ones where they were asked for."""
 
 import os
 from typing import NoReturn
 
 import pytest
+
+IS_LONG = os.environ.get("RECONCILE_TEST_LONG") == "1"
+"""Whether to try more examples, and to run what is marked as long: CI does."""
 
 
 def skip_or_fail(reason: str) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
+from tests.availability import IS_LONG
 from tests.blocking_calls import watched_for_blocking_calls
 from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
@@ -20,7 +21,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=100 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 25,
+    max_examples=100 if IS_LONG else 12,
 )
 settings.load_profile("repository")
 settings.register_profile(
@@ -42,8 +43,10 @@ _SHARED = ("home_assistant", "service_image", "app_image")
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests that share something expensive; each variant of it is a group of its own."""
+    """Group the tests that share something expensive; each variant of it is a group of its own. Leave long ones to CI."""
     for item in items:
+        if not IS_LONG and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip("a long run: RECONCILE_TEST_LONG=1 includes it, as in CI"))
         release = getattr(getattr(item, "callspec", None), "params", {}).get("home_assistant_python")
         for shared in _SHARED:
             if shared in getattr(item, "fixturenames", ()):

@@ -1,6 +1,5 @@
 """What an application answers, held to its own document by schemathesis."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +7,10 @@ import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 
+from tests.availability import IS_LONG
+
 TOKEN = "secret"
-EXAMPLES = 40 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 12  # of each route, valid and invalid
+EXAMPLES = 40 if IS_LONG else 6  # of each route, valid and invalid
 # All checks; a resume token may have expired, and what is far too long is refused by its length.
 CONFIG = schemathesis.Config.from_dict(
     {

@@ -1,19 +1,18 @@
 """Whatever comes in, only documented errors come out; what once did not is kept in `crashes/`."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.availability import IS_LONG
 from tests.examples import unless_fast
 from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import SEEDS
 
 CRASHES = sorted((Path(__file__).parent / "crashes").glob("*/*"))
-IS_LONG = os.environ.get("RECONCILE_TEST_LONG") == "1"
 EXAMPLES = 120 if IS_LONG else 24
 # Stores are opened and mirrored into by every example.
 SLOW = {

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import re
 import unicodedata
 from pathlib import Path
@@ -32,6 +31,7 @@ from engine.replicas.influx.wires.influxql import identifier as _identifier
 from engine.replicas.influx.wires.influxql import select_text
 from engine.replicas.influx.wires.wire import Scan
 from engine.replicas.rows.replica import open_rows
+from tests.availability import IS_LONG
 from tests.examples import unless_fast
 from tests.fakes.influxdb import parse_line
 from tests.fakes.world import MemorySource
@@ -55,7 +55,7 @@ EVIL = (
 )
 NAMES = st.sampled_from(EVIL) | st.text(max_size=30)
 QUICK = settings(
-    max_examples=unless_fast(100 if os.environ.get("RECONCILE_TEST_LONG") == "1" else 16, fast=4),
+    max_examples=unless_fast(100 if IS_LONG else 16, fast=4),
     derandomize=True,
     database=None,
     deadline=None,

@@ -27,6 +27,7 @@ from engine.pass_cache.file import PassCacheFile
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.sources.live.websocket import WebsocketSource
+from tests.availability import IS_LONG
 from tests.examples import at_most
 from tests.homes import NOON
 from tests.loop.changing_core import Core
@@ -174,7 +175,7 @@ def _disturbances(random: Random) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=at_most(25))
+@settings(max_examples=at_most(25 if IS_LONG else 4))
 @given(st.integers(0, 2**32))
 def test_a_pass_with_a_cache_ends_as_one_without(seed: int) -> None:
     anyio.run(live, seed, 8)

@@ -37,6 +37,7 @@ def _words(path: Path) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_package_has_a_wheel_for_the_images_python(
     service_image: Image, machine: str, tmp_path: Path
