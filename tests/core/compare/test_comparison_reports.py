@@ -241,3 +241,12 @@ def test_what_still_stands_is_reported_by_the_same_words_until_something_of_it_c
     # Nothing of what was carried out stands any more.
     reports_of(msgspec.structs.replace(other, verdict=NOTHING), desired, reported=reported)
     assert reported == {}
+
+
+def test_a_change_of_home_assistants_began_when_that_was_read_and_not_when_the_replica_was_looked_at() -> (
+    None
+):
+    desired = snapshot(ENTRY, device(1, name="New"))
+    found = compared(desired, ENTRY, device(1))
+    (record,) = reports_of(found, desired, compared_at=NOON, found_at=NOON + 300)
+    assert (record.cause, record.since) == (Cause.PENDING, NOON)
