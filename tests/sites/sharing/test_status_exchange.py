@@ -171,6 +171,7 @@ async def test_a_claim_that_nobody_could_outbid_makes_no_home_unknown() -> None:
         assert two.exchange.known.sites["s1"].owner == "one"
         assert two.exchange.is_kept_elsewhere("s1")
         assert "more than a day ahead" in str(two.exchange.known.first_strange)
+        await eventually(lambda: set(topic.known().workers) == {"one", "two"})
         kept_so = len(topic.log)
         for _ in range(20):
             await anyio.sleep(0.001)
