@@ -113,9 +113,11 @@ class Replica(Protocol):
         """A number that changes when another program wrote to the store; None when the store cannot know."""
 
     def file_signature(self) -> Hashable | None:
-        """What any write leaves behind: while it stays equal, so does the data version. None when only the data version shows it.
-        Never waits and never raises, so it may be called outside of a worker thread.
-        """
+        """What any write changes: while it stays equal, so does the data version; None if unknown. Never waits, never raises."""
+
+    def is_overtaken(self, data_version: int | None) -> bool:
+        """Whether its files were replaced or edited as files since the data version was this one. Never waits, never raises."""
+        return False
 
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. An absent store is empty."""
@@ -124,9 +126,7 @@ class Replica(Protocol):
         """The rows of the given keys that exist."""
 
     def apply(self, operations: Sequence[Operation], run: "Run") -> None:
-        """Carry out the operations in order, durably, all or (where the store can) none; read them back. Raises
-        ReplicaDiverged when what was read back is not what was written.
-        """
+        """Carry out the operations in order, durably, all or (where the store can) none. Raises ReplicaDiverged if read back otherwise."""
 
     def upkeep(self, desired: Snapshot, run: "Run") -> None:
         """Do what is due even when nothing differs, say renew what retention would drop."""

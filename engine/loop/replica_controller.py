@@ -85,9 +85,7 @@ class ReplicaController:
         self._verify_at = -math.inf  # by anyio's clock, as the next
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
-        self._file_signature: Hashable | None = (
-            None  # with which the data version was the one that is remembered
-        )
+        self._file_signature: Hashable | None = None  # with which the data version was as remembered
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
@@ -111,6 +109,11 @@ class ReplicaController:
         if self._newest is self._done and self.status.status == SyncStatus.IN_SYNC:
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
+    def current(self) -> ReplicaStatus:
+        """The status, which says in sync of no file that another program replaced a moment ago."""
+        is_overtaken = self._memory is not None and self._replica.is_overtaken(self._memory.data_version)
+        return self._unknown() if is_overtaken and self.status.status == SyncStatus.IN_SYNC else self.status
+
     @property
     def name(self) -> str:
         """The replica's name."""
@@ -133,9 +136,8 @@ class ReplicaController:
             async with self._first_passes.turn(self._first_records(self._newest)):
                 retry_after = await self._pass(self._newest, listener, verify=verify)
             if verify and retry_after is None:
-                self._verify_at = anyio.current_time() + self._pace.jittered(
-                    self._pace.verify_seconds, self._draw()
-                )
+                wait = self._pace.jittered(self._pace.verify_seconds, self._draw())
+                self._verify_at = anyio.current_time() + wait
             self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
             self._is_tidy = False
             if self._found.is_changed:
@@ -200,10 +202,12 @@ class ReplicaController:
         self._file_signature = None if is_changed else file_signature
         if is_changed:
             # What others wrote may be anything, until the pass that comes now has looked.
-            self.status = msgspec.structs.replace(
-                self.status, status=SyncStatus.UNKNOWN, status_since=self._status_since(SyncStatus.UNKNOWN)
-            )
+            self.status = self._unknown()
         return is_changed
+
+    def _unknown(self) -> ReplicaStatus:
+        since = self._status_since(SyncStatus.UNKNOWN)
+        return msgspec.structs.replace(self.status, status=SyncStatus.UNKNOWN, status_since=since)
 
     async def _pass(self, desired: Snapshot, listener: PassListener, *, verify: bool) -> float | None:
         """Make the replica equal to `desired`; returns after how many seconds to retry, None when it succeeded."""
@@ -280,10 +284,7 @@ class ReplicaController:
         return self._found.date(report_pass(context, [work], started), self._clock(), self._calendar())
 
     async def _note_found(self, work: ReplicaPass, report: Callable[[], Report]) -> None:
-        """What was found out of order is known from the comparison on, however long the rest of the pass lasts.
-
-        The word is published with what it rests on: what guards hold, and which records differ.
-        """
+        """What was found out of order is known from the comparison on, with what guards hold and which records differ."""
         word = work.found_status
         if self.status.status == SyncStatus.IN_SYNC and word != SyncStatus.IN_SYNC:
             found = without_many_applied(await self._offload(report))

@@ -75,7 +75,7 @@ class Service:
         """The engine at this moment; its times are by the wall clock as it is set now."""
         shift = self._calendar().shift
         # Each taken once: the report belongs to these words, even when another thread asks.
-        source, replicas = self._source_status, [controller.status for controller in self._controllers]
+        source, replicas = self._source_status, [controller.current() for controller in self._controllers]
         told = self._told
         if told is not None and told.is_of(shift, source, replicas):  # asked far more often than it changes
             return told.status

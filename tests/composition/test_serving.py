@@ -170,11 +170,11 @@ def test_a_file_that_is_put_in_the_place_of_the_rows_is_noticed_and_healed(
         put()
         for _ in range(POLLS_MAX):
             assert services[0].process.poll() is None, "it is still there"
-            if in_rows(rows) == whole:
+            if get(address, "/api/status")["status"] == "in_sync":
+                assert in_rows(rows) == whole
                 break
             time.sleep(POLL_SECONDS)
         poll(address, "/api/status", "in_sync")
-        assert in_rows(rows) == whole
         other.unlink(missing_ok=True)
     assert services[0].stop()[0] == 0
     assert in_rows(rows) == whole

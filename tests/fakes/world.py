@@ -44,6 +44,7 @@ class MemoryReplica(Replica):
         self.edits = 0
         self.stamps_asked = 0
         self.left_behind: Hashable | None = None
+        self.is_replaced = False  # its file, and nobody looked yet
         self.fail_with: ReplicaError | None = None
         self.fail_apply_with: ReplicaError | None = None
 
@@ -53,6 +54,9 @@ class MemoryReplica(Replica):
 
     def file_signature(self) -> Hashable | None:
         return self.left_behind
+
+    def is_overtaken(self, data_version: int | None) -> bool:
+        return self.is_replaced
 
     def observe(self) -> Observed:
         self._fail()

@@ -44,6 +44,17 @@ async def test_a_status_is_made_once_for_as_long_as_nothing_changes() -> None:
         assert it.service.status().replicas != before.replicas
 
 
+async def test_a_file_that_was_replaced_is_not_called_in_sync_before_anything_looked() -> None:
+    async with running() as it:
+        await anyio.sleep(1)
+        assert it.word() == "in_sync"
+        it.rows.is_replaced = True
+        assert it.word() == "unknown"
+        assert [replica.status for replica in it.service.status().replicas] == ["unknown", "in_sync"]
+        it.rows.is_replaced = False
+        assert it.word() == "in_sync"
+
+
 @pytest.mark.parametrize(("entities", "kept"), [(APPLIED_MAX - 2, APPLIED_MAX), (APPLIED_MAX - 1, 0)])
 async def test_a_large_fill_is_passed_on_whole_and_kept_as_counts(entities: int, kept: int) -> None:
     async with running() as it:

@@ -22,6 +22,7 @@ from engine.core.records.record import Key
 from engine.core.records.revision import Revision
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 from engine.ports import Observed, Records, Run
+from engine.replicas.file_replica import FileReplica
 from engine.replicas.history.appending import append, note_of
 from engine.replicas.history.holders import find_holders
 from engine.replicas.history.housekeeping import Housekeeper
@@ -59,14 +60,13 @@ _NEWEST_TEXT = _NEWEST.replace(", ".join(_VERSION), text_of(_VERSION))
 _META = "meta"
 
 
-class HistoryFile(Records):
+class HistoryFile(FileReplica, Records):
     """The history file as a `Records` replica. One thread at a time; every method raises ReplicaError."""
 
     name = NAME
     stores_derived = False
     remembers_home = True
     keeps_order = True
-    needs_tidying = True
 
     def __init__(
         self, file: ApswFile, retention: Retention = KEEP_ALL, clock: Callable[[], float] = time.time
@@ -76,11 +76,6 @@ class HistoryFile(Records):
         self.housekeeper = Housekeeper(file, retention, clock)
         self._note: str | None = None
 
-    @property
-    def path(self) -> Path:
-        """The file, which may not exist yet."""
-        return self._file.path
-
     def tidy(self, *, is_calm: bool) -> bool:
         """Forget what is due, a step at a time, and move what was committed from SQLite's log into the file.
 
@@ -88,19 +83,6 @@ class HistoryFile(Records):
         """
         is_kept = self.housekeeper.tidy(is_calm=is_calm)
         return self._file.shorten_log(is_calm=is_calm) and is_kept
-
-    def forget_pages(self) -> None:
-        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
-        self._file.forget_pages()
-
-    @property
-    def held_log_bytes(self) -> int:
-        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
-        return self._file.held_log_bytes
-
-    def file_signature(self) -> Hashable | None:
-        """The signature that any write changes; None when only the data version shows it."""
-        return self._file.file_signature()
 
     def data_version(self) -> int:
         """A number that changes when another program writes to the file. It means nothing in another process."""
@@ -257,10 +239,6 @@ class HistoryFile(Records):
             if not has_records(connection, NAME):
                 return None
             return self._file.data_version(), fetch_edge(partial(fetch_rows, connection), at_ns)
-
-    def close(self) -> None:
-        """Release the file. May be called twice."""
-        self._file.close()
 
 
 def open_history(  # noqa: PLR0913 (ways to open it, by keyword)

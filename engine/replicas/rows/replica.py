@@ -5,7 +5,7 @@ applied versions and change feed agree. Looking at the file changes nothing in i
 existing HomeIQ database is adopted, within the first transaction that writes.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from engine.core.guards.look import FirstSeen, Look
 from engine.core.records.record import Key
 from engine.core.state.fate import Former
 from engine.core.state.report import FoundKey
-from engine.ports import Observed, Replica, Run
+from engine.ports import Observed, Run
+from engine.replicas.file_replica import FileReplica
 from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.found import read_found, write_found
 from engine.replicas.rows.ledger.notes import LedgerNotes
@@ -39,7 +40,7 @@ _DAY_SECONDS = 86_400.0
 _MANY = 100  # deletes
 
 
-class SqliteRows(Replica, LedgerNotes):
+class SqliteRows(FileReplica, LedgerNotes):
     """The rows file as a `Replica` and as the `Ledger` of all replicas. One thread at a time."""
 
     name = NAME
@@ -47,7 +48,6 @@ class SqliteRows(Replica, LedgerNotes):
     keeps_ledger = True
     drops_replaced = True
     remembers_home = True
-    needs_tidying = True
 
     def __init__(self, file: ApswFile, *, changes_max: int, tombstone_days: float) -> None:
         self._file = file
@@ -57,11 +57,6 @@ class SqliteRows(Replica, LedgerNotes):
         self._schema_version = -1  # with which everything was there
         self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
         self._summed = SummedRows()  # true as long as the file is as seen
-
-    @property
-    def path(self) -> Path:
-        """The file, which may not exist yet."""
-        return self._file.path
 
     def observe(self) -> Observed:
         """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
@@ -210,27 +205,10 @@ class SqliteRows(Replica, LedgerNotes):
         """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
         return self._file.shorten_log(is_calm=is_calm)
 
-    def forget_pages(self) -> None:
-        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
-        self._file.forget_pages()
-
-    @property
-    def held_log_bytes(self) -> int:
-        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
-        return self._file.held_log_bytes
-
-    def file_signature(self) -> Hashable | None:
-        """The signature that any write changes; None when only the data version shows it."""
-        return self._file.file_signature()
-
     def data_version(self) -> int:
         """A number that changes when another program writes to the file. It means nothing in another process."""
         self._planned_at_version = self._file.data_version()
         return self._planned_at_version
-
-    def close(self) -> None:
-        """Release the file. May be called twice."""
-        self._file.close()
 
     def _trusts_digests(self, connection: apsw.Connection) -> bool:
         return check_schema(connection, NAME)

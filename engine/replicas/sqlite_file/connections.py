@@ -123,13 +123,28 @@ class Connections:
             found = look(self._real_path)
             if known is None or found.database != known.database:
                 return
-            if found.log == known.log:
-                known = known._replace(log_content=found.log_content)
+            if known.log in (None, found.log):  # it comes into being with the first transaction
+                known = known._replace(log=found.log, log_content=found.log_content)
             self._files = known._replace(content=found.content) if database else known
 
     def files(self) -> Files:
         """What is at the path now. Raises OSError."""
         return look(self._path if self._files is None else self._real_path)
+
+    def are_overtaken(self) -> bool:
+        """Whether the open connections are to files that are not there any more, or that another program changed without SQLite.
+
+        Never waits. What this process does to the files at this moment does not count.
+        """
+        known, uses = self._files, self._uses
+        if known is None:
+            return False
+        try:
+            is_moved, is_outdated = self._compare(known)
+        except OSError:
+            return True
+        is_ours = uses or self._uses or known is not self._files
+        return is_moved if is_ours else is_outdated
 
     def forget_log(self) -> None:
         """The log was removed just now, and that was us."""
@@ -138,12 +153,13 @@ class Connections:
                 self._files = self._files._replace(log=None, log_content=None, memory=None, memory_bytes=0)
 
     def _is_outdated(self) -> bool:
-        known = self._files
-        if known is None:
-            return False
+        return self._files is not None and self._compare(self._files)[1]
+
+    def _compare(self, known: Files) -> tuple[bool, bool]:
+        """Whether the database is another one; and whether that, or it or what is beside it was changed by others."""
         # Through the path as it was given: a link may lead elsewhere by now.
         found = look(self._path if self._path == self._real_path else self._checked_real_path())
-        return (
+        return found.database != known.database, (
             (found.database, found.content) != (known.database, known.content)
             or (known.log is not None and found.log != known.log)
             or (known.memory is not None and found.memory != known.memory)

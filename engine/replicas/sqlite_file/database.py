@@ -151,15 +151,15 @@ class ApswFile:
             return self._own.version(_number(connection, "schema_version"))
 
     def file_signature(self) -> tuple[tuple[int, ...] | None, ...] | None:
-        """Sizes and times of the files, which any write changes. Never waits.
-
-        None when one was written so lately that another write could leave the same time.
-        """
+        """Sizes and times of the files, which any write changes; None if another write could leave the same. Never waits."""
         try:
-            found = self._group.files()
+            return signature_of(self._group.files(), time.time_ns())
         except OSError:
             return None
-        return signature_of(found, time.time_ns())
+
+    def is_overtaken(self, data_version: int) -> bool:
+        """Whether the files were replaced, cut or changed without SQLite since the data version was this. Never waits."""
+        return self._own.is_other(data_version) or self._group.are_overtaken()
 
     def shorten_log(self, *, is_calm: bool) -> bool:
         """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.

@@ -107,6 +107,10 @@ class OwnConnection:
         """SQLite's data version, counted on over all files that were opened; what we made ourselves is no change."""
         return self.version(count) - self._base
 
+    def is_other(self, data_version: int) -> bool:
+        """Whether all connections were ended, or this one was opened, since the data version was this."""
+        return self.version(0) >> 32 != data_version >> 32
+
     def version(self, count: int) -> int:
         """A version of the file that is open, counted on over all files that were opened."""
         return ((self._openings + self.group.endings) << 32) + count
