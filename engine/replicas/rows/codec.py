@@ -13,11 +13,10 @@ the moment the row last changed. A row gives back exactly the record it was made
     devices.suggested_area  a key of `extra` that HomeIQ gave a column; only there while it is text
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
@@ -34,6 +33,8 @@ from engine.errors import SourceInvalid
 from engine.replicas.rows.columns import ALWAYS_DERIVED, TABLES, Column, Origin, Table, Value
 
 _NOTHING = Derived()
+# Without a zone, whose text would have to be cut off again. Times are UTC.
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple[Value, ...]:
@@ -45,10 +46,7 @@ def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple
             if isinstance(extra.get(name), str):
                 values[position] = extra[name]
                 values[table.indexes["extra"]] = extra = {k: v for k, v in extra.items() if k != name}
-    for position, default, encode in _ENCODERS[record.REGISTRY]:
-        value = values[position]
-        if value is not None:
-            values[position] = None if value == default else encode(value)
+    _convert(values, _CONVERTED[record.REGISTRY])
     if isinstance(record, Device) and record.name is None:
         values[table.indexes["name"]] = (derived.effective_name if derived else None) or ""
         values[table.indexes["name_is_stand_in"]] = 1
@@ -101,8 +99,8 @@ def digest_row(values: tuple[Value, ...]) -> str:
 def format_time(unix_seconds: float) -> str | None:
     """A point in time as SQLAlchemy's text in UTC; None when no calendar has it."""
     try:
-        return datetime.fromtimestamp(unix_seconds, UTC).isoformat(" ", "microseconds")[:-6]
-    except (ValueError, OverflowError, OSError):
+        return (_EPOCH + timedelta(0, unix_seconds)).isoformat(" ", "microseconds")
+    except (ValueError, OverflowError):
         return None
 
 
@@ -149,22 +147,44 @@ _encode_json = msgspec.json.Encoder(order="sorted").encode
 _decode_json = msgspec.json.Decoder().decode
 
 
-def _encode(value: Json) -> str:
-    return _encode_json(value).decode()
+class _Converted(NamedTuple):
+    """The columns of a table whose values are not stored as they are, by what is made of them."""
+
+    booleans: tuple[int, ...]
+    times: tuple[int, ...]
+    empty: tuple[int, ...]  # of JSON that is left out when it is empty
+    json: tuple[tuple[int, Json], ...]  # of other JSON, with the value that is left out
 
 
-def _encoder(column: Column) -> tuple[Json, Callable[[Any], Value]]:
-    """The value that a column leaves out, and what makes of any other what SQLite holds. Only JSON leaves out its default."""
-    if column.json:
-        return column.default, _encode
-    return None, format_time if column.type == "DATETIME" else int
+def _converted(table: Table) -> _Converted:
+    json = [(position, column.default) for position, column in table.converted if column.json]
+    others = [(position, column.type) for position, column in table.converted if not column.json]
+    return _Converted(
+        booleans=tuple(position for position, type_ in others if type_ != "DATETIME"),
+        times=tuple(position for position, type_ in others if type_ == "DATETIME"),
+        empty=tuple(position for position, default in json if default in ((), {})),
+        json=tuple((position, default) for position, default in json if default not in ((), {})),
+    )
 
 
-# By registry: (position, value that is left out, encoder) of the columns whose values are not stored as they are.
-_ENCODERS = {
-    registry: [(position, *_encoder(column)) for position, column in table.converted]
-    for registry, table in TABLES.items()
-}
+def _convert(values: list[Json], converted: _Converted) -> None:
+    """Put what SQLite holds in the place of the values of these columns."""
+    # One loop for each kind of column: this runs for every row of a home, and most columns have nothing to convert.
+    for position in converted.booleans:
+        if (value := values[position]) is not None:
+            values[position] = int(value)
+    for position in converted.times:
+        if (value := values[position]) is not None:
+            values[position] = format_time(value)
+    for position in converted.empty:
+        if (value := values[position]) is not None:
+            values[position] = _encode_json(value).decode() if value else None
+    for position, default in converted.json:
+        if (value := values[position]) is not None:
+            values[position] = None if value == default else _encode_json(value).decode()
+
+
+_CONVERTED = {registry: _converted(table) for registry, table in TABLES.items()}
 
 
 def _decode(column: Column, value: Value) -> Json:

@@ -13,7 +13,7 @@ import msgspec
 from engine.core.compare.plan import Operation
 from engine.core.home.derived import Derived
 from engine.core.records.record import Json, Key, Record
-from engine.core.records.record_json import canonical_fields, encode_record
+from engine.core.records.record_json import canonical_fields
 from engine.ports import Run
 from engine.replicas.sqlite_file.tables import has_table
 
@@ -49,6 +49,10 @@ _APPEND = (
     "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, before, after)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_APPEND_CREATED = (
+    "INSERT INTO reconcile_changes (run_id, changed_at, op, registry, id, cause, after)"
+    " VALUES (?, ?, 'c', ?, ?, ?, ?)"
+)
 
 
 def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Run) -> None:
@@ -60,25 +64,21 @@ def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Ru
     )
 
 
-def write_created(connection: apsw.Connection, operations: Iterable[Operation], run: Run) -> None:
-    """Append the rows that operations create, in order."""
+def created_entries(operations: Iterable[Operation]) -> list[tuple[str, str, str, str]]:
+    """What the feed says of rows that operations create: (registry, id, cause, the row as JSON)."""
+    return [
+        (*o.difference.key, o.difference.cause, _encode_row(o.after, o.derived).decode())
+        for o in operations
+        if o.after is not None
+    ]
+
+
+def write_created(
+    connection: apsw.Connection, created: Iterable[tuple[str, str, str, str]], run: Run
+) -> None:
+    """Append rows that were created, as `created_entries` says them, in order."""
     run_id, at = run.run_id, run.at
-    connection.executemany(
-        _APPEND,
-        [
-            (
-                run_id,
-                at,
-                "c",
-                *o.difference.key,
-                o.difference.cause,
-                None,
-                _encode_row(o.after, o.derived).decode(),
-            )
-            for o in operations
-            if o.after is not None
-        ],
-    )
+    connection.executemany(_APPEND_CREATED, [(run_id, at, *entry) for entry in created])
 
 
 def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[FeedEntry]:
@@ -130,6 +130,8 @@ def _change(row: Sequence[Any]) -> FeedEntry:
 
 
 _encode_json = msgspec.json.Encoder(order="sorted").encode
+# Fields in the order of their declaration: whoever reads an entry decodes it, and nothing compares its text.
+_encode_plain = msgspec.json.Encoder(order="deterministic").encode
 
 
 def encoded(fields: dict[str, Json]) -> msgspec.Raw:
@@ -146,7 +148,7 @@ def _encode_row(record: Record, derived: Derived | None) -> bytes:
     """The same as bytes; without a dict of it, because a first fill makes one entry for each row."""
     if record.extra:
         return _encode_json(canonical_fields(record) | (msgspec.to_builtins(derived) if derived else {}))
-    fields, more = encode_record(record), b"{}" if derived is None else _encode_json(derived)
+    fields, more = _encode_plain(record), b"{}" if derived is None else _encode_plain(derived)
     return fields if more == b"{}" else b"%b,%b" % (fields[:-1], more[1:])
 
 
