@@ -1,11 +1,11 @@
 """One replica compared with a snapshot: differences, plan and verdict, and how that reads in a report."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
 
+from engine.core.compare.creations import report_creations
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.foreign import foreign_reasons
 from engine.core.compare.kept import Kept
@@ -59,8 +59,8 @@ class Reported(NamedTuple):
 
 def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
     """Operations by action."""
-    counts = Counter(o.action for o in operations)
-    return PlanCounts(counts[Action.UPSERT], counts[Action.MOVE], counts[Action.DELETE])
+    actions = [o.action for o in operations]  # no Counter, because an enum's member is hashed by Python
+    return PlanCounts(*map(actions.count, (Action.UPSERT, Action.MOVE, Action.DELETE)))
 
 
 def completed(
@@ -84,17 +84,14 @@ def report_replica(
 ) -> ReplicaReport:
     """The replica's part of the report. See `completed`."""
     plan, verdict = comparison.plan, comparison.verdict
-    kinds = Counter(d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN)
-    foreign = sum(d.cause is Cause.FOREIGN for d in plan.diff.differences)
+    kinds = [d.kind for d in plan.diff.differences if d.cause is not Cause.FOREIGN]
+    missing, stale, orphaned = map(kinds.count, (Kind.MISSING, Kind.STALE, Kind.ORPHANED))
+    foreign = len(plan.diff.differences) - len(kinds)
     counts = Counts(
-        in_sync=comparison.observed_count
-        - kinds[Kind.STALE]
-        - kinds[Kind.ORPHANED]
-        - foreign
-        - comparison.kept_count,
-        missing=kinds[Kind.MISSING],
-        stale=kinds[Kind.STALE],
-        orphaned=kinds[Kind.ORPHANED],
+        in_sync=comparison.observed_count - stale - orphaned - foreign - comparison.kept_count,
+        missing=missing,
+        stale=stale,
+        orphaned=orphaned,
         foreign=foreign,
         kept=comparison.kept_count,
     )
@@ -144,16 +141,17 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     held, waiting = ({o.key for o in kept} for kept in (comparison.verdict.held, comparison.verdict.waiting))
     before, standing = reported or {}, dict[Key, Reported]()
     may_stand = bool(held or waiting or before)
+    if not (may_stand or taken) and (made := report_creations(comparison.plan, desired, compared_at, done)):
+        return made
     is_trusted = untrusted_read(desired) is None
     reports = []
-    writes = done in (Outcome.APPLIED, Outcome.FAILED)
     for operation in comparison.plan.operations:
         key, cause = operation.difference.key, operation.difference.cause
         outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
         outcome = Outcome.APPLIED if key in taken else outcome
         # What is not pending was changed in the replica, which was read later.
         seen_at = compared_at if cause is Cause.PENDING or found_at is None else found_at
-        since = _since(comparison, operation, seen_at, outcome=outcome, writes=writes)
+        since = _since(comparison, operation, seen_at, outcome=outcome, done=done)
         if not may_stand:
             reports.append(_operation_report(comparison, operation, desired, outcome, since))
             continue
@@ -196,11 +194,11 @@ def _operation_report(
 
 
 def _since(
-    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: Outcome, writes: bool
+    comparison: Comparison, operation: Operation, compared_at: float, *, outcome: Outcome, done: Outcome
 ) -> float | None:
     """When the difference began, or was found first, as far as a pass without memory knows.
 
-    A pass that `writes` is the first to find what it heals, and notes what it misses. Of what is held, and of what any
+    A pass that writes (`done` says how that went) is the first to find what it heals, and notes what it misses. Of what is held, and of what any
     other pass finds, it would only give the time of asking.
     """
     after, cause = operation.after, operation.difference.cause
@@ -209,6 +207,7 @@ def _since(
             return comparison.missed_at(operation.key)
     elif cause is Cause.PENDING and after.modified_at and not (operation.fields and _is_derived(operation)):
         return min(after.modified_at, compared_at)
+    writes = done in (Outcome.APPLIED, Outcome.FAILED)
     begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
     return compared_at if begins_now else None
 
@@ -221,7 +220,6 @@ def _is_derived(operation: Operation) -> bool:
 
 def _why(operation: Operation, desired: Snapshot, comparison: Comparison) -> list[str]:
     cause = operation.difference.cause
-    # Most are pending, and of those nothing is to be said; a look-up of a word takes as long as the rest.
     reasons = [] if cause is Cause.PENDING else [WHOSE_CHANGE[cause]]
     if operation.moved_from:
         reasons.append(f"Home Assistant split the composite {operation.moved_from} into this device")

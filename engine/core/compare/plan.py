@@ -7,7 +7,8 @@ moves, upserts (parents first), each sorted by key. Printing a plan changes noth
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ from engine.core.records.record import Entity, Json, Key, Record
 from engine.core.records.record_json import canonical_fields, field_names
 from engine.core.records.registries import REGISTRIES
 
+_registry = attrgetter("key.registry")  # of a difference
 _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
 
 
@@ -124,6 +126,9 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     holders = _holders(wanted, desired, stored)
     derived: Mapping[Key, Derived] = desired.home.derived if with_derived and wanted else {}
     given = _PlanContext(desired, stored, derived, heirs, holders, known)
+    is_fill = not (foreign or stored or heirs or known)
+    if is_fill and (created := _creations(wanted, desired, derived)) is not None:
+        return Plan(replica, created, (), diff)
     inherited = set(heirs.values())
     # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
     groups: dict[tuple[Action, str], list[Operation]] = {}
@@ -135,6 +140,21 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     in_order = sorted(groups, key=lambda group: _rank(*group))
     operations = tuple(chain.from_iterable(groups[group] for group in in_order))
     return Plan(replica, operations, () if prune_foreign else foreign, diff)
+
+
+def _creations(
+    wanted: Sequence[Difference], desired: Snapshot, derived: Mapping[Key, Derived]
+) -> tuple[Operation, ...] | None:
+    """The plan of a first fill, which only creates: None where something else is to be done."""
+    records, upsert = desired.home.records, Action.UPSERT
+    try:
+        groups = {
+            registry: [Operation(upsert, d, None, records[d.key], derived.get(d.key)) for d in group]
+            for registry, group in groupby(wanted, key=_registry)
+        }
+    except KeyError:
+        return None
+    return tuple(chain.from_iterable(groups[registry] for registry in sorted(groups, key=_RANK.__getitem__)))
 
 
 class _PlanContext(NamedTuple):
@@ -151,9 +171,6 @@ class _PlanContext(NamedTuple):
 def _operation(difference: Difference, given: _PlanContext) -> Operation:
     desired, stored, derived, heirs, holders, known = given
     key = difference.key
-    if not (stored or heirs or known) and (created := desired.home.records.get(key)) is not None:
-        # Most of a first fill is this, and nothing of what follows.
-        return Operation(Action.UPSERT, difference, None, created, derived.get(key))
     moved_from = heirs.get(key)
     before, after = stored.get(moved_from or key), desired.home.records.get(key)
     replaces = holders.get(after.entity_id) if isinstance(after, Entity) else None

@@ -103,3 +103,13 @@ def test_a_row_is_not_adopted_when_the_entity_has_its_own() -> None:
     versions, aliases = adopt({bare: "v", lamp.key: "w"}, {lamp.key: lamp})
     assert versions == {bare: "v", lamp.key: "w"}
     assert aliases == {}
+
+
+def test_a_first_fill_is_compared_as_any_other_pass() -> None:
+    found = {Key(r, id_): f"{r} {id_}" for id_ in "cab" for r in ("device", "area", "entity", "label")}
+    kept, some = frozenset({Key("device", "a")}), frozenset({"device", "area", "entity"})
+    first = compare(found, {}, {}, some, kept=kept)
+    assert first == compare(found, {}, {}, some, found.keys(), kept)
+    assert [d.key for d in first.differences] == sorted(
+        k for k in found if k.registry in some and k not in kept
+    )

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from functools import cache
 
 import msgspec
+import pytest
 
+from engine.core.compare import plan as planning
 from engine.core.compare.diff import Cause, compare
 from engine.core.compare.plan import Action, FieldChange, Operation, Plan, changes, make_plan
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key, Record
+from engine.core.records.record import Area, Key, Record
 from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from tests.homes import ENTRY, device, entity, snapshot
@@ -196,3 +198,17 @@ def test_a_field_that_is_no_longer_there_is_shown_and_equal_lists_are_not() -> N
     )
     as_lists = {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
     assert changes(StoredRow(record.key, as_lists), record, None) == ()
+
+
+def test_a_first_fill_is_planned_as_any_other_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    desired = snapshot(ENTRY, device(2), device(1), entity(2), entity(1), Area(area_id="hall", name="Hall"))
+    diff = compare(desired.home.row_versions, {}, {}, desired.reading.registries)
+
+    def planned() -> Plan:
+        return make_plan("sqlite", diff, desired, {}, with_derived=True, prune_foreign=False)
+
+    first = planned()
+    registries = [operation.key.registry for operation in first.operations]
+    assert registries == ["config_entry", "area", "device", "device", "entity", "entity"]
+    monkeypatch.setattr(planning, "_creations", lambda *_: None)
+    assert planned() == first

@@ -1,0 +1,43 @@
+"""A plan that only creates is reported as any other plan would be."""
+
+import pytest
+
+from engine.core.compare import comparison as comparing
+from engine.core.compare.creations import report_creations
+from engine.core.records.record import Area
+from engine.core.words import Outcome
+from tests.core.compare.test_comparison import compared
+from tests.homes import ENTRY, NOON, device, entity, snapshot
+
+HOME = (
+    ENTRY,
+    device(1, modified_at=NOON - 5, name_by_user="Mine"),
+    device(2, modified_at=NOON + 5),
+    entity(1, modified_at=NOON - 9, device_id=device(1).id),
+    entity(2, original_name="Door"),
+    Area(area_id="hall", name="Hall"),
+)
+
+
+@pytest.mark.parametrize("done", Outcome)
+def test_what_is_created_is_reported_as_it_would_be_among_others(
+    monkeypatch: pytest.MonkeyPatch, done: Outcome
+) -> None:
+    desired = snapshot(*HOME)
+    found = compared(desired)
+    reports = comparing.report_records(found, desired, done=done, compared_at=NOON, found_at=NOON + 1)
+    assert reports == report_creations(found.plan, desired, NOON, done)
+    monkeypatch.setattr(comparing, "report_creations", lambda *_: None)
+    assert reports == comparing.report_records(found, desired, done=done, compared_at=NOON, found_at=NOON + 1)
+
+
+def test_a_plan_that_does_anything_else_is_not_reported_like_this() -> None:
+    desired = snapshot(*HOME)
+    others = (
+        compared(desired, device(1)),  # an update
+        compared(desired, device(3)),  # a delete
+        compared(desired, entity(3, entity_id="sensor.s1")),  # a row that has to go
+        compared(snapshot(ENTRY), device(3), ours=False),  # a foreign row
+    )
+    for other in others:
+        assert report_creations(other.plan, desired, NOON, Outcome.APPLIED) is None
