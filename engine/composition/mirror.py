@@ -181,7 +181,8 @@ class Mirror:
         while True:
             await self._passed.wait()
             self._passed = anyio.Event()
-            await self._files(self._held.follow)
+            if not self._held.is_followed():
+                await self._files(self._held.follow)
 
     async def _watch(self) -> None:
         """Report a status that changes because time passes, and a log that other programs hold."""

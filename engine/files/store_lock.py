@@ -30,6 +30,14 @@ class HeldStore:
         self._descriptors: list[int] = []
         self._identity: tuple[int, int] | None = None
 
+    def is_followed(self) -> bool:
+        """Whether the file that is held is the one at the path now. A single look, which does not wait for a disk that works."""
+        try:
+            status = self._rows.stat()
+        except OSError:
+            return True  # as in `follow`
+        return (status.st_dev, status.st_ino) == self._identity
+
     def follow(self) -> bool:
         """Hold the file that is at the path now. False when another process holds it.
 

@@ -27,10 +27,9 @@ from engine.loop.first_passes import FirstPasses
 from engine.loop.listeners import PassListener
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.found_times import FoundTimes
-from engine.loop.passes.missing_records import note_absences
 from engine.loop.passes.options import PassOptions, what_changed
 from engine.loop.passes.replica_pass import ReplicaPass
-from engine.loop.passes.report import report_pass
+from engine.loop.passes.report import apply_passes, report_pass
 from engine.ports import Ledger, Replica
 from engine.process.offload import Offload, to_thread
 
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     from engine.loop.passes.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
-# By less a wall clock is corrected all the time.
-_SET_SECONDS = 1.0
+_SET_SECONDS = 1.0  # by less a wall clock is corrected all the time
 # Created for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
 
@@ -151,8 +149,7 @@ class ReplicaController:
         return len(desired.home.records) if self._memory is None and self._replica.needs_tidying else 0
 
     async def _is_due(self, now: float) -> bool:
-        if self._retry_at is not None:
-            # Until then a failing store is left alone, whatever Home Assistant does.
+        if self._retry_at is not None:  # a failing store is left alone, whatever Home Assistant does
             return now >= self._retry_at
         return self._newest is not self._done or now >= self._verify_at or await self._is_changed_elsewhere()
 
@@ -216,9 +213,8 @@ class ReplicaController:
         options = self._make_options(verify)
         self._backlog.take()
         self._registries = options.registries
-        part = desired
-        if not desired.reading.registries <= options.registries:
-            part = await self._offload(partial(desired.only, options.registries))
+        is_whole = desired.reading.registries <= options.registries
+        part = desired if is_whole else await self._offload(partial(desired.only, options.registries))
         context = PassContext(
             options,
             part,
@@ -238,13 +234,12 @@ class ReplicaController:
             self._under_way = planned
             self._note_pending(len(planned), desired.reading.taken_at)
             self._note_backlog()
-        if options.mode == Mode.APPLY:
-            with context.phase("apply"):
-                await work.apply()
-                await note_absences(context, [work])
+        try:
+            report = await context.work_on(self.name, partial(self._finish, work, context, started))
+        except ReplicaError as error:  # there is no thread for it
+            work.fail(error)
+            report = self._report(work, context, started)
         self._memory = work.memory
-        # Thousands of records that are held take a while, in which the loop has events to read.
-        report = await self._offload(partial(self._report, work, context, started))
         if work.confirmed_by is not None and options.mode == Mode.APPLY and not report.errors:
             listener.on_waiting(work.confirmed_by)
         self._done = desired
@@ -279,6 +274,11 @@ class ReplicaController:
         self.status = msgspec.structs.replace(
             self.status, pending=count, pending_since=(self.status.pending_since or since) if count else None
         )
+
+    def _finish(self, work: ReplicaPass, context: PassContext, started: float) -> Report:
+        """What follows the comparison, as one piece of work: to change threads costs more than most of this."""
+        apply_passes(context, [work])
+        return self._report(work, context, started)
 
     def _report(self, work: ReplicaPass, context: PassContext, started: float) -> Report:
         return self._found.date(report_pass(context, [work], started), self._clock(), self._calendar())

@@ -6,7 +6,7 @@ state only.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -159,8 +159,8 @@ class Site:
         about = self._surroundings
         resources = about.resources(self.file)
         form, _, history = loaded.settings.records.uri.partition(":")
-        for store in (loaded.settings.rows.file, *([history] if form == "history" else [])):
-            await resources.files(partial(make_folder, Path(store).parent))
+        stores = (loaded.settings.rows.file, *([history] if form == "history" else []))
+        await resources.files(partial(_make_folders, dict.fromkeys(Path(store).parent for store in stores)))
         async with open_mirror(loaded, mode=about.mode, clock=about.clock, resources=resources) as mirror:
             for listener in about.listeners(mirror):
                 mirror.listen(listener)
@@ -213,6 +213,11 @@ class Site:
     async def _wait(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
             await self._changed.wait()
+
+
+def _make_folders(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        make_folder(folder)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -97,7 +97,9 @@ def test_a_rows_file_that_is_made_or_replaced_later_is_held_as_well(tmp_path: Pa
         for _ in range(5):
             (tmp_path / "new.db").touch()
             (tmp_path / "new.db").replace(rows)
+            assert not held.is_followed()
             assert held.follow()
+            assert held.is_followed()
             hard.unlink(missing_ok=True)
             hard.hardlink_to(rows)
             done = subprocess.run(

@@ -54,7 +54,7 @@ async def test_a_later_pass_waits_for_no_other_stores_first() -> None:
     first_passes = FirstPasses()
     home = snapshot(ENTRY, *(device(number) for number in range(MANY)), at=NOON)
     hanging = ConcurrencyLimiter()
-    hanging.closed.add("_apply")
+    hanging.closed.add("_finish")
     kept, slow = Kept(), Kept(offload=hanging)
     for one in (kept, slow):
         one.controller.offer(home)

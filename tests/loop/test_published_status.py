@@ -83,7 +83,7 @@ async def test_blocked_is_published_with_its_guards_and_records_while_the_store_
     async with keeping(offload=limiter) as kept:
         kept.controller.offer(FULL)
         await anyio.sleep(1)
-        limiter.closed.add("_apply")
+        limiter.closed.add("_finish")
         kept.controller.offer(half(clock()))
         await anyio.sleep(5)
         status = kept.controller.status

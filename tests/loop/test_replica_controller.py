@@ -8,7 +8,7 @@ from engine.core.words import Outcome
 from engine.errors import ReplicaUnavailable
 from engine.ports import Observed
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
-from tests.loop.kept import HOME, keeping
+from tests.loop.kept import HOME, ConcurrencyLimiter, keeping
 from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -22,6 +22,16 @@ async def test_a_snapshot_is_written_at_once() -> None:
         assert set(kept.replica.rows) == set(HOME.home.records)
         assert kept.controller.status.status == "in_sync"
         assert kept.controller.status.synced_at == NOON
+
+
+async def test_a_pass_changes_threads_twice() -> None:
+    limiter = ConcurrencyLimiter()
+    async with keeping(offload=limiter) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(0.01)
+        assert kept.times == [0]
+        assert limiter.entered[:2] == ["_compare", "_finish"]
+        assert "_compare" not in limiter.entered[2:]
 
 
 async def test_without_a_snapshot_it_knows_nothing_and_does_nothing() -> None:

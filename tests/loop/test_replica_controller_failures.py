@@ -43,7 +43,7 @@ async def test_changes_do_not_hammer_a_failing_store() -> None:
         assert len(kept.reports) == 5
 
 
-@pytest.mark.parametrize("hanging", ["_compare", "_apply"])
+@pytest.mark.parametrize("hanging", ["_compare", "_finish"])
 async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: str) -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
@@ -78,7 +78,7 @@ async def test_what_is_found_out_of_order_is_known_before_the_pass_ends() -> Non
         await anyio.sleep(1.2)
         kept.ledger.fail_with = ReplicaUnavailable("books", "locked")
         kept.replica.edits += 1
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         kept.controller.offer(HOME.with_changes([], [device(1).key], taken_at=clock()))
         for _ in range(10):
             await anyio.sleep(1)
@@ -92,7 +92,7 @@ async def test_a_store_that_cannot_be_read_is_unknown_before_the_pass_ends() -> 
         kept.controller.offer(HOME)
         await anyio.sleep(1)
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
-        gate.closed.add("_note_absences")
+        gate.closed.add("_finish")
         while clock() < NOON + PACE.verify_seconds + 5:
             kept.controller.confirm(clock())
             await anyio.sleep(5)
@@ -105,7 +105,7 @@ async def test_what_changes_within_a_pass_is_pending_behind_it() -> None:
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         first = later(HOME, device(1, name="New"))
         kept.controller.offer(first)
         await anyio.sleep(1)
@@ -227,7 +227,7 @@ async def test_a_store_that_asks_to_wait_is_waited_for_within_our_bound(asked: f
         assert kept.times[1] - kept.times[0] == waited
 
 
-@pytest.mark.parametrize("where", ["_compare", "_apply", "_note_absences"])
+@pytest.mark.parametrize("where", ["_compare", "_finish"])
 async def test_a_pass_for_which_memory_does_not_suffice_is_tried_again(where: str) -> None:
     short = Short()
     async with keeping(offload=short) as kept:

@@ -24,8 +24,8 @@ async def warm_pass(
         await one.compare()
     if context.options.mode == "apply":
         for one in passes:
-            await one.apply()
-        await note_absences(context, passes)
+            one.apply()
+        note_absences(context, passes)
     memories.clear()
     memories.update({one.name: one.memory for one in passes if one.memory is not None})
     return report_pass(context, passes, NOON)

@@ -126,9 +126,9 @@ async def _confirmed_over_hints(self: WebsocketWatch) -> float | None:
     return asked_at if self.has_all_events else None
 
 
-async def _errors_of_writing_dropped(self: ReplicaPass) -> None:
+def _errors_of_writing_dropped(self: ReplicaPass) -> None:
     errors = dict(self._context.errors)
-    await _APPLY_WITH_ERRORS(self)
+    _APPLY_WITH_ERRORS(self)
     self._context.errors = errors
 
 

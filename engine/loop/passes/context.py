@@ -95,8 +95,14 @@ class PassContext:
 
     async def work_on(self, replica: str, work: Callable[[], T]) -> T:
         """Do blocking work for a replica. Raises ReplicaError, also when memory runs out."""
-        try:
+        with self.reporting_shortage(replica):
             return await self.offload(work)
+
+    @contextmanager
+    def reporting_shortage(self, replica: str) -> Iterator[None]:
+        """Work for a replica. Raises ReplicaUnavailable when memory runs out in the block."""
+        try:
+            yield
         except (MemoryError, RuntimeError) as error:
             if not lacks_memory(error):
                 raise

@@ -1,7 +1,6 @@
 """What a pass missed in Home Assistant, noted once the replicas were applied: the next look may confirm that it is gone."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from engine.core.guards.absences import track_absences
 from engine.core.records.record import Key
@@ -11,10 +10,11 @@ from engine.loop.passes.memory import known_to
 from engine.loop.passes.replica_pass import ReplicaPass
 
 
-async def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
-    """Remember what the read missed of all that these replicas hold, after they were applied."""
+def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
+    """Remember what the read missed of all that these replicas hold, after they were applied, in the thread that calls."""
     try:
-        await context.work_on(passes[0].name, partial(_note_absences, context, passes))
+        with context.reporting_shortage(passes[0].name):
+            _note_absences(context, passes)
     except ReplicaError as error:
         context.note_error(error)
 

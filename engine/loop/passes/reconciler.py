@@ -81,8 +81,8 @@ class Reconciler:
         if options.mode == Mode.APPLY:
             with context.phase("apply"):
                 for one in passes:
-                    await one.apply()
-                await note_absences(context, passes)
+                    await to_thread(one.apply)
+                await to_thread(partial(note_absences, context, passes))
         report = report_pass(context, passes, started)
         await warm_start.keep(passes)
         return report

@@ -113,22 +113,25 @@ class ReplicaPass:
         except ReplicaError as error:
             self._context.keep_error(error)
 
-    async def apply(self) -> None:
-        """Apply what the verdict allows. What could not be compared is left alone."""
+    def apply(self) -> None:
+        """Apply what the verdict allows, in the thread that calls. What could not be compared is left alone."""
         self._is_ended = True
-        if self.comparison is None:
-            return
         try:
-            await self._context.work_on(self.name, partial(self._apply, self.comparison))
+            with self._context.reporting_shortage(self.name):
+                if self.comparison is not None:
+                    self._apply(self.comparison)
         except ReplicaError as error:
-            self._context.keep_error(error)
-            self._is_unsure = True
+            self.fail(error)
+
+    def fail(self, error: ReplicaError) -> None:
+        """Report what could not be applied with this error; what the replica holds is not known."""
+        self._is_ended = self._is_unsure = True
+        self._context.keep_error(error)
 
     def report(self) -> tuple[ReplicaReport, list[RecordReport]]:
         """The replica's part of the report, and one entry per record that differed; before it is applied, of what is planned."""
         context, comparison = self._context, self.comparison
-        error = context.errors.get(self.name)
-        text = str(error) if error else None
+        text = str(error) if (error := context.errors.get(self.name)) else None
         # Of a pass that failed, too: a fault is reported while it lasts.
         note = self._replica.take_note() if self._is_ended else None
         if comparison is None:
@@ -200,8 +203,7 @@ class ReplicaPass:
         self, plan: Plan, verdict: Verdict, observed_count: int, kept: Kept, versions: Mapping[Key, str]
     ) -> Comparison:
         if verdict.refused_whole:
-            # It was compared with another home's records, and rows were given the keys of those.
-            self._memory = None
+            self._memory = None  # its rows were given the keys of another home's records
         foreign = [d.key for d in plan.diff.differences if d.cause is Cause.FOREIGN]
         return Comparison(
             plan,
@@ -284,12 +286,10 @@ class ReplicaPass:
 
     def _mark_in_progress(self, operations: Sequence[Operation]) -> None:
         """Mark in the ledger what is being written, so that a crash is not taken for drift."""
-        # A replica that keeps the ledger writes rows and ledger at once.
-        if self._replica.keeps_ledger:
+        if self._replica.keeps_ledger:  # it writes rows and ledger at once
             return
         keys = keys_to_mark(operations, self._memory, self._replica)
-        # Without the ledger nothing is held back, for it is another replica's file.
-        with suppress(ReplicaError):
+        with suppress(ReplicaError):  # without the ledger, another replica's file, nothing is held back
             self._context.record_applied(self.name, [(key, IN_PROGRESS) for key in keys])
 
     def _outcome(self) -> Outcome:

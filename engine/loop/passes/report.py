@@ -14,11 +14,21 @@ from engine.core.state.report import (
     unknown_replica,
 )
 from engine.core.times import Instant
-from engine.core.words import combined_status
+from engine.core.words import Mode, combined_status
 from engine.errors import EngineError, SourceError
 from engine.loop.passes.context import PassContext
+from engine.loop.passes.missing_records import note_absences
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.replica_pass import ReplicaPass
+
+
+def apply_passes(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
+    """Apply what was compared, if the mode is to, and note what the read missed, in the thread that calls."""
+    if context.options.mode == Mode.APPLY:
+        with context.phase("apply"):
+            for one in passes:
+                one.apply()
+            note_absences(context, passes)
 
 
 def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: float) -> Report:

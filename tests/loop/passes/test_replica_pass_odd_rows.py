@@ -63,7 +63,7 @@ def begin(
 
 
 def filled(replica: MemoryReplica, ledger: MemoryLedger, *records: Record, place: str | None = None) -> None:
-    anyio.run(begin(snapshot(ENTRY, *records), replica, ledger, place=place).apply)
+    begin(snapshot(ENTRY, *records), replica, ledger, place=place).apply()
 
 
 def test_before_it_is_applied_a_pass_reports_what_it_plans_and_leaves_the_note_to_its_end() -> None:
@@ -72,7 +72,7 @@ def test_before_it_is_applied_a_pass_reports_what_it_plans_and_leaves_the_note_t
     found, records = work.report()
     assert (found.status, found.note) == ("out_of_sync", None)
     assert {record.outcome for record in records} == {"planned"}
-    anyio.run(work.apply)
+    work.apply()
     found, records = work.report()
     assert (found.status, found.note) == ("in_sync", "the outbox is full")
     assert {record.outcome for record in records} == {"applied"}
@@ -93,7 +93,7 @@ def test_what_was_booked_of_another_store_is_forgotten_and_the_new_one_is_filled
     work = begin(snapshot(ENTRY, device(1)), other, ledger, place="history:two.db")
     assert work.comparison is not None
     assert work.comparison.plan.diff.differences == (), "device 2 was never lost in this store"
-    anyio.run(work.apply)
+    work.apply()
     assert ledger.place_of == "history:two.db"
     assert device(2).key not in ledger.versions["memory"]
 
