@@ -126,7 +126,7 @@ class Replica(Protocol):
         """The rows of the given keys that exist."""
 
     def apply(self, operations: Sequence[Operation], run: "Run") -> None:
-        """Carry out the operations in order, durably, all or (where the store can) none. Raises ReplicaDiverged if read back otherwise."""
+        """Carry out all operations in order, or none if it can, with what `run` keeps, durably. Raises ReplicaDiverged if read back otherwise."""
 
     def upkeep(self, desired: Snapshot, run: "Run") -> None:
         """Do what is due even when nothing differs, say renew what retention would drop."""
@@ -191,6 +191,8 @@ class Run(msgspec.Struct, frozen=True):
     desired: Mapping[Key, str] = {}  # the versions being written, for rows' own bookkeeping
     read_at: float | None = None  # when Home Assistant was read
     snapshot: Snapshot | None = None  # the whole, for a store that records it too
+    home: frozenset[str] | None = None  # to be remembered with what is written; None: as it is
+    order: Mapping[Key, int] | None = None  # to be kept with what is written; None: as it is
 
 
 class Ledger(Protocol):
@@ -208,8 +210,10 @@ class Ledger(Protocol):
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         """Those of the keys that Home Assistant was ever seen to have."""
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
-        """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
+        """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds), and note their `place`, all or nothing."""
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         """Remember what was first missed by a look, forget what returned, and what is moot. For nothing it opens no transaction."""
@@ -225,10 +229,6 @@ class Ledger(Protocol):
     def place(self, replica: str) -> str | None:
         """The store that its entries for a replica are about; None when that is not known."""
         return None
-
-    def note_place(self, replica: str, place: str) -> None:
-        """From now on the entries are about this store."""
-        return
 
     def ledger_digest(self, replica: str) -> str | None:
         """A digest over the versions last applied to a replica; None if it is not available."""

@@ -134,14 +134,21 @@ class MemoryLedger(Ledger):
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         return frozenset(k for k in keys if any(k in versions for versions in self.versions.values()))
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
         self._fail()
+        if place is not None:
+            self.note_place(replica, place)
         for key, version in versions:
             self.writes += 1
             if version is None:
                 self.versions.setdefault(replica, {}).pop(key, None)
             else:
                 self.versions.setdefault(replica, {})[key] = version
+
+    def note_place(self, replica: str, place: str) -> None:
+        """It does not say which stores its entries are about."""
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         self._fail()

@@ -150,7 +150,7 @@ def note_what_is_remembered(rows: SqliteRows, history: HistoryFile, desired: Sna
     assert rows.found(NAME) == first
     rows.category_scopes()
     rows.secret()
-    rows.note_place("influxdb", "somewhere")
+    rows.record_applied("influxdb", (), NOON, place="somewhere")
     rows.place("influxdb")
     for store in (rows, history):
         store.home()

@@ -179,8 +179,10 @@ class HostileStore(Replica, Ledger):
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
         return self._do("known_ids", lambda: self._book.known_ids(keys))
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
-        self._do("record_applied", lambda: self._book.record_applied(replica, versions, at))
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
+        self._do("record_applied", lambda: self._book.record_applied(replica, versions, at, place=place))
 
     def note_absences(self, absences: Absences, at: Look) -> None:
         self._do("note_absences", lambda: self._book.note_absences(absences, at))

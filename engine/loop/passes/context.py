@@ -135,10 +135,12 @@ class PassContext:
             self.note_error(error)
             return frozenset()
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]]) -> None:
-        """Record (or, with None, forget) last applied versions, where the ledger is writable. Raises ReplicaError."""
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], place: str | None = None
+    ) -> None:
+        """Record (or, with None, forget) last applied versions, and their `place`, where the ledger is writable. Raises ReplicaError."""
         if self.is_ledger_writable:
-            self.ledger.record_applied(replica, versions, self.read_at)
+            self.ledger.record_applied(replica, versions, self.read_at, place=place)
 
     def note_absences(self, absences: Absences) -> None:
         """Remember what was missed, where the ledger is writable. Raises ReplicaError."""

@@ -28,10 +28,19 @@ def known_homes(
     return KnownHomes(own, of_ledger, entries_among(keys))
 
 
-def remember_home(replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str]) -> None:
-    """Remember that the replica is of the home with these config entries. Raises ReplicaError."""
+def home_to_remember(
+    replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str]
+) -> frozenset[str] | None:
+    """What the replica is to remember of the home with these config entries; None if it does, or remembers none."""
     homes = memory.homes.after(entry_ids)
-    if homes is not memory.homes:
-        if replica.remembers_home:
-            replica.remember_home(homes.own)
-        memory.homes = homes
+    return homes.own if homes is not memory.homes and replica.remembers_home else None
+
+
+def remember_home(
+    replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str], *, is_written: bool = False
+) -> None:
+    """Remember that the replica is of the home with these config entries, which it does if it `is_written`. Raises ReplicaError."""
+    home = home_to_remember(replica, memory, entry_ids)
+    if home is not None and not is_written:
+        replica.remember_home(home)
+    memory.homes = memory.homes.after(entry_ids)

@@ -6,8 +6,10 @@ filled, and what the ledger remembers of the store before is forgotten.
 
 from collections.abc import Mapping, Sequence
 
+from engine.core.compare.diff import IN_PROGRESS
 from engine.core.compare.plan import Operation
 from engine.core.records.record import Key
+from engine.errors import ReplicaError
 from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 
@@ -20,6 +22,7 @@ class LedgerEntries:
         self._ledger = ledger
         self._place = place
         self._stale = frozenset[Key]()  # what is booked of another store
+        self._new_place: str | None = None  # to be noted with the next entries
 
     def about(self, versions: Mapping[Key, str], applied: dict[Key, str] | None) -> dict[Key, str] | None:
         """`applied` if it is about the store that holds `versions`, else nothing. Raises ReplicaError."""
@@ -31,14 +34,31 @@ class LedgerEntries:
         self._stale = frozenset(applied)
         return {}
 
-    def begin(self, at: float) -> None:
-        """Call before the replica is written, at `at` (Unix seconds): forget what was booked of another store, and note which one this is."""
+    def begin(self, at: float, operations: Sequence[Operation], memory: ReplicaMemory | None) -> None:
+        """Call before the operations are written, at `at` (Unix seconds): forget what was booked of another store, mark what is
+        being written, so that what a write leaves that is cut off is taken for no drift, and note which store this is.
+
+        Raises ReplicaError where something has to be forgotten or noted. Marks alone hold nothing back.
+        """
         name, place = self._replica.name, self._place
-        stale, self._stale = self._stale, frozenset()
-        if stale:
-            self._ledger.record_applied(name, [(key, None) for key in sorted(stale)], at)
         if place is not None and self._ledger.place(name) != place:
-            self._ledger.note_place(name, place)
+            self._new_place = place
+        # A replica that keeps the ledger writes rows and ledger at once.
+        marked = () if self._replica.keeps_ledger else keys_to_mark(operations, memory, self._replica)
+        stale, self._stale = self._stale, frozenset()
+        changed = {**dict.fromkeys(sorted(stale)), **dict.fromkeys(marked, IN_PROGRESS)}
+        if not changed:
+            return  # without entries it does not matter yet which store they are about
+        try:
+            self._ledger.record_applied(name, changed.items(), at, place=self.take_place())
+        except ReplicaError:
+            if stale or place is not None:
+                raise
+
+    def take_place(self) -> str | None:
+        """The store, if it is to be noted with the entries that are recorded now."""
+        place, self._new_place = self._new_place, None
+        return place
 
     def is_elsewhere(self) -> bool:
         """Whether the ledger says that its entries are about another store. Raises ReplicaError."""

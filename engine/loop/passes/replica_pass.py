@@ -3,8 +3,7 @@
 Replicas fail alone: an error of a store is kept in the context under the store's name, and the others are served.
 """
 
-from collections.abc import Mapping, Sequence, Set
-from contextlib import suppress
+from collections.abc import Mapping, Set
 from functools import partial
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from engine.core.compare.comparison import Comparison, Reported, report_records, report_replica, status_of
 from engine.core.compare.diff import IN_PROGRESS, Cause, Diff, adopt, compare
 from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
-from engine.core.compare.plan import Operation, Plan, make_plan
+from engine.core.compare.plan import Plan, make_plan
 from engine.core.guards.absences import wait_seconds
 from engine.core.guards.guard import Verdict, review
 from engine.core.home.snapshot import Snapshot
@@ -21,11 +20,11 @@ from engine.core.state.report import RecordReport, ReplicaReport, unknown_replic
 from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
 from engine.loop.passes.context import PassContext
-from engine.loop.passes.homes import known_homes, remember_home
-from engine.loop.passes.ledger_entries import LedgerEntries, keys_to_mark
+from engine.loop.passes.homes import home_to_remember, known_homes, remember_home
+from engine.loop.passes.ledger_entries import LedgerEntries
 from engine.loop.passes.memory import ReplicaMemory, rows_of, versions_of
 from engine.loop.passes.options import Since
-from engine.loop.passes.orders import remember_order
+from engine.loop.passes.orders import order_to_keep, remember_order
 from engine.ports import Observed, Replica
 
 
@@ -264,11 +263,14 @@ class ReplicaPass:
         diff, allowed = comparison.plan.diff, comparison.verdict.allowed
         wanted = versions_of(replica, self._desired)
         run = context.run(wanted)
+        memory, entry_ids = self._memory, context.desired.home.entry_ids
         if context.is_ledger_writable and not comparison.verdict.refused_whole:
-            self._ledger_entries.begin(context.read_at)
+            self._ledger_entries.begin(context.read_at, allowed, memory)
         if allowed:
-            self._mark_in_progress(allowed)
-            replica.apply(allowed, run)
+            assert memory is not None, "it was compared, and not refused whole"
+            home = home_to_remember(replica, memory, entry_ids)
+            order = order_to_keep(replica, memory, context.desired)
+            replica.apply(allowed, msgspec.structs.replace(run, home=home, order=order))
         self.is_applied = True
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:
@@ -278,19 +280,12 @@ class ReplicaPass:
             fresh += [(o.key, wanted.get(o.key)) for o in allowed]
             fresh += [(o.moved_from, None) for o in allowed if o.moved_from]
         claimed = [(key, IN_PROGRESS) for key in sorted(self._claimed)]
-        context.record_applied(self.name, [*claimed, *diff.settled, *fresh])
-        assert self._memory is not None, "it was compared, and not refused whole"
-        self._memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
-        remember_home(replica, self._memory, context.desired.home.entry_ids)
-        remember_order(replica, self._memory, context.desired, run)
-
-    def _mark_in_progress(self, operations: Sequence[Operation]) -> None:
-        """Mark in the ledger what is being written, so that a crash is not taken for drift."""
-        if self._replica.keeps_ledger:  # it writes rows and ledger at once
-            return
-        keys = keys_to_mark(operations, self._memory, self._replica)
-        with suppress(ReplicaError):  # without the ledger, another replica's file, nothing is held back
-            self._context.record_applied(self.name, [(key, IN_PROGRESS) for key in keys])
+        place = self._ledger_entries.take_place()
+        context.record_applied(self.name, [*claimed, *diff.settled, *fresh], place)
+        assert memory is not None, "it was compared, and not refused whole"
+        memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
+        remember_home(replica, memory, entry_ids, is_written=bool(allowed))
+        remember_order(replica, memory, context.desired, run, is_written=bool(allowed))
 
     def _outcome(self) -> Outcome:
         if not self._is_ended:

@@ -5,17 +5,19 @@ Every function works on a connection inside a write transaction that the caller 
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
 
+from engine.core.home.list_order import encode_order
 from engine.core.records.record import Key
 from engine.core.times import rfc3339
 from engine.errors import ReplicaDiverged
 from engine.ports import Run
 from engine.replicas.history.dates import Dates, find_dates
 from engine.replicas.history.revisions import Draft, digest_revision, encode_revisions
-from engine.replicas.history.schema import COLUMNS
+from engine.replicas.history.schema import COLUMNS, META
+from engine.replicas.sqlite_file.remembered_home import keep_home
 
 _NS = 1_000_000_000
 _INSERT = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
@@ -23,14 +25,26 @@ _WRITTEN = "SELECT registry, id, hash, payload, digest FROM records WHERE at_ns 
 
 
 def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], run: Run) -> Dates:
-    """Append the drafts and read them back; returns how they were dated. Raises ReplicaError."""
+    """Append the drafts and read them back, and keep what the run says of the home; returns how they were dated. Raises ReplicaError."""
     # Strictly increasing, whatever the clock did since the last commit.
     dates = find_dates(connection, replica, run.at)
     revs = _newest_revs(connection, {draft.key for draft in drafts})
     rows = list(encode_revisions(drafts, run, first_ns=dates.first_ns, revs=revs))
     connection.executemany(_INSERT, rows)
     _check_rows(connection, replica, [row[COLUMNS.index("digest")] for row in rows], dates.first_ns)
+    if run.home is not None:
+        keep_home(connection, META, run.home)
+    if run.order is not None:
+        keep_order(connection, run.order)
     return dates
+
+
+def keep_order(connection: apsw.Connection, positions: Mapping[Key, int]) -> None:
+    """Keep the positions of areas and floors in place of earlier ones."""
+    connection.execute(
+        f"INSERT INTO {META} VALUES ('list_order', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (encode_order(positions),),
+    )
 
 
 def note_of(dates: Dates, at: float) -> str | None:

@@ -17,13 +17,13 @@ import apsw
 
 from engine.core.compare.plan import Operation
 from engine.core.compare.stored import StoredRow
-from engine.core.home.list_order import decode_order, encode_order
+from engine.core.home.list_order import decode_order
 from engine.core.records.record import Key
 from engine.core.records.revision import Revision
 from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten, Growth
 from engine.ports import Observed, Records, Run
 from engine.replicas.file_replica import FileReplica
-from engine.replicas.history.appending import append, note_of
+from engine.replicas.history.appending import append, keep_order, note_of
 from engine.replicas.history.holders import find_holders
 from engine.replicas.history.housekeeping import Housekeeper
 from engine.replicas.history.reading import (
@@ -44,7 +44,7 @@ from engine.replicas.history.revisions import (
     revision_of,
     versions_of,
 )
-from engine.replicas.history.schema import ensure_records, has_records
+from engine.replicas.history.schema import META, ensure_records, has_records
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.digests import sum_rows, text_of
 from engine.replicas.sqlite_file.invalid_utf8 import fetch_rows, rows_keeping_bytes
@@ -57,7 +57,6 @@ _VERSION = ("registry", "id", "hash", "payload", "digest")
 _SELECT_VERSION = f"SELECT {', '.join(_VERSION)} FROM records"
 _NEWEST = f"{_SELECT_VERSION} WHERE at_ns IN (SELECT max(at_ns) FROM records GROUP BY registry, id)"
 _NEWEST_TEXT = _NEWEST.replace(", ".join(_VERSION), text_of(_VERSION))
-_META = "meta"
 
 
 class HistoryFile(FileReplica, Records):
@@ -125,13 +124,13 @@ class HistoryFile(FileReplica, Records):
     def home(self) -> frozenset[str]:
         """The config entries of the home that this file is of; none where nothing is remembered."""
         with self._file.reading() as connection:
-            return decode_home(connection, _META) if has_records(connection, NAME) else frozenset()
+            return decode_home(connection, META) if has_records(connection, NAME) else frozenset()
 
     def remember_home(self, entry_ids: frozenset[str]) -> None:
         """Be of the home with these config entries from now on."""
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
-            keep_home(connection, _META, entry_ids)
+            keep_home(connection, META, entry_ids)
 
     def order(self) -> Mapping[Key, int]:
         """The positions of areas and floors that were kept last; none where none were."""
@@ -145,10 +144,7 @@ class HistoryFile(FileReplica, Records):
         """Keep these positions in place of earlier ones."""
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
-            connection.execute(
-                "INSERT INTO meta VALUES ('list_order', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (encode_order(positions),),
-            )
+            keep_order(connection, positions)
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
         """A digest over the newest revision of every key; None if they cannot be ours. See `Replica.digest`."""

@@ -9,6 +9,8 @@ from engine.replicas.sqlite_file.tables import HISTORY, check_kind, has_table
 # A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
 SCHEMA_VERSION, SCHEMA_MADE = 2, 1
 
+META = "meta"  # the table of names and values
+
 # at_ns orders all revisions: commit time, one nanosecond apart where one commit writes many.
 COLUMNS = (
     *(

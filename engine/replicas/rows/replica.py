@@ -22,7 +22,7 @@ from engine.ports import Observed, Run
 from engine.replicas.file_replica import FileReplica
 from engine.replicas.rows.ledger import entries, feed
 from engine.replicas.rows.ledger.found import read_found, write_found
-from engine.replicas.rows.ledger.notes import LedgerNotes
+from engine.replicas.rows.ledger.notes import LedgerNotes, write_place
 from engine.replicas.rows.ledger.tombstones import Tombstone, read_tombstones
 from engine.replicas.rows.queries.former_names import find_former
 from engine.replicas.rows.reader import FoundRow, digests_of, find_rows, observe_rows, read_scopes
@@ -90,6 +90,8 @@ class SqliteRows(FileReplica, LedgerNotes):
             )
             oldest = run.at - self._tombstone_seconds
             entries.prune(connection, changes_max=self._changes_max, tombstones_before=oldest)
+            if run.home is not None:
+                keep_home(connection, _META, run.home)
         self._summed = summed  # not before it is committed
 
     def _prepare(self, operations: Sequence[Operation]) -> tuple[int, dict[Key, FoundRow] | None]:
@@ -134,12 +136,16 @@ class SqliteRows(FileReplica, LedgerNotes):
         with self._reading() as connection:
             return entries.read_known(connection, list(keys))
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
-        """Record (or, with None, forget) last applied versions, as of `at` (Unix seconds). Without any it opens no transaction."""
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
+        """Record (or, with None, forget) last applied versions, and `place`, as of `at` (Unix seconds). For nothing it opens no transaction."""
         settled = dict(versions)
-        if not settled:
+        if not settled and place is None:
             return
         with self._writing() as connection:
+            if place is not None:
+                write_place(connection, replica, place)
             entries.forget_applied(
                 connection, replica, [key for key, version in settled.items() if version is None]
             )

@@ -1,16 +1,26 @@
 """Another store, or an empty one, is filled: nobody changed anything in it behind our back."""
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from engine.core.compare.diff import IN_PROGRESS
+from engine.core.compare.plan import Operation
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import Area
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
+from engine.errors import ReplicaUnavailable
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
+from engine.ports import Run
+from engine.replicas.history.replica import open_history
+from engine.replicas.rows.replica import open_rows
+from engine.replicas.sqlite_file.database import ApswFile
 from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 
@@ -83,3 +93,52 @@ async def test_rows_deleted_by_others_in_the_same_store_are_drift() -> None:
     await one_pass(store, ledger, OLD, "a")
     del store.rows[device(1).key]
     assert causes(await one_pass(store, ledger, OLD, "a")) == {"drift": 1}
+
+
+async def test_a_first_fill_is_a_transaction_for_each_store_and_two_of_the_ledger_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, writing = Counter[str](), ApswFile.writing
+    monkeypatch.setattr(ApswFile, "writing", lambda file: (begun.update([file.path.name]), writing(file))[1])
+    rows, history = open_rows(tmp_path / "rows.db"), open_history(tmp_path / "history.db")
+    places = {"history": "here"}
+    options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home", places=places)
+    area = Area(area_id="a", name="A")
+    home = snapshot(ENTRY, area, device(1), entity(1), positions={area.key: 0})
+    reconciler = Reconciler(MemorySource(home), [rows, history], rows, lambda: NOON, lambda *_: None)
+    assert (await reconciler.run(options)).status == "in_sync"
+    assert begun == {"rows.db": 3, "history.db": 1}
+    assert rows.home() == history.home() == home.home.entry_ids
+    assert (rows.place("history"), history.order()) == ("here", home.home.positions)
+    assert rows.applied("history") == home.home.hashes
+    rows.close()
+    history.close()
+
+
+class Cut(MemoryReplica):
+    """A store of our own that dies when it is written to."""
+
+    is_exclusive = True
+
+    def apply(self, operations: Sequence[Operation], run: Run) -> None:
+        super().apply(operations, run)
+        raise ReplicaUnavailable(self.name, "killed")
+
+
+async def test_a_store_that_marks_nothing_is_noted_with_its_first_entries() -> None:
+    ledger, store = PlacedLedger(), Cut()
+    await one_pass(store, ledger, OLD, "a")
+    assert (ledger.places, ledger.versions) == ({}, {})
+    whole = MemoryReplica()
+    whole.rows = store.rows
+    assert causes(await one_pass(whole, ledger, OLD, "a")) == {}
+    assert ledger.places == {"memory": "a"}
+    assert ledger.versions["memory"].keys() == OLD.home.records.keys()
+
+
+async def test_where_a_write_is_cut_off_what_it_left_is_known_to_be_ours_in_this_store() -> None:
+    ledger, store = PlacedLedger(), Cut()
+    store.is_exclusive = False
+    await one_pass(store, ledger, OLD, "a")
+    assert ledger.places == {"memory": "a"}
+    assert set(ledger.versions["memory"].values()) == {IN_PROGRESS}

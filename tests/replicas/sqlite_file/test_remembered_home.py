@@ -4,11 +4,16 @@ from pathlib import Path
 
 import apsw
 import pytest
+from msgspec import structs
 
+from engine.core.records.record import Key
+from engine.errors import ReplicaError
 from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from engine.replicas.sqlite_file.remembered_home import decode_home, keep_home
-from tests.replicas.passes import sql
+from tests.fakes.world import MemoryLedger
+from tests.homes import ENTRY, device, snapshot
+from tests.replicas.passes import plan_of, run_of, sql
 
 
 @pytest.fixture
@@ -47,3 +52,24 @@ def test_of_a_table_that_others_wrote_every_text_is_taken(tmp_path: Path) -> Non
         sql(path, "INSERT INTO config_entries VALUES (?, 'x')", value)
     sql(path, "INSERT INTO config_entries VALUES (CAST(x'ff' AS TEXT), 'x')")
     assert open_rows(path).home() == {"a", "7", "\ufffd"}
+
+
+def test_what_a_run_says_of_the_home_is_written_with_its_operations_or_not_at_all(tmp_path: Path) -> None:
+    desired = snapshot(ENTRY, device(1))
+    for store, table in (
+        (open_rows(tmp_path / "r.db"), "config_entries"),
+        (open_history(tmp_path / "h.db"), "records"),
+    ):
+        store.remember_home(frozenset({"a"}))
+        run = structs.replace(run_of(store, desired), home=frozenset({"a", "b"}), order={Key("area", "x"): 0})
+        operations = plan_of(store, MemoryLedger(), desired).operations
+        sql(store.path, f"CREATE TRIGGER t BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        with pytest.raises(ReplicaError):
+            store.apply(operations, run)
+        assert store.home() == {"a"}
+        assert store.order() == {}
+        sql(store.path, "DROP TRIGGER t")
+        store.apply(operations, run)
+        assert store.home() == {"a", "b"}
+        assert store.order() == (run.order if store.keeps_order else {})
+        store.close()

@@ -32,11 +32,6 @@ class LedgerNotes(Ledger):
         with self._reading() as connection:
             return entries.read_note(connection, f"place {replica}")
 
-    def note_place(self, replica: str, place: str) -> None:
-        """From now on the entries are about this store."""
-        with self._writing() as connection:
-            entries.write_note(connection, f"place {replica}", place)
-
     def equal_replicas(self) -> str | None:
         """What was noted of replicas that were equal; None where rows may be of another layout since."""
         with self._reading() as connection:
@@ -64,3 +59,8 @@ class LedgerNotes(Ledger):
             with self._writing() as connection:
                 found = entries.write_secret(connection)
         return found
+
+
+def write_place(connection: apsw.Connection, replica: str, place: str) -> None:
+    """From now on the ledger's entries for a replica are about this store."""
+    entries.write_note(connection, f"place {replica}", place)

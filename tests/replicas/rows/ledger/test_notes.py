@@ -13,7 +13,7 @@ def test_a_note_about_equal_replicas_replaces_the_one_before(tmp_path: Path) -> 
     for text in ("one", "two"):
         rows.note_equal_replicas(text)
         assert rows.equal_replicas() == text
-    rows.note_place("history", "here")
+    rows.record_applied("history", (), 0.0, place="here")
     assert (rows.place("history"), rows.place("influxdb"), rows.equal_replicas()) == ("here", None, "two")
     rows.close()
 
