@@ -63,8 +63,8 @@ class KafkaRecords(Replica):
         return self._guarded(self._data_version)
 
     def file_signature(self) -> Hashable | None:
-        """None: only the data version shows a change."""
-        return None
+        """What another home of the partition heard lately; None when only the data version shows a change."""
+        return self._partition.signature(self._site)
 
     def observe(self) -> Observed:
         """The versions of all records, hashed from their payloads."""

@@ -5,7 +5,8 @@ transaction, and each home gets its own failure. A failure of the partition inva
 next request makes a new writer and reads the partition in full, and a home writes nothing until it has read again.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
 
 from engine.claims import Claim
 from engine.errors import EngineError, ReplicaError, ReplicaRejected, ReplicaUnavailable
@@ -16,6 +17,9 @@ from engine.replicas.kafka.partition.holding import HeldPartition
 from engine.replicas.kafka.partition.requests import FetchRequest, ObserveRequest, WriteRequest
 from engine.replicas.kafka.partition.rounds import Rounds, copied_error
 from engine.replicas.kafka.topics import REPLICA, shortage_of
+
+# What one home heard this lately, the others need not ask for in a thread.
+_LATELY_SECONDS = 1.0
 
 
 class Partition:
@@ -34,6 +38,8 @@ class Partition:
         self._log = log
         self._claim = claim
         self._gather = gather
+        self._clock = clock
+        self._listened_at = -math.inf
         self._contents = PartitionContents(log, options, claim, clock)
         self._rounds = Rounds[ObserveRequest | FetchRequest | WriteRequest](self._answer, claim.check)
         self._failure: EngineError = ReplicaUnavailable(REPLICA, "Nothing was read yet.")
@@ -57,6 +63,13 @@ class Partition:
         """A number that changes when a message about the home arrives that we did not write. Waits for no other home."""
         self._rounds.do_if_idle(self._listen)
         return self._contents.data_versions[site]
+
+    def signature(self, site: str) -> Hashable | None:
+        """What stays equal while `data_version` does; None where no home listened lately. Never waits, for the event loop."""
+        is_shared = self.options.site is None
+        if not is_shared or self._clock() - self._listened_at >= _LATELY_SECONDS:
+            return None
+        return self.generation, self._contents.data_versions.get(site, 0)
 
     def check(self, generation: int | None) -> None:
         """Raises the newest failure if it invalidated what that generation knew."""
@@ -99,6 +112,7 @@ class Partition:
 
     def _listen(self) -> None:
         self._guarded(self._contents.listen)
+        self._listened_at = self._clock()
 
     # One round
 

@@ -7,9 +7,10 @@ import pytest
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area
 from engine.errors import OwnershipLost, ReplicaRejected, ReplicaUnavailable
+from engine.replicas.kafka.messages import encode_key
 from engine.replicas.kafka.records import KafkaRecords
 from tests.fakes.kafka import MemoryCluster
-from tests.homes import snapshot
+from tests.homes import entity, snapshot
 from tests.replicas.kafka.partition.shared import HOME, NAMES, OTHER, Shared
 from tests.replicas.passes import plan_of, run_of
 
@@ -85,6 +86,35 @@ def test_a_home_that_asks_nothing_hears_of_a_failure_with_its_next_look_at_what_
     with pytest.raises(ReplicaUnavailable, match="It is away"):
         b.data_version()
     assert b.data_version() == 0
+
+
+def test_what_one_home_heard_lately_the_others_see_without_asking() -> None:
+    shared = Shared()
+    a, b = shared.filled("a", "b")
+    assert b.file_signature() is None, "nobody listened"
+    a.data_version()
+    seen = [home.file_signature() for home in (a, b)]
+    assert None not in seen
+    shared.cluster.put("homes.entity", encode_key("b", entity(1).key), b"junk")
+    a.data_version()
+    assert a.file_signature() == seen[0]
+    assert b.file_signature() not in (None, seen[1]), "a message about it arrived"
+    assert b.data_version() == 1
+    shared.now += 1
+    assert a.file_signature() is None
+
+
+def test_a_failure_that_one_home_met_changes_what_the_others_see() -> None:
+    shared = Shared()
+    a, b = shared.filled("a", "b")
+    a.data_version()
+    seen = b.file_signature()
+    shared.log.failure = ReplicaUnavailable("kafka", "It is away.")
+    with pytest.raises(ReplicaUnavailable):
+        a.data_version()
+    assert b.file_signature() != seen
+    with pytest.raises(ReplicaUnavailable):
+        b.data_version()
 
 
 def test_whoever_asks_what_changed_waits_for_nobody() -> None:
