@@ -19,9 +19,9 @@ class Number:
     def __init__(self) -> None:
         self.value = 0.0
 
-    def inc(self) -> None:
-        """Count one more."""
-        self.value += 1
+    def inc(self, count: int = 1) -> None:
+        """Count so many more."""
+        self.value += count
 
 
 class Distribution:

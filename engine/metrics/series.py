@@ -16,7 +16,6 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.intervals import Freshness
 from engine.core.state.kept_past import Growth
 from engine.core.state.report import (
-    RecordReport,
     Report,
     write_lag_seconds,
 )
@@ -172,10 +171,7 @@ class Metrics:
         for error in report.errors:
             if error.subject in self._replicas:
                 self._failures.labels(error.subject, "transient" if error.transient else "terminal").inc()
-        for record in report.records:
-            # Thousands that are held back are in every report.
-            if record.outcome == Outcome.APPLIED or record.cause is not Cause.PENDING:
-                self._count_record(record, now)
+        self._count_records(report, now)
 
     def on_source(self, what: str) -> None:
         """Count a read of Home Assistant (`read`), or its loss (the error's class name)."""
@@ -238,15 +234,19 @@ class Metrics:
         stores = lambda: store_series(self._sizes, self._held_logs, self._growth())  # noqa: E731
         return Exposition(self._instruments, (gauges.collect, stores))
 
-    def _count_record(self, record: RecordReport, now: float) -> None:
-        if record.cause in (Cause.DRIFT, Cause.CONFLICT):
-            self._drift_found.labels(record.replica, record.registry).inc()
-        if record.outcome != Outcome.APPLIED or record.action is None:
-            return
-        self._applied.labels(record.replica, record.registry, record.action).inc()
-        lag = write_lag_seconds(record, now)
-        if lag is not None:
-            self._lag.labels(record.replica).observe(lag)
+    def _count_records(self, report: Report, now: float) -> None:
+        applied = dict[tuple[str, str, str], int]()
+        for record in report.records:
+            if record.cause in (Cause.DRIFT, Cause.CONFLICT):
+                self._drift_found.labels(record.replica, record.registry).inc()
+            if record.outcome != Outcome.APPLIED or record.action is None:
+                continue
+            labels: tuple[str, str, str] = (record.replica, record.registry, record.action)
+            applied[labels] = applied.get(labels, 0) + 1
+            if record.replica_hash and (lag := write_lag_seconds(record, now)) is not None:
+                self._lag.labels(record.replica).observe(lag)
+        for labels, count in applied.items():
+            self._applied.labels(*labels).inc(count)
 
     def _start_at_zero(self, replicas: tuple[str, ...]) -> None:
         for reason in sorted(set(_LOSSES.values())):
