@@ -81,6 +81,7 @@ def _memory_of(source: Source, stores: Stores, resources: Resources) -> SourceMe
         resources.files,
         reread_seconds_max=resources.reread_seconds_max,
         on_kept=resources.on_kept,
+        is_calm=resources.is_calm,
     )
 
 

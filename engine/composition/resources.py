@@ -18,6 +18,10 @@ def _as_it_is(source: Source) -> Source:
     return source
 
 
+def _always() -> bool:
+    return True
+
+
 def _nothing() -> None:
     """By default nothing follows."""
 
@@ -39,6 +43,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     on_kept: Callable[[], None] = (
         _nothing  # what a home begins with next time was written, and replaced what was read
     )
+    is_calm: Callable[[], bool] = _always  # whether what may wait is done now
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
     readers: "ThreadPoolExecutor | None" = None  # of the rows, for the API; None is a thread of its own
     up: str | None = None  # the relative address of the page of all homes, where there are many

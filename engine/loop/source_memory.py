@@ -22,12 +22,14 @@ from engine.process.offload import Offload, to_thread
 
 # It is a file as large as the home's records, and what changed since it was written costs no more than it would have then.
 _KEEP_SECONDS = 86_400.0
+# For this long it waits for a process that starts many homes.
+_PATIENCE_SECONDS = 300.0
 
 
 class SourceMemory:
     """The cache of one service: `begin` before the first read, `keep` now and then behind one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (collaborators)
         self,
         file: CacheFile,
         source: Recalling,
@@ -36,11 +38,14 @@ class SourceMemory:
         *,
         reread_seconds_max: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
+        is_calm: Callable[[], bool] = lambda: True,
     ) -> None:
         """Nothing is read yet. Within `reread_seconds_max` of `keep`, all is to be read again.
 
-        `on_kept` is called when the source knows from the cache what it knew by itself before.
+        `on_kept` is called when the source knows from the cache what it knew by itself before. While it is not `is_calm`, `keep` does
+        nothing, for five minutes at most.
         """
+        self._is_calm = is_calm
         self._on_kept = on_kept
         self._file = file
         self._source = source
@@ -48,7 +53,8 @@ class SourceMemory:
         self._offload = offload
         self._reread_seconds_max = reread_seconds_max
         self._cache: Cache | None = None  # while it is used
-        self._keep_at = -math.inf  # by anyio's clock
+        self._keep_at = -math.inf  # by anyio's clock, as the next
+        self._due_since: float | None = None
 
     async def begin(self) -> None:
         """Let the source begin with what an earlier process learned."""
@@ -85,9 +91,13 @@ class SourceMemory:
         Returns within how many seconds to read everything: the source knows it from there now, and what was known before is
         let go with that read. None: nothing of the sort.
         """
-        if anyio.current_time() < self._keep_at:
+        now = anyio.current_time()
+        if now < self._keep_at:
             return None
-        self._keep_at = anyio.current_time() + _KEEP_SECONDS
+        self._due_since = now if self._due_since is None else self._due_since
+        if not self._is_calm() and now - self._due_since < _PATIENCE_SECONDS:
+            return None
+        self._keep_at, self._due_since = now + _KEEP_SECONDS, None
         if not await self._offload(self._keep):
             return None
         self._on_kept()

@@ -24,6 +24,11 @@ class ConcurrencyLimiter:
         self._places = asyncio.Semaphore(places)
         self._patience_seconds = patience_seconds
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next caller would have to wait."""
+        return self._places.locked()
+
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
         """Hold a place while the block runs, but for at most `patience_seconds`."""

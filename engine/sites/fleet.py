@@ -74,12 +74,11 @@ class Fleet:
         on_files: Callable[[Mapping[str, SiteFile]], None] = lambda _files: None,
     ) -> None:
         """Create it inside the event loop. Nothing is read yet. `on_files` receives all files, in a thread."""
-        self._files = files
-        self._on_files = on_files
-        settings = files.settings
+        self._files, self._on_files = files, on_files
         self._ownership = ownership
         self._claims: list[Claim] = []
         self._moved = anyio.Event()
+        settings = files.settings
         self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
         self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
         self._connecting = ConcurrencyLimiter(settings.connecting_max)
@@ -238,6 +237,7 @@ class Fleet:
             wrap=lambda source: LimitedSource(source, self._connecting, self._reading),
             reread_seconds_max=REREAD_SECONDS_MAX,
             on_kept=keep_from_cycle_search,
+            is_calm=lambda: not (self._connecting.is_full or self._reading.is_full),
             token=partial(read_token, token_file) if token_file else None,
             readers=self._readers,
             messages_per_second_max=_MESSAGES_PER_SECOND_MAX,

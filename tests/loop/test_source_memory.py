@@ -1,7 +1,8 @@
 """A service that starts with the pass cache reads what one without reads, whatever happened to the file in between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -95,6 +96,20 @@ async def serve(core: Core, file: PassCacheFile, seconds: float, *, reread: floa
     with anyio.move_on_after(seconds):
         await Informer(source, PACE, lambda: 0.5, quiet, memory).run(ear)
     return ear
+
+
+async def kept_at(*, is_calm: Callable[[float], bool]) -> float:
+    """After how many seconds of a service its cache is there."""
+    with TemporaryDirectory() as folder:
+        file, started = PassCacheFile(Path(folder) / "rows.db"), anyio.current_time()
+        calm = lambda: is_calm(anyio.current_time() - started)  # noqa: E731
+        memory = SourceMemory(file, source := Followed(Core()), Books(), inline, is_calm=calm)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Informer(source, PACE, lambda: 0.5, quiet, memory).run, Ear(source.core))
+            while not file.path.exists() and anyio.current_time() - started < 1_000:  # noqa: ASYNC110 (virtual time)
+                await anyio.sleep(1)
+            tasks.cancel_scope.cancel()
+        return anyio.current_time() - started
 
 
 async def check_newest(ear: Ear) -> None:
@@ -216,3 +231,14 @@ class TestOneFile:
             ).run(ear)
         await check_newest(ear)
         assert not file.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("is_calm", "earliest", "latest"),
+    [(lambda _now: True, 0, 15), (lambda now: now > 60, 60, 75), (lambda _now: False, 300, 320)],
+)
+def test_it_is_left_once_a_process_that_starts_many_homes_has_time(
+    is_calm: Callable[[float], bool], earliest: float, latest: float
+) -> None:
+    at = anyio.run(partial(kept_at, is_calm=is_calm), backend="trio", backend_options=_virtual())
+    assert earliest < at < latest

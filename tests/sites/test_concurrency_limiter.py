@@ -27,8 +27,10 @@ async def test_so_many_pass_at_a_time_and_the_others_follow() -> None:
             tasks.start_soon(pass_through)
         await anyio.wait_all_tasks_blocked()
         assert inside == 2
+        assert limiter.is_full
         release.set()
     assert most == 2
+    assert not limiter.is_full
 
 
 async def test_a_place_is_given_back_once_although_who_has_it_hangs() -> None:

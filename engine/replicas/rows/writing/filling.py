@@ -57,7 +57,8 @@ def fill_tables(
     """
     last_seen = format_time(run.at)
     assert last_seen is not None, "a run's time is a time"
-    seed = _seed(connection) if summed.seed is None else summed.seed
+    drawn = _seed(connection)
+    seed = drawn if summed.seed is None else summed.seed
     wanted = {registry: RowSum(seed) for registry in _registries(operations)}
     written: dict[Key, str] = {}
     with with_room(connection, _ROOM_KIB):
@@ -80,7 +81,10 @@ def fill_tables(
 
 
 def _seed(connection: apsw.Connection) -> int:
-    """That of the cache which this pass leaves, so that the digest of all rows need not be taken again for it."""
+    """That of the cache which this pass leaves, so that the digest of all rows need not be taken again for it.
+
+    Its secret is there from now on, so that a service's cache needs no transaction of its own.
+    """
     return seed_of(entries.read_secret(connection) or entries.write_secret(connection))
 
 
