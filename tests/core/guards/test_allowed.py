@@ -107,3 +107,8 @@ def test_what_is_read_in_a_doubtful_state_has_no_name_and_is_allowed_by_none(sta
     verdict = allowed(doubtful, name)
     assert [(r.guard, r.name) for r in verdict.refusals] == [(GuardName.NOT_RUNNING, None)]
     assert verdict.allowed == ()
+
+
+def test_a_name_outlives_an_update_of_the_program() -> None:
+    # Written down once: with another one, what a person allowed yesterday would be held again.
+    assert name_of_deletes([Key("entity", "b"), Key("device", "\ud800é")], NOON) == "2-df921e9762"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.core.home.derived import Derived, derive
-from engine.core.records.record import ConfigEntry, Record
+from engine.core.home.derived import Derived, affected_keys, derive
+from engine.core.records.record import Area, ConfigEntry, Key, Record
 from tests.homes import ENTRY, device, entity
 
 NEW, OLD = (2026, 11), (2024, 3)
@@ -111,3 +111,95 @@ def test_domain_and_disabled_of_an_entity() -> None:
 def test_other_registries_have_no_derived_values() -> None:
     entry = ConfigEntry(entry_id="e", domain="d")
     assert derive({entry.key: entry}, NEW) == {}
+
+
+def by_key(*records: Record) -> dict[Key, Record]:
+    return {record.key: record for record in records}
+
+
+def test_a_grandchild_inherits_the_nearest_area() -> None:
+    top, middle = device(1, area_id="kitchen"), device(2, parent_device_id=device(1).id)
+    bottom = device(3, parent_device_id=middle.id)
+    assert derived_of(bottom, top, middle).effective_area_id == "kitchen"
+    nearer = device(2, parent_device_id=top.id, area_id="attic")
+    assert derived_of(bottom, top, nearer).effective_area_id == "attic"
+    assert derived_of(device(4, area_id="hall", parent_device_id=top.id), top).effective_area_id == "hall"
+    assert derived_of(device(5)).effective_area_id is None
+
+
+def test_a_device_without_entities_or_without_a_config_entry_that_is_known() -> None:
+    assert derived_of(device(1), ENTRY) == Derived(
+        effective_name="Device 1", integration="demo", entity_count=0, disabled=False
+    )
+    assert derived_of(device(1)).integration is None
+    unowned = derived_of(device(1, config_entry_id=None, disabled_by="user"), ENTRY)
+    assert (unowned.integration, unowned.disabled) == (None, True)
+
+
+def test_entities_of_one_device_and_of_another_do_not_share_an_owner() -> None:
+    one, two = device(1, area_id="attic"), device(2, name="Other", area_id="hall")
+    entities = [entity(n, device_id=(one, two)[n % 2].id, original_name="Power") for n in range(4)]
+    found = derive(by_key(one, two, *entities, entity(5, original_name="Power")), NEW)
+    assert [found[e.key].effective_area_id for e in entities] == ["attic", "hall", "attic", "hall"]
+    assert [found[e.key].effective_name for e in entities[:2]] == ["Device 1 Power", "Other Power"]
+    assert found[entity(5).key] == Derived(effective_name="Power", domain="sensor", disabled=False)
+
+
+def test_what_has_a_position_in_the_users_order_is_derived_from_that() -> None:
+    attic, hall = Area(area_id="attic", name="Attic"), Area(area_id="hall", name="Hall")
+    assert derive(by_key(attic, hall), NEW, positions={attic.key: 0}) == {attic.key: Derived(position=0)}
+    assert derive(by_key(attic, hall), NEW) == {}
+
+
+def test_only_what_is_asked_for_is_derived_and_counts_that_are_known_are_taken() -> None:
+    records = by_key(ENTRY, device(1), device(2), entity(1, device_id=device(1).id))
+    found = derive(records, NEW, [device(1).key, device(9).key])
+    assert set(found) == {device(1).key}
+    assert found[device(1).key].entity_count == 1
+    counted = derive(records, NEW, entity_counts={device(1).id: 7})
+    assert (counted[device(1).key].entity_count, counted[device(2).key].entity_count) == (7, 0)
+
+
+def test_what_depends_on_a_device_is_affected_by_it() -> None:
+    child, grandchild = (
+        device(2, parent_device_id=device(1).id),
+        device(3, parent_device_id=device(2).id),
+    )
+    home = by_key(
+        ENTRY,
+        device(1),
+        child,
+        grandchild,
+        device(4),
+        entity(1, device_id=device(1).id),
+        entity(3, device_id=grandchild.id),
+        entity(4, device_id=device(4).id),
+        entity(5),
+    )
+    assert affected_keys(home, home, [child.key]) == {child.key, grandchild.key, entity(3).key}
+    family = {device(1).key, child.key, grandchild.key, entity(1).key, entity(3).key}
+    assert affected_keys(home, home, [device(1).key]) == family
+    assert affected_keys(home, home, [Key("area", "attic")]) == {Key("area", "attic")}
+    assert affected_keys(home, home, []) == set()
+
+
+def test_devices_whose_parents_form_a_ring_are_all_affected() -> None:
+    ring = by_key(device(1, parent_device_id=device(2).id), device(2, parent_device_id=device(1).id))
+    assert affected_keys(ring, ring, [device(1).key]) == set(ring)
+
+
+def test_the_devices_of_a_config_entry_are_affected_by_it_and_so_is_what_depends_on_them() -> None:
+    home = by_key(ENTRY, device(1), device(2, config_entry_id="other"), entity(1, device_id=device(1).id))
+    assert affected_keys(home, home, [ENTRY.key]) == {ENTRY.key, device(1).key, entity(1).key}
+
+
+def test_a_device_is_affected_by_an_entity_that_comes_goes_or_moves_and_by_no_other() -> None:
+    plain = by_key(device(1), device(2), entity(1, device_id=device(1).id))
+    moved = {**plain, entity(1).key: entity(1, device_id=device(2).id)}
+    renamed = {**plain, entity(1).key: entity(1, device_id=device(1).id, name="Lamp")}
+    without = by_key(device(1), device(2))
+    changed = [entity(1).key]
+    assert affected_keys(plain, moved, changed) == {entity(1).key, device(1).key, device(2).key}
+    assert affected_keys(plain, without, changed) == {entity(1).key, device(1).key}
+    assert affected_keys(without, plain, changed) == {entity(1).key, device(1).key}
+    assert affected_keys(plain, renamed, changed) == {entity(1).key}

@@ -80,3 +80,50 @@ def test_every_registry_has_a_key_and_a_decoder() -> None:
     assert tuple(rows) == REGISTRIES
     for registry, row in rows.items():
         assert decode_record(registry, msgspec.json.encode(row)).key.registry == registry
+
+
+@pytest.mark.parametrize(
+    ("row", "identity"),
+    [
+        ({"id": "x", "entity_id": "sensor.s", "name": "Lamp"}, "id='x'"),
+        ({"id": "", "entity_id": "sensor.s", "name": "Lamp"}, "entity_id='sensor.s'"),
+        ({"area_id": "attic", "name": "Lamp"}, "area_id='attic'"),
+        ({"name": "Lamp"}, "name='Lamp'"),
+        ({"model": "M"}, "no id"),
+        ({"id": "x" * 100}, "id='" + "x" * 76),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_by_what_it_says_of_itself(
+    row: dict[str, object], identity: str
+) -> None:
+    with pytest.raises(SourceInvalid) as caught:
+        make_record("device", {**row, "labels": 7})
+    text = str(caught.value)
+    assert text.startswith(f"A device row ({identity}) cannot be read: Expected `array`, got `int`")
+    assert text.endswith(
+        ". Nothing was changed. If this Home Assistant is newer than this program, update the program."
+    )
+
+
+def test_what_is_no_json_object_is_called_so() -> None:
+    with pytest.raises(SourceInvalid, match=r"^A device row is not valid JSON: .+\.$"):
+        decode_record("device", b"{")
+    with pytest.raises(SourceInvalid, match=r"^A device row is not a JSON object: .+\.$"):
+        decode_record("device", b"[]")
+
+
+def test_a_number_and_a_text_say_something_even_where_they_are_zero_or_empty() -> None:
+    row = {"area_id": "a", "name": "A", "zero": 0, "text": "", "list": [0], "object": {"x": None}, "no": {}}
+    assert make_record("area", row).extra == {"zero": 0, "text": "", "list": [0], "object": {"x": None}}
+
+
+def test_the_names_of_fields_are_those_of_the_record_in_their_order() -> None:
+    assert field_names("floor") == (
+        "created_at",
+        "modified_at",
+        "floor_id",
+        "name",
+        "level",
+        "aliases",
+        "icon",
+    )

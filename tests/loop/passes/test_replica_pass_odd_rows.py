@@ -1,18 +1,26 @@
-"""A pass over what is not plain: rows of other programs, rows set aside, another store, and a pass that is not over yet."""
+"""A pass over what is not plain: rows of other programs, rows set aside, another store, and a pass that is not over yet.
+
+And what a pass leaves for the next one to look at: what differs still, or everything where any record may differ.
+"""
+
+from collections.abc import Set
 
 import anyio
+import msgspec
 
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot, make_snapshot
-from engine.core.records.record import Key, Record
+from engine.core.records.record import Key, Label, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
 from engine.core.words import Mode
+from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
-from engine.loop.passes.options import PassOptions
+from engine.loop.passes.options import PassOptions, Since
 from engine.loop.passes.replica_pass import ReplicaPass
 from tests.fakes.world import MemoryLedger, MemoryReplica
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
+from tests.loop.passes.test_replica_pass import Stand
 from tests.loop.virtual_time import inline
 
 
@@ -144,3 +152,74 @@ def test_what_a_row_set_aside_may_be_is_kept_and_so_is_what_is_derived_from_it()
     assert records == [], "the entity has not lost its device's name"
     assert found.kept == (str(device(1).key),)
     assert found.status == "in_sync"
+
+
+NAMELESS = SetAside("device", "id", "7", "its id is a number", None, None)
+CHANGED = device(1).key
+HOME = snapshot(ENTRY, device(1), device(2), entity(1), at=NOON)
+
+
+def next_looks_at(stand: Stand, desired: Snapshot) -> Set[Key] | None:
+    """The records that a pass looks at after one record has changed; None for all there are."""
+    options = PassOptions(Mode.OBSERVE, Policy(), frozenset(REGISTRIES), "run", "home", verify=False)
+    context = PassContext(options, desired, [stand.replica], stand.ledger, clock=lambda: NOON, offload=inline)
+    work = ReplicaPass(
+        stand.replica,
+        context,
+        memory=stand.memories["memory"],
+        since=Since(desired, frozenset({CHANGED})),
+    )
+    anyio.run(work.compare)
+    return work.changed_keys
+
+
+def left_by(desired: Snapshot, mode: str = "apply") -> Set[Key] | None:
+    """What the pass after one over this home looks at, where the replica held HOME before."""
+    stand = Stand(HOME, stores_derived=False)
+    stand.one_pass(desired, mode)
+    return next_looks_at(stand, desired)
+
+
+def test_after_a_pass_that_wrote_everything_only_what_changed_is_looked_at() -> None:
+    assert left_by(snapshot(ENTRY, device(1), device(2, name="Lamp"), entity(1))) == {CHANGED}
+
+
+def test_what_was_only_observed_or_waits_or_is_held_is_looked_at_again() -> None:
+    renamed = snapshot(ENTRY, device(1), device(2, name="Lamp"), entity(1))
+    smaller = [ENTRY, device(1), entity(1)]
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    assert left_by(renamed, "observe") == {CHANGED, device(2).key}
+    assert left_by(snapshot(*smaller)) == {CHANGED, device(2).key}
+    assert left_by(snapshot(*smaller, health=starting)) == {CHANGED, device(2).key}
+
+
+def test_what_is_left_of_a_home_with_odd_rows_may_be_any_of_its_records() -> None:
+    renamed = odd_home(device(1), device(2, name="Lamp"), entity(1), partly=entity(1).key)
+    assert left_by(renamed) == {CHANGED}
+    assert left_by(renamed, "observe") is None
+    smaller = odd_home(device(1), entity(1), partly=entity(1).key)
+    assert left_by(smaller) is None, "a delete waits"
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    assert left_by(smaller.read_as(health=starting)) is None, "a delete is held"
+
+
+def test_every_record_is_looked_at_again_while_more_rows_are_kept_than_were_set_aside() -> None:
+    assert left_by(odd_home(device(1), entity(1), aside=NAMELESS)) == {CHANGED}
+    assert left_by(odd_home(entity(1), aside=NAMELESS)) is None
+
+
+def test_a_foreign_row_may_be_adopted_by_any_entity() -> None:
+    stand = Stand(HOME, stores_derived=False)
+    foreign = Label(label_id="theirs", name="Theirs")
+    stand.replica.rows[foreign.key] = (foreign, None)
+    stand.one_pass(HOME, "apply")
+    assert next_looks_at(stand, HOME) is None
+
+
+def test_without_the_ledger_every_record_is_looked_at_again() -> None:
+    stand = Stand(HOME, stores_derived=False)
+    stand.memories.clear()
+    stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")
+    stand.one_pass(HOME, "observe")
+    stand.ledger.fail_with = None
+    assert next_looks_at(stand, HOME) is None
