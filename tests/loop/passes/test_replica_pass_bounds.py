@@ -1,23 +1,29 @@
-"""What a pass over one replica rests on besides the two sides: the clock as it is set, the ledger, who wrote the rows before."""
+"""What a pass over one replica rests on besides the two sides, and what it tells the store and the ledger.
 
+The clock as it is set, the ledger, who wrote the rows before, which home they are of.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 
-from engine.core.compare.diff import Cause
+from engine.core.compare.diff import IN_PROGRESS, Cause
 from engine.core.guards.guard import Policy
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
-from engine.core.records.record import Label
+from engine.core.records.record import Area, ConfigEntry, Key, Label
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode, Outcome
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
-from engine.loop.passes.options import PassOptions
+from engine.loop.passes.options import PassOptions, Since
+from engine.loop.passes.replica_pass import ReplicaPass
+from engine.ports import Run
 from tests.fakes.world import MemoryLedger, MemoryReplica
-from tests.homes import ENTRY, NOON, device, snapshot
+from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.passes.test_replica_pass import ExclusiveReplica, Stand
 from tests.loop.virtual_time import inline
 from tests.loop.warm_passes import warm_pass
@@ -105,3 +111,151 @@ def test_what_an_earlier_owner_wrote_is_ours_besides_what_a_later_one_changed() 
         device(1).id: (Cause.PENDING, Outcome.APPLIED),
         device(2).id: (Cause.PENDING, Outcome.WAITING),
     }
+
+
+def test_what_returned_to_a_store_of_records_is_ours_where_home_assistant_once_had_it() -> None:
+    replica, ledger = MemoryReplica(stores_derived=False), MemoryLedger()
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=False, replica=replica, ledger=ledger)
+    replica.rows |= {record.key: (record, None) for record in (device(2), device(3))}
+    replica.edits += 1
+    ledger.versions["rows"] = {device(2).key: "1:x"}  # another replica's, to which nothing returned
+    records = one_pass(stand, snapshot(ENTRY, device(1), at=NOON)).records
+    assert {record.key: record.cause for record in records} == {
+        device(2).id: Cause.PENDING,
+        device(3).id: Cause.FOREIGN,
+    }
+
+
+def test_a_foreign_row_that_home_assistant_once_had_is_told_from_a_strangers() -> None:
+    class Rows(MemoryReplica):
+        keeps_ledger = True
+
+    stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True, replica=Rows())
+    stand.replica.rows |= {record.key: (record, None) for record in (device(2), device(3))}
+    stand.replica.edits += 1
+    stand.ledger.versions["records"] = {device(2).key: "1:x"}
+    known, strange = one_pass(stand, snapshot(ENTRY, at=NOON)).records
+    assert (known.key, strange.key) == (device(2).id, device(3).id)
+    assert known.why[0] != strange.why[0]
+
+
+def foreign_is_pruned(*, has_ledger: bool) -> bool:
+    stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True)
+    stand.replica.rows[device(1).key] = (device(1), None)
+    stand.memories.clear()
+    if not has_ledger:
+        stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")
+    one_pass(stand, snapshot(ENTRY, at=NOON), prune_foreign=True, delete_confirm_seconds=0)
+    return device(1).key not in stand.replica.rows
+
+
+def test_foreign_rows_are_pruned_only_where_it_is_known_what_is_ours() -> None:
+    assert foreign_is_pruned(has_ledger=True)
+    assert not foreign_is_pruned(has_ledger=False)
+
+
+def test_without_a_ledger_nothing_is_derived_from_a_device_that_is_missing() -> None:
+    lamp = entity(1, device_id=device(1).id)
+    for has_ledger, area in ((True, None), (False, "attic")):
+        stand = Stand(snapshot(ENTRY, device(1, area_id="attic"), lamp, at=NOON), stores_derived=True)
+        stand.memories.clear()
+        if has_ledger:
+            del stand.ledger.versions["memory"][device(1).key]  # it is no longer known, so it is a stranger's
+        else:
+            stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")
+        one_pass(stand, snapshot(ENTRY, lamp, at=NOON))
+        derived = stand.replica.rows[lamp.key][1]
+        assert derived is not None
+        assert derived.effective_area_id == area
+
+
+def test_a_pass_over_another_home_changes_nothing_and_leaves_nothing() -> None:
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True)
+    booked = {name: dict(versions) for name, versions in stand.ledger.versions.items()}
+    other = snapshot(ConfigEntry(entry_id="other", domain="demo"), device(1, name="Other"), at=NOON)
+    for is_warm in (True, False):
+        if not is_warm:
+            stand.memories.clear()
+        (found,) = one_pass(stand, other).replicas
+        assert [refusal.guard for refusal in found.refusals] == ["wrong_instance"]
+        assert (stand.memories, stand.ledger.versions) == ({}, booked)
+
+
+class Attentive(MemoryReplica):
+    """A store that remembers what it was told."""
+
+    keeps_order = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, Any, Run]] = []
+        self.digests: list[bool] = []
+
+    def upkeep(self, desired: Snapshot, run: Run) -> None:
+        self.told.append(("upkeep", desired.home.records, run))
+
+    def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
+        self.told.append(("order", positions, run))
+
+    def digest(self, *, seed: int | None = None, reread: bool = True) -> None:
+        self.digests.append(reread)
+
+
+def test_a_store_is_told_of_the_pass_that_writes_it() -> None:
+    area = Area(area_id="attic", name="Attic")
+    home = snapshot(ENTRY, area, at=NOON - 5, positions={area.key: 0})
+    replica = Attentive()
+    Stand(home, stores_derived=True, replica=replica)
+    run = replica.newest_run
+    assert run is not None
+    assert (run.run_id, run.at, run.origin, run.ha_version, run.read_at) == (
+        "run",
+        NOON,
+        "test",
+        "2026.11.0",
+        NOON - 5,
+    )
+    assert (run.desired, run.snapshot) == (home.home.row_versions, home)
+    assert replica.told == [("upkeep", home.home.records, run), ("order", {area.key: 0}, run)]
+
+
+def test_a_pass_that_reads_all_rows_has_their_digest_made_of_what_it_read() -> None:
+    replica = Attentive()
+    stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True, replica=replica)
+    assert replica.digests == [False]
+    stand.memories.clear()
+    stand.one_pass(snapshot(ENTRY, at=NOON), "observe", Since(None, frozenset()))  # it does not verify
+    assert (replica.observed, replica.digests) == (2, [False])
+
+
+def test_what_a_first_write_left_that_was_cut_off_is_booked_as_under_way() -> None:
+    class CutOff(MemoryReplica):
+        def apply(self, *_args: Any) -> None:
+            raise ReplicaUnavailable(self.name, "cut off")
+
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True, replica=CutOff())
+    assert stand.ledger.versions == {"memory": {ENTRY.key: IN_PROGRESS, device(1).key: IN_PROGRESS}}
+
+
+def test_a_ledger_that_cannot_be_written_holds_back_no_write() -> None:
+    class Full(MemoryLedger):
+        def record_applied(self, *_args: Any) -> None:
+            raise ReplicaUnavailable("ledger", "the disk is full")
+
+    stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True, ledger=Full())
+    assert stand.replica.rows.keys() == {ENTRY.key, device(1).key}
+
+
+def test_of_a_store_that_cannot_be_read_nothing_is_known() -> None:
+    stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True)
+    stand.replica.edits += 1
+    stand.replica.fail_with = ReplicaUnavailable("memory", "away")
+    options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home")
+    home = snapshot(ENTRY, at=NOON)
+    context = PassContext(options, home, [stand.replica], stand.ledger, clock=lambda: NOON, offload=inline)
+    work = ReplicaPass(
+        stand.replica, context, memory=stand.memories["memory"], since=Since(home, frozenset())
+    )
+    anyio.run(work.compare)
+    assert (work.memory, work.remembered, work.changed_keys, work.planned_keys) == (None,) * 4
+    assert (work.confirmed_by, work.waiting_keys, work.found_status) == (None, set(), "unknown")

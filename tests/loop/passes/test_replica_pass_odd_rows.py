@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot, make_snapshot
-from engine.core.records.record import Key, Label, Record
+from engine.core.records.record import ConfigEntry, Key, Label, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
 from engine.core.words import Mode
@@ -106,6 +106,30 @@ def test_what_was_booked_of_another_store_is_forgotten_and_the_new_one_is_filled
     assert device(2).key not in ledger.versions["memory"]
 
 
+def test_which_store_it_is_is_booked_only_by_a_pass_that_may_write_the_ledger() -> None:
+    ledger = PlacedLedger()
+    other = snapshot(ConfigEntry(entry_id="other", domain="demo"))
+    replica = MemoryReplica()
+    filled(replica, MemoryLedger(), device(1))
+    work = begin(other, replica, ledger, place="history:one.db")
+    anyio.run(work.apply)
+    assert ledger.place_of is None, "it is of another home"
+
+    class Rows(MemoryReplica):
+        keeps_ledger = True
+
+    rows, places = Rows("rows"), {replica.name: "history:one.db"}
+    options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home", places=places)
+    context = PassContext(
+        options, snapshot(ENTRY), [rows, replica], ledger, clock=lambda: NOON, offload=inline
+    )
+    context.keep_error(ReplicaUnavailable("rows", "damaged"))
+    work = ReplicaPass(replica, context)
+    anyio.run(work.compare)
+    anyio.run(work.apply)
+    assert ledger.place_of is None, "the ledger is in the file that is damaged"
+
+
 def test_without_memory_it_is_the_replica_that_is_named() -> None:
     work = begin(snapshot(ENTRY), Starved(), MemoryLedger())
     found, _ = work.report()
@@ -152,6 +176,17 @@ def test_what_a_row_set_aside_may_be_is_kept_and_so_is_what_is_derived_from_it()
     assert records == [], "the entity has not lost its device's name"
     assert found.kept == (str(device(1).key),)
     assert found.status == "in_sync"
+    assert found.counts.kept == 1
+
+
+def test_an_entity_waits_for_the_entity_id_of_one_that_is_kept_for_a_row_set_aside() -> None:
+    replica, ledger = MemoryReplica(), MemoryLedger()
+    filled(replica, ledger, entity(1), entity(2), entity(3))
+    aside = SetAside("entity", "name", "7", "its name is odd", entity(1).id, None)
+    work = begin(odd_home(entity(2, entity_id="sensor.s1"), entity(3), aside=aside), replica, ledger)
+    found, records = work.report()
+    assert (found.kept, records) == ((str(entity(1).key), str(entity(2).key)), [])
+    assert found.status == "out_of_sync"
 
 
 NAMELESS = SetAside("device", "id", "7", "its id is a number", None, None)
