@@ -1,6 +1,7 @@
 """What is derived from records that are missing and may not be gone is not written, and nothing else waits for it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,6 +32,7 @@ def judge(
     policy: Policy | None = None,
     are_booked: bool = True,
     positions: Mapping[Key, int] | None = None,
+    **given: Any,
 ) -> Verdict:
     """The verdict over rows with derived values, that were equal to `stored` at these positions."""
     have = snapshot(*stored, positions=positions)
@@ -46,6 +48,7 @@ def judge(
         observed_count=len(rows),
         absences={},
         policy=policy or Policy(),
+        **given,
     )
 
 

@@ -1,13 +1,19 @@
-"""What a refusal says to a person: the guard, the numbers, and what would change it."""
+"""What a refusal says to a person: the guard, the numbers, what would change it, and what it holds."""
+
+from typing import Any
 
 import msgspec
 
 from engine.core.guards.allowed import name_of_deletes
-from engine.core.guards.guard import Policy, Refusal
+from engine.core.guards.guard import Policy, Refusal, Verdict
+from engine.core.home.reading import SourceHealth
 from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
-from engine.core.records.record import ConfigEntry, Record
+from engine.core.records.record import Category, ConfigEntry, Label, Record
 from engine.core.words import GuardName
+from tests.core.guards.test_doubt import HOME as DERIVING
+from tests.core.guards.test_doubt import KITCHEN, LAMP, LONELY
+from tests.core.guards.test_doubt import judge as judge_derived
 from tests.core.guards.test_guard import AT_ONCE, HOME, judge
 from tests.homes import ENTRY, NOON, RUNNING, device, snapshot
 
@@ -76,12 +82,63 @@ def test_a_large_count() -> None:
     )
 
 
+def test_all_of_very_little() -> None:
+    label, policy = Label(label_id="l", name="L"), Policy(delete_confirm_seconds=0, delete_few_max=0)
+    refusal = refusal_of(snapshot(registries={"label"}), policy, [label])
+    assert refusal.message == "Plan deletes 1 of 1 records (100%)."
+    assert judge(snapshot(registries={"label"}), [label]).refusals == (), "one is few"
+
+
 def test_what_was_not_read_is_said_after_what_is_deleted_and_counts_for_itself() -> None:
-    labels = frozenset({"config_entry", "device"})
-    read = snapshot(*HOME[:20], registries=labels).read_as(unread=Unread({"entity": "entity is missing"}))
-    deletes, unread = judge(read, HOME).refusals
-    assert (deletes.guard, deletes.held) == (GuardName.DELETE_RATIO, 21)
-    assert (unread.guard, unread.held) == (GuardName.REGISTRY_UNREAD, 0)
+    category, other = (Category(category_id="c", scope=scope, name="C") for scope in ("automation", "script"))
+    read = snapshot(*HOME[:20], registries={"config_entry", "device", "category"}).read_as(
+        unread=Unread({"entity": "entity is missing"}, frozenset({"script"}))
+    )
+    verdict = judge(read, [*HOME, category, other])
+    deletes, unread = verdict.refusals
+    assert (deletes.guard, deletes.held) == (GuardName.DELETE_RATIO, 22), "other is one of them"
+    assert (unread.guard, unread.held) == (GuardName.REGISTRY_UNREAD, 1)
     assert "entity is missing, of which 60 records are known" in unread.message
     assert unread.hint
     assert (unread.command, unread.name) == (None, None)
+    assert {o.key for o in verdict.held} == {category.key, other.key, *(record.key for record in HOME[20:41])}
+
+
+def test_only_what_may_be_allowed_by_name_has_one() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    assert refusal_of(snapshot(*HOME[:60], health=starting)).name is None
+    devices = [record for record in HOME if record.key.registry == "device"]
+    rest = [record for record in HOME if record not in devices]
+    removed = snapshot(*rest, removed=[device.key for device in devices])
+    assert refusal_of(removed).name is None, "Home Assistant itself says that they are gone"
+
+
+def test_a_name_that_was_given_allows_these_deletes() -> None:
+    policy = Policy(delete_confirm_seconds=0, allow_deletes=(named(*HOME[60:]),))
+    verdict = judge(snapshot(*HOME[:60]), HOME, policy)
+    assert ({o.key for o in verdict.allowed}, verdict.refusals) == ({r.key for r in HOME[60:]}, ())
+    assert judge(snapshot(*HOME[:61]), HOME, policy).allowed == ()
+
+
+def derived_held(*rest: Record, health: SourceHealth = RUNNING, **given: Any) -> Verdict:
+    return judge_derived(snapshot(*rest, health=health), *DERIVING, **given)
+
+
+def test_what_depends_on_a_missing_record_is_held_and_said_by_the_guard_that_doubts_the_read() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    without = [record for record in DERIVING if record is not LAMP]
+    for booked, count in ((True, 2), (False, 1)):
+        verdict = derived_held(*without, health=starting, are_booked=booked)
+        assert KITCHEN.key in {o.key for o in verdict.held}, "its number of entities"
+        assert [(r.guard, r.held) for r in verdict.refusals] == [(GuardName.NOT_RUNNING, count)]
+    # Without a ledger a row of ours looks foreign; otherwise what is not ours takes nothing with it.
+    unbooked = derived_held(*without, are_booked=False, has_ledger=False)
+    assert ({o.key for o in unbooked.held}, unbooked.refusals) == ({KITCHEN.key}, ())
+    assert derived_held(*without, are_booked=False).held == ()
+
+
+def test_a_read_in_doubt_says_nothing_where_it_holds_nothing() -> None:
+    starting = msgspec.structs.replace(RUNNING, state="STARTING")
+    lonely = msgspec.structs.replace(LONELY, icon="mdi:lamp")
+    verdict = derived_held(*(r for r in DERIVING if r is not LONELY), lonely, health=starting)
+    assert ([o.key for o in verdict.allowed], verdict.held, verdict.refusals) == ([LONELY.key], (), ())
