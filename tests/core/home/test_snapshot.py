@@ -83,7 +83,10 @@ def test_what_is_listed_is_not_gone_whatever_was_said_of_it() -> None:
 def test_a_part_of_everything_that_was_asked_for_is_the_whole() -> None:
     whole = snapshot(ENTRY, device(1), registries={"config_entry", "device"})
     assert whole.only(frozenset({"config_entry", "device", "area"})) is whole
+    assert whole.only(whole.reading.registries) is whole
     unread = whole.read_as(unread=Unread({"label": "the file is missing"}))
+    label = unread.only(frozenset({"label"})).read_as(registries=frozenset())
+    assert label.only(frozenset({"label"})) is label
     assert unread.only(frozenset({"config_entry", "device", "label"})) is unread
     part = unread.only(frozenset({"config_entry", "device"}))
     assert part.reading.unread == Unread()
@@ -180,3 +183,15 @@ def test_of_several_writes_the_last_one_that_names_a_version_says_which_it_was()
     assert newest_version(written) == (2026, 4)
     assert newest_version([(3.0, None)]) is None
     assert newest_version([]) is None
+
+
+def test_what_a_replica_adds_to_a_home_changes_nothing_of_how_it_was_read() -> None:
+    power = entity(1, device_id=device(1).id, original_name="Power")
+    read = snapshot(ENTRY, power)
+    assert read.home.derived[power.key].effective_name == "Power"
+    standing = read.standing_in([device(1)])
+    assert standing.home.derived[power.key].effective_name == "Device 1 Power"
+    assert (standing.reading, set(standing.home.records)) == (read.reading, {ENTRY.key, power.key})
+    known = entity(1, device_id=device(1).id, original_name="Power", icon="mdi:flash")
+    filled = read.filled_in([known])
+    assert (filled.reading, filled.home.records[power.key]) == (read.reading, known)
