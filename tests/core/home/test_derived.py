@@ -30,6 +30,8 @@ def test_parents_that_form_a_ring_or_are_unknown_give_no_area() -> None:
     one, two = device(1, parent_device_id=device(2).id), device(2, parent_device_id=device(1).id)
     assert derived_of(one, two).effective_area_id is None
     assert derived_of(device(3, parent_device_id="gone")).effective_area_id is None
+    beside_a_ring = device(3, parent_device_id=one.id)
+    assert derived_of(beside_a_ring, one, two).effective_area_id is None
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,11 @@ def test_devices_whose_parents_form_a_ring_are_all_affected() -> None:
 
 def test_the_devices_of_a_config_entry_are_affected_by_it_and_so_is_what_depends_on_them() -> None:
     home = by_key(ENTRY, device(1), device(2, config_entry_id="other"), entity(1, device_id=device(1).id))
-    assert affected_keys(home, home, [ENTRY.key]) == {ENTRY.key, device(1).key, entity(1).key}
+    family = {ENTRY.key, device(1).key, entity(1).key}
+    assert affected_keys(home, home, [ENTRY.key]) == family
+    other = entity(2, device_id=device(2).id)
+    home[other.key] = other
+    assert affected_keys(home, home, [ENTRY.key, device(2).key]) == family | {device(2).key, other.key}
 
 
 def test_a_device_is_affected_by_an_entity_that_comes_goes_or_moves_and_by_no_other() -> None:
