@@ -212,3 +212,27 @@ def test_a_first_fill_is_planned_as_any_other_pass(monkeypatch: pytest.MonkeyPat
     assert registries == ["config_entry", "area", "device", "device", "entity", "entity"]
     monkeypatch.setattr(planning, "_creations", lambda *_: None)
     assert planned() == first
+
+
+def test_a_first_fill_writes_every_record_with_what_is_derived_from_it() -> None:
+    home = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
+    plan = derived_plan_for(home, snapshot())
+    assert [o.key for o in plan.operations] == list(home.home.records)
+    for operation, difference in zip(plan.operations, plan.diff.differences, strict=True):
+        key = operation.key
+        record, derived = home.home.records[key], home.home.derived.get(key)
+        assert operation == Operation(Action.UPSERT, difference, None, record, derived)
+
+
+def test_an_entity_id_that_a_foreign_row_holds_is_taken_from_it() -> None:
+    (upsert,) = plan_for(snapshot(entity(2, entity_id="sensor.s1")), entity(1), applied=False).operations
+    assert (upsert.key, upsert.replaces) == (entity(2).key, entity(1).key)
+
+
+def test_a_composite_whose_parts_are_all_there_and_a_device_that_was_not_split_are_deleted() -> None:
+    old, part = device(1), device(2)
+    plan = plan_for(snapshot(part, splits={old.id: (part.id,)}), old, part, device(3))
+    assert [(o.action, o.key) for o in plan.operations] == [
+        (Action.DELETE, old.key),
+        (Action.DELETE, device(3).key),
+    ]
