@@ -79,7 +79,6 @@ WITHOUT_TWIN = {
     "engine/loop/listeners.py",  # contracts without code
     "engine/core/state/kept_past.py",  # structs; tests/replicas/history and tests/api fill and read them
     "engine/composition/compaction.py",  # wiring, tested by tests/commandline/verbs/test_compact.py
-    "engine/core/state/intervals.py",  # one struct; tests/loop run by it
     "engine/composition/kafka.py",  # wiring, tested by tests/real/test_kafka_home.py
     "engine/replicas/kafka/cluster/site_topic.py",  # tested on a real one by tests/real/test_kafka_statuses.py
     "engine/replicas/kafka/sites/site_topic.py",  # a contract without code
