@@ -121,6 +121,22 @@ def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> N
     assert found == Kept(frozenset({entity(1).key, entity(2).key, entity(3).key}), 2)
 
 
+def test_an_entity_that_already_stands_beside_a_row_that_is_kept_is_in_no_ones_way() -> None:
+    # A store of records may hold two with one entity_id.
+    heir = entity(2, entity_id="sensor.s1")
+    desired = home(heir, aside=[odd("entity", entity(1).id)])
+    rows = {record.key: row_of(record, None) for record in (entity(1), heir)}
+
+    def read(keys: Iterable[Key]) -> Mapping[Key, StoredRow]:
+        return {key: rows[key] for key in keys if key in rows}
+
+    version = desired.home.hashes[heir.key]
+    for stored, clashing in ((version, 0), ("1:old", 1)):
+        observed = {entity(1).key: "1:x", heir.key: stored}
+        found = kept_keys(desired, observed, desired.home.hashes, read)
+        assert (heir.key in found.keys, found.surplus) == (bool(clashing), clashing)
+
+
 def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
     full = entity(1, device_class="power", aliases=(None, "Meter"), name="Old")
     listed = entity(1, name="New")
