@@ -117,7 +117,7 @@ class Verdicts:
                 str(key).casefold(),
                 key.id.casefold(),
                 record.name.casefold(),
-                (record.entity_id or "").casefold(),
+                (record.entity_id or key.id).casefold(),
             )
         ]
         return keys[0] if len(keys) == 1 else None

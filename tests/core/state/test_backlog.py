@@ -90,6 +90,10 @@ def test_a_read_made_from_what_was_never_offered_is_held_against_what_was_taken_
     assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 4
 
 
+def test_a_closer_look_may_come_before_any_full_read() -> None:
+    assert offered(ONE, TWO, taken=0) == 1
+
+
 def test_before_anything_was_taken_up_nothing_is_said() -> None:
     backlog = Backlog()
     backlog.offer(FULL)

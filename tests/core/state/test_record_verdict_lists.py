@@ -2,14 +2,19 @@
 
 from typing import Any
 
+import msgspec
+
 from engine.core.compare.diff import Cause
 from engine.core.records.record import Key
 from engine.core.records.set_aside import SetAside
+from engine.core.state.advice import KINDS, command_for
 from engine.core.state.record_states import State
-from engine.core.state.record_verdict import Verdicts
-from engine.core.state.status import ReplicaStatus
-from engine.core.words import SyncStatus
-from tests.commandline.reports import added, changed, foreign, replica, report
+from engine.core.state.record_verdict import Verdicts, basis_of
+from engine.core.state.report import RefusalReport, Report
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status
+from engine.core.times import Instant
+from engine.core.words import GuardName, SyncStatus
+from tests.commandline.reports import added, changed, foreign, removed, replica, report
 from tests.core.state.test_record_verdict import FRESHNESS, NOW, READ, out_of_sync, status, verdict
 
 
@@ -86,3 +91,150 @@ def test_a_change_that_is_under_way_is_pending_since_it_is_known() -> None:
     reported = report(replicas=(replica(),), source=READ)
     found = verdict(reported, "lamp", known)
     assert (found.state, found.cause, found.since) == (State.PENDING, Cause.PENDING, NOW - 3)
+
+
+def both(word: SyncStatus = SyncStatus.OUT_OF_SYNC) -> tuple[ReplicaStatus, ...]:
+    return tuple(
+        ReplicaStatus(name, word, synced_at=NOW, compared_at=NOW, status_since=NOW - 50)
+        for name in ("sqlite", "history")
+    )
+
+
+def test_what_both_replicas_lack_is_one_record_and_no_text_finds_none() -> None:
+    reported = out_of_sync(added("Lamp"), added("Lamp", replica="history"))
+    verdicts = Verdicts(status(reported, *both()), NOW, FRESHNESS)
+    assert verdicts.missing("LAMP") == Key("device", "lamp")
+    assert verdicts.missing("") is None
+
+
+def test_the_time_is_that_of_the_most_alarming_difference() -> None:
+    earlier, later = Instant(NOW - 900), Instant(NOW - 100)
+    reported = out_of_sync(
+        changed("Lamp", since=earlier),
+        changed("Lamp", replica="history", cause=Cause.DRIFT, since=later),
+    )
+    assert verdict(reported, "lamp", *both()).since == later
+    undated = out_of_sync(
+        changed("Lamp", cause=Cause.DRIFT, since=None),
+        changed("Lamp", replica="history", cause=Cause.DRIFT, since=later),
+    )
+    assert verdict(undated, "lamp", *both()).since == later
+
+
+def held(difference: Any, *guards: GuardName, **source: Any) -> str:
+    refusals = tuple(RefusalReport(guard, "m", "h", 1) for guard in guards)
+    reported = out_of_sync(
+        difference,
+        replicas=(replica(status="blocked", refusals=refusals),),
+        source=msgspec.structs.replace(READ, **source),
+    )
+    known = ReplicaStatus("sqlite", SyncStatus.BLOCKED, synced_at=NOW, compared_at=NOW)
+    return verdict(reported, "lamp", known, *both()[1:]).next
+
+
+def test_the_guard_that_is_named_is_the_one_that_fits() -> None:
+    lamp, two = removed("Lamp", outcome="held"), (GuardName.DELETE_RATIO, GuardName.REGISTRY_UNREAD)
+    for guards in (two, two[::-1]):
+        assert held(lamp, *guards) == "Held back by a guard (delete_ratio)."
+        assert held(lamp, *guards, registries=("area",)) == "Held back by a guard (registry_unread)."
+        waiting = removed("Lamp", outcome="waiting")
+        assert "guard" not in held(waiting, *guards)
+    assert held(lamp, GuardName.DELETE_RATIO, registries=()) == "Held back by a guard (delete_ratio)."
+    assert held(lamp) == "Held back by a guard."
+    elsewhere = removed("Lamp", outcome="held", replica="history")
+    assert held(elsewhere, *two) == "Held back by a guard.", "of this one no guard is known"
+
+
+def test_it_is_not_known_since_the_first_of_the_replicas_that_are_not() -> None:
+    unknown = [
+        ReplicaStatus(name, SyncStatus.UNKNOWN, status_since=since, compared_at=NOW)
+        for name, since in (("sqlite", NOW - 30), ("history", NOW - 70), ("influxdb", None))
+    ]
+    known = ReplicaStatus("kafka", SyncStatus.IN_SYNC, NOW - 500, synced_at=NOW, compared_at=NOW)
+    reported = report(source=READ)
+    assert verdict(reported, "lamp", *unknown, known).since == NOW - 70
+    assert verdict(reported, "lamp", unknown[2], known).since is None
+    other = (RefusalReport(GuardName.WRONG_INSTANCE, "m", "h", 1),)
+    refused = report(source=READ, replicas=(replica(status="blocked", refusals=other),))
+    blocked = ReplicaStatus("sqlite", SyncStatus.BLOCKED, NOW - 40, compared_at=NOW)
+    assert verdict(refused, "lamp", blocked, known).since == NOW - 40
+
+
+def test_the_reason_is_home_assistant_only_while_that_is_out_of_reach() -> None:
+    unknown = ReplicaStatus("sqlite", SyncStatus.UNKNOWN, compared_at=NOW, error="locked")
+    for source, reason in (
+        (SourceStatus("ws://home", False, error="refused"), "Home Assistant is out of reach: refused"),
+        (SourceStatus("ws://home", True, error="refused"), "sqlite: locked"),
+        (SourceStatus("ws://home", False), "sqlite: locked"),
+    ):
+        now = Status("home", "1", 0.0, source, (unknown,), report(source=READ))
+        assert Verdicts(now, NOW, FRESHNESS).of(Key("device", "lamp")).reasons == (reason,)
+
+
+def test_the_basis_is_another_when_anything_that_is_reported_is() -> None:
+    def basis(reported: Report, **of_replica: Any) -> tuple[object, ...]:
+        known = msgspec.structs.replace(both()[0], **of_replica)
+        return basis_of(status(reported, known), NOW, FRESHNESS)
+
+    lamp = out_of_sync(changed("Lamp"))
+    aside = (SetAside("device", "id", "null", "it has no id"),)
+    others = [
+        out_of_sync(changed("Shade")),
+        out_of_sync(changed("Lamp"), set_aside=aside),
+        out_of_sync(changed("Lamp"), replicas=(replica(status="out_of_sync", kept=("device/k",)),)),
+        out_of_sync(changed("Lamp"), source=msgspec.structs.replace(READ, registries=("device",))),
+    ]
+    assert len({basis(each) for each in (lamp, *others)}) == 5
+    assert basis(lamp, pending_since=NOW - 5) == basis(lamp), "nothing has changed since the report"
+    key = frozenset({Key("device", "lamp")})
+    assert basis(lamp, changed=key, pending_since=NOW - 5) != basis(lamp, changed=key)
+    for given in ({"error": "locked"}, {"unproven_since": NOW}, {"changed": key}):
+        assert basis(lamp, **given) != basis(lamp)
+
+
+def test_a_command_is_that_of_the_state_unless_the_next_pass_does_it_anyway() -> None:
+    for difference in (changed("Lamp", outcome="observed"), removed("Lamp", outcome="waiting")):
+        found = verdict(out_of_sync(difference))
+        assert found.command == command_for(found.state, difference.outcome)
+    stranger = verdict(out_of_sync(foreign("Lamp")))
+    assert stranger.command == command_for(State.FOREIGN, None)
+
+
+def test_what_is_unknown_or_real_comes_with_its_advice() -> None:
+    nothing = verdict(None)
+    assert (nothing.next, nothing.command) == (KINDS["unknown"].action, KINDS["unknown"].command)
+    real = verdict(None, "lamp", both(SyncStatus.IN_SYNC)[0])
+    assert (real.reasons, real.next, real.command) == ((KINDS["real"].meaning,), KINDS["real"].action, None)
+
+
+def test_what_changes_in_two_replicas_is_pending_since_the_first() -> None:
+    lamp, shade = Key("device", "lamp"), Key("device", "shade")
+
+    def changing(name: str, compared_at: float, since: float | None, *keys: Key) -> ReplicaStatus:
+        return ReplicaStatus(
+            name,
+            SyncStatus.IN_SYNC,
+            synced_at=NOW,
+            compared_at=compared_at,
+            pending_since=since,
+            changed=frozenset(keys),
+        )
+
+    two = (
+        changing("sqlite", NOW - 9, NOW - 3, lamp),
+        changing("history", NOW - 7, None, lamp, shade),
+        changing("influxdb", NOW - 9, NOW - 2, lamp, shade),
+    )
+    reported = report(source=READ, replicas=tuple(replica(each.replica) for each in two))
+    assert verdict(reported, "lamp", *two).since == NOW - 7
+    assert verdict(reported, "shade", *two).since == NOW - 7
+
+
+def test_a_row_set_aside_that_says_no_id_is_found_by_its_entity_id_alone() -> None:
+    row = SetAside("entity", "id", "null", "its id is missing", entity_id="light.a", name="N" * 300)
+    verdicts = Verdicts(status(report(source=READ, set_aside=(row,))), NOW, FRESHNESS)
+    found = verdicts.of(Key("entity", "e1"), entity_id="light.a")
+    assert found.reasons == (
+        f"Home Assistant's row ({row.known_as[:200]}) cannot be used: its id is missing.",
+    )
+    assert verdicts.singled_out("entity") == {"light.a"}
