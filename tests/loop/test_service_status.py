@@ -6,12 +6,15 @@ import pytest
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
+from engine.core.records.set_aside import SetAside
 from engine.core.state.hints import Hints
 from engine.core.state.report import ErrorReport, Report
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import SyncStatus
 from engine.errors import ReplicaUnavailable, SourceUnavailable
+from engine.loop.first_passes import FirstPasses
 from engine.loop.informer import Informer
+from engine.loop.listeners import PassListener
 from engine.loop.replica_controller import ReplicaController
 from engine.loop.service import Service
 from tests.commandline.reports import added, changed, replica, report
@@ -72,6 +75,12 @@ class Fixed(ReplicaController):
         self.status = status
         self.told: list[object] = []
 
+    def current(self) -> ReplicaStatus:
+        return self.status
+
+    async def run(self, listener: PassListener, first_passes: FirstPasses | None = None) -> None:
+        self.told += [listener, first_passes]
+
     def offer(self, snapshot: Snapshot) -> None:
         self.told.append(snapshot)
 
@@ -106,12 +115,13 @@ def status_of(*reports: Report | None) -> Status:
 
 
 async def test_the_passes_over_all_replicas_make_one_report() -> None:
+    aside = SetAside("device", "id", "null", "it has no id")
     error = ErrorReport("r1", "away", "", transient=True)
     first = report(added("Lamp"), replicas=(replica("r0", status="out_of_sync"),))
     first = msgspec.structs.replace(first, compared_at=NOON, duration_seconds=2.0, run_id="one")
     second = report(changed("Shade"), replicas=(replica("r1"),))
     second = msgspec.structs.replace(
-        second, compared_at=NOON + 5, duration_seconds=1.0, run_id="two", errors=(error,)
+        second, compared_at=NOON + 5, duration_seconds=1.0, run_id="two", errors=(error,), set_aside=(aside,)
     )
     found = status_of(first, None, second).report
     assert found is not None
@@ -141,6 +151,17 @@ async def test_what_the_informer_finds_reaches_every_controller() -> None:
     home.on_confirmed(NOON + 3)
     home.on_disconnected(SourceUnavailable("gone"))
     assert [controller.told for controller in controllers] == [[read, NOON + 3, "lost"]] * 2
+
+
+async def test_the_replicas_of_a_home_take_turns_with_their_first_passes() -> None:
+    controllers = fixed(None, None)
+    home = service(controllers)
+    with anyio.move_on_after(1):
+        await home.run()
+    (heard, turns), others = (controller.told[:2] for controller in controllers)
+    assert heard is home
+    assert isinstance(turns, FirstPasses)
+    assert others == [home, turns]
 
 
 async def test_what_waits_is_looked_for_when_that_confirms_it() -> None:
