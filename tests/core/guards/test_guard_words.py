@@ -104,6 +104,15 @@ def test_what_was_not_read_is_said_after_what_is_deleted_and_counts_for_itself()
     assert {o.key for o in verdict.held} == {category.key, other.key, *(record.key for record in HOME[20:41])}
 
 
+def test_what_was_not_read_is_neither_deleted_nor_counted_among_the_deletes() -> None:
+    category = Category(category_id="c", scope="automation", name="C")
+    read = snapshot(*HOME[:-1]).read_as(unread=Unread(scopes=frozenset({"script"})))
+    verdict = judge(read, [*HOME, category], Policy(delete_confirm_seconds=0, delete_count_max=1))
+    assert [o.key for o in verdict.allowed] == [HOME[-1].key]
+    assert ([o.key for o in verdict.held], verdict.waiting) == ([category.key], ())
+    assert [(r.guard, r.held) for r in verdict.refusals] == [(GuardName.REGISTRY_UNREAD, 1)]
+
+
 def test_only_what_may_be_allowed_by_name_has_one() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     assert refusal_of(snapshot(*HOME[:60], health=starting)).name is None
