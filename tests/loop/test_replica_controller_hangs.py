@@ -1,0 +1,122 @@
+"""What a controller says while one of its passes hangs, and of what others did and said meanwhile, in virtual time."""
+
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from engine.core.home.snapshot import Snapshot
+from engine.core.records.record import ConfigEntry
+from engine.core.state.report import Report
+from engine.errors import ReplicaUnavailable
+from tests.fakes.world import MemoryReplica
+from tests.homes import NOON, device, snapshot
+from tests.loop.kept import HOME, ConcurrencyLimiter, keeping, later
+from tests.loop.virtual_time import PACE, clock
+
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+
+
+async def test_what_another_program_changed_is_pending_since_home_assistant_was_read() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(5.1)
+        gate.closed.add("_apply")
+        kept.replica.edit(device(1).key, name="Mocked")
+        await anyio.sleep(PACE.watch_seconds)
+        assert (kept.controller.status.pending, kept.controller.status.pending_since) == (1, NOON)
+
+
+async def test_where_nothing_is_to_be_written_nothing_is_pending_however_long_it_takes() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        gate.closed.add("_apply")
+        kept.controller.offer(later(HOME))
+        await anyio.sleep(1)
+        assert (kept.controller.status.pending, kept.controller.status.pending_since) == (0, None)
+
+
+async def synced_after(offered: Snapshot | None) -> float | None:
+    """Up to when the replica is known to be equal, where this came while it was compared with HOME."""
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        gate.closed.add("_compare")
+        kept.controller.offer(HOME)
+        await anyio.sleep(5)
+        if offered is not None:
+            kept.controller.offer(offered)
+            gate.closed.add("_apply")
+        kept.controller.confirm(NOON + 4)
+        gate.closed.discard("_compare")
+        found = []
+
+        def note(report: Report) -> None:
+            found.append(kept.controller.status.synced_at)
+
+        kept.on_report = note  # type: ignore[method-assign]
+        gate.closed.clear()
+        await anyio.sleep(1)
+        return found[0]
+
+
+async def test_what_is_confirmed_while_a_pass_lasts_is_so_of_the_newest_read_only() -> None:
+    assert await synced_after(None) == NOON + 4
+    assert await synced_after(snapshot(*HOME.home.records.values(), device(2), at=NOON + 3)) == NOON
+
+
+async def test_a_second_loss_is_one_more() -> None:
+    async with keeping() as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.controller.lose()
+        kept.controller.offer(later(HOME))
+        await anyio.sleep(1)
+        assert kept.controller.status.unproven_since is None
+        kept.controller.lose()
+        lost_at = clock()
+        kept.replica.edit(device(1).key, name="Mocked")
+        await anyio.sleep(PACE.watch_seconds + 0.1)
+        assert kept.replica.rows[device(1).key][0] == device(1)
+        assert kept.controller.status.unproven_since == lost_at
+        # Nor is it unknown only since then that its file was replaced.
+        kept.replica.is_replaced = True
+        assert kept.controller.current().status_since == lost_at
+
+
+async def test_whether_a_file_was_replaced_is_asked_with_what_is_remembered_of_it() -> None:
+    class Asked(MemoryReplica):
+        with_version: int | None = None
+
+        def is_overtaken(self, data_version: int | None) -> bool:
+            self.with_version = data_version
+            return False
+
+    replica = Asked()
+    replica.edits = 7
+    async with keeping(replica=replica) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.controller.current()
+        assert replica.with_version == 7
+
+
+async def test_a_store_that_is_away_is_tried_every_half_minute() -> None:
+    async with keeping() as kept:
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        kept.controller.offer(HOME)
+        await anyio.sleep(300)
+        assert max(b - a for a, b in pairwise(kept.times)) == 30
+
+
+async def test_another_home_is_compared_once_and_again_when_it_is_time() -> None:
+    other = snapshot(ConfigEntry(entry_id="other", domain="demo"), at=NOON + 1)
+    async with keeping() as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.controller.offer(other)
+        await anyio.sleep(60)
+        assert len(kept.reports) == 2
+        assert kept.controller.status.status == "blocked"
