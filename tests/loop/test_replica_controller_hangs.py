@@ -10,11 +10,12 @@ from engine.core.records.record import ConfigEntry
 from engine.core.state.report import Report
 from engine.errors import ReplicaUnavailable
 from tests.fakes.world import MemoryReplica
-from tests.homes import NOON, device, snapshot
+from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.loop.kept import HOME, ConcurrencyLimiter, keeping, later
 from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+FULL = snapshot(ENTRY, *(device(n) for n in range(1, 41)), entity(1), at=NOON)
 
 
 async def test_what_another_program_changed_is_pending_since_home_assistant_was_read() -> None:
@@ -120,3 +121,63 @@ async def test_another_home_is_compared_once_and_again_when_it_is_time() -> None
         await anyio.sleep(60)
         assert len(kept.reports) == 2
         assert kept.controller.status.status == "blocked"
+
+
+async def test_which_records_have_changed_is_known_while_they_are_compared_and_written() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        gate.closed.add("_compare")
+        first = later(HOME, device(1, name="New"))
+        kept.controller.offer(first)
+        assert kept.controller.status.changed == {device(1).key}
+        gate.closed = {"_apply"}
+        await anyio.sleep(1)
+        assert kept.controller.status.changed == {device(1).key}
+        kept.controller.offer(later(first, device(2)))
+        assert kept.controller.status.changed == {device(1).key, device(2).key}
+        gate.closed.clear()
+        await anyio.sleep(1)
+        assert kept.controller.status.changed == frozenset()
+
+
+async def test_the_last_report_stands_until_something_else_is_found_or_the_pass_ends() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(FULL)
+        await anyio.sleep(1)
+        before = kept.controller.status.report
+        gate.closed.add("_apply")
+        kept.controller.offer(later(FULL))
+        await anyio.sleep(5)
+        assert kept.controller.status.report is before
+        gate.closed.clear()
+        await anyio.sleep(1)
+        gate.closed.add("_apply")
+        found_at = clock()
+        kept.controller.offer(
+            snapshot(*FULL.home.records.values(), at=found_at).with_changes(
+                [], [device(n).key for n in range(1, 31)], taken_at=found_at
+            )
+        )
+        await anyio.sleep(5)
+        status = kept.controller.status
+        assert (status.status, status.status_since) == ("blocked", found_at)
+        assert status.report is not None
+        assert [r.guard for r in status.report.replicas[0].refusals] == ["delete_ratio"]
+
+
+async def test_what_was_pending_for_long_before_it_was_compared_differs_since_then() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(FULL)
+        await anyio.sleep(1)
+        gate.closed = {"_compare"}
+        changed_at = clock()
+        kept.controller.offer(FULL.with_changes([], [device(1).key], taken_at=changed_at))
+        await anyio.sleep(10)
+        gate.closed = {"_apply"}
+        await anyio.sleep(1)
+        status = kept.controller.status
+        assert (status.status, status.status_since) == ("out_of_sync", changed_at)
