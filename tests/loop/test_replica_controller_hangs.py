@@ -104,6 +104,23 @@ async def test_whether_a_file_was_replaced_is_asked_with_what_is_remembered_of_i
         assert replica.with_version == 7
 
 
+async def test_a_file_that_was_not_written_is_not_tidied() -> None:
+    class Asked(MemoryReplica):
+        asked = 0
+
+        def tidy(self, *, is_calm: bool) -> bool:
+            self.asked += 1
+            return True
+
+    replica = Asked()
+    async with keeping(replica=replica) as kept:
+        await anyio.sleep(10)
+        assert replica.asked == 0
+        kept.controller.offer(HOME)
+        await anyio.sleep(10)
+        assert replica.asked == 1
+
+
 async def test_a_store_that_is_away_is_tried_every_half_minute() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaUnavailable("memory", "away")
