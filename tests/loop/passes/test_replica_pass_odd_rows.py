@@ -3,7 +3,7 @@
 And what a pass leaves for the next one to look at: what differs still, or everything where any record may differ.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 import anyio
 import msgspec
@@ -38,6 +38,13 @@ class PlacedLedger(MemoryLedger):
     """A ledger that knows which store its entries are about."""
 
     place_of: str | None = None
+    forgotten_at: float | None = None
+
+    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+        versions = list(versions)
+        if versions and all(version is None for _, version in versions):
+            self.forgotten_at = at
+        super().record_applied(replica, versions, at)
 
     def place(self, replica: str) -> str | None:
         return self.place_of
@@ -78,7 +85,7 @@ def test_before_it_is_applied_a_pass_reports_what_it_plans_and_leaves_the_note_t
     replica = NotingReplica()
     work = begin(snapshot(ENTRY, device(1)), replica, MemoryLedger())
     found, records = work.report()
-    assert (found.status, found.note) == ("out_of_sync", None)
+    assert (found.replica, found.status, found.note) == (replica.name, "out_of_sync", None)
     assert {record.outcome for record in records} == {"planned"}
     work.apply()
     found, records = work.report()
@@ -102,7 +109,7 @@ def test_what_was_booked_of_another_store_is_forgotten_and_the_new_one_is_filled
     assert work.comparison is not None
     assert work.comparison.plan.diff.differences == (), "device 2 was never lost in this store"
     work.apply()
-    assert ledger.place_of == "history:two.db"
+    assert (ledger.place_of, ledger.forgotten_at) == ("history:two.db", NOON)
     assert device(2).key not in ledger.versions["memory"]
 
 
