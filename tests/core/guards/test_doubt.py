@@ -9,7 +9,7 @@ import pytest
 from engine.core.compare.diff import compare
 from engine.core.compare.plan import make_plan
 from engine.core.compare.stored import row_of
-from engine.core.guards.doubt import untrusted_read
+from engine.core.guards.doubt import depend_on_untrusted, untrusted_read
 from engine.core.guards.guard import Policy, Verdict, review
 from engine.core.guards.instance import KnownHomes
 from engine.core.home.reading import SourceHealth
@@ -223,3 +223,19 @@ def test_devices_in_a_circle_are_no_trouble() -> None:
     desired = snapshot(ENTRY, one, two, entity(1, device_id=one.id), health=STARTING)
     assert len(changed(judge(desired))) == 4
     assert desired.reading.taken_at == NOON
+
+
+def test_an_entity_keeps_its_devices_area_where_its_name_does_not_follow_the_device() -> None:
+    older = msgspec.structs.replace(RUNNING, ha_version="2026.10.0")
+    lamp = entity(1, device_id=KITCHEN.id, name="Mine")
+    have = snapshot(ENTRY, KITCHEN, device(2), lamp, health=older)
+    desired = snapshot(ENTRY, device(2), lamp, health=older)
+    assert have.home.derived[lamp.key].effective_name == desired.home.derived[lamp.key].effective_name
+    versions = have.home.row_versions
+    rows = {key: row_of(record, have.home.derived.get(key)) for key, record in have.home.records.items()}
+    diff = compare(desired.home.row_versions, versions, versions, desired.reading.registries)
+    plan = make_plan("sqlite", diff, desired, rows, with_derived=True, prune_foreign=False)
+    (moved,) = (o for o in plan.operations if o.key == lamp.key)
+    assert [change.name for change in moved.fields] == ["effective_area_id"]
+    missing = {KITCHEN.key: rows[KITCHEN.key]}
+    assert depend_on_untrusted(plan.operations, missing, desired) == {lamp.key}

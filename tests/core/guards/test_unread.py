@@ -131,3 +131,11 @@ def test_state_that_cannot_be_read_holds_deletes_and_nothing_else() -> None:
     assert guards(verdict) == [("health_unread", 1)]
     assert "repairs.issue_registry is not JSON" in verdict.refusals[0].message
     assert Key("device", device(2).id) in {o.key for o in verdict.allowed}
+
+
+def test_what_is_made_without_the_registry_that_was_not_read_goes_on() -> None:
+    renamed = device(1, name="New")
+    rest = [renamed if record.key == renamed.key else record for record in HOME]
+    verdict = judge(read_without("label", records=rest), HOME)
+    assert {o.key for o in verdict.allowed} == {renamed.key, entity(1).key}
+    assert (verdict.held, guards(verdict)) == ((), [("registry_unread", 0)])
