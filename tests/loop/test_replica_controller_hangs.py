@@ -23,7 +23,7 @@ async def test_what_another_program_changed_is_pending_since_home_assistant_was_
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(5.1)
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         kept.replica.edit(device(1).key, name="Mocked")
         await anyio.sleep(PACE.watch_seconds)
         assert (kept.controller.status.pending, kept.controller.status.pending_since) == (1, NOON)
@@ -34,7 +34,7 @@ async def test_where_nothing_is_to_be_written_nothing_is_pending_however_long_it
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         kept.controller.offer(later(HOME))
         await anyio.sleep(1)
         assert (kept.controller.status.pending, kept.controller.status.pending_since) == (0, None)
@@ -49,7 +49,7 @@ async def synced_after(offered: Snapshot | None) -> float | None:
         await anyio.sleep(5)
         if offered is not None:
             kept.controller.offer(offered)
-            gate.closed.add("_apply")
+            gate.closed.add("_finish")
         kept.controller.confirm(NOON + 4)
         gate.closed.discard("_compare")
         found = []
@@ -149,7 +149,7 @@ async def test_which_records_have_changed_is_known_while_they_are_compared_and_w
         first = later(HOME, device(1, name="New"))
         kept.controller.offer(first)
         assert kept.controller.status.changed == {device(1).key}
-        gate.closed = {"_apply"}
+        gate.closed = {"_finish"}
         await anyio.sleep(1)
         assert kept.controller.status.changed == {device(1).key}
         kept.controller.offer(later(first, device(2)))
@@ -165,13 +165,13 @@ async def test_the_last_report_stands_until_something_else_is_found_or_the_pass_
         kept.controller.offer(FULL)
         await anyio.sleep(1)
         before = kept.controller.status.report
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         kept.controller.offer(later(FULL))
         await anyio.sleep(5)
         assert kept.controller.status.report is before
         gate.closed.clear()
         await anyio.sleep(1)
-        gate.closed.add("_apply")
+        gate.closed.add("_finish")
         found_at = clock()
         kept.controller.offer(
             snapshot(*FULL.home.records.values(), at=found_at).with_changes(
@@ -194,7 +194,7 @@ async def test_what_was_pending_for_long_before_it_was_compared_differs_since_th
         changed_at = clock()
         kept.controller.offer(FULL.with_changes([], [device(1).key], taken_at=changed_at))
         await anyio.sleep(10)
-        gate.closed = {"_apply"}
+        gate.closed = {"_finish"}
         await anyio.sleep(1)
         status = kept.controller.status
         assert (status.status, status.status_since) == ("out_of_sync", changed_at)

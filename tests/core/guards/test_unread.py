@@ -139,3 +139,17 @@ def test_what_is_made_without_the_registry_that_was_not_read_goes_on() -> None:
     verdict = judge(read_without("label", records=rest), HOME)
     assert {o.key for o in verdict.allowed} == {renamed.key, entity(1).key}
     assert (verdict.held, guards(verdict)) == ((), [("registry_unread", 0)])
+
+
+def test_an_areas_position_needs_no_other_registry() -> None:
+    attic, hall = Area(area_id="attic", name="Attic"), Area(area_id="hall", name="Hall")
+    rest = [record for record in HOME if record is not LABEL]
+    placed = snapshot(
+        attic,
+        hall,
+        *rest,
+        registries=frozenset(REGISTRIES) - {"label"},
+        positions={attic.key: 1, hall.key: 0},
+    )
+    read = placed.read_as(unread=Unread({"label": "label is missing"}))
+    assert {o.key for o in judge(read, [attic, hall, *HOME]).allowed} == {attic.key, hall.key}

@@ -6,6 +6,7 @@ import pytest
 
 from engine.core.guards.look import Calendar, FirstSeen, Look
 from engine.core.state.report import Report
+from engine.core.times import Instant
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.found_times import FOUND_MAX, FoundTimes
 from tests.fakes.world import MemoryLedger, MemoryReplica
@@ -111,6 +112,47 @@ async def test_so_many_are_remembered_and_no_more() -> None:
         kept.controller.offer(snapshot(*HOME.home.records.values(), at=clock()))
         await anyio.sleep(1)
     assert len(ledger.found_first["memory"]) == FOUND_MAX
+
+
+async def test_of_more_the_oldest_are_remembered() -> None:
+    replica, ledger = with_foreign(), MemoryLedger()
+    async with keeping(replica=replica, ledger=ledger) as kept:
+        kept.controller.offer(snapshot(*HOME.home.records.values(), at=clock()))
+        await anyio.sleep(60)
+        for number in range(100, 100 + FOUND_MAX):
+            newer = device(number, id=f"a{number}")
+            replica.rows[newer.key] = (newer, None)
+        replica.edits += 1
+        await anyio.sleep(PACE.watch_seconds + 1)
+    found = ledger.found_first["memory"]
+    assert (len(found), FOREIGN.id in {key[2] for key in found}) == (FOUND_MAX, True)
+
+
+async def test_times_are_told_by_the_wall_clock_as_it_is_set_now() -> None:
+    report, calendar = await _report(with_foreign()), Calendar(shift=3600.0)
+    assert FoundTimes(MemoryLedger(), "memory").date(report, clock(), calendar).records[0].since == (
+        clock() + 3600
+    )
+    (record,) = report.records
+    key = (record.replica, record.registry, record.key, record.kind)
+    ledger, began = MemoryLedger(), clock() + 3600 - 500
+    ledger.found_first = {"memory": {key: FirstSeen(record.replica_hash, Look(began))}}
+    assert FoundTimes(ledger, "memory").date(report, clock(), calendar).records[0].since == began
+
+
+async def test_what_has_a_time_of_its_own_is_not_noted_and_what_is_noted_is_so_once() -> None:
+    report, ledger = await _report(with_foreign()), MemoryLedger()
+    timed = msgspec.structs.replace(report.records[0], since=Instant(clock() - 5))
+    times = FoundTimes(ledger, "memory")
+    times.date(msgspec.structs.replace(report, records=(timed,)), clock(), Calendar())
+    assert not times.is_changed
+    times.date(report, clock(), Calendar())
+    assert times.is_changed
+    times.keep()
+    assert not times.is_changed
+    again = FoundTimes(ledger, "memory")
+    again.date(report, clock(), Calendar())
+    assert not again.is_changed, "an earlier process noted it"
 
 
 async def _report(replica: MemoryReplica) -> Report:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.compare.diff import IN_PROGRESS
-from engine.core.compare.plan import Operation
+from engine.core.compare.diff import IN_PROGRESS, Cause, Difference
+from engine.core.compare.plan import Action, Operation
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area
@@ -15,6 +15,8 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
+from engine.loop.passes.ledger_entries import keys_to_mark
+from engine.loop.passes.memory import ReplicaMemory
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
 from engine.ports import Run
@@ -142,3 +144,18 @@ async def test_where_a_write_is_cut_off_what_it_left_is_known_to_be_ours_in_this
     await one_pass(store, ledger, OLD, "a")
     assert ledger.places == {"memory": "a"}
     assert set(ledger.versions["memory"].values()) == {IN_PROGRESS}
+
+
+def test_what_is_written_is_marked_and_in_an_exclusive_store_what_is_known_of_it() -> None:
+    class Exclusive(MemoryReplica):
+        is_exclusive = True
+
+    known, new, old = device(1).key, device(2).key, device(3).key
+    written = [
+        Operation(Action.UPSERT, Difference(known, Cause.PENDING, "1:n", "1:o", "1:o"), None, None),
+        Operation(Action.MOVE, Difference(new, Cause.PENDING, "1:n", None, None), None, None, moved_from=old),
+    ]
+    memory = ReplicaMemory(None, {}, {known: "1:o", old: "1:o", device(9).key: "1:o"})
+    assert keys_to_mark(written, memory, MemoryReplica()) == [known, new, old]
+    assert keys_to_mark(written, memory, Exclusive()) == [known, old]
+    assert keys_to_mark(written, None, Exclusive()) == [known, new, old]

@@ -239,7 +239,7 @@ def test_what_a_first_write_left_that_was_cut_off_is_booked_as_under_way() -> No
 
 def test_a_ledger_that_cannot_be_written_holds_back_no_write() -> None:
     class Full(MemoryLedger):
-        def record_applied(self, *_args: Any) -> None:
+        def record_applied(self, *_args: Any, **_options: Any) -> None:
             raise ReplicaUnavailable("ledger", "the disk is full")
 
     stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True, ledger=Full())

@@ -40,11 +40,13 @@ class PlacedLedger(MemoryLedger):
     place_of: str | None = None
     forgotten_at: float | None = None
 
-    def record_applied(self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float) -> None:
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
         versions = list(versions)
         if versions and all(version is None for _, version in versions):
             self.forgotten_at = at
-        super().record_applied(replica, versions, at)
+        super().record_applied(replica, versions, at, place=place)
 
     def place(self, replica: str) -> str | None:
         return self.place_of
@@ -119,7 +121,7 @@ def test_which_store_it_is_is_booked_only_by_a_pass_that_may_write_the_ledger() 
     replica = MemoryReplica()
     filled(replica, MemoryLedger(), device(1))
     work = begin(other, replica, ledger, place="history:one.db")
-    anyio.run(work.apply)
+    work.apply()
     assert ledger.place_of is None, "it is of another home"
 
     class Rows(MemoryReplica):
@@ -133,7 +135,7 @@ def test_which_store_it_is_is_booked_only_by_a_pass_that_may_write_the_ledger() 
     context.keep_error(ReplicaUnavailable("rows", "damaged"))
     work = ReplicaPass(replica, context)
     anyio.run(work.compare)
-    anyio.run(work.apply)
+    work.apply()
     assert ledger.place_of is None, "the ledger is in the file that is damaged"
 
 
