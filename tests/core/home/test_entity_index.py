@@ -46,3 +46,11 @@ def test_one_entity_id_for_two_entities_is_refused_both_ways() -> None:
         EntityIndex.of(after)
     with pytest.raises(SourceInvalid, match=r"light\.a for entity/x and entity/y"):
         EntityIndex.of(before).after(before, after, [second.key])
+
+
+def test_entities_that_stand_in_are_counted_and_found_by_no_entity_id() -> None:
+    index = EntityIndex.of({r.key: r for r in (entity("x", "light.a", "d1"), entity("y", "light.b", None))})
+    more = index.counting([entity("z", "light.c", "d1"), entity("w", "light.d", "d2")])
+    assert more.per_device == {"d1": 2, "d2": 1, None: 1}
+    assert (more.key_of("light.a"), more.key_of("light.c")) == (Key("entity", "x"), None)
+    assert index.per_device == {"d1": 1, None: 1}

@@ -10,6 +10,7 @@ from engine.core.home.derived import Derived
 from engine.core.home.list_order import decode_order, encode_order, has_order, later_order, positions_of
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Floor, Key
+from engine.core.records.set_aside import SetAside
 from tests.homes import ENTRY, device, snapshot
 
 AREAS = [Area(area_id=name, name=name) for name in "abc"]
@@ -107,3 +108,10 @@ def test_what_was_not_read_keeps_its_order() -> None:
     floor = {FLOOR.key: 0}
     assert later_order(known, listed, {"area"}) == {Key("area", "b"): 0, **floor}
     assert later_order(known, {}, {"area", "floor"}) == {}
+
+
+def test_a_row_that_is_set_aside_keeps_its_place_among_the_others() -> None:
+    keys = [Key("area", name) for name in "abc"]
+    odd = [SetAside("area", "area_id", "null", "it has no id", position=at) for at in (2, 3, None)]
+    assert positions_of({"area": keys}, odd) == {keys[0]: 0, keys[1]: 3, keys[2]: 4}
+    assert positions_of({"floor": [Key("floor", "f")]}, odd) == {Key("floor", "f"): 0}

@@ -33,3 +33,5 @@ def test_what_was_not_read_can_be_taken_for_empty() -> None:
     empty = reading.with_unread_as_empty()
     assert (set(empty.registries), empty.unread) == ({"device", "label"}, Unread())
     assert reading.only(frozenset({"label"})).registries == frozenset()
+    assert reading.only(frozenset({"label"})).unread == unread
+    assert reading.only(frozenset({"device"})).unread == Unread()

@@ -14,6 +14,7 @@ from engine.core.records.record import Key
         (Unread({"label": "why"}), Key("area", "a"), False),
         (Unread(scopes=frozenset({"script"})), Key("category", "script/c"), False),
         (Unread(scopes=frozenset({"script"})), Key("category", "mine/c"), True),
+        (Unread(scopes=frozenset({"script"})), Key("category", "script/c/d"), False),
         (Unread(scopes=frozenset()), Key("label", "mine/c"), False),
     ],
 )
