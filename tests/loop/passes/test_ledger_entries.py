@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
 from engine.errors import ReplicaUnavailable
-from engine.loop.passes.ledger_entries import keys_to_mark
+from engine.loop.passes.ledger_entries import LedgerEntries, keys_to_mark
 from engine.loop.passes.memory import ReplicaMemory
 from engine.loop.passes.options import PassOptions
 from engine.loop.passes.reconciler import Reconciler
@@ -159,3 +160,24 @@ def test_what_is_written_is_marked_and_in_an_exclusive_store_what_is_known_of_it
     assert keys_to_mark(written, memory, MemoryReplica()) == [known, new, old]
     assert keys_to_mark(written, memory, Exclusive()) == [known, old]
     assert keys_to_mark(written, None, Exclusive()) == [known, new, old]
+
+
+def test_a_store_that_keeps_the_ledger_is_the_one_it_is_about_however_empty() -> None:
+    class Rows(MemoryReplica):
+        keeps_ledger = True
+
+    class Timed(MemoryLedger):
+        at: float | None = None
+
+        def record_applied(self, *given: Any, **_named: Any) -> None:
+            self.at = given[2]
+
+    ledger, applied = Timed(), {device(1).key: "1:a"}
+    entries = LedgerEntries(Rows(), ledger, None)
+    assert entries.about({}, applied) == applied
+    entries.begin(NOON, [], None)
+    assert ledger.at is None, "nothing is forgotten"
+    entries = LedgerEntries(MemoryReplica(), ledger, None)
+    assert entries.about({}, applied) == {}
+    entries.begin(NOON, [], None)
+    assert ledger.at == NOON
