@@ -181,3 +181,31 @@ def test_a_store_that_keeps_the_ledger_is_the_one_it_is_about_however_empty() ->
     assert entries.about({}, applied) == {}
     entries.begin(NOON, [], None)
     assert ledger.at == NOON
+
+
+def test_only_where_something_is_forgotten_or_a_store_is_named_a_ledger_that_fails_holds_a_write_back() -> (
+    None
+):
+    class Full(PlacedLedger):
+        def record_applied(self, *_given: Any, **_named: Any) -> None:
+            raise ReplicaUnavailable("ledger", "the disk is full")
+
+    difference = Difference(device(1).key, Cause.PENDING, "1:n", None, None)
+    written = [Operation(Action.UPSERT, difference, None, None)]
+    LedgerEntries(MemoryReplica(), Full(), None).begin(NOON, written, None)
+    with pytest.raises(ReplicaUnavailable):
+        LedgerEntries(MemoryReplica(), Full(), "a").begin(NOON, written, None)
+    stale = LedgerEntries(MemoryReplica(), Full(), None)
+    stale.about({}, {device(1).key: "1:a"})
+    with pytest.raises(ReplicaUnavailable):
+        stale.begin(NOON, [], None)
+
+
+def test_where_a_replica_is_named_elsewhere_or_not_at_all_no_store_is_noted() -> None:
+    ledger = PlacedLedger()
+    ledger.places = {"memory": "a"}
+    for place, taken in (("a", None), (None, None), ("b", "b")):
+        entries = LedgerEntries(MemoryReplica(), ledger, place)
+        assert entries.is_elsewhere() == (place == "b")
+        entries.begin(NOON, [], None)
+        assert entries.take_place() == taken
