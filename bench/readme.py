@@ -39,6 +39,19 @@ class Group(msgspec.Struct, frozen=True):
 Groups = dict[str, Group]
 
 
+class _Stats(msgspec.Struct, frozen=True):
+    median: float  # seconds
+
+
+class _Part(msgspec.Struct, frozen=True):
+    name: str
+    stats: _Stats
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    benchmarks: list[_Part]
+
+
 def read_groups() -> Groups:
     """The figures that are kept."""
     return msgspec.json.decode(FIGURES.read_bytes(), type=Groups)
@@ -50,14 +63,27 @@ def take_over(groups: Groups, folder: Path) -> Groups:
     found = dict(groups)
     for file in sorted(folder.glob("*.json")):
         if file.stat().st_mtime > kept_at:
-            try:
-                figures = msgspec.json.decode(file.read_bytes(), type=list[Figure])
-            except msgspec.ValidationError:
-                continue  # of pytest-benchmark
+            figures = read_figures(file.read_bytes())
             taken_on = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
             load = round(os.getloadavg()[2], 1)
             found[file.stem] = Group(taken_on, platform.python_version(), os.cpu_count() or 1, load, figures)
     return found
+
+
+def read_figures(data: bytes) -> list[Figure]:
+    """A benchmark's figures from its JSON: `publish`'s, or pytest-benchmark's, of which the median counts."""
+    try:
+        return msgspec.json.decode(data, type=list[Figure])
+    except msgspec.ValidationError:
+        return [
+            Figure(
+                name=part.name.removeprefix("test_").replace("_", " "),
+                size="20,000 entities",
+                value=part.stats.median * 1000,
+                unit="ms",
+            )
+            for part in msgspec.json.decode(data, type=_Parts).benchmarks
+        ]
 
 
 def render(template: str, groups: Mapping[str, Group]) -> str:

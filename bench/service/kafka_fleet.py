@@ -1,6 +1,6 @@
 """Homes that several processes share through Kafka: how soon all are in sync, what they cost, and how long changes and losses take.
 
-    python -m bench.service.kafka_fleet [--homes 300] [--entities 164] [--workers 2]     # needs Java, and the jars
+    python -m bench.service.kafka_fleet [--homes 1000] [--entities 164] [--workers 2]     # needs Java, and the jars
 
 Input: seeded homes of one size (`tests.fakes.many_homes`), brokers of our own on loopback ports, empty topics. Method: processes of
 `reconcile serve`, of which threads, memory and CPU are read from /proc; a consumer of the feed of changes that says when a rename
@@ -164,7 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--homes", type=int, default=300)
+    parser.add_argument("--homes", type=int, default=1_000)
     parser.add_argument("--entities", type=int, default=164)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--brokers", type=int, default=3)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from bench.figures import Figure, publish
 from bench.registries import make_home, records_of, snapshot_of
 from bench.stores.bench_influxdb import SITE, CountingWire
 from engine.core.compare.diff import compare
@@ -72,13 +73,15 @@ def places() -> Iterator[list[Place]]:
         yield found
 
 
-def measure(size: int, rounds: int) -> None:
-    """Print all figures."""
+def measure(size: int, rounds: int) -> Iterator[Figure]:
+    """All figures."""
+    entities = f"{size:,} entities"
     before = snapshot_of(records_of(make_home(size)))
     after = snapshot_of(records_of(make_home(size, changed=200 / size)))
     with places() as found:
         for place in (place for place in found if place.name.endswith("over v1")):
-            print(f"{place.name}: first fill {place.reconcile(before, {}):.2f} s")
+            seconds = place.reconcile(before, {})
+            yield Figure(name=f"first fill, {place.name}", size=entities, value=seconds, unit="s")
         looks: dict[tuple[str, str], list[float]] = {}
         for _ in range(rounds):
             for verify in (False, True):
@@ -88,27 +91,36 @@ def measure(size: int, rounds: int) -> None:
                     replica.observe(verify=verify)
                     kind = "verifying" if verify else "plain"
                     looks.setdefault((place.name, kind), []).append(time.perf_counter() - started)
-        for (name, kind), seconds in looks.items():
-            print(f"{name}, {kind}: {', '.join(f'{s:.2f}' for s in seconds)}; worst {max(seconds):.2f} s")
+        for (name, kind), taken in looks.items():
+            yield Figure(
+                name=f"{kind} look, {name}",
+                size=entities,
+                value=max(taken),
+                unit="s",
+                note=f"best {min(taken):.2f} s",
+                runs=len(taken),
+            )
         # Each server gets the changes once over each wire: there, and back again.
         turns = {name: itertools.cycle(((before, after), (after, before))) for name in ("1.8", "2.x")}
         for place in found:
             old, new = next(turns[place.name[:3]])
             place.wire.calls.clear()
-            seconds_taken = place.reconcile(new, dict(old.home.hashes))
+            seconds = place.reconcile(new, dict(old.home.hashes))
             calls = ", ".join(f"{name}: {count}" for name, count in sorted(place.wire.calls.items()))
-            print(f"{place.name}, 200 changes: {seconds_taken:.2f} s; {calls}")
+            yield Figure(
+                name=f"200 changes, {place.name}", size=entities, value=seconds, unit="s", note=calls
+            )
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and keep."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    measure(given.records, given.rounds)
+    publish("influxdb_wires", list(measure(given.records, given.rounds)))
 
 
 if __name__ == "__main__":

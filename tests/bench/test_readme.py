@@ -8,7 +8,7 @@ import pytest
 
 from bench import figures, instructions
 from bench.figures import Figure, worst, worst_median
-from bench.readme import FIGURES, README, TEMPLATE, Group, read_groups, render, take_over
+from bench.readme import FIGURES, README, TEMPLATE, Group, read_figures, read_groups, render, take_over
 
 FAST = Figure(name="a pass", size="1,300 entities", value=1.25, unit="ms", budget=2.0)
 SLOW = Figure(name="a pass", size="20,000 entities", value=2500.0, unit="ms", budget=2.0, runs=3, note="cold")
@@ -63,14 +63,18 @@ def test_what_was_measured_since_takes_the_place_of_what_was_kept(tmp_path: Path
     for name, age in (("new", -1), ("old", 1)):
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode([FAST]))
         os.utime(tmp_path / f"{name}.json", (kept_at - age, kept_at - age))
-    (tmp_path / "parts.json").write_text('{"benchmarks": []}')
-    os.utime(tmp_path / "parts.json", (kept_at + 1, kept_at + 1))
     found = take_over({"old": group(SLOW), "other": group(RATE)}, tmp_path)
     assert {name: taken.figures for name, taken in found.items()} == {
         "new": [FAST],
         "old": [SLOW],
         "other": [RATE],
     }
+
+
+def test_the_median_of_each_part_that_pytest_benchmark_timed_is_a_figure() -> None:
+    data = b'{"benchmarks": [{"name": "test_diff_of_one_percent", "stats": {"min": 0.01, "median": 0.0125}}]}'
+    (part,) = read_figures(data)
+    assert (part.name, part.value, part.unit) == ("diff of one percent", 12.5, "ms")
 
 
 def test_of_several_runs_the_worst_counts() -> None:
