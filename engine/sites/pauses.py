@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.files.modes import OWNER_ONLY, make_folder, write_whole
+from engine.files.marker import put_marker, remove_marker
 
 _MARKER = "paused"
 
@@ -18,17 +18,10 @@ def pause(folder: Path) -> bool:
     """Pause the home; False when it was paused already. Raises OSError."""
     if is_paused(folder):
         return False
-    make_folder(folder)
-    write_whole(
-        folder / _MARKER, b"To resume, remove this file or run `reconcile site resume`.\n", OWNER_ONLY
-    )
+    put_marker(folder / _MARKER, "To resume, remove this file or run `reconcile site resume`.\n")
     return True
 
 
 def resume(folder: Path) -> bool:
     """Resume the home; False when it was not paused. Raises OSError."""
-    try:
-        (folder / _MARKER).unlink()
-    except FileNotFoundError:
-        return False
-    return True
+    return remove_marker(folder / _MARKER)

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from engine.claims import Claim, ClaimListener, Ownership
-from engine.files.modes import OWNER_ONLY, make_folder, write_whole
+from engine.files.marker import put_marker, remove_marker
 
 _MARKER = ".drained"  # no home can have this name
 _LOOK_SECONDS = 2.0
@@ -29,22 +29,13 @@ def drain(state: Path) -> bool:
     """Drain the process; False when it was drained already. Raises OSError."""
     if drained_since(state) is not None:
         return False
-    make_folder(state)
-    write_whole(
-        state / _MARKER,
-        b"To keep homes again, remove this file or run `reconcile fleet resume`.\n",
-        OWNER_ONLY,
-    )
+    put_marker(state / _MARKER, "To keep homes again, remove this file or run `reconcile fleet resume`.\n")
     return True
 
 
 def resume(state: Path) -> bool:
     """Let the process keep homes again; False when it was not drained. Raises OSError."""
-    try:
-        (state / _MARKER).unlink()
-    except FileNotFoundError:
-        return False
-    return True
+    return remove_marker(state / _MARKER)
 
 
 class DrainableOwnership:
