@@ -109,8 +109,8 @@ class ReplicaController:
 
     def current(self) -> ReplicaStatus:
         """The status, which says in sync of no file that another program replaced a moment ago."""
-        is_overtaken = self._memory is not None and self._replica.is_overtaken(self._memory.data_version)
-        return self._unknown() if is_overtaken and self.status.status == SyncStatus.IN_SYNC else self.status
+        memory = self._memory if self.status.status == SyncStatus.IN_SYNC else None
+        return self._unknown() if memory and self._replica.is_overtaken(memory.data_version) else self.status
 
     @property
     def name(self) -> str:
