@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -15,13 +16,12 @@ from api.fleet.answers import Viewed, left_out_notices, standing_notice
 from api.fleet.bodies import ViewedSite
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
-from api.http.problems import Problem, phrase, store_problem
+from api.http.problems import Problem, phrase
 from api.http.queries import parse_query
-from api.http.routing import LIVE_HEADERS
-from api.page.routes import HTML, static_route
-from api.page.templates import link, load_templates, render
+from api.page.page_answer import answer_page
+from api.page.routes import static_route
+from api.page.templates import link, render
 from engine.core.times import Instant
-from engine.errors import EngineError
 
 PAGE_SIZE = 100
 MODELS_SHOWN = 1000
@@ -184,23 +184,20 @@ class ViewPage:
 
         async def call(request: Request) -> Response:
             found = find(request)
-            await load_templates()
-            try:
+
+            async def make() -> bytes:
                 query = parse_query(request.scope["query_string"], self.query)
                 found.standing()
-                return Response(await self.handle(found, query), 200, LIVE_HEADERS, HTML)
-            except Problem as problem:
-                return _problem_page(found, problem)
-            except EngineError as error:
-                return _problem_page(found, store_problem(error))
+                return await self.handle(found, query)
+
+            return await answer_page(make, partial(_problem_page, found))
 
         return StarletteRoute(self.path, call, name=f"page{self.path.replace('/', '_')}")
 
 
-def _problem_page(found: Viewed, problem: Problem) -> Response:
+def _problem_page(found: Viewed, problem: Problem) -> bytes:
     values = _common(found) | {"title": phrase(problem.status), "detail": problem.detail, "notice": None}
-    headers = {**LIVE_HEADERS, **problem.headers}
-    return Response(render("fleet_base.html", values), problem.status, headers, HTML)
+    return render("fleet_base.html", values)
 
 
 PAGES = (

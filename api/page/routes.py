@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from api.app_context import AppContext, FindHome
-from api.http.problems import Problem, phrase, store_problem
+from api.http.problems import Problem, phrase
 from api.http.queries import SEQ_MAX, NoQuery, parse_query
-from api.http.routing import LIVE_HEADERS, VARY
+from api.http.routing import VARY
+from api.page.page_answer import answer_page
 from api.page.reading import Read, Reader, at_of
 from api.page.record_reading import read_record
-from api.page.templates import MEDIA_TYPES, STATIC, digest, load_templates, render
+from api.page.templates import MEDIA_TYPES, STATIC, digest, render
 from api.page.views.changes import changes_view
 from api.page.views.drift_groups import DriftPageQuery, drift_page
 from api.page.views.home import HomeQuery, other_pages
@@ -34,7 +35,6 @@ from engine.core.state.report import open_records
 from engine.core.state.status import Status
 from engine.errors import EngineError
 
-HTML = "text/html; charset=utf-8"
 # Of each group of differences, on the front page and on their own.
 DRIFT_SHOWN = 5
 DRIFT_GROUP = 10
@@ -182,21 +182,20 @@ class PageRoute:
 
         async def call(request: Request) -> Response:
             page = find(request)
-            await load_templates()
-            try:
-                query = parse_query(request.scope["query_string"], self.query)
-                return Response(await self.handle(page, request, query), 200, LIVE_HEADERS, HTML)
-            except Problem as problem:
-                return _problem_page(page, problem)
-            except EngineError as error:
-                return _problem_page(page, store_problem(error))
+
+            async def make() -> bytes:
+                return await self.handle(
+                    page, request, parse_query(request.scope["query_string"], self.query)
+                )
+
+            return await answer_page(make, partial(_problem_page, page))
 
         return StarletteRoute(self.path, call, name=f"page{self.path.replace('/', '_')}")
 
 
-def _problem_page(page: Page, problem: Problem) -> Response:
+def _problem_page(page: Page, problem: Problem) -> bytes:
     values = {**page.values(), "title": phrase(problem.status), "detail": problem.detail}
-    return Response(render("problem.html", values), problem.status, {**LIVE_HEADERS, **problem.headers}, HTML)
+    return render("problem.html", values)
 
 
 PAGE_ROUTES = (

@@ -14,7 +14,8 @@ from starlette.routing import Route as StarletteRoute
 from api.http.problems import Problem
 from api.http.queries import parse_query
 from api.http.routing import LIVE_HEADERS
-from api.page.routes import HTML, static_route
+from api.page.page_answer import HTML
+from api.page.routes import static_route
 from api.page.templates import load_templates, render
 from api.sites.listing import SitesQuery, body_of, chosen, counted_as
 from api.sites.ports import Sites, SiteView
