@@ -49,10 +49,11 @@ class LedgerEntries:
         changed = {**dict.fromkeys(sorted(stale)), **dict.fromkeys(marked, IN_PROGRESS)}
         if not changed:
             return  # without entries it does not matter yet which store they are about
+        new_place = self.take_place()
         try:
-            self._ledger.record_applied(name, changed.items(), at, place=self.take_place())
+            self._ledger.record_applied(name, changed.items(), at, place=new_place)
         except ReplicaError:
-            if stale or place is not None:
+            if stale or new_place is not None:
                 raise
 
     def take_place(self) -> str | None:

@@ -193,6 +193,9 @@ def test_only_where_something_is_forgotten_or_a_store_is_named_a_ledger_that_fai
     difference = Difference(device(1).key, Cause.PENDING, "1:n", None, None)
     written = [Operation(Action.UPSERT, difference, None, None)]
     LedgerEntries(MemoryReplica(), Full(), None).begin(NOON, written, None)
+    noted = Full()
+    noted.note_place("memory", "a")
+    LedgerEntries(MemoryReplica(), noted, "a").begin(NOON, written, None)
     with pytest.raises(ReplicaUnavailable):
         LedgerEntries(MemoryReplica(), Full(), "a").begin(NOON, written, None)
     stale = LedgerEntries(MemoryReplica(), Full(), None)
