@@ -80,7 +80,7 @@ class ReplicaController:
         self._under_way = frozenset[Key]()  # what the pass writes that is not reported yet
         self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
-        self._verify_at = -math.inf  # by anyio's clock, as the next
+        self._looked_at = self._verify_at = -math.inf  # by anyio's clock, as the next
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
         self._file_signature: Hashable | None = None  # with which the data version was as remembered
@@ -134,8 +134,7 @@ class ReplicaController:
             async with self._first_passes.turn(self._first_records(self._newest)):
                 retry_after = await self._pass(self._newest, listener, verify=verify)
             if verify and retry_after is None:
-                wait = self._pace.jittered(self._pace.verify_seconds, self._draw())
-                self._verify_at = anyio.current_time() + wait
+                self._verify_at = self._looked_at + self._pace.verify_wait(self._draw())
             self._retry_at = anyio.current_time() + retry_after if retry_after is not None else None
             self._is_tidy = False
             if self._found.is_changed:
@@ -152,17 +151,6 @@ class ReplicaController:
         if self._retry_at is not None:  # a failing store is left alone, whatever Home Assistant does
             return now >= self._retry_at
         return self._newest is not self._done or now >= self._verify_at or await self._is_changed_elsewhere()
-
-    def _retry_after(self, report: Report, asked_seconds: float) -> float | None:
-        """The wait before a failed pass is retried, seconds; None when it did not fail.
-
-        `asked_seconds` is the wait that the store requested.
-        """
-        if not report.errors:
-            self._backoff.reset()
-            return None
-        is_transient = all(error.transient for error in report.errors)
-        return self._backoff.next_delay_for_store(is_transient=is_transient, asked_seconds=asked_seconds)
 
     def _is_clock_set(self) -> bool:
         """Whether the wall clock was set since the last call."""
@@ -226,14 +214,7 @@ class ReplicaController:
         )
         since = what_changed(self._done, desired)
         work = ReplicaPass(self._replica, context, memory=self._memory, since=since)
-        with context.phase("compare"):
-            await work.compare()
-        # Up to then what changed is pending, also where nothing of it is planned.
-        await self._note_found(work, partial(self._report, work, context, started))
-        if (planned := work.planned_keys) is not None:
-            self._under_way = planned
-            self._note_pending(len(planned), desired.reading.taken_at)
-            self._note_backlog()
+        await self._compare(work, context, desired, started, verify=verify)
         try:
             report = await context.work_on(self.name, partial(self._finish, work, context, started))
         except ReplicaError as error:  # there is no thread for it
@@ -248,7 +229,23 @@ class ReplicaController:
         true_at = self._true_at if self._newest is desired else true_at
         self._publish(report, desired, true_at, is_proven=losses == self._losses)
         listener.on_report(report)
-        return self._retry_after(report, context.retry_after_seconds)
+        return self._backoff.wait_after(report, context.retry_after_seconds)
+
+    async def _compare(
+        self, work: ReplicaPass, context: PassContext, desired: Snapshot, started: float, *, verify: bool
+    ) -> None:
+        """Compare the replica; from then on what differs is known, however long the rest of the pass lasts."""
+        with context.phase("compare"):
+            await work.compare()
+        self._looked_at = anyio.current_time()
+        if verify and work.comparison is not None:
+            self.status = msgspec.structs.replace(self.status, verified_at=started)
+        # Up to then what changed is pending, also where nothing of it is planned.
+        await self._note_found(work, partial(self._report, work, context, started))
+        if (planned := work.planned_keys) is not None:
+            self._under_way = planned
+            self._note_pending(len(planned), desired.reading.taken_at)
+            self._note_backlog()
 
     def _publish(self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool) -> None:
         """Replace what is known of the replica by what the pass came to."""

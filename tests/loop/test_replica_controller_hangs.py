@@ -8,6 +8,7 @@ import pytest
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import ConfigEntry
 from engine.core.state.report import Report
+from engine.core.state.status import replica_status
 from engine.errors import ReplicaUnavailable
 from tests.fakes.world import MemoryReplica
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -38,6 +39,39 @@ async def test_where_nothing_is_to_be_written_nothing_is_pending_however_long_it
         kept.controller.offer(later(HOME))
         await anyio.sleep(1)
         assert (kept.controller.status.pending, kept.controller.status.pending_since) == (0, None)
+
+
+async def test_a_store_that_hangs_when_it_is_to_be_verified_is_unknown() -> None:
+    gate, freshness = ConcurrencyLimiter(), PACE.freshness
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        gate.closed.add("_compare")
+        for _ in range(40):
+            await anyio.sleep(10)
+            kept.controller.confirm(clock())
+            word, since = replica_status(kept.controller.status, clock(), freshness)
+            late = clock() > NOON + freshness.unverified_seconds
+            assert (word, since) == (
+                ("unknown", NOON + freshness.unverified_seconds) if late else ("in_sync", NOON)
+            )
+        assert late
+        gate.closed.clear()
+        await anyio.sleep(1)
+        assert replica_status(kept.controller.status, clock(), freshness)[0] == "in_sync"
+
+
+async def test_after_a_pass_that_hung_when_it_had_looked_the_next_look_is_due_at_once() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        gate.closed.add("_finish")
+        kept.controller.offer(HOME)
+        await anyio.sleep(PACE.verify_seconds - 10)
+        gate.closed.clear()
+        await anyio.sleep(1)
+        assert len(kept.reports) == 1
+        await anyio.sleep(10)
+        assert len(kept.reports) == 2
 
 
 async def synced_after(offered: Snapshot | None) -> float | None:

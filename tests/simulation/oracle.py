@@ -20,21 +20,18 @@ from tests.simulation.world import World
 
 # A read of the registries takes a while, so that two lists are closer together than the reads they are of.
 _READ_SECONDS = 8.0
-# Foreign edits without a trace are found by verifying, which a slow pass may delay.
-_SLACK_SECONDS = 30.0
 _LAG_TOLERANCE = 0.5
 
 
 class Oracle:
     """Collects violations: sentences that say what was claimed or done, and why it was not so."""
 
-    def __init__(self, world: World, policy: Policy, verify_seconds: float, freshness: Freshness) -> None:
+    def __init__(self, world: World, policy: Policy, freshness: Freshness) -> None:
         self._freshness = freshness
         self._world = world
         self._confirm_seconds = policy.delete_confirm_seconds
         self._few_max, self._ratio_max = policy.delete_few_max, policy.delete_ratio_max
         self.is_agreed = False  # a person has agreed to what the guards hold
-        self._verify_seconds = verify_seconds
         self.stores: Sequence[HostileStore] = ()
         self.violations: list[str] = []
         self.writes = 0
@@ -206,7 +203,7 @@ class Oracle:
         if replica.pending or (replica.error is not None and replica.compared_at is None):
             self.violate(f"{store.name}: in_sync with {replica.pending} pending")
         self._check_known(store)
-        overdue = self._verify_seconds + _SLACK_SECONDS
+        overdue = self._freshness.unverified_seconds  # edits without a trace are found by verifying
         for key, at in store.tampering.changed.items():
             if trio.current_time() - at > overdue and self._differs(store, key):
                 self.violate(f"{store.name}: in_sync, and {key} was altered by others {overdue} s ago")

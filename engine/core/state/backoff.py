@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from engine.core.state.report import Report
+
 # The longest wait for a store that was away or busy, unless the store requests more.
 _STORE_SECONDS_MAX = 30.0
 
@@ -33,6 +35,17 @@ class Backoff:
         """
         longest = _STORE_SECONDS_MAX if is_transient else self._seconds_max
         return max(self.next_delay_within(longest), min(asked_seconds, self._seconds_max))
+
+    def wait_after(self, report: Report, asked_seconds: float) -> float | None:
+        """The wait before a pass with this report is retried, seconds; None when it did not fail, which resets the delays.
+
+        `asked_seconds` is the wait that the store requested.
+        """
+        if not report.errors:
+            self.reset()
+            return None
+        is_transient = all(error.transient for error in report.errors)
+        return self.next_delay_for_store(is_transient=is_transient, asked_seconds=asked_seconds)
 
     def longest_delay(self) -> float:
         """The wait after an error that trying again does not mend, seconds."""

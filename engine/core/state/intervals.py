@@ -16,6 +16,7 @@ class Freshness(msgspec.Struct, frozen=True):
 
     stale_seconds: float  # the Home Assistant that a replica was last compared with
     unknown_seconds: float  # the watermark of a replica that was found equal
+    unverified_seconds: float = float("inf")  # the last look at all that a replica holds
 
 
 # For a single moment, in which nothing ages.
@@ -96,10 +97,16 @@ class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """A wait of about so many seconds; `draw` is from 0 to 1."""
         return seconds * (1.0 - self.jitter_ratio + 2.0 * self.jitter_ratio * draw)
 
+    def verify_wait(self, draw: float) -> float:
+        """The wait from one look at all that a replica holds to the next; `draw` is from 0 to 1."""
+        return self.jittered(self.verify_seconds, draw)
+
     @property
     def freshness(self) -> Freshness:
         """How old knowledge may be at this pace; a healthy service never gets near."""
+        unknown_seconds = max(self.unknown_seconds, _HEARTBEATS_MISSED_MAX * self.heartbeat_seconds)
         return Freshness(
             stale_seconds=_STALE_INTERVALS * max(self.verify_seconds, self.relist_seconds),
-            unknown_seconds=max(self.unknown_seconds, _HEARTBEATS_MISSED_MAX * self.heartbeat_seconds),
+            unknown_seconds=unknown_seconds,
+            unverified_seconds=self.verify_wait(1.0) + unknown_seconds,
         )

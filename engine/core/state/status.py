@@ -48,6 +48,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     status_since: float | None = None  # when this status was found after another one
     synced_at: float | None = None  # the replica is known to hold every change of the source up to here
     compared_at: float | None = None  # when the source was read that it was last compared with
+    verified_at: float | None = None  # when a pass last read all that it holds, trusting nothing
     succeeded_at: float | None = None  # when a pass over it last ended without an error
     pending: int = 0
     pending_since: float | None = None  # the oldest difference not yet written
@@ -69,6 +70,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
             status_since=_later(self.status_since, seconds),
             synced_at=_later(self.synced_at, seconds),
             compared_at=_later(self.compared_at, seconds),
+            verified_at=_later(self.verified_at, seconds),
             succeeded_at=_later(self.succeeded_at, seconds),
             pending_since=_later(self.pending_since, seconds),
             unproven_since=_later(self.unproven_since, seconds),
@@ -118,7 +120,8 @@ def replica_status(
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
     What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
-    needs a watermark that is not too old, and a pass without an error of this store; with work that waits it is `out_of_sync`.
+    needs a watermark and a look at the whole store that are not too old, and a pass without an error of this store; with
+    work that waits it is `out_of_sync`.
     """
     if replica.status == SyncStatus.UNKNOWN:
         return SyncStatus.UNKNOWN, replica.status_since
@@ -131,6 +134,8 @@ def replica_status(
         if replica.synced_at is None:
             return SyncStatus.UNKNOWN, replica.status_since
         expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
+        if replica.verified_at is not None:
+            expires_at = min(expires_at, replica.verified_at + freshness.unverified_seconds)
     if now > expires_at:
         return SyncStatus.UNKNOWN, expires_at
     if replica.status == SyncStatus.IN_SYNC and replica.error is not None and not replica.is_error_elsewhere:

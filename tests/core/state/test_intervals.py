@@ -14,10 +14,11 @@ def test_a_wait_is_shorter_or_longer_by_the_share_that_is_set(draw: float, waite
 @pytest.mark.parametrize(
     ("intervals", "freshness"),
     [
-        (Intervals(relist_seconds=600, verify_seconds=300), Freshness(1200, 60)),
-        (Intervals(relist_seconds=100, verify_seconds=300), Freshness(600, 60)),
-        (Intervals(heartbeat_seconds=25), Freshness(1200, 75)),
-        (Intervals(heartbeat_seconds=25, unknown_seconds=90), Freshness(1200, 90)),
+        (Intervals(relist_seconds=600, verify_seconds=300), Freshness(1200, 60, 390)),
+        (Intervals(relist_seconds=100, verify_seconds=300), Freshness(600, 60, 390)),
+        (Intervals(heartbeat_seconds=25), Freshness(1200, 75, 405)),
+        (Intervals(heartbeat_seconds=25, unknown_seconds=90), Freshness(1200, 90, 420)),
+        (Intervals(verify_seconds=100, jitter_ratio=0.25), Freshness(1200, 60, 185)),
     ],
 )
 def test_what_is_known_counts_for_two_full_looks_and_three_heartbeats(

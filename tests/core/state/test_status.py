@@ -89,7 +89,7 @@ def test_one_line_has_the_word_of_the_whole_and_of_each_replica() -> None:
 )
 def test_all_times_move_when_the_wall_clock_is_set(made: Any) -> None:
     times = [name for name in made.__struct_fields__ if name.endswith(("_at", "_since"))]
-    assert len(times) == {"SourceStatus": 2, "ReplicaStatus": 6}[type(made).__name__]
+    assert len(times) == {"SourceStatus": 2, "ReplicaStatus": 7}[type(made).__name__]
     assert made.shifted(5.0) == made, "what never was is never later"
     for number, name in enumerate(times):
         assert replace(made, **{name: 10.0 + number}).shifted(5.0) == replace(made, **{name: 15.0 + number})
@@ -98,6 +98,14 @@ def test_all_times_move_when_the_wall_clock_is_set(made: Any) -> None:
 def test_in_sync_is_unknown_from_the_moment_on_at_which_its_watermark_is_too_old() -> None:
     assert replica_status(in_sync(), 103.0, FRESHNESS) == ("in_sync", 10.0)
     assert replica_status(in_sync(), 103.1, FRESHNESS) == ("unknown", 103.0)
+
+
+def test_in_sync_is_unknown_from_the_moment_on_at_which_the_whole_was_looked_at_too_long_ago() -> None:
+    freshness = replace(FRESHNESS, unverified_seconds=12.0)
+    assert replica_status(in_sync(verified_at=89.0), 101.0, freshness) == ("in_sync", 10.0)
+    assert replica_status(in_sync(verified_at=89.0), 101.1, freshness) == ("unknown", 101.0)
+    found = ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, status_since=10.0, compared_at=90.0, verified_at=80.0)
+    assert replica_status(found, 101.0, freshness) == ("out_of_sync", 10.0)
 
 
 def test_a_status_is_unknown_from_the_moment_on_at_which_its_comparison_is_too_old() -> None:
